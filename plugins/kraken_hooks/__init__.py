@@ -1,0 +1,1 @@
+"""Hooks for Kraken's public REST API and for QuestDB, with the rate limit all processes share."""

@@ -1,0 +1,60 @@
+"""Typed errors of the hooks; imports nothing, so that every layer may name them."""
+
+
+class KrakenError(Exception):
+    """Kraken did not give a usable answer."""
+
+
+class KrakenTransientError(KrakenError):
+    """The same request may succeed later: busy, unavailable, timeout, cut-off or stale answer."""
+
+
+class KrakenRateLimitError(KrakenTransientError):
+    """Kraken refused the call for its rate.
+
+    :ivar retry_after_s: seconds from now to the next allowed call, > 0, as Kraken said or by default
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class KrakenMalformedReplyError(KrakenTransientError):
+    """The body is not JSON, is cut off, has another shape, or holds an impossible candle or trade."""
+
+
+class KrakenStaleReplyError(KrakenTransientError):
+    """The answer comes from a backend that lags behind: its newest row is older than the running bucket."""
+
+
+class KrakenPermanentError(KrakenError):
+    """The same request will never succeed: an argument is wrong or forbidden."""
+
+
+class UnknownPairError(KrakenPermanentError):
+    """Kraken does not know the ticker: delisted, renamed or misspelt."""
+
+
+class QuestDBError(Exception):
+    """QuestDB did not do what was asked."""
+
+
+class QuestDBUnavailableError(QuestDBError):
+    """QuestDB is out of reach or dropped the connection; a resend is safe because of DEDUP."""
+
+
+class TableSuspendedError(QuestDBError):
+    """QuestDB accepts writes to the table but does not apply them until ``RESUME WAL``."""
+
+
+class NotAppliedInTimeError(QuestDBError):
+    """A committed write was not readable within the time allowed."""
+
+
+class TableMismatchError(QuestDBError):
+    """The table exists with another definition than this package needs."""
+
+
+class RateLimitLockError(KrakenTransientError):
+    """The shared call slot could not be had within the time allowed."""
