@@ -1,0 +1,69 @@
+"""The embedded PostgreSQL: databases, restart, take-over, stale pid file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+import pytest
+
+from sandbox.postgres import is_postgres_running, start_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.postgres import PostgresServer
+
+
+@pytest.fixture
+def own_directory() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="ohlcv-pg-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+def test_listens_on_no_tcp_port(postgres_server: PostgresServer) -> None:
+    with psycopg.connect(postgres_server.uri("postgres")) as connection:
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
+
+
+def test_creating_a_database_twice_keeps_it(postgres_server: PostgresServer) -> None:
+    postgres_server.create_database("twice")
+    with psycopg.connect(postgres_server.uri("twice")) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+    postgres_server.create_database("twice")
+    postgres_server.create_database("copied", template="twice")
+    with psycopg.connect(postgres_server.uri("copied")) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    for name in ("twice", "copied"):
+        postgres_server.drop_database(name)
+
+
+def test_survives_stop_kill_and_a_stale_pid_file(own_directory: Path) -> None:
+    data = own_directory / "data"
+    server = start_postgres(data)
+    server.create_database("kept")
+    again = start_postgres(data)
+    assert again == server, "a running server is taken over"
+
+    server.stop()
+    assert not is_postgres_running(data)
+    start_postgres(data)
+    pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+
+    lines = (data / "postmaster.pid").read_text().splitlines()
+    (data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    assert not is_postgres_running(data), "this test's process is no server although its pid is in the file"
+    server = start_postgres(data)
+    with psycopg.connect(server.uri("kept")) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    server.stop()
+    assert not is_postgres_running(data)
