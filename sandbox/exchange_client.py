@@ -1,138 +1,137 @@
-"""Talk to the simulated exchange's admin endpoints: clock, faults, quiet ranges, calls seen, the truth."""
+"""Steer the exchange simulator from tests and the demo: its clock, its faults, its market, its call log."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import requests
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 60
 
 
-@dataclass(frozen=True, slots=True)
-class TruthCandle:
-    """One traded bucket as the exchange knows it.
-
-    :ivar ts_s: open time, epoch seconds UTC
-    :ivar open: quote units, as are high, low, close, vwap
-    :ivar volume: base units
-    :ivar trades: number of trades, >= 1
-    """
-
-    ts_s: int
-    open: float
-    high: float
-    low: float
-    close: float
-    vwap: float
-    volume: float
-    trades: int
+class ExchangeAdminError(RuntimeError):
+    """The simulator refused an order; the message is its own."""
 
 
 class ExchangeAdmin:
-    """A client of one simulator process; the methods mirror its admin endpoints."""
+    """Client of the simulator's admin API.
+
+    :param url: base URL of the simulator, also what a Kraken connection points at
+    """
 
     def __init__(self, url: str) -> None:
-        """Store the address.
-
-        :param url: base URL, for example ``http://127.0.0.1:8123``
-        """
         self.url = url.rstrip("/")
         self._session = requests.Session()
 
+    def close(self) -> None:
+        """Close the connection to the simulator."""
+        self._session.close()
+
     def now_s(self) -> float:
-        """Return the exchange's clock, epoch seconds."""
-        return float(self._send("GET", "clock")["now_s"])
+        """Return the exchange's time, epoch seconds."""
+        moment: float = self._send("GET", "clock")["now_s"]
+        return moment
 
     def set_clock(self, now: str | float, *, running: bool | None = None) -> None:
         """Move the clock.
 
-        :param now: ISO 8601 text or epoch seconds
-        :param running: whether it goes on from there; ``None`` = as it was
+        :param now: ISO text with an offset, or epoch seconds
+        :param running: whether it moves on by itself from there; None keeps it as it is
         """
-        body: dict[str, Any] = {"now": now}
-        if running is not None:
-            body["running"] = running
-        self._send("POST", "clock", body)
+        self._send("POST", "clock", {"now": now} if running is None else {"now": now, "running": running})
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by so many seconds."""
+        """Move the clock forward (or back, when negative)."""
         self._send("POST", "clock", {"advance_s": seconds})
 
-    def calls(self, endpoint: str | None = None, *, after: int = 0) -> list[dict[str, Any]]:
-        """Return the calls received, oldest first.
+    def run_clock(self, *, running: bool) -> None:
+        """Let the clock run from where it is, or stop it there."""
+        self._send("POST", "clock", {"running": running})
 
-        :param endpoint: only those of one endpoint, for example ``OHLC``
-        :param after: only those with a number above it
+    def calls(self, endpoint: str | None = None, *, after: int = 0) -> list[dict[str, Any]]:
+        """Return the public calls received, oldest first.
+
+        :param endpoint: only calls of this method, ``OHLC``; None for all
+        :param after: only calls with a greater number ``n``
         """
-        calls: list[dict[str, Any]] = self._send("GET", f"calls?after={after}")["calls"]
-        return [call for call in calls if endpoint is None or call["endpoint"] == endpoint]
+        calls = self._send("GET", f"calls?after={after}")["calls"]
+        return [call for call in calls if endpoint in (None, call["endpoint"])]
 
     def clear_calls(self) -> None:
-        """Forget the calls received so far."""
+        """Forget the calls received."""
         self._send("DELETE", "calls")
 
-    def fault(self, kind: str, **options: Any) -> int:
-        """Script a fault and return its number.
+    def fault(self, kind: str, **fields: Any) -> int:
+        """Script a fault and return its id.
 
-        :param kind: for example ``http``, ``latency``, ``restated``
-        :param options: as the admin endpoint takes them, for example ``endpoint="OHLC", count=1``
+        :param kind: latency, http, truncated, not_json, error, rate_limit, stale, drop, maintenance,
+            restated, rows, omit_flat, bad_row, flat or id_jump
+        :param fields: endpoint, ticker, skip, count, and what the kind needs
+        :raises ExchangeAdminError: if a field is missing or unknown
         """
-        return int(self._send("POST", "faults", {"kind": kind, **options})["id"])
+        number: int = self._send("POST", "faults", {"kind": kind, **fields})["id"]
+        return number
 
-    def clear_faults(self) -> None:
-        """Remove all faults."""
-        self._send("DELETE", "faults")
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults scripted, with what is left of them."""
+        faults: list[dict[str, Any]] = self._send("GET", "faults")["faults"]
+        return faults
+
+    def clear_faults(self, number: int | None = None) -> None:
+        """Take back one fault, or all of them."""
+        self._send("DELETE", "faults" if number is None else f"faults/{number}")
 
     def quiet(self, ticker: str, start_s: float, end_s: float) -> None:
-        """Remove a ticker's trades in [start_s, end_s), epoch seconds."""
+        """Take the trades of ``[start_s, end_s)`` out of a pair's history; ids close up.
+
+        :param ticker: altname
+        :param start_s: epoch seconds
+        :param end_s: epoch seconds
+        """
         self._send("POST", "quiet", {"ticker": ticker, "from": start_s, "to": end_s})
 
+    def clear_quiet(self) -> None:
+        """Bring all trades taken out back."""
+        self._send("DELETE", "quiet")
+
     def set_pair(self, ticker: str, status: str) -> None:
-        """Set a pair's status: ``online``, ``cancel_only``, ... or ``delisted``."""
+        """Give a pair another status: online, cancel_only, post_only, limit_only, reduce_only or delisted."""
         self._send("POST", "pairs", {"ticker": ticker, "status": status})
 
-    def add_synthetic(self, count: int) -> None:
-        """Add so many invented pairs, ``SYN0001USD`` and on."""
-        self._send("POST", "synthetic", {"count": count})
-
     def pairs(self) -> list[dict[str, Any]]:
-        """Return what the simulator knows of each pair: ticker, listed_s, status, trades_per_hour, ..."""
+        """Return all pairs with ticker, internal_name, listed_s, status, trades_per_hour and quiet_share."""
         pairs: list[dict[str, Any]] = self._send("GET", "pairs")["pairs"]
         return pairs
 
-    def candles(self, ticker: str, interval_minutes: int, start_s: int, end_s: int) -> list[TruthCandle]:
-        """Return the true traded buckets with open time in [start_s, end_s), ascending.
+    def synthetic(self, count: int) -> list[str]:
+        """List so many more small pairs and return their tickers."""
+        tickers: list[str] = self._send("POST", "synthetic", {"count": count})["tickers"]
+        return tickers
 
-        :param ticker: altname
-        :param interval_minutes: candle length, minutes
-        :param start_s: epoch seconds, inclusive
-        :param end_s: epoch seconds, exclusive
+    def candles(self, ticker: str, interval: int, start_s: int, end_s: int) -> list[list[Any]]:
+        """Return the true closed candles with an open time in ``[start_s, end_s)``, traded buckets only.
+
+        :param ticker: altname, delisted ones included
+        :param interval: minutes
+        :return: rows ``[ts, open, high, low, close, vwap, volume, count]``, numbers as Kraken writes them
         """
-        query = f"candles?ticker={ticker}&interval={interval_minutes}&from={start_s}&to={end_s}"
-        rows = self._send("GET", query)["rows"]
-        return [
-            TruthCandle(int(t), float(o), float(h), float(lo), float(c), float(vw), float(vol), int(n))
-            for t, o, h, lo, c, vw, vol, n in rows
-        ]
+        path = f"candles?ticker={ticker}&interval={interval}&from={start_s}&to={end_s}"
+        rows: list[list[Any]] = self._send("GET", path)["rows"]
+        return rows
 
-    def reset(self, *, clock: str | float | None = None) -> None:
-        """Bring back the state after start: no faults, no quiet ranges, every pair online, no calls.
-
-        :param clock: where to set the clock, standing still; ``None`` = leave it
-        """
-        self.clear_faults()
-        self._send("DELETE", "quiet")
-        for pair in self.pairs():
-            if pair["status"] != "online":
-                self.set_pair(pair["ticker"], "online")
-        if clock is not None:
-            self.set_clock(clock, running=False)
-        self.clear_calls()
+    def reset(self) -> None:
+        """Bring the simulator back to how it was started: clock, faults, market, calls, rate limits."""
+        self._send("POST", "reset")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         response = self._session.request(method, f"{self.url}/admin/{path}", json=body, timeout=TIMEOUT_S)
-        response.raise_for_status()
-        answer: dict[str, Any] = response.json()
+        if not response.ok:
+            reason = (
+                response.json()["error"]
+                if response.status_code == requests.codes.bad_request
+                else response.text
+            )
+            msg = f"{method} {path}: {reason}"
+            raise ExchangeAdminError(msg)
+        answer: dict[str, Any] = response.json() if response.content else {}
         return answer

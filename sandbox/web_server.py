@@ -7,7 +7,6 @@ accepted, silence otherwise, and a way to cut a connection in the middle of a ca
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 if TYPE_CHECKING:
+    import asyncio
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Longer than any pause between two calls of a client that keeps its connection: a server that closes first

@@ -1,0 +1,222 @@
+"""The public REST methods of the simulated exchange."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sandbox.exchange import ohlc, wire
+from sandbox.exchange.generator import NS_PER_S
+from sandbox.exchange.market import UNKNOWN_PAIR, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.exchange.catalogue import Pair
+    from sandbox.exchange.clock import Clock
+    from sandbox.exchange.faults import Fault
+    from sandbox.exchange.generator import Trades
+    from sandbox.exchange.market import Market
+
+BAD_ARGUMENTS = "EGeneral:Invalid arguments"
+UNKNOWN_METHOD = "EGeneral:Unknown method"
+PAGE_LIMIT = 1_000
+# A cursor with fewer digits than this is one in seconds: 1e11 s is the year 5138, 1e11 ns is 1970.
+_FIRST_NS_CURSOR = 10**11
+_INFO_FIELDS = {
+    "leverage": ("leverage_buy", "leverage_sell"),
+    "fees": ("fees", "fees_maker", "fee_volume_currency"),
+    "margin": ("margin_call", "margin_stop"),
+}
+# Fields of an AssetPairs entry in Kraken's order; what differs between pairs is filled in.
+_DETAILS: dict[str, Any] = {
+    "altname": "",
+    "wsname": "",
+    "aclass_base": "currency",
+    "base": "",
+    "aclass_quote": "currency",
+    "quote": "ZUSD",
+    "lot": "unit",
+    "cost_decimals": 5,
+    "pair_decimals": 0,
+    "lot_decimals": 8,
+    "lot_multiplier": 1,
+    "leverage_buy": [2, 3],
+    "leverage_sell": [2, 3],
+    "fees": [[0, 0.4], [10000, 0.35], [50000, 0.24]],
+    "fees_maker": [[0, 0.25], [10000, 0.2], [50000, 0.14]],
+    "fee_volume_currency": "ZUSD",
+    "margin_call": 80,
+    "margin_stop": 40,
+    "ordermin": "0",
+    "costmin": "0.5",
+    "tick_size": "0",
+    "status": "online",
+    "long_position_limit": 80,
+    "short_position_limit": 80,
+}
+
+
+class Exchange(Protocol):
+    """What the HTTP side needs from an exchange, simulated or replayed."""
+
+    clock: Clock
+
+    def answer(self, endpoint: str, query: Mapping[str, str], faults: list[Fault]) -> bytes:
+        """Return the body of a successful answer; raise RefusedError for one with an error list."""
+
+    def ticker_of(self, name: str) -> str:
+        """Return the altname for a name in a request, or the name itself when no pair has it."""
+
+
+class SimulatedExchange:
+    """Answers public calls from a market.
+
+    :param market: the pairs and their trades
+    :param since_is_inclusive: whether OHLC serves the row that opens exactly at ``since``
+    """
+
+    def __init__(self, market: Market, *, since_is_inclusive: bool = True) -> None:
+        self.market = market
+        self.clock = market.clock
+        self._since_is_inclusive = since_is_inclusive
+        self._methods = {
+            "OHLC": self._ohlc,
+            "Trades": self._trades,
+            "AssetPairs": self._asset_pairs,
+            "SystemStatus": self._system_status,
+            "Time": self._time,
+            "MaintenanceSchedule": self._maintenance_schedule,
+        }
+
+    def answer(self, endpoint: str, query: Mapping[str, str], faults: list[Fault]) -> bytes:
+        """Return the body of a successful answer.
+
+        :param endpoint: method name, ``OHLC``
+        :param query: the call's parameters
+        :param faults: content faults that hit this call
+        :raises RefusedError: with Kraken's error string
+        """
+        method = self._methods.get(endpoint)
+        if method is None:
+            raise RefusedError(UNKNOWN_METHOD)
+        return method(query, faults)
+
+    def ticker_of(self, name: str) -> str:
+        """Return the altname for a name in a request, or the name itself when no pair has it."""
+        try:
+            return self.market.find(name).pair.ticker
+        except RefusedError:
+            return name
+
+    def _ohlc(self, query: Mapping[str, str], faults: list[Fault]) -> bytes:
+        interval = _whole_number(query, "interval", 1)
+        if interval not in ohlc.INTERVALS:
+            raise RefusedError(f"{BAD_ARGUMENTS}:interval")
+        tape = self.market.find(_pair_name(query))
+        since_s = _whole_number(query, "since", None)
+        if since_s is not None and not self._since_is_inclusive:
+            since_s += 1
+        return wire.envelope(ohlc.answer(tape, interval, since_s, self.clock.now_ns(), faults))
+
+    def _trades(self, query: Mapping[str, str], faults: list[Fault]) -> bytes:
+        tape = self.market.find(_pair_name(query))
+        since = _whole_number(query, "since", None)
+        limit = _whole_number(query, "count", PAGE_LIMIT)
+        if limit is None or limit < 1:
+            raise RefusedError(f"{BAD_ARGUMENTS}:count")
+        limit = min(limit, PAGE_LIMIT)
+        now_ns = self.clock.now_ns()
+        if since is None:
+            first_id, page = tape.newest(limit, now_ns)
+        else:
+            since = since if since >= _FIRST_NS_CURSOR else since * NS_PER_S
+            first_id, page = tape.after(since, limit, now_ns)
+        last_ns = int(page.times_ns[-1]) if len(page) else since or 0
+        jump_by = 3 if any(fault.kind == "id_jump" for fault in faults) else 0
+        rows = _trade_rows(page, first_id, tape.pair, jump_by)
+        return f'{{"error":[],"result":{{"{tape.pair.internal_name}":[{rows}],"last":"{last_ns}"}}}}'.encode()
+
+    def _asset_pairs(self, query: Mapping[str, str], _: list[Fault]) -> bytes:
+        info = query.get("info", "info")
+        if info not in (*_INFO_FIELDS, "info"):
+            raise RefusedError(f"{BAD_ARGUMENTS}:info")
+        names = query.get("pair")
+        pairs = self.market.public_pairs()
+        if names is not None:
+            pairs = [self.market.find(name.strip()).pair for name in names.split(",")]
+        details = {pair.internal_name: _details(pair, self.market.status(pair.ticker)) for pair in pairs}
+        if info != "info":
+            wanted = _INFO_FIELDS[info]
+            details = {name: {key: full[key] for key in wanted} for name, full in details.items()}
+        return wire.envelope(details)
+
+    def _system_status(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
+        return wire.envelope(system_status(self.clock.now_ns(), "online"))
+
+    def _time(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
+        now_s = self.clock.now_ns() // NS_PER_S
+        written = datetime.fromtimestamp(now_s, UTC).strftime("%a, %d %b %y %H:%M:%S +0000")
+        return wire.envelope({"unixtime": now_s, "rfc1123": written})
+
+    def _maintenance_schedule(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
+        return wire.envelope({"events": []})
+
+
+def system_status(now_ns: int, status: str) -> dict[str, Any]:
+    """Return the result of a SystemStatus call.
+
+    :param now_ns: the exchange's time
+    :param status: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``
+    """
+    stamp = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"status": status, "timestamp": stamp, "upcoming_maintenance": [], "emergency": []}
+
+
+def _pair_name(query: Mapping[str, str]) -> str:
+    name = query.get("pair")
+    if not name:
+        raise RefusedError(f"{BAD_ARGUMENTS}:pair")
+    if "," in name:
+        raise RefusedError(UNKNOWN_PAIR)
+    return name
+
+
+def _whole_number(query: Mapping[str, str], name: str, default: int | None) -> int | None:
+    text = query.get(name)
+    if text is None or text == "":
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise RefusedError(f"{BAD_ARGUMENTS}:{name}")
+    return int(text)
+
+
+def _trade_rows(page: Trades, first_id: int, pair: Pair, jump_by: int) -> str:
+    """Return the rows of a page as JSON text; the ids of its second half jump when told to."""
+    columns = zip(
+        page.prices.tolist(), page.lots.tolist(), page.times_ns.tolist(), page.kinds.tolist(), strict=True
+    )
+    digits = max(wire.TRADE_PRICE_DIGITS, pair.decimals)
+    half = len(page) // 2
+    return ",".join(
+        f'["{wire.fixed(price, pair.decimals, digits)}",'
+        f'"{wire.fixed(lots, pair.volume_decimals, wire.VOLUME_DIGITS)}",'
+        f'{wire.seconds_text(time_ns)},"{"bs"[kind & 1]}","{"ml"[kind >> 1]}","",'
+        f"{first_id + nth + (jump_by if nth >= half else 0)}]"
+        for nth, (price, lots, time_ns, kind) in enumerate(columns)
+    )
+
+
+def _details(pair: Pair, status: str) -> dict[str, Any]:
+    """Return what AssetPairs tells about one pair."""
+    tick = wire.fixed(1, pair.decimals)
+    return {
+        **_DETAILS,
+        "altname": pair.ticker,
+        "wsname": f"{pair.base_name}/USD",
+        "base": pair.base_code,
+        "pair_decimals": pair.decimals,
+        "ordermin": f"{5 / pair.price:.8f}".rstrip("0").rstrip("."),
+        "tick_size": tick,
+        "status": status,
+    }
