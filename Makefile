@@ -1,0 +1,45 @@
+# Every target does all the set-up it needs and may be run again; the second run installs nothing.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+RUN := .venv/bin/python
+
+# Without compiled bytecode each Airflow task starts more than twice as slowly.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
+export PYTHON
+
+.PHONY: help setup demo up down status test lint format clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv with every pinned package
+	@sh sandbox/setup.sh
+
+demo: setup ## Break candle history and watch Airflow repair it (DEMO_EXIT=1: stop everything afterwards)
+	@$(RUN) -m sandbox demo
+
+up: setup ## Start everything with the UI on the live exchange (KRAKEN_BASE_URL=URL, KRAKEN_REPLAY=FOLDER: another one)
+	@$(RUN) -m sandbox up
+
+down: setup ## Stop everything; the data stays
+	@$(RUN) -m sandbox down
+
+status: setup ## Say what runs and where
+	@$(RUN) -m sandbox status
+
+test: setup ## Run all tests on the real services (PYTEST_ARGS= adds arguments)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+
+lint: setup ## Check format, lint rules and types
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+format: setup ## Format the code
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+clean: ## Stop everything; delete .venv, demo and replay data and caches (live data and downloads stay)
+	@if [ -x $(RUN) ]; then $(RUN) -m sandbox down; fi
+	rm -rf .sandbox/demo .sandbox/replay .sandbox/demo-report.json .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

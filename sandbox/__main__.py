@@ -1,0 +1,129 @@
+"""Start, stop and look at the sandbox: ``python -m sandbox up|down|status|demo``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from sandbox.processes import SandboxError
+from sandbox.settings import MODES, USERS, Mode, ModeHome
+from sandbox.stack import Exchange, Stack, choose_exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def up(mode: Mode | None) -> int:
+    """Start everything of a mode and print its addresses; says so when it runs already.
+
+    :param mode: ``None`` = live, or replay when ``KRAKEN_REPLAY`` is set
+    :return: exit code
+    """
+    meant: Mode = "demo"
+    exchange = Exchange()
+    if mode != "demo":
+        meant, exchange = choose_exchange(os.environ)
+    if mode not in (None, meant):
+        raise SandboxError(
+            f"Mode {mode} needs KRAKEN_REPLAY=FOLDER." if mode == "replay" else "Unset KRAKEN_REPLAY."
+        )
+    home = ModeHome(meant)
+    with home.locked():
+        stack = Stack(home, exchange)
+        if stack.is_complete():
+            print(f"Mode {meant} runs already.")
+        else:
+            started = time.monotonic()
+            stack.up()
+            print(f"Mode {meant} is up after {time.monotonic() - started:.0f} s.")
+        print_addresses(stack)
+    if problem := stack.exchange_problem():
+        print(problem)
+    return 0
+
+
+def down(mode: Mode | None) -> int:
+    """Stop everything of a mode, or of all modes; the data stays.
+
+    :return: exit code
+    """
+    for each in MODES if mode is None else (mode,):
+        home = ModeHome(each)
+        if not home.path.exists():
+            continue
+        with home.locked():
+            if Stack(home).down():
+                print(f"Mode {each} is stopped; its data stays in {home.path}.")
+    return 0
+
+
+def status(mode: Mode | None) -> int:
+    """Print what runs of each mode that was ever started.
+
+    :return: exit code
+    """
+    for each in MODES if mode is None else (mode,):
+        home = ModeHome(each)
+        if not home.path.exists():
+            print(f"{each}: never started")
+            continue
+        stack = Stack(home)
+        services = stack.services()
+        print(
+            f"{each}: "
+            + ", ".join(f"{name} {'runs' if runs else 'stopped'}" for name, runs in services.items())
+        )
+        if services["api-server"]:
+            print_addresses(stack)
+    return 0
+
+
+def demo(_: Mode | None) -> int:
+    """Run the demo.
+
+    :return: exit code
+    """
+    from sandbox.demo import main  # noqa: PLC0415 (imports polars and questdb, which up and down do without)
+
+    exit_code: int = main()
+    return exit_code
+
+
+def print_addresses(stack: Stack) -> None:
+    """Print where to look and how to log in."""
+    passwords = stack.home.secrets().passwords
+    logins = ", ".join(f"{user} / {passwords[user]}" for user in USERS)
+    print(f"  Airflow   {stack.airflow_url}   log in as {logins}")
+    print(f"  Exchange  {stack.exchange_url}")
+    if stack.slack_url is not None:
+        print(f"  Slack     {stack.slack_url}   (stand-in)")
+    print(f"  QuestDB   {stack.questdb_url}")
+    print(f"  Logs      {stack.home.logs}")
+    print("  Stop with `make down`.", flush=True)
+
+
+COMMANDS = {"up": up, "down": down, "status": status, "demo": demo}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command.
+
+    :param argv: arguments without the program's name
+    :return: exit code; 1 with one sentence on stderr when something does not start
+    """
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--mode", choices=MODES, help="up: default live; down, status: default all")
+    arguments = parser.parse_args(argv)
+    try:
+        return COMMANDS[arguments.command](arguments.mode)
+    except SandboxError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,210 @@
+"""Airflow's four processes on loopback, with LocalExecutor and the embedded PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from sandbox.airflow_setup import DONE, POOLS_FILE
+from sandbox.processes import ROOT, ManagedProcess, SandboxError, load_process, start_process, stop_all
+from sandbox.settings import USERS, ModeHome, State, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# `airflow standalone` would open two log servers on all interfaces, and there is no setting against it.
+COMPONENTS: dict[str, list[str]] = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+HEALTHY_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+START_TIMEOUT_S = 120.0
+HEALTH_POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class AirflowSettings:
+    """What an Airflow of one mode needs to know.
+
+    :ivar home: the mode's folder
+    :ivar port: loopback port of UI and API
+    :ivar database_uri: libpq URI of the metadata database
+    :ivar connections: connection fields by connection id
+    """
+
+    home: ModeHome
+    port: int
+    database_uri: str
+    connections: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def url(self) -> str:
+        """Address of the UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def passwords_file(self) -> Path:
+        """Where the auth manager reads the users' passwords."""
+        return self.home.path / "airflow" / "simple_auth_manager_passwords.json.generated"
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that configure Airflow."""
+        keys = self.home.secrets()
+        airflow_home = self.home.path / "airflow"
+        values = {
+            "AIRFLOW_HOME": str(airflow_home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "8",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__CORE__FERNET_KEY": keys.fernet_key,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in USERS),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_file),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database_uri.replace(
+                "postgresql://", "postgresql+psycopg2://", 1
+            ),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": keys.api_secret_key,
+            "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt_secret,
+            # A mapped task costs 0.35 s instead of 1 s; idle, the scheduler stays cheap.
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+        }
+        for conn_id, fields in self.connections.items():
+            values[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(fields)
+        if assets_file := os.environ.get("OHLCV_ASSETS_FILE"):
+            values["OHLCV_ASSETS_FILE"] = str(Path(assets_file).resolve())
+        return values
+
+    def digest(self) -> str:
+        """Return a digest of all settings, to notice that running processes have other ones."""
+        return hashlib.sha256(json.dumps(self.variables(), sort_keys=True).encode()).hexdigest()
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of Airflow's processes.
+
+        Airflow settings of the caller are left out: they belong to another Airflow. So are its connections,
+        except in live mode, where they may name a real Slack or another archive.
+        """
+        foreign = ("AIRFLOW__",) if self.home.mode == "live" else ("AIRFLOW__", "AIRFLOW_CONN_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        no_proxy = ",".join(
+            filter(None, [kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1,localhost"])
+        )
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+        return {**kept, "PATH": path, "NO_PROXY": no_proxy, "no_proxy": no_proxy, **self.variables()}
+
+
+def prepare_metadata(settings: AirflowSettings, state: State) -> None:
+    """Bring Airflow's database, pools and users up to date; skips what is known to be done.
+
+    :param settings: of the Airflow to prepare
+    :param state: the mode's state; notes what was done
+    :raises SandboxError: if it fails; holds the end of the log
+    """
+    write_atomically(
+        settings.passwords_file, json.dumps(settings.home.secrets().passwords) + "\n", mode=0o600
+    )
+    wanted = f"{version('apache-airflow-core')} {hashlib.sha256(POOLS_FILE.read_bytes()).hexdigest()}"
+    if state.metadata_ready_for == wanted:
+        return
+    process = start_process(
+        "airflow db migrate",
+        [sys.executable, "-m", "sandbox.airflow_setup"],
+        log_file=settings.home.logs / "airflow-setup.log",
+        env=settings.environment(),
+    )
+    process.wait_for_line(f"^{DONE}$", timeout_s=START_TIMEOUT_S)
+    state.metadata_ready_for = wanted
+
+
+def running(home: ModeHome) -> dict[str, ManagedProcess]:
+    """Return Airflow's living processes of a mode by name."""
+    found = {name: load_process(home.pid_file(name)) for name in COMPONENTS}
+    return {name: process for name, process in found.items() if process is not None and process.is_alive()}
+
+
+def start_components(settings: AirflowSettings, state: State) -> list[str]:
+    """Start those of the four processes that do not run, all of them anew if the settings changed.
+
+    :param settings: of the Airflow to start; its database must be prepared
+    :param state: the mode's state; notes the settings
+    :return: names of the processes started, empty if all ran already
+    """
+    if state.airflow_settings != settings.digest():
+        stop_components(settings.home)
+    alive = running(settings.home)
+    missing = [name for name in COMPONENTS if name not in alive]
+    for name in missing:
+        leftover = load_process(settings.home.pid_file(name))
+        if leftover is not None:
+            # Its leader is dead; orphans may still hold ports or run tasks, and wait for nobody.
+            leftover.kill()
+        start_process(
+            f"Airflow's {name}",
+            [sys.executable, "-m", "airflow", *COMPONENTS[name]],
+            log_file=settings.home.logs / f"{name}.log",
+            env=settings.environment(),
+            pid_file=settings.home.pid_file(name),
+        )
+    state.airflow_settings = settings.digest()
+    return missing
+
+
+def stop_components(home: ModeHome) -> None:
+    """Stop the four processes of a mode with everything they started."""
+    recorded = [load_process(home.pid_file(name)) for name in COMPONENTS]
+    stop_all(process for process in recorded if process is not None)
+
+
+def health(url: str) -> dict[str, str]:
+    """Return the status by component as Airflow tells it, empty while it does not answer.
+
+    :param url: address of the api-server
+    """
+    try:
+        answer = requests.get(f"{url}/api/v2/monitor/health", timeout=5)
+        answer.raise_for_status()
+        body = answer.json()
+    except requests.RequestException:
+        return {}
+    return {name: str(body.get(name, {}).get("status")) for name in HEALTHY_COMPONENTS}
+
+
+def wait_until_healthy(settings: AirflowSettings) -> None:
+    """Wait until all four components say "healthy".
+
+    :raises SandboxError: if one ends or the time is over; names it and its log
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        states = health(settings.url)
+        if states and all(state == "healthy" for state in states.values()):
+            return
+        dead = sorted(COMPONENTS.keys() - running(settings.home).keys())
+        if dead:
+            raise SandboxError(f"Airflow's {', '.join(dead)} ended. See {settings.home.logs}")
+        if time.monotonic() > deadline:
+            raise SandboxError(
+                f"Airflow is not healthy after {START_TIMEOUT_S:g} s: {states}. See {settings.home.logs}"
+            )
+        time.sleep(HEALTH_POLL_S)
