@@ -1,0 +1,19 @@
+"""Backfill TIER1, daily at 02:00 UTC.
+
+Finds every candle that the TIER1 assets lack at 60 and 1440 minutes, fetches what Kraken's OHLC call still
+serves (the newest 720 of each series), proves what is empty, and records the rest. Replaces the Celery Beat
+entry `backfill-tier1-daily`.
+
+* **Reads** Kraken (Time, SystemStatus, AssetPairs, one OHLC call a series with gaps), QuestDB `ohlcv`.
+* **Writes** `ohlcv`; in PostgreSQL `gap_records`, `gap_outcomes`, `proven_empty`, `candle_restatements`.
+* **Run it by hand** with `airflow dags trigger backfill_tier1_daily`, or with other params:
+  `--conf '{"tier": "ALL", "intervals": [1440]}'`. A repeated run changes nothing.
+* **When it fails**: task `verdict` says which gaps stayed open and why. Later runs try them again, after 1 hour,
+  1 day, 7 days; `--conf '{"retry_failed": true}'` tries them now.
+* **Result**: the return value of task `result`.
+"""
+
+from include.ohlcv.schedules import BACKFILL_TIER1
+from include.orchestration.backfill import backfill_dag
+
+backfill_tier1_daily = backfill_dag(BACKFILL_TIER1, priority=20, doc=__doc__)

@@ -1,0 +1,1 @@
+"""Domain code, SQL templates and the catalogue of assets."""

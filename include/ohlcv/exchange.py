@@ -1,0 +1,68 @@
+"""What a run asks the exchange before it looks at candles: its clock, its state, and its pairs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from include.ohlcv.errors import BadRequestError
+from include.ohlcv.ledger.asset_rows import add_assets, mark_pairs, read_assets
+from include.ohlcv.ledger.run_rows import count_work, start_run
+from kraken_hooks.errors import KrakenTransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kraken_hooks.kraken import KrakenHook
+
+    from include.ohlcv.ledger.session import Connection, RunKey
+    from include.ohlcv.params import BackfillRequest
+    from kraken_hooks.candles import AssetPair
+
+log = logging.getLogger(__name__)
+
+GONE_STATUS = "delisted"
+"""A pair may stay in AssetPairs with this status for a while before it vanishes."""
+
+
+def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: BackfillRequest) -> int:
+    """Ask the exchange's clock, state and pairs, and record them for the run.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange
+    :param run: the run
+    :param request: its params
+    :return: the exchange's time, epoch seconds UTC
+    :raises BadRequestError: if a ticker asked for is neither in the catalogue nor in AssetPairs
+    :raises KrakenTransientError: if the exchange is in maintenance
+    """
+    status = kraken.get_system_status().status
+    if status == "maintenance":
+        raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run goes on when it is over")
+    if status != "online":
+        log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
+    now_s = kraken.get_server_time()
+    pairs = {ticker: pair for ticker, pair in kraken.get_asset_pairs().items() if pair.status != GONE_STATUS}
+    start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+    _add_named(connection, request, pairs)
+    asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+    mark_pairs(connection, asked, {ticker: pair.status for ticker, pair in pairs.items()}, now_s=now_s)
+    count_work(connection, run, api_calls=kraken.calls)
+    return now_s
+
+
+def _add_named(connection: Connection, request: BackfillRequest, pairs: Mapping[str, AssetPair]) -> None:
+    if not request.tickers:
+        return
+    known = {asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier="ALL")}
+    new = [ticker for ticker in request.tickers if ticker not in known]
+    for ticker in new:
+        if ticker not in pairs:
+            raise BadRequestError(
+                f"ticker {ticker!r} stands neither in the catalogue nor in Kraken's AssetPairs; "
+                "use the altname, such as XBTUSD"
+            )
+    add_assets(
+        connection,
+        [{"ticker": ticker, "base": pairs[ticker].base, "quote": pairs[ticker].quote} for ticker in new],
+    )

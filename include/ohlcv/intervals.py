@@ -1,0 +1,27 @@
+"""Kraken's candle lengths and the reach of its OHLC call."""
+
+from typing import Final
+
+MINUTE_S: Final = 60
+HOUR_S: Final = 3600
+DAY_S: Final = 86400
+
+INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
+"""Candle lengths in minutes that the OHLC call serves (REST reference, "Get OHLC Data")."""
+
+API_WINDOW_BUCKETS: Final = 720
+"""Committed candles one OHLC answer reaches back, whatever ``since`` says (REST reference)."""
+
+
+def step_s(interval_minutes: int) -> int:
+    """Return the length of one candle.
+
+    :param interval_minutes: one of :data:`INTERVALS`
+    :return: seconds
+    :raises ValueError: if Kraken serves no such interval
+    """
+    if interval_minutes not in INTERVALS:
+        raise ValueError(
+            f"interval {interval_minutes} is not one of Kraken's: {', '.join(map(str, INTERVALS))}"
+        )
+    return interval_minutes * MINUTE_S

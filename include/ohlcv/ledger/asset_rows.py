@@ -1,0 +1,123 @@
+"""Tables ``exchange`` and ``assets``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.ohlcv.errors import WrongExchangeError
+from include.ohlcv.ledger.session import Connection, execute, execute_many, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from include.ohlcv.catalogue import CatalogueEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An asset a run is about.
+
+    :ivar ticker: Kraken's altname
+    :ivar tier: ``TIER1`` .. ``TIER4``
+    :ivar gone_s: since when AssetPairs lacks the pair, epoch seconds UTC, or None
+    :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
+    """
+
+    ticker: str
+    tier: str
+    gone_s: int | None
+    first_trade_s: float | None
+
+
+def claim_exchange(connection: Connection, base_url: str) -> None:
+    """Bind the ledger to an exchange at first use and refuse another one later.
+
+    :param connection: the ledger
+    :param base_url: normalised base URL of the exchange in use
+    :raises WrongExchangeError: if the ledger belongs to another exchange: invented and real candles
+        must not mix
+    """
+    (row,) = fetch(connection, "claim_exchange", base_url=base_url)
+    if row["base_url"] != base_url:
+        raise WrongExchangeError(
+            f"this ledger and its candles belong to {row['base_url']}, but the connection points at "
+            f"{base_url}: point it back, or give the other exchange an empty PostgreSQL and QuestDB database"
+        )
+
+
+def sync_catalogue(connection: Connection, entries: Sequence[CatalogueEntry]) -> None:
+    """Make table ``assets`` say what the catalogue says.
+
+    :param connection: the ledger
+    :param entries: validated catalogue; assets no longer named become inactive, nothing is deleted
+    """
+    with connection.transaction():
+        execute_many(
+            connection,
+            "upsert_asset",
+            [{**entry.model_dump(), "position": position} for position, entry in enumerate(entries)],
+        )
+        execute(connection, "retire_assets", tickers=[entry.ticker for entry in entries])
+
+
+def add_assets(connection: Connection, assets: Iterable[Mapping[str, Any]]) -> None:
+    """Add assets that a run named and the catalogue lacks, as TIER4 and inactive.
+
+    :param connection: the ledger
+    :param assets: ``ticker``, ``base``, ``quote``
+    """
+    execute_many(connection, "add_asset", assets)
+
+
+def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: str) -> list[Asset]:
+    """Return the assets a run is about.
+
+    :param connection: the ledger
+    :param tickers: the assets named, which replace the tier as selection; None = the active ones of the tier
+    :param tier: ``TIER1`` .. ``TIER4`` or ``ALL``
+    :return: in tier order, then as in the catalogue
+    """
+    chosen = list(tickers) if tickers else None
+    return [Asset(**row) for row in fetch(connection, "read_assets", tickers=chosen, tier=tier)]
+
+
+def mark_pairs(
+    connection: Connection, asked: Sequence[str], statuses: Mapping[str, str], *, now_s: int
+) -> None:
+    """Record what AssetPairs says of some assets: the status, or since when the pair is gone.
+
+    :param connection: the ledger
+    :param asked: tickers the answer is read for
+    :param statuses: status by ticker, for the pairs that exist
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    found = [ticker for ticker in asked if ticker in statuses]
+    execute(
+        connection,
+        "mark_pairs",
+        asked=list(asked),
+        tickers=found,
+        statuses=[statuses[ticker] for ticker in found],
+        now_s=now_s,
+    )
+
+
+def mark_gone(connection: Connection, ticker: str, *, now_s: int) -> None:
+    """Record that Kraken no longer knows a pair.
+
+    :param connection: the ledger
+    :param ticker: Kraken's altname
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    execute(connection, "mark_gone", ticker=ticker, now_s=now_s)
+
+
+def record_first_trade(connection: Connection, ticker: str, first_trade_s: float) -> None:
+    """Remember when a pair first traded.
+
+    :param connection: the ledger
+    :param ticker: Kraken's altname
+    :param first_trade_s: epoch seconds UTC
+    """
+    execute(connection, "record_first_trade", ticker=ticker, first_trade_s=first_trade_s)

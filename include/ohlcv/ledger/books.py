@@ -1,0 +1,147 @@
+"""What the ledger knows of a series, read in bulk for many or afresh for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.ohlcv.evidence import Evidence
+from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
+from include.ohlcv.ledger.session import Connection, Row, execute, execute_many, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from include.ohlcv.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenRange:
+    """A range without trades.
+
+    :ivar range_id: primary key
+    :ivar start_s: epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar evidence: how it is known
+    """
+
+    range_id: int
+    start_s: int
+    end_s: int
+    evidence: Evidence
+
+    @property
+    def range(self) -> Range:
+        """Return the range, epoch seconds UTC."""
+        return self.start_s, self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The ledger of one series.
+
+    :ivar series_id: primary key
+    :ivar series: ticker and interval
+    :ivar start_s: first open time expected, epoch seconds UTC
+    :ivar revision: grows with every change of the series' ledger
+    :ivar gaps: open gaps, oldest first
+    :ivar proven: ranges without trades, oldest first
+    """
+
+    series_id: int
+    series: Series
+    start_s: int
+    revision: int
+    gaps: list[Gap]
+    proven: list[ProvenRange]
+
+
+def _gap(row: Row) -> Gap:
+    series = Series(row.pop("ticker"), row.pop("interval_minutes"))
+    reason = row.pop("unfillable_reason")
+    return Gap(
+        series=series,
+        status=GapStatus(row.pop("status")),
+        unfillable_reason=UnfillableReason(reason) if reason else None,
+        **row,
+    )
+
+
+def read_books(
+    connection: Connection, tickers: Sequence[str], intervals: Sequence[int]
+) -> dict[Series, Book]:
+    """Return the ledgers of all known series among tickers and intervals.
+
+    :param connection: the ledger
+    :param tickers: Kraken's altnames
+    :param intervals: candle lengths, minutes
+    :return: by series; a series never processed is absent
+    """
+    wanted = {"tickers": list(tickers), "intervals": list(intervals)}
+    books = {
+        Series(row["ticker"], row["interval_minutes"]): Book(
+            series_id=row["series_id"],
+            series=Series(row["ticker"], row["interval_minutes"]),
+            start_s=row["start_s"],
+            revision=row["revision"],
+            gaps=[],
+            proven=[],
+        )
+        # Read before its gaps, so that a change in between shows as an old revision.
+        for row in fetch(connection, "read_series", **wanted)
+    }
+    for row in fetch(connection, "read_open_gaps", **wanted):
+        gap = _gap(row)
+        if gap.series in books:
+            books[gap.series].gaps.append(gap)
+    for row in fetch(connection, "read_proven_empty", **wanted):
+        series = Series(row.pop("ticker"), row.pop("interval_minutes"))
+        evidence = Evidence(row.pop("evidence"))
+        if series in books:
+            books[series].proven.append(ProvenRange(evidence=evidence, **row))
+    return books
+
+
+def read_book(connection: Connection, series: Series) -> Book:
+    """Return the ledger of one known series.
+
+    :param connection: the ledger
+    :param series: ticker and interval, registered before
+    :return: its ledger
+    """
+    return read_books(connection, [series.ticker], [series.interval_minutes])[series]
+
+
+def register_series(connection: Connection, starts: Iterable[tuple[Series, int]]) -> None:
+    """Make series known, or lower their start.
+
+    :param connection: the ledger
+    :param starts: series and first open time expected, epoch seconds UTC
+    """
+    execute_many(
+        connection,
+        "register_series",
+        [
+            {"ticker": series.ticker, "interval_minutes": series.interval_minutes, "start_s": start_s}
+            for series, start_s in starts
+        ],
+    )
+
+
+def raise_start(connection: Connection, series_id: int, start_s: int) -> None:
+    """Raise the start of a series to the pair's first trade.
+
+    :param connection: the ledger, inside a series transaction
+    :param series_id: primary key
+    :param start_s: epoch seconds UTC, on the grid
+    """
+    execute(connection, "raise_series_start", series_id=series_id, start_s=start_s)
+
+
+def bump_revision(connection: Connection, series_id: int) -> None:
+    """Tell everybody who read this series' ledger that it has changed.
+
+    :param connection: the ledger, inside a series transaction
+    :param series_id: primary key
+    """
+    execute(connection, "bump_revision", series_id=series_id)

@@ -1,0 +1,59 @@
+"""Table ``candle_restatements``: other versions of stored candles, applied or seen once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from include.ohlcv.ledger.session import Connection, execute, fetch
+
+if TYPE_CHECKING:
+    from include.ohlcv.candles import StoredCandle
+    from include.ohlcv.gaps import Series
+
+
+def first_seen(connection: Connection, series: Series, seen: StoredCandle) -> int | None:
+    """Return when this very version of a candle was first seen.
+
+    :param connection: the ledger
+    :param series: ticker and interval
+    :param seen: the version
+    :return: the exchange's time, epoch seconds UTC, or None if it is new
+    """
+    for row in fetch(connection, "read_pending_restatements", **series._asdict()):
+        if row["ts_s"] == seen.ts_s and row["new"] == seen.figures():
+            return int(row["first_seen_s"])
+    return None
+
+
+def log_restatement(
+    connection: Connection,
+    series: Series,
+    *,
+    old: StoredCandle,
+    new: StoredCandle,
+    first_seen_s: int,
+    applied_s: int | None,
+) -> None:
+    """Log another version of a candle; it takes the place of an earlier pending one.
+
+    :param connection: the ledger, inside a series transaction
+    :param series: ticker and interval
+    :param old: the stored version
+    :param new: the version seen
+    :param first_seen_s: when it was first seen, the exchange's time, epoch seconds UTC
+    :param applied_s: when it replaced the stored one, or None while it waits
+    """
+    execute(connection, "delete_pending_restatement", **series._asdict(), ts_s=new.ts_s)
+    execute(
+        connection,
+        "insert_restatement",
+        **series._asdict(),
+        ts_s=new.ts_s,
+        source=new.source,
+        old=Jsonb(old.figures()),
+        new=Jsonb(new.figures()),
+        first_seen_s=first_seen_s,
+        applied_s=applied_s,
+    )

@@ -1,0 +1,129 @@
+"""Connections to the ledger, statements by name, and the two locks of a series."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import psycopg
+from psycopg.rows import dict_row
+
+from include.ohlcv.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Row: TypeAlias = dict[str, Any]
+Connection: TypeAlias = psycopg.Connection[Row]
+
+FILL_LOCK: Final = 0x4F48
+"""Class of the session lock that a fill holds on a series until its last status."""
+LEDGER_LOCK: Final = 0x4F49
+"""Class of the transaction lock under which the ledger of a series changes."""
+
+FILL_LOCK_TIMEOUT_S: Final = 900
+"""How long a fill waits for another one on the same series; one OHLC call with retries takes far less."""
+
+
+class RunKey(NamedTuple):
+    """Identity of a DAG run; run ids alone repeat between DAGs."""
+
+    dag_id: str
+    run_id: str
+
+
+@contextmanager
+def connect(dsn: str) -> Iterator[Connection]:
+    """Open a connection in autocommit; transactions are opened where they are needed.
+
+    :param dsn: libpq URI or DSN of the ledger's database
+    :return: context manager of the connection, rows as dicts; closing frees its session locks
+    :raises psycopg.OperationalError: if the server cannot be reached within 10 s
+    """
+    connection: Connection = psycopg.connect(
+        dsn,
+        autocommit=True,
+        row_factory=dict_row,
+        connect_timeout=10,
+        keepalives_idle=30,
+        application_name="ohlcv",
+    )
+    with connection:
+        yield connection
+
+
+def fetch(connection: Connection, name: str, /, **values: Any) -> list[Row]:
+    """Run a statement of ``include/sql/postgres`` and return its rows.
+
+    :param connection: the ledger
+    :param name: file name without ``.sql``
+    :param values: driver parameters by name
+    :return: rows by column name
+    """
+    return connection.execute(statement("postgres", name), values).fetchall()
+
+
+def execute(connection: Connection, name: str, /, **values: Any) -> int:
+    """Run a statement of ``include/sql/postgres`` that returns no rows.
+
+    :param connection: the ledger
+    :param name: file name without ``.sql``
+    :param values: driver parameters by name
+    :return: number of rows written
+    """
+    return connection.execute(statement("postgres", name), values).rowcount
+
+
+def execute_many(connection: Connection, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Run a statement of ``include/sql/postgres`` once a row.
+
+    :param connection: the ledger
+    :param name: file name without ``.sql``
+    :param rows: driver parameters of each run
+    """
+    with connection.cursor() as cursor:
+        cursor.executemany(statement("postgres", name), list(rows))
+
+
+@contextmanager
+def series_transaction(connection: Connection, series_id: int) -> Iterator[int]:
+    """Open a transaction that alone may change the ledger of a series.
+
+    :param connection: the ledger
+    :param series_id: primary key of the series
+    :return: context manager of the series' revision under the lock
+    """
+    with connection.transaction():
+        fetch(connection, "lock_series", lock_class=LEDGER_LOCK, series_id=series_id)
+        # A statement of its own: its snapshot must be younger than the lock.
+        (row,) = fetch(connection, "read_revision", series_id=series_id)
+        yield row["revision"]
+
+
+@contextmanager
+def fill_lock(connection: Connection, series_id: int) -> Iterator[None]:
+    """Hold the session lock that says "this series is being filled".
+
+    :param connection: the ledger, in autocommit
+    :param series_id: primary key of the series
+    :return: context manager
+    :raises psycopg.errors.LockNotAvailable: if another fill holds it longer than 15 minutes
+    """
+    connection.execute(f"SET lock_timeout = '{FILL_LOCK_TIMEOUT_S}s'")
+    connection.execute("SELECT pg_advisory_lock(%s, %s)", (FILL_LOCK, series_id))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", (FILL_LOCK, series_id))
+
+
+def is_being_filled(connection: Connection, series_id: int) -> bool:
+    """Return whether another session holds the fill lock of a series.
+
+    :param connection: the ledger, inside a transaction
+    :param series_id: primary key of the series
+    :return: if False, nobody can take it before the transaction ends
+    """
+    (row,) = fetch(connection, "try_fill_lock", lock_class=FILL_LOCK, series_id=series_id)
+    return not row["pg_try_advisory_xact_lock"]

@@ -1,0 +1,123 @@
+"""What a run may be asked for: JSON schemas, from which Airflow makes the trigger form and the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from include.ohlcv.catalogue import TICKER_PATTERN, TIERS
+from include.ohlcv.errors import BadRequestError
+from include.ohlcv.intervals import INTERVALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from include.ohlcv.schedules import BackfillScope
+
+Schema: TypeAlias = dict[str, Any]
+
+TIER: Final[Schema] = {
+    "type": "string",
+    "enum": [*TIERS, "ALL"],
+    "title": "Tier",
+    "description": "Assets of this tier, or ALL. Ignored when tickers are given.",
+}
+INTERVAL_LIST: Final[Schema] = {
+    "type": "array",
+    "items": {"type": "integer", "enum": list(INTERVALS)},
+    "minItems": 1,
+    "uniqueItems": True,
+    "title": "Intervals",
+    "description": f"Candle lengths in minutes, among Kraken's: {', '.join(map(str, INTERVALS))}.",
+    "examples": list(INTERVALS),
+}
+TICKERS: Final[Schema] = {
+    "type": ["array", "null"],
+    "items": {"type": "string", "pattern": TICKER_PATTERN},
+    "minItems": 1,
+    "uniqueItems": True,
+    "title": "Tickers",
+    "description": "Kraken altnames such as XBTUSD; they replace the tier as selection.",
+}
+
+
+def backfill_schemas(scope: BackfillScope) -> dict[str, Schema]:
+    """Return the params of a backfill DAG.
+
+    :param scope: defaults of the DAG
+    :return: JSON schema with ``default``, by param
+    """
+    return {
+        "tier": {**TIER, "default": scope.tier},
+        "intervals": {**INTERVAL_LIST, "default": list(scope.intervals)},
+        "lookback_days": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 36500,
+            "default": scope.lookback_days,
+            "title": "Lookback (days)",
+            "description": "Series whose newest candle is older are skipped and named. 0 = no limit.",
+        },
+        "max_gaps_per_asset": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 100_000,
+            "default": scope.max_gaps_per_asset,
+            "title": "Gaps per asset",
+            "description": "Gaps of an asset that may cause calls, earliest expiry first. 0 = no limit.",
+        },
+        "tickers": {**TICKERS, "default": None},
+        "retry_failed": {
+            "type": "boolean",
+            "default": False,
+            "title": "Retry failed gaps",
+            "description": "Take FAILED gaps before their next attempt, permanent failures too.",
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRequest:
+    """The checked params of a backfill run.
+
+    :ivar tier: ``TIER1`` .. ``TIER4`` or ``ALL``
+    :ivar intervals: candle lengths, minutes
+    :ivar lookback_days: limit in days; 0 = none
+    :ivar max_gaps_per_asset: limit; 0 = none
+    :ivar tickers: selection that replaces the tier, or None
+    :ivar retry_failed: take FAILED gaps before their time
+    """
+
+    tier: str
+    intervals: list[int]
+    lookback_days: int
+    max_gaps_per_asset: int
+    tickers: list[str] | None
+    retry_failed: bool
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> BackfillRequest:
+        """Return the request that the params of a run make.
+
+        :param params: checked params; keys that are no param of a backfill are passed over
+        :return: the request
+        """
+        return cls(**{name: params[name] for name in cls.known_keys()})
+
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """Return the names of the params of a backfill."""
+        return [field.name for field in fields(cls)]
+
+
+def refuse_unknown_keys(conf: Mapping[str, Any] | None, known: Iterable[str]) -> None:
+    """Refuse a run whose conf names what the DAG does not know; Airflow itself passes such keys silently.
+
+    :param conf: ``dag_run.conf``
+    :param known: names of the DAG's params
+    :raises BadRequestError: names the unknown key and the known ones
+    """
+    names = sorted(known)
+    for key in conf or {}:
+        if key not in names:
+            raise BadRequestError(f"conf key {key!r} is unknown; this DAG knows {', '.join(names)}")

@@ -1,0 +1,101 @@
+"""Arithmetic of half-open ranges ``[start, end)`` of epoch seconds.
+
+A *range set* is a sequence of ranges in any order; every function returns a normal one:
+ascending, neither empty, nor overlapping, nor touching.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Range: TypeAlias = tuple[int, int]
+
+
+def union(*sets: Iterable[Range]) -> list[Range]:
+    """Return the normal form of all given ranges together.
+
+    :param sets: range sets; empty ranges are dropped
+    :return: ascending ranges that neither overlap nor touch
+    """
+    merged: list[Range] = []
+    for start, end in sorted(r for ranges in sets for r in ranges if r[0] < r[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def subtract(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
+    """Return what of ``ranges`` is not in ``taken``.
+
+    :param ranges: range set
+    :param taken: range set
+    :return: normal range set
+    """
+    left: list[Range] = []
+    holes = union(taken)
+    first = 0
+    for start, end in union(ranges):
+        at = start
+        while first < len(holes) and holes[first][1] <= at:
+            first += 1
+        for hole_start, hole_end in holes[first:]:
+            if hole_start >= end:
+                break
+            if hole_start > at:
+                left.append((at, hole_start))
+            at = max(at, hole_end)
+        if at < end:
+            left.append((at, end))
+    return left
+
+
+def intersect(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
+    """Return what is in both range sets.
+
+    :param ranges: range set
+    :param others: range set
+    :return: normal range set
+    """
+    mine = union(ranges)
+    return subtract(mine, subtract(mine, others))
+
+
+def from_points(points: Iterable[int], *, step: int) -> list[Range]:
+    """Return the ranges that the buckets opening at ``points`` cover.
+
+    :param points: open times, epoch seconds, any order, repeats allowed
+    :param step: bucket length, seconds, > 0
+    :return: normal range set
+    """
+    return union((point, point + step) for point in points)
+
+
+def count(ranges: Iterable[Range], *, step: int) -> int:
+    """Return how many buckets the ranges hold.
+
+    :param ranges: range set whose borders lie on the grid
+    :param step: bucket length, seconds, > 0
+    :return: number of buckets, >= 0
+    """
+    return sum(end - start for start, end in union(ranges)) // step
+
+
+def cut_at(ranges: Sequence[Range], borders: Iterable[int]) -> list[Range]:
+    """Cut ranges wherever a border lies inside one; touching results are kept apart.
+
+    :param ranges: range set
+    :param borders: epoch seconds
+    :return: ascending ranges that do not overlap, but may touch
+    """
+    cuts = sorted(set(borders))
+    pieces: list[Range] = []
+    for start, end in union(ranges):
+        marks = [start, *(cut for cut in cuts if start < cut < end), end]
+        pieces.extend(pairwise(marks))
+    return pieces

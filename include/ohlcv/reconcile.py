@@ -1,0 +1,139 @@
+"""Makes the ledger of a series say what its candles say, in one transaction; a no-op when all is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.ohlcv import ranges
+from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
+from include.ohlcv.ledger.books import Book, bump_revision, read_book
+from include.ohlcv.ledger.gap_rows import close_gap, insert_gap, redraw_gap
+from include.ohlcv.ledger.session import Connection, RunKey, is_being_filled, series_transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from include.ohlcv.ranges import Range
+
+PAIR_GONE = UnfillableReason.PAIR_GONE
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the candles of a series say at a moment.
+
+    :ivar unstored: expected buckets without a stored candle, range set
+    :ivar edge_s: the API edge, epoch seconds UTC
+    :ivar is_gone: whether the pair has left the exchange
+    """
+
+    unstored: list[Range]
+    edge_s: int
+    is_gone: bool
+
+    def missing(self, book: Book) -> list[Range]:
+        """Return what is neither stored nor proven empty.
+
+        :param book: ledger of the series
+        :return: normal range set
+        """
+        return ranges.subtract(self.unstored, [proven.range for proven in book.proven])
+
+    def piece(self, part: Range, gap: Gap | None) -> Piece:
+        """Return the state a missing part is to have, a part that does not cross the edge.
+
+        :param part: epoch seconds UTC
+        :param gap: the open gap it belongs to, or None when it is new
+        :return: the piece
+        """
+        if gap is not None and gap.status is GapStatus.UNFILLABLE and gap.unfillable_reason is not PAIR_GONE:
+            # The window only moves on; what waits for another source goes on waiting.
+            return unchanged_piece(gap, part)
+        if self.is_gone:
+            reason = PAIR_GONE
+        elif part[1] <= self.edge_s:
+            reason = UnfillableReason.PAST_EDGE
+        elif gap is None or gap.status in {GapStatus.BACKFILLING, GapStatus.UNFILLABLE}:
+            return Piece(*part, status=GapStatus.DETECTED)
+        else:
+            return unchanged_piece(gap, part)
+        return Piece(*part, status=GapStatus.UNFILLABLE, unfillable_reason=reason)
+
+    def redrawn(self, gap: Gap, missing: list[Range]) -> list[Piece]:
+        """Return what becomes of an open gap.
+
+        :param gap: the gap
+        :param missing: what the series misses
+        :return: its pieces, none when every bucket of it is accounted for
+        """
+        parts = ranges.cut_at(ranges.intersect([gap.range], missing), [self.edge_s])
+        return [self.piece(part, gap) for part in parts]
+
+    def untold(self, book: Book, missing: list[Range]) -> list[Piece]:
+        """Return the gaps that the ledger lacks.
+
+        :param book: ledger of the series
+        :param missing: what the series misses
+        :return: new gaps
+        """
+        new = ranges.subtract(missing, [gap.range for gap in book.gaps])
+        return [self.piece(part, None) for part in ranges.cut_at(new, [self.edge_s])]
+
+    def is_told_by(self, book: Book) -> bool:
+        """Return whether the ledger already says what the candles say.
+
+        :param book: ledger of the series
+        :return: True when reconciling would change nothing
+        """
+        missing = self.missing(book)
+        return not self.untold(book, missing) and all(
+            self.redrawn(gap, missing) == [unchanged_piece(gap, gap.range)] for gap in book.gaps
+        )
+
+
+def _filled_from(gap: Gap, book: Book) -> FilledFrom:
+    is_all_empty = not ranges.subtract([gap.range], [proven.range for proven in book.proven])
+    return FilledFrom.EMPTY if is_all_empty else FilledFrom.OBSERVED
+
+
+def reconcile(
+    connection: Connection, run: RunKey, book: Book, look: Callable[[Book], View], *, view: View, now_s: int
+) -> None:
+    """Bring the ledger of one series up to its candles.
+
+    New gaps are inserted; open ones are trimmed, split at the API edge, closed, or taken back from a task
+    that died. A gap that another task is filling right now is left to it.
+
+    :param connection: the ledger
+    :param run: the run; it takes up what it inserts, splits off or closes
+    :param book: ledger of the series as read before the candles were
+    :param look: reads the candles of the series again; called when its ledger has changed since
+    :param view: what the candles said
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    if view.is_told_by(book):
+        return
+    with series_transaction(connection, book.series_id) as revision:
+        if revision != book.revision:
+            # A fill has settled in between; the candles read before it prove nothing any more.
+            book = read_book(connection, book.series)
+            view = look(book)
+            if view.is_told_by(book):
+                return
+        is_taken = is_being_filled(connection, book.series_id)
+        missing = view.missing(book)
+        for gap in book.gaps:
+            if gap.status is GapStatus.BACKFILLING and is_taken:
+                continue
+            pieces = view.redrawn(gap, missing)
+            if not pieces:
+                close_gap(connection, run, gap, filled_from=_filled_from(gap, book), now_s=now_s)
+            elif pieces != [unchanged_piece(gap, gap.range)]:
+                became_unfillable = (
+                    gap.status is not GapStatus.UNFILLABLE and pieces[0].status is GapStatus.UNFILLABLE
+                )
+                redraw_gap(connection, run, gap, pieces, take_up=became_unfillable)
+        for piece in view.untold(book, missing):
+            insert_gap(connection, run, book.series, piece, now_s=now_s)
+        bump_revision(connection, book.series_id)

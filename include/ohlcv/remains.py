@@ -1,0 +1,103 @@
+"""Decides what becomes of a gap after an answer has been stored; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.ohlcv import ranges
+from include.ohlcv.backoff import next_attempt_s
+from include.ohlcv.evidence import Sighting, confirmable_s
+from include.ohlcv.gaps import Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
+from include.ohlcv.grid import expiry_s
+from include.ohlcv.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.ohlcv.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known of a series once an answer is stored and its proofs are recorded.
+
+    :ivar settled: buckets stored, proven empty or before the first trade, range set
+    :ivar waiting: buckets seen empty once in a busy series, range set
+    :ivar sightings: first sightings of the series before this answer
+    :ivar reach_s: buckets before this are beyond what the API serves, epoch seconds UTC
+    :ivar covered: the range the answer speaks about, epoch seconds UTC
+    :ivar now_s: the exchange's time, epoch seconds UTC
+    :ivar cron: schedule that repairs the series, or None
+    """
+
+    settled: list[Range]
+    waiting: list[Range]
+    sightings: Sequence[Sighting]
+    reach_s: int
+    covered: Range
+    now_s: int
+    cron: str | None
+
+
+def failed_piece(
+    gap: Gap, part: Range, *, error: str, is_permanent: bool, now_s: int, cron: str | None
+) -> Piece:
+    """Return a part of a gap that was tried in vain.
+
+    :param gap: the gap, its attempt counted
+    :param part: what is still missing of it, epoch seconds UTC
+    :param error: one sentence
+    :param is_permanent: whether the same request would fail again; then only a person brings it back
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param cron: schedule that repairs the series, or None
+    :return: the piece in FAILED
+    """
+    later = next_attempt_s(
+        attempt_s=now_s,
+        attempts=max(1, gap.attempts),
+        expires_s=expiry_s(part[0], gap.series.interval_minutes),
+        cron=cron,
+    )
+    return Piece(
+        *part,
+        status=GapStatus.FAILED,
+        next_attempt_s=None if is_permanent else later,
+        error_message=error,
+    )
+
+
+def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piece]:
+    """Return what becomes of an open gap.
+
+    :param gap: the gap
+    :param findings: what is known now
+    :param is_attempted: whether this fill tried it; one that it did not try keeps its state and only shrinks
+    :return: its pieces, ascending; none when every bucket is accounted for
+    """
+    left = ranges.subtract([gap.range], findings.settled)
+    if not is_attempted:
+        return [unchanged_piece(gap, part) for part in left]
+    borders = [findings.reach_s, *(border for waiting in findings.waiting for border in waiting)]
+    return [_tried(gap, part, findings) for part in ranges.cut_at(left, borders)]
+
+
+def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
+    if part[1] <= findings.reach_s:
+        return Piece(*part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.PAST_EDGE)
+    if ranges.intersect([part], findings.waiting):
+        return Piece(
+            *part,
+            status=GapStatus.DETECTED,
+            next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
+        )
+    start, end = findings.covered
+    spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
+    return failed_piece(
+        gap,
+        part,
+        error=f"Kraken's answer {spoken_of} and lacks {iso(part[0])} to {iso(part[1])}",
+        is_permanent=False,
+        now_s=findings.now_s,
+        cron=findings.cron,
+    )

@@ -1,0 +1,87 @@
+"""The one table of scheduled DAGs: what Celery Beat ran, when, and with which arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from croniter import croniter
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillScope:
+    """What a scheduled backfill covers.
+
+    :ivar tier: tier of the assets
+    :ivar intervals: candle lengths, minutes
+    :ivar lookback_days: series whose newest candle is older are skipped, days
+    :ivar max_gaps_per_asset: gaps of one asset that may cause calls in a run
+    """
+
+    tier: str
+    intervals: tuple[int, ...]
+    lookback_days: int
+    max_gaps_per_asset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One scheduled DAG.
+
+    :ivar dag_id: DAG id, equal to the file name
+    :ivar beat_entry: the Celery Beat entry it replaces
+    :ivar cron: five-field cron, UTC
+    :ivar timeout: a run longer than this is stopped
+    :ivar backfill: what it covers, for backfills
+    """
+
+    dag_id: str
+    beat_entry: str
+    cron: str
+    timeout: timedelta
+    backfill: BackfillScope | None = None
+
+
+BACKFILL_TIER1: Final = Schedule(
+    dag_id="backfill_tier1_daily",
+    beat_entry="backfill-tier1-daily",
+    cron="0 2 * * *",
+    timeout=timedelta(hours=6),
+    backfill=BackfillScope(tier="TIER1", intervals=(60, 1440), lookback_days=7, max_gaps_per_asset=10),
+)
+BACKFILL_TIER2: Final = Schedule(
+    dag_id="backfill_tier2_daily",
+    beat_entry="backfill-tier2-daily",
+    cron="0 3 * * *",
+    timeout=timedelta(hours=6),
+    backfill=BackfillScope(tier="TIER2", intervals=(1440,), lookback_days=7, max_gaps_per_asset=10),
+)
+
+SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2)}
+
+
+def last_tick_before(cron: str, moment_s: int) -> int:
+    """Return the newest tick of a schedule that is not after a moment.
+
+    :param cron: five-field cron, UTC
+    :param moment_s: epoch seconds UTC
+    :return: epoch seconds UTC, <= ``moment_s``
+    """
+    # croniter's get_prev is exclusive; one second later makes a tick at the moment itself count.
+    start = datetime.fromtimestamp(moment_s + 1, UTC)
+    return int(croniter(cron, start).get_prev(float))
+
+
+def backfill_cron(tier: str, interval_minutes: int) -> str | None:
+    """Return the schedule that repairs a series, if there is one.
+
+    :param tier: the asset's tier
+    :param interval_minutes: candle length, minutes
+    :return: five-field cron, or None when no scheduled DAG covers tier and interval
+    """
+    for entry in SCHEDULES.values():
+        scope = entry.backfill
+        if scope is not None and scope.tier == tier and interval_minutes in scope.intervals:
+            return entry.cron
+    return None

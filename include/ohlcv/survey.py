@@ -1,0 +1,181 @@
+"""Looks at all series of a run: which are processed, what they lack, and brings the ledger up to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from include.ohlcv import ranges
+from include.ohlcv.detect import Scan, is_left_alone, missing_ranges
+from include.ohlcv.gaps import Series
+from include.ohlcv.grid import api_edge_s, closed_range, series_start_s
+from include.ohlcv.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
+from include.ohlcv.ledger.books import Book, read_books, register_series
+from include.ohlcv.ledger.run_rows import record_survey
+from include.ohlcv.reconcile import View, reconcile
+from include.ohlcv.store import read_candles
+from include.ohlcv.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kraken_hooks.questdb import QuestDBHook
+
+    from include.ohlcv.ledger.asset_rows import Asset
+    from include.ohlcv.ledger.session import Connection, RunKey
+    from include.ohlcv.params import BackfillRequest
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a run looks at, and what it leaves alone.
+
+    :ivar starts: first open time expected of each series processed, epoch seconds UTC
+    :ivar skipped: series whose newest candle is older than the lookback
+    :ivar gone: tickers that AssetPairs lacks
+    :ivar errors: series that cannot be judged, a sentence each
+    """
+
+    starts: dict[Series, int] = field(default_factory=dict)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def select(
+    scan: Scan, books: dict[Series, Book], assets: Sequence[Asset], request: BackfillRequest, *, now_s: int
+) -> Survey:
+    """Decide which series a run processes.
+
+    :param scan: result of the detection statement
+    :param books: ledgers of the series processed before
+    :param assets: the assets the run is about
+    :param request: the run's params
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the survey; a series never loaded of a pair that is gone is nobody's gap
+    """
+    survey = Survey()
+    unsound = set(scan.unsound())
+    for asset in assets:
+        if asset.gone_s is not None:
+            survey.gone.append(asset.ticker)
+        for interval in request.intervals:
+            series = Series(asset.ticker, interval)
+            span = scan.spans.get(series)
+            if series in unsound:
+                survey.errors.append(
+                    f"{series}: stored candles do not lie on the {interval}-minute grid; remove the strays "
+                    "from table ohlcv, then run again"
+                )
+            elif is_left_alone(
+                span, interval_minutes=interval, lookback_days=request.lookback_days, now_s=now_s
+            ):
+                last_s = span.last_s if span else 0
+                survey.skipped.append({
+                    "ticker": asset.ticker,
+                    "interval": interval,
+                    "last_candle": iso(last_s),
+                })
+            elif span is not None or asset.gone_s is None:
+                survey.starts[series] = series_start_s(
+                    known_s=books[series].start_s if series in books else None,
+                    oldest_s=span.first_s if span else None,
+                    first_trade_s=asset.first_trade_s,
+                    now_s=now_s,
+                    interval_minutes=interval,
+                )
+    return survey
+
+
+def warnings(intervals: Sequence[int]) -> list[str]:
+    """Return what a daily run cannot keep complete.
+
+    :param intervals: candle lengths, minutes
+    :return: a sentence an interval whose API window is shorter than the day between two runs
+    """
+    return [
+        f"interval {interval}: the API reaches back {API_WINDOW_BUCKETS * step_s(interval) // 3600} h only, "
+        "so a daily run leaves holes"
+        for interval in intervals
+        if API_WINDOW_BUCKETS * step_s(interval) < DAY_S
+    ]
+
+
+def carry_out(
+    connection: Connection,
+    questdb: QuestDBHook,
+    run: RunKey,
+    request: BackfillRequest,
+    assets: Sequence[Asset],
+    scan_candles: Callable[[], Scan],
+    *,
+    now_s: int,
+) -> Survey:
+    """Scan the candles, register new series, and reconcile the ledger of every series processed.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param run: the run
+    :param request: its params
+    :param assets: the assets it is about
+    :param scan_candles: runs the detection statement
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the survey
+    """
+    tickers = [asset.ticker for asset in assets]
+    gone = {asset.ticker: asset.gone_s for asset in assets}
+    books = read_books(connection, tickers, request.intervals)
+    scan = scan_candles()
+    if scan.unsound():
+        # A write between the branches of the statement looks the same as a stray candle, but does not stay.
+        scan = scan_candles()
+    survey = select(scan, books, assets, request, now_s=now_s)
+    moved = [
+        (series, start)
+        for series, start in survey.starts.items()
+        if series not in books or start < books[series].start_s
+    ]
+    if moved:
+        register_series(connection, moved)
+        books |= {
+            series: book
+            for series, book in read_books(
+                connection, [series.ticker for series, _ in moved], request.intervals
+            ).items()
+            if series in dict(moved)
+        }
+
+    def view_of(book: Book, scan: Scan) -> View:
+        series = book.series
+        expected = closed_range(
+            survey.starts[series], min(now_s, gone[series.ticker] or now_s), series.interval_minutes
+        )
+        return View(
+            unstored=missing_ranges(scan, series, expected=expected, proven_empty=()),
+            edge_s=api_edge_s(now_s, series.interval_minutes),
+            is_gone=gone[series.ticker] is not None,
+        )
+
+    def look_again(book: Book) -> View:
+        view = view_of(book, Scan())
+        whole = (survey.starts[book.series], now_s)
+        stored = read_candles(questdb, book.series, whole)
+        have = ranges.from_points(stored, step=step_s(book.series.interval_minutes))
+        return View(unstored=ranges.subtract(view.unstored, have), edge_s=view.edge_s, is_gone=view.is_gone)
+
+    for series in survey.starts:
+        book = books[series]
+        reconcile(connection, run, book, look_again, view=view_of(book, scan), now_s=now_s)
+    record_survey(
+        connection,
+        run,
+        assets_processed=len({series.ticker for series in survey.starts}),
+        series_processed=[books[series].series_id for series in survey.starts],
+        remarks={
+            "series_skipped": survey.skipped,
+            "pairs_gone": survey.gone,
+            "warnings": warnings(request.intervals),
+            "errors": survey.errors,
+        },
+    )
+    return survey

@@ -1,0 +1,149 @@
+"""Factory of the two backfill DAGs: prepare, ask the exchange, detect, plan, fill, tell the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from airflow.sdk import DAG, chain, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.ohlcv.backfill import fill_item, plan_run
+from include.ohlcv.catalogue import read_catalogue
+from include.ohlcv.completeness import figures
+from include.ohlcv.errors import RunFailedError
+from include.ohlcv.exchange import open_run
+from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
+from include.ohlcv.names import KRAKEN_POOL, LEDGER_CONN_ID
+from include.ohlcv.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
+from include.ohlcv.summary import empty_summary, summarise
+from include.orchestration.detect_gaps import DetectGapsOperator
+from include.orchestration.hooks import kraken, ledger, questdb, run_key
+from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable
+from kraken_hooks.dsn import ledger_dsn
+
+if TYPE_CHECKING:
+    from include.ohlcv.ledger.session import RunKey
+    from include.ohlcv.schedules import Schedule
+
+STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan")
+"""Steps whose failure no gap can tell; what ``fill`` could not do stands in the outcomes of its gaps."""
+
+
+def _asked() -> tuple[RunKey, BackfillRequest]:
+    context = get_current_context()
+    return run_key(context), BackfillRequest.from_params(context["params"])
+
+
+@task
+def prepare() -> None:
+    """Refuse unknown conf keys; bring schemas, catalogue and the ledger's claim on the exchange up to date."""
+    # Alembic is slow to import, and every task instance imports this file.
+    from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
+
+    refuse_unknown_keys(get_current_context()["dag_run"].conf, BackfillRequest.known_keys())
+    entries = read_catalogue()
+    migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
+    with ledger() as connection:
+        claim_exchange(connection, kraken().base_url)
+        sync_catalogue(connection, entries)
+    ensure_candle_table(questdb())
+
+
+@task(pool=KRAKEN_POOL)
+def ask_exchange() -> int:
+    """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
+    run, request = _asked()
+    with ledger() as connection:
+        return open_run(connection, kraken(), run, request)
+
+
+@task
+def plan() -> list[dict[str, Any]]:
+    """Choose the series to ask, earliest expiry first."""
+    run, request = _asked()
+    with ledger() as connection:
+        return plan_run(connection, run, request)
+
+
+@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
+def fill(work: dict[str, Any]) -> None:
+    """Fetch, write, read back and record the gaps of an asset."""
+    run, _ = _asked()
+    with ledger() as connection:
+        fill_item(connection, kraken(), questdb(), run, work)
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result() -> dict[str, Any]:
+    """Return what the run did; never raises, so that there is always something to read."""
+    run, request = _asked()
+    asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
+    states = get_current_context()["ti"].get_task_states(  # type: ignore[attr-defined] (protocol lacks it)
+        dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(STEPS)
+    )
+    errors = [
+        f"task {name} {state}: its log says why"
+        for name, state in states.get(run.run_id, {}).items()
+        if state == "failed"
+    ]
+    try:
+        with ledger() as connection:
+            return summarise(connection, run, **asked, errors=errors)
+    except psycopg.Error as error:
+        return empty_summary(run, **asked, errors=[*errors, f"the ledger did not answer: {error}"])
+
+
+@task(outlets=[CANDLES], retries=0)
+def publish(*, outlet_events: Any = None) -> None:
+    """Attach the completeness figures of the run to an event of the candles' asset."""
+    run, request = _asked()
+    with ledger() as connection:
+        complete = figures(connection, questdb(), run, request)
+    if complete is None:
+        raise AirflowSkipException("the run processed no series")
+    outlet_events[CANDLES].extra = complete
+
+
+@task(trigger_rule="all_done", retries=0)
+def verdict(summary: Any) -> None:
+    """Fail the run when a gap stayed open after all tries, or a step failed."""
+    if summary is None:
+        raise RunFailedError("task result gave nothing: its log says why")
+    if summary["errors"] or summary["gaps_failed"]:
+        raise RunFailedError("; ".join(summary["errors"]))
+
+
+def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+    """Return a backfill DAG.
+
+    :param entry: its line of the schedule table
+    :param priority: weight of its tasks in the pool; the higher tier goes first
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    :raises ValueError: if the entry is no backfill
+    """
+    if entry.backfill is None:
+        raise ValueError(f"{entry.dag_id} has no backfill scope")
+
+    @dag(
+        dag_id=entry.dag_id,
+        schedule=timetable(entry.cron),
+        catchup=False,
+        max_active_runs=1,  # two runs of a tier would only wait for each other's series
+        dagrun_timeout=entry.timeout,
+        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
+        params=as_params(backfill_schemas(entry.backfill)),
+        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
+        template_searchpath=SQL_FOLDER,
+        tags=[TAG, "backfill"],
+        doc_md=doc,
+    )
+    def backfill() -> None:
+        detect_gaps = DetectGapsOperator(task_id="detect_gaps", sql="detect_gaps.sql")
+        work = plan()
+        summary = result()
+        chain(prepare(), ask_exchange(), detect_gaps, work, fill.expand(work=work), summary)
+        chain(summary, [publish(), verdict(summary)])
+
+    return backfill()

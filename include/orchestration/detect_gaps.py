@@ -1,0 +1,72 @@
+"""Operator whose rendered detection statement shows in the UI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from include.ohlcv.detect import Scan, read_scan
+from include.ohlcv.errors import RunFailedError
+from include.ohlcv.ledger.asset_rows import read_assets
+from include.ohlcv.ledger.run_rows import read_run
+from include.ohlcv.params import BackfillRequest
+from include.ohlcv.store import MICROSECONDS
+from include.ohlcv.survey import carry_out
+from include.orchestration.hooks import ledger, questdb, run_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class DetectGapsOperator(BaseOperator):
+    """Find what every series of the run lacks, and bring the ledger up to it.
+
+    :param sql: the detection statement, or its file; a template rendered with the run's params
+    """
+
+    template_fields: Sequence[str] = ("sql",)
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "sql"}  # noqa: RUF012 (declared without ClassVar by Airflow)
+    ui_color = "#d9ead3"
+
+    def __init__(self, *, sql: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sql = sql
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Run the statement and reconcile every series.
+
+        :param context: Airflow's task context
+        :return: how many series were processed, skipped, and could not be judged
+        :raises RunFailedError: if the run was never opened
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        """
+        run = run_key(context)
+        request = BackfillRequest.from_params(context["params"])
+        store = questdb()
+        with ledger() as connection:
+            opened = read_run(connection, run)
+            if opened is None:
+                raise RunFailedError("the exchange's time is unknown: task ask_exchange did not finish")
+            parameters: dict[str, Any] = {"until": opened.now_s * MICROSECONDS}
+            parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(request.tickers or [])}
+
+            def scan() -> Scan:
+                return read_scan(store.query(self.sql, parameters))
+
+            assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
+            survey = carry_out(connection, store, run, request, assets, scan, now_s=opened.now_s)
+        for skipped in survey.skipped:
+            self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
+        for ticker in survey.gone:
+            self.log.warning("not among Kraken's pairs: %s", ticker)
+        for error in survey.errors:
+            self.log.error("%s", error)
+        return {
+            "series_processed": len(survey.starts),
+            "series_skipped": len(survey.skipped),
+            "series_in_error": len(survey.errors),
+        }

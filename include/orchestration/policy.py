@@ -1,0 +1,64 @@
+"""What every DAG of this project has in common: owner, retries, tags, asset, folders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+
+if TYPE_CHECKING:
+    from include.ohlcv.params import Schema
+
+SQL_FOLDER: Final = str(Path(__file__).resolve().parents[1] / "sql" / "questdb")
+
+OWNER: Final = "ohlcv"
+TAG: Final = "kraken-ohlcv"
+
+CANDLES: Final = Asset(name="kraken_ohlcv", uri="x-questdb://questdb_default/ohlcv")
+"""Updated by every backfill; the event's extra carries the completeness figures."""
+
+NO_RETRY: Final = (
+    "include.ohlcv.errors.BadRequestError",
+    "include.ohlcv.errors.CatalogueError",
+    "include.ohlcv.errors.FillRefusedError",
+    "include.ohlcv.errors.RunFailedError",
+    "include.ohlcv.errors.WrongExchangeError",
+    "kraken_hooks.errors.KrakenPermanentError",
+    "kraken_hooks.errors.TableMismatchError",
+)
+"""Errors that another try would only repeat."""
+
+DEFAULT_ARGS: Final[dict[str, Any]] = {
+    "owner": OWNER,
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": ExceptionRetryPolicy([
+        RetryRule(exception=name, action=RetryAction.FAIL) for name in NO_RETRY
+    ]),
+    "execution_timeout": timedelta(minutes=30),
+}
+
+
+def timetable(cron: str) -> CronTriggerTimetable:
+    """Return a schedule that, like Celery Beat, never runs a tick of the past at first start.
+
+    :param cron: five-field cron, UTC
+    :return: timetable; without ``run_immediately`` of zero a tick up to a tenth of the period ago would run
+    """
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
+
+
+def as_params(schemas: dict[str, Schema]) -> dict[str, Param]:
+    """Return Airflow params made from JSON schemas.
+
+    :param schemas: JSON schema with ``default``, by param
+    :return: params of a DAG
+    """
+    return {
+        name: Param(schema["default"], **{key: value for key, value in schema.items() if key != "default"})
+        for name, schema in schemas.items()
+    }

@@ -1,0 +1,16 @@
+-- QuestDB. Store one candle; DEDUP makes it an upsert by (ts, ticker, interval).
+-- In: ts_us (open time, epoch microseconds), ticker, interval (minutes as text), the candle's columns.
+INSERT INTO ohlcv (ts, ticker, interval, open, high, low, close, vwap, volume, trades, source)
+VALUES (
+    %(ts_us)s,
+    %(ticker)s,
+    %(interval)s,
+    %(open)s,
+    %(high)s,
+    %(low)s,
+    %(close)s,
+    %(vwap)s,
+    %(volume)s,
+    %(trades)s,
+    %(source)s
+)
