@@ -119,9 +119,14 @@ class ExchangeAdmin:
         rows: list[list[Any]] = self._send("GET", path)["rows"]
         return rows
 
-    def reset(self) -> None:
-        """Bring the simulator back to how it was started: clock, faults, market, calls, rate limits."""
+    def reset(self, *, clock: str | float | None = None) -> None:
+        """Bring the simulator back to how it was started: clock, faults, market, calls, rate limits.
+
+        :param clock: another moment for the clock, ISO text with an offset or epoch seconds
+        """
         self._send("POST", "reset")
+        if clock is not None:
+            self.set_clock(clock)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         response = self._session.request(method, f"{self.url}/admin/{path}", json=body, timeout=TIMEOUT_S)
