@@ -28,6 +28,13 @@ class KrakenStaleReplyError(KrakenTransientError):
     """The answer comes from a backend that lags behind: its newest row is older than the running bucket."""
 
 
+class KrakenUnexpectedReplyError(KrakenTransientError):
+    """Kraken answered with something this package does not know; the message holds the raw text.
+
+    Tried again fewer times than the other transient errors, because a person may have to look at it.
+    """
+
+
 class KrakenPermanentError(KrakenError):
     """The same request will never succeed: an argument is wrong or forbidden."""
 
@@ -58,3 +65,7 @@ class TableMismatchError(QuestDBError):
 
 class RateLimitLockError(KrakenTransientError):
     """The shared call slot could not be had within the time allowed."""
+
+
+class ConnectionFieldError(ValueError):
+    """An Airflow connection holds a value that a hook cannot work with; the message names field and value."""

@@ -1,0 +1,65 @@
+"""Provider info: makes Airflow's connection form know the types ``kraken`` and ``questdb``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kraken_hooks import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return what Airflow's provider discovery asks for (entry point ``apache_airflow_provider``)."""
+    return {
+        "package-name": "kraken-ohlcv-airflow",
+        "name": "Kraken OHLCV",
+        "description": "Kraken's public REST API and QuestDB as a store of candles.",
+        "versions": [__version__],
+        "connection-types": [
+            {
+                "connection-type": "kraken",
+                "hook-class-name": "kraken_hooks.kraken.KrakenHook",
+                "hook-name": "Kraken",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "password", "port", "schema"],
+                    "relabeling": {"host": "Base URL"},
+                    "placeholders": {"host": "https://api.kraken.com"},
+                },
+                "conn-fields": {
+                    "min_interval_s": {
+                        "label": "Seconds between two calls",
+                        "description": "Kept between all processes; Kraken allows one call a second.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 1.0},
+                    },
+                    "timeout_s": {
+                        "label": "Timeout of a call (s)",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
+                    },
+                },
+            },
+            {
+                "connection-type": "questdb",
+                "hook-class-name": "kraken_hooks.questdb.QuestDBHook",
+                "hook-name": "QuestDB",
+                "ui-field-behaviour": {
+                    "relabeling": {"port": "PGWire port", "schema": "Database"},
+                    "placeholders": {"port": "8812", "schema": "qdb", "login": "admin"},
+                },
+                "conn-fields": {
+                    "http_port": {
+                        "label": "HTTP port",
+                        "description": "For bulk loads over ILP.",
+                        "schema": {
+                            "type": ["integer", "null"],
+                            "minimum": 1,
+                            "maximum": 65535,
+                            "default": 9000,
+                        },
+                    },
+                    "apply_timeout_s": {
+                        "label": "Seconds until a write must be readable",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
+                    },
+                },
+            },
+        ],
+    }

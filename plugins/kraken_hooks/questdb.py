@@ -1,0 +1,262 @@
+"""Hook for QuestDB over PGWire; what its server does otherwise than PostgreSQL is dealt with here only.
+
+* No connection is kept: the server closes idle ones, has 64, and after an error a connection is only good to
+  be closed (a failed statement loses rows of its transaction without an error; ``rollback()`` may raise).
+* A committed write is readable later: :meth:`QuestDBHook.write_batch` waits by polling. The server's own
+  ``wait_wal_table()`` is not used: it ignores timeouts and blocks one of its network workers.
+* A suspended table accepts writes and does not apply them: that is an error here.
+* Every SQL error has the same class and code: only the message tells cases apart.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from psycopg import sql as pgsql
+
+from kraken_hooks.connection_fields import positive_number
+from kraken_hooks.errors import (
+    NotAppliedInTimeError,
+    QuestDBError,
+    QuestDBUnavailableError,
+    TableMismatchError,
+    TableSuspendedError,
+)
+from kraken_hooks.questdb_values import adapt, check_rows, check_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PG_PORT: Final = 8812
+DATABASE: Final = "qdb"
+CONNECT_TIMEOUT_S: Final = 10
+APPLY_TIMEOUT_S: Final = 30.0
+FIRST_POLL_S: Final = 0.005
+LONGEST_POLL_S: Final = 0.1
+
+WAL_STATE: Final = """
+SELECT suspended, writerTxn, sequencerTxn, errorTag, errorMessage FROM wal_tables() WHERE name = %(table)s"""
+"""No row for a table that does not exist or has no WAL."""
+
+TABLE_STATE: Final = "SELECT walEnabled, dedup FROM tables() WHERE table_name = %(table)s"
+
+
+class QuestDBHook(PostgresHook):
+    """Reads and writes QuestDB; SQL operators and the connection form's test work through PostgresHook.
+
+    Connection (type ``questdb``): host, port (PGWire, default 8812), login, password, schema (default
+    ``qdb``); extra ``{"http_port": 9000, "apply_timeout_s": 30}`` and libpq's parameters, for example
+    ``{"connect_timeout": 5, "options": "-c statement_timeout=120000"}``.
+
+    Aware times go in and come out; naive ones are refused.
+    """
+
+    conn_name_attr = "questdb_conn_id"
+    default_conn_name = "questdb_default"
+    conn_type = "questdb"
+    hook_name = "QuestDB"
+    ignored_extra_options = PostgresHook.ignored_extra_options | {"http_port", "apply_timeout_s"}
+
+    def get_conn(self) -> Any:
+        """Return a new connection to QuestDB, which the caller closes and never rolls back.
+
+        :raises QuestDBUnavailableError: if the server cannot be reached
+        :raises QuestDBError: if it refuses the login
+        """
+        fields = self.connection
+        extra = {
+            key: value for key, value in fields.extra_dejson.items() if key not in self.ignored_extra_options
+        }
+        if self.options:
+            extra["options"] = self.options
+        arguments: dict[str, Any] = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            **extra,
+            "host": fields.host,
+            "port": fields.port or PG_PORT,
+            "user": fields.login,
+            "password": fields.password,
+            "dbname": self.database or fields.schema or DATABASE,
+        }
+        with self._typed_errors():
+            connection = psycopg.connect(**arguments)
+        adapt(connection)
+        return connection
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of one statement, run on a connection of its own.
+
+        :param sql: statement; ``%(name)s`` marks a parameter, ``%%`` a percent sign if there are parameters
+        :param parameters: by name; aware times, numbers, texts, None
+        :return: times are aware UTC; empty for a statement without result
+        :raises ValueError: if a parameter is a naive time
+        :raises TypeError: if a parameter is a list or tuple
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBError: if it refuses the statement
+        """
+        check_statement(sql, parameters)
+        with self._connected(autocommit=True) as connection:
+            return _rows(connection, sql, parameters)
+
+    def write_batch(self, table: str, sql: str, rows: Sequence[Mapping[str, Any] | Sequence[Any]]) -> None:
+        """Write all rows in one transaction, or none, and wait until they are readable.
+
+        Deduplication of the table makes it safe to write the same rows again after any error.
+
+        :param table: that ``sql`` inserts into; its name as stored
+        :param sql: INSERT of one row
+        :param rows: parameters for ``sql``, by name or position; empty = nothing happens
+        :raises ValueError: if a row has no time, a naive one, or a number that is NaN or infinite
+        :raises TableSuspendedError: if the server accepted the rows but does not apply them
+        :raises NotAppliedInTimeError: if they are not readable within ``apply_timeout_s``
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBError: if it refuses the rows
+        """
+        check_rows(table, rows)
+        if not rows:
+            return
+        with self._connected(autocommit=False) as connection:
+            with connection.cursor() as cursor:
+                cursor.executemany(sql, rows)
+            connection.commit()
+            connection.autocommit = True
+            self._wait_applied(connection, table)
+
+    def wait_applied(self, table: str) -> None:
+        """Wait until everything committed to a table so far is readable.
+
+        :param table: its name as stored
+        :raises TableSuspendedError: if the server does not apply writes to it
+        :raises NotAppliedInTimeError: if that takes longer than ``apply_timeout_s``
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBError: if there is no such table with a WAL
+        """
+        with self._connected(autocommit=True) as connection:
+            self._wait_applied(connection, table)
+
+    def ensure_table(
+        self, ddl: str, table: str, columns: Mapping[str, str], dedup_keys: Sequence[str]
+    ) -> None:
+        """Create a table if it is absent, and refuse one of another definition.
+
+        ``CREATE TABLE IF NOT EXISTS`` keeps a different existing table silently, so the result is compared.
+
+        :param ddl: ``CREATE TABLE IF NOT EXISTS``
+        :param table: its name as stored
+        :param columns: type by name, as QuestDB spells them
+        :param dedup_keys: columns of ``DEDUP UPSERT KEYS``
+        :raises TableMismatchError: if a column, the WAL or the keys differ; names what differs
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        """
+        with self._connected(autocommit=True) as connection:
+            connection.execute(ddl)
+            shown = _dicts(connection, pgsql.SQL("SHOW COLUMNS FROM {}").format(pgsql.Identifier(table)))
+            state = _dicts(connection, TABLE_STATE, {"table": table})
+        for name, wanted in columns.items():
+            found = next((column["type"] for column in shown if column["column"] == name), None)
+            if found is None:
+                _refuse(table, f"column {name} is missing")
+            if found.upper() != wanted.upper():
+                _refuse(table, f"column {name} is {found}, not {wanted}")
+        for column in shown:
+            if column["column"] not in columns:
+                _refuse(table, f"column {column['column']} is not one of this package's")
+            if column["upsertKey"] != (column["column"] in dedup_keys):
+                _refuse(
+                    table, f"column {column['column']} is {'' if column['upsertKey'] else 'not '}a DEDUP key"
+                )
+        if not state or not state[0]["walEnabled"] or not state[0]["dedup"]:
+            _refuse(table, "WAL or DEDUP is not enabled")
+
+    def insert_rows(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: it commits piece by piece, or not at all and says nothing (``commit_every=0``).
+
+        :raises NotImplementedError: always
+        """
+        raise NotImplementedError("insert_rows may lose rows silently on QuestDB; use write_batch")
+
+    @contextmanager
+    def _connected(self, *, autocommit: bool) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Give a new connection; it is closed after, never rolled back: uncommitted rows are discarded."""
+        connection: psycopg.Connection[tuple[Any, ...]] = self.get_conn()
+        try:
+            with self._typed_errors():
+                connection.autocommit = autocommit
+                yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        where = f"{self.connection.host}:{self.connection.port or PG_PORT}"
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            if "invalid username/password" in str(error):
+                raise QuestDBError(
+                    f"QuestDB at {where} refuses the login of connection {self.get_conn_id()}"
+                ) from error
+            raise QuestDBUnavailableError(
+                f"QuestDB at {where} is out of reach or dropped the connection: {_line(error)}"
+            ) from error
+        except psycopg.Error as error:
+            raise QuestDBError(f"QuestDB at {where}: {_line(error)}") from error
+
+    def _wait_applied(self, connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+        timeout_s = positive_number(self.connection, "apply_timeout_s", APPLY_TIMEOUT_S)
+        deadline = time.monotonic() + timeout_s
+        target: int | None = None
+        poll_s = FIRST_POLL_S
+        while True:
+            state = _dicts(connection, WAL_STATE, {"table": table})
+            if not state:
+                raise QuestDBError(f"QuestDB has no table {table} with a WAL")
+            wal = state[0]
+            # The first look right after the commit: our transaction is at or before this number.
+            target = wal["sequencerTxn"] if target is None else target
+            if wal["suspended"]:
+                raise TableSuspendedError(
+                    f"table {table} is suspended, QuestDB accepts writes but does not apply them "
+                    f"({wal['errorTag'] or 'no error tag'}: {wal['errorMessage'] or 'no message'}); "
+                    f"remove the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
+                )
+            if wal["writerTxn"] >= target:
+                return
+            if time.monotonic() > deadline:
+                raise NotAppliedInTimeError(
+                    f"table {table}: the write is committed but not readable after {timeout_s:g} s "
+                    f"(transaction {wal['writerTxn']} of {target}); see QuestDB's log"
+                )
+            time.sleep(poll_s)
+            poll_s = min(2 * poll_s, LONGEST_POLL_S)
+
+
+def _rows(
+    connection: psycopg.Connection[tuple[Any, ...]], sql: Any, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    cursor = connection.execute(sql, parameters)
+    return cursor.fetchall() if cursor.description is not None else []
+
+
+def _dicts(
+    connection: psycopg.Connection[tuple[Any, ...]], sql: Any, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql, parameters)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _refuse(table: str, difference: str) -> NoReturn:
+    raise TableMismatchError(
+        f"QuestDB table {table} exists with another definition: {difference}; "
+        f"rename or drop it, then run again"
+    )
+
+
+def _line(error: psycopg.Error) -> str:
+    """Return the server's message without its line breaks."""
+    return " ".join(str(error).split())
