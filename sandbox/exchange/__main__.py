@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -14,13 +16,16 @@ from sandbox.exchange.front import Front
 from sandbox.exchange.limiter import RateLimiter
 from sandbox.exchange.market import Market
 from sandbox.exchange.public import SimulatedExchange
+from sandbox.exchange.recording import RecordingError, read_recording
+from sandbox.exchange.replay import ReplayedExchange
 from sandbox.web_server import serve
 
 
 def main() -> None:
     """Serve an exchange until told to stop."""
     options = _options()
-    front = Front(_simulated(options), RateLimiter(is_on=options.rate_limit))
+    exchange = _simulated(options) if options.replay is None else _replayed(options.replay)
+    front = Front(exchange, RateLimiter(is_on=options.rate_limit))
     routes = [Route("/0/public/{endpoint}", front.public, methods=["GET"]), *Admin(front).routes()]
     serve(Starlette(routes=routes), name="exchange", host=options.host, port=options.port)
 
@@ -44,6 +49,12 @@ def _options() -> argparse.Namespace:
         help="refuse callers that are too fast",
     )
     parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FOLDER",
+        help="answer from recorded replies, found through index.json; no market is made then",
+    )
+    parser.add_argument(
         "--since",
         choices=("inclusive", "exclusive"),
         default="inclusive",
@@ -64,6 +75,13 @@ def _simulated(options: argparse.Namespace) -> SimulatedExchange:
     today = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=clock.now_ns() // NS_PER_S)).date()
     market = Market(options.seed, options.anchor or today, clock)
     return SimulatedExchange(market, since_is_inclusive=options.since == "inclusive")
+
+
+def _replayed(folder: Path) -> ReplayedExchange:
+    try:
+        return ReplayedExchange(read_recording(folder))
+    except RecordingError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

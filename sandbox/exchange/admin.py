@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from sandbox.exchange import ohlc
 from sandbox.exchange.clock import NS_PER_S, moment_ns
+from sandbox.exchange.faults import CONTENT_KINDS
 from sandbox.exchange.public import SimulatedExchange
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class Admin:
 
     async def _add_fault(self, request: Request) -> Response:
         order = await _order(request, required={"kind"}, others=True)
+        if order["kind"] in CONTENT_KINDS:
+            self._market()  # recorded bodies are served as they are, or not at all
         return JSONResponse({"id": self._front.faults.add(order)})
 
     async def _clear_faults(self, _: Request) -> Response:

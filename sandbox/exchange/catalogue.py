@@ -46,7 +46,7 @@ PERPUSD 0.8 4 10 | ALPHAUSD 0.08 5 10 | BADGERUSD 3 3 thin 0.5 | RENUSD 0.05 5 1
 SRMUSD 0.05 5 thin 0.45 | OCEANUSD 0.6 4 11 | SKLUSD 0.05 5 10 | TRBUSD 60 2 10 | XVSUSD 7 3 thin 0.3
 YFIIUSD 400 2 thin 0.5 +days
 """
-_INTERNAL_NAMES = {
+INTERNAL_NAMES = {
     "XBTUSD": "XXBTZUSD",
     "ETHUSD": "XETHZUSD",
     "XRPUSD": "XXRPZUSD",
@@ -160,7 +160,7 @@ def _pair(entry: list[str], seed: int, anchor: date) -> Pair:
     thin_rate = round((1 - quiet_hours) * 2.6, 2)
     return Pair(
         ticker=ticker,
-        internal_name=_INTERNAL_NAMES.get(ticker, ticker),
+        internal_name=INTERNAL_NAMES.get(ticker, ticker),
         price=float(price),
         decimals=int(decimals),
         trades_per_hour=float(rest[0]) if is_thick else thin_rate,

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from sandbox.exchange import wire
+from sandbox.exchange.answers import UNKNOWN_METHOD, RefusedError, system_status
 from sandbox.exchange.calls import CallLog
 from sandbox.exchange.faults import ANSWER_KINDS, CONTENT_KINDS, Fault, FaultScript
 from sandbox.exchange.limiter import TOO_MANY
-from sandbox.exchange.market import RefusedError
-from sandbox.exchange.public import UNKNOWN_METHOD, system_status
 from sandbox.web_server import cut_connection
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from sandbox.exchange.answers import Exchange
     from sandbox.exchange.calls import Call
     from sandbox.exchange.limiter import RateLimiter
-    from sandbox.exchange.public import Exchange
 
 PER_PAIR = frozenset({"OHLC", "Trades"})
 RATE_LIMIT_ERROR = "EAPI:Rate limit exceeded"
@@ -95,10 +94,11 @@ class Front:
             return answer
         try:
             content_faults = [fault for fault in faults if fault.kind in CONTENT_KINDS]
-            body = self.exchange.answer(call.endpoint, request.query_params, content_faults)
+            body, errors = self.exchange.answer(call.endpoint, request.query_params, content_faults)
         except RefusedError as refusal:
             is_unknown = str(refusal) == UNKNOWN_METHOD
             return _refused(call, str(refusal), status=HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.OK)
+        call.errors = list(errors)
         return _delivered(call, body, broken)
 
     def _broken(self, call: Call, fault: Fault) -> Response | None:

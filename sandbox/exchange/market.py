@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.exchange.answers import UNKNOWN_PAIR, RefusedError
 from sandbox.exchange.catalogue import ALIASES, listed_pairs, synthetic_pair
 from sandbox.exchange.generator import NS_PER_S
 from sandbox.exchange.tape import ChunkCache, Tape
@@ -25,11 +26,6 @@ STATUSES = frozenset({
     "work_in_progress",
     DELISTED,
 })
-UNKNOWN_PAIR = "EQuery:Unknown asset pair"
-
-
-class RefusedError(Exception):
-    """The exchange answers with an error list instead of a result; the message is Kraken's string."""
 
 
 class Market:

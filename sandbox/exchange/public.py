@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sandbox.exchange import ohlc, wire
-from sandbox.exchange.generator import NS_PER_S
-from sandbox.exchange.market import UNKNOWN_PAIR, RefusedError
+from sandbox.exchange.answers import (
+    BAD_ARGUMENTS,
+    UNKNOWN_METHOD,
+    UNKNOWN_PAIR,
+    Answer,
+    RefusedError,
+    cursor_ns,
+    server_time,
+    system_status,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.exchange.catalogue import Pair
-    from sandbox.exchange.clock import Clock
     from sandbox.exchange.faults import Fault
     from sandbox.exchange.generator import Trades
     from sandbox.exchange.market import Market
 
-BAD_ARGUMENTS = "EGeneral:Invalid arguments"
-UNKNOWN_METHOD = "EGeneral:Unknown method"
 PAGE_LIMIT = 1_000
-# A cursor with fewer digits than this is one in seconds: 1e11 s is the year 5138, 1e11 ns is 1970.
-_FIRST_NS_CURSOR = 10**11
 _INFO_FIELDS = {
     "leverage": ("leverage_buy", "leverage_sell"),
     "fees": ("fees", "fees_maker", "fee_volume_currency"),
@@ -57,18 +60,6 @@ _DETAILS: dict[str, Any] = {
 }
 
 
-class Exchange(Protocol):
-    """What the HTTP side needs from an exchange, simulated or replayed."""
-
-    clock: Clock
-
-    def answer(self, endpoint: str, query: Mapping[str, str], faults: list[Fault]) -> bytes:
-        """Return the body of a successful answer; raise RefusedError for one with an error list."""
-
-    def ticker_of(self, name: str) -> str:
-        """Return the altname for a name in a request, or the name itself when no pair has it."""
-
-
 class SimulatedExchange:
     """Answers public calls from a market.
 
@@ -89,8 +80,8 @@ class SimulatedExchange:
             "MaintenanceSchedule": self._maintenance_schedule,
         }
 
-    def answer(self, endpoint: str, query: Mapping[str, str], faults: list[Fault]) -> bytes:
-        """Return the body of a successful answer.
+    def answer(self, endpoint: str, query: Mapping[str, str], faults: list[Fault]) -> Answer:
+        """Return the answer to a call.
 
         :param endpoint: method name, ``OHLC``
         :param query: the call's parameters
@@ -100,7 +91,7 @@ class SimulatedExchange:
         method = self._methods.get(endpoint)
         if method is None:
             raise RefusedError(UNKNOWN_METHOD)
-        return method(query, faults)
+        return Answer(method(query, faults))
 
     def ticker_of(self, name: str) -> str:
         """Return the altname for a name in a request, or the name itself when no pair has it."""
@@ -110,19 +101,19 @@ class SimulatedExchange:
             return name
 
     def _ohlc(self, query: Mapping[str, str], faults: list[Fault]) -> bytes:
-        interval = _whole_number(query, "interval", 1)
+        interval = whole_number(query, "interval", 1)
         if interval not in ohlc.INTERVALS:
             raise RefusedError(f"{BAD_ARGUMENTS}:interval")
         tape = self.market.find(_pair_name(query))
-        since_s = _whole_number(query, "since", None)
+        since_s = whole_number(query, "since", None)
         if since_s is not None and not self._since_is_inclusive:
             since_s += 1
         return wire.envelope(ohlc.answer(tape, interval, since_s, self.clock.now_ns(), faults))
 
     def _trades(self, query: Mapping[str, str], faults: list[Fault]) -> bytes:
         tape = self.market.find(_pair_name(query))
-        since = _whole_number(query, "since", None)
-        limit = _whole_number(query, "count", PAGE_LIMIT)
+        since = whole_number(query, "since", None)
+        limit = whole_number(query, "count", PAGE_LIMIT)
         if limit is None or limit < 1:
             raise RefusedError(f"{BAD_ARGUMENTS}:count")
         limit = min(limit, PAGE_LIMIT)
@@ -130,7 +121,7 @@ class SimulatedExchange:
         if since is None:
             first_id, page = tape.newest(limit, now_ns)
         else:
-            since = since if since >= _FIRST_NS_CURSOR else since * NS_PER_S
+            since = cursor_ns(since)
             first_id, page = tape.after(since, limit, now_ns)
         last_ns = int(page.times_ns[-1]) if len(page) else since or 0
         jump_by = 3 if any(fault.kind == "id_jump" for fault in faults) else 0
@@ -155,22 +146,10 @@ class SimulatedExchange:
         return wire.envelope(system_status(self.clock.now_ns(), "online"))
 
     def _time(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
-        now_s = self.clock.now_ns() // NS_PER_S
-        written = datetime.fromtimestamp(now_s, UTC).strftime("%a, %d %b %y %H:%M:%S +0000")
-        return wire.envelope({"unixtime": now_s, "rfc1123": written})
+        return wire.envelope(server_time(self.clock.now_ns()))
 
     def _maintenance_schedule(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
         return wire.envelope({"events": []})
-
-
-def system_status(now_ns: int, status: str) -> dict[str, Any]:
-    """Return the result of a SystemStatus call.
-
-    :param now_ns: the exchange's time
-    :param status: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``
-    """
-    stamp = datetime.fromtimestamp(now_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"status": status, "timestamp": stamp, "upcoming_maintenance": [], "emergency": []}
 
 
 def _pair_name(query: Mapping[str, str]) -> str:
@@ -180,15 +159,6 @@ def _pair_name(query: Mapping[str, str]) -> str:
     if "," in name:
         raise RefusedError(UNKNOWN_PAIR)
     return name
-
-
-def _whole_number(query: Mapping[str, str], name: str, default: int | None) -> int | None:
-    text = query.get(name)
-    if text is None or text == "":
-        return default
-    if not text.isascii() or not text.isdigit():
-        raise RefusedError(f"{BAD_ARGUMENTS}:{name}")
-    return int(text)
 
 
 def _trade_rows(page: Trades, first_id: int, pair: Pair, jump_by: int) -> str:
