@@ -30,6 +30,8 @@ def read_candles(questdb: QuestDBHook, series: Series, covered: Range) -> dict[i
     :return: by open time, ascending
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
+    if covered[0] >= covered[1]:
+        return {}
     rows = questdb.query(
         statement("questdb", "read_candles"),
         {

@@ -37,7 +37,7 @@ def _asked() -> tuple[RunKey, BackfillRequest]:
 
 @task
 def prepare() -> None:
-    """Refuse unknown conf keys; bring schemas, catalogue and the ledger's claim on the exchange up to date."""
+    """Refuse unknown conf keys; bring schemas, catalogue and the claim on the exchange up to date."""
     # Alembic is slow to import, and every task instance imports this file.
     from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
 
@@ -79,7 +79,8 @@ def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
-    states = get_current_context()["ti"].get_task_states(  # type: ignore[attr-defined] (protocol lacks it)
+    instance: Any = get_current_context()["ti"]  # the protocol it is declared as lacks get_task_states
+    states = instance.get_task_states(
         dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(STEPS)
     )
     errors = [

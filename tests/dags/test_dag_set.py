@@ -1,0 +1,90 @@
+"""The DAGs are exactly those of the schedule table, and keep the rules that all DAGs share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ohlcv.names import KRAKEN_POOL
+from include.ohlcv.schedules import SCHEDULES
+from include.orchestration.policy import OWNER, TAG
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+BEAT = {
+    "backfill_tier1_daily": ("backfill-tier1-daily", "0 2 * * *"),
+    "backfill_tier2_daily": ("backfill-tier2-daily", "0 3 * * *"),
+}
+DEFAULTS = {
+    "backfill_tier1_daily": {
+        "tier": "TIER1",
+        "intervals": [60, 1440],
+        "lookback_days": 7,
+        "max_gaps_per_asset": 10,
+        "tickers": None,
+        "retry_failed": False,
+    },
+    "backfill_tier2_daily": {
+        "tier": "TIER2",
+        "intervals": [1440],
+        "lookback_days": 7,
+        "max_gaps_per_asset": 10,
+        "tickers": None,
+        "retry_failed": False,
+    },
+}
+TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "fill"}
+
+
+def test_the_dags_are_exactly_those_of_the_beat_table(dag_bag: DagBag) -> None:
+    assert dag_bag.import_errors == {}
+    assert dag_bag.dag_warnings == set()
+    assert set(dag_bag.dags) == set(BEAT) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("dag_id", sorted(BEAT))
+def test_a_dag_runs_when_beat_ran_it_and_never_for_a_past_tick(dag_bag: DagBag, dag_id: str) -> None:
+    entry, cron = BEAT[dag_id]
+    dag = dag_bag.dags[dag_id]
+    timetable: Any = dag.timetable
+    assert SCHEDULES[dag_id].beat_entry == entry
+    assert (timetable.expression, timetable.timezone) == (cron, "UTC")
+    assert timetable.run_immediately.total_seconds() == 0
+    assert (dag.catchup, dag.start_date, dag.is_paused_upon_creation) == (False, None, False)
+
+
+@pytest.mark.parametrize("dag_id", sorted(DEFAULTS))
+def test_the_params_default_to_what_beat_passed(dag_bag: DagBag, dag_id: str) -> None:
+    assert dag_bag.dags[dag_id].params.dump() == DEFAULTS[dag_id]
+
+
+@pytest.mark.parametrize("dag_id", sorted(BEAT))
+def test_a_dag_keeps_the_common_rules(dag_bag: DagBag, pools: dict[str, object], dag_id: str) -> None:
+    dag = dag_bag.dags[dag_id]
+    assert dag.doc_md
+    assert BEAT[dag_id][0] in dag.doc_md
+    assert TAG in dag.tags
+    assert dag.max_active_runs == 1
+    assert dag.dagrun_timeout
+    assert dag.tasks
+    for task in dag.tasks:
+        assert (task.owner, task.pool in pools) == (OWNER, True)
+        assert task.execution_timeout
+        assert (task.pool == KRAKEN_POOL) == (task.task_id in TASKS_THAT_CALL_KRAKEN)
+    assert {"result", "verdict"} <= set(dag.task_ids)
+    assert dag.get_task("verdict").downstream_task_ids == set()
+    assert dag.get_task("verdict").upstream_task_ids == {"result"}
+
+
+def test_the_pool_of_the_exchange_has_one_slot_also_for_deferred_tasks(pools: dict[str, Any]) -> None:
+    assert (pools[KRAKEN_POOL]["slots"], pools[KRAKEN_POOL]["include_deferred"]) == (1, True)
+
+
+def test_the_plan_never_exceeds_what_airflow_maps() -> None:
+    from airflow.configuration import conf  # noqa: PLC0415 (reads the environment)
+
+    from include.ohlcv.plan import MAX_ITEMS  # noqa: PLC0415
+
+    assert conf.getint("core", "max_map_length") >= MAX_ITEMS
