@@ -8,8 +8,8 @@ entry `backfill-tier1-daily`.
 * **Writes** `ohlcv`; in PostgreSQL `gap_records`, `gap_outcomes`, `proven_empty`, `candle_restatements`.
 * **Run it by hand** with `airflow dags trigger backfill_tier1_daily`, or with other params:
   `--conf '{"tier": "ALL", "intervals": [1440]}'`. A repeated run changes nothing.
-* **When it fails**: task `verdict` says which gaps stayed open and why. Later runs try them again, after 1 hour,
-  1 day, 7 days; `--conf '{"retry_failed": true}'` tries them now.
+* **When it fails**: task `verdict` says which gaps stayed open and why. Later runs try them again after
+  1 hour, 1 day, 7 days; `--conf '{"retry_failed": true}'` tries them now.
 * **Result**: the return value of task `result`.
 """
 

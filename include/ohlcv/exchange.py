@@ -13,11 +13,10 @@ from kraken_hooks.errors import KrakenTransientError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kraken_hooks.kraken import KrakenHook
-
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
     from kraken_hooks.candles import AssetPair
+    from kraken_hooks.kraken import KrakenHook
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,9 @@ from include.ohlcv.statements import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
-
     from include.ohlcv.gaps import Series
     from include.ohlcv.ranges import Range
+    from kraken_hooks.questdb import QuestDBHook
 
 MICROSECONDS: Final = 1_000_000
 

@@ -20,6 +20,7 @@ from include.ohlcv.summary import empty_summary, summarise
 from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import kraken, ledger, questdb, run_key
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable
+from include.orchestration.telling import handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
 
 if TYPE_CHECKING:
@@ -41,20 +42,21 @@ def prepare() -> None:
     # Alembic is slow to import, and every task instance imports this file.
     from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
 
-    refuse_unknown_keys(get_current_context()["dag_run"].conf, BackfillRequest.known_keys())
-    entries = read_catalogue()
-    migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
-    with ledger() as connection:
-        claim_exchange(connection, kraken().base_url)
-        sync_catalogue(connection, entries)
-    ensure_candle_table(questdb())
+    with handing_on_errors():
+        refuse_unknown_keys(get_current_context()["dag_run"].conf, BackfillRequest.known_keys())
+        entries = read_catalogue()
+        migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
+        with ledger() as connection:
+            claim_exchange(connection, kraken().base_url)
+            sync_catalogue(connection, entries)
+        ensure_candle_table(questdb())
 
 
 @task(pool=KRAKEN_POOL)
 def ask_exchange() -> int:
     """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
     run, request = _asked()
-    with ledger() as connection:
+    with handing_on_errors(), ledger() as connection:
         return open_run(connection, kraken(), run, request)
 
 
@@ -62,7 +64,7 @@ def ask_exchange() -> int:
 def plan() -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first."""
     run, request = _asked()
-    with ledger() as connection:
+    with handing_on_errors(), ledger() as connection:
         return plan_run(connection, run, request)
 
 
@@ -79,15 +81,7 @@ def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
-    instance: Any = get_current_context()["ti"]  # the protocol it is declared as lacks get_task_states
-    states = instance.get_task_states(
-        dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(STEPS)
-    )
-    errors = [
-        f"task {name} {state}: its log says why"
-        for name, state in states.get(run.run_id, {}).items()
-        if state == "failed"
-    ]
+    errors = errors_of(get_current_context(), STEPS)
     try:
         with ledger() as connection:
             return summarise(connection, run, **asked, errors=errors)

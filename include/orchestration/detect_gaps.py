@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.ohlcv.backfill import opened
 from include.ohlcv.detect import Scan, read_scan
-from include.ohlcv.errors import RunFailedError
 from include.ohlcv.ledger.asset_rows import read_assets
-from include.ohlcv.ledger.run_rows import read_run
 from include.ohlcv.params import BackfillRequest
 from include.ohlcv.store import MICROSECONDS
 from include.ohlcv.survey import carry_out
 from include.orchestration.hooks import ledger, questdb, run_key
+from include.orchestration.telling import handing_on_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,21 +44,23 @@ class DetectGapsOperator(BaseOperator):
         :raises RunFailedError: if the run was never opened
         :raises QuestDBUnavailableError: if QuestDB cannot be reached
         """
+        with handing_on_errors():
+            return self._detect(context)
+
+    def _detect(self, context: Context) -> dict[str, int]:
         run = run_key(context)
         request = BackfillRequest.from_params(context["params"])
         store = questdb()
         with ledger() as connection:
-            opened = read_run(connection, run)
-            if opened is None:
-                raise RunFailedError("the exchange's time is unknown: task ask_exchange did not finish")
-            parameters: dict[str, Any] = {"until": opened.now_s * MICROSECONDS}
+            now_s = opened(connection, run).now_s
+            parameters: dict[str, Any] = {"until": now_s * MICROSECONDS}
             parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(request.tickers or [])}
 
             def scan() -> Scan:
                 return read_scan(store.query(self.sql, parameters))
 
             assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-            survey = carry_out(connection, store, run, request, assets, scan, now_s=opened.now_s)
+            survey = carry_out(connection, store, run, request, assets, scan, now_s=now_s)
         for skipped in survey.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
         for ticker in survey.gone:

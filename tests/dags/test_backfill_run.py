@@ -1,0 +1,98 @@
+"""A backfill DAG run by Airflow itself, in one process, on the real stores and the simulated exchange."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ohlcv.gaps import Series
+from tests.integration.world import World
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+    from sandbox.exchange_client import ExchangeAdmin
+
+HOURLY = Series("XBTUSD", 60)
+
+
+@pytest.fixture
+def world(
+    exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_table: str, airflow_db: str
+) -> World:
+    """Give a world whose DAGs Airflow can run."""
+    del kraken_conn, candle_table, airflow_db
+    return World(exchange, ledger_uri)
+
+
+def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, str], dict[str, Any] | None]:
+    """Run a DAG to its end; return its state, the state of each task, and what task ``result`` returned."""
+    dag = dag_bag.dags[dag_id]
+    dag.deadline = None  # dag.test() cannot store deadlines
+    for task in dag.tasks:
+        task.retries = 0
+    run = dag.test(run_conf=conf)
+    instances = run.get_task_instances()
+    states = {
+        f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state for ti in instances
+    }
+    result = next(ti for ti in instances if ti.task_id == "result")
+    return run.state, states, result.xcom_pull(task_ids="result")
+
+
+def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(dag_bag: DagBag, world: World) -> None:
+    covered = world.window(HOURLY)
+    world.store(HOURLY, covered, without=[(covered[0] + 36000, covered[0] + 72000)])
+
+    state, states, result = run_dag(
+        dag_bag, "backfill_tier1_daily", tickers=["XBTUSD", "ETHUSD"], intervals=[60]
+    )
+
+    assert state == "success"
+    assert set(states.values()) == {"success"}
+    assert {"fill[0]", "fill[1]"} <= set(states)
+    assert result is not None
+    assert (result["assets_processed"], result["gaps_detected"], result["gaps_filled"]) == (2, 2, 2)
+    assert (result["total_candles_filled"], result["errors"]) == (10 + 720, [])
+    assert world.stored(HOURLY, covered) == world.truth(HOURLY, covered)
+
+    state, _, again = run_dag(dag_bag, "backfill_tier1_daily", tickers=["XBTUSD", "ETHUSD"], intervals=[60])
+    assert again is not None
+    assert (state, again["gaps_detected"], again["ohlc_calls"]) == ("success", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("conf", "told"),
+    [
+        pytest.param({"asets": ["XBTUSD"]}, "'asets'", id="unknown conf key"),
+        pytest.param({"tickers": ["NOPEUSD"]}, "'NOPEUSD'", id="ticker nobody knows"),
+    ],
+)
+def test_a_run_asked_for_nonsense_fails_and_says_so(
+    dag_bag: DagBag, world: World, conf: dict[str, Any], told: str
+) -> None:
+    del world
+    state, states, result = run_dag(dag_bag, "backfill_tier1_daily", **conf)
+
+    assert (state, states["result"], states["verdict"]) == ("failed", "success", "failed")
+    assert result is not None
+    assert [told in error for error in result["errors"]] == [True]
+
+
+def test_a_malformed_catalogue_fails_the_run_and_names_the_line(
+    dag_bag: DagBag, world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del world
+    file = tmp_path / "assets.yaml"
+    file.write_text("assets:\n  - {ticker: XBTUSD, base: BTC, quote: USD, tier: TIER9}\n", encoding="utf-8")
+    monkeypatch.setitem(os.environ, "OHLCV_ASSETS_FILE", str(file))
+
+    state, _, result = run_dag(dag_bag, "backfill_tier1_daily")
+
+    assert state == "failed"
+    assert result is not None
+    assert [error.split(": use")[0] for error in result["errors"]] == [
+        "prepare: assets.yaml line 2: tier is 'TIER9'"
+    ]
