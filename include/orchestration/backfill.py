@@ -20,7 +20,7 @@ from include.ohlcv.summary import empty_summary, summarise
 from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import kraken, ledger, questdb, run_key
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable
-from include.orchestration.telling import handing_on_errors
+from include.orchestration.telling import errors_of, handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
 
 if TYPE_CHECKING:
