@@ -1,0 +1,40 @@
+"""A catalogue of 1,400 tickers goes through detection and planning with the shipped settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from include.ohlcv.backfill import plan_run
+from include.ohlcv.exchange import open_run
+from include.ohlcv.ledger.session import RunKey, connect
+from include.ohlcv.params import BackfillRequest
+from include.ohlcv.plan import MAX_ITEMS
+
+if TYPE_CHECKING:
+    from tests.integration.world import World
+
+TICKERS = 1400
+
+
+def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> None:
+    tickers = world.exchange.synthetic(TICKERS)
+    world.catalogue(tickers)
+    request = BackfillRequest(
+        tier="ALL",
+        intervals=[60, 1440],
+        lookback_days=7,
+        max_gaps_per_asset=10,
+        tickers=None,
+        retry_failed=False,
+    )
+    run = RunKey("backfill_tier1_daily", "whole_catalogue")
+    with connect(world.dsn) as connection:
+        now_s = open_run(connection, world.kraken(), run, request)
+        world.detect(connection, run, request, now_s)
+        items = plan_run(connection, run, request)
+
+    assert len(items) <= MAX_ITEMS
+    assert [tuple(one) for item in items for one in item["series"]] == [
+        (ticker, interval) for ticker in tickers for interval in (1440, 60)  # the daily window ends first
+    ]
+    assert len(world.gaps()) == 2 * TICKERS
