@@ -201,6 +201,8 @@ class KrakenHook(BaseHook):
             status = read_system_status(self._attempt("SystemStatus", {}, number=1))
         except (KrakenError, ConnectionFieldError, AirflowNotFoundException) as error:
             return False, str(error)
+        finally:
+            self.close()
         return True, f"{self.base_url} answers; the exchange is {status.status}"
 
     @property

@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 
 PG_PORT: Final = 8812
 DATABASE: Final = "qdb"
-CONNECT_TIMEOUT_S: Final = 10
+CONNECTING: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""Seconds; a server that vanished is noticed after 30 + 3 * 10. The connection's extra may say otherwise."""
+
 APPLY_TIMEOUT_S: Final = 30.0
 FIRST_POLL_S: Final = 0.005
 LONGEST_POLL_S: Final = 0.1
@@ -74,7 +81,7 @@ class QuestDBHook(PostgresHook):
         if self.options:
             extra["options"] = self.options
         arguments: dict[str, Any] = {
-            "connect_timeout": CONNECT_TIMEOUT_S,
+            **CONNECTING,
             **extra,
             "host": fields.host,
             "port": fields.port or PG_PORT,

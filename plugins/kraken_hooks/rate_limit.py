@@ -37,6 +37,10 @@ LOCK_TIMEOUT_S: Final = 300.0
 MAX_HELD_WAIT_S: Final = 5.0
 """A longer wait is spent outside the lock, or the callers behind would run into their lock timeout."""
 
+LATEST_ARRIVAL_S: Final = 0.15
+"""A call may need so long to reach the exchange (name lookup, TLS handshake, a busy machine) without the next
+one, on a connection that is open already, coming too close behind it."""
+
 CONNECT_TIMEOUT_S: Final = 10
 
 # Seconds until a vanished peer is noticed: 30 + 3 * 10. The server's side frees the lock of a host that died.
@@ -100,7 +104,8 @@ class CallSlot:
         """
         self._dsn = dsn
         self._name = name
-        self._gap_s = min_interval_s + clock_margin_s
+        self._interval_s = min_interval_s
+        self._margin_s = clock_margin_s
         self._sleep = sleep
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._closer: weakref.finalize[..., Any] | None = None
@@ -116,11 +121,11 @@ class CallSlot:
         :raises RateLimitLockError: if the slot is not to be had within 300 s, or PostgreSQL cannot be used
         """
         connection = self._take()
+        began = time.monotonic()
         try:
             yield
         finally:
-            # Without the lock the next caller still keeps the reserved distance: no reason to fail the call.
-            self._unlock(connection)
+            self._leave(connection, took_s=time.monotonic() - began)
 
     def push_back(self, seconds: float) -> None:
         """Let nobody call for so many seconds from now; never brings the next call nearer.
@@ -156,7 +161,8 @@ class CallSlot:
         """Take the lock and reserve; or leave the lock and say how long to wait before the next try."""
         key = {"class": LOCK_CLASS, "name": self._name}
         connection.execute(LOCK, key)
-        while not connection.execute(TAKE, {"name": self._name, "gap_s": self._gap_s}).fetchone():
+        gap = {"name": self._name, "gap_s": self._interval_s + self._margin_s}
+        while not connection.execute(TAKE, gap).fetchone():
             row = connection.execute(WAIT, {"name": self._name}).fetchone()
             wait_s = max(0.0, row[0]) if row else 0.0
             if wait_s > MAX_HELD_WAIT_S:
@@ -165,12 +171,20 @@ class CallSlot:
             self._sleep(wait_s)
         return connection, 0.0
 
-    def _unlock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def _leave(self, connection: psycopg.Connection[tuple[Any, ...]], *, took_s: float) -> None:
+        """Free the lock, after keeping the interval from the latest moment the call can have arrived."""
+        wait_s = self._interval_s - max(0.0, took_s - LATEST_ARRIVAL_S)
         try:
+            if took_s > self._margin_s and wait_s > 0:
+                connection.execute(PUSH, {"name": self._name, "wait_s": wait_s})
             connection.execute(UNLOCK, {"class": LOCK_CLASS, "name": self._name})
         except psycopg.Error as error:
+            # The call itself is done, and the reserved distance stands: no reason to fail.
             log.warning("call slot %s: connection lost during the call: %s", self._name, error)
             self.close()
+        except BaseException:
+            self.close()
+            raise
 
     def _run(self, work: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
         """Do something on the kept connection, once more on a new one if the kept one turns out dead."""

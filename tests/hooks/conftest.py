@@ -1,0 +1,88 @@
+"""Hooks that really talk to a server, and wait for nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.rate_limit import CallSlot
+from tests.hooks.raw_exchange import RawExchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+INTERVAL_S = 0.01
+
+
+class Sleeps(list[float]):
+    """Records the seconds it is told to wait, and brings the next call slot nearer by as many."""
+
+    def __init__(self, ledger_uri: str) -> None:
+        """Store where the slot is kept."""
+        super().__init__()
+        self._ledger_uri = ledger_uri
+
+    def __call__(self, seconds: float) -> None:
+        """Pretend to wait."""
+        self.append(seconds)
+        with psycopg.connect(self._ledger_uri, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE api_slot SET next_at = next_at - make_interval(secs => %s)", [seconds + 0.001]
+            )
+
+
+@pytest.fixture
+def raw_exchange() -> Iterator[RawExchange]:
+    """Give a server for bodies no faithful exchange would send."""
+    server = RawExchange()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def slot(ledger_uri: str) -> Iterator[CallSlot]:
+    """Give a call slot with a short interval."""
+    call_slot = CallSlot(ledger_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0)
+    yield call_slot
+    call_slot.close()
+
+
+@pytest.fixture
+def sleeps(ledger_uri: str) -> Sleeps:
+    """Give the sleep between two attempts, which does not wait."""
+    return Sleeps(ledger_uri)
+
+
+@pytest.fixture
+def slot_waits(ledger_uri: str) -> Sleeps:
+    """Give the sleep of the call slot, which does not wait."""
+    return Sleeps(ledger_uri)
+
+
+@pytest.fixture
+def hook_for(
+    ledger_uri: str, sleeps: Sleeps, slot_waits: Sleeps, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., KrakenHook]]:
+    """Give a maker of hooks for a base URL; neither back-off nor slot really wait long."""
+    hooks: list[KrakenHook] = []
+
+    def make(url: str, **extra: Any) -> KrakenHook:
+        fields = {"conn_type": "kraken", "host": url, "extra": {"timeout_s": 10, **extra}}
+        monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
+        call_slot = CallSlot(ledger_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0, sleep=slot_waits)
+        hooks.append(KrakenHook(slot=call_slot, sleep=sleeps))
+        return hooks[-1]
+
+    yield make
+    for hook in hooks:
+        hook.close()
+
+
+@pytest.fixture
+def raw_hook(raw_exchange: RawExchange, hook_for: Callable[..., KrakenHook]) -> KrakenHook:
+    """Give a hook that asks the scripted server."""
+    return hook_for(raw_exchange.url)

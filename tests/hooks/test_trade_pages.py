@@ -1,0 +1,89 @@
+"""Borders between pages of trades: repeats, ties, jumps, and cursors that do not move."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kraken_hooks.candles import Trade, TradesPage
+from kraken_hooks.pages import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZE = 4
+BASE_NS = 1_795_431_784_000_000_000
+
+
+def trade(number: int, time_ns: int) -> Trade:
+    return Trade(number, Decimal(1), Decimal(1), Decimal(time_ns) / 10**9)
+
+
+def server(times_ns: list[int], *, is_inclusive: bool = False) -> Callable[[int], TradesPage]:
+    """Answer like Kraken: trades after the cursor (or at it), ids from 1, a page of at most ``SIZE``."""
+    asked: list[int] = []
+
+    def ask(since_ns: int) -> TradesPage:
+        asked.append(since_ns)
+        assert len(asked) < 500, "asks without end"
+        after = [
+            (number, time_ns)
+            for number, time_ns in enumerate(times_ns, start=1)
+            if time_ns > since_ns or (is_inclusive and time_ns == since_ns)
+        ][:SIZE]
+        return TradesPage(
+            tuple(trade(number, time_ns) for number, time_ns in after), after[-1][1] if after else since_ns
+        )
+
+    return ask
+
+
+def ids_of(pages: list[TradesPage]) -> list[int | None]:
+    return [found.trade_id for page in pages for found in page.trades]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    steps=st.lists(st.sampled_from([0, 1, 7]), max_size=40).filter(
+        lambda steps: all(any(steps[i : i + SIZE - 1]) for i in range(len(steps) - SIZE + 2))
+    ),
+    is_inclusive=st.booleans(),
+)
+def test_every_trade_comes_once_whatever_the_ties_at_page_ends(steps: list[int], is_inclusive: bool) -> None:
+    times_ns = [BASE_NS + sum(steps[: i + 1]) for i in range(len(steps))]
+    pages = list(walk(server(times_ns, is_inclusive=is_inclusive), BASE_NS - 1, SIZE))
+    assert ids_of(pages) == list(range(1, len(times_ns) + 1))
+
+
+def test_page_that_ends_among_trades_of_one_moment_loses_none() -> None:
+    times_ns = [BASE_NS, BASE_NS + 1, BASE_NS + 2, BASE_NS + 5, BASE_NS + 5, BASE_NS + 5, BASE_NS + 9]
+    assert ids_of(list(walk(server(times_ns), BASE_NS - 1, SIZE))) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_more_trades_of_one_moment_than_a_page_holds_end_the_walk() -> None:
+    times_ns = [BASE_NS + 1] * (SIZE + 2)
+    assert ids_of(list(walk(server(times_ns, is_inclusive=True), BASE_NS, SIZE)))[:SIZE] == [1, 2, 3, 4]
+
+
+def test_jump_of_ids_is_asked_once_more_and_then_accepted() -> None:
+    asked: list[int] = []
+
+    def ask(since_ns: int) -> TradesPage:
+        asked.append(since_ns)
+        numbers = [1, 2, 3, 4] if since_ns < BASE_NS + 4 - 1 else [40, 41]
+        return TradesPage(tuple(trade(number, BASE_NS + number) for number in numbers), BASE_NS + numbers[-1])
+
+    assert ids_of(list(walk(ask, BASE_NS, SIZE))) == [1, 2, 3, 4, 40, 41]
+    assert asked == [BASE_NS, BASE_NS + 4, BASE_NS + 3]
+
+
+def test_empty_first_page_ends_the_walk() -> None:
+    assert ids_of(list(walk(server([]), BASE_NS, SIZE))) == []
+
+
+def test_cursor_that_goes_back_ends_the_walk() -> None:
+    full = TradesPage(tuple(trade(number, BASE_NS + number) for number in range(1, SIZE + 1)), BASE_NS - 7)
+    assert len(list(walk(lambda _: full, BASE_NS, SIZE))) == 1
