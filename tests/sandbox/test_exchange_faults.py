@@ -11,20 +11,12 @@ import requests
 from sandbox.exchange_client import ExchangeAdminError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.exchange_client import ExchangeAdmin
 
 NOW_S = 1_795_437_296
 HOUR_S = 3_600
 LAST_S = NOW_S // HOUR_S * HOUR_S - HOUR_S
 TICKER, INTERNAL = "ETHUSD", "XETHZUSD"
-
-
-@pytest.fixture(autouse=True)
-def _faults_are_taken_back(exchange: ExchangeAdmin) -> Iterator[None]:
-    yield
-    exchange.reset()
 
 
 def get(
@@ -115,13 +107,13 @@ def test_maintenance_is_told_by_the_status_call_and_stops_all_others(exchange: E
 
 
 def test_latency_delays_one_call_and_no_other(exchange: ExchangeAdmin) -> None:
-    exchange.fault("latency", seconds=0.4, endpoint="Time")
+    exchange.fault("latency", seconds=0.6, endpoint="Time")
     started = time.monotonic()
     assert get(exchange).status_code == 200
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 0.5
     assert get(exchange, "Time").json()["error"] == []
     call = exchange.calls("Time")[-1]
-    assert call["done_at"] - call["at"] >= 0.4
+    assert call["done_at"] - call["at"] >= 0.6
 
 
 def test_a_fault_hits_only_its_endpoint_and_ticker_after_skipping_and_so_many_times(

@@ -14,7 +14,6 @@ from sandbox.exchange_client import ExchangeAdmin
 from sandbox.processes import start_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
@@ -309,9 +308,3 @@ def test_synthetic_pairs_come_by_the_thousand_and_go_with_a_reset(exchange: Exch
     assert all(row[7] for row in days[:-1])
     exchange.reset()
     assert len(ask(exchange.url, "AssetPairs")) == 80
-
-
-@pytest.fixture(autouse=True)
-def _clock_is_put_back(exchange: ExchangeAdmin) -> Iterator[None]:
-    yield
-    exchange.reset()
