@@ -73,6 +73,16 @@ def last_tick_before(cron: str, moment_s: int) -> int:
     return int(croniter(cron, start).get_prev(float))
 
 
+def next_tick_after(cron: str, moment_s: int) -> int:
+    """Return the first tick of a schedule later than a moment.
+
+    :param cron: five-field cron, UTC
+    :param moment_s: epoch seconds UTC
+    :return: epoch seconds UTC, > ``moment_s``
+    """
+    return int(croniter(cron, datetime.fromtimestamp(moment_s, UTC)).get_next(float))
+
+
 def backfill_cron(tier: str, interval_minutes: int) -> str | None:
     """Return the schedule that repairs a series, if there is one.
 

@@ -1,0 +1,171 @@
+"""Tables ``incidents`` and ``incident_messages``: what checks saw becomes incidents and messages to send."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.types.json import Jsonb
+
+from include.ohlcv.incidents import (
+    Incident,
+    IncidentClass,
+    MessageKind,
+    Trouble,
+    open_incident,
+    see_nothing,
+    see_trouble,
+)
+from include.ohlcv.ledger.session import Connection, Row, execute, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+INCIDENT_LOCK: Final = 0x4F484C43494E
+"""Advisory lock under which incidents change, so that two checks never open the same one twice."""
+
+SOURCE_KEY: Final = IncidentClass.SOURCE.value
+
+
+def _incident(row: Row) -> Incident:
+    return Incident(
+        trouble=Trouble(
+            key=row["key"],
+            incident_class=IncidentClass(row["class"]),
+            headline=row["headline"],
+            since_s=row["since_s"],
+            subjects=row["subjects"],
+            tried=row["tried"],
+            url=row["url"],
+        ),
+        opened_s=row["opened_s"],
+        good_checks=row["good_checks"],
+        told=frozenset(row["told"]),
+        n_growths=row["growths"],
+        told_s=row["told_s"],
+        snoozed_until_s=row["snoozed_until_s"],
+    )
+
+
+def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
+    """Return all open incidents.
+
+    :param connection: the ledger
+    :return: id and incident, by key
+    """
+    return {
+        row["key"]: (row["incident_id"], _incident(row)) for row in fetch(connection, "read_open_incidents")
+    }
+
+
+def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s: int) -> list[MessageKind]:
+    """Bring incidents up to what a check saw, and put the messages that follow into the outbox.
+
+    While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
+    is opened or grows until it has recovered.
+
+    :param connection: the ledger
+    :param seen: by incident key: the trouble, or None where the check looked and saw nothing wrong; keys that
+        the check does not judge are absent
+    :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
+    :return: kinds of the messages put into the outbox
+    """
+    kinds: list[MessageKind] = []
+    with connection.transaction():
+        fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
+        standing = read_open(connection)
+        for key in sorted(seen, key=lambda key: key != SOURCE_KEY):
+            trouble = seen[key]
+            is_absorbed = key != SOURCE_KEY and _is_source_down(seen, standing)
+            if key in standing:
+                incident_id, incident = standing[key]
+                kind = _go_on(
+                    connection, incident_id, incident, trouble, is_absorbed=is_absorbed, now_s=now_s
+                )
+                if kind is MessageKind.RECOVERED:
+                    del standing[key]
+            elif trouble is not None and not is_absorbed:
+                incident_id = _open(connection, trouble, now_s=now_s)
+                standing[key] = (incident_id, open_incident(trouble, now_s=now_s))
+                kind = MessageKind.OPENED
+            else:
+                continue
+            if kind is not None:
+                execute(connection, "insert_message", incident_id=incident_id, kind=kind, now_s=now_s)
+                kinds.append(kind)
+    return kinds
+
+
+def _is_source_down(seen: Mapping[str, Trouble | None], standing: Mapping[str, Any]) -> bool:
+    return SOURCE_KEY in standing or seen.get(SOURCE_KEY) is not None
+
+
+def _open(connection: Connection, trouble: Trouble, *, now_s: int) -> int:
+    (row,) = fetch(
+        connection,
+        "insert_incident",
+        **_columns(trouble),
+        key=trouble.key,
+        told=sorted(trouble.subjects),
+        now_s=now_s,
+        **{"class": trouble.incident_class},
+    )
+    return int(row["incident_id"])
+
+
+def _columns(trouble: Trouble) -> dict[str, Any]:
+    return {
+        "headline": trouble.headline,
+        "since_s": trouble.since_s,
+        "subjects": Jsonb({key: dict(facts) for key, facts in trouble.subjects.items()}),
+        "tried": trouble.tried,
+        "url": trouble.url,
+    }
+
+
+def _go_on(
+    connection: Connection,
+    incident_id: int,
+    incident: Incident,
+    trouble: Trouble | None,
+    *,
+    is_absorbed: bool,
+    now_s: int,
+) -> MessageKind | None:
+    kind: MessageKind | None = None
+    if trouble is None:
+        after, kind = see_nothing(incident)
+    elif is_absorbed:
+        after = replace(incident, good_checks=0)
+    else:
+        if trouble.incident_class is IncidentClass.RUN:
+            # Each failed run is another subject; the ones before it are not forgotten.
+            trouble = replace(trouble, subjects={**incident.trouble.subjects, **trouble.subjects})
+        after, kind = see_trouble(incident, trouble, now_s=now_s)
+    execute(
+        connection,
+        "update_incident",
+        incident_id=incident_id,
+        **_columns(after.trouble),
+        now_s=now_s,
+        recovered_s=now_s if kind is MessageKind.RECOVERED else None,
+        good_checks=after.good_checks,
+        told=sorted(after.told),
+        growths=after.n_growths,
+        told_s=after.told_s,
+    )
+    return kind
+
+
+def snooze(connection: Connection, keys: Iterable[str], *, until_s: int | None, by: str) -> list[str]:
+    """Tell no growth of some open incidents before a time.
+
+    :param connection: the ledger
+    :param keys: incident keys
+    :param until_s: epoch seconds UTC; None = growth is told again at once
+    :param by: who asked for it
+    :return: the keys among them that are open
+    """
+    return [
+        key for key in keys if fetch(connection, "snooze_incident", key=key, until_s=until_s, snoozed_by=by)
+    ]
