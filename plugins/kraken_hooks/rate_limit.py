@@ -14,7 +14,7 @@ import os
 import time
 import weakref
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -23,8 +23,10 @@ from kraken_hooks.errors import RateLimitLockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
 T = TypeVar("T")
+Session: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ MAX_HELD_WAIT_S: Final = 5.0
 
 LATEST_ARRIVAL_S: Final = 0.15
 """A call may need so long to reach the exchange (name lookup, TLS handshake, a busy machine) without the next
-one, on a connection that is open already, coming too close behind it."""
+one, on a connection that is open already, coming too close behind it. Reserved on top before the call, and
+given back after it as far as the call was faster: so a killed caller leaves the longer distance."""
 
 CONNECT_TIMEOUT_S: Final = 10
 
@@ -51,7 +54,7 @@ CONNECTING: Final = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-SESSION: Final = f"""
+SESSION_SETTINGS: Final = f"""
 SET lock_timeout = '{LOCK_TIMEOUT_S:.0f}s';
 SET tcp_keepalives_idle = 30;
 SET tcp_keepalives_interval = 10;
@@ -64,17 +67,25 @@ UNLOCK: Final = "SELECT pg_advisory_unlock(%(class)s, hashtext(%(name)s))"
 # so that a caller that woke up late does not shorten the distance to the next one.
 TAKE: Final = """
 INSERT INTO api_slot AS slot (name, next_at)
-VALUES (%(name)s, clock_timestamp() + make_interval(secs => %(gap_s)s))
-ON CONFLICT (name) DO UPDATE SET next_at = clock_timestamp() + make_interval(secs => %(gap_s)s)
+VALUES (%(name)s, clock_timestamp() + make_interval(secs => %(longest_s)s))
+ON CONFLICT (name) DO UPDATE SET next_at = clock_timestamp() + make_interval(secs => %(longest_s)s)
 WHERE slot.next_at <= clock_timestamp()
-RETURNING true"""
+RETURNING next_at"""
+SETTLE: Final = """
+UPDATE api_slot SET next_at = greatest(
+    next_at - make_interval(secs => %(longest_s)s - %(gap_s)s),
+    least(next_at - make_interval(secs => %(longest_s)s - %(interval_s)s - %(latest_s)s),
+          clock_timestamp() + make_interval(secs => %(interval_s)s)))
+WHERE name = %(name)s AND next_at = %(reserved)s"""
 WAIT: Final = """
 SELECT extract(epoch FROM next_at - clock_timestamp())::float8 FROM api_slot WHERE name = %(name)s"""
 PUSH: Final = """
 INSERT INTO api_slot AS slot (name, next_at)
 VALUES (%(name)s, clock_timestamp() + make_interval(secs => %(wait_s)s))
 ON CONFLICT (name) DO UPDATE
-SET next_at = greatest(slot.next_at, clock_timestamp() + make_interval(secs => %(wait_s)s))"""
+SET next_at = greatest(
+    slot.next_at + interval '1 microsecond',  -- a caller that settles now sees that it is not his any more
+    clock_timestamp() + make_interval(secs => %(wait_s)s))"""
 
 
 class CallSlot:
@@ -104,10 +115,16 @@ class CallSlot:
         """
         self._dsn = dsn
         self._name = name
-        self._interval_s = min_interval_s
-        self._margin_s = clock_margin_s
+        self._key = {"class": LOCK_CLASS, "name": name}
+        gap_s = min_interval_s + clock_margin_s
+        self._distances = {
+            "interval_s": min_interval_s,
+            "gap_s": gap_s,
+            "latest_s": LATEST_ARRIVAL_S,
+            "longest_s": gap_s + LATEST_ARRIVAL_S,
+        }
         self._sleep = sleep
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._connection: Session | None = None
         self._closer: weakref.finalize[..., Any] | None = None
         self._pid = os.getpid()
 
@@ -120,12 +137,11 @@ class CallSlot:
 
         :raises RateLimitLockError: if the slot is not to be had within 300 s, or PostgreSQL cannot be used
         """
-        connection = self._take()
-        began = time.monotonic()
+        connection, reserved = self._take()
         try:
             yield
         finally:
-            self._leave(connection, took_s=time.monotonic() - began)
+            self._leave(connection, reserved)
 
     def push_back(self, seconds: float) -> None:
         """Let nobody call for so many seconds from now; never brings the next call nearer.
@@ -141,13 +157,13 @@ class CallSlot:
             self._closer()
         self._connection = self._closer = None
 
-    def _take(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Return the connection that holds the lock, once the slot is reserved on it."""
+    def _take(self) -> tuple[Session, datetime]:
+        """Return the connection that holds the lock, and until when the slot is reserved on it."""
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while True:
-            connection, wait_s = self._run(self._lock_and_reserve)
-            if wait_s <= 0:
-                return connection
+            connection, reserved, wait_s = self._run(self._lock_and_reserve)
+            if reserved is not None:
+                return connection, reserved
             if time.monotonic() + wait_s > deadline:
                 raise RateLimitLockError(
                     f"call slot {self._name}: the exchange asked for a pause, the next call is allowed in "
@@ -155,29 +171,25 @@ class CallSlot:
                 )
             self._sleep(wait_s)
 
-    def _lock_and_reserve(
-        self, connection: psycopg.Connection[tuple[Any, ...]]
-    ) -> tuple[psycopg.Connection[tuple[Any, ...]], float]:
+    def _lock_and_reserve(self, connection: Session) -> tuple[Session, datetime | None, float]:
         """Take the lock and reserve; or leave the lock and say how long to wait before the next try."""
-        key = {"class": LOCK_CLASS, "name": self._name}
-        connection.execute(LOCK, key)
-        gap = {"name": self._name, "gap_s": self._interval_s + self._margin_s}
-        while not connection.execute(TAKE, gap).fetchone():
+        connection.execute(LOCK, self._key)
+        while True:
+            taken = connection.execute(TAKE, {"name": self._name, **self._distances}).fetchone()
+            if taken is not None:
+                return connection, taken[0], 0.0
             row = connection.execute(WAIT, {"name": self._name}).fetchone()
-            wait_s = max(0.0, row[0]) if row else 0.0
+            wait_s = max(0.0, row[0]) if row is not None else 0.0
             if wait_s > MAX_HELD_WAIT_S:
-                connection.execute(UNLOCK, key)
-                return connection, wait_s
+                connection.execute(UNLOCK, self._key)
+                return connection, None, wait_s
             self._sleep(wait_s)
-        return connection, 0.0
 
-    def _leave(self, connection: psycopg.Connection[tuple[Any, ...]], *, took_s: float) -> None:
-        """Free the lock, after keeping the interval from the latest moment the call can have arrived."""
-        wait_s = self._interval_s - max(0.0, took_s - LATEST_ARRIVAL_S)
+    def _leave(self, connection: Session, reserved: datetime) -> None:
+        """Keep the interval from the latest moment the call can have arrived, and free the lock."""
         try:
-            if took_s > self._margin_s and wait_s > 0:
-                connection.execute(PUSH, {"name": self._name, "wait_s": wait_s})
-            connection.execute(UNLOCK, {"class": LOCK_CLASS, "name": self._name})
+            connection.execute(SETTLE, {"name": self._name, "reserved": reserved, **self._distances})
+            connection.execute(UNLOCK, self._key)
         except psycopg.Error as error:
             # The call itself is done, and the reserved distance stands: no reason to fail.
             log.warning("call slot %s: connection lost during the call: %s", self._name, error)
@@ -186,7 +198,7 @@ class CallSlot:
             self.close()
             raise
 
-    def _run(self, work: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
+    def _run(self, work: Callable[[Session], T]) -> T:
         """Do something on the kept connection, once more on a new one if the kept one turns out dead."""
         is_kept = self._connection is not None and self._pid == os.getpid()
         try:
@@ -211,7 +223,7 @@ class CallSlot:
             self.close()
             raise
 
-    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def _connect(self) -> Session:
         if self._pid != os.getpid():
             # A fork: the connection is the parent's, who still talks over it. Never used, never closed here.
             self._connection = self._closer = None
@@ -220,11 +232,11 @@ class CallSlot:
             connection = psycopg.connect(make_conninfo(self._dsn, **CONNECTING), autocommit=True)
             self._connection = connection
             self._closer = weakref.finalize(self, _close, connection, os.getpid())
-            connection.execute(SESSION)
+            connection.execute(SESSION_SETTINGS)
         return self._connection
 
 
-def _close(connection: psycopg.Connection[tuple[Any, ...]], pid: int) -> None:
+def _close(connection: Session, pid: int) -> None:
     """Close a connection in the process that opened it; a fork must not end its parent's session."""
     if pid == os.getpid():
         with contextlib.suppress(psycopg.Error):
