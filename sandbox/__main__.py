@@ -86,9 +86,11 @@ def demo(_: Mode | None) -> int:
 
     :return: exit code
     """
-    from sandbox.demo import main  # noqa: PLC0415 (imports polars and questdb, which up and down do without)
+    from sandbox.demo import run  # noqa: PLC0415 (imports what up and down do without)
 
-    exit_code: int = main()
+    exit_code = run.main()
+    if os.environ.get("DEMO_EXIT") != "1":
+        print_addresses(Stack(ModeHome("demo")))
     return exit_code
 
 

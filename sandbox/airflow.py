@@ -90,7 +90,9 @@ class AirflowSettings:
         }
         for conn_id, fields in self.connections.items():
             values[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(fields)
-        if assets_file := os.environ.get("OHLCV_ASSETS_FILE"):
+        # The demo breaks the history of known pairs: another catalogue would not have them.
+        assets_file = os.environ.get("OHLCV_ASSETS_FILE")
+        if assets_file and self.home.mode != "demo":
             values["OHLCV_ASSETS_FILE"] = str(Path(assets_file).resolve())
         return values
 

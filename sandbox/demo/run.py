@@ -1,0 +1,210 @@
+"""The demo from start to end: ``python -m sandbox demo``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests
+from rich.console import Console
+
+from include.ohlcv.catalogue import read_catalogue
+from sandbox.airflow_api import AirflowApi
+from sandbox.demo import checks
+from sandbox.demo.candles import Series, fetch_truth, read_stored, transactions
+from sandbox.demo.census import SeriesFacts, count_gaps
+from sandbox.demo.preload import DAY_S, Preloaded, history_start_s, preload
+from sandbox.demo.report import Report, RunReport, show
+from sandbox.demo.truth import LedgerView, compare, ledger_digest, read_ledger
+from sandbox.exchange_client import ExchangeAdmin
+from sandbox.questdb import start_questdb
+from sandbox.settings import ModeHome, sandbox_directory, write_atomically
+from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.airflow_api import DagRun
+    from sandbox.demo.candles import Candles
+
+TIER1_DAG = "backfill_tier1_daily"
+TIER2_DAG = "backfill_tier2_daily"
+INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
+LOOKBACK_S = 7 * DAY_S
+PROGRESS_S = 5.0
+
+
+class Demo:
+    """One demo; its parts share the running services and what was preloaded."""
+
+    def __init__(self, stack: Stack, console: Console) -> None:
+        """Store where to run and to tell.
+
+        :param stack: the services of mode demo
+        :param console: for a person
+        """
+        self.stack = stack
+        self.console = console
+        self.report = Report()
+        self.catalogue = {entry.ticker: entry.tier for entry in read_catalogue() if entry.tier in INTERVALS}
+        self.scope = tuple(
+            Series(ticker, interval)
+            for ticker, tier in self.catalogue.items()
+            for interval in INTERVALS[tier]
+        )
+        self.preloaded: Preloaded | None = None
+        self.expected_skipped: set[Series] = set()
+
+    @property
+    def exchange(self) -> ExchangeAdmin:
+        """The simulator's admin client."""
+        return ExchangeAdmin(self.stack.exchange_url)
+
+    def start(self) -> None:
+        """Start everything with damaged history, and count the damage.
+
+        :raises SandboxError: if a service does not start
+        """
+        started = time.monotonic()
+        with self.stack.home.locked():
+            self.stack.down()
+            self.stack.up(is_fresh=True, preload=self._preload)
+        self.console.print(f"Everything runs after {time.monotonic() - started:.0f} s.")
+
+    def repair(self) -> None:
+        """Run both backfills, then TIER1 again; note what happened and what was not as it should be."""
+        api = AirflowApi(self.stack.airflow_url, "admin", self.stack.home.secrets().passwords["admin"])
+        api.wait_for_dags([TIER1_DAG, TIER2_DAG])
+        first = [self._run(api, TIER1_DAG), self._run(api, TIER2_DAG)]
+        before = self._digests()
+        repeated = self._run(api, TIER1_DAG)
+        after = self._digests()
+        problems = self.report.problems
+        for run in self.report.runs:
+            problems += checks.run_problems(run)
+        problems += checks.speed_problems(first[0], min_interval_s=MIN_INTERVAL_S)
+        problems += checks.repeat_problems(repeated, before, after)
+        problems += checks.naming_problems(first, self.expected_skipped)
+        problems += checks.rate_problems(self.exchange.calls(), min_interval_s=MIN_INTERVAL_S)
+
+    def judge(self) -> None:
+        """Compare the stores with the exchange's own candles, and count the gaps that are left."""
+        ledger = read_ledger(self.stack.ledger_uri)
+        end_s = max([self._preload_s, *ledger.processed.values()])
+        wanted = {series: (start_s, end_s) for series, start_s in self._history_starts().items()}
+        with start_questdb(self.stack.questdb_directory).connect() as connection:
+            stored = read_stored(connection, self.scope)
+        facts = self._facts(ledger, fetch_truth(self.exchange, wanted), stored)
+        self.report.gaps_after = count_gaps(facts.values())
+        truth = compare((facts[series] for series in ledger.processed), ledger.unfillable)
+        self.report.truth = truth.figures()
+        self.report.problems += checks.truth_problems(truth)
+        answer = requests.get(f"{self.stack.slack_url}/admin/messages", timeout=10)
+        self.report.slack = [
+            {"at": message["at"], "kind": message["via"], "text": message["text"]}
+            for message in answer.json()["messages"]
+        ]
+
+    def _preload(self) -> None:
+        questdb = start_questdb(self.stack.questdb_directory)
+        done = preload(self.exchange, questdb, list(self.catalogue))
+        self.preloaded = done
+        facts = self._facts(LedgerView({}, {}, {}), done.truth, done.stored)
+        self.report.gaps_before = count_gaps(facts.values())
+        self.expected_skipped = {
+            series
+            for series, known in facts.items()
+            if known.stored and known.end_s - max(known.stored) - series.step_s > LOOKBACK_S
+        }
+        self.console.print(
+            f"QuestDB holds {done.rows:,} candles of {len(self.catalogue)} tickers, with "
+            f"{sum(self.report.gaps_before.values()):,} gaps; {done.outdated} candles were restated since."
+        )
+
+    def _facts(
+        self, ledger: LedgerView, truth: Mapping[Series, Candles], stored: Mapping[Series, Candles]
+    ) -> dict[Series, SeriesFacts]:
+        """Return what is known of each series in scope, at the time of its newest run or the preload."""
+        listed = {pair["ticker"]: int(pair["listed_s"]) for pair in self.exchange.pairs()}
+        start = self._history_starts()
+        return {
+            series: SeriesFacts(
+                series=series,
+                now_s=ledger.processed.get(series, self._preload_s),
+                # A pair's first bucket is that of its first trade, which may come after the listing.
+                first_s=min(truth[series]) if listed[series.ticker] > start[series] else start[series],
+                truth=truth[series],
+                stored=stored[series],
+                proven=ledger.proven.get(series, []),
+            )
+            for series in self.scope
+        }
+
+    @property
+    def _preload_s(self) -> int:
+        """The exchange's clock at the preload, epoch seconds."""
+        assert self.preloaded is not None  # noqa: S101 (every use comes after the preload)
+        return self.preloaded.now_s
+
+    def _history_starts(self) -> dict[Series, int]:
+        tickers = list(self.catalogue)
+        return {series: history_start_s(series, self._preload_s, tickers) for series in self.scope}
+
+    def _run(self, api: AirflowApi, dag_id: str) -> RunReport:
+        seen = max((call["n"] for call in self.exchange.calls()), default=0)
+        last_told = time.monotonic()
+
+        def watch(run: DagRun) -> None:
+            nonlocal last_told
+            if time.monotonic() - last_told > PROGRESS_S:
+                last_told = time.monotonic()
+                tasks = api.task_instances(dag_id, run.run_id)
+                fills = [task for task in tasks if task["task_id"] == "fill" and task["map_index"] >= 0]
+                done = sum(task["state"] == "success" for task in fills)
+                calls = len(self.exchange.calls(after=seen))
+                self.console.print(f"  {dag_id}: {run.state}, {done} of {len(fills)} assets, {calls} calls")
+
+        self.console.print(f"Triggered {dag_id}.")
+        run_id = api.trigger(dag_id)
+        run = api.wait_for_run(dag_id, run_id, watch=watch)
+        calls = self.exchange.calls(after=seen)
+        told = RunReport(
+            dag_id=dag_id,
+            run_id=run_id,
+            state=run.state,
+            seconds=run.seconds,
+            api_calls=len(calls),
+            ohlc_calls=sum(call["endpoint"] == "OHLC" for call in calls),
+            result=api.xcom(dag_id, run_id, "result"),
+        )
+        self.report.runs.append(told)
+        return told
+
+    def _digests(self) -> Mapping[str, Any]:
+        with start_questdb(self.stack.questdb_directory).connect() as connection:
+            return {"ohlcv": transactions(connection), **ledger_digest(self.stack.ledger_uri)}
+
+
+def main() -> int:
+    """Run the demo, print and write its report; ``DEMO_EXIT=1`` stops everything afterwards.
+
+    :return: exit code, 0 if everything was as it should be
+    """
+    console = Console(width=None if os.isatty(1) else 120, soft_wrap=False)
+    stack = Stack(ModeHome("demo"), Exchange())
+    demo = Demo(stack, console)
+    try:
+        demo.start()
+        demo.repair()
+        demo.judge()
+    finally:
+        is_exit = os.environ.get("DEMO_EXIT") == "1"
+        if is_exit:
+            stack.down()
+    show(demo.report, console, min_interval_s=MIN_INTERVAL_S)
+    file = sandbox_directory() / "demo-report.json"
+    write_atomically(file, json.dumps(demo.report.as_json(), indent=2) + "\n")
+    console.print(f"The same as JSON: {file}", soft_wrap=True)
+    return 1 if demo.report.problems else 0
