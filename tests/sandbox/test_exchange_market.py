@@ -252,6 +252,17 @@ def test_quiet_hours_vanish_from_every_answer_and_the_ids_close_up(
     assert trades_from(exchange, THICK, (start_s - DAY_S) * 10**9)[-100:] == whole[-100:]
 
 
+def test_quiet_far_back_lowers_all_later_ids_by_the_trades_taken_out(exchange: ExchangeAdmin) -> None:
+    start_s = NOW_S // DAY_S * DAY_S - 200 * DAY_S
+    end_s = start_s + 5 * DAY_S
+    removed = sum(row[7] for row in exchange.candles(THICK, 60, start_s, end_s))
+    newest = rows_of(ask(exchange.url, "Trades", pair=THICK, count=1))
+    exchange.quiet(THICK, start_s, end_s)
+    (after,) = rows_of(ask(exchange.url, "Trades", pair=THICK, count=1))
+    assert removed > 1_000
+    assert after == [*newest[0][:6], newest[0][6] - removed]
+
+
 def test_the_truth_is_the_same_candles_without_window_and_without_flat_rows(exchange: ExchangeAdmin) -> None:
     for interval in (60, 1440, 10080):
         rows = ohlc(exchange, THIN, interval)
