@@ -1,0 +1,165 @@
+"""What the hooks read from Airflow connections, and what Airflow's forms know of them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+import kraken_hooks
+from kraken_hooks.connection_fields import base_url, positive_number
+from kraken_hooks.dsn import ledger_dsn, libpq_dsn
+from kraken_hooks.errors import ConnectionFieldError
+from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.provider import get_provider_info
+from kraken_hooks.questdb import QuestDBHook
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def connection(**fields: Any) -> Connection:
+    return Connection.from_json(json.dumps({"conn_type": "kraken", **fields}), conn_id="some_id")
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        pytest.param({}, "https://api.kraken.com", id="nothing: Kraken itself"),
+        pytest.param({"host": ""}, "https://api.kraken.com", id="empty host: Kraken itself"),
+        pytest.param({"host": "https://api.kraken.com"}, "https://api.kraken.com", id="with scheme"),
+        pytest.param({"host": "https://api.kraken.com//"}, "https://api.kraken.com", id="trailing slashes"),
+        pytest.param({"host": " api.kraken.com "}, "https://api.kraken.com", id="without scheme: https"),
+        pytest.param(
+            {"host": "localhost", "schema": "http"}, "http://localhost", id="scheme in the schema field"
+        ),
+        pytest.param({"host": "http://127.0.0.1:8123"}, "http://127.0.0.1:8123", id="port in the host"),
+        pytest.param({"host": "http://127.0.0.1", "port": 8123}, "http://127.0.0.1:8123", id="port field"),
+        pytest.param(
+            {"host": "http://127.0.0.1:1", "port": 2}, "http://127.0.0.1:1", id="port in the host wins"
+        ),
+        pytest.param({"host": "http://[::1]:8123/"}, "http://[::1]:8123", id="IPv6"),
+        pytest.param({"host": "http://proxy/kraken/"}, "http://proxy/kraken", id="below a path"),
+    ],
+)
+def test_base_url_is_found_however_the_host_is_written(fields: dict[str, Any], url: str) -> None:
+    assert base_url(connection(**fields)) == url
+
+
+def test_base_url_of_a_connection_given_as_uri(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", "kraken://https%3A%2F%2Fapi.kraken.com/")
+    assert KrakenHook().base_url == "https://api.kraken.com"
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("ftp://api.kraken.com", "ftp://api.kraken.com"),
+        ("https://", "https://"),
+        ("https://api.kraken.com?x=1", "x=1"),
+        ("https://api.kraken.com:notaport", "notaport"),
+    ],
+)
+def test_host_that_is_no_address_is_refused_by_value(host: str, said: str) -> None:
+    with pytest.raises(ConnectionFieldError, match="connection some_id: host") as caught:
+        base_url(connection(host=host))
+    assert said in str(caught.value)
+
+
+def test_password_in_the_host_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConnectionFieldError) as caught:
+        base_url(connection(host="https://user:hunter2@api.kraken.com"))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "number"), [(0.25, 0.25), (2, 2.0), ("1.5", 1.5), (None, 1.0)])
+def test_interval_is_a_number_above_zero(value: object, number: float) -> None:
+    assert positive_number(connection(extra={"min_interval_s": value}), "min_interval_s", 1.0) == number
+
+
+@pytest.mark.parametrize("value", [0, -1, "fast", "", "nan", "inf", True, [1], {}])
+def test_other_interval_is_refused_by_value(value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"conn_type": "kraken", "host": "http://127.0.0.1:1", "extra": {"min_interval_s": value}}
+    monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
+    hook = KrakenHook()
+    with pytest.raises(
+        ConnectionFieldError, match="connection kraken_default: min_interval_s in the extra"
+    ) as caught:
+        hook.get_server_time()
+    assert repr(value) in str(caught.value)
+    assert hook.calls == 0
+
+
+def test_kraken_connection_test_tells_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", '{"conn_type": "kraken"}')
+    works, said = KrakenHook().test_connection()
+    assert not works
+    assert "ohlcv_postgres" in said
+
+
+def test_ledger_is_reached_over_the_socket_directory_in_the_host_field(ledger_uri: str) -> None:
+    with psycopg.connect(ledger_dsn()) as db, psycopg.connect(ledger_uri) as same:
+        assert db.info.dbname == same.info.dbname
+        assert db.info.host.startswith("/")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param(
+            {"host": "db", "port": 5433, "login": "me", "password": "p w'", "schema": "ohlcv"},
+            {"host": "db", "port": "5433", "user": "me", "password": "p w'", "dbname": "ohlcv"},
+            id="all fields, quoted",
+        ),
+        pytest.param(
+            {"login": "me", "schema": "ohlcv", "extra": {"host": "/run/postgresql"}},
+            {"host": "/run/postgresql", "user": "me", "dbname": "ohlcv"},
+            id="socket directory in the extra",
+        ),
+        pytest.param(
+            {"host": "db", "extra": {"host": "other", "sslmode": "require", "cursor": "dictcursor"}},
+            {"host": "db", "sslmode": "require"},
+            id="extra: libpq's keys pass, Airflow's do not, the field wins",
+        ),
+    ],
+)
+def test_dsn_holds_what_libpq_knows(fields: dict[str, Any], expected: dict[str, str]) -> None:
+    assert psycopg.conninfo.conninfo_to_dict(libpq_dsn(connection(**fields))) == expected
+
+
+def test_airflow_finds_both_connection_types_and_their_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = ProvidersManagerTaskRuntime().hooks
+    for conn_type, hook_class in (("kraken", KrakenHook), ("questdb", QuestDBHook)):
+        found = hooks[conn_type]
+        assert found is not None
+        assert found.package_name == "kraken-ohlcv-airflow"
+        assert found.connection_testable
+        monkeypatch.setenv("AIRFLOW_CONN_FORM_MADE", json.dumps({"conn_type": conn_type}))
+        hook = Connection.get("form_made").get_hook()
+        assert type(hook) is hook_class
+        assert getattr(hook, hook_class.conn_name_attr) == "form_made"
+
+
+def test_forms_offer_the_fields_the_hooks_read() -> None:
+    types = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
+    assert set(types) == {"kraken", "questdb"}
+    assert set(types["kraken"]["conn-fields"]) == {"min_interval_s", "timeout_s"}
+    assert set(types["questdb"]["conn-fields"]) == {"http_port", "apply_timeout_s"}
+    for entry in types.values():
+        assert entry["ui-field-behaviour"]
+
+
+def test_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == kraken_hooks.__version__
+    assert get_provider_info()["versions"] == [kraken_hooks.__version__]
+    assert get_provider_info()["package-name"] == project["name"]
+
+
+def test_airflow_does_not_execute_the_package_as_plugins() -> None:
+    assert "kraken_hooks/" in (ROOT / "plugins" / ".airflowignore").read_text().splitlines()

@@ -1,0 +1,294 @@
+"""Writes to QuestDB: all or nothing, readable after, and every way in which they are not applied."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kraken_hooks.errors import (
+    NotAppliedInTimeError,
+    QuestDBError,
+    QuestDBUnavailableError,
+    TableMismatchError,
+    TableSuspendedError,
+)
+from kraken_hooks.questdb import QuestDBHook
+from sandbox.questdb import PASSWORD, USER, start_questdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.questdb import QuestDBServer
+
+TABLE = "hook_writes"
+DDL = f"""
+CREATE TABLE IF NOT EXISTS {TABLE} (ts TIMESTAMP, name SYMBOL, price DOUBLE)
+TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, name)"""
+COLUMNS = {"ts": "TIMESTAMP", "name": "SYMBOL", "price": "DOUBLE"}
+KEYS = ("ts", "name")
+INSERT = "INSERT INTO hook_writes (ts, name, price) VALUES (%(ts)s, %(name)s, %(price)s)"
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def rows(count: int, *, first: int = 0, price: Any = 1.0) -> list[dict[str, Any]]:
+    return [
+        {"ts": START + timedelta(hours=number), "name": "a", "price": price}
+        for number in range(first, first + count)
+    ]
+
+
+def stored(hook: QuestDBHook) -> int:
+    return int(hook.query("SELECT count() FROM hook_writes")[0][0])
+
+
+def point_to(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> QuestDBHook:
+    """Return a hook for a server, made through a connection of its own."""
+    connection = {
+        "conn_type": "questdb",
+        "host": "127.0.0.1",
+        "port": server.pg_port,
+        "login": USER,
+        "password": PASSWORD,
+        **fields,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_QUESTDB_OTHER", json.dumps(connection))
+    return QuestDBHook(questdb_conn_id="questdb_other")
+
+
+@pytest.fixture
+def hook(questdb_conn: str) -> Iterator[QuestDBHook]:
+    """Give a hook and an empty table."""
+    questdb = QuestDBHook(questdb_conn_id=questdb_conn)
+    questdb.query(f"DROP TABLE IF EXISTS {TABLE}")
+    questdb.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+    return questdb
+
+
+def test_write_is_readable_when_it_returns(hook: QuestDBHook) -> None:
+    for number in range(15):
+        hook.write_batch(TABLE, INSERT, rows(1, first=number))
+        assert stored(hook) == number + 1
+
+
+def test_batch_is_one_transaction(hook: QuestDBHook) -> None:
+    def transactions() -> int:
+        return int(hook.query("SELECT sequencerTxn FROM wal_tables() WHERE name = 'hook_writes'")[0][0])
+
+    before = transactions()
+    hook.write_batch(TABLE, INSERT, rows(1500))
+    assert transactions() == before + 1
+    assert stored(hook) == 1500
+
+
+def test_same_rows_again_change_nothing_and_later_ones_win(hook: QuestDBHook) -> None:
+    hook.write_batch(TABLE, INSERT, rows(10))
+    hook.write_batch(TABLE, INSERT, list(reversed(rows(10))))
+    assert stored(hook) == 10
+    hook.write_batch(TABLE, INSERT, rows(1, price=2.0))
+    assert hook.query("SELECT price FROM hook_writes ORDER BY ts LIMIT 2") == [(2.0,), (1.0,)]
+
+
+def test_no_rows_need_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_QUESTDB_DEFAULT", '{"conn_type": "questdb", "host": "127.0.0.1", "port": 1}'
+    )
+    QuestDBHook().write_batch(TABLE, INSERT, [])
+
+
+def test_one_bad_row_stores_none_and_the_next_batch_works(hook: QuestDBHook) -> None:
+    batch = [*rows(50), {**rows(1, first=50)[0], "price": "no number"}, *rows(50, first=51)]
+    with pytest.raises(QuestDBError) as caught:
+        hook.write_batch(TABLE, INSERT, batch)
+    assert type(caught.value) is QuestDBError
+    assert stored(hook) == 0
+    hook.write_batch(TABLE, INSERT, rows(3))
+    assert stored(hook) == 3
+
+
+def test_suspended_table_is_an_error_that_names_the_cure(hook: QuestDBHook) -> None:
+    hook.query(f"ALTER TABLE {TABLE} SUSPEND WAL WITH 'DISK FULL', 'no space'")
+    with pytest.raises(TableSuspendedError, match=f"no space.*ALTER TABLE {TABLE} RESUME WAL"):
+        hook.write_batch(TABLE, INSERT, rows(3))
+    with pytest.raises(TableSuspendedError):
+        hook.wait_applied(TABLE)
+    assert stored(hook) == 0
+    hook.query(f"ALTER TABLE {TABLE} RESUME WAL")
+    hook.wait_applied(TABLE)
+    assert stored(hook) == 3
+
+
+def test_restart_applies_what_a_suspended_table_has_pending(
+    hook: QuestDBHook, questdb_server: QuestDBServer
+) -> None:
+    hook.query(f"ALTER TABLE {TABLE} SUSPEND WAL WITH 'DISK FULL', 'no space'")
+    with pytest.raises(TableSuspendedError):
+        hook.write_batch(TABLE, INSERT, rows(1))
+    questdb_server.stop()
+    questdb_server.start()
+    hook.wait_applied(TABLE)
+    assert stored(hook) == 1
+
+
+def test_wait_for_a_table_without_wal_is_an_error(hook: QuestDBHook) -> None:
+    with pytest.raises(QuestDBError, match="no table no_such_table with a WAL"):
+        hook.wait_applied("no_such_table")
+
+
+def test_write_that_is_not_applied_in_time_is_an_error(
+    service_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_questdb(service_directory / "lazy", env={"QDB_CAIRO_WAL_APPLY_ENABLED": "false"})
+    try:
+        lazy = point_to(server, monkeypatch, extra={"apply_timeout_s": 0.5})
+        lazy.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+        began = time.monotonic()
+        with pytest.raises(NotAppliedInTimeError, match=f"table {TABLE}: .* not readable after 0.5 s"):
+            lazy.write_batch(TABLE, INSERT, rows(1))
+        assert 0.5 <= time.monotonic() - began < 5
+    finally:
+        server.stop()
+
+
+def test_stopped_server_is_unavailable_and_works_again_after_its_start(
+    hook: QuestDBHook, questdb_server: QuestDBServer
+) -> None:
+    hook.write_batch(TABLE, INSERT, rows(2))
+    questdb_server.kill()
+    where = rf"QuestDB at 127\.0\.0\.1:{questdb_server.pg_port} is out of reach"
+    with pytest.raises(QuestDBUnavailableError, match=where):
+        hook.write_batch(TABLE, INSERT, rows(3))
+    with pytest.raises(QuestDBUnavailableError, match=where):
+        hook.query("SELECT 1")
+    with pytest.raises(QuestDBUnavailableError, match=where):
+        hook.wait_applied(TABLE)
+    with pytest.raises(QuestDBUnavailableError, match=where):
+        hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+    works, said = hook.test_connection()
+    assert (works, "out of reach" in said) == (False, True)
+    questdb_server.start()
+    hook.write_batch(TABLE, INSERT, rows(3))
+    assert stored(hook) == 3
+    assert hook.test_connection()[0]
+
+
+def test_server_killed_during_a_statement_is_unavailable(
+    hook: QuestDBHook, questdb_server: QuestDBServer
+) -> None:
+    threading.Timer(0.5, questdb_server.kill).start()
+    with pytest.raises(QuestDBUnavailableError):
+        hook.query("SELECT count() FROM long_sequence(4000000000) WHERE rnd_double() < 0.5")
+
+
+def test_wrong_password_is_not_taken_for_an_outage(
+    questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = point_to(questdb_server, monkeypatch, password="wrong-one")  # noqa: S106 (that is the point)
+    with pytest.raises(QuestDBError, match="refuses the login of connection questdb_other") as caught:
+        hook.query("SELECT 1")
+    assert not isinstance(caught.value, QuestDBUnavailableError)
+    assert "wrong-one" not in str(caught.value)
+
+
+def test_server_without_a_free_connection_is_unavailable_after_the_connect_timeout(
+    questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = point_to(questdb_server, monkeypatch, extra={"connect_timeout": 2, "http_port": 1})
+    held = [hook.get_conn() for _ in range(64)]
+    try:
+        with pytest.raises(QuestDBUnavailableError):
+            hook.query("SELECT 1")
+    finally:
+        for connection in held:
+            connection.close()
+    assert hook.query("SELECT 1") == [(1,)]
+
+
+def test_no_connection_stays_open_after_a_call(hook: QuestDBHook) -> None:
+    for _ in range(80):  # more than the server has
+        hook.query("SELECT 1")
+    for _ in range(5):
+        with pytest.raises(QuestDBError):
+            hook.query("SELECT nonsense")
+
+
+def test_table_is_made_once_by_several_at_the_same_time(hook: QuestDBHook) -> None:
+    hook.query(f"DROP TABLE {TABLE}")
+    errors: list[Exception] = []
+
+    def ensure() -> None:
+        try:
+            hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+        except QuestDBError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ensure) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    hook.write_batch(TABLE, INSERT, rows(1))
+    hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+    assert stored(hook) == 1
+
+
+KEYED = "TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS"
+
+
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        pytest.param(
+            f"(ts TIMESTAMP, name SYMBOL) {KEYED}(ts, name)", "column price is missing", id="missing"
+        ),
+        pytest.param(
+            f"(ts TIMESTAMP, name SYMBOL, price FLOAT) {KEYED}(ts, name)",
+            "column price is FLOAT, not DOUBLE",
+            id="another type",
+        ),
+        pytest.param(
+            f"(ts TIMESTAMP, name SYMBOL, price DOUBLE, note VARCHAR) {KEYED}(ts, name)",
+            "column note is not one",
+            id="one more",
+        ),
+        pytest.param(
+            f"(ts TIMESTAMP, name SYMBOL, price DOUBLE) {KEYED}(ts)",
+            "column name is not a DEDUP key",
+            id="a key is missing",
+        ),
+        pytest.param(
+            f"(ts TIMESTAMP, name SYMBOL, price DOUBLE) {KEYED}(ts, name, price)",
+            "column price is a DEDUP key",
+            id="one key too many",
+        ),
+        pytest.param(
+            "(ts TIMESTAMP, name SYMBOL, price DOUBLE) TIMESTAMP(ts) PARTITION BY MONTH WAL",
+            "column ts is not a DEDUP key",
+            id="no deduplication",
+        ),
+        pytest.param(
+            "(ts TIMESTAMP, name SYMBOL, price DOUBLE) TIMESTAMP(ts) PARTITION BY MONTH BYPASS WAL",
+            "column ts is not a DEDUP key",
+            id="no WAL",
+        ),
+    ],
+)
+def test_table_of_another_definition_is_refused_and_the_column_named(
+    hook: QuestDBHook, definition: str, said: str
+) -> None:
+    hook.query(f"DROP TABLE {TABLE}")
+    hook.query(f"CREATE TABLE {TABLE} {definition}")
+    with pytest.raises(TableMismatchError, match=f"QuestDB table {TABLE} exists .*{said}"):
+        hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+
+
+def test_table_whose_deduplication_was_switched_off_is_refused(hook: QuestDBHook) -> None:
+    hook.query(f"ALTER TABLE {TABLE} DEDUP DISABLE")
+    with pytest.raises(TableMismatchError, match="DEDUP"):
+        hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
