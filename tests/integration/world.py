@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from include.ohlcv.catalogue import CatalogueEntry
 from include.ohlcv.detect import read_scan
 from include.ohlcv.errors import FillError, FillRefusedError
 from include.ohlcv.exchange import open_run
-from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
 from include.ohlcv.ledger.session import RunKey, connect
@@ -26,15 +26,77 @@ from include.ohlcv.summary import summarise
 from include.ohlcv.survey import carry_out
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
+from kraken_hooks.rate_limit import CallSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from include.ohlcv.detect import Scan
+    from include.ohlcv.gaps import Series
     from include.ohlcv.ledger.session import Connection
     from include.ohlcv.ranges import Range
+    from kraken_hooks.candles import OhlcAnswer
     from sandbox.exchange_client import ExchangeAdmin
 
 RUN_NUMBERS = itertools.count(1)
+
+CLEARED_TABLES = (
+    "exchange, api_slot, assets, series, gap_records, gap_outcomes, proven_empty, empty_sightings,"
+    " candle_restatements, backfill_runs"
+)
+
+
+class WatchedKraken(KrakenHook):
+    """The hook of a fill; says when an answer is there and not yet written."""
+
+    before_step: Callable[[str], None]
+
+    def get_ohlc(self, ticker: str, interval_minutes: int, *, now_s: float | None = None) -> OhlcAnswer:
+        """Ask, then tell."""
+        answer = super().get_ohlc(ticker, interval_minutes, now_s=now_s)
+        self.before_step("write")
+        return answer
+
+
+class WatchedQuestDB(QuestDBHook):
+    """The hook of a fill; says when candles are written and not yet read back or recorded."""
+
+    before_step: Callable[[str], None]
+
+    def write_batch(self, table: str, sql: str, rows: Sequence[Any]) -> None:
+        """Write, then tell."""
+        super().write_batch(table, sql, rows)
+        self.before_step("settle")
+
+
+def stored_candle(row: Sequence[Any]) -> StoredCandle:
+    """Return a candle of the exchange's own truth as it is to be stored."""
+    ts_s, opened, high, low, close, vwap, volume, trades = row
+    return StoredCandle(
+        ts_s,
+        float(opened),
+        float(high),
+        float(low),
+        float(close),
+        float(vwap),
+        float(volume),
+        trades,
+        source="ohlc",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run up to its plan.
+
+    :ivar run: its identity
+    :ivar request: its params
+    :ivar items: what its fill tasks are to do
+    """
+
+    run: RunKey
+    request: BackfillRequest
+    items: list[dict[str, Any]]
 
 
 @dataclass
@@ -44,7 +106,9 @@ class World:
     :ivar exchange: admin client of the simulated exchange
     :ivar dsn: the ledger
     :ivar tickers: TIER1 of the catalogue
-    :ivar before_step: called with the name of each step before it runs; a test may break something there
+    :ivar before_step: called with the name of each step before it runs: ``ask_exchange``, ``detect_gaps``,
+        ``reconcile`` (candles are scanned), ``plan``, ``fill`` (each item), ``write`` (an answer is there),
+        ``settle`` (it is stored), ``result``; a test may break something there
     """
 
     exchange: ExchangeAdmin
@@ -53,13 +117,36 @@ class World:
     before_step: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
+        """Make the candle table and the catalogue."""
         self.questdb = QuestDBHook(questdb_conn_id="questdb_default")
         ensure_candle_table(self.questdb)
         self.catalogue(self.tickers)
 
     def kraken(self) -> KrakenHook:
-        """Return a new hook that does not wait between retries."""
-        return KrakenHook("kraken_default", sleep=lambda _: None)
+        """Return a new hook that does not wait, neither between retries nor after a rate-limit answer."""
+        hook = WatchedKraken(
+            "kraken_default",
+            slot=CallSlot(self.dsn, min_interval_s=0.01, clock_margin_s=0.0, sleep=self._let_pass),
+            sleep=lambda _: None,
+        )
+        hook.before_step = self.before_step
+        return hook
+
+    def _let_pass(self, seconds: float) -> None:
+        """Let so much time pass for the call slot."""
+        with connect(self.dsn) as connection:
+            connection.execute(
+                "UPDATE api_slot SET next_at = next_at - make_interval(secs => %s)", (seconds,)
+            )
+
+    def clear(self, tickers: Iterable[str], *, clock: str) -> None:
+        """Make the world anew: nothing stored, an empty ledger, a faultless exchange at a given time."""
+        self.exchange.reset(clock=clock)
+        with connect(self.dsn) as connection:
+            connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY")
+        self.questdb.query("DROP TABLE ohlcv")
+        ensure_candle_table(self.questdb)
+        self.catalogue(tickers)
 
     def catalogue(self, tickers: Iterable[str]) -> None:
         """Make these tickers TIER1 and nothing else."""
@@ -72,7 +159,7 @@ class World:
     def truth(self, series: Series, covered: Range) -> dict[int, StoredCandle]:
         """Return the exchange's own traded candles."""
         return {
-            row[0]: StoredCandle(row[0], *map(float, row[1:7]), trades=row[7], source="ohlc")
+            row[0]: stored_candle(row)
             for row in self.exchange.candles(series.ticker, series.interval_minutes, *covered)
         }
 
@@ -97,7 +184,13 @@ class World:
         return end - buckets * step, end
 
     def run(self, **params: Any) -> dict[str, Any]:
-        """Do all steps of a backfill run; return its summary, with ``retryable`` for each fill that raised."""
+        """Do all steps of a backfill run; return its summary, with ``raised`` for each fill that raised."""
+        planned = self.plan(**params)
+        raised = self.fill(planned)
+        return self.result(planned) | {"raised": raised, "run": planned.run}
+
+    def plan(self, **params: Any) -> Planned:
+        """Do the steps of a run up to its plan."""
         request = BackfillRequest.from_params({
             "tier": "TIER1",
             "intervals": [60],
@@ -107,32 +200,40 @@ class World:
             "retry_failed": False,
             **params,
         })
-        run = RunKey("backfill_tier1_daily", f"run_{next(RUN_NUMBERS)}")
+        run = RunKey("backfill_tier1_daily", f"run_{os.getpid()}_{next(RUN_NUMBERS)}")
         with connect(self.dsn) as connection:
             self.before_step("ask_exchange")
             now_s = open_run(connection, self.kraken(), run, request)
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
-            items = plan_run(connection, run, request)
-            raised: list[Exception] = []
-            for item in items:
-                self.before_step("fill")
+            return Planned(run, request, plan_run(connection, run, request))
+
+    def fill(self, planned: Planned) -> list[Exception]:
+        """Do what a run has planned; done again, it is the second try of the same tasks."""
+        questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
+        questdb.before_step = self.before_step
+        raised: list[Exception] = []
+        for item in planned.items:
+            self.before_step("fill")
+            with connect(self.dsn) as connection:
                 try:
-                    fill_item(connection, self.kraken(), self.questdb, run, item)
+                    fill_item(connection, self.kraken(), questdb, planned.run, item)
                 except (FillError, FillRefusedError) as error:
                     raised.append(error)
-            self.before_step("result")
-            summary = summarise(connection, run, tier=request.tier, intervals=request.intervals, errors=[])
-        return summary | {"raised": raised, "run": run}
+        return raised
+
+    def result(self, planned: Planned) -> dict[str, Any]:
+        """Return the summary of a run whose fills have ended."""
+        self.before_step("result")
+        request = planned.request
+        with connect(self.dsn) as connection:
+            return summarise(
+                connection, planned.run, tier=request.tier, intervals=request.intervals, errors=[]
+            )
 
     def detect(self, connection: Connection, run: RunKey, request: BackfillRequest, now_s: int) -> None:
         """Run the detection statement and reconcile."""
-        sql = jinja2.Template(statement("questdb", "detect_gaps")).render(
-            params={"intervals": request.intervals, "tickers": request.tickers}
-        )
-        parameters: dict[str, Any] = {"until": now_s * MICROSECONDS}
-        parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(request.tickers or [])}
         assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
         carry_out(
             connection,
@@ -140,9 +241,20 @@ class World:
             run,
             request,
             assets,
-            lambda: read_scan(self.questdb.query(sql, parameters)),
+            lambda: self.scan(request, now_s),
             now_s=now_s,
         )
+
+    def scan(self, request: BackfillRequest, now_s: int) -> Scan:
+        """Run the detection statement."""
+        sql = jinja2.Template(statement("questdb", "detect_gaps")).render(
+            params={"intervals": request.intervals, "tickers": request.tickers}
+        )
+        parameters: dict[str, Any] = {"until": now_s * MICROSECONDS}
+        parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(request.tickers or [])}
+        scan = read_scan(self.questdb.query(sql, parameters))
+        self.before_step("reconcile")
+        return scan
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """Return rows of the ledger."""
@@ -162,7 +274,8 @@ class World:
         """Return the proven-empty ranges of a series."""
         rows = self.rows(
             "SELECT extract(epoch FROM range_start)::bigint AS a, extract(epoch FROM range_end)::bigint AS b"
-            " FROM proven_empty WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s ORDER BY 1",
+            " FROM proven_empty WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s"
+            " ORDER BY range_start",
             **series._asdict(),
         )
         return [(row["a"], row["b"]) for row in rows]
@@ -170,7 +283,7 @@ class World:
     def contents(self) -> dict[str, list[Any]]:
         """Return all rows that a repeated run must not change."""
         tables = {
-            name: [tuple(row.values()) for row in self.rows(f"SELECT * FROM {name} ORDER BY 1")]  # noqa: S608
+            name: [tuple(row.values()) for row in self.rows(f"SELECT * FROM {name} AS t ORDER BY t::text")]  # noqa: S608
             for name in ("gap_records", "proven_empty", "empty_sightings", "candle_restatements", "series")
         }
         return tables | {"ohlcv": self.questdb.query("SELECT * FROM ohlcv ORDER BY ts, ticker, interval")}
