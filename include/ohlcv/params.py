@@ -76,6 +76,55 @@ def backfill_schemas(scope: BackfillScope) -> dict[str, Schema]:
     }
 
 
+def validation_schemas() -> dict[str, Schema]:
+    """Return the params of the validation DAG.
+
+    :return: JSON schema with ``default``, by param
+    """
+    return {
+        "hours": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 8760,
+            "default": 24,
+            "title": "Hours",
+            "description": "A newest candle that closed longer ago is old.",
+        },
+        "interval_minutes": {
+            "type": "integer",
+            "enum": list(INTERVALS),
+            "default": 1440,
+            "title": "Interval",
+            "description": "Candle length in minutes.",
+        },
+        "tiers": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(TIERS)},
+            "minItems": 1,
+            "uniqueItems": True,
+            "default": ["TIER1", "TIER2"],
+            "title": "Tiers",
+            "description": "Active assets of these tiers are checked.",
+            "examples": list(TIERS),
+        },
+        "snooze": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "pattern": "^(stale|source|at_risk|run:[a-z0-9_]+)$"},
+            "default": None,
+            "title": "Snooze incidents",
+            "description": "Open incidents whose growth is not told: stale, source, at_risk, run:<dag_id>.",
+        },
+        "snooze_hours": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 720,
+            "default": 24,
+            "title": "Snooze for (hours)",
+            "description": "For so long from now; 0 ends a snooze.",
+        },
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
     """The checked params of a backfill run.

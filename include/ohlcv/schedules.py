@@ -58,7 +58,14 @@ BACKFILL_TIER2: Final = Schedule(
     backfill=BackfillScope(tier="TIER2", intervals=(1440,), lookback_days=7, max_gaps_per_asset=10),
 )
 
-SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2)}
+VALIDATE: Final = Schedule(
+    dag_id="validate_data_hourly",
+    beat_entry="validate-data-hourly",
+    cron="0 * * * *",
+    timeout=timedelta(minutes=45),
+)
+
+SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, VALIDATE)}
 
 
 def last_tick_before(cron: str, moment_s: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,19 +10,18 @@ from airflow.sdk import DAG, chain, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.ohlcv.backfill import fill_item, plan_run
-from include.ohlcv.catalogue import read_catalogue
 from include.ohlcv.completeness import figures
-from include.ohlcv.errors import RunFailedError
 from include.ohlcv.exchange import open_run
-from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
-from include.ohlcv.names import KRAKEN_POOL, LEDGER_CONN_ID
-from include.ohlcv.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
+from include.ohlcv.ledger.incident_rows import observe
+from include.ohlcv.names import KRAKEN_POOL
+from include.ohlcv.params import BackfillRequest, backfill_schemas
 from include.ohlcv.summary import empty_summary, summarise
+from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
-from include.orchestration.hooks import kraken, ledger, questdb, run_key
+from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable
-from include.orchestration.telling import errors_of, handing_on_errors
-from kraken_hooks.dsn import ledger_dsn
+from include.orchestration.tasks import prepare, verdict
+from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
 if TYPE_CHECKING:
     from include.ohlcv.ledger.session import RunKey
@@ -34,22 +34,6 @@ STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan")
 def _asked() -> tuple[RunKey, BackfillRequest]:
     context = get_current_context()
     return run_key(context), BackfillRequest.from_params(context["params"])
-
-
-@task
-def prepare() -> None:
-    """Refuse unknown conf keys; bring schemas, catalogue and the claim on the exchange up to date."""
-    # Alembic is slow to import, and every task instance imports this file.
-    from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
-
-    with handing_on_errors():
-        refuse_unknown_keys(get_current_context()["dag_run"].conf, BackfillRequest.known_keys())
-        entries = read_catalogue()
-        migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
-        with ledger() as connection:
-            claim_exchange(connection, kraken().base_url)
-            sync_catalogue(connection, entries)
-        ensure_candle_table(questdb())
 
 
 @task(pool=KRAKEN_POOL)
@@ -81,7 +65,7 @@ def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
-    errors = errors_of(get_current_context(), STEPS)
+    errors = sentences(errors_of(get_current_context(), STEPS))
     try:
         with ledger() as connection:
             return summarise(connection, run, **asked, errors=errors)
@@ -100,13 +84,22 @@ def publish(*, outlet_events: Any = None) -> None:
     outlet_events[CANDLES].extra = complete
 
 
-@task(trigger_rule="all_done", retries=0)
-def verdict(summary: Any) -> None:
-    """Fail the run when a gap stayed open after all tries, or a step failed."""
-    if summary is None:
-        raise RunFailedError("task result gave nothing: its log says why")
-    if summary["errors"] or summary["gaps_failed"]:
-        raise RunFailedError("; ".join(summary["errors"]))
+@task(trigger_rule="all_done")
+def watch() -> None:
+    """Open, grow or recover the incident of the source, from what this run saw of it."""
+    run, _ = _asked()
+    context = get_current_context()
+    error = errors_of(context, ["ask_exchange"]).get("ask_exchange")
+    now_s = int(time.time())
+    with ledger() as connection:
+        seen = source_seen(
+            connection,
+            run,
+            ask_error=(error["type"], error["message"]) if error else None,
+            now_s=now_s,
+            url=run_url(run),
+        )
+        observe(connection, seen, now_s=now_s)
 
 
 def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
@@ -138,7 +131,15 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         detect_gaps = DetectGapsOperator(task_id="detect_gaps", sql="detect_gaps.sql")
         work = plan()
         summary = result()
-        chain(prepare(), ask_exchange(), detect_gaps, work, fill.expand(work=work), summary)
+        chain(
+            prepare(BackfillRequest.known_keys()),
+            ask_exchange(),
+            detect_gaps,
+            work,
+            fill.expand(work=work),
+            summary,
+        )
         chain(summary, [publish(), verdict(summary)])
+        chain(summary, watch())
 
     return backfill()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from kraken_hooks.kraken import KrakenHook
-from kraken_hooks.questdb import QuestDBHook
+from airflow.sdk.configuration import conf
 
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.names import KRAKEN_CONN_ID, LEDGER_CONN_ID, QUESTDB_CONN_ID
 from kraken_hooks.dsn import ledger_dsn
+from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.questdb import QuestDBHook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from include.ohlcv.ledger.session import Connection
@@ -30,6 +33,30 @@ def questdb() -> QuestDBHook:
 def ledger() -> AbstractContextManager[Connection]:
     """Return a context manager of a connection to the ledger."""
     return connect(ledger_dsn(LEDGER_CONN_ID))
+
+
+def run_url(run: RunKey) -> str | None:
+    """Return the address of a DAG run in the web UI.
+
+    :param run: the run
+    :return: URL below ``[api] base_url``, or None when that is not set
+    """
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/dags/{run.dag_id}/runs/{quote(run.run_id)}" if base else None
+
+
+def is_under_way(context: Any) -> Callable[[str, str], bool]:
+    """Return a function that tells whether a DAG run is queued or running.
+
+    :param context: Airflow's task context
+    :return: takes DAG id and run id
+    """
+
+    def ask(dag_id: str, run_id: str) -> bool:
+        states = ["queued", "running"]
+        return bool(context["ti"].get_dr_count(dag_id=dag_id, run_ids=[run_id], states=states))
+
+    return ask
 
 
 def run_key(context: Any) -> RunKey:

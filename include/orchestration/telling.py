@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from airflow.sdk import get_current_context
 
@@ -11,33 +11,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ERROR_KEY: Final = "error"
-"""XCom key of a failed step's sentence."""
+"""XCom key of what ended a step."""
+
+
+class StepError(TypedDict):
+    """What ended a step.
+
+    :ivar type: class name of the exception
+    :ivar message: its sentence
+    """
+
+    type: str
+    message: str
 
 
 @contextmanager
 def handing_on_errors() -> Iterator[None]:
-    """Keep the message of whatever ends a task, for :func:`errors_of`; the task fails as it would."""
+    """Keep what ends a task, for :func:`errors_of`; the task fails as it would."""
     try:
         yield
     except Exception as error:
         instance: Any = get_current_context()["ti"]
-        instance.xcom_push(key=ERROR_KEY, value=str(error) or type(error).__name__)
+        kept = StepError(type=type(error).__name__, message=str(error) or type(error).__name__)
+        instance.xcom_push(key=ERROR_KEY, value=dict(kept))
         raise
 
 
-def errors_of(context: Any, task_ids: Sequence[str]) -> list[str]:
+def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
     """Return what went wrong in the failed ones among some unmapped tasks of this run.
 
     :param context: Airflow's task context
     :param task_ids: tasks to look at
-    :return: a sentence a failed task, in the order of ``task_ids``
+    :return: by task id, in the order of ``task_ids``
     """
     instance, run = context["ti"], context["dag_run"]
     states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(task_ids)).get(
         run.run_id, {}
     )
-    return [
-        f"{task_id}: {instance.xcom_pull(task_ids=task_id, key=ERROR_KEY) or 'no message; its log says more'}"
+    silent = StepError(type="", message="no message; its log says more")
+    return {
+        task_id: instance.xcom_pull(task_ids=task_id, key=ERROR_KEY) or silent
         for task_id in task_ids
         if states.get(task_id) == "failed"
-    ]
+    }
+
+
+def sentences(errors: dict[str, StepError]) -> list[str]:
+    """Return a sentence a failed step.
+
+    :param errors: from :func:`errors_of`
+    :return: for example ``prepare: conf key 'asets' is unknown ...``
+    """
+    return [f"{task_id}: {error['message']}" for task_id, error in errors.items()]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BEAT = {
     "backfill_tier1_daily": ("backfill-tier1-daily", "0 2 * * *"),
     "backfill_tier2_daily": ("backfill-tier2-daily", "0 3 * * *"),
+    "validate_data_hourly": ("validate-data-hourly", "0 * * * *"),
 }
 DEFAULTS = {
     "backfill_tier1_daily": {
@@ -33,6 +34,13 @@ DEFAULTS = {
         "max_gaps_per_asset": 10,
         "tickers": None,
         "retry_failed": False,
+    },
+    "validate_data_hourly": {
+        "hours": 24,
+        "interval_minutes": 1440,
+        "tiers": ["TIER1", "TIER2"],
+        "snooze": None,
+        "snooze_hours": 24,
     },
 }
 TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "fill"}

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from include.ohlcv.catalogue import CatalogueEntry
 
+ONLINE = "online"
+"""AssetPairs status of a pair that takes all orders; others are cancel_only, post_only, limit_only ..."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
@@ -20,14 +23,23 @@ class Asset:
 
     :ivar ticker: Kraken's altname
     :ivar tier: ``TIER1`` .. ``TIER4``
+    :ivar pair_status: what AssetPairs said last, or None when it lacks the pair or was never asked
     :ivar gone_s: since when AssetPairs lacks the pair, epoch seconds UTC, or None
     :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
+    :ivar added_s: when it came into the catalogue, epoch seconds UTC
     """
 
     ticker: str
     tier: str
+    pair_status: str | None
     gone_s: int | None
     first_trade_s: float | None
+    added_s: int
+
+    @property
+    def is_trading(self) -> bool:
+        """Return whether the pair is on the exchange and online, as far as is known."""
+        return self.gone_s is None and self.pair_status in {None, ONLINE}
 
 
 def claim_exchange(connection: Connection, base_url: str) -> None:

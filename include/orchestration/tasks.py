@@ -1,0 +1,41 @@
+"""Tasks that every DAG has: the first, which makes everything ready, and the last, which fails the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import get_current_context, task
+
+from include.ohlcv.catalogue import read_catalogue
+from include.ohlcv.errors import RunFailedError
+from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
+from include.ohlcv.names import LEDGER_CONN_ID
+from include.ohlcv.params import refuse_unknown_keys
+from include.orchestration.hooks import kraken, ledger, questdb
+from include.orchestration.telling import handing_on_errors
+from kraken_hooks.dsn import ledger_dsn
+
+
+@task
+def prepare(known: list[str]) -> None:
+    """Refuse unknown conf keys; bring schemas, catalogue and the claim on the exchange up to date."""
+    # Alembic is slow to import, and every task instance imports this file.
+    from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
+
+    with handing_on_errors():
+        refuse_unknown_keys(get_current_context()["dag_run"].conf, known)
+        entries = read_catalogue()
+        migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
+        with ledger() as connection:
+            claim_exchange(connection, kraken().base_url)
+            sync_catalogue(connection, entries)
+        ensure_candle_table(questdb())
+
+
+@task(trigger_rule="all_done", retries=0)
+def verdict(summary: Any) -> None:
+    """Fail the run when a step failed or something could not be done."""
+    if summary is None:
+        raise RunFailedError("task result gave nothing: its log says why")
+    if summary["errors"]:
+        raise RunFailedError("; ".join(summary["errors"]))
