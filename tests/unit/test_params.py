@@ -1,0 +1,121 @@
+"""What a run may be asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # its stubs are not pinned
+import pytest
+
+from include.ohlcv.errors import BadRequestError
+from include.ohlcv.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
+from include.ohlcv.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
+
+BACKFILLS = [BACKFILL_TIER1, BACKFILL_TIER2]
+NAMES = ["tier", "intervals", "lookback_days", "max_gaps_per_asset", "tickers", "retry_failed"]
+
+
+def schemas(entry: Schedule = BACKFILL_TIER1) -> dict[str, dict[str, Any]]:
+    assert isinstance(entry.backfill, BackfillScope)
+    return backfill_schemas(entry.backfill)
+
+
+def check(name: str, value: object) -> None:
+    """Judge a value as Airflow does."""
+    jsonschema.Draft7Validator(schemas()[name], format_checker=jsonschema.FormatChecker()).validate(value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_valid_and_made_for_the_trigger_form(name: str) -> None:
+    schema = schemas()[name]
+    for dialect in (jsonschema.Draft7Validator, jsonschema.Draft202012Validator):
+        dialect.check_schema(schema)
+    assert schema["title"]
+    assert schema["description"]
+    check(name, schema["default"])
+
+
+def test_a_backfill_has_exactly_these_params() -> None:
+    assert list(schemas()) == NAMES == BackfillRequest.known_keys()
+
+
+@pytest.mark.parametrize("entry", BACKFILLS, ids=lambda entry: entry.dag_id)
+def test_the_defaults_are_the_arguments_of_the_schedule_table(entry: Schedule) -> None:
+    defaults = {name: schema["default"] for name, schema in schemas(entry).items()}
+    scope = entry.backfill
+    assert scope is not None
+    assert BackfillRequest.from_params(defaults) == BackfillRequest(
+        tier=scope.tier,
+        intervals=list(scope.intervals),
+        lookback_days=scope.lookback_days,
+        max_gaps_per_asset=scope.max_gaps_per_asset,
+        tickers=None,
+        retry_failed=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("tier", "TIER4", id="the last tier"),
+        pytest.param("tier", "ALL", id="all tiers"),
+        pytest.param("intervals", [1], id="the shortest interval"),
+        pytest.param("intervals", [21600, 10080, 60], id="the long intervals, in any order"),
+        pytest.param("lookback_days", 0, id="no lookback limit"),
+        pytest.param("max_gaps_per_asset", 0, id="no cap"),
+        pytest.param("tickers", ["1INCHUSD", "SUSD"], id="odd tickers"),
+        pytest.param("tickers", None, id="no tickers"),
+        pytest.param("retry_failed", True, id="failed gaps too"),
+    ],
+)
+def test_the_schemas_accept(name: str, value: object) -> None:
+    check(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        pytest.param("tier", "TIER9", "'TIER9'", id="tier: TIER9"),
+        pytest.param("tier", "tier1", "'tier1'", id="a tier in lower case"),
+        pytest.param("tier", None, "None", id="no tier"),
+        pytest.param("intervals", [7], "7", id="intervals: [7]"),
+        pytest.param("intervals", [60, 720], "720", id="twelve hours, which only the archive has"),
+        pytest.param("intervals", 60, "60", id="a bare interval"),
+        pytest.param("intervals", ["60"], "'60'", id="an interval as text"),
+        pytest.param("intervals", [60, 60], r"\[60, 60\]", id="an interval twice"),
+        pytest.param("intervals", [], r"\[\]", id="no interval"),
+        pytest.param("lookback_days", -1, "-1", id="lookback_days: -1"),
+        pytest.param("lookback_days", 1.5, "1.5", id="half a day"),
+        pytest.param("lookback_days", True, "True", id="a truth for a number"),
+        pytest.param("max_gaps_per_asset", -1, "-1", id="a negative cap"),
+        pytest.param("max_gaps_per_asset", "10", "'10'", id="a cap as text"),
+        pytest.param("tickers", ["XBT/USD"], "'XBT/USD'", id="a display name"),
+        pytest.param("tickers", ["xbtusd"], "'xbtusd'", id="a ticker in lower case"),
+        pytest.param("tickers", "XBTUSD", "'XBTUSD'", id="a bare ticker"),
+        pytest.param("tickers", [], r"\[\]", id="an empty list of tickers"),
+        pytest.param("tickers", ["XBTUSD", "XBTUSD"], "XBTUSD", id="a ticker twice"),
+        pytest.param("retry_failed", "yes", "'yes'", id="a word for a truth"),
+    ],
+)
+def test_the_schemas_refuse_and_name(name: str, value: object, said: str) -> None:
+    with pytest.raises(jsonschema.ValidationError, match=said):
+        check(name, value)
+
+
+def test_a_request_passes_over_what_is_no_param_of_it() -> None:
+    params = {name: schema["default"] for name, schema in schemas().items()} | {"added_by_somebody": 1}
+    assert BackfillRequest.from_params(params).tier == "TIER1"
+
+
+@pytest.mark.parametrize("conf", [None, {}, {"tier": "TIER2"}, dict.fromkeys(NAMES)])
+def test_known_conf_keys_pass(conf: dict[str, Any] | None) -> None:
+    refuse_unknown_keys(conf, NAMES)
+
+
+@pytest.mark.parametrize("key", ["tiers", "Tier", "lookback", ""])
+def test_an_unknown_conf_key_is_refused_by_name_with_those_known(key: str) -> None:
+    with pytest.raises(BadRequestError) as error:
+        refuse_unknown_keys({"tier": "TIER1", key: 1}, NAMES)
+    assert f"conf key {key!r} is unknown" in str(error.value)
+    for name in NAMES:
+        assert name in str(error.value)

@@ -1,0 +1,195 @@
+"""Which gaps a run tries, and in which order."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.ohlcv.gaps import Gap, GapStatus, Series
+from include.ohlcv.grid import expiry_s
+from include.ohlcv.plan import MAX_ITEMS, Plan, make_plan, work_items
+from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, gap, quick
+
+ORDER = ["XBTUSD", "ETHUSD", "SOLUSD"]
+
+
+def planned(gaps: list[Gap], *, cap: int = 10, retry_failed: bool = False) -> Plan:
+    return make_plan(gaps, order=ORDER, max_gaps_per_asset=cap, retry_failed=retry_failed, now_s=NOW)
+
+
+def hours_ago(n: int, series: Series = HOURLY) -> Gap:
+    """Return a gap of one candle that begins some buckets ago."""
+    step = 60 * series.interval_minutes
+    start = NOON // step * step - n * step
+    return gap(start, start + step, series=series)
+
+
+def test_without_gaps_nothing_is_planned() -> None:
+    assert planned([]) == Plan(series=[], taken_up=[])
+
+
+def test_a_series_is_asked_once_however_many_gaps_it_has() -> None:
+    gaps = [hours_ago(n) for n in (5, 3, 1)]
+    plan = planned(gaps)
+    assert plan.series == [HOURLY]
+    assert plan.taken_up == gaps
+
+
+def test_the_series_whose_gap_is_forgotten_first_is_asked_first() -> None:
+    nearly_lost, young = hours_ago(719, DAILY), hours_ago(3)
+    assert planned([young, nearly_lost]).series == [DAILY, HOURLY]
+    old_hour, young_day = hours_ago(700), hours_ago(2, DAILY)
+    assert planned([young_day, old_hour]).series == [HOURLY, DAILY]
+
+
+def test_at_the_same_expiry_the_shorter_interval_goes_first() -> None:
+    daily = gap(0, DAY, series=DAILY)
+    hourly = gap(720 * (DAY - HOUR), 720 * (DAY - HOUR) + HOUR)
+    assert expiry_s(daily.start_s, 1440) == expiry_s(hourly.start_s, 60)
+    assert planned([daily, hourly]).series == [HOURLY, DAILY]
+
+
+def test_the_cap_leaves_out_the_series_whose_gaps_come_behind_it() -> None:
+    hourly = [hours_ago(n) for n in (9, 7, 5)]
+    daily = hours_ago(1, DAILY)
+    assert planned([daily, *hourly], cap=3).series == [HOURLY]
+    assert planned([daily, *hourly], cap=4).series == [HOURLY, DAILY]
+    assert planned([daily, *hourly], cap=0).series == [HOURLY, DAILY]
+
+
+def test_other_gaps_of_an_asked_series_come_along_beyond_the_cap() -> None:
+    gaps = [hours_ago(n) for n in range(20, 0, -1)]
+    plan = planned(gaps, cap=1)
+    assert plan.series == [HOURLY]
+    assert plan.taken_up == gaps
+
+
+def test_gaps_left_out_by_the_cap_are_taken_up_all_the_same() -> None:
+    hourly, daily = hours_ago(9), hours_ago(1, DAILY)
+    plan = planned([daily, hourly], cap=1)
+    assert plan.series == [HOURLY]
+    assert plan.taken_up == [hourly, daily]
+
+
+def test_the_cap_counts_an_asset_at_a_time() -> None:
+    ether = Series("ETHUSD", 60)
+    plan = planned([hours_ago(3), hours_ago(2), hours_ago(3, ether), hours_ago(2, ether)], cap=1)
+    assert plan.series == [HOURLY, ether]
+
+
+def test_an_asset_of_a_higher_tier_goes_before_one_that_expires_earlier() -> None:
+    ether = Series("ETHUSD", 60)
+    assert planned([hours_ago(700, ether), hours_ago(1)]).series == [HOURLY, ether]
+
+
+@pytest.mark.parametrize(
+    ("one", "retry_failed", "is_tried"),
+    [
+        pytest.param(gap(0, HOUR, status=GapStatus.UNFILLABLE), True, False, id="an unfillable gap stands"),
+        pytest.param(
+            gap(0, HOUR, next_attempt_s=NOW + 1), True, False, id="one that waits for a second look stands"
+        ),
+        pytest.param(
+            gap(0, HOUR, status=GapStatus.FAILED, next_attempt_s=NOW + 1),
+            False,
+            False,
+            id="a failed one waits",
+        ),
+        pytest.param(
+            gap(0, HOUR, status=GapStatus.FAILED, next_attempt_s=NOW), False, True, id="a failed one returns"
+        ),
+        pytest.param(gap(0, HOUR, status=GapStatus.FAILED), False, False, id="one failed for good stands"),
+        pytest.param(
+            gap(0, HOUR, status=GapStatus.FAILED), True, True, id="one failed for good returns on request"
+        ),
+    ],
+)
+def test_only_gaps_whose_time_has_come_are_taken_up(one: Gap, retry_failed: bool, is_tried: bool) -> None:
+    plan = planned([one], retry_failed=retry_failed)
+    assert plan == (Plan(series=[HOURLY], taken_up=[one]) if is_tried else Plan(series=[], taken_up=[]))
+
+
+def test_gaps_that_may_not_be_tried_use_up_nothing_of_the_cap() -> None:
+    standing = [gap(n * HOUR, (n + 1) * HOUR, status=GapStatus.UNFILLABLE) for n in range(5)]
+    daily = hours_ago(1, DAILY)
+    assert planned([*standing, daily], cap=1).series == [DAILY]
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Gap]:
+    """Give open gaps of a few series in any order and state."""
+    series = st.builds(Series, st.sampled_from(ORDER), st.sampled_from([60, 240, 1440]))
+    waiting = st.sampled_from([None, NOW - HOUR, NOW + HOUR])
+    positions = draw(
+        st.lists(st.tuples(series, st.integers(1, 719), waiting), max_size=25, unique_by=lambda p: p[:2])
+    )
+    statuses = st.sampled_from([GapStatus.DETECTED, GapStatus.FAILED, GapStatus.UNFILLABLE])
+    gaps = []
+    for one, n, next_attempt_s in positions:
+        start = (
+            NOON // (60 * one.interval_minutes) * 60 * one.interval_minutes - n * 60 * one.interval_minutes
+        )
+        end = start + 60 * one.interval_minutes
+        gaps.append(gap(start, end, series=one, status=draw(statuses), next_attempt_s=next_attempt_s))
+    return gaps
+
+
+@quick
+@given(gaps=ledgers(), cap=st.integers(0, 5), retry_failed=st.booleans())
+def test_every_gap_that_may_be_tried_is_taken_up_once_and_the_cap_counts_by_expiry(
+    gaps: list[Gap], cap: int, retry_failed: bool
+) -> None:
+    plan = planned(gaps, cap=cap, retry_failed=retry_failed)
+    eligible = [one for one in gaps if one.is_eligible(NOW, retry_failed=retry_failed)]
+    assert sorted(one.gap_id for one in plan.taken_up) == sorted(one.gap_id for one in eligible)
+    assert len(plan.series) == len(set(plan.series))
+    assert len(list(groupby(plan.series, key=lambda one: one.ticker))) == len({s.ticker for s in plan.series})
+    for series in {one.series for one in eligible}:
+        first = min(
+            expiry_s(one.start_s, one.series.interval_minutes) for one in eligible if one.series == series
+        )
+        expiries = [
+            expiry_s(one.start_s, one.series.interval_minutes)
+            for one in eligible
+            if one.series.ticker == series.ticker
+        ]
+        if cap == 0 or sum(expiry <= first for expiry in expiries) <= cap:
+            assert series in plan.series
+        if cap and sum(expiry < first for expiry in expiries) >= cap:
+            assert series not in plan.series
+    assert {one.series for one in eligible} >= set(plan.series)
+
+
+def test_an_item_names_its_asset_and_holds_its_series_as_json() -> None:
+    ether = Series("ETHUSD", 1440)
+    assert work_items([HOURLY, DAILY, ether]) == [
+        {"label": "XBTUSD", "series": [["XBTUSD", 60], ["XBTUSD", 1440]]},
+        {"label": "ETHUSD", "series": [["ETHUSD", 1440]]},
+    ]
+
+
+def test_no_series_make_no_item() -> None:
+    assert work_items([]) == []
+
+
+@pytest.mark.parametrize(
+    ("n_assets", "n_items", "label"),
+    [
+        pytest.param(1, 1, "SYN0000USD", id="one asset"),
+        pytest.param(1000, 1000, "SYN0000USD", id="as many assets as items"),
+        pytest.param(1001, 501, "SYN0000USD +1", id="one asset too many: two share an item"),
+        pytest.param(1400, 700, "SYN0000USD +1", id="the whole exchange"),
+        pytest.param(2001, 667, "SYN0000USD +2", id="three share an item"),
+    ],
+)
+def test_a_run_never_has_more_items_than_airflow_maps_and_loses_no_series(
+    n_assets: int, n_items: int, label: str
+) -> None:
+    series = [Series(f"SYN{n:04}USD", minutes) for n in range(n_assets) for minutes in (60, 1440)]
+    items = work_items(series)
+    assert len(items) == n_items <= MAX_ITEMS < 1024
+    assert items[0]["label"] == label
+    assert [Series(*one) for item in items for one in item["series"]] == series

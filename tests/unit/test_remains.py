@@ -1,0 +1,189 @@
+"""What becomes of a gap after an answer has been stored."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.ohlcv.evidence import Sighting
+from include.ohlcv.gaps import GapStatus, UnfillableReason, check_move, unchanged_piece
+from include.ohlcv.remains import Findings, failed_piece, remains_of
+from tests.unit.builders import HOUR, NOON, NOW, buckets, gap, quick, range_sets
+
+if TYPE_CHECKING:
+    from include.ohlcv.ranges import Range
+
+START = NOON - 20 * HOUR
+BACKFILLING, DETECTED = GapStatus.BACKFILLING, GapStatus.DETECTED
+FAILED, UNFILLABLE = GapStatus.FAILED, GapStatus.UNFILLABLE
+
+
+def hours(*positions: tuple[int, int]) -> list[Range]:
+    """Return ranges of hours counted from START."""
+    return [(START + first * HOUR, START + end * HOUR) for first, end in positions]
+
+
+def found(**known: Any) -> Findings:
+    facts: dict[str, Any] = {
+        "settled": [],
+        "waiting": [],
+        "sightings": [],
+        "reach_s": START - 100 * HOUR,
+        "covered": (START - 100 * HOUR, NOON),
+        "now_s": NOW,
+        "cron": None,
+    }
+    return Findings(**(facts | known))
+
+
+TRIED = gap(START, START + 10 * HOUR, status=BACKFILLING, attempts=1)
+
+BECOMES = [
+    pytest.param({"settled": hours((0, 10))}, [], id="every bucket stored: nothing is left"),
+    pytest.param({"settled": hours((0, 3), (3, 10))}, [], id="stored and proven empty: nothing is left"),
+    pytest.param({"settled": hours((-5, 20))}, [], id="more settled than the gap: nothing is left"),
+    pytest.param({"settled": hours((0, 4))}, [(4, 10, FAILED)], id="the newer part is missing: it failed"),
+    pytest.param({"settled": hours((4, 10))}, [(0, 4, FAILED)], id="the older part is missing: it failed"),
+    pytest.param(
+        {"settled": hours((3, 6))}, [(0, 3, FAILED), (6, 10, FAILED)], id="a stored middle splits it"
+    ),
+    pytest.param({"reach_s": START + 10 * HOUR}, [(0, 10, UNFILLABLE)], id="wholly beyond the reach"),
+    pytest.param(
+        {"reach_s": START + 2 * HOUR}, [(0, 2, UNFILLABLE), (2, 10, FAILED)], id="the reach cuts it"
+    ),
+    pytest.param(
+        {"reach_s": START + 2 * HOUR, "settled": hours((2, 10))},
+        [(0, 2, UNFILLABLE)],
+        id="the reachable part is saved",
+    ),
+    pytest.param(
+        {"reach_s": START}, [(0, 10, FAILED)], id="the first grid point inside the reach is no loss"
+    ),
+    pytest.param(
+        {"settled": hours((0, 4), (6, 10)), "waiting": hours((4, 6))},
+        [(4, 6, DETECTED)],
+        id="seen empty once: waits",
+    ),
+    pytest.param(
+        {"settled": hours((0, 2)), "waiting": hours((4, 6))},
+        [(2, 4, FAILED), (4, 6, DETECTED), (6, 10, FAILED)],
+        id="failed on both sides of what waits",
+    ),
+    pytest.param(
+        {"waiting": hours((-3, 1), (9, 15))},
+        [(0, 1, DETECTED), (1, 9, FAILED), (9, 10, DETECTED)],
+        id="what waits sticks out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("known", "expected"), BECOMES)
+def test_a_tried_gap_becomes(known: dict[str, Any], expected: list[tuple[int, int, GapStatus]]) -> None:
+    pieces = remains_of(TRIED, found(**known), is_attempted=True)
+    assert [((p.start_s - START) // HOUR, (p.end_s - START) // HOUR, p.status) for p in pieces] == expected
+
+
+def test_what_lies_beyond_the_reach_says_why() -> None:
+    (piece,) = remains_of(TRIED, found(reach_s=NOON), is_attempted=True)
+    assert piece.unfillable_reason is UnfillableReason.PAST_EDGE
+    assert piece.next_attempt_s is None
+
+
+def test_what_was_seen_empty_once_comes_back_half_an_hour_after_the_first_sight() -> None:
+    first = found(waiting=hours((0, 10)))
+    (piece,) = remains_of(TRIED, first, is_attempted=True)
+    assert piece.next_attempt_s == NOW + 1800
+    second = found(waiting=hours((0, 10)), sightings=[Sighting(START, START + 10 * HOUR, NOW - 600)])
+    (piece,) = remains_of(TRIED, second, is_attempted=True)
+    assert piece.next_attempt_s == NOW + 1200
+    assert piece.error_message is None
+
+
+def test_what_an_answer_lacks_fails_with_a_sentence_and_a_time() -> None:
+    (piece,) = remains_of(TRIED, found(settled=hours((0, 9)), covered=hours((0, 9))[0]), is_attempted=True)
+    assert piece.error_message == (
+        "Kraken's answer speaks of 2026-11-22T16:00:00 to 2026-11-23T01:00:00 "
+        "and lacks 2026-11-23T01:00:00 to 2026-11-23T02:00:00"
+    )
+    assert piece.next_attempt_s == NOON + HOUR
+
+
+def test_an_answer_without_a_closed_candle_is_said_to_be_one() -> None:
+    (piece,) = remains_of(TRIED, found(covered=(0, 0)), is_attempted=True)
+    assert piece.error_message is not None
+    assert piece.error_message.startswith(
+        "Kraken's answer holds no closed candle and lacks 2026-11-22T16:00:00"
+    )
+
+
+@pytest.mark.parametrize("status", [DETECTED, FAILED, UNFILLABLE])
+def test_a_gap_that_was_not_tried_only_shrinks(status: GapStatus) -> None:
+    one = gap(START, START + 10 * HOUR, status=status, next_attempt_s=NOW + HOUR, error="as before")
+    known = found(settled=hours((0, 2), (5, 6)), waiting=hours((3, 4)), reach_s=START + 8 * HOUR)
+    left = hours((2, 5), (6, 10))
+    assert remains_of(one, known, is_attempted=False) == [unchanged_piece(one, part) for part in left]
+    assert remains_of(one, found(settled=hours((0, 10))), is_attempted=False) == []
+
+
+@quick
+@given(
+    settled=range_sets(high=40, step=HOUR),
+    waiting=range_sets(high=40, step=HOUR),
+    reach=st.integers(-2, 42).map(lambda n: n * HOUR),
+    extent=st.tuples(st.integers(0, 19), st.integers(20, 40)),
+)
+def test_the_pieces_of_a_tried_gap_are_exactly_what_is_missing_each_in_its_state(
+    settled: list[Range], waiting: list[Range], reach: int, extent: tuple[int, int]
+) -> None:
+    one = gap(extent[0] * HOUR, extent[1] * HOUR, status=BACKFILLING, attempts=2)
+    waits = buckets(waiting, step=HOUR) - buckets([(-9 * HOUR, reach)], step=HOUR)
+    waiting = [(bucket, bucket + HOUR) for bucket in waits]
+    known = found(settled=settled, waiting=waiting, reach_s=reach)
+    pieces = remains_of(one, known, is_attempted=True)
+    assert all(before.end_s <= after.start_s for before, after in pairwise(pieces))
+    state = {bucket: piece.status for piece in pieces for bucket in range(piece.start_s, piece.end_s, HOUR)}
+    assert set(state) == buckets([one.range], step=HOUR) - buckets(settled, step=HOUR)
+    for bucket, status in state.items():
+        if bucket < reach:
+            assert status is UNFILLABLE
+        else:
+            assert status is (DETECTED if bucket in waits else FAILED)
+    for piece in pieces:
+        check_move(one.status, piece.status)
+        assert not piece.start_s < reach < piece.end_s
+
+
+def test_a_permanent_failure_returns_on_request_only() -> None:
+    piece = failed_piece(
+        TRIED, TRIED.range, error="EGeneral:Permission denied", is_permanent=True, now_s=NOW, cron="0 2 * * *"
+    )
+    assert (piece.status, piece.next_attempt_s) == (FAILED, None)
+    assert piece.error_message == "EGeneral:Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "wait_hours"),
+    [
+        pytest.param(0, 1, id="an attempt that was never counted is the first"),
+        pytest.param(1, 1, id="first"),
+        pytest.param(2, 24, id="second"),
+        pytest.param(3, 168, id="third"),
+    ],
+)
+def test_a_passing_failure_returns_by_back_off(attempts: int, wait_hours: int) -> None:
+    one = gap(START, START + HOUR, status=BACKFILLING, attempts=attempts)
+    piece = failed_piece(one, one.range, error="EService:Busy", is_permanent=False, now_s=NOW, cron=None)
+    assert piece.next_attempt_s == NOON + wait_hours * HOUR
+
+
+def test_a_failed_remainder_expires_by_its_own_oldest_candle() -> None:
+    almost_lost = NOON - 718 * HOUR
+    one = gap(almost_lost, NOON, status=BACKFILLING, attempts=3)
+    whole = failed_piece(one, one.range, error="x", is_permanent=False, now_s=NOW, cron=None)
+    newer = failed_piece(one, (NOON - HOUR, NOON), error="x", is_permanent=False, now_s=NOW, cron=None)
+    assert whole.next_attempt_s == NOON + 2 * HOUR
+    assert newer.next_attempt_s == NOON + 168 * HOUR

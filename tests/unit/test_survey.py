@@ -1,0 +1,150 @@
+"""Which series a run processes, and what it says of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.ohlcv.detect import Scan, Span
+from include.ohlcv.gaps import Series
+from include.ohlcv.grid import api_edge_s
+from include.ohlcv.ledger.asset_rows import Asset
+from include.ohlcv.params import BackfillRequest
+from include.ohlcv.survey import Survey, select, warnings
+from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
+
+if TYPE_CHECKING:
+    from include.ohlcv.ledger.books import Book
+
+EDGE = api_edge_s(NOW, 60)
+
+
+def asset(ticker: str = "XBTUSD", *, gone_s: int | None = None, first_trade_s: float | None = None) -> Asset:
+    return Asset(
+        ticker=ticker,
+        tier="TIER1",
+        pair_status=None if gone_s else "online",
+        gone_s=gone_s,
+        first_trade_s=first_trade_s,
+        added_s=NOW - 400 * DAY,
+    )
+
+
+BITCOIN = asset()
+GONE = asset(gone_s=NOW - DAY)
+
+
+def selected(
+    spans: dict[Series, Span],
+    *,
+    books: dict[Series, Book] | None = None,
+    assets: tuple[Asset, ...] = (BITCOIN,),
+    intervals: tuple[int, ...] = (60,),
+    lookback_days: int = 7,
+    now_s: int = NOW,
+) -> Survey:
+    request = BackfillRequest(
+        tier="TIER1",
+        intervals=list(intervals),
+        lookback_days=lookback_days,
+        max_gaps_per_asset=10,
+        tickers=None,
+        retry_failed=False,
+    )
+    return select(Scan(spans=spans), books or {}, assets, request, now_s=now_s)
+
+
+def span(first_s: int, last_s: int, *, step: int = HOUR) -> Span:
+    return Span(first_s, last_s, (last_s - first_s) // step + 1)
+
+
+def test_a_series_never_loaded_is_processed_from_the_edge() -> None:
+    assert selected({}) == Survey(starts={HOURLY: EDGE})
+
+
+def test_a_series_is_processed_from_its_oldest_candle_when_that_lies_before_the_edge() -> None:
+    assert selected({HOURLY: span(EDGE - 50 * HOUR, NOON)}).starts == {HOURLY: EDGE - 50 * HOUR}
+
+
+def test_a_series_processed_before_keeps_its_start() -> None:
+    known = {HOURLY: book(start_s=EDGE - 9 * HOUR)}
+    assert selected({HOURLY: span(EDGE, NOON)}, books=known).starts == {HOURLY: EDGE - 9 * HOUR}
+
+
+def test_a_young_pair_begins_with_its_first_trade() -> None:
+    young = asset(first_trade_s=NOON - 5 * HOUR + 0.5)
+    assert selected({}, assets=(young,)).starts == {HOURLY: NOON - 5 * HOUR}
+
+
+def test_every_interval_of_every_asset_is_a_series_of_its_own() -> None:
+    ether = asset("ETHUSD")
+    survey = selected({}, assets=(BITCOIN, ether), intervals=(60, 1440))
+    assert list(survey.starts) == [HOURLY, DAILY, Series("ETHUSD", 60), Series("ETHUSD", 1440)]
+
+
+def test_a_series_older_than_the_lookback_is_skipped_and_named() -> None:
+    newest = NOON - 7 * DAY - HOUR
+    spans = {HOURLY: span(newest - HOUR, newest)}
+    at_the_limit = selected(spans, now_s=NOON)
+    assert (list(at_the_limit.starts), at_the_limit.skipped) == ([HOURLY], [])
+    a_second_later = selected(spans, now_s=NOON + 1)
+    assert a_second_later == Survey(
+        skipped=[{"ticker": "XBTUSD", "interval": 60, "last_candle": "2026-11-16T11:00:00"}]
+    )
+
+
+def test_without_a_lookback_no_series_is_too_old() -> None:
+    survey = selected({HOURLY: span(NOON - 900 * DAY, NOON - 800 * DAY)}, lookback_days=0)
+    assert survey.starts == {HOURLY: NOON - 900 * DAY}
+
+
+def test_only_the_series_that_is_too_old_is_skipped() -> None:
+    spans = {
+        HOURLY: span(NOON - 90 * DAY, NOON - 80 * DAY),
+        DAILY: span(NOW // DAY * DAY - 9 * DAY, NOW // DAY * DAY - DAY, step=DAY),
+    }
+    survey = selected(spans, intervals=(60, 1440))
+    assert list(survey.starts) == [DAILY]
+    assert [skipped["interval"] for skipped in survey.skipped] == [60]
+
+
+def test_a_pair_that_is_gone_is_named_and_its_stored_series_still_processed() -> None:
+    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), intervals=(60, 1440))
+    assert survey.gone == ["XBTUSD"]
+    assert survey.starts == {HOURLY: EDGE}
+
+
+def test_a_series_never_loaded_of_a_pair_that_is_gone_is_nobodys_gap() -> None:
+    survey = selected({}, assets=(GONE,))
+    assert survey.gone == ["XBTUSD"]
+    assert survey.starts == {}
+
+
+@pytest.mark.xfail(strict=True, reason="the gaps of such a series stay as they are for ever")
+def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> None:
+    known = {HOURLY: book([gap(EDGE, NOON)], start_s=EDGE)}
+    assert selected({}, books=known, assets=(GONE,)).starts == {HOURLY: EDGE}
+
+
+def test_a_series_with_a_candle_off_the_grid_is_an_error_and_not_touched() -> None:
+    survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR + 30, 3)})
+    assert survey.starts == {}
+    (error,) = survey.errors
+    assert error.startswith("XBTUSD 60: stored candles do not lie on the 60-minute grid")
+
+
+@pytest.mark.parametrize(
+    ("intervals", "n_warnings"),
+    [
+        pytest.param((60, 1440, 21600), 0, id="long intervals keep for days"),
+        pytest.param((5,), 0, id="five minutes keep for 60 hours"),
+        pytest.param((1, 60), 1, id="a minute is lost after half a day"),
+    ],
+)
+def test_an_interval_that_a_daily_run_cannot_keep_complete_is_warned_about(
+    intervals: tuple[int, ...], n_warnings: int
+) -> None:
+    found = warnings(intervals)
+    assert len(found) == n_warnings
+    assert all("interval 1: the API reaches back 12 h only" in warning for warning in found)
