@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.demo.candles import Candles, Series, Values, fetch_truth, store
-from sandbox.demo.scenes import DELISTED, HOURLY_DAYS, QUIET_DAYS_AGO, SCENES, Scene, daily_days
+from sandbox.demo.scenes import DELISTED, HOURLY_DAYS, SCENES, Scene, daily_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,6 @@ def preload(
     """
     keep_clear_of_the_hour(exchange)
     now_s = int(exchange.now_s())
-    silence_thin_pairs(exchange, tickers, now_s)
     truth = fetch_truth(exchange, _wanted(tickers, now_s))
     # Only now: a delisted pair's history is what was stored while it was traded.
     exchange.set_pair(DELISTED, "delisted")
@@ -85,16 +84,6 @@ def keep_clear_of_the_hour(exchange: ExchangeAdmin) -> None:
     left_s = HOUR_S - now_s % HOUR_S
     if left_s < LONGEST_DEMO_S:
         exchange.set_clock(now_s - (LONGEST_DEMO_S - left_s), running=True)
-
-
-def silence_thin_pairs(exchange: ExchangeAdmin, tickers: Sequence[str], now_s: int) -> None:
-    """Take the trades of some whole days out of the pairs that trade rarely."""
-    today_s = now_s - now_s % DAY_S
-    for pair in exchange.pairs():
-        if pair["ticker"] in tickers and pair["quiet_share"] > 0:
-            for ago in QUIET_DAYS_AGO:
-                start_s = today_s - ago * DAY_S
-                exchange.quiet(pair["ticker"], start_s, start_s + DAY_S)
 
 
 def damage(series: Series, candles: Candles, scene: Scene, now_s: int) -> Candles:

@@ -8,8 +8,6 @@ API_WINDOW = 720
 EVERYTHING = 1_000_000
 HOURLY_DAYS = 120
 DELISTED = "MKRUSD"
-QUIET_DAYS_AGO = (9, 23, 24, 60, 61, 62, 120, 180, 181, 240, 300, 301, 345, 346)
-"""Days without a trade in every thin pair: enough of them that no thin pair counts as busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +100,7 @@ TIER2_DAILY = (
     Scene("only the last 100 days were ever loaded", "GRTUSD", 1440, (older_than(100),)),
     Scene("many small holes", "COMPUSD", 1440, tuple(Missing(29 * n, 1 + n % 4) for n in range(1, 13))),
     Scene("days without trades, tail of two days", "EGLDUSD", 1440, (tail(2),)),
-    Scene("days without trades", "CAKEUSD", 1440),
-    Scene("days without trades", "YFIUSD", 1440),
-    Scene("days without trades, an inner hole", "KSMUSD", 1440, (Missing(77, 5),)),
+    Scene("days without trades, an inner hole", "CAKEUSD", 1440, (Missing(77, 5),)),
 )
 SCENES = (*TIER1_HOURLY, *TIER1_DAILY, *TIER2_DAILY)
 
