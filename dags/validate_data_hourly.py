@@ -1,8 +1,8 @@
 """Check freshness, hourly.
 
 Looks whether the TIER1 and TIER2 assets have the daily candles they should have by now, tells people when
-they have not, and starts a backfill out of turn for what is overdue or about to be forgotten by the API. Replaces the
-Celery Beat entry `validate-data-hourly`.
+they have not, and starts a backfill out of turn for what is overdue or about to be forgotten by the API.
+Replaces the Celery Beat entry `validate-data-hourly`.
 
 * **A series is stale** when its newest candle closed more than `hours` ago *and* the next one should be
   here: the daily backfill of its tier has had its time and half an hour more. A healthy system never alarms.

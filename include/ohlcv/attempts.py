@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.ohlcv.gaps import Gap, GapStatus, Outcome, Piece, Series, UnfillableReason
@@ -105,7 +106,9 @@ def fail(
     )
 
 
-def give_up_pair(bench: Bench, series: Series, series_id: int, attempted: set[int], error: str) -> None:
+def give_up_pair(
+    bench: Bench, series: Series, series_id: int, attempted: set[int], error: str, *, cron: str | None
+) -> None:
     """Mark a pair as gone, and the gaps of an attempt as waiting for the archive.
 
     :param bench: what to work with
@@ -113,6 +116,7 @@ def give_up_pair(bench: Bench, series: Series, series_id: int, attempted: set[in
     :param series_id: its primary key
     :param attempted: ids of the gaps tried
     :param error: what Kraken said
+    :param cron: schedule that repairs the series, or None
     """
     mark_gone(bench.connection, series.ticker, now_s=bench.now_s)
     _redraw(
@@ -120,11 +124,10 @@ def give_up_pair(bench: Bench, series: Series, series_id: int, attempted: set[in
         series,
         series_id,
         attempted,
-        lambda gap: Piece(
-            *gap.range,
+        lambda gap: replace(
+            failed_piece(gap, gap.range, error=error, is_permanent=False, now_s=bench.now_s, cron=cron),
             status=GapStatus.UNFILLABLE,
             unfillable_reason=UnfillableReason.PAIR_GONE,
-            error_message=error,
         ),
     )
 

@@ -17,11 +17,10 @@ from include.ohlcv.plan import make_plan, work_items
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
-
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_hooks.questdb import QuestDBHook
 
 
 def opened(connection: Connection, run: RunKey) -> Run:
@@ -49,12 +48,12 @@ def plan_run(connection: Connection, run: RunKey, request: BackfillRequest) -> l
     """
     recorded = opened(connection, run)
     assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-    order = [asset.ticker for asset in assets]
+    tiers = {asset.ticker: asset.tier for asset in assets}
     processed = set(recorded.series_processed)
-    books = read_books(connection, order, request.intervals).values()
+    books = read_books(connection, list(tiers), request.intervals).values()
     plan = make_plan(
         [gap for book in books if book.series_id in processed for gap in book.gaps],
-        order=order,
+        tiers=tiers,
         max_gaps_per_asset=request.max_gaps_per_asset,
         retry_failed=request.retry_failed,
         now_s=recorded.now_s,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kraken_hooks.candles import Candle
 
 VOLUME_TOLERANCE: Final = 1e-8
-"""Base units; below Kraken's eight decimals, so a smaller difference is float noise."""
+"""Base units; the last of Kraken's eight decimals, so a smaller difference is float noise."""
 
 CONFIRM_AFTER_S: Final = 1800
 """A version, or an absence in a busy series, seen this long ago and seen again is believed, seconds."""

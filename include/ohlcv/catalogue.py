@@ -49,6 +49,8 @@ def _mapping_with_line(loader: _LineLoader, node: yaml.MappingNode) -> dict[str,
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise CatalogueError(f"line {key_node.start_mark.line + 1}: {key!r} cannot be a key")
         if key in mapping:
             raise CatalogueError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice")
         mapping[key] = loader.construct_object(value_node, deep=True)
@@ -70,9 +72,10 @@ def catalogue_file() -> Path:
 def _entry(item: object, file: Path) -> tuple[int, CatalogueEntry]:
     if not isinstance(item, dict):
         raise CatalogueError(f"{file.name}: an entry of assets must be a mapping, not {item!r}")
-    line = item.pop("__line__")
+    line = item["__line__"]
+    fields = {name: value for name, value in item.items() if name != "__line__"}
     try:
-        return line, CatalogueEntry.model_validate(item)
+        return line, CatalogueEntry.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -97,11 +100,16 @@ def read_catalogue(file: Path | None = None) -> list[CatalogueEntry]:
         document = yaml.load(file.read_text(encoding="utf-8"), Loader=_LineLoader)  # noqa: S506 (a SafeLoader)
     except OSError as error:
         raise CatalogueError(f"{file}: {error.strerror}; set {ASSETS_FILE_ENV} to a readable file") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise CatalogueError(f"{file.name}: not UTF-8: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a date such as 2026-99-99 is a ValueError
         raise CatalogueError(f"{file.name}: not YAML: {error}") from error
     except CatalogueError as error:
         raise CatalogueError(f"{file.name} {error}") from None
     items = document.get("assets") if isinstance(document, dict) else None
+    unknown = sorted(set(document) - {"assets", "__line__"}) if isinstance(document, dict) else []
+    if unknown:
+        raise CatalogueError(f"{file.name}: key {unknown[0]!r} is unknown; there is only a list named assets")
     if not isinstance(items, list) or not items:
         raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry")
     lines: dict[str, int] = {}

@@ -50,8 +50,10 @@ class Scan:
         for series, span in self.spans.items():
             step = step_s(series.interval_minutes)
             expected = (span.last_s - span.first_s) // step + 1
-            missing = ranges.count(self.holes.get(series, []), step=step)
-            if span.first_s % step or span.last_s % step or expected != span.n_candles + missing:
+            holes = self.holes.get(series, [])
+            missing = ranges.count(holes, step=step)
+            borders = [span.first_s, span.last_s, *(border for hole in holes for border in hole)]
+            if any(border % step for border in borders) or expected != span.n_candles + missing:
                 found.append(series)
         return found
 
@@ -93,16 +95,16 @@ def missing_ranges(
     return ranges.subtract(ranges.intersect(lacking, [expected]), proven_empty)
 
 
-def is_left_alone(span: Span | None, *, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
+def is_left_alone(span: Span, *, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
     """Return whether a series is too old to be processed.
 
-    :param span: its stored candles; None (never loaded) is always processed
+    :param span: its stored candles
     :param interval_minutes: candle length, minutes
     :param lookback_days: limit in days, >= 0; 0 = no limit
     :param now_s: the exchange's time, epoch seconds UTC
     :return: True when the newest candle closed more than max(lookback, two candles) ago
     """
-    if span is None or lookback_days == 0:
+    if lookback_days == 0:
         return False
     step = step_s(interval_minutes)
     limit = max(lookback_days * DAY_S, 2 * step)

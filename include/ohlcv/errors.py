@@ -31,3 +31,30 @@ class FillRefusedError(OhlcvError):
 
 class RunFailedError(OhlcvError):
     """A run ended with gaps it could not fill, or with a step that failed."""
+
+
+class SlackRefusedError(OhlcvError):
+    """Slack did certainly not take a message; the message names the connection and the cure.
+
+    :ivar retry_after_s: seconds that Slack wants to be left alone, or None
+    :ivar is_about_message: whether it refused what the message says, so that others may still go through
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, is_about_message: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.is_about_message = is_about_message
+
+
+class SlackMessageGoneError(SlackRefusedError):
+    """A message that was to be edited or answered cannot be any more."""
+
+
+class SlackAnswerLostError(OhlcvError):
+    """A message went out and no answer came back: it may stand in the channel or not."""
+
+
+class DeliveryError(OhlcvError):
+    """Some messages could not be delivered; they stay in the outbox for the next try."""

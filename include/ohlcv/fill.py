@@ -83,7 +83,7 @@ def fill_series(bench: Bench, asset: Asset, series: Series) -> None:
             writing = _write(bench, series, reading)
             failed = settle(bench, series, reading, writing, start_s=start_s, attempted=attempted, cron=cron)
         except UnknownPairError as error:
-            give_up_pair(bench, series, series_id, attempted, str(error))
+            give_up_pair(bench, series, series_id, attempted, str(error), cron=cron)
             return
         except KrakenPermanentError as error:
             fail(bench, series, series_id, attempted, str(error), is_permanent=True, cron=cron)
@@ -101,7 +101,9 @@ def _expected_start(bench: Bench, asset: Asset, series: Series, reading: Reading
     """Return where the pair's trading began, when an answer that begins late makes that worth a call."""
     if not reading.begins_late:
         return None
-    first_trade_s = asset.first_trade_s
+    # Read again: another interval of the same pair may have asked since.
+    (known,) = read_assets(bench.connection, tickers=[asset.ticker], tier="ALL")
+    first_trade_s = known.first_trade_s
     if first_trade_s is None:
         trade = bench.kraken.get_first_trade(asset.ticker)
         if trade is None:

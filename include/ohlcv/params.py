@@ -151,7 +151,9 @@ class BackfillRequest:
         :param params: checked params; keys that are no param of a backfill are passed over
         :return: the request
         """
-        return cls(**{name: params[name] for name in cls.known_keys()})
+        given = {name: params[name] for name in cls.known_keys()}
+        # JSON schema takes 60.0 for an integer.
+        return cls(**{**given, "intervals": [int(interval) for interval in given["intervals"]]})
 
     @classmethod
     def known_keys(cls) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from include.ohlcv.grid import expiry_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from include.ohlcv.gaps import Gap, Series
 
@@ -33,7 +33,7 @@ def _urgency(gap: Gap) -> tuple[int, int]:
 
 
 def make_plan(
-    gaps: Iterable[Gap], *, order: Sequence[str], max_gaps_per_asset: int, retry_failed: bool, now_s: int
+    gaps: Iterable[Gap], *, tiers: Mapping[str, str], max_gaps_per_asset: int, retry_failed: bool, now_s: int
 ) -> Plan:
     """Choose the series to ask.
 
@@ -41,7 +41,7 @@ def make_plan(
     chosen series come along for nothing.
 
     :param gaps: open gaps of the series processed
-    :param order: tickers by tier
+    :param tiers: tier by ticker; a higher tier goes first, within a tier the gap that expires first
     :param max_gaps_per_asset: limit, 0 = none
     :param retry_failed: take FAILED gaps before their time
     :param now_s: the exchange's time, epoch seconds UTC
@@ -55,8 +55,7 @@ def make_plan(
     for ticker, eligible in by_ticker.items():
         eligible.sort(key=_urgency)
         chosen[ticker] = eligible[: max_gaps_per_asset or None]
-    rank = {ticker: position for position, ticker in enumerate(order)}
-    tickers = sorted(chosen, key=lambda ticker: (rank[ticker], ticker))
+    tickers = sorted(chosen, key=lambda ticker: (tiers[ticker], _urgency(chosen[ticker][0]), ticker))
     series = [series for ticker in tickers for series in dict.fromkeys(gap.series for gap in chosen[ticker])]
     return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
 

@@ -25,12 +25,16 @@ class View:
 
     :ivar unstored: expected buckets without a stored candle, range set
     :ivar edge_s: the API edge, epoch seconds UTC
+    :ivar start_s: first open time expected, epoch seconds UTC; nothing traded before
     :ivar is_gone: whether the pair has left the exchange
+    :ivar now_s: the exchange's time, epoch seconds UTC
     """
 
     unstored: list[Range]
     edge_s: int
+    start_s: int
     is_gone: bool
+    now_s: int
 
     def missing(self, book: Book) -> list[Range]:
         """Return what is neither stored nor proven empty.
@@ -47,9 +51,6 @@ class View:
         :param gap: the open gap it belongs to, or None when it is new
         :return: the piece
         """
-        if gap is not None and gap.status is GapStatus.UNFILLABLE and gap.unfillable_reason is not PAIR_GONE:
-            # The window only moves on; what waits for another source goes on waiting.
-            return unchanged_piece(gap, part)
         if self.is_gone:
             reason = PAIR_GONE
         elif part[1] <= self.edge_s:
@@ -67,8 +68,23 @@ class View:
         :param missing: what the series misses
         :return: its pieces, none when every bucket of it is accounted for
         """
-        parts = ranges.cut_at(ranges.intersect([gap.range], missing), [self.edge_s])
-        return [self.piece(part, gap) for part in parts]
+        parts = ranges.intersect([gap.range], missing)
+        if gap.status is GapStatus.UNFILLABLE and not self._is_back(gap):
+            # What waits for another source goes on waiting, whole: the edge may pass through it.
+            return [unchanged_piece(gap, part) for part in parts]
+        return [self.piece(part, gap) for part in self._cut(parts)]
+
+    def _is_back(self, gap: Gap) -> bool:
+        # AssetPairs may go on listing a pair that the other calls refuse; hence the back-off.
+        return (
+            gap.unfillable_reason is PAIR_GONE
+            and not self.is_gone
+            and (gap.next_attempt_s is None or gap.next_attempt_s <= self.now_s)
+        )
+
+    def _cut(self, parts: list[Range]) -> list[Range]:
+        # The edge of a pair that is gone parts nothing: no side of it is within reach.
+        return parts if self.is_gone else ranges.cut_at(parts, [self.edge_s])
 
     def untold(self, book: Book, missing: list[Range]) -> list[Piece]:
         """Return the gaps that the ledger lacks.
@@ -78,7 +94,7 @@ class View:
         :return: new gaps
         """
         new = ranges.subtract(missing, [gap.range for gap in book.gaps])
-        return [self.piece(part, None) for part in ranges.cut_at(new, [self.edge_s])]
+        return [self.piece(part, None) for part in self._cut(new)]
 
     def is_told_by(self, book: Book) -> bool:
         """Return whether the ledger already says what the candles say.
@@ -92,8 +108,9 @@ class View:
         )
 
 
-def _filled_from(gap: Gap, book: Book) -> FilledFrom:
-    is_all_empty = not ranges.subtract([gap.range], [proven.range for proven in book.proven])
+def _filled_from(gap: Gap, book: Book, view: View) -> FilledFrom:
+    empty = [*(proven.range for proven in book.proven), (gap.start_s, view.start_s)]
+    is_all_empty = not ranges.subtract([gap.range], empty)
     return FilledFrom.EMPTY if is_all_empty else FilledFrom.OBSERVED
 
 
@@ -128,7 +145,7 @@ def reconcile(
                 continue
             pieces = view.redrawn(gap, missing)
             if not pieces:
-                close_gap(connection, run, gap, filled_from=_filled_from(gap, book), now_s=now_s)
+                close_gap(connection, run, gap, filled_from=_filled_from(gap, book, view), now_s=now_s)
             elif pieces != [unchanged_piece(gap, gap.range)]:
                 became_unfillable = (
                     gap.status is not GapStatus.UNFILLABLE and pieces[0].status is GapStatus.UNFILLABLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from include.ohlcv import ranges
@@ -10,7 +10,7 @@ from include.ohlcv.detect import Scan, is_left_alone, missing_ranges
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import api_edge_s, closed_range, series_start_s
 from include.ohlcv.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
-from include.ohlcv.ledger.books import Book, read_books, register_series
+from include.ohlcv.ledger.books import Book, read_books, set_starts
 from include.ohlcv.ledger.run_rows import record_survey
 from include.ohlcv.reconcile import View, reconcile
 from include.ohlcv.store import read_candles
@@ -19,11 +19,10 @@ from include.ohlcv.times import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
-
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
+    from kraken_hooks.questdb import QuestDBHook
 
 
 @dataclass(slots=True)
@@ -67,16 +66,15 @@ def select(
                     f"{series}: stored candles do not lie on the {interval}-minute grid; remove the strays "
                     "from table ohlcv, then run again"
                 )
-            elif is_left_alone(
+            elif span is not None and is_left_alone(
                 span, interval_minutes=interval, lookback_days=request.lookback_days, now_s=now_s
             ):
-                last_s = span.last_s if span else 0
                 survey.skipped.append({
                     "ticker": asset.ticker,
                     "interval": interval,
-                    "last_candle": iso(last_s),
+                    "last_candle": iso(span.last_s),
                 })
-            elif span is not None or asset.gone_s is None:
+            elif span is not None or asset.gone_s is None or series in books:
                 survey.starts[series] = series_start_s(
                     known_s=books[series].start_s if series in books else None,
                     oldest_s=span.first_s if span else None,
@@ -133,10 +131,10 @@ def carry_out(
     moved = [
         (series, start)
         for series, start in survey.starts.items()
-        if series not in books or start < books[series].start_s
+        if series not in books or start != books[series].start_s
     ]
     if moved:
-        register_series(connection, moved)
+        set_starts(connection, moved)
         books |= {
             series: book
             for series, book in read_books(
@@ -148,20 +146,22 @@ def carry_out(
     def view_of(book: Book, scan: Scan) -> View:
         series = book.series
         expected = closed_range(
-            survey.starts[series], min(now_s, gone[series.ticker] or now_s), series.interval_minutes
+            book.start_s, min(now_s, gone[series.ticker] or now_s), series.interval_minutes
         )
         return View(
             unstored=missing_ranges(scan, series, expected=expected, proven_empty=()),
             edge_s=api_edge_s(now_s, series.interval_minutes),
+            start_s=book.start_s,
             is_gone=gone[series.ticker] is not None,
+            now_s=now_s,
         )
 
     def look_again(book: Book) -> View:
         view = view_of(book, Scan())
-        whole = (survey.starts[book.series], now_s)
+        whole = (book.start_s, now_s)
         stored = read_candles(questdb, book.series, whole)
         have = ranges.from_points(stored, step=step_s(book.series.interval_minutes))
-        return View(unstored=ranges.subtract(view.unstored, have), edge_s=view.edge_s, is_gone=view.is_gone)
+        return replace(view, unstored=ranges.subtract(view.unstored, have))
 
     for series in survey.starts:
         book = books[series]

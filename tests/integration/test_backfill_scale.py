@@ -35,6 +35,8 @@ def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> 
 
     assert len(items) <= MAX_ITEMS
     assert [tuple(one) for item in items for one in item["series"]] == [
-        (ticker, interval) for ticker in tickers for interval in (1440, 60)  # the daily window ends first
+        (ticker, interval)
+        for ticker in tickers
+        for interval in (1440, 60)  # the daily window ends first
     ]
     assert len(world.gaps()) == 2 * TICKERS

@@ -132,9 +132,6 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="these leave as TypeError, KeyError, UnicodeDecodeError and ValueError"
-)
 @pytest.mark.parametrize(("text", "said"), UNREADABLE)
 def test_an_unreadable_catalogue_is_refused_in_the_same_way(
     tmp_path: Path, text: str | bytes, said: list[str]

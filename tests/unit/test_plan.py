@@ -13,11 +13,11 @@ from include.ohlcv.grid import expiry_s
 from include.ohlcv.plan import MAX_ITEMS, Plan, make_plan, work_items
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, gap, quick
 
-ORDER = ["XBTUSD", "ETHUSD", "SOLUSD"]
+TIERS = {"XBTUSD": "TIER1", "ETHUSD": "TIER2", "SOLUSD": "TIER3"}
 
 
 def planned(gaps: list[Gap], *, cap: int = 10, retry_failed: bool = False) -> Plan:
-    return make_plan(gaps, order=ORDER, max_gaps_per_asset=cap, retry_failed=retry_failed, now_s=NOW)
+    return make_plan(gaps, tiers=TIERS, max_gaps_per_asset=cap, retry_failed=retry_failed, now_s=NOW)
 
 
 def hours_ago(n: int, series: Series = HOURLY) -> Gap:
@@ -121,7 +121,7 @@ def test_gaps_that_may_not_be_tried_use_up_nothing_of_the_cap() -> None:
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[Gap]:
     """Give open gaps of a few series in any order and state."""
-    series = st.builds(Series, st.sampled_from(ORDER), st.sampled_from([60, 240, 1440]))
+    series = st.builds(Series, st.sampled_from(sorted(TIERS)), st.sampled_from([60, 240, 1440]))
     waiting = st.sampled_from([None, NOW - HOUR, NOW + HOUR])
     positions = draw(
         st.lists(st.tuples(series, st.integers(1, 719), waiting), max_size=25, unique_by=lambda p: p[:2])

@@ -121,7 +121,6 @@ def test_a_series_never_loaded_of_a_pair_that_is_gone_is_nobodys_gap() -> None:
     assert survey.starts == {}
 
 
-@pytest.mark.xfail(strict=True, reason="the gaps of such a series stay as they are for ever")
 def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> None:
     known = {HOURLY: book([gap(EDGE, NOON)], start_s=EDGE)}
     assert selected({}, books=known, assets=(GONE,)).starts == {HOURLY: EDGE}

@@ -43,11 +43,14 @@ STATEMENTS = (
         via text CHECK (via IN ('webhook', 'api')),
         channel text,
         ts text,
+        shown text,
         edited_at timestamptz,
+        told_with bigint REFERENCES incident_messages,
         is_resent boolean NOT NULL DEFAULT FALSE,
         tries integer NOT NULL DEFAULT 0,
         error text
     )""",
+    "CREATE INDEX incident_messages_of_incident ON incident_messages (incident_id)",
     "CREATE INDEX incident_messages_pending ON incident_messages (message_id)"
     " WHERE sent_at IS NULL AND dropped_at IS NULL",
 )

@@ -112,30 +112,20 @@ def read_book(connection: Connection, series: Series) -> Book:
     return read_books(connection, [series.ticker], [series.interval_minutes])[series]
 
 
-def register_series(connection: Connection, starts: Iterable[tuple[Series, int]]) -> None:
-    """Make series known, or lower their start.
+def set_starts(connection: Connection, starts: Iterable[tuple[Series, int]]) -> None:
+    """Make series known with their start, or move it: down to older candles, up to the pair's first trade.
 
     :param connection: the ledger
     :param starts: series and first open time expected, epoch seconds UTC
     """
     execute_many(
         connection,
-        "register_series",
+        "set_series_start",
         [
             {"ticker": series.ticker, "interval_minutes": series.interval_minutes, "start_s": start_s}
             for series, start_s in starts
         ],
     )
-
-
-def raise_start(connection: Connection, series_id: int, start_s: int) -> None:
-    """Raise the start of a series to the pair's first trade.
-
-    :param connection: the ledger, inside a series transaction
-    :param series_id: primary key
-    :param start_s: epoch seconds UTC, on the grid
-    """
-    execute(connection, "raise_series_start", series_id=series_id, start_s=start_s)
 
 
 def bump_revision(connection: Connection, series_id: int) -> None:

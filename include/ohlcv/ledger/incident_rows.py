@@ -27,7 +27,12 @@ INCIDENT_LOCK: Final = 0x4F484C43494E
 SOURCE_KEY: Final = IncidentClass.SOURCE.value
 
 
-def _incident(row: Row) -> Incident:
+def incident_of(row: Row) -> Incident:
+    """Return the incident of a row.
+
+    :param row: columns as ``read_open_incidents.sql`` names them
+    :return: the incident
+    """
     return Incident(
         trouble=Trouble(
             key=row["key"],
@@ -54,7 +59,7 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
     :return: id and incident, by key
     """
     return {
-        row["key"]: (row["incident_id"], _incident(row)) for row in fetch(connection, "read_open_incidents")
+        row["key"]: (row["incident_id"], incident_of(row)) for row in fetch(connection, "read_open_incidents")
     }
 
 
