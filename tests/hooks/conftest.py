@@ -15,24 +15,41 @@ from tests.hooks.raw_exchange import RawExchange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sandbox.postgres import PostgresServer
+
 INTERVAL_S = 0.01
 
 
 class Sleeps(list[float]):
     """Records the seconds it is told to wait, and brings the next call slot nearer by as many."""
 
-    def __init__(self, ledger_uri: str) -> None:
+    def __init__(self, ledger: psycopg.Connection[Any]) -> None:
         """Store where the slot is kept."""
         super().__init__()
-        self._ledger_uri = ledger_uri
+        self._ledger = ledger
 
     def __call__(self, seconds: float) -> None:
         """Pretend to wait."""
         self.append(seconds)
-        with psycopg.connect(self._ledger_uri, autocommit=True) as connection:
-            connection.execute(
-                "UPDATE api_slot SET next_at = next_at - make_interval(secs => %s)", [seconds + 0.001]
-            )
+        self._ledger.execute(
+            "UPDATE api_slot SET next_at = next_at - make_interval(secs => %s)", [seconds + 0.001]
+        )
+
+
+@pytest.fixture(scope="session")
+def slot_uri(postgres_server: PostgresServer, ledger_template: str) -> Iterator[str]:
+    """Give a ledger database for tests that need only its call slot; made once, to be quick."""
+    postgres_server.create_database("call_slots", template=ledger_template)
+    yield postgres_server.uri("call_slots")
+    postgres_server.drop_database("call_slots")
+
+
+@pytest.fixture
+def slot_ledger(slot_uri: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection to the database with the call slot, which nobody has taken yet."""
+    with psycopg.connect(slot_uri, autocommit=True) as connection:
+        connection.execute("DELETE FROM api_slot")
+        yield connection
 
 
 @pytest.fixture
@@ -44,28 +61,20 @@ def raw_exchange() -> Iterator[RawExchange]:
 
 
 @pytest.fixture
-def slot(ledger_uri: str) -> Iterator[CallSlot]:
-    """Give a call slot with a short interval."""
-    call_slot = CallSlot(ledger_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0)
-    yield call_slot
-    call_slot.close()
-
-
-@pytest.fixture
-def sleeps(ledger_uri: str) -> Sleeps:
+def sleeps(slot_ledger: psycopg.Connection[Any]) -> Sleeps:
     """Give the sleep between two attempts, which does not wait."""
-    return Sleeps(ledger_uri)
+    return Sleeps(slot_ledger)
 
 
 @pytest.fixture
-def slot_waits(ledger_uri: str) -> Sleeps:
+def slot_waits(slot_ledger: psycopg.Connection[Any]) -> Sleeps:
     """Give the sleep of the call slot, which does not wait."""
-    return Sleeps(ledger_uri)
+    return Sleeps(slot_ledger)
 
 
 @pytest.fixture
 def hook_for(
-    ledger_uri: str, sleeps: Sleeps, slot_waits: Sleeps, monkeypatch: pytest.MonkeyPatch
+    slot_uri: str, sleeps: Sleeps, slot_waits: Sleeps, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., KrakenHook]]:
     """Give a maker of hooks for a base URL; neither back-off nor slot really wait long."""
     hooks: list[KrakenHook] = []
@@ -73,7 +82,7 @@ def hook_for(
     def make(url: str, **extra: Any) -> KrakenHook:
         fields = {"conn_type": "kraken", "host": url, "extra": {"timeout_s": 10, **extra}}
         monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
-        call_slot = CallSlot(ledger_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0, sleep=slot_waits)
+        call_slot = CallSlot(slot_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0, sleep=slot_waits)
         hooks.append(KrakenHook(slot=call_slot, sleep=sleeps))
         return hooks[-1]
 

@@ -138,20 +138,19 @@ def test_http_429_is_a_rate_limit(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 408])
-def test_http_status_that_passes_is_asked_again(
+def test_http_status_that_passes_is_asked_again_and_then_named(
     raw_hook: KrakenHook, raw_exchange: RawExchange, status: int
 ) -> None:
     raw_exchange.will_answer(Scripted(HTML, status=status), TIME)
     assert raw_hook.get_server_time() == 1_795_437_296
     assert raw_hook.calls == 2
-
-
-def test_lasting_http_503_names_endpoint_and_status(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
-    raw_exchange.will_answer(Scripted(HTML, status=503))
+    raw_exchange.will_answer(Scripted(HTML, status=status))
     with pytest.raises(
-        KrakenTransientError, match=r"^OHLC XBTUSD 1440 min: Kraken answered 'HTTP 503: <html>"
-    ):
+        KrakenTransientError, match=rf"^OHLC XBTUSD 1440 min: Kraken answered 'HTTP {status}: <html>"
+    ) as caught:
         raw_hook.get_ohlc("XBTUSD", 1440)
+    assert type(caught.value) is KrakenTransientError
+    assert raw_hook.calls == 6
 
 
 def test_unknown_method_is_permanent_although_its_status_is_404(

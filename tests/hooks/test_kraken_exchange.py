@@ -6,9 +6,8 @@ import json
 from dataclasses import astuple
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
 from kraken_hooks.errors import KrakenMalformedReplyError, KrakenRateLimitError, UnknownPairError
@@ -16,6 +15,8 @@ from kraken_hooks.kraken import KrakenHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import psycopg
 
     from sandbox.exchange_client import ExchangeAdmin
 
@@ -89,13 +90,12 @@ def test_passing_fault_costs_one_more_call(
 
 
 def test_rate_limit_storm_is_an_error_that_pauses_everybody(
-    hook: KrakenHook, exchange: ExchangeAdmin, ledger_uri: str
+    hook: KrakenHook, exchange: ExchangeAdmin, slot_ledger: psycopg.Connection[Any]
 ) -> None:
     exchange.fault("rate_limit", count=None)
     with pytest.raises(KrakenRateLimitError):
         hook.get_ohlc(TICKER, 60)
-    with psycopg.connect(ledger_uri) as connection:
-        row = connection.execute("SELECT next_at > now() + interval '10 s' FROM api_slot").fetchone()
+    row = slot_ledger.execute("SELECT next_at > now() + interval '10 s' FROM api_slot").fetchone()
     assert row == (True,)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
 from kraken_hooks import __version__
@@ -15,6 +14,8 @@ from kraken_hooks.rate_limit import CallSlot
 from tests.hooks.raw_exchange import Scripted
 
 if TYPE_CHECKING:
+    import psycopg
+
     from tests.hooks.conftest import Sleeps
     from tests.hooks.raw_exchange import RawExchange
 
@@ -57,12 +58,12 @@ def test_success_after_failures_ends_the_attempts(
 
 
 def test_every_attempt_takes_the_slot_anew(
-    raw_exchange: RawExchange, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+    raw_exchange: RawExchange, slot_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interval_s = 0.15
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", f'{{"conn_type":"kraken","host":"{raw_exchange.url}"}}')
     raw_exchange.will_answer(BUSY)
-    hook = KrakenHook(slot=CallSlot(ledger_uri, min_interval_s=interval_s), sleep=lambda _: None)
+    hook = KrakenHook(slot=CallSlot(slot_uri, min_interval_s=interval_s), sleep=lambda _: None)
     with pytest.raises(KrakenTransientError):
         hook.get_server_time()
     hook.close()
@@ -102,12 +103,14 @@ def test_bucket_that_rolled_over_during_the_call_is_not_stale(
 
 
 def test_slot_that_cannot_be_had_ends_the_attempts_before_any_call(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, ledger_uri: str
+    raw_hook: KrakenHook, raw_exchange: RawExchange, slot_ledger: psycopg.Connection[Any]
 ) -> None:
-    with psycopg.connect(ledger_uri, autocommit=True) as connection:
-        connection.execute("DROP TABLE api_slot")
-    with pytest.raises(RateLimitLockError, match="api_slot"):
-        raw_hook.get_server_time()
+    slot_ledger.execute("ALTER TABLE api_slot RENAME TO elsewhere")
+    try:
+        with pytest.raises(RateLimitLockError, match="api_slot"):
+            raw_hook.get_server_time()
+    finally:
+        slot_ledger.execute("ALTER TABLE elsewhere RENAME TO api_slot")
     assert raw_exchange.paths == []
 
 
