@@ -32,6 +32,7 @@ class Schedule:
     :ivar dag_id: DAG id, equal to the file name
     :ivar beat_entry: the Celery Beat entry it replaces
     :ivar cron: five-field cron, UTC
+    :ivar deadline: a run not finished this long after it could begin is told, shorter than ``timeout``
     :ivar timeout: a run longer than this is stopped
     :ivar backfill: what it covers, for backfills
     """
@@ -39,6 +40,7 @@ class Schedule:
     dag_id: str
     beat_entry: str
     cron: str
+    deadline: timedelta
     timeout: timedelta
     backfill: BackfillScope | None = None
 
@@ -47,6 +49,7 @@ BACKFILL_TIER1: Final = Schedule(
     dag_id="backfill_tier1_daily",
     beat_entry="backfill-tier1-daily",
     cron="0 2 * * *",
+    deadline=timedelta(hours=2),
     timeout=timedelta(hours=6),
     backfill=BackfillScope(tier="TIER1", intervals=(60, 1440), lookback_days=7, max_gaps_per_asset=10),
 )
@@ -54,6 +57,7 @@ BACKFILL_TIER2: Final = Schedule(
     dag_id="backfill_tier2_daily",
     beat_entry="backfill-tier2-daily",
     cron="0 3 * * *",
+    deadline=timedelta(hours=2),
     timeout=timedelta(hours=6),
     backfill=BackfillScope(tier="TIER2", intervals=(1440,), lookback_days=7, max_gaps_per_asset=10),
 )
@@ -62,6 +66,7 @@ VALIDATE: Final = Schedule(
     dag_id="validate_data_hourly",
     beat_entry="validate-data-hourly",
     cron="0 * * * *",
+    deadline=timedelta(minutes=15),
     timeout=timedelta(minutes=45),
 )
 

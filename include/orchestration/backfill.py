@@ -19,7 +19,7 @@ from include.ohlcv.summary import empty_summary, summarise
 from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
-from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable
+from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
 from include.orchestration.tasks import prepare, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -120,6 +120,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,  # two runs of a tier would only wait for each other's series
         dagrun_timeout=entry.timeout,
+        **watched(entry),
         default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
         params=as_params(backfill_schemas(entry.backfill)),
         is_paused_upon_creation=False,  # active on deployment, as a Beat entry is

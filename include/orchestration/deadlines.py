@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 from airflow.sdk.exceptions import AirflowRuntimeError
-from airflow.sdk.execution_time import task_runner
 
 from include.ohlcv.incidents import key_of_run
 from include.ohlcv.ledger.session import RunKey
 from include.ohlcv.run_trouble import late_run
 from include.orchestration.hooks import run_url
-from include.orchestration.report import attempts_async, report
+from include.orchestration.report import patiently_in_thread, report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from include.ohlcv.schedules import Schedule
+
+log = logging.getLogger(__name__)
 
 ENDED: Final = frozenset({"success", "failed"})
 """States of a run that is over; a failed one has been told by the failure callback."""
@@ -67,9 +68,9 @@ def deadline(entry: Schedule) -> DeadlineAlert:
 
 
 async def tell_late(context: dict[str, Any]) -> str:
-    """Open or grow the incident of a DAG whose run is not over at its deadline, and tell it.
+    """Open or grow the incident of a DAG whose run is not over at its deadline, and send the message.
 
-    Airflow calls it in the triggerer, once, whatever the run's state; it does not repeat what failed.
+    Airflow calls it in the triggerer, once, whatever the run's state, and does not repeat what failed.
 
     :param context: ``dag_run`` and ``deadline`` as Airflow hands them over
     :return: what was done, kept by Airflow as the callback's output
@@ -78,7 +79,42 @@ async def tell_late(context: dict[str, Any]) -> str:
     dag_run = context["dag_run"]
     run = RunKey(dag_run["dag_id"], dag_run["dag_run_id"])
     due_s = int(context["deadline"]["deadline_time"].timestamp())
-    async for attempt in attempts_async(PATIENCE_S):
-        with attempt:
-            told = await asyncio.to_thread(_tell_late, run, dag_run["state"], due_s)
-    return told
+    return await patiently_in_thread(
+        lambda: tell_unless_over(run, state=dag_run["state"], due_s=due_s, state_now=_state_now), PATIENCE_S
+    )
+
+
+def tell_unless_over(
+    run: RunKey, *, state: str, due_s: int, state_now: Callable[[RunKey], str | None]
+) -> str:
+    """Open or grow the incident of a DAG whose run is not over, and send the message.
+
+    :param run: the run whose deadline has passed
+    :param state: its state when that was noticed
+    :param due_s: its deadline, epoch seconds UTC
+    :param state_now: returns its state at the time of the call, or None when nobody knows
+    :return: what was done
+    :raises NotSentError: if the message waits in the outbox
+    :raises psycopg.OperationalError: if the ledger cannot be reached
+    """
+    seen = state_now(run) or state
+    if seen in ENDED:
+        return f"nothing to tell: {seen}"
+    key = key_of_run(run.dag_id)
+    report(lambda _: {key: late_run(run, state=seen, due_s=due_s, url=run_url(run))})
+    if state_now(run) == "success":
+        # It ended meanwhile, and its success callback may have looked before there was an incident.
+        report(lambda _: {key: None})
+    return f"told: {seen}"
+
+
+def _state_now(run: RunKey) -> str | None:
+    from airflow.sdk.execution_time import task_runner  # noqa: PLC0415 (slow, and only needed here)
+
+    if not hasattr(task_runner, "SUPERVISOR_COMMS"):
+        return None  # outside of Airflow's processes
+    try:
+        return task_runner.RuntimeTaskInstance.get_dagrun_state(*run)
+    except AirflowRuntimeError:
+        log.warning("Airflow does not say in which state %s %s is", *run)
+        return None

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
+from include.orchestration.deadlines import deadline
+from include.orchestration.failures import tell_failure, tell_success
+
 if TYPE_CHECKING:
     from include.ohlcv.params import Schema
+    from include.ohlcv.schedules import Schedule
 
 SQL_FOLDER: Final = str(Path(__file__).resolve().parents[1] / "sql" / "questdb")
 
@@ -50,6 +54,19 @@ def timetable(cron: str) -> CronTriggerTimetable:
     :return: timetable; without ``run_immediately`` of zero a tick up to a tenth of the period ago would run
     """
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
+
+
+def watched(entry: Schedule) -> dict[str, Any]:
+    """Return what makes people hear of a DAG's runs that fail or are not finished in time.
+
+    :param entry: its line of the schedule table
+    :return: arguments of the DAG: deadline and callbacks
+    """
+    return {
+        "deadline": deadline(entry),
+        "on_failure_callback": tell_failure,
+        "on_success_callback": tell_success,
+    }
 
 
 def as_params(schemas: dict[str, Schema]) -> dict[str, Param]:

@@ -19,7 +19,7 @@ from include.ohlcv.params import validation_schemas
 from include.ohlcv.validate import ExchangeState, ask_state, check
 from include.orchestration.hooks import is_under_way, kraken, ledger, run_key, run_url
 from include.orchestration.newest_candles import NewestCandlesOperator
-from include.orchestration.policy import DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable
+from include.orchestration.policy import DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
 from include.orchestration.tasks import prepare, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -120,6 +120,7 @@ def validation_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,  # two checks would count one good hour twice
         dagrun_timeout=entry.timeout,
+        **watched(entry),
         default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
         params=as_params(schemas),
         is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
