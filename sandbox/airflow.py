@@ -94,6 +94,9 @@ class AirflowSettings:
         assets_file = os.environ.get("OHLCV_ASSETS_FILE")
         if assets_file and self.home.mode != "demo":
             values["OHLCV_ASSETS_FILE"] = str(Path(assets_file).resolve())
+        # Nor are the errors it makes on purpose anybody's real ones.
+        if self.home.mode != "demo":
+            values |= sentry_variables(os.environ)
         return values
 
     def digest(self) -> str:
@@ -114,6 +117,24 @@ class AirflowSettings:
         )
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
         return {**kept, "PATH": path, "NO_PROXY": no_proxy, "no_proxy": no_proxy, **self.variables()}
+
+
+def sentry_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what makes Airflow's own integration send task errors to Sentry.
+
+    :param environment: ``SENTRY_DSN`` names the project; without it nothing is sent or even imported
+    :return: variables of Airflow's processes
+    """
+    dsn = environment.get("SENTRY_DSN")
+    if not dsn:
+        return {}
+    return {
+        "SENTRY_DSN": dsn,
+        "AIRFLOW__SENTRY__SENTRY_ON": "True",
+        # Local variables hold passwords of connections, breadcrumbs the secret address of Slack's webhook.
+        "AIRFLOW__SENTRY__INCLUDE_LOCAL_VARIABLES": "False",
+        "AIRFLOW__SENTRY__MAX_BREADCRUMBS": "0",
+    }
 
 
 def prepare_metadata(settings: AirflowSettings, state: State) -> None:
@@ -192,15 +213,27 @@ def health(url: str) -> dict[str, str]:
     return {name: str(body.get(name, {}).get("status")) for name in HEALTHY_COMPONENTS}
 
 
+def answers(url: str, *, timeout_s: float) -> bool:
+    """Return whether an address answers with success within the time."""
+    try:
+        return requests.get(url, timeout=timeout_s).ok
+    except requests.RequestException:
+        return False
+
+
 def wait_until_healthy(settings: AirflowSettings) -> None:
-    """Wait until all four components say "healthy".
+    """Wait until all four components say "healthy" and the API for tasks is loaded.
 
     :raises SandboxError: if one ends or the time is over; names it and its log
     """
     deadline = time.monotonic() + START_TIMEOUT_S
+    is_task_api_loaded = False
     while True:
         states = health(settings.url)
-        if states and all(state == "healthy" for state in states.values()):
+        if states and not is_task_api_loaded:
+            # It is built at its first request, which takes seconds that else the first task would pay.
+            is_task_api_loaded = answers(f"{settings.url}/execution/health", timeout_s=START_TIMEOUT_S)
+        if is_task_api_loaded and all(state == "healthy" for state in states.values()):
             return
         dead = sorted(COMPONENTS.keys() - running(settings.home).keys())
         if dead:

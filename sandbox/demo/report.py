@@ -55,6 +55,7 @@ class Report:
     :ivar gaps_after: number of gaps by class, after
     :ivar truth: figures of the comparison with the exchange
     :ivar slack: what the Slack stand-in got: at, kind, text
+    :ivar remarks: what a reader should know, but is no fault
     :ivar problems: what was not as it should be, a sentence each
     """
 
@@ -63,6 +64,7 @@ class Report:
     gaps_after: dict[str, int] = field(default_factory=dict)
     truth: dict[str, int] = field(default_factory=dict)
     slack: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -108,6 +110,8 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
     console.print(truth)
     for message in report.slack:
         console.print(f"Slack: {message['text']}", markup=False)
+    for remark in report.remarks:
+        console.print(f"Remark: {remark}", style="yellow", markup=False)
     for problem in report.problems:
         console.print(f"NOT AS IT SHOULD BE: {problem}", style="bold red", markup=False)
     if not report.problems:

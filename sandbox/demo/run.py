@@ -84,7 +84,8 @@ class Demo:
         problems = self.report.problems
         for run in self.report.runs:
             problems += checks.run_problems(run)
-        problems += checks.speed_problems(first[0], min_interval_s=MIN_INTERVAL_S)
+        problems += checks.call_problems(first[0])
+        self.report.remarks += checks.slowness(first[0], min_interval_s=MIN_INTERVAL_S)
         problems += checks.repeat_problems(repeated, before, after)
         problems += checks.naming_problems(first, self.expected_skipped)
         problems += checks.rate_problems(self.exchange.calls(), min_interval_s=MIN_INTERVAL_S)
