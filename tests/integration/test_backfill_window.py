@@ -9,10 +9,9 @@ import pytest
 from include.ohlcv.errors import FillError
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
+from tests.integration.world import at_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from include.ohlcv.ranges import Range
     from tests.integration.world import World
 
@@ -27,16 +26,6 @@ def hours(world: World, first: int, last: int) -> Range:
     return start + first * HOUR, start + last * HOUR
 
 
-def later(world: World, step: str, seconds: int) -> Callable[[str], None]:
-    """Return an observer that lets time pass on the exchange just before a step."""
-
-    def advance(name: str) -> None:
-        if name == step:
-            world.exchange.advance(seconds)
-
-    return advance
-
-
 def outcome_of(gap: dict[str, object]) -> tuple[object, ...]:
     """Return range, state and reason of a gap."""
     return gap["start_s"], gap["end_s"], gap["status"], gap["unfillable_reason"]
@@ -49,7 +38,7 @@ def test_buckets_that_leave_the_window_between_plan_and_fetch_are_given_up_and_t
     hole = hours(world, 0, 8)
     covered = world.window(HOURLY)
     world.store(HOURLY, (covered[0] - HOUR, covered[1]), without=[hole])
-    world.before_step = later(world, "fill", n_buckets * HOUR)
+    world.before_step = at_step("fill", lambda: world.exchange.advance(n_buckets * HOUR))
 
     summary = world.run()
 
@@ -65,7 +54,7 @@ def test_buckets_that_leave_the_window_between_plan_and_fetch_are_given_up_and_t
 def test_a_bucket_that_closes_between_plan_and_fetch_waits_for_the_next_run(world: World) -> None:
     covered = world.window(HOURLY)
     world.store(HOURLY, covered, without=[hours(world, 100, 110)])
-    world.before_step = later(world, "fill", HOUR)
+    world.before_step = at_step("fill", lambda: world.exchange.advance(HOUR))
 
     summary = world.run()
 
@@ -260,13 +249,9 @@ def test_the_start_of_a_series_stays_when_the_window_moves_on(world: World) -> N
 
 
 def test_a_gap_of_a_pair_that_is_gone_stays_one_record_while_the_edge_passes_through_it(world: World) -> None:
-    def vanish(step: str) -> None:
-        if step == "fill":
-            world.exchange.set_pair("XBTUSD", "delisted")
-
     start, _ = world.window(HOURLY)
     world.store(HOURLY, (start - 5 * HOUR, start))
-    world.before_step = vanish
+    world.before_step = at_step("fill", lambda: world.exchange.set_pair("XBTUSD", "delisted"))
     world.run()
     world.before_step = lambda _: None
     before = world.contents()

@@ -85,6 +85,16 @@ def stored_candle(row: Sequence[Any]) -> StoredCandle:
     )
 
 
+def at_step(name: str, action: Callable[[], object]) -> Callable[[str], None]:
+    """Return an observer for ``World.before_step`` that does something just before a step."""
+
+    def act(step: str) -> None:
+        if step == name:
+            action()
+
+    return act
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A run up to its plan.
