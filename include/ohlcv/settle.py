@@ -8,7 +8,7 @@ from include.ohlcv import ranges
 from include.ohlcv.evidence import Evidence, Proof, Reading, weigh_emptiness
 from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Series, unchanged_piece
 from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_starts
+from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_start
 from include.ohlcv.ledger.gap_rows import close_gap, record_outcome, redraw_gap
 from include.ohlcv.ledger.proof_rows import disprove_empty, prove_empty, read_sightings, replace_sightings
 from include.ohlcv.ledger.restatement_rows import log_restatement
@@ -71,7 +71,7 @@ def settle(
         before_trading: list[Range] = []
         if start_s is not None and start_s > book.start_s:
             start_s = min([start_s, *writing.stored])
-            set_starts(connection, [(series, start_s)])
+            set_start(connection, series, start_s, revision=book.revision)
             before_trading = [(book.start_s, start_s)]
         empty = [*(proven.range for proven in book.proven), *proof.proven, *before_trading]
         findings = Findings(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv import ranges
 from include.ohlcv.detect import Scan, is_left_alone, missing_ranges
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import api_edge_s, closed_range, series_start_s
 from include.ohlcv.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
-from include.ohlcv.ledger.books import Book, read_books, set_starts
+from include.ohlcv.ledger.books import Book, read_books, set_start
 from include.ohlcv.ledger.run_rows import record_survey
 from include.ohlcv.reconcile import View, reconcile
 from include.ohlcv.store import read_candles
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
     from kraken_hooks.questdb import QuestDBHook
+
+CHANGED_SINCE: Final = -1
+"""No series has this revision: its candles are read again before its ledger is touched."""
 
 
 @dataclass(slots=True)
@@ -128,20 +131,16 @@ def carry_out(
         # A write between the branches of the statement looks the same as a stray candle, but does not stay.
         scan = scan_candles()
     survey = select(scan, books, assets, request, now_s=now_s)
-    moved = [
-        (series, start)
-        for series, start in survey.starts.items()
-        if series not in books or start != books[series].start_s
-    ]
+    moved: dict[Series, int] = {}
+    for series, start_s in survey.starts.items():
+        known = books.get(series)
+        if known is None or known.start_s != start_s:
+            revision = set_start(connection, series, start_s, revision=known.revision if known else None)
+            moved[series] = CHANGED_SINCE if revision is None else revision
     if moved:
-        set_starts(connection, moved)
-        books |= {
-            series: book
-            for series, book in read_books(
-                connection, [series.ticker for series, _ in moved], request.intervals
-            ).items()
-            if series in dict(moved)
-        }
+        fresh = read_books(connection, [series.ticker for series in moved], request.intervals)
+        # With the revision of our own change: what others have changed since is not in the scan.
+        books |= {series: replace(fresh[series], revision=revision) for series, revision in moved.items()}
 
     def view_of(book: Book, scan: Scan) -> View:
         series = book.series

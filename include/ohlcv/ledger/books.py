@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from include.ohlcv.evidence import Evidence
 from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
-from include.ohlcv.ledger.session import Connection, Row, execute, execute_many, fetch
+from include.ohlcv.ledger.session import Connection, Row, execute, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from include.ohlcv.ranges import Range
 
@@ -112,20 +112,17 @@ def read_book(connection: Connection, series: Series) -> Book:
     return read_books(connection, [series.ticker], [series.interval_minutes])[series]
 
 
-def set_starts(connection: Connection, starts: Iterable[tuple[Series, int]]) -> None:
-    """Make series known with their start, or move it: down to older candles, up to the pair's first trade.
+def set_start(connection: Connection, series: Series, start_s: int, *, revision: int | None) -> int | None:
+    """Make a series known with its start, or move it: down to older candles, up to the pair's first trade.
 
     :param connection: the ledger
-    :param starts: series and first open time expected, epoch seconds UTC
+    :param series: ticker and interval
+    :param start_s: first open time expected, epoch seconds UTC
+    :param revision: of the series as it was read; None if it was not known
+    :return: the new revision, or None if the series has changed since and keeps the start it has now
     """
-    execute_many(
-        connection,
-        "set_series_start",
-        [
-            {"ticker": series.ticker, "interval_minutes": series.interval_minutes, "start_s": start_s}
-            for series, start_s in starts
-        ],
-    )
+    rows = fetch(connection, "set_series_start", **series._asdict(), start_s=start_s, revision=revision)
+    return int(rows[0]["revision"]) if rows else None
 
 
 def bump_revision(connection: Connection, series_id: int) -> None:
