@@ -11,7 +11,6 @@ from include.ohlcv.gaps import Series
 from include.ohlcv.schema import ensure_candle_table
 from include.ohlcv.statements import statement
 from kraken_hooks.errors import QuestDBUnavailableError, TableMismatchError
-
 from tests.integration.world import at_step
 
 if TYPE_CHECKING:

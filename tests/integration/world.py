@@ -95,6 +95,19 @@ def at_step(name: str, action: Callable[[], object]) -> Callable[[str], None]:
     return act
 
 
+def request_of(**params: Any) -> BackfillRequest:
+    """Return the request of a run: TIER1, hourly candles, no limits, except what is given."""
+    return BackfillRequest.from_params({
+        "tier": "TIER1",
+        "intervals": [60],
+        "lookback_days": 0,
+        "max_gaps_per_asset": 0,
+        "tickers": None,
+        "retry_failed": False,
+        **params,
+    })
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A run up to its plan.
@@ -201,15 +214,7 @@ class World:
 
     def plan(self, **params: Any) -> Planned:
         """Do the steps of a run up to its plan."""
-        request = BackfillRequest.from_params({
-            "tier": "TIER1",
-            "intervals": [60],
-            "lookback_days": 0,
-            "max_gaps_per_asset": 0,
-            "tickers": None,
-            "retry_failed": False,
-            **params,
-        })
+        request = request_of(**params)
         run = RunKey("backfill_tier1_daily", f"run_{os.getpid()}_{next(RUN_NUMBERS)}")
         with connect(self.dsn) as connection:
             self.before_step("ask_exchange")
