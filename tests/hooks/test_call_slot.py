@@ -160,7 +160,7 @@ def test_reservation_is_committed_before_the_call(
     ):
         row = other.execute("SELECT extract(epoch FROM next_at - clock_timestamp()) FROM api_slot").fetchone()
     assert row is not None
-    assert 5 < row[0] <= 5.15  # the interval, and what the call may need to arrive
+    assert 5 < row[0] <= 5.5  # the interval, and what the call may need to arrive
 
 
 def test_interval_counts_from_the_latest_moment_a_slow_call_can_have_arrived(
@@ -176,7 +176,7 @@ def test_interval_counts_from_the_latest_moment_a_slow_call_can_have_arrived(
 def test_answer_that_takes_long_does_not_slow_the_next_call_down(make_slot: Callable[..., CallSlot]) -> None:
     slot = make_slot(0.3)
     with slot.hold():
-        time.sleep(0.5)
+        time.sleep(1.0)
     began = time.monotonic()
     assert enter(slot) - began < 0.1
 
