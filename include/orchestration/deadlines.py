@@ -28,6 +28,8 @@ ENDED: Final = frozenset({"success", "failed"})
 
 PATIENCE_S: Final = 300.0
 """No attempt to tell starts later than this after the first one."""
+SLACK_WAIT_S: Final = 60.0
+"""How long one attempt waits when Slack asks for it."""
 
 
 class RunDue(BaseDeadlineReference):
@@ -94,18 +96,19 @@ def tell_unless_over(
     :param due_s: its deadline, epoch seconds UTC
     :param state_now: returns its state at the time of the call, or None when nobody knows
     :return: what was done
-    :raises NotSentError: if the message waits in the outbox
+    :raises DeliveryError: if the message waits in the outbox
     :raises psycopg.OperationalError: if the ledger cannot be reached
     """
-    seen = state_now(run) or state
-    if seen in ENDED:
-        return f"nothing to tell: {seen}"
+    if state in ENDED:
+        return f"nothing to tell: {state}"
     key = key_of_run(run.dag_id)
-    report(lambda _: {key: late_run(run, state=seen, due_s=due_s, url=run_url(run))})
+    late = late_run(run, state=state, due_s=due_s, url=run_url(run))
+    report(lambda _: {key: late}, slack_wait_s=SLACK_WAIT_S)
+    # Asked last, since the triggerer takes seconds for its first question to Airflow.
     if state_now(run) == "success":
         # It ended meanwhile, and its success callback may have looked before there was an incident.
-        report(lambda _: {key: None})
-    return f"told: {seen}"
+        report(lambda _: {key: None}, slack_wait_s=SLACK_WAIT_S)
+    return f"told: {state}"
 
 
 def _state_now(run: RunKey) -> str | None:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 10.0
 """No attempt to tell starts later than this: after 50 s Airflow kills a process that works on a DAG file."""
+SLACK_WAIT_S: Final = 10.0
+"""How long one attempt waits when Slack asks for it; the outbox keeps what was not sent."""
 
 TIMED_OUT: Final = "timed_out"
 TASK_FAILED: Final = "task_failure"
@@ -43,11 +45,11 @@ def tell_failure(context: Any) -> None:
     given = _errors_of_result(context)
 
     def look(connection: Connection) -> dict[str, Trouble | None]:
-        errors = given or [*_reasons(context, connection, run)]
+        errors = given or _reasons(context, connection, run)
         now_s = int(time.time())
         return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s, url=run_url(run))}
 
-    patiently(lambda: report(look), PATIENCE_S)
+    patiently(lambda: report(look, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
 
 def tell_success(context: Any) -> None:
@@ -57,7 +59,7 @@ def tell_success(context: Any) -> None:
     :raises psycopg.OperationalError: if the ledger does not answer
     """
     key = key_of_run(_run(context).dag_id)
-    patiently(lambda: report(lambda _: {key: None}), PATIENCE_S)
+    patiently(lambda: report(lambda _: {key: None}, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
 
 def _run(context: Any) -> RunKey:

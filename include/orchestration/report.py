@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import psycopg
 from tenacity import (
@@ -18,7 +18,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from include.ohlcv.errors import OhlcvError
+from include.ohlcv.alerts.delivery import deliver
+from include.ohlcv.errors import DeliveryError
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.ledger.session import connect
 from include.ohlcv.names import LEDGER_CONN_ID
@@ -30,49 +31,43 @@ if TYPE_CHECKING:
     from include.ohlcv.incidents import Trouble
     from include.ohlcv.ledger.session import Connection
 
+    Look: TypeAlias = Callable[[Connection], Mapping[str, Trouble | None]]
+
 log = logging.getLogger(__name__)
 
 MIGRATING: Final = threading.Lock()
 """Alembic keeps its state in the module, and the triggerer may run several callbacks at once."""
 
 
-class NotSentError(OhlcvError):
-    """Messages could not be sent now; they stay in the outbox, and a task of the next run sends them."""
-
-
-def report(look: Callable[[Connection], Mapping[str, Trouble | None]]) -> None:
+def report(look: Look, *, slack_wait_s: float) -> None:
     """Bring incidents up to what a callback sees, and send what the outbox holds.
 
     :param look: called with the ledger; returns what :func:`include.ohlcv.ledger.incident_rows.observe` takes
+    :param slack_wait_s: how long to wait when Slack asks for it, seconds, >= 0
     :raises psycopg.OperationalError: if the ledger cannot be reached
-    :raises NotSentError: if a message waits in the outbox
+    :raises DeliveryError: if a message could not be sent; a task of the next run sends it
     """
     dsn = ledger_dsn(LEDGER_CONN_ID)
     try:
-        _report(dsn, look)
+        _report(dsn, look, slack_wait_s)
     except psycopg.errors.UndefinedTable:
         # A first run that failed before its first task had made the schema.
         from include.ohlcv.schema import migrate_ledger  # noqa: PLC0415 (Alembic is slow to import)
 
         with MIGRATING:
             migrate_ledger(dsn)
-        _report(dsn, look)
+        _report(dsn, look, slack_wait_s)
 
 
-def _report(dsn: str, look: Callable[[Connection], Mapping[str, Trouble | None]]) -> None:
-    with connect(dsn) as connection:
-        seen = look(connection)
-        kinds = observe(connection, seen, now_s=int(time.time()))
-        if kinds or any(trouble is not None for trouble in seen.values()):
-            _send(connection)
-
-
-def _send(connection: Connection) -> None:
+def _report(dsn: str, look: Look, slack_wait_s: float) -> None:
     # Slack's client is slow to import, and every task instance imports this file.
-    from include.ohlcv.alerts.delivery import deliver  # noqa: PLC0415
     from include.orchestration.slack import slack_channel  # noqa: PLC0415
 
-    deliver(connection, slack_channel(), now_s=int(time.time()))
+    now_s = int(time.time())
+    with connect(dsn) as connection:
+        observe(connection, look(connection), now_s=now_s)
+        # Also without news: an earlier attempt may have left its message in the outbox.
+        deliver(connection, slack_channel(), now_s=now_s, max_wait_s=slack_wait_s)
 
 
 def patiently(work: Callable[[], None], patience_s: float) -> None:
@@ -84,7 +79,7 @@ def patiently(work: Callable[[], None], patience_s: float) -> None:
     """
     try:
         Retrying(**_again(patience_s))(work)
-    except NotSentError as error:
+    except DeliveryError as error:
         log.warning("%s", error)
 
 
@@ -93,21 +88,21 @@ async def patiently_in_thread(work: Callable[[], str], patience_s: float) -> str
 
     :param work: may be done again; it may block
     :param patience_s: no attempt starts later than this after the first one, seconds
-    :return: what ``work`` returns, or the sentence of :class:`NotSentError`
+    :return: what ``work`` returns, or the sentence of :class:`DeliveryError`
     :raises psycopg.OperationalError: if the ledger did not answer in the end
     """
     try:
         return await AsyncRetrying(**_again(patience_s))(asyncio.to_thread, work)
-    except NotSentError as error:
+    except DeliveryError as error:
         log.warning("%s", error)
         return str(error)
 
 
 def _again(patience_s: float) -> dict[str, Any]:
     return {
-        "retry": retry_if_exception_type((psycopg.OperationalError, NotSentError)),
+        "retry": retry_if_exception_type((psycopg.OperationalError, DeliveryError)),
         "stop": stop_before_delay(patience_s),
-        "wait": wait_exponential_jitter(initial=0.5, max=30, jitter=0.5),
+        "wait": wait_exponential_jitter(multiplier=0.5, max=30, jitter=0.5),
         "before_sleep": before_sleep_log(log, logging.WARNING),
         "reraise": True,
     }

@@ -1,0 +1,282 @@
+"""What Airflow calls when a run has failed, has ended well or is late: one incident, one message."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from include.ohlcv.incidents import IncidentClass, Trouble
+from include.ohlcv.ledger.incident_rows import observe, read_open
+from include.ohlcv.ledger.session import RunKey, connect
+from include.orchestration import deadlines
+from include.orchestration.deadlines import tell_late, tell_unless_over
+from include.orchestration.failures import tell_failure, tell_success
+from include.orchestration.report import patiently
+from sandbox.processes import start_process
+from sandbox.slack_client import SlackAdmin
+from sandbox.stack import webhook_connection
+from tests.conftest import set_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.postgres import PostgresServer
+    from tests.integration.world import World
+
+DAG_ID = "backfill_tier1_daily"
+KEY = f"run:{DAG_ID}"
+AIRFLOW = "http://airflow.example:8080"
+DUE = datetime(2026, 11, 23, 4, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def slack_process(service_directory: Path) -> Iterator[SlackAdmin]:
+    process = start_process(
+        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
+    )
+    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
+    process.stop()
+
+
+@pytest.fixture
+def slack(slack_process: SlackAdmin, ledger_uri: str, monkeypatch: pytest.MonkeyPatch) -> SlackAdmin:
+    """Give an empty channel that the webhook of ``slack_alerts`` posts to; the ledger is empty, too."""
+    del ledger_uri
+    slack_process.reset()
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", AIRFLOW)
+    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack_process.webhook_url))
+    return slack_process
+
+
+class Instance:
+    """The task instance of a callback's context, whose run has a result."""
+
+    task_id = "verdict"
+
+    def __init__(self, result: dict[str, Any] | None) -> None:
+        self.result = result
+
+    def xcom_pull(self, task_ids: str) -> dict[str, Any] | None:
+        """Return what a task returned."""
+        assert task_ids == "result"
+        return self.result
+
+
+def ended(run_id: str = "manual__1", *, reason: str = "task_failure", **more: Any) -> dict[str, Any]:
+    """Return the context of a run's end."""
+    return {"dag": SimpleNamespace(dag_id=DAG_ID), "run_id": run_id, "reason": reason, **more}
+
+
+def missed(run_id: str = "manual__1", *, state: str) -> dict[str, Any]:
+    """Return the context of a missed deadline."""
+    return {
+        "dag_run": {"dag_id": DAG_ID, "dag_run_id": run_id, "state": state},
+        "deadline": {"id": "01a2", "deadline_time": DUE},
+    }
+
+
+def told(slack: SlackAdmin) -> list[str]:
+    """Return the texts in the channel."""
+    return [message["text"] for message in slack.messages()]
+
+
+def test_a_failed_run_is_told_with_what_its_result_says(slack: SlackAdmin) -> None:
+    errors = ["prepare: conf key 'asets' is unknown"]
+
+    tell_failure(ended(ti=Instance({"errors": errors})))
+
+    (text,) = told(slack)
+    assert f"{DAG_ID} failed" in text
+    assert errors[0] in text
+    assert f"{AIRFLOW}/dags/{DAG_ID}/runs/manual__1" in text
+
+
+def test_a_run_told_twice_is_one_subject_and_one_message(slack: SlackAdmin, ledger_uri: str) -> None:
+    for _ in range(2):
+        tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+
+    assert len(told(slack)) == 1
+    with connect(ledger_uri) as connection:
+        assert list(read_open(connection)[KEY][1].trouble.subjects) == ["manual__1"]
+
+
+def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: SlackAdmin, world: World) -> None:
+    world.exchange.fault("error", endpoint="OHLC", count=None, error="EGeneral:Invalid arguments")
+    run = world.run(tickers=["XBTUSD"], intervals=[1440])["run"]
+
+    tell_failure(ended(run.run_id, ti=Instance(None)))
+
+    (text,) = told(slack)
+    assert "XBTUSD 1440: 1 gap not filled" in text
+    assert "EGeneral:Invalid arguments" in text
+
+
+@pytest.mark.parametrize(
+    ("context", "sentence"),
+    [
+        pytest.param(
+            ended(reason="timed_out", ti=Instance({"errors": ["of an earlier try"]})),
+            "the run took longer than it may and was stopped",
+            id="timed out: its result, if any, is of an earlier try",
+        ),
+        pytest.param(ended(reason="all_tasks_deadlocked"), "no task of the run can start", id="stuck"),
+        pytest.param(ended(ti=Instance({"errors": []})), "task verdict failed", id="result knows nothing"),
+        pytest.param(ended(), "a task failed", id="nobody knows anything"),
+    ],
+)
+def test_a_failed_run_without_errors_is_told_with_the_reason(
+    slack: SlackAdmin, context: dict[str, Any], sentence: str
+) -> None:
+    tell_failure(context)
+
+    (text,) = told(slack)
+    assert sentence in text
+    assert "earlier try" not in text
+
+
+def test_the_next_success_recovers_and_later_ones_say_nothing(slack: SlackAdmin, ledger_uri: str) -> None:
+    tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    for run_id in ("manual__2", "manual__3"):
+        tell_success(ended(run_id, reason="success"))
+
+    texts = told(slack)
+    assert len(texts) == 2
+    assert f"{DAG_ID} works again" in texts[1]
+    with connect(ledger_uri) as connection:
+        assert read_open(connection) == {}
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_run_that_is_not_over_at_its_deadline_is_told_once(slack: SlackAdmin, state: str) -> None:
+    output = [asyncio.run(tell_late(missed(state=state))) for _ in range(2)]
+
+    assert output == [f"told: {state}"] * 2
+    (text,) = told(slack)
+    assert f"{DAG_ID} is not finished in time" in text
+    assert "04:00" in text
+    assert f"{AIRFLOW}/dags/{DAG_ID}/runs/manual__1" in text
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param("success", id="ended well"),
+        pytest.param("failed", id="failed, which the other callback has told"),
+    ],
+)
+def test_a_run_that_is_over_is_not_told_as_late(slack: SlackAdmin, state: str) -> None:
+    assert asyncio.run(tell_late(missed(state=state))) == f"nothing to tell: {state}"
+    assert told(slack) == []
+
+
+def test_a_run_that_ends_well_while_it_is_told_leaves_no_incident(slack: SlackAdmin, ledger_uri: str) -> None:
+    # Its success callback came first and found nothing to recover.
+    tell_success(ended(reason="success"))
+    tell_unless_over(
+        RunKey(DAG_ID, "manual__1"),
+        state="running",
+        due_s=int(DUE.timestamp()),
+        state_now=lambda _: "success",
+    )
+
+    assert len(told(slack)) == 2
+    with connect(ledger_uri) as connection:
+        assert read_open(connection) == {}
+
+
+def test_a_late_run_that_fails_and_then_a_success_are_two_messages(slack: SlackAdmin) -> None:
+    asyncio.run(tell_late(missed(state="running")))
+    tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    tell_success(ended("manual__2", reason="success"))
+
+    texts = told(slack)
+    assert len(texts) == 2
+    assert "not finished in time" in texts[0]
+    assert "works again" in texts[1]
+
+
+def test_nothing_is_told_of_runs_while_the_source_is_down(slack: SlackAdmin, ledger_uri: str) -> None:
+    down = Trouble(IncidentClass.SOURCE, IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
+    with connect(ledger_uri) as connection:
+        observe(connection, {down.key: down}, now_s=int(time.time()))
+    tell_failure(ended(ti=Instance({"errors": ["ask_exchange: EService:Unavailable"]})))
+    asyncio.run(tell_late(missed("manual__2", state="running")))
+
+    (text,) = told(slack)
+    assert "maintenance" in text
+
+
+@pytest.mark.parametrize("tell", ["failure", "late"])
+def test_a_message_that_slack_refuses_at_first_is_sent_by_another_attempt(
+    slack: SlackAdmin, tell: str
+) -> None:
+    slack.fault("http", status=503, count=1)
+    if tell == "failure":
+        tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    else:
+        asyncio.run(tell_late(missed(state="running")))
+
+    assert [post["is_recorded"] for post in slack.posts()] == [False, True]
+    assert len(told(slack)) == 1
+
+
+def test_a_recovery_that_slack_refuses_at_first_is_sent_by_another_attempt(slack: SlackAdmin) -> None:
+    tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    slack.fault("http", status=503, count=1)
+    tell_success(ended("manual__2", reason="success"))
+
+    assert "works again" in told(slack)[-1]
+
+
+def test_while_slack_is_down_the_message_stays_in_the_outbox_and_nothing_fails(
+    slack: SlackAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "PATIENCE_S", 0.0)
+    slack.fault("http", status=503, count=None)
+    assert "1 message waiting" in asyncio.run(tell_late(missed(state="running")))
+    assert told(slack) == []
+    slack.clear_faults()
+
+    tell_success(ended(reason="success"))
+
+    assert ["works again" in text for text in told(slack)] == [True]
+
+
+def test_a_ledger_without_schema_gets_one(
+    slack: SlackAdmin, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres_server.create_database("never_migrated")
+    set_connection(
+        monkeypatch,
+        "ohlcv_postgres",
+        conn_type="postgres",
+        host=postgres_server.socket_directory,
+        login="postgres",
+        schema="never_migrated",
+    )
+
+    tell_failure(ended(ti=Instance({"errors": ["prepare: assets.yaml line 2: tier is 'TIER9'"]})))
+
+    (text,) = told(slack)
+    assert "TIER9" in text
+    postgres_server.drop_database("never_migrated")
+
+
+def test_a_ledger_that_does_not_answer_is_asked_again_and_then_named() -> None:
+    attempts = []
+
+    def ask() -> None:
+        attempts.append(time.monotonic())
+        raise psycopg.OperationalError("connection refused")
+
+    with pytest.raises(psycopg.OperationalError, match="connection refused"):
+        patiently(ask, 1.5)
+    assert len(attempts) >= 2
