@@ -1,0 +1,1 @@
+"""What people are told about incidents, and how it gets to them."""

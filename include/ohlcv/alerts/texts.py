@@ -1,0 +1,201 @@
+"""The messages about an incident: opened, grown, recovered. Pure.
+
+Whoever reads them was perhaps asleep: short sentences, no words that only this project knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from include.ohlcv.alerts.mrkdwn import (
+    HEADER_CHARACTERS,
+    SECTION_CHARACTERS,
+    TEXT_CHARACTERS,
+    Content,
+    context,
+    escaped,
+    fitted,
+    header,
+    section,
+)
+from include.ohlcv.alerts.subjects import NOUNS, told_names, told_subjects
+from include.ohlcv.alerts.wording import capitalised, counted, duration, moment, sentence
+from include.ohlcv.incidents import IncidentClass, MessageKind
+
+if TYPE_CHECKING:
+    from include.ohlcv.incidents import Incident, Trouble
+
+MINUTE_S: Final = 60
+
+HEADLINE_CHARACTERS: Final = 400
+TRIED_CHARACTERS: Final = 200
+KEY_CHARACTERS: Final = 100
+URL_CHARACTERS: Final = 300
+"""A longer address is left out: half an address leads nowhere."""
+
+REPEAT: Final = "This may be a repeat: Slack did not confirm that the first one arrived."
+NOT_TOLD: Final = "You hear of it only now because no message could be delivered while it lasted."
+NEARLY_OVER: Final = "The last check found nothing wrong. One more like it, and this is over."
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How to speak of a class of incidents.
+
+    :ivar wrong: title while it lasts, followed by whom it hits; None = the headline is the title
+    :ivar over: title when it is over
+    :ivar next: what happens next and what to do, while it lasts
+    :ivar after: what remains to be done when it is over
+    """
+
+    wrong: str | None
+    over: str
+    next: str
+    after: str
+
+
+WORDS: Final = {
+    IncidentClass.STALE: Words(
+        wrong="candles are late",
+        over="no candles are late any more",
+        next="Airflow goes on fetching what is missing, and you are told here when it is over. If this lasts"
+        " more than a few hours, open the run.",
+        after="Nothing to do.",
+    ),
+    IncidentClass.SOURCE: Words(
+        wrong="no new candles are coming in",
+        over="new candles are coming in again",
+        next="Is Kraken down? See https://status.kraken.com. If so, just wait: what is missing is fetched"
+        " when Kraken is back. If not, open the run. Until this is over, other alarms stay quiet.",
+        after="What was missed is fetched by the next runs. Nothing to do.",
+    ),
+    IncidentClass.RUN: Words(
+        wrong=None,
+        over="works again",
+        next="You are told here as soon as a run ends well. If the next one does not, open the run and read"
+        " its errors.",
+        after="The latest run ended well. Nothing to do.",
+    ),
+    IncidentClass.AT_RISK: Words(
+        wrong="candles may soon be lost",
+        over="no candles are about to be lost any more",
+        next="Airflow goes on trying until Kraken deletes them. If Kraken works, open the run and read the"
+        " errors: later they are much harder to get.",
+        after="They were fetched in time, or Kraken has deleted them: the run's log tells which.",
+    ),
+}
+
+
+def compose(
+    incident: Incident,
+    kind: MessageKind,
+    *,
+    as_of_s: int,
+    may_be_repeat: bool = False,
+    was_told: bool = True,
+) -> Content:
+    """Return a message about an incident.
+
+    An edit of the first message, while the incident lasts, says what OPENED would say now.
+
+    :param incident: as it stands, or stood when it was over
+    :param kind: why somebody is told
+    :param as_of_s: when it was last looked at; for RECOVERED when it was over; epoch seconds UTC
+    :param may_be_repeat: whether the same message may have arrived before
+    :param was_told: whether anything about this incident may have been heard before; only RECOVERED says so
+    :return: the message, within the limits of Slack and Discord
+    """
+    trouble, words = incident.trouble, WORDS[incident.trouble.incident_class]
+    is_over = kind is MessageKind.RECOVERED
+    headline = fitted(sentence(trouble.headline), HEADLINE_CHARACTERS)
+    lasted_s = as_of_s - trouble.since_s
+    if is_over:
+        what = [
+            f"It lasted {duration(lasted_s)}: from {moment(trouble.since_s)} to {moment(as_of_s)}.",
+            f"What was wrong: {headline}",
+        ]
+    else:
+        so_far = f", {duration(lasted_s)} so far" if lasted_s >= MINUTE_S else ""
+        what = [headline] * (words.wrong is not None) + [f"Since {moment(trouble.since_s)}{so_far}."]
+    return _assemble(
+        incident,
+        title=_title(trouble, words, kind),
+        what=what,
+        then=_then(incident, words, is_over=is_over, as_of_s=as_of_s),
+        notes=[REPEAT] * may_be_repeat + [NOT_TOLD] * (is_over and not was_told),
+        as_of=f"{fitted(trouble.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
+        is_over=is_over,
+    )
+
+
+def _title(trouble: Trouble, words: Words, kind: MessageKind) -> str:
+    if kind is MessageKind.RECOVERED:
+        dag_id = trouble.key.partition(":")[2]
+        return fitted(
+            f"✅ Over: {words.over if words.wrong else f'{dag_id} {words.over}'}", HEADER_CHARACTERS
+        )
+    title = f"{words.wrong or trouble.headline}{_whom(trouble)}"
+    return fitted(
+        f"🔺 It got worse: {title}" if kind is MessageKind.GREW else f"🔴 {capitalised(title)}",
+        HEADER_CHARACTERS,
+    )
+
+
+def _whom(trouble: Trouble) -> str:
+    if trouble.incident_class not in {IncidentClass.STALE, IncidentClass.AT_RISK} or not trouble.subjects:
+        return ""
+    if len(trouble.subjects) == 1:
+        return f": {next(iter(trouble.subjects))}"
+    return f": {counted(len(trouble.subjects), NOUNS[trouble.incident_class])}"
+
+
+def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> list[str]:
+    tried = fitted(sentence(incident.trouble.tried or ""), TRIED_CHARACTERS)
+    lines = [f"Tried so far: {tried}"] if tried else []
+    if is_over:
+        return [words.after]
+    lines.append(f"What happens next: {words.next}")
+    if incident.good_checks:
+        lines.append(NEARLY_OVER)
+    if incident.snoozed_until_s is not None and incident.snoozed_until_s > as_of_s:
+        lines.append(
+            f"Quiet until {moment(incident.snoozed_until_s)}, even if it gets worse: somebody asked so."
+        )
+    return lines
+
+
+def _assemble(
+    incident: Incident,
+    *,
+    title: str,
+    what: list[str],
+    then: list[str],
+    notes: list[str],
+    as_of: str,
+    is_over: bool,
+) -> Content:
+    url = incident.trouble.url
+    address = escaped(url) if url and url.startswith(("https://", "http://")) and _is_plain(url) else ""
+    if len(address) > URL_CHARACTERS:
+        address = ""
+
+    def subjects(limit: int) -> str:
+        if not is_over:
+            return told_subjects(incident.trouble, limit)
+        noun = NOUNS[incident.trouble.incident_class]
+        named = told_names(incident.told | incident.trouble.subjects.keys(), noun, limit)
+        return f"It was about {named}." if named else ""
+
+    link = f"<{address}|Open the run in Airflow>" if address else ""
+    sections = ["\n".join(notes), "\n".join(what), subjects(SECTION_CHARACTERS), "\n".join(then), link]
+    blocks = [header(title), *(section(text) for text in sections if text), context(as_of)]
+    begin = [title, *notes, *what]
+    end = [*then, address, as_of]
+    room = TEXT_CHARACTERS - sum(len(line) + 1 for line in (*begin, *end))
+    lines = [*begin, subjects(room), *end]
+    return Content("\n".join(line for line in lines if line), blocks)
+
+
+def _is_plain(url: str) -> bool:
+    return url.isprintable() and not set(url) & set(" |<>")
