@@ -29,7 +29,7 @@ status: setup ## Say what runs and where
 	@$(RUN) -m sandbox status
 
 test: setup ## Run all tests on the real services (PYTEST_ARGS= adds arguments)
-	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
 lint: setup ## Check format, lint rules and types
 	@$(RUN) -m ruff format --check .

@@ -29,7 +29,8 @@ COMPONENTS: dict[str, list[str]] = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 HEALTHY_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-START_TIMEOUT_S = 120.0
+# Twenty seconds on an idle machine of two cores; a busy one may take many times as long.
+START_TIMEOUT_S = 300.0
 HEALTH_POLL_S = 0.25
 
 

@@ -18,6 +18,7 @@ POLL_S = 0.5
 PAGE = 100
 UNAUTHORIZED = 401
 FINAL_STATES = frozenset({"success", "failed"})
+ENDED_STATES = FINAL_STATES | {"skipped", "upstream_failed"}
 
 
 class AirflowApiError(RuntimeError):
@@ -71,6 +72,10 @@ class AirflowApi:
     def import_errors(self) -> list[str]:
         """Return the errors of DAG files that could not be imported."""
         return [error["stack_trace"] for error in self._pages("importErrors", "import_errors")]
+
+    def pools(self) -> list[dict[str, Any]]:
+        """Return the pools, each with ``name``, ``slots``, ``include_deferred`` and more."""
+        return self._pages("pools", "pools")
 
     def wait_for_dags(self, dag_ids: Collection[str], *, timeout_s: float = 60.0) -> None:
         """Wait until the dag-processor has found these DAGs.
@@ -129,6 +134,21 @@ class AirflowApi:
                 raise AirflowApiError(f"{dag_id} {run_id} is still {run.state} after {timeout_s:g} s")
             time.sleep(POLL_S)
 
+    def wait_for_task(self, dag_id: str, run_id: str, task_id: str, *, timeout_s: float = 120.0) -> str:
+        """Wait until an unmapped task has ended and return its state.
+
+        :raises AirflowApiError: if it has not ended in time
+        """
+        deadline = time.monotonic() + timeout_s
+        path = f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances/{quote(task_id)}"
+        while True:
+            state = str(self._send("GET", path)["state"])
+            if state in ENDED_STATES:
+                return state
+            if time.monotonic() > deadline:
+                raise AirflowApiError(f"{dag_id} {run_id} {task_id} is still {state} after {timeout_s:g} s")
+            time.sleep(POLL_S)
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the run's task instances, each with ``task_id``, ``map_index``, ``state`` and more."""
         return self._pages(f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances", "task_instances")
@@ -143,10 +163,16 @@ class AirflowApi:
         return self._send("GET", path)["value"]
 
     def log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1) -> str:
-        """Return what a task logged, one line an event."""
+        """Return what a task logged, one line an event, and the errors it ended with."""
         task = f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances/{quote(task_id)}"
         content = self._send("GET", f"{task}/logs/{try_number}?map_index={map_index}")["content"]
-        return "\n".join(str(line.get("event", line)) for line in content)
+        lines = []
+        for line in content:
+            lines.append(str(line.get("event", line)))
+            lines += [
+                f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or []
+            ]
+        return "\n".join(lines)
 
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear a run, so that all its tasks run again."""

@@ -241,6 +241,9 @@ class Stack:
         process.wait_for_line(rf"^{name} listening on ")
 
     def _start_airflow(self, *, is_fresh: bool) -> None:
+        if not is_postgres_running(self.postgres_directory):
+            # Airflow processes that have lost their database end by and by: not a base to build on.
+            airflow.stop_components(self.home)
         postgres = self.postgres
         if is_fresh:
             postgres.drop_database(LEDGER_DATABASE)

@@ -1,0 +1,175 @@
+"""`up`, `status` and `down` with all processes, as a person starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from sandbox.airflow_api import AirflowApi, AirflowApiError
+from sandbox.processes import ROOT, load_process
+from sandbox.questdb import start_questdb
+from sandbox.settings import ModeHome
+from sandbox.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# One start serves all tests of this file, so they belong to one test process.
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
+
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+def sandbox(directory: Path, *arguments: str, **environment: str) -> str:
+    """Run the command in a process of its own and return what it printed."""
+    done = subprocess.run(  # noqa: S603 (the project's own command)
+        [sys.executable, "-m", "sandbox", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "OHLCV_SANDBOX": str(directory), "KRAKEN_BASE_URL": UNREACHABLE, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ohlcv-up-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def told(directory: Path) -> Iterator[str]:
+    try:
+        yield sandbox(directory, "up")
+    finally:
+        sandbox(directory, "down")
+
+
+@pytest.fixture
+def stack(directory: Path, told: str) -> Stack:
+    assert told
+    return Stack(ModeHome("live", sandbox=directory))
+
+
+def admin(stack: Stack) -> AirflowApi:
+    return AirflowApi(stack.airflow_url, "admin", stack.home.secrets().passwords["admin"])
+
+
+def processes(stack: Stack) -> list[psutil.Process]:
+    """Return all processes of the stack, PostgreSQL's included."""
+    files = [*(stack.home.path / "pids").glob("*.json"), stack.questdb_directory / "questdb.pid"]
+    records = [load_process(file) for file in files]
+    found = [member for record in records if record is not None for member in record.members()]
+    postmaster = int((stack.postgres_directory / "postmaster.pid").read_text().splitlines()[0])
+    return [*found, psutil.Process(postmaster)]
+
+
+def test_tells_address_logins_and_that_the_exchange_is_out_of_reach(told: str, stack: Stack) -> None:
+    passwords = stack.home.secrets().passwords
+    assert f"Airflow   {stack.airflow_url}" in told
+    assert f"admin / {passwords['admin']}, viewer / {passwords['viewer']}" in told
+    assert f"The exchange {UNREACHABLE} is out of reach (ConnectionError)" in told
+
+
+def test_everything_listens_on_loopback_only(stack: Stack) -> None:
+    listening = [
+        connection.laddr.ip
+        for process in processes(stack)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_only_known_users_get_in(stack: Stack) -> None:
+    assert requests.get(f"{stack.airflow_url}/api/v2/dags", timeout=10).status_code == 401
+    with pytest.raises(AirflowApiError, match="log in as admin: HTTP 401"):
+        AirflowApi(stack.airflow_url, "admin", "admin").dag_ids()
+    viewer = AirflowApi(stack.airflow_url, "viewer", stack.home.secrets().passwords["viewer"])
+    assert viewer.dag_ids() == admin(stack).dag_ids()
+    with pytest.raises(AirflowApiError, match="HTTP 403"):
+        viewer.trigger("backfill_tier1_daily")
+
+
+def test_passwords_can_only_be_read_by_their_owner(stack: Stack) -> None:
+    holding = [
+        stack.home.path / "secrets.json",
+        stack.home.path / "airflow" / "simple_auth_manager_passwords.json.generated",
+    ]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in holding] == [0o600, 0o600]
+
+
+def test_airflow_has_the_dags_and_the_pool(stack: Stack) -> None:
+    api = admin(stack)
+    api.wait_for_dags(["backfill_tier1_daily", "backfill_tier2_daily"])
+    assert api.import_errors() == []
+    assert [(pool["name"], pool["slots"], pool["include_deferred"]) for pool in api.pools()] == [
+        ("default_pool", 128, False),
+        ("kraken_api", 1, True),
+    ]
+
+
+def test_bad_params_are_refused_by_name(stack: Stack) -> None:
+    api = admin(stack)
+    api.wait_for_dags(["backfill_tier2_daily"])
+    with pytest.raises(AirflowApiError, match="TIER9"):
+        api.trigger("backfill_tier2_daily", {"tier": "TIER9"})
+    run_id = api.trigger("backfill_tier2_daily", {"intervall": [1440]})
+    assert api.wait_for_task("backfill_tier2_daily", run_id, "prepare") == "failed"
+    assert "intervall" in api.log("backfill_tier2_daily", run_id, "prepare")
+
+
+def test_second_up_says_that_it_runs_already(directory: Path, stack: Stack) -> None:
+    started = time.monotonic()
+    again = sandbox(directory, "up")
+    assert "Mode live runs already." in again
+    assert stack.airflow_url in again
+    assert time.monotonic() - started < 10
+
+
+def test_killed_processes_are_started_again_on_the_same_ports(directory: Path, stack: Stack) -> None:
+    ports = dict(stack.state.ports)
+    with start_questdb(stack.questdb_directory).connect() as connection:
+        connection.execute("CREATE TABLE kept (n LONG)")
+    killed = [load_process(stack.home.pid_file(name)) for name in ("scheduler", "api-server")]
+    killed.append(load_process(stack.questdb_directory / "questdb.pid"))
+    for process in killed:
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+    postmaster = int((stack.postgres_directory / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    while any(process is not None and process.is_alive() for process in killed):
+        time.sleep(0.05)
+
+    status = sandbox(directory, "status", "--mode", "live")
+    assert re.search(r"postgres stopped, questdb stopped, api-server stopped, scheduler stopped", status)
+    assert "Mode live is up" in sandbox(directory, "up")
+    assert json.loads((directory / "live" / "state.json").read_text())["ports"] == ports
+    with start_questdb(stack.questdb_directory).connect() as connection:
+        assert connection.execute("SELECT count() FROM kept").fetchone() == (0,)
+    assert "backfill_tier1_daily" in admin(stack).dag_ids()
+
+
+def test_down_leaves_no_process(directory: Path, stack: Stack) -> None:
+    running = processes(stack)
+    assert len(running) > 6
+    assert "Mode live is stopped" in sandbox(directory, "down")
+    assert [process for process in running if process.is_running() and process.status() != "zombie"] == []
+    assert sandbox(directory, "down") == ""
