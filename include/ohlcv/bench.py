@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
-
     from include.ohlcv.candles import StoredCandle
     from include.ohlcv.ledger.session import Connection, RunKey
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_hooks.questdb import QuestDBHook
 
 
 @dataclass(frozen=True, slots=True)

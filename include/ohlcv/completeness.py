@@ -15,10 +15,9 @@ from include.ohlcv.statements import statement
 from include.ohlcv.store import MICROSECONDS
 
 if TYPE_CHECKING:
-    from kraken_hooks.questdb import QuestDBHook
-
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
+    from kraken_hooks.questdb import QuestDBHook
 
 
 def figures(

@@ -20,7 +20,7 @@ from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
-from include.orchestration.tasks import prepare, verdict
+from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
 if TYPE_CHECKING:
@@ -141,6 +141,6 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
             summary,
         )
         chain(summary, [publish(), verdict(summary)])
-        chain(summary, watch())
+        chain(summary, watch(), tell().as_teardown())
 
     return backfill()

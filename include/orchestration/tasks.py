@@ -1,17 +1,20 @@
-"""Tasks that every DAG has: the first, which makes everything ready, and the last, which fails the run."""
+"""Tasks that every DAG has: the first, which makes everything ready, and the last, which tell and judge."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from airflow.sdk import get_current_context, task
 
+from include.ohlcv.alerts.delivery import deliver
 from include.ohlcv.catalogue import read_catalogue
 from include.ohlcv.errors import RunFailedError
 from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
 from include.ohlcv.names import LEDGER_CONN_ID
 from include.ohlcv.params import refuse_unknown_keys
 from include.orchestration.hooks import kraken, ledger, questdb
+from include.orchestration.slack import slack_channel
 from include.orchestration.telling import handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
 
@@ -30,6 +33,16 @@ def prepare(known: list[str]) -> None:
             claim_exchange(connection, kraken().base_url)
             sync_catalogue(connection, entries)
         ensure_candle_table(questdb())
+
+
+@task
+def tell() -> None:
+    """Send what the outbox of incidents holds; what cannot be sent now is sent by a later run.
+
+    Hung up as a teardown: it runs whatever happened before it, and a Slack that does not answer fails no run.
+    """
+    with ledger() as connection:
+        deliver(connection, slack_channel(), now_s=int(time.time()))
 
 
 @task(trigger_rule="all_done", retries=0)

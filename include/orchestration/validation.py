@@ -20,7 +20,7 @@ from include.ohlcv.validate import ExchangeState, ask_state, check
 from include.orchestration.hooks import is_under_way, kraken, ledger, run_key, run_url
 from include.orchestration.newest_candles import NewestCandlesOperator
 from include.orchestration.policy import DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
-from include.orchestration.tasks import prepare, verdict
+from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
 if TYPE_CHECKING:
@@ -140,6 +140,6 @@ def validation_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         summary = result()
         chain(ready, [state, newest])
         chain(checked, starts, [catch_up, summary])
-        chain(summary, verdict(summary))
+        chain(summary, [verdict(summary), tell().as_teardown()])
 
     return validate()
