@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.processes import start_process
+from sandbox.slack_client import SlackAdmin
 from tests.integration.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from sandbox.exchange_client import ExchangeAdmin
 
 
@@ -17,3 +23,20 @@ def world(exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_tab
     """Give an exchange, an empty candle store and an empty ledger with XBTUSD in TIER1."""
     del kraken_conn, candle_table
     return World(exchange, ledger_uri)
+
+
+@pytest.fixture(scope="session")
+def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
+    """Give a Slack stand-in; tests take ``slack``, which empties it."""
+    process = start_process(
+        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
+    )
+    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
+    process.stop()
+
+
+@pytest.fixture
+def slack(slack_session: SlackAdmin) -> SlackAdmin:
+    """Give an empty, faultless Slack; no connection points to it yet."""
+    slack_session.reset()
+    return slack_session
