@@ -30,10 +30,11 @@ def world(
 def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, str], dict[str, Any] | None]:
     """Run a DAG to its end; return its state, the state of each task, and what task ``result`` returned."""
     dag = dag_bag.dags[dag_id]
-    dag.deadline = None  # dag.test() cannot store deadlines
-    for task in dag.tasks:
-        task.retries = 0
-    run = dag.test(run_conf=conf)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dag, "deadline", None)  # dag.test() cannot store deadlines
+        for task in dag.tasks:
+            patch.setattr(task, "retries", 0)
+        run = dag.test(run_conf=conf)
     instances = run.get_task_instances()
     states = {
         f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state for ti in instances

@@ -1,0 +1,148 @@
+"""Fixtures: one whole Airflow with everything around it, for all end-to-end tests of a session."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.airflow import (
+    AirflowSettings,
+    prepare_metadata,
+    start_components,
+    stop_components,
+    wait_until_healthy,
+)
+from sandbox.airflow_api import AirflowApi
+from sandbox.processes import free_port, start_process
+from sandbox.questdb import DATABASE, PASSWORD, USER
+from sandbox.settings import ModeHome, State
+from sandbox.slack_client import BOT_TOKEN, SlackAdmin
+from tests.e2e.sentry_stand_in import SentryStandIn, sentry_stand_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.exchange_client import ExchangeAdmin
+    from sandbox.postgres import PostgresServer
+    from sandbox.questdb import QuestDBServer
+
+DAGS_FOLDER = Path(__file__).parent / "dags"
+DAG_IDS = {"slow_backfill", "failing_backfill", "refused_backfill"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running Airflow and what stands around it.
+
+    :ivar api: client of its REST API
+    :ivar slack: admin client of the Slack stand-in, which ``slack_api`` points to
+    :ivar sentry: what Sentry's client has sent
+    :ivar exchange: admin client of the simulated exchange
+    :ivar metadata_uri: libpq URI of Airflow's own database
+    :ivar logs: folder with the logs of Airflow's processes
+    """
+
+    api: AirflowApi
+    slack: SlackAdmin
+    sentry: SentryStandIn
+    exchange: ExchangeAdmin
+    metadata_uri: str
+    logs: Path
+
+
+class Settings(AirflowSettings):
+    """The sandbox's Airflow with the DAGs of these tests."""
+
+    def variables(self) -> dict[str, str]:
+        """Return the sandbox's variables, with another folder of DAGs."""
+        return {**super().variables(), "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER)}
+
+
+@pytest.fixture(scope="session")
+def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
+    """Give a Slack stand-in."""
+    process = start_process(
+        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
+    )
+    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def stack_session(
+    postgres_server: PostgresServer,
+    questdb_session: QuestDBServer,
+    exchange_session: ExchangeAdmin,
+    slack_session: SlackAdmin,
+    service_directory: Path,
+) -> Iterator[Stack]:
+    """Give a running Airflow; tests take ``stack``, which resets what stands around it."""
+    ledger, metadata = f"e2e_ledger_{uuid.uuid4().hex}", f"e2e_airflow_{uuid.uuid4().hex}"
+    postgres_server.create_database(ledger)
+    postgres_server.create_database(metadata)
+    settings = Settings(
+        home=ModeHome("replay", sandbox=service_directory / "e2e"),
+        port=free_port(),
+        database_uri=postgres_server.uri(metadata),
+        connections={
+            "kraken_default": {
+                "conn_type": "kraken",
+                "host": exchange_session.url,
+                "extra": {"min_interval_s": 0.01, "timeout_s": 60},
+            },
+            "questdb_default": {
+                "conn_type": "questdb",
+                "host": "127.0.0.1",
+                "port": questdb_session.pg_port,
+                "login": USER,
+                "password": PASSWORD,
+                "schema": DATABASE,
+                "extra": {"http_port": questdb_session.http_port},
+            },
+            "ohlcv_postgres": {
+                "conn_type": "postgres",
+                "host": postgres_server.socket_directory,
+                "login": "postgres",
+                "schema": ledger,
+            },
+            "slack_api": {
+                "conn_type": "slack",
+                "password": BOT_TOKEN,
+                "extra": {"base_url": slack_session.api_url, "channel": "#alerts"},
+            },
+        },
+    )
+    state = State()
+    with sentry_stand_in() as sentry, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SENTRY_DSN", sentry.dsn)
+        prepare_metadata(settings, state)
+        try:
+            start_components(settings, state)
+            wait_until_healthy(settings)
+            password = settings.home.secrets().passwords["admin"]
+            api = AirflowApi(settings.url, "admin", password)
+            api.wait_for_dags(DAG_IDS)
+            yield Stack(
+                api=api,
+                slack=slack_session,
+                sentry=sentry,
+                exchange=exchange_session,
+                metadata_uri=settings.database_uri,
+                logs=settings.home.logs,
+            )
+        finally:
+            stop_components(settings.home)
+
+
+@pytest.fixture
+def stack(stack_session: Stack, exchange: ExchangeAdmin) -> Stack:
+    """Give a running Airflow, a faultless exchange whose clock stands, and a channel without messages."""
+    del exchange
+    stack_session.slack.reset()
+    stack_session.sentry.envelopes.clear()
+    return stack_session
