@@ -28,8 +28,11 @@ down: setup ## Stop everything; the data stays
 status: setup ## Say what runs and where
 	@$(RUN) -m sandbox status
 
-test: setup ## Run all tests on the real services (PYTEST_ARGS= adds arguments)
-	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST_ARGS)
+test: setup ## Run the tests on the real services, all but the end-to-end ones (PYTEST_ARGS= adds arguments)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
+
+e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_ARGS= adds arguments)
+	@$(RUN) -m pytest -m slow tests/e2e $(PYTEST_ARGS)
 
 lint: setup ## Check format, lint rules and types
 	@$(RUN) -m ruff format --check .
