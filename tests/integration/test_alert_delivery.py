@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -325,6 +327,43 @@ def test_a_message_whose_answer_was_lost_is_sent_again_as_a_repeat(desk: Desk, e
     assert [REPEAT in message["text"] for message in either.messages()] == [False, True]
     assert desk.rows("sent_at IS NULL, is_resent, tries") == [(False, True, 2)]
     assert desk.deliver() == Delivery()
+
+
+@both_ways
+def test_a_message_that_is_never_confirmed_is_sent_twice_an_hour_at_most(
+    desk: Desk, either: SlackAdmin
+) -> None:
+    either.fault("lost_answer", count=None)
+    desk.see(late("XBTUSD"))
+    first_s, held = desk.now_s, 0
+    for minute in range(0, 60, 5):
+        desk.now_s = first_s + minute * 60
+        for _ in range(3):
+            try:
+                held += desk.deliver().held
+            except DeliveryError:
+                continue
+    assert len(either.posts()) == 3
+    assert held == 36 - 3
+    either.clear_faults()
+    desk.now_s += 1800
+    assert desk.deliver().sent == 1
+    assert [REPEAT in message["text"] for message in either.messages()] == [False, True, True, True]
+
+
+def test_a_recovery_does_not_wait_for_an_opening_that_may_have_arrived(
+    desk: Desk, webhook: SlackAdmin
+) -> None:
+    webhook.fault("lost_answer", count=2)
+    desk.see(failed("backfill_tier1_daily"))
+    for _ in range(2):
+        with pytest.raises(DeliveryError):
+            desk.deliver()
+    assert desk.deliver() == Delivery(held=1)
+    observe(desk.connection, {"run:backfill_tier1_daily": None}, now_s=desk.now_s)
+    assert desk.deliver() == Delivery(sent=1)
+    assert marks(webhook) == [OPEN, OPEN, OVER]
+    assert REPEAT not in webhook.messages()[2]["text"]
 
 
 def test_a_repeat_goes_on_saying_so_while_it_is_edited(desk: Desk, bot: SlackAdmin) -> None:
@@ -721,3 +760,14 @@ def test_a_delivery_inside_a_transaction_is_refused(desk: Desk, webhook: SlackAd
     with pytest.raises(ValueError, match="outside of a transaction"), desk.connection.transaction():
         desk.deliver()
     assert webhook.posts() == []
+
+
+def test_the_connections_of_the_manual_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "ALERTS.md").read_text(encoding="utf-8")
+    shown = re.findall(r"(AIRFLOW_CONN_\w+)='(\{.*\})'", manual)
+    assert [name for name, _ in shown] == ["AIRFLOW_CONN_SLACK_API", *["AIRFLOW_CONN_SLACK_ALERTS"] * 2]
+    for name, value in shown:
+        with monkeypatch.context() as one:
+            one.setenv(name, value)
+            channel = slack_channel()
+            assert isinstance(channel, SlackBot if name.endswith("API") else SlackWebhook)

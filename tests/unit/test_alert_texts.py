@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.ohlcv.alerts.mrkdwn import TEXT_CHARACTERS, fitted, listed
-from include.ohlcv.alerts.texts import NEARLY_OVER, NOT_TOLD, REPEAT, compose
-from include.ohlcv.alerts.wording import duration, iso_moment, moment
+from include.ohlcv.alerts.texts import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, compose
+from include.ohlcv.alerts.wording import capitalised, duration, iso_moment, moment
 from include.ohlcv.incidents import Incident, IncidentClass, MessageKind, Trouble, open_incident
 from include.ohlcv.ledger.session import RunKey
 from include.ohlcv.run_trouble import failed_run, late_run
@@ -21,6 +22,8 @@ from tests.unit.builders import HOUR, at, quick
 
 if TYPE_CHECKING:
     from include.ohlcv.alerts.mrkdwn import Content
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SINCE = at("2026-11-23T03:30:00")
 LATER = SINCE + 5 * HOUR
@@ -394,3 +397,14 @@ def test_a_moment_is_told_in_utc() -> None:
     assert moment(at("2026-02-01T09:05:59")) == "Sun 1 Feb 2026, 09:05 UTC"
     assert iso_moment("2026-02-01T09:05:59") == "Sun 1 Feb 2026, 09:05 UTC"
     assert iso_moment("soon") == "soon"
+
+
+def test_the_manual_explains_every_message() -> None:
+    manual = " ".join((ROOT / "docs" / "ALERTS.md").read_text(encoding="utf-8").split())
+    for words in WORDS.values():
+        assert words.over in manual
+        assert words.wrong is None or f"### {capitalised(words.wrong)} " in manual
+    for line in (REPEAT, NOT_TOLD, NEARLY_OVER):
+        assert re.split(r"[:.]| because", line)[0] in manual
+    for headline in (failed_run(RUN, ["x"], now_s=0, url=None), late_run(RUN, state="", due_s=0, url=None)):
+        assert headline.headline.replace(RUN.dag_id, "`<dag>`") in manual

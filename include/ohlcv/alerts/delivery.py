@@ -3,8 +3,8 @@
 * One sender at a time. Whoever finds another one at work leaves the sending to it: it looks once more for new
   messages after it has ceased to be the sender, so none is overlooked.
 * A message is noted as attempted, and that is committed, before it goes out. Refused for certain, it waits as
-  before. When no answer comes back it may stand in the channel: it is sent again, and says that it may be a
-  repeat.
+  before. When no answer comes back it may stand in the channel: the next delivery sends it again, and it says
+  that it may be a repeat; if that answer is lost, too, it is sent twice an hour at most.
 * All messages that wait about one incident are told by one, which says what is true now: the recovery if it
   is over, else the opening if that has not been told, else the growth.
 """
@@ -45,6 +45,8 @@ MAX_WAIT_S: Final = 60.0
 """How long one delivery waits in all when Slack asks to be left alone for a while, seconds."""
 MIN_WAIT_S: Final = 1.0
 """A wait is at least so long, so that waits for nothing come to an end too, seconds."""
+RESEND_PAUSE_S: Final = 1800
+"""A message sent again in vain waits this long, seconds: each time it may stand in the channel once more."""
 MAX_FAILURES_IN_A_ROW: Final = 2
 """After so many, Slack and not the message is to blame; the rest waits for the next delivery."""
 
@@ -64,12 +66,14 @@ class Delivery:
     :ivar sent: messages sent; several that waited about one incident count as one
     :ivar edited: messages brought up to date without notifying anybody
     :ivar dropped: messages that nobody will hear because there is no connection
+    :ivar held: messages that wait because they may have arrived and have been sent again lately
     :ivar is_elsewhere: whether another sender was at work
     """
 
     sent: int = 0
     edited: int = 0
     dropped: int = 0
+    held: int = 0
     is_elsewhere: bool = False
 
 
@@ -162,6 +166,10 @@ class _Sender:
     def _tell(self, case: Case, channel: Channel) -> None:
         self._tried.update(one.message_id for one in case.waiting)
         carrier = min(reversed(case.waiting), key=lambda one: PRECEDENCE.index(one.kind))
+        if carrier.is_resent and 0 <= self._now_s - (carrier.attempted_s or 0) < RESEND_PAUSE_S:
+            log.warning("%s %s waits: it may have arrived", case.incident.trouble.key, carrier.kind)
+            self.done = replace(self.done, held=self.done.held + 1)
+            return
         shown = _state(case, is_resent=carrier.is_attempted).digest
 
         def send() -> None:

@@ -25,13 +25,20 @@ class Waiting(NamedTuple):
     :ivar message_id: its primary key
     :ivar incident_id: what it is about
     :ivar kind: why somebody is told
-    :ivar is_attempted: whether an earlier try ended without anybody knowing how
+    :ivar attempted_s: when a try was made of which nobody knows how it ended, epoch seconds UTC, or None
+    :ivar is_resent: whether there was more than one such try
     """
 
     message_id: int
     incident_id: int
     kind: MessageKind
-    is_attempted: bool
+    attempted_s: int | None
+    is_resent: bool
+
+    @property
+    def is_attempted(self) -> bool:
+        """Whether it may have arrived."""
+        return self.attempted_s is not None
 
 
 class Anchor(NamedTuple):
@@ -108,7 +115,7 @@ def read_waiting(connection: Connection) -> list[Waiting]:
     :return: oldest first
     """
     return [
-        Waiting(row["message_id"], row["incident_id"], MessageKind(row["kind"]), row["is_attempted"])
+        Waiting(**row | {"kind": MessageKind(row["kind"])})
         for row in fetch(connection, "read_pending_messages")
     ]
 
@@ -163,7 +170,8 @@ def mark_refused(connection: Connection, message: Waiting, error: str) -> None:
         connection,
         "mark_message_refused",
         message_id=message.message_id,
-        was_attempted=message.is_attempted,
+        attempted_s=message.attempted_s,
+        is_resent=message.is_resent,
         error=error,
     )
 
