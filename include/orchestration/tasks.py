@@ -26,9 +26,10 @@ def prepare(known: list[str]) -> None:
     from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
 
     with handing_on_errors():
+        # First, so that also a run that is refused finds the tables that its last tasks look into.
+        migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
         refuse_unknown_keys(get_current_context()["dag_run"].conf, known)
         entries = read_catalogue()
-        migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
         with ledger() as connection:
             claim_exchange(connection, kraken().base_url)
             sync_catalogue(connection, entries)
