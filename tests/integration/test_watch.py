@@ -52,7 +52,8 @@ def hourly_check(world: World, *, worker_now_s: float = 0) -> tuple[dict[str, An
 def messages(world: World) -> list[tuple[str, str]]:
     """Return key and kind of every message in the outbox."""
     rows = world.rows(
-        "SELECT i.key, m.kind FROM incident_messages m JOIN incidents i USING (incident_id) ORDER BY message_id"
+        "SELECT i.key, m.kind FROM incident_messages m JOIN incidents i USING (incident_id)"
+        " ORDER BY message_id"
     )
     return [(row["key"], row["kind"]) for row in rows]
 
