@@ -18,21 +18,21 @@ from kraken_hooks.rate_limit import CallSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sandbox.exchange_client import ExchangeAdmin
 
 INTERVAL_S = 0.1
 PROCESSES = 6
-CALLS_EACH = 5
 
 CALLER = f"""
-import sys, requests
+import pathlib, sys, requests
 from kraken_hooks.rate_limit import CallSlot
-dsn, url, endpoint, calls = sys.argv[1:]
+dsn, url, endpoint, stop = sys.argv[1:]
 slot = CallSlot(dsn, min_interval_s={INTERVAL_S})
-for _ in range(int(calls)):
+while not pathlib.Path(stop).exists():
     with slot.hold():
-        requests.get(f"{{url}}/0/public/{{endpoint}}", timeout=30)
+        requests.get(f"{{url}}/0/public/{{endpoint}}", timeout=60)
 """
 
 HOLDER = """
@@ -88,33 +88,29 @@ def enter(slot: CallSlot) -> float:
 
 
 def test_six_processes_one_killed_in_a_call_never_call_too_close(
-    exchange: ExchangeAdmin, ledger_uri: str
+    exchange: ExchangeAdmin, ledger_uri: str, tmp_path: Path
 ) -> None:
-    exchange.fault("latency", endpoint="SystemStatus", seconds=20)
-    callers = [
-        run_python(CALLER, ledger_uri, exchange.url, "Time", str(CALLS_EACH)) for _ in range(PROCESSES - 1)
-    ]
-    victim = run_python(CALLER, ledger_uri, exchange.url, "SystemStatus", "1")
+    stop = tmp_path / "stop"
+    exchange.fault("latency", endpoint="SystemStatus", seconds=30)
+    callers = [run_python(CALLER, ledger_uri, exchange.url, "Time", str(stop)) for _ in range(PROCESSES - 1)]
+    victim = run_python(CALLER, ledger_uri, exchange.url, "SystemStatus", str(stop))
     try:
-        deadline = time.monotonic() + 30
-        while not exchange.calls("SystemStatus"):
-            assert time.monotonic() < deadline, "the victim never called"
-            time.sleep(0.02)
+        wait_until(lambda: bool(exchange.calls("SystemStatus")), "the victim never called")
         victim.kill()
         killed_at = time.time()
+        before = len(exchange.calls())
+        wait_until(lambda: len(exchange.calls()) > before + 20, "the others do not go on")
+        stop.touch()
         for caller in callers:
             assert caller.wait(timeout=60) == 0, caller.communicate()[1]
     finally:
         for process in (victim, *callers):
             process.kill()
             process.communicate()
-    calls = exchange.calls()
-    assert len(calls) == CALLS_EACH * (PROCESSES - 1) + 1
-    arrivals = sorted(call["at"] for call in calls)
+    arrivals = sorted(call["at"] for call in exchange.calls())
+    assert len(arrivals) > 20
     assert min(b - a for a, b in pairwise(arrivals)) >= INTERVAL_S
-    after_kill = [at for at in arrivals if at > killed_at]
-    assert after_kill, "the victim was the last one: nothing shown"
-    assert after_kill[0] - killed_at < 2, "the victim's lock outlived it"
+    assert next(at for at in arrivals if at > killed_at) - killed_at < 10, "the victim's lock outlived it"
 
 
 def test_killed_holder_frees_the_slot(make_slot: Callable[..., CallSlot], ledger_uri: str) -> None:
@@ -186,6 +182,16 @@ def test_push_back_moves_everybody_and_never_nearer(make_slot: Callable[..., Cal
     began = time.monotonic()
     make_slot().push_back(0.8)
     make_slot().push_back(0.01)
+    assert enter(make_slot()) - began >= 0.8
+
+
+def test_push_back_from_inside_a_call_is_not_shortened_by_its_end(
+    make_slot: Callable[..., CallSlot],
+) -> None:
+    slot = make_slot()
+    with slot.hold():
+        began = time.monotonic()
+        slot.push_back(0.8)
     assert enter(make_slot()) - began >= 0.8
 
 
@@ -266,10 +272,7 @@ def test_one_connection_serves_all_calls_until_it_is_closed(
         enter(slot)
     assert len(backends(ledger_uri)) == 1
     slot.close()
-    deadline = time.monotonic() + 5
-    while backends(ledger_uri) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert backends(ledger_uri) == []
+    wait_until(lambda: backends(ledger_uri) == [], "the connection stays open")
     enter(slot)
 
 
@@ -304,6 +307,14 @@ def test_forked_child_leaves_its_parents_connection_alone(ledger_uri: str) -> No
     forker = run_python(FORKER, ledger_uri)
     _, errors = forker.communicate(timeout=30)
     assert forker.returncode == 0, errors
+
+
+def wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
+    """Wait at most a minute until something is so."""
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
 
 
 def backends(uri: str) -> list[int]:
