@@ -63,7 +63,7 @@ def deadlines(stack: Stack, run_id: str) -> list[bool]:
 
 def test_a_run_slower_than_its_deadline_is_told_once_and_again_when_it_has_ended_well(stack: Stack) -> None:
     stack.exchange.fault(
-        "latency", seconds=DEADLINE_S + 2 * AT_ONCE_S, endpoint="OHLC", ticker="ETHUSD", count=1
+        "latency", seconds=DEADLINE_S + AT_ONCE_S + SETTLED_S, endpoint="OHLC", ticker="ETHUSD", count=1
     )
     triggered_at = time.time()
     run_id = stack.api.trigger("slow_backfill", DAILY)
