@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from croniter import croniter
@@ -73,6 +74,7 @@ VALIDATE: Final = Schedule(
 SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, VALIDATE)}
 
 
+@lru_cache(maxsize=4096)
 def last_tick_before(cron: str, moment_s: int) -> int:
     """Return the newest tick of a schedule that is not after a moment.
 
@@ -85,6 +87,7 @@ def last_tick_before(cron: str, moment_s: int) -> int:
     return int(croniter(cron, start).get_prev(float))
 
 
+@lru_cache(maxsize=4096)
 def next_tick_after(cron: str, moment_s: int) -> int:
     """Return the first tick of a schedule later than a moment.
 

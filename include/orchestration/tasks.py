@@ -14,7 +14,6 @@ from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
 from include.ohlcv.names import LEDGER_CONN_ID
 from include.ohlcv.params import refuse_unknown_keys
 from include.orchestration.hooks import kraken, ledger, questdb
-from include.orchestration.slack import slack_channel
 from include.orchestration.telling import handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
 
@@ -42,6 +41,9 @@ def tell() -> None:
 
     Hung up as a teardown: it runs whatever happened before it, and a Slack that does not answer fails no run.
     """
+    # The Slack provider is slow to import, and every task instance imports this file.
+    from include.orchestration.slack import slack_channel  # noqa: PLC0415
+
     with ledger() as connection:
         deliver(connection, slack_channel(), now_s=int(time.time()))
 
