@@ -24,7 +24,7 @@ class RateLimiter:
     Real time counts here, not the exchange's clock: the limit is about traffic.
 
     :param is_on: whether anything is ever refused
-    Rule: facts/kraken.md section 8 (16 of 16 rapid calls passed; one call a second is always safe).
+    Rule: measured on the real exchange: 16 of 16 rapid calls passed; one call a second is always safe.
     """
 
     def __init__(self, *, is_on: bool) -> None:

@@ -29,7 +29,7 @@ def answer(
     :param since_s: rows that open before are left out, the running one never; None for all
     :param now_ns: the exchange's time
     :param faults: content faults that hit this call
-    Rule: facts/kraken.md section 2 as measured: 720 committed rows, then the running one whatever ``since``.
+    Rule: measured on the real exchange: 720 committed rows, then the running one whatever ``since``.
     """
     step_s = interval * 60
     if any(fault.kind == "stale" for fault in faults):
