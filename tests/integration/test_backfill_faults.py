@@ -220,6 +220,29 @@ def test_a_second_try_of_the_task_counts_as_one_attempt_of_the_gap(slow: World) 
     assert slow.result(planned)["gaps_failed"] == 1
 
 
+def test_a_pair_that_is_listed_and_yet_refused_is_asked_again_only_by_back_off(slow: World) -> None:
+    slow.exchange.fault("error", endpoint="OHLC", error="EQuery:Unknown asset pair", count=None)
+    due = [NOON_S + HOUR, NOON_S + HOUR + DAY]
+    for n_calls, moment in enumerate(due, start=1):
+        summary = slow.run(intervals=[21600])
+        gap = the_gap(slow)
+        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+        assert "Unknown asset pair" in gap["error_message"]
+        assert gap["next_attempt_s"] == moment
+        assert (summary["gaps_unfillable"], summary["raised"]) == (1, [])
+
+        slow.exchange.set_clock(moment - 1)
+        before = slow.contents()
+        assert slow.run(intervals=[21600])["gaps_standing"] == 1
+        assert slow.contents() == before
+        assert len(slow.exchange.calls("OHLC")) == n_calls
+        slow.exchange.set_clock(moment)
+
+    slow.exchange.clear_faults()
+    assert slow.run(intervals=[21600])["gaps_filled"] == 1
+    assert_complete(slow, SLOW)
+
+
 def test_one_series_that_fails_does_not_keep_the_next_from_its_turn(slow: World) -> None:
     slow.catalogue(["XBTUSD", "ETHUSD"])
     slow.exchange.fault("error", endpoint="OHLC", ticker="XBTUSD", error="EService:Busy", count=4)
