@@ -32,6 +32,7 @@ HEALTHY_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 # Twenty seconds on an idle machine of two cores; a busy one may take many times as long.
 START_TIMEOUT_S = 300.0
 HEALTH_POLL_S = 0.25
+LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class AirflowSettings:
     :ivar port: loopback port of UI and API
     :ivar database_uri: libpq URI of the metadata database
     :ivar connections: connection fields by connection id
+    :ivar more_dags: folder of DAGs that are loaded beside those of ``dags/``, if any
     """
 
     home: ModeHome
     port: int
     database_uri: str
     connections: Mapping[str, Mapping[str, Any]]
+    more_dags: Path | None = None
 
     @property
     def url(self) -> str:
@@ -91,6 +94,11 @@ class AirflowSettings:
         }
         for conn_id, fields in self.connections.items():
             values[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(fields)
+        if self.more_dags is not None:
+            values["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([
+                {"name": name, "classpath": LOCAL_BUNDLE, "kwargs": where}
+                for name, where in (("dags-folder", {}), ("more-dags", {"path": str(self.more_dags)}))
+            ])
         # The demo breaks the history of known pairs: another catalogue would not have them.
         assets_file = os.environ.get("OHLCV_ASSETS_FILE")
         if assets_file and self.home.mode != "demo":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 TIMEOUT_S = 30.0
 POLL_S = 0.5
@@ -106,8 +107,26 @@ class AirflowApi:
 
     def dag_run(self, dag_id: str, run_id: str) -> DagRun:
         """Return a run as it is now."""
-        run = self._send("GET", f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}")
-        return DagRun(dag_id, run_id, run["state"], _moment(run["start_date"]), _moment(run["end_date"]))
+        return _dag_run(self._send("GET", f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}"))
+
+    def dag_runs(self, dag_id: str) -> list[DagRun]:
+        """Return all runs of a DAG."""
+        return [_dag_run(run) for run in self._pages(f"dags/{quote(dag_id)}/dagRuns", "dag_runs")]
+
+    def forget_runs(self, dag_id: str) -> None:
+        """Delete the runs of a DAG, but for those that are running: Airflow keeps them."""
+        for run in self.dag_runs(dag_id):
+            if run.state != "running":
+                self._send("DELETE", f"dags/{quote(dag_id)}/dagRuns/{quote(run.run_id)}")
+
+    @contextmanager
+    def paused(self, dag_id: str) -> Iterator[None]:
+        """Keep a DAG from being started by its schedule."""
+        self._send("PATCH", f"dags/{quote(dag_id)}", {"is_paused": True})
+        try:
+            yield
+        finally:
+            self._send("PATCH", f"dags/{quote(dag_id)}", {"is_paused": False})
 
     def wait_for_run(
         self,
@@ -197,7 +216,7 @@ class AirflowApi:
             answer = self._session.request(method, address, json=body, timeout=TIMEOUT_S)
         if not answer.ok:
             raise AirflowApiError(f"{method} {path}: HTTP {answer.status_code} {answer.text[:2000]}")
-        result: dict[str, Any] = answer.json()
+        result: dict[str, Any] = answer.json() if answer.content else {}
         return result
 
     def _log_in(self) -> None:
@@ -205,6 +224,16 @@ class AirflowApi:
         if not answer.ok:
             raise AirflowApiError(f"log in as {self._login['username']}: HTTP {answer.status_code}")
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _dag_run(run: Mapping[str, Any]) -> DagRun:
+    return DagRun(
+        run["dag_id"],
+        run["dag_run_id"],
+        run["state"],
+        _moment(run["start_date"]),
+        _moment(run["end_date"]),
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

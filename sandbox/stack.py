@@ -15,7 +15,7 @@ import requests
 from sandbox import airflow
 from sandbox.airflow import AirflowSettings
 from sandbox.postgres import PostgresServer, is_postgres_running, start_postgres, stop_postgres
-from sandbox.processes import SandboxError, free_port, load_process, start_process, stop_all
+from sandbox.processes import ROOT, SandboxError, free_port, load_process, start_process, stop_all
 from sandbox.questdb import DATABASE, PASSWORD, USER, start_questdb, stop_questdb
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ LEDGER_DATABASE = "ohlcv"
 METADATA_DATABASE = "airflow"
 MIN_INTERVAL_S = 1.0
 CALL_TIMEOUT_S = 30
+DEMO_DAGS = ROOT / "sandbox" / "demo" / "dags"
 # The stand-in takes any webhook path; Slack's own have three parts.
 SLACK_WEBHOOK_PATH = "T00000000/B00000000/sandbox"
 
@@ -261,6 +262,7 @@ class Stack:
             port=self.state.ports["airflow"],
             database_uri=self.postgres.uri(METADATA_DATABASE),
             connections=self._connections(),
+            more_dags=DEMO_DAGS if self.home.mode == "demo" else None,
         )
 
     def _connections(self) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -46,6 +47,28 @@ class RunReport:
     result: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class WatchRun:
+    """One run of the scenes about what people are told.
+
+    :ivar scene: what it was to show
+    :ivar dag_id: which DAG
+    :ivar run_id: which run
+    :ivar state: ``success`` or ``failed``
+    :ivar seconds: from start_date to end_date of the run
+    :ivar n_messages: messages that Slack had got when it was over
+    :ivar result: what task ``result`` returned
+    """
+
+    scene: str
+    dag_id: str
+    run_id: str
+    state: str
+    seconds: float
+    n_messages: int
+    result: Mapping[str, Any]
+
+
 @dataclass
 class Report:
     """Everything the demo has to tell.
@@ -54,6 +77,7 @@ class Report:
     :ivar gaps_before: number of gaps by class, before
     :ivar gaps_after: number of gaps by class, after
     :ivar truth: figures of the comparison with the exchange
+    :ivar watch_runs: runs after that, in the order in which they ended
     :ivar slack: what the Slack stand-in got: at, kind, text
     :ivar remarks: what a reader should know, but is no fault
     :ivar problems: what was not as it should be, a sentence each
@@ -63,6 +87,7 @@ class Report:
     gaps_before: dict[str, int] = field(default_factory=dict)
     gaps_after: dict[str, int] = field(default_factory=dict)
     truth: dict[str, int] = field(default_factory=dict)
+    watch_runs: list[WatchRun] = field(default_factory=list)
     slack: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -108,11 +133,24 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
         truth.add_column(name.replace("_", " "), justify="right")
     truth.add_row(*(str(value) for value in report.truth.values()))
     console.print(truth)
-    for message in report.slack:
-        console.print(f"Slack: {message['text']}", markup=False)
+    _show_watch(report, console)
     for remark in report.remarks:
         console.print(f"Remark: {remark}", style="yellow", markup=False)
     for problem in report.problems:
         console.print(f"NOT AS IT SHOULD BE: {problem}", style="bold red", markup=False)
     if not report.problems:
         console.print("Everything is as it should be.", style="bold green")
+
+
+def _show_watch(report: Report, console: Console) -> None:
+    watch = Table(title="What people were told", title_justify="left")
+    for title in ("run", "scene", "state"):
+        watch.add_column(title)
+    for title in ("seconds", "messages so far"):
+        watch.add_column(title, justify="right")
+    for run in report.watch_runs:
+        watch.add_row(run.dag_id, run.scene, run.state, f"{run.seconds:.1f}", str(run.n_messages))
+    console.print(watch)
+    for message in report.slack:
+        at = datetime.fromtimestamp(message["at"], UTC)
+        console.print(f"Slack {at:%H:%M:%S} UTC, {message['kind']}: {message['text']}\n", markup=False)

@@ -7,7 +7,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-import requests
 from rich.console import Console
 
 from include.ohlcv.catalogue import read_catalogue
@@ -15,12 +14,15 @@ from sandbox.airflow_api import AirflowApi
 from sandbox.demo import checks
 from sandbox.demo.candles import Series, fetch_truth, read_stored, transactions
 from sandbox.demo.census import SeriesFacts, count_gaps
+from sandbox.demo.dag_ids import ALL_DAGS, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
 from sandbox.demo.preload import DAY_S, Preloaded, history_start_s, preload
 from sandbox.demo.report import Report, RunReport, show
 from sandbox.demo.truth import LedgerView, compare, ledger_digest, read_ledger
+from sandbox.demo.watch import Watch
 from sandbox.exchange_client import ExchangeAdmin
 from sandbox.questdb import start_questdb
 from sandbox.settings import ModeHome, sandbox_directory, write_atomically
+from sandbox.slack_client import SlackAdmin
 from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from sandbox.airflow_api import DagRun
     from sandbox.demo.candles import Candles
 
-TIER1_DAG = "backfill_tier1_daily"
-TIER2_DAG = "backfill_tier2_daily"
 INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
 LOOKBACK_S = 7 * DAY_S
 PROGRESS_S = 5.0
@@ -62,6 +62,30 @@ class Demo:
         """The simulator's admin client."""
         return ExchangeAdmin(self.stack.exchange_url)
 
+    @property
+    def api(self) -> AirflowApi:
+        """The client of Airflow's REST API."""
+        return AirflowApi(self.stack.airflow_url, "admin", self.stack.home.secrets().passwords["admin"])
+
+    def play(self) -> None:
+        """Show everything; note what happened and what was not as it should be."""
+        self.start()
+        api = self.api
+        api.wait_for_dags(ALL_DAGS)
+        for dag_id in ALL_DAGS:
+            # An earlier demo's runs belong to a ledger that is gone, but their ids would still be taken.
+            api.forget_runs(dag_id)
+        watch = Watch(api, self.exchange, SlackAdmin(str(self.stack.slack_url)), self.console)
+        # At a full hour the check would see the damage, and have it repaired, before the scenes do.
+        with api.paused(VALIDATE_DAG):
+            self.repair(api)
+            self.judge()
+            watch.repair_by_hand()
+        watch.show()
+        self.report.watch_runs = watch.runs
+        self.report.slack = [message.as_json() for message in watch.messages()]
+        self.report.problems += watch.problems
+
     def start(self) -> None:
         """Start everything with damaged history, and count the damage.
 
@@ -73,10 +97,11 @@ class Demo:
             self.stack.up(is_fresh=True, preload=self._preload)
         self.console.print(f"Everything runs after {time.monotonic() - started:.0f} s.")
 
-    def repair(self) -> None:
-        """Run both backfills, then TIER1 again; note what happened and what was not as it should be."""
-        api = AirflowApi(self.stack.airflow_url, "admin", self.stack.home.secrets().passwords["admin"])
-        api.wait_for_dags([TIER1_DAG, TIER2_DAG])
+    def repair(self, api: AirflowApi) -> None:
+        """Run both backfills, then TIER1 again; note what happened and what was not as it should be.
+
+        :param api: Airflow
+        """
         first = [self._run(api, TIER1_DAG), self._run(api, TIER2_DAG)]
         before = self._digests()
         repeated = self._run(api, TIER1_DAG)
@@ -102,11 +127,6 @@ class Demo:
         truth = compare((facts[series] for series in ledger.processed), ledger.unfillable)
         self.report.truth = truth.figures()
         self.report.problems += checks.truth_problems(truth)
-        answer = requests.get(f"{self.stack.slack_url}/admin/messages", timeout=10)
-        self.report.slack = [
-            {"at": message["at"], "kind": message["via"], "text": message["text"]}
-            for message in answer.json()["messages"]
-        ]
 
     def _preload(self) -> None:
         questdb = start_questdb(self.stack.questdb_directory)
@@ -197,9 +217,7 @@ def main() -> int:
     stack = Stack(ModeHome("demo"), Exchange())
     demo = Demo(stack, console)
     try:
-        demo.start()
-        demo.repair()
-        demo.judge()
+        demo.play()
     finally:
         is_exit = os.environ.get("DEMO_EXIT") == "1"
         if is_exit:

@@ -1,0 +1,10 @@
+"""Ids of the DAGs that the demo runs."""
+
+from __future__ import annotations
+
+TIER1_DAG = "backfill_tier1_daily"
+TIER2_DAG = "backfill_tier2_daily"
+VALIDATE_DAG = "validate_data_hourly"
+SLOW_DAG = "demo_slow_backfill"
+"""A backfill that only the demo has, with seconds to finish in."""
+ALL_DAGS = (TIER1_DAG, TIER2_DAG, VALIDATE_DAG, SLOW_DAG)

@@ -1,0 +1,76 @@
+"""What the demo's Slack was told, and about which incident."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+KINDS = {"🔴": "opened", "🔺": "grew", "✅": "recovered"}
+"""Kind of a message by the sign that its title begins with."""
+KEY_END = " · as of "
+ONCE = {"opened": 1, "recovered": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as a person got it.
+
+    :ivar at: when, wall clock, epoch seconds
+    :ivar kind: opened, grew or recovered; the way it came where that cannot be told
+    :ivar about: key of the incident, empty where that cannot be told
+    :ivar text: the whole text
+    """
+
+    at: float
+    kind: str
+    about: str
+    text: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the message as the report holds it."""
+        return {"at": self.at, "kind": self.kind, "text": self.text}
+
+
+def read_messages(posted: Iterable[Mapping[str, Any]]) -> list[Message]:
+    """Return what was posted as messages about incidents, in the given order.
+
+    :param posted: as the Slack stand-in keeps them
+    """
+    return [_read(one) for one in posted]
+
+
+def _read(posted: Mapping[str, Any]) -> Message:
+    text = posted["text"]
+    key, separator, _ = text[text.rfind("\n") + 1 :].partition(KEY_END)
+    return Message(
+        at=posted["at"],
+        kind=KINDS.get(text[:1], posted["via"]),
+        about=key if separator else "",
+        text=text,
+    )
+
+
+def message_problems(messages: Iterable[Message], expected: Collection[str]) -> list[str]:
+    """Judge what was told: one message when an incident opened, one when it was over, and no other.
+
+    Counted by incident: how many checks saw it does not matter, and the hourly one may have been among them.
+
+    :param messages: all messages of the demo
+    :param expected: keys of the incidents that the demo made
+    :return: a sentence each about what is not so
+    """
+    told: dict[str, Counter[str]] = {key: Counter() for key in expected}
+    for message in messages:
+        told.setdefault(message.about, Counter())[message.kind] += 1
+    problems = []
+    for key, kinds in told.items():
+        if key not in expected:
+            problems.append(f"Slack was told of {key or 'something unknown'}, which the demo did not cause")
+        elif kinds != ONCE:
+            got = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "none"
+            problems.append(f"{key} needs 1 message opened and 1 recovered, Slack got: {got}")
+    return problems

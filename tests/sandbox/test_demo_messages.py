@@ -1,0 +1,71 @@
+"""The demo's judgement of Slack: which message is about what, and how many there may be."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.ohlcv.alerts.texts import compose
+from include.ohlcv.incidents import IncidentClass, MessageKind, Trouble, key_of_run, open_incident
+from sandbox.demo.messages import Message, message_problems, read_messages
+
+NOW_S = 1_800_000_000
+RUN = key_of_run("some_dag")
+
+
+def posted(key: str, incident_class: IncidentClass, kind: MessageKind) -> dict[str, object]:
+    """Return a message of the product as the Slack stand-in keeps it."""
+    trouble = Trouble(key, incident_class, "something is wrong", NOW_S, {"XBTUSD": {}})
+    incident = open_incident(trouble, now_s=NOW_S)
+    return {"at": 1.5, "via": "webhook", "text": compose(incident, kind, as_of_s=NOW_S).text}
+
+
+def told(about: str, *kinds: str) -> list[Message]:
+    return [Message(0.0, kind, about, "") for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", list(MessageKind))
+@pytest.mark.parametrize(
+    ("key", "incident_class"), [("stale", IncidentClass.STALE), (RUN, IncidentClass.RUN)]
+)
+def test_a_message_tells_its_kind_and_its_incident(
+    key: str, incident_class: IncidentClass, kind: MessageKind
+) -> None:
+    (message,) = read_messages([posted(key, incident_class, kind)])
+    assert (message.kind, message.about) == (kind.value, key)
+    assert message.as_json() == {"at": 1.5, "kind": kind.value, "text": message.text}
+
+
+def test_another_message_is_of_the_kind_it_came_by() -> None:
+    (message,) = read_messages([{"at": 1.5, "via": "webhook", "text": "hello\nthere"}])
+    assert (message.kind, message.about) == ("webhook", "")
+
+
+def test_one_message_at_the_beginning_and_one_at_the_end_is_as_it_should_be() -> None:
+    messages = told("stale", "opened") + told(RUN, "opened", "recovered") + told("stale", "recovered")
+    assert message_problems(messages, ("stale", RUN)) == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "sentence"),
+    [
+        pytest.param([], "Slack got: none", id="nothing told"),
+        pytest.param(told("stale", "opened"), "Slack got: 1 opened", id="end not told"),
+        pytest.param(
+            told("stale", "opened", "opened", "recovered"), "2 opened, 1 recovered", id="told twice"
+        ),
+        pytest.param(
+            told("stale", "opened", "grew", "recovered"), "1 grew, 1 opened, 1 recovered", id="grown"
+        ),
+        pytest.param(
+            told("stale", "opened", "recovered") + told("at_risk", "opened"),
+            "told of at_risk",
+            id="something else told",
+        ),
+        pytest.param(
+            told("stale", "opened", "recovered") + told("", "webhook"), "something unknown", id="no incident"
+        ),
+    ],
+)
+def test_every_message_too_few_or_too_many_is_a_problem(messages: list[Message], sentence: str) -> None:
+    (problem,) = message_problems(messages, ("stale",))
+    assert sentence in problem
