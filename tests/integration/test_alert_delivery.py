@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import socket
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -512,6 +515,18 @@ def test_after_two_failures_in_a_row_the_others_wait(desk: Desk, webhook: SlackA
     assert len(webhook.posts()) == 2
 
 
+def test_failures_that_do_not_follow_each_other_do_not_stop_the_others(
+    desk: Desk, webhook: SlackAdmin
+) -> None:
+    webhook.fault("http", status=500)
+    webhook.fault("http", status=500, skip=1)
+    for n in range(5):
+        desk.see(failed(f"dag_{n}"))
+    with pytest.raises(DeliveryError, match="2 messages waiting"):
+        desk.deliver()
+    assert titles(webhook) == [f"🔴 dag_{n} failed" for n in (1, 3, 4)]
+
+
 def test_messages_go_out_oldest_first(desk: Desk, webhook: SlackAdmin) -> None:
     for n in (3, 1, 2):
         desk.see(failed(f"dag_{n}"))
@@ -602,6 +617,29 @@ def test_a_webhooks_error_names_the_connection_and_never_its_address(
     told = without_secrets(failed_delivery.value, caplog, webhook.webhook_url, "T0SANDBOX01", "secret")
     assert "connection slack_alerts: " in told
     assert said in told
+
+
+def test_not_even_a_debug_log_holds_the_webhooks_address(webhook: SlackAdmin) -> None:
+    webhook.fault("lost_answer")
+    script = """
+from include.ohlcv.errors import SlackAnswerLostError
+from include.orchestration.slack import SlackWebhookHook, slack_channel
+SlackWebhookHook(slack_webhook_conn_id="slack_alerts").log.debug("this log shows everything")
+try:
+    slack_channel().post("lost", [])
+except SlackAnswerLostError:
+    slack_channel().post("heard", [])
+"""
+    done = subprocess.run(  # noqa: S603 (the script above)
+        [sys.executable, "-c", script],
+        env={**os.environ, "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "this log shows everything" in done.stdout + done.stderr
+    assert "T0SANDBOX01" not in done.stdout + done.stderr
+    assert [message["text"] for message in webhook.messages()] == ["lost", "heard"]
 
 
 @pytest.mark.parametrize(

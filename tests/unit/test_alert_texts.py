@@ -359,6 +359,16 @@ def test_whatever_happened_the_message_keeps_slacks_and_discords_limits(
         assert re.findall(r"&(?!(?:amp|lt|gt);)", said) == []
 
 
+@pytest.mark.parametrize("kind", MessageKind)
+def test_names_of_every_length_up_to_the_limit_and_beyond_fit(kind: MessageKind) -> None:
+    for n in range(1, 52):
+        for length in (20, 35, 45, 60, 80):
+            subjects = {f"{i:0{length}}": late("TIER1", 33) for i in range(n)}
+            content = compose(stale(subjects), kind, as_of_s=LATER)
+            assert limits.complaints_about(content.blocks) == []
+            assert len(content.text) <= TEXT_CHARACTERS
+
+
 @quick
 @given(any_text, st.integers(1, 100))
 def test_a_cut_value_is_as_short_as_asked_and_never_cut_within_an_entity(value: str, limit: int) -> None:

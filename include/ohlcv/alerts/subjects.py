@@ -62,18 +62,19 @@ def told_names(names: Iterable[str], noun: str, limit: int) -> str:
     :param names: all subjects that it ever had
     :param noun: what they are, singular
     :param limit: most characters of the result
-    :return: escaped, for example ``2 tickers: ETHUSD, XBTUSD``; empty when there are none or too little room
+    :return: escaped, for example ``It was about 2 tickers: ETHUSD, XBTUSD.``; empty when there are none, or
+        too little room
     """
     ordered = sorted(names)
     if not ordered:
         return ""
-    begin = f"{counted(len(ordered), noun)}: "
+    begin, end = f"It was about {counted(len(ordered), noun)}: ", "."
     shown = ordered if len(ordered) <= MAX_NAMED else ordered[:N_WORST]
     items = [fitted(name, NAME_CHARACTERS) for name in shown]
     if len(shown) < len(ordered):
         items.append(f"and {len(ordered) - len(shown)} more")
-    rest = listed(items, limit - len(begin))
-    return begin + rest if rest else ""
+    named = listed(items, limit - len(begin) - len(end))
+    return f"{begin}{named}{end}" if named else ""
 
 
 def _worst_first(subject: Subject) -> tuple[float, str, str]:

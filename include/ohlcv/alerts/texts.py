@@ -184,8 +184,7 @@ def _assemble(
         if not is_over:
             return told_subjects(incident.trouble, limit)
         noun = NOUNS[incident.trouble.incident_class]
-        named = told_names(incident.told | incident.trouble.subjects.keys(), noun, limit)
-        return f"It was about {named}." if named else ""
+        return told_names(incident.told | incident.trouble.subjects.keys(), noun, limit)
 
     link = f"<{address}|Open the run in Airflow>" if address else ""
     sections = ["\n".join(notes), "\n".join(what), subjects(SECTION_CHARACTERS), "\n".join(then), link]
