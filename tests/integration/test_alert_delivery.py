@@ -371,14 +371,16 @@ def test_a_recovery_does_not_wait_for_an_opening_that_may_have_arrived(
 
 def test_a_repeat_goes_on_saying_so_while_it_is_edited(desk: Desk, bot: SlackAdmin) -> None:
     bot.fault("lost_answer")
-    desk.see(late("XBTUSD"))
+    desk.see(late(*TIER1))
     with pytest.raises(DeliveryError):
         desk.deliver()
     desk.deliver()
-    desk.tell(late("XBTUSD", hours=34))
-    lost, repeat = bot.messages()
-    assert (lost["n_edits"], repeat["n_edits"]) == (0, 1)
-    assert REPEAT in repeat["text"]
+    desk.tell(late(*TIER1, hours=34))
+    desk.tell(late(*TIER1, *TIER2))
+    assert desk.deliver().edited == 0
+    lost, repeat, growth = bot.messages()
+    assert (lost["n_edits"], repeat["n_edits"]) == (0, 2)
+    assert [REPEAT in one["text"] for one in (lost, repeat, growth)] == [False, True, False]
 
 
 @both_ways
@@ -730,6 +732,10 @@ def test_when_somebody_has_deleted_the_message_the_next_one_is_new(
     bot.reset()
     assert desk.tell(seen).sent == 1
     assert heard(bot) == [mark]
+    assert desk.rows("ts IS NULL, error") == [
+        (True, "connection slack_api: the older message is out of reach (message_not_found)"),
+        (False, None),
+    ]
 
 
 def test_when_somebody_has_deleted_the_message_it_is_not_edited_any_more(
