@@ -26,6 +26,9 @@ SOURCE_SHARE: Final = 0.8
 SOURCE_MINIMUM: Final = 5
 """A tier with fewer series says nothing about the source."""
 
+INTERVAL_WORDS: Final = {60: "hourly", 1440: "daily", 10080: "weekly"}
+"""How people call the candles of some intervals."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeState:
@@ -120,7 +123,8 @@ class Check:
         return Trouble(
             IncidentClass.STALE,
             IncidentClass.STALE,
-            f"candles of {self.interval_minutes} minutes are missing that should be here by now",
+            f"{INTERVAL_WORDS.get(self.interval_minutes, f'{self.interval_minutes}-minute')} candles are missing "
+            "that should be here by now",
             since_s=self.now_s - max(judgement.hours_overdue for _, judgement in lines) * HOUR_S,
             subjects={
                 standing.series.ticker: {

@@ -290,5 +290,6 @@ def test_table_of_another_definition_is_refused_and_the_column_named(
 
 def test_table_whose_deduplication_was_switched_off_is_refused(hook: QuestDBHook) -> None:
     hook.query(f"ALTER TABLE {TABLE} DEDUP DISABLE")
+    hook.wait_applied(TABLE)
     with pytest.raises(TableMismatchError, match="DEDUP"):
         hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)

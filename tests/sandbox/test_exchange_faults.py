@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,12 +107,13 @@ def test_maintenance_is_told_by_the_status_call_and_stops_all_others(exchange: E
 
 def test_latency_delays_one_call_and_no_other(exchange: ExchangeAdmin) -> None:
     exchange.fault("latency", seconds=0.6, endpoint="Time")
-    started = time.monotonic()
-    assert get(exchange).status_code == 200
-    assert time.monotonic() - started < 0.5
-    assert get(exchange, "Time").json()["error"] == []
-    call = exchange.calls("Time")[-1]
-    assert call["done_at"] - call["at"] >= 0.6
+    for _ in range(3):
+        assert get(exchange).status_code == 200
+        assert get(exchange, "Time").json()["error"] == []
+    durations = {name: [c["done_at"] - c["at"] for c in exchange.calls(name)] for name in ("OHLC", "Time")}
+    slowest = max(durations["Time"])
+    assert durations["Time"][0] == slowest >= 0.59
+    assert max(durations["OHLC"]) < slowest
 
 
 def test_a_fault_hits_only_its_endpoint_and_ticker_after_skipping_and_so_many_times(
