@@ -120,11 +120,11 @@ class Check:
         lines = self.those(Freshness.STALE, Freshness.NEVER_LOADED)
         if not lines:
             return None
+        candles = INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
         return Trouble(
             IncidentClass.STALE,
             IncidentClass.STALE,
-            f"{INTERVAL_WORDS.get(self.interval_minutes, f'{self.interval_minutes}-minute')} candles are missing "
-            "that should be here by now",
+            f"{candles} candles are missing that should be here by now",
             since_s=self.now_s - max(judgement.hours_overdue for _, judgement in lines) * HOUR_S,
             subjects={
                 standing.series.ticker: {
