@@ -39,7 +39,7 @@ LOCK_TIMEOUT_S: Final = 300.0
 MAX_HELD_WAIT_S: Final = 5.0
 """A longer wait is spent outside the lock, or the callers behind would run into their lock timeout."""
 
-LATEST_ARRIVAL_S: Final = 0.5
+LATEST_ARRIVAL_S: Final = 2.0
 """A call may need so long to reach the exchange (name lookup, TLS handshake, a busy machine) without the next
 one, on a connection that is open already, coming too close behind it. Reserved on top before the call, and
 given back after it as far as the call was faster: so a killed caller leaves the longer distance."""
