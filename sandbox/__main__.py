@@ -1,4 +1,4 @@
-"""Start, stop and look at the sandbox: ``python -m sandbox up|down|status|demo``."""
+"""Start, stop and use the sandbox: ``python -m sandbox up|down|status|demo|airflow``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sandbox.processes import SandboxError
 from sandbox.settings import MODES, USERS, Mode, ModeHome
@@ -94,6 +94,23 @@ def demo(_: Mode | None) -> int:
     return exit_code
 
 
+def airflow(arguments: Sequence[str]) -> NoReturn:
+    """Become Airflow's own command line, on the Airflow that runs.
+
+    :param arguments: for example ``dags trigger backfill_tier1_daily``
+    :raises SandboxError: if no mode runs
+    """
+    for mode in MODES:
+        home = ModeHome(mode)
+        if home.path.exists() and (stack := Stack(home)).services()["api-server"]:
+            environment = stack.airflow_environment()
+            # Log lines would stand in front of the JSON that `-o json` prints.
+            environment |= {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
+            command = [sys.executable, "-m", "airflow", *arguments]
+            os.execve(sys.executable, command, environment)  # noqa: S606 (the caller's own command line)
+    raise SandboxError("No Airflow runs: start it with `make up`.")
+
+
 def print_addresses(stack: Stack) -> None:
     """Print where to look and how to log in."""
     passwords = stack.home.secrets().passwords
@@ -117,10 +134,12 @@ def main(argv: Sequence[str]) -> int:
     :return: exit code; 1 with one sentence on stderr when something does not start
     """
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("command", choices=[*COMMANDS, "airflow"])
     parser.add_argument("--mode", choices=MODES, help="up: default live; down, status: default all")
-    arguments = parser.parse_args(argv)
     try:
+        if list(argv[:1]) == ["airflow"]:
+            airflow(argv[1:])  # all that follows belongs to Airflow
+        arguments = parser.parse_args(argv)
         return COMMANDS[arguments.command](arguments.mode)
     except SandboxError as error:
         print(error, file=sys.stderr)

@@ -256,6 +256,10 @@ class Stack:
         airflow.start_components(settings, self.state)
         self.home.save_state(self.state)
 
+    def airflow_environment(self) -> dict[str, str]:
+        """Return the environment in which Airflow's command line meets the running Airflow."""
+        return self._airflow_settings().environment()
+
     def _airflow_settings(self) -> AirflowSettings:
         return AirflowSettings(
             home=self.home,
