@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import requests
 
+from kraken_hooks.questdb import QuestDBHook
 from sandbox.questdb import start_questdb
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def test_keeps_data_and_ports_over(end: str, questdb_server: QuestDBServer, cand
     assert not questdb_server.is_running()
     questdb_server.start()
     assert (questdb_server.pg_port, questdb_server.http_port) == ports
+    # Acknowledged is not yet readable: a killed server applies its log only after it answers again.
+    QuestDBHook().wait_applied(candle_table)
     with questdb_server.connect() as connection:
         assert connection.execute("SELECT n FROM ohlcv").fetchall() == [(7,)]
 
