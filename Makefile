@@ -7,8 +7,10 @@ RUN := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PYTHON
 
-.PHONY: help setup demo up down status test e2e lint format clean
+.PHONY: help setup demo up down status test quick unit e2e lint format clean
 .DEFAULT_GOAL := help
+# Both kinds of tests want both cores.
+.NOTPARALLEL:
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +30,13 @@ down: setup ## Stop everything; the data stays
 status: setup ## Say what runs and where
 	@$(RUN) -m sandbox status
 
-test: setup ## Run the tests on the real services, all but the end-to-end ones (PYTEST_ARGS= adds arguments)
+test: quick e2e ## Run all tests
+
+quick: setup ## Run the tests on the real services, all but the end-to-end ones (PYTEST_ARGS= adds arguments)
 	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
+
+unit: setup ## Run the tests that need no service, in seconds (PYTEST_ARGS= adds arguments)
+	@$(RUN) -m pytest tests/unit $(PYTEST_ARGS)
 
 e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_ARGS= adds arguments)
 	@$(RUN) -m pytest -m slow tests/e2e $(PYTEST_ARGS)
