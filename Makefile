@@ -1,13 +1,14 @@
 # Every target does all the set-up it needs and may be run again; the second run installs nothing.
 PYTHON ?= python3
 PYTEST_ARGS ?=
+BENCH ?=
 RUN := .venv/bin/python
 
 # Without compiled bytecode each Airflow task starts more than twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PYTHON
 
-.PHONY: help setup demo up down status test quick unit e2e lint format clean
+.PHONY: help setup demo up down status test quick unit e2e bench lint format clean
 .DEFAULT_GOAL := help
 # Both kinds of tests want both cores.
 .NOTPARALLEL:
@@ -40,6 +41,9 @@ unit: setup ## Run the tests that need no service, in seconds (PYTEST_ARGS= adds
 
 e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_ARGS= adds arguments)
 	@$(RUN) -m pytest -m slow tests/e2e $(PYTEST_ARGS)
+
+bench: setup ## Measure ratios against the plainest way to do the same (BENCH="name ...": only these)
+	@$(RUN) -m bench $(BENCH)
 
 lint: setup ## Check format, lint rules and types
 	@$(RUN) -m ruff format --check .

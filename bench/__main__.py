@@ -1,0 +1,49 @@
+"""Run benchmarks: ``python -m bench [name ...]``; exit code 1 when a ratio misses its target."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from bench.tools.ratios import table_of, write_json
+from bench.tools.runner import UnknownBenchError, choose, measure, names_in
+from bench.tools.services import running_services
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESULTS = Path(__file__).resolve().parents[1] / ".sandbox" / "bench.json"
+LOG_WIDTH = 160
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run benchmarks, show their ratios and keep them in ``.sandbox/bench.json``.
+
+    :param argv: names; empty = all
+    :return: exit code: 0 all targets met, 1 one missed, 2 an unknown name
+    """
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(names_in())}")
+    arguments = parser.parse_args(argv)
+    try:
+        names = choose(arguments.names, names_in())
+    except UnknownBenchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    console = Console()
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    with running_services(lambda text: console.print(text, style="dim", highlight=False)) as services:
+        results = list(measure(names, services))
+    console.print(table_of(results))
+    write_json(RESULTS, results)
+    console.print(f"Written to {RESULTS}", style="dim", highlight=False)
+    return 0 if all(ratio.is_met for measured in results for ratio in measured.ratios) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

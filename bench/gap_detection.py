@@ -1,0 +1,199 @@
+"""Gap detection with the ledger against the bare statement that finds the holes.
+
+Detection reads the ledger of every series, asks the candle table, judges every series, and writes what is
+new. The bare statement is the same SQL without ledger and judgement, sent by the same hook; its span branch
+alone counts, and says first and last candle, but not where a candle is missing.
+
+* ``damaged, new``: candles are missing in a quarter of the series, in three places each; the run that finds
+  them for the first time and writes them into the ledger.
+* ``damaged, known``: the run after it.
+* ``nothing missing``: every candle is there and the series are known, as on most days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+
+from bench.tools.invented import NOTHING, invent_candles, tickers
+from bench.tools.ratios import Ratio
+from bench.tools.timing import best_ms
+from include.ohlcv.catalogue import CatalogueEntry
+from include.ohlcv.detect import Scan, read_scan
+from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
+from include.ohlcv.ledger.run_rows import start_run
+from include.ohlcv.ledger.session import RunKey, connect
+from include.ohlcv.params import BackfillRequest
+from include.ohlcv.statements import statement
+from include.ohlcv.store import MICROSECONDS
+from include.ohlcv.survey import carry_out
+
+if TYPE_CHECKING:
+    from bench.tools.services import Services
+    from include.ohlcv.ledger.session import Connection
+    from include.ohlcv.survey import Survey
+    from kraken_hooks.questdb import QuestDBHook
+
+TARGET: Final = 1.5
+END_S: Final = 1_795_392_000
+"""2026-11-23, on the grid of every interval measured."""
+
+DAMAGE: Final = "pair.x % 4 = 1 AND (bucket.x % 400 BETWEEN 100 AND 104) AND bucket.x BETWEEN 1000 AND 2100"
+"""In a quarter of the pairs, three times five candles."""
+
+RUNS = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much there is.
+
+    :ivar name: for the ratio
+    :ivar pairs: tickers
+    :ivar days: history
+    :ivar intervals: candle lengths, minutes
+    """
+
+    name: str
+    pairs: int
+    days: int
+    intervals: tuple[int, ...]
+
+
+SCALES: Final = (
+    Scale("14M rows, 60 series", pairs=10, days=755, intervals=(1, 5, 15, 60, 240, 1440)),
+    Scale("26M rows, 2,800 series", pairs=1400, days=743, intervals=(60, 1440)),
+)
+
+
+def run(services: Services) -> list[Ratio]:
+    """Measure at both scales.
+
+    :param services: what it works with
+    :return: the ratios
+    """
+    return [ratio for scale in SCALES for ratio in measure(services, scale)]
+
+
+def measure(services: Services, scale: Scale) -> list[Ratio]:
+    """Measure one scale, damaged and whole.
+
+    :param services: what it works with
+    :param scale: how much there is
+    :return: three ratios
+    """
+    request = BackfillRequest(
+        tier="ALL",
+        intervals=list(scale.intervals),
+        lookback_days=7,
+        max_gaps_per_asset=10,
+        tickers=None,
+        retry_failed=False,
+    )
+    hook = _stored(services, scale, DAMAGE)
+    bare, span_only = _bare(scale)
+    bare_ms = best_ms(lambda: hook.query(bare, {"until": END_S * MICROSECONDS}))
+    found: list[float] = []
+    for _ in range(3):
+        with connect(_ledger(services, scale, hook, request)) as connection:
+            found.append(best_ms(lambda: detect(connection, hook, request), times=1))
+            gaps = _count_gaps(connection)
+            known_ms = best_ms(lambda: detect(connection, hook, request), times=3)
+    new_ms = min(found)
+    hook = _stored(services, scale, NOTHING)
+    span_ms = best_ms(lambda: hook.query(span_only, {"until": END_S * MICROSECONDS}))
+    with connect(_ledger(services, scale, hook, request)) as connection:
+        detect(connection, hook, request)
+        whole_ms = best_ms(lambda: detect(connection, hook, request))
+    return [
+        Ratio(
+            f"{scale.name}: damaged, new / statement",
+            new_ms / bare_ms,
+            TARGET,
+            details={"detect_ms": new_ms, "statement_ms": bare_ms, "gaps": gaps},
+        ),
+        Ratio(
+            f"{scale.name}: damaged, known / statement",
+            known_ms / bare_ms,
+            TARGET,
+            details={"detect_ms": known_ms, "statement_ms": bare_ms},
+        ),
+        Ratio(
+            f"{scale.name}: nothing missing / span branch",
+            whole_ms / span_ms,
+            TARGET,
+            details={"detect_ms": whole_ms, "span_ms": span_ms},
+        ),
+    ]
+
+
+def detect(connection: Connection, hook: QuestDBHook, request: BackfillRequest) -> Survey:
+    """Do what task ``detect_gaps`` does.
+
+    :param connection: the ledger
+    :param hook: hook of the candle store
+    :param request: params of the run
+    :return: what was looked at
+    """
+    key = RunKey("backfill_tier1_daily", f"bench_{next(RUNS)}")
+    start_run(connection, key, now_s=END_S, tier=request.tier, intervals=request.intervals)
+    assets = read_assets(connection, tickers=None, tier=request.tier)
+    sql = _rendered(request.intervals)
+
+    def scan() -> Scan:
+        return read_scan(hook.query(sql, {"until": END_S * MICROSECONDS}))
+
+    return carry_out(connection, hook, key, request, assets, scan, now_s=END_S)
+
+
+def _rendered(intervals: Any) -> str:
+    template = jinja2.Template(statement("questdb", "detect_gaps"))
+    text: str = template.render(params={"intervals": intervals, "tickers": None})
+    return text
+
+
+def _bare(scale: Scale) -> tuple[str, str]:
+    """Return the statement, and its span branch alone."""
+    whole = _rendered(scale.intervals)
+    return whole, whole.rpartition("UNION ALL\n")[2]
+
+
+def _stored(services: Services, scale: Scale, without: str) -> QuestDBHook:
+    hook = services.empty_candle_store()
+    rows = sum(
+        invent_candles(
+            services.questdb,
+            hook,
+            pairs=scale.pairs,
+            interval_minutes=minutes,
+            covered=(END_S - scale.days * 86400, END_S),
+            without=without,
+        )
+        for minutes in scale.intervals
+    )
+    services.say(f"  {scale.name}: {rows:,} rows stored")
+    return hook
+
+
+def _ledger(services: Services, scale: Scale, hook: QuestDBHook, request: BackfillRequest) -> str:
+    """Return a ledger that knows the series and their starts, and no gap."""
+    uri = services.new_ledger()
+    with connect(uri) as connection:
+        sync_catalogue(
+            connection,
+            [
+                CatalogueEntry(ticker=ticker, base=ticker[:-3], quote="USD", tier="TIER1")
+                for ticker in tickers(scale.pairs)
+            ],
+        )
+        detect(connection, hook, request)
+        connection.execute("TRUNCATE gap_records, gap_outcomes")
+    return uri
+
+
+def _count_gaps(connection: Connection) -> int:
+    (row,) = connection.execute("SELECT count(*) AS n FROM gap_records").fetchall()
+    return int(row["n"])
