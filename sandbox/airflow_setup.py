@@ -1,6 +1,6 @@
 """Prepare Airflow's metadata database: ``python -m sandbox.airflow_setup``.
 
-One process for both commands, since importing Airflow takes longer than the commands themselves.
+One process for all commands, since importing Airflow takes longer than the commands themselves.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ DONE = "Metadata database and pools are ready"
 
 
 def main() -> None:
-    """Run ``airflow db migrate`` and ``airflow pools import pools.json``; both may be repeated."""
-    from airflow.cli.cli_parser import get_parser  # noqa: PLC0415 (seconds; POOLS_FILE is imported elsewhere)
+    """Do for Airflow itself what every deployment does; may be repeated."""
+    # Airflow takes seconds to import; POOLS_FILE is imported elsewhere.
+    from include.orchestration.set_up import prepare_airflow  # noqa: PLC0415
 
-    parser = get_parser()
-    for command in (["db", "migrate"], ["pools", "import", str(POOLS_FILE)]):
-        arguments = parser.parse_args(command)
-        arguments.func(arguments)
+    prepare_airflow()
     print(DONE)
 
 

@@ -17,6 +17,10 @@ class WrongExchangeError(OhlcvError):
     """The ledger belongs to another exchange than the connection points at."""
 
 
+class SetUpError(OhlcvError):
+    """An installation lacks something; the message says what to provide."""
+
+
 class ReadBackError(OhlcvError):
     """QuestDB returned other candles than were written."""
 
