@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from include.ohlcv.grid import floor_s
 from include.ohlcv.intervals import HOUR_S, step_s
-from include.ohlcv.schedules import backfill_cron, next_tick_after
+from include.ohlcv.schedules import backfill_cron, last_tick_before, next_tick_after
 
 if TYPE_CHECKING:
     from include.ohlcv.gaps import Series
 
 GRACE_S: Final = 1800
 """A scheduled run has this long to bring what it is due to bring, seconds."""
+
+DEFAULT_HOURS: Final = 24
+"""A bucket of a series that no scheduled backfill covers is due so many hours after its close."""
 
 
 class Freshness(StrEnum):
@@ -76,6 +80,22 @@ def due_s(tier: str, interval_minutes: int, close_s: int, *, hours: int) -> int:
     if cron is None:
         return close_s + hours * HOUR_S
     return next_tick_after(cron, close_s) + GRACE_S
+
+
+def due_end_s(tier: str, interval_minutes: int, now_s: int, *, hours: int = DEFAULT_HOURS) -> int:
+    """Return up to where a series should be stored: :func:`due_s` read backwards.
+
+    :param tier: the asset's tier
+    :param interval_minutes: candle length, minutes
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param hours: limit for series that no scheduled backfill covers, hours
+    :return: close of the newest bucket that is due, on the grid, epoch seconds UTC
+    """
+    cron = backfill_cron(tier, interval_minutes)
+    if cron is None:
+        return floor_s(now_s - hours * HOUR_S, interval_minutes)
+    # A run at the very close of a bucket need not bring it.
+    return floor_s(last_tick_before(cron, now_s - GRACE_S) - 1, interval_minutes)
 
 
 def judge(standing: Standing, *, now_s: int, hours: int) -> Judgement:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from include.ohlcv.catalogue import TICKER_PATTERN, TIERS
 from include.ohlcv.errors import BadRequestError
+from include.ohlcv.freshness import DEFAULT_HOURS
 from include.ohlcv.intervals import INTERVALS
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def validation_schemas() -> dict[str, Schema]:
             "type": "integer",
             "minimum": 1,
             "maximum": 8760,
-            "default": 24,
+            "default": DEFAULT_HOURS,
             "title": "Hours",
             "description": "A newest candle that closed longer ago is old.",
         },

@@ -2,7 +2,9 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from jinja2 import Environment, StrictUndefined
 
 SQL_FOLDER: Final = Path(__file__).resolve().parents[1] / "sql"
 
@@ -17,3 +19,18 @@ def statement(server: Literal["postgres", "questdb"], name: str) -> str:
     :raises FileNotFoundError: if there is no such file
     """
     return (SQL_FOLDER / server / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def rendered(server: Literal["postgres", "questdb"], name: str, **params: Any) -> str:
+    """Return the text of a statement whose shape depends on how many values it takes.
+
+    :param server: which server it is written for
+    :param name: file name without ``.sql``
+    :param params: numbers and fixed words for the template; values from data are driver parameters
+    :return: SQL with ``%(name)s`` markers
+    :raises FileNotFoundError: if there is no such file
+    :raises jinja2.UndefinedError: if the template asks for a param that is not given
+    """
+    # SQL is no HTML: nothing from data goes through the template.
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    return environment.from_string(statement(server, name)).render(**params)

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, chain, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.ohlcv.backfill import fill_item, plan_run
-from include.ohlcv.completeness import figures
+from include.ohlcv.completeness.published import run_figures
 from include.ohlcv.exchange import open_run
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.names import KRAKEN_POOL
@@ -78,7 +78,7 @@ def publish(*, outlet_events: Any = None) -> None:
     """Attach the completeness figures of the run to an event of the candles' asset."""
     run, request = _asked()
     with ledger() as connection:
-        complete = figures(connection, questdb(), run, request)
+        complete = run_figures(connection, questdb(), run, request)
     if complete is None:
         raise AirflowSkipException("the run processed no series")
     outlet_events[CANDLES].extra = complete

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.ohlcv.freshness import GRACE_S, Freshness, Standing, due_s, judge
+from include.ohlcv.freshness import GRACE_S, Freshness, Standing, due_end_s, due_s, judge
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import floor_s
 from include.ohlcv.intervals import DAY_S, HOUR_S, MINUTE_S, step_s
@@ -103,3 +103,18 @@ def test_a_series_never_loaded_alarms_when_the_first_candle_since_it_was_added_i
 def test_a_pair_that_left_the_exchange_is_told_apart_whatever_its_candles() -> None:
     gone = standing(MIDNIGHT - 90 * DAY_S, is_gone=True)
     assert judge(gone, now_s=MIDNIGHT, hours=24).freshness is Freshness.GONE
+
+
+@pytest.mark.parametrize("tier", ["TIER1", "TIER2", "TIER3"])
+@pytest.mark.parametrize("minutes", [60, 240, 1440, 10080])
+def test_what_is_due_ends_with_the_newest_bucket_whose_time_has_come(tier: str, minutes: int) -> None:
+    step = step_s(minutes)
+    for now_s in range(MIDNIGHT - 600, MIDNIGHT + 8 * DAY_S, 1800):
+        for moment_s in (now_s, now_s + 1, now_s + 599):
+            end_s = due_end_s(tier, minutes, moment_s, hours=24)
+            assert end_s % step == 0
+            assert (
+                due_s(tier, minutes, end_s, hours=24)
+                <= moment_s
+                < due_s(tier, minutes, end_s + step, hours=24)
+            )

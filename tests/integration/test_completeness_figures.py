@@ -1,0 +1,262 @@
+"""For any damaged history: the figures of series and cells are what a recount of the raw rows gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from include.ohlcv.completeness import (
+    STATES,
+    CellState,
+    Figures,
+    Period,
+    cells,
+    lines_of,
+    series_figures,
+    together,
+)
+from include.ohlcv.completeness.buckets import Kind
+from include.ohlcv.completeness.sheets import read_sheets
+from include.ohlcv.gaps import Series
+from include.ohlcv.intervals import DAY_S, HOUR_S, step_s
+from include.ohlcv.ledger.asset_rows import read_assets
+from include.ohlcv.ledger.session import connect
+from include.ohlcv.statements import statement
+from kraken_hooks.questdb import QuestDBHook
+from tests.integration.damage import (
+    EVIDENCE,
+    MISSING,
+    NOW,
+    TIERS,
+    Damaged,
+    History,
+    candle,
+    histories,
+    of_kind,
+    recount,
+    spoil,
+)
+
+if TYPE_CHECKING:
+    from include.ohlcv.completeness import Cells, Line
+    from include.ohlcv.ledger.session import Connection
+    from include.ohlcv.ranges import Range
+
+XBT = Series("AAAUSD", 60)
+INSERT = statement("questdb", "insert_candle")
+MIDNIGHT = NOW // DAY_S * DAY_S
+
+few = settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture
+def questdb(candle_table: str) -> QuestDBHook:
+    del candle_table
+    return QuestDBHook(questdb_conn_id="questdb_default")
+
+
+def all_lines(connection: Connection, *intervals: int) -> list[Line]:
+    return lines_of(read_assets(connection, tickers=None, tier="ALL"), list(intervals))
+
+
+def figures_of(dsn: str, questdb: QuestDBHook, *intervals: int) -> dict[Series, Figures]:
+    with connect(dsn) as connection:
+        return series_figures(connection, questdb, all_lines(connection, *intervals), now_s=NOW)
+
+
+def cells_of(dsn: str, questdb: QuestDBHook, covered: Range, period: Period, *intervals: int) -> Cells:
+    with connect(dsn) as connection:
+        return cells(connection, questdb, all_lines(connection, *intervals), covered, period, now_s=NOW)
+
+
+@few
+@given(history=histories(60, 1440, 10080))
+def test_the_figures_of_a_series_are_what_the_raw_rows_give(
+    ledger_uri: str, questdb: QuestDBHook, history: History
+) -> None:
+    spoil(ledger_uri, questdb, history)
+
+    found = figures_of(ledger_uri, questdb, 60, 1440, 10080)
+
+    assert set(found) == {one.series for one in history.series}
+    for one in history.series:
+        counted, figures = recount(ledger_uri, questdb, one.series), found[one.series]
+        step = step_s(one.series.interval_minutes)
+        missing = of_kind(counted, *MISSING)
+        saveable = of_kind(counted, "fillable", "expiring")
+        stored = sorted(one.open_s(bucket) for bucket in one.stored)
+        assert figures == Figures(
+            n_series=1,
+            stored=len(of_kind(counted, "stored")),
+            proven={evidence: len(of_kind(counted, evidence)) for evidence in EVIDENCE},
+            fillable=len(of_kind(counted, "fillable")),
+            expiring=len(of_kind(counted, "expiring")),
+            unfillable=len(of_kind(counted, "unfillable")),
+            pending=len(of_kind(counted, "pending")),
+            restated=len({one.open_s(bucket) for bucket in one.restated} & set(of_kind(counted, "stored"))),
+            strays=0,
+            first_s=stored[0] if stored else None,
+            last_s=stored[-1] if stored else None,
+            oldest_missing_s=missing[0] if missing else None,
+            next_expiry_s=saveable[0] + 720 * step if saveable else None,
+        )
+        assert figures.expected + figures.pending == len(counted)
+
+
+@few
+@given(
+    history=histories(60, 1440),
+    period=st.sampled_from(Period),
+    begins=st.integers(-45, 2),
+    n_days=st.integers(1, 40),
+)
+def test_the_cells_of_a_range_are_what_the_raw_rows_give(
+    ledger_uri: str, questdb: QuestDBHook, history: History, period: Period, begins: int, n_days: int
+) -> None:
+    spoil(ledger_uri, questdb, history)
+    covered = MIDNIGHT + begins * DAY_S, MIDNIGHT + (begins + n_days) * DAY_S
+
+    found = cells_of(ledger_uri, questdb, covered, period, 60, 1440)
+
+    assert found.periods[0][0] <= covered[0] < covered[1] <= found.periods[-1][1]
+    assert found.state.shape == (len(TIERS) * 2, len(found.periods))
+    for row, line in enumerate(found.lines):
+        counted = recount(ledger_uri, questdb, line.series)
+        for column, within in enumerate(found.periods):
+            for name in ("stored", "fillable", "expiring", "unfillable", "pending"):
+                counts = getattr(found, name)
+                assert counts[row, column] == len(of_kind(counted, name, within=within)), (name, line, within)
+            assert found.proven_empty[row, column] == len(of_kind(counted, *EVIDENCE, within=within))
+            is_outside = STATES[found.state[row, column]] is CellState.OUTSIDE
+            assert is_outside == (not [open_s for open_s in counted if within[0] <= open_s < within[1]])
+
+
+@few
+@given(history=histories(60))
+def test_cells_over_all_time_add_up_to_the_figures(
+    ledger_uri: str, questdb: QuestDBHook, history: History
+) -> None:
+    spoil(ledger_uri, questdb, history)
+
+    figures = together(figures_of(ledger_uri, questdb, 60).values())
+    found = cells_of(ledger_uri, questdb, (NOW - 1100 * HOUR_S, NOW), Period.WEEK, 60)
+
+    names = ("stored", "proven_empty", "missing", "expected", "pending", "restated", "expiring")
+    assert {name: int(getattr(found, name).sum()) for name in names} == {
+        name: getattr(figures, name) for name in names
+    }
+
+
+@pytest.mark.parametrize(("max_buckets", "n_sheets"), [(3000, 1), (2000, 2), (1, 3)])
+def test_many_series_come_in_several_sheets_that_together_say_the_same(
+    ledger_uri: str, questdb: QuestDBHook, max_buckets: int, n_sheets: int
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(Series(t, 60), -900, {-5, -800}) for t in TIERS], {}))
+    with connect(ledger_uri) as connection:
+        lines = all_lines(connection, 60)
+
+        found = list(read_sheets(connection, questdb, lines, None, now_s=NOW, max_buckets=max_buckets))
+
+    assert len(found) == n_sheets
+    assert [line for sheet in found for line in sheet.lines] == lines
+    assert [int((sheet.kinds == Kind.STORED).sum()) for sheet in found] == {1: [6], 2: [4, 2], 3: [2, 2, 2]}[
+        n_sheets
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "day", "state"),
+    [
+        pytest.param(Damaged(XBT, -900, set(range(-900, 0))), -1, "complete", id="all hours stored"),
+        pytest.param(
+            Damaged(XBT, -900, set(range(-900, -20)) | set(range(-15, 0))), -1, "fillable", id="a young hole"
+        ),
+        pytest.param(
+            Damaged(XBT, -900, set(range(-900, -718)) | set(range(-717, 0))),
+            -30,
+            "expiring",
+            id="forgotten soon",
+        ),
+        pytest.param(
+            Damaged(XBT, -900, set(range(-900, -780)) | set(range(-770, 0))), -32, "unfillable", id="too old"
+        ),
+        pytest.param(Damaged(XBT, None, set()), -3, "not_loaded", id="never loaded"),
+        pytest.param(
+            Damaged(XBT, -900, set(range(-900, -40)) | set(range(-10, 0)), [(-40, -10, "trades")]),
+            -1,
+            "proven_empty",
+            id="no trades all day",
+        ),
+        pytest.param(
+            Damaged(XBT, -900, set(range(-900, 0)), restated={-20}), -1, "restated", id="another version seen"
+        ),
+        pytest.param(Damaged(XBT, -900, set(range(-900, -9))), 0, "pending", id="today, before the next run"),
+        pytest.param(Damaged(XBT, -900, set(range(-900, 0))), 1, "outside", id="tomorrow"),
+        pytest.param(Damaged(XBT, -900, set(range(-900, 0))), -40, "outside", id="before the series begins"),
+        pytest.param(
+            Damaged(XBT, -100, set(range(-100, 0)), [(-30, -10, "ohlc")]),
+            -1,
+            "complete",
+            id="stored and proven counts as stored",
+        ),
+    ],
+)
+def test_a_cell_says_what_asks_for_action_soonest(
+    ledger_uri: str, questdb: QuestDBHook, damaged: Damaged, day: int, state: str
+) -> None:
+    spoil(ledger_uri, questdb, History([damaged], {}))
+    covered = MIDNIGHT + day * DAY_S, MIDNIGHT + (day + 1) * DAY_S
+
+    found = cells_of(ledger_uri, questdb, covered, Period.DAY, 60)
+
+    assert STATES[found.state[0, 0]] == state
+
+
+def test_days_between_weekly_candles_repeat_the_candle_that_covers_them(
+    ledger_uri: str, questdb: QuestDBHook
+) -> None:
+    weekly = Series("CCCUSD", 10080)
+    spoil(ledger_uri, questdb, History([Damaged(weekly, -4, {-4, -2, -1})], {}))
+    newest_end = NOW // (7 * DAY_S) * 7 * DAY_S
+    covered = newest_end - 25 * DAY_S, newest_end + 3 * DAY_S
+
+    found = cells_of(ledger_uri, questdb, covered, Period.DAY, 10080)
+
+    row = [line.series for line in found.lines].index(weekly)
+    states = [STATES[number] for number in found.state[row].tolist()]
+    assert states == ["complete"] * 4 + ["fillable"] * 7 + ["complete"] * 14 + ["outside"] * 3
+
+
+def test_a_candle_off_the_grid_is_counted_as_a_stray_and_nowhere_else(
+    ledger_uri: str, questdb: QuestDBHook
+) -> None:
+    damaged = Damaged(XBT, -10, {-10, -9})
+    spoil(ledger_uri, questdb, History([damaged], {}))
+    before = figures_of(ledger_uri, questdb, 60)[XBT]
+    stray = candle(XBT, damaged.open_s(-5) + 60)
+    questdb.write_batch("ohlcv", INSERT, [stray])
+
+    after = figures_of(ledger_uri, questdb, 60)[XBT]
+
+    assert (before.strays, after.strays) == (0, 1)
+    assert (before.stored, before.missing) == (after.stored, after.missing)
+
+
+def test_empty_databases_have_figures_of_nothing(ledger_uri: str, questdb: QuestDBHook) -> None:
+    spoil(ledger_uri, questdb, History([], {}))
+
+    found = figures_of(ledger_uri, questdb, 60)[XBT]
+
+    assert (found.stored, found.is_loaded, found.verified_pct) == (0, False, 0.0)
+    assert found.missing + found.pending == 720
+    with connect(ledger_uri) as connection:
+        assert series_figures(connection, questdb, [], now_s=NOW) == {}
