@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FILES = sorted(SQL_FOLDER.glob("*/*.sql"))
 NOT_SQL = re.compile(r"--[^\n]*|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
-DRIVER_PARAMETER = re.compile(r"%\(\w+\)s")
+DRIVER_PARAMETER = re.compile(r"%\(\w+\)s|%%")
 HEADERS = {"postgres": "PostgreSQL. ", "questdb": "QuestDB. "}
 
 every_file = pytest.mark.parametrize(
