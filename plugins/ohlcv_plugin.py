@@ -1,4 +1,4 @@
-"""The Airflow plugin of this project: the reference that the deadlines of its DAGs count from.
+"""The Airflow plugin of this project: its pages, and the reference that the deadlines of its DAGs count from.
 
 Airflow executes this file under its bare name, so classes that it stores by path live elsewhere.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 from airflow.plugins_manager import AirflowPlugin
 
 from include.orchestration.deadlines import RunDue
+from include.orchestration.pages.asgi import Pages
+
+ICONS = {"icon": "ohlcv/static/icon.svg", "icon_dark_mode": "ohlcv/static/icon-dark.svg"}
 
 
 class OhlcvPlugin(AirflowPlugin):
@@ -15,3 +18,15 @@ class OhlcvPlugin(AirflowPlugin):
 
     name = "ohlcv"
     deadline_references = [RunDue]  # noqa: RUF012 (declared without ClassVar by Airflow)
+    fastapi_apps = [{"app": Pages(), "url_prefix": "/ohlcv", "name": "Kraken candles"}]  # noqa: RUF012
+    # Addresses are relative: Airflow may stand below a path.
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Candles",
+            "href": "ohlcv/gaps",
+            "destination": "nav",
+            "nav_top_level": True,
+            "url_route": "candles",
+            **ICONS,
+        },
+    ]

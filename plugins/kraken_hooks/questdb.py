@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -66,6 +66,7 @@ class QuestDBHook(PostgresHook):
     default_conn_name = "questdb_default"
     conn_type = "questdb"
     hook_name = "QuestDB"
+    connecting: ClassVar[Mapping[str, int]] = CONNECTING
     ignored_extra_options = PostgresHook.ignored_extra_options | {"http_port", "apply_timeout_s"}
 
     def get_conn(self) -> Any:
@@ -81,7 +82,7 @@ class QuestDBHook(PostgresHook):
         if self.options:
             extra["options"] = self.options
         arguments: dict[str, Any] = {
-            **CONNECTING,
+            **self.connecting,
             **extra,
             "host": fields.host,
             "port": fields.port or PG_PORT,

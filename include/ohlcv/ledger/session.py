@@ -33,18 +33,19 @@ class RunKey(NamedTuple):
 
 
 @contextmanager
-def connect(dsn: str) -> Iterator[Connection]:
+def connect(dsn: str, *, timeout_s: int = 10) -> Iterator[Connection]:
     """Open a connection in autocommit; transactions are opened where they are needed.
 
     :param dsn: libpq URI or DSN of the ledger's database
+    :param timeout_s: how long to wait for the server, seconds, >= 2
     :return: context manager of the connection, rows as dicts; closing frees its session locks
-    :raises psycopg.OperationalError: if the server cannot be reached within 10 s
+    :raises psycopg.OperationalError: if the server cannot be reached in time
     """
     connection: Connection = psycopg.connect(
         dsn,
         autocommit=True,
         row_factory=dict_row,
-        connect_timeout=10,
+        connect_timeout=timeout_s,
         keepalives_idle=30,
         application_name="ohlcv",
     )

@@ -1,0 +1,1 @@
+"""The pages in Airflow's UI: coverage, gaps, incidents, their JSON twins, and what can be started."""

@@ -1,0 +1,75 @@
+"""The shopping list: releases by quarter, and CSV that no spreadsheet runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.ohlcv.shopping import COLUMNS, ShoppingItem, quarters, safe_cell, shopping_csv, shopping_text
+from tests.unit.builders import DAY, at, quick
+
+ITEM = ShoppingItem(
+    file="XBTUSD_60.csv",
+    ticker="XBTUSD",
+    interval_minutes=60,
+    tier="TIER1",
+    n_gaps=3,
+    n_candles=812,
+    from_s=at("2025-12-30"),
+    until_s=at("2026-02-03T14:00"),
+    quarters=["2025Q4", "2026Q1"],
+)
+
+QUARTERS = [
+    pytest.param([], [], id="nothing"),
+    pytest.param([("2026-01-01", "2026-01-02")], ["2026Q1"], id="first day of a quarter"),
+    pytest.param([("2026-03-31", "2026-04-01")], ["2026Q1"], id="its end is exclusive"),
+    pytest.param([("2026-03-31", "2026-04-02")], ["2026Q1", "2026Q2"], id="over a border"),
+    pytest.param([("2025-11-01", "2026-05-01")], ["2025Q4", "2026Q1", "2026Q2"], id="over a year's end"),
+    pytest.param(
+        [("2026-08-01", "2026-08-02"), ("2025-08-01", "2025-08-02"), ("2026-09-01", "2026-09-02")],
+        ["2025Q3", "2026Q3"],
+        id="each once, what lies between is not needed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("days", "expected"), QUARTERS)
+def test_the_releases_are_those_that_hold_the_gaps(days: list[tuple[str, str]], expected: list[str]) -> None:
+    assert quarters([(at(start), at(end)) for start, end in days]) == expected
+
+
+@given(st.integers(0, 30_000), st.integers(1, 2_000))
+@quick
+def test_every_day_of_a_gap_lies_in_a_release_and_every_release_has_a_day(first: int, n_days: int) -> None:
+    gap = (first * DAY, (first + n_days) * DAY)
+    by_day = {one for day in range(first, first + n_days) for one in quarters([(day * DAY, (day + 1) * DAY)])}
+    assert set(quarters([gap])) == by_day
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_begins_as_a_formula(sign: str) -> None:
+    assert safe_cell(f"{sign}HYPERLINK(1)") == f"'{sign}HYPERLINK(1)"
+    assert safe_cell("XBTUSD_60.csv") == "XBTUSD_60.csv"
+
+
+@given(st.text(max_size=20))
+@quick
+def test_whatever_a_name_is_the_csv_reads_back_as_one_safe_cell(name: str) -> None:
+    text = shopping_csv([replace(ITEM, file=name)])
+    header, row = list(csv.reader(io.StringIO(text, newline="")))
+    assert tuple(header) == COLUMNS
+    assert row[0] == safe_cell(name)
+    assert not row[0].startswith(("=", "+", "-", "@"))
+
+
+def test_the_list_as_csv_and_as_text() -> None:
+    assert shopping_csv([ITEM]).splitlines()[1] == (
+        "XBTUSD_60.csv,2025Q4 2026Q1,XBTUSD,60,TIER1,3,812,2025-12-30T00:00:00,2026-02-03T14:00:00"
+    )
+    assert shopping_text([ITEM]) == "XBTUSD_60.csv  2025Q4 2026Q1  3 gaps, 812 candles"
