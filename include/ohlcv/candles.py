@@ -15,8 +15,9 @@ VOLUME_TOLERANCE: Final = 1e-8
 CONFIRM_AFTER_S: Final = 1800
 """A version, or an absence in a busy series, seen this long ago and seen again is believed, seconds."""
 
-SOURCE_RANK: Final = {"ohlc": 1, "archive": 2, "trades": 2}
-"""Which source may replace which: never a higher rank by a lower one."""
+SOURCE_RANK: Final = {"archive_rim": 0, "ohlc": 1, "archive": 2, "trades": 2}
+"""Which source may replace which: never a higher rank by a lower one. ``archive_rim``: the last day of a
+release, whose last candle may be short of a few trades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class StoredCandle:
     :ivar vwap: quote units, None when the source has none (the archive)
     :ivar volume: base units, > 0
     :ivar trades: number of trades, >= 1
-    :ivar source: ``ohlc``, ``trades`` or ``archive``
+    :ivar source: ``ohlc``, ``trades``, ``archive`` or ``archive_rim``
     """
 
     ts_s: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from include.ohlcv.errors import BadRequestError
 from include.ohlcv.ledger.asset_rows import add_assets, mark_pairs, read_assets
@@ -11,20 +11,36 @@ from include.ohlcv.ledger.run_rows import count_work, start_run
 from kraken_hooks.errors import KrakenTransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from include.ohlcv.ledger.session import Connection, RunKey
-    from include.ohlcv.params import BackfillRequest
     from kraken_hooks.candles import AssetPair
     from kraken_hooks.kraken import KrakenHook
 
 log = logging.getLogger(__name__)
 
+
+class Selection(Protocol):
+    """The series a run is about, as its params name them."""
+
+    @property
+    def tier(self) -> str:
+        """Return the tier, or ``ALL``."""
+
+    @property
+    def intervals(self) -> Sequence[int]:
+        """Return the candle lengths, minutes."""
+
+    @property
+    def tickers(self) -> Sequence[str] | None:
+        """Return the tickers that replace the tier, or None."""
+
+
 GONE_STATUS = "delisted"
 """A pair may stay in AssetPairs with this status for a while before it vanishes."""
 
 
-def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: BackfillRequest) -> int:
+def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: Selection) -> int:
     """Ask the exchange's clock, state and pairs, and record them for the run.
 
     :param connection: the ledger
@@ -50,7 +66,7 @@ def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: B
     return now_s
 
 
-def _add_named(connection: Connection, request: BackfillRequest, pairs: Mapping[str, AssetPair]) -> None:
+def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, AssetPair]) -> None:
     if not request.tickers:
         return
     known = {asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier="ALL")}

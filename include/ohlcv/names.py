@@ -14,3 +14,11 @@ CANDLE_TABLE: Final = "ohlcv"
 
 ASSETS_FILE_ENV: Final = "OHLCV_ASSETS_FILE"
 """Environment variable with the path of the catalogue; without it ``include/assets.yaml`` is read."""
+
+KRAKEN_ARCHIVE_CONN_ID: Final = "kraken_archive"
+
+ARCHIVE_FOLDER_ENV: Final = "OHLCV_ARCHIVE_FOLDER"
+"""Environment variable with the folder of the user's archive files, which are only ever read."""
+ARCHIVE_WORK_FOLDER_ENV: Final = "OHLCV_ARCHIVE_WORK_FOLDER"
+"""Environment variable with a folder of our own for reject files, downloads and files under way; without it
+``ohlcv-archive`` below the system's temporary folder."""

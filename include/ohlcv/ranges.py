@@ -44,12 +44,13 @@ def subtract(ranges: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
         at = start
         while first < len(holes) and holes[first][1] <= at:
             first += 1
-        for hole_start, hole_end in holes[first:]:
-            if hole_start >= end:
-                break
-            if hole_start > at:
-                left.append((at, hole_start))
-            at = max(at, hole_end)
+        # By position: a copy of the rest would make this quadratic.
+        position = first
+        while position < len(holes) and holes[position][0] < end:
+            if holes[position][0] > at:
+                left.append((at, holes[position][0]))
+            at = max(at, holes[position][1])
+            position += 1
         if at < end:
             left.append((at, end))
     return left

@@ -1,4 +1,4 @@
-"""The one table of scheduled DAGs: what Celery Beat ran, when, and with which arguments."""
+"""The one table of DAGs: what Celery Beat ran, when, and with which arguments, and what people start."""
 
 from __future__ import annotations
 
@@ -70,6 +70,31 @@ VALIDATE: Final = Schedule(
     deadline=timedelta(minutes=15),
     timeout=timedelta(minutes=45),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """One DAG that only people start.
+
+    :ivar dag_id: DAG id, equal to the file name
+    :ivar deadline: a run not finished this long after it could begin is told, shorter than ``timeout``
+    :ivar timeout: a run longer than this is stopped
+    """
+
+    dag_id: str
+    deadline: timedelta
+    timeout: timedelta
+
+
+INGEST_ARCHIVE: Final = Manual(
+    # A full release of all pairs takes hours.
+    dag_id="ingest_ohlcvt_archive",
+    deadline=timedelta(hours=12),
+    timeout=timedelta(hours=24),
+)
+
+MANUALS: Final = {entry.dag_id: entry for entry in (INGEST_ARCHIVE,)}
+"""DAGs without a schedule; they are watched like the others."""
 
 SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, VALIDATE)}
 

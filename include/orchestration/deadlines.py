@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from include.ohlcv.schedules import Schedule
+    from include.ohlcv.schedules import Manual, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class RunDue(BaseDeadlineReference):
         return max(row) if row else None
 
 
-def deadline(entry: Schedule) -> DeadlineAlert:
+def deadline(entry: Schedule | Manual) -> DeadlineAlert:
     """Return the deadline alert of a DAG.
 
     :param entry: its line of the schedule table

@@ -13,7 +13,7 @@ from include.orchestration.failures import tell_failure, tell_success
 
 if TYPE_CHECKING:
     from include.ohlcv.params import Schema
-    from include.ohlcv.schedules import Schedule
+    from include.ohlcv.schedules import Manual, Schedule
 
 SQL_FOLDER: Final = str(Path(__file__).resolve().parents[1] / "sql" / "questdb")
 
@@ -24,6 +24,7 @@ CANDLES: Final = Asset(name="kraken_ohlcv", uri="x-questdb://questdb_default/ohl
 """Updated by every backfill; the event's extra carries the completeness figures."""
 
 NO_RETRY: Final = (
+    "include.ohlcv.archive.errors.ArchiveRefusedError",
     "include.ohlcv.errors.BadRequestError",
     "include.ohlcv.errors.CatalogueError",
     "include.ohlcv.errors.FillRefusedError",
@@ -57,7 +58,7 @@ def timetable(cron: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 
-def watched(entry: Schedule) -> dict[str, Any]:
+def watched(entry: Schedule | Manual) -> dict[str, Any]:
     """Return what makes people hear of a DAG's runs that fail or are not finished in time.
 
     :param entry: its line of the schedule table

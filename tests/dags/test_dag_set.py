@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.ohlcv.names import KRAKEN_POOL
-from include.ohlcv.schedules import SCHEDULES
+from include.ohlcv.schedules import MANUALS, SCHEDULES
 from include.orchestration.policy import OWNER, TAG
 
 if TYPE_CHECKING:
@@ -35,6 +35,18 @@ DEFAULTS = {
         "tickers": None,
         "retry_failed": False,
     },
+    "ingest_ohlcvt_archive": {
+        "path": None,
+        "quarter": None,
+        "tier": "ALL",
+        "tickers": None,
+        "intervals": [60, 1440],
+        "dry_run": False,
+        "again": False,
+        "max_bad_rows": 1000,
+        "max_bad_percent": 1.0,
+        "allow_full_download": False,
+    },
     "validate_data_hourly": {
         "hours": 24,
         "interval_minutes": 1440,
@@ -43,13 +55,25 @@ DEFAULTS = {
         "snooze_hours": 24,
     },
 }
+MANUAL = {"ingest_ohlcvt_archive"}
 TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "fill"}
 
 
-def test_the_dags_are_exactly_those_of_the_beat_table(dag_bag: DagBag) -> None:
+def test_the_dags_are_exactly_those_of_the_beat_table_and_the_manual_ones(dag_bag: DagBag) -> None:
     assert dag_bag.import_errors == {}
     assert dag_bag.dag_warnings == set()
-    assert set(dag_bag.dags) == set(BEAT) == set(SCHEDULES)
+    assert set(SCHEDULES) == set(BEAT)
+    assert set(MANUALS) == MANUAL
+    assert set(dag_bag.dags) == set(BEAT) | MANUAL
+
+
+@pytest.mark.parametrize("dag_id", sorted(MANUAL))
+def test_a_manual_dag_waits_for_people_and_is_watched_all_the_same(dag_bag: DagBag, dag_id: str) -> None:
+    dag = dag_bag.dags[dag_id]
+    assert (dag.timetable.can_be_scheduled, dag.is_paused_upon_creation) == (False, False)
+    assert dag.dagrun_timeout == MANUALS[dag_id].timeout > MANUALS[dag_id].deadline
+    assert dag.deadline
+    assert dag.has_on_failure_callback
 
 
 @pytest.mark.parametrize("dag_id", sorted(BEAT))
@@ -64,15 +88,15 @@ def test_a_dag_runs_when_beat_ran_it_and_never_for_a_past_tick(dag_bag: DagBag, 
 
 
 @pytest.mark.parametrize("dag_id", sorted(DEFAULTS))
-def test_the_params_default_to_what_beat_passed(dag_bag: DagBag, dag_id: str) -> None:
+def test_the_params_default_to_what_was_passed_before(dag_bag: DagBag, dag_id: str) -> None:
     assert dag_bag.dags[dag_id].params.dump() == DEFAULTS[dag_id]
 
 
-@pytest.mark.parametrize("dag_id", sorted(BEAT))
+@pytest.mark.parametrize("dag_id", sorted(BEAT.keys() | MANUAL))
 def test_a_dag_keeps_the_common_rules(dag_bag: DagBag, pools: dict[str, object], dag_id: str) -> None:
     dag = dag_bag.dags[dag_id]
     assert dag.doc_md
-    assert BEAT[dag_id][0] in dag.doc_md
+    assert dag_id in MANUAL or BEAT[dag_id][0] in dag.doc_md
     assert TAG in dag.tags
     assert dag.max_active_runs == 1
     assert dag.dagrun_timeout

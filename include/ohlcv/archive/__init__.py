@@ -1,0 +1,1 @@
+"""Kraken's OHLCVT archive: reading its files, checking rows, storing what is missing, closing gaps."""

@@ -1,0 +1,234 @@
+"""Ingests one file of the archive: known? read and checked, compared, written, proven, settled."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from include.ohlcv import ranges
+from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
+from include.ohlcv.archive.omission import (
+    STORED_ELSE,
+    STORED_OTHER,
+    Contradiction,
+    contradictions,
+    judge,
+    read_fine,
+)
+from include.ohlcv.archive.rejects import RejectFile
+from include.ohlcv.archive.settle import bring_up, register, settle
+from include.ohlcv.archive.spool import Limits, Spooled, spool
+from include.ohlcv.archive.storing import Stored, refuse_foreign_prices, store
+from include.ohlcv.gaps import Series
+from include.ohlcv.intervals import step_s
+from include.ohlcv.ledger.archive_rows import Ingested, is_ingested, read_results, record_result
+from include.ohlcv.ledger.asset_rows import read_assets
+from include.ohlcv.ledger.run_rows import count_work
+from include.ohlcv.ledger.session import fill_lock
+
+if TYPE_CHECKING:
+    from include.ohlcv.archive.containers import Container
+    from include.ohlcv.archive.units import Unit
+    from include.ohlcv.ledger.session import Connection, RunKey
+    from include.ohlcv.ranges import Range
+    from kraken_hooks.questdb import QuestDBHook
+
+log = logging.getLogger(__name__)
+
+HASHED_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """What an ingest works with.
+
+    :ivar connection: the ledger
+    :ivar questdb: hook of the candle store
+    :ivar run: the run
+    :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
+    :ivar work_folder: our own folder, for reject files and files under way
+    :ivar limits: how many bad rows a file may have
+    :ivar dry_run: read, check and compare only
+    :ivar again: read files again that the ledger knows
+    """
+
+    connection: Connection
+    questdb: QuestDBHook
+    run: RunKey
+    now_s: int
+    work_folder: Path
+    limits: Limits
+    dry_run: bool = False
+    again: bool = False
+
+
+@dataclass(slots=True)
+class _Read:
+    """A file that has been read and judged."""
+
+    identity: str
+    spooled: Spooled
+    reject_file: str | None
+    empty: list[Range] = field(default_factory=list)
+    found: list[Contradiction] = field(default_factory=list)
+
+
+def ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
+    """Ingest one file, and record what became of it.
+
+    :param work: what to work with
+    :param unit: the file
+    :param container: where it lies, open
+    :return: the result: ``status`` (ingested, known, checked in a dry run, refused) and its figures
+    :raises ArchiveError: if it cannot be read for a passing reason
+    :raises QuestDBError: if the candle store does not take it
+    :raises ReadBackError: if a candle is not readable as it was sent
+    """
+    try:
+        result = _ingest(work, unit, container)
+    except ArchiveRefusedError as error:
+        log.error("%s: refused: %s", unit.name, error)
+        result = {"status": "refused", "error": str(error)}
+    if result["status"] == "known":
+        # Another try of this task has ingested it, and has told what it did.
+        told = read_results(work.connection, work.run).get(unit.name)
+        if told is not None and told["status"] == "ingested":
+            return told
+    result = {
+        "file": unit.name,
+        "ticker": unit.series.ticker,
+        "interval": unit.series.interval_minutes,
+    } | result
+    record_result(work.connection, work.run, unit.name, result)
+    return result
+
+
+def _ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
+    identity = unit.identity or _identity(container, unit.member)
+    if not work.again and is_ingested(work.connection, unit.series, identity):
+        return {"status": "known", "rows_written": 0}
+    scratch = work.work_folder / "under-way"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        read = _read(work, unit, container, Path(folder), identity)
+        refuse_foreign_prices(work.questdb, unit.series, read.spooled)
+        return _store_and_settle(work, unit, read)
+
+
+def _identity(container: Container, member: str) -> str:
+    digest = hashlib.sha256()
+    with closing(container.open(member)) as stream:
+        while block := stream.read(HASHED_BYTES):
+            digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, identity: str) -> _Read:
+    rejects = RejectFile(work.work_folder / "rejects", unit.name)
+    try:
+        with closing(container.open(unit.member)) as stream:
+            spooled = spool(
+                stream,
+                unit.series,
+                folder,
+                rejects,
+                work.limits,
+                is_sealed=container.is_sealed,
+                now_s=work.now_s,
+            )
+    except ArchiveRefusedError as error:
+        if reject_file := rejects.close():
+            raise ArchiveRefusedError(f"{error}; they are named in {reject_file}") from error
+        raise
+    finally:
+        reject_file = rejects.close()
+    if unit.identity is None and identity != f"sha256:{spooled.sha256}":
+        raise ArchiveError(f"{unit.name} changed while it was read; run again when it is complete")
+    read = _Read(identity, spooled, str(rejects.path) if spooled.n_bad else None)
+    fine = None
+    if unit.finest != unit.member:
+        with closing(container.open(unit.finest)) as stream:
+            fine = read_fine(
+                stream,
+                Series(unit.series.ticker, unit.finest_minutes),
+                into_minutes=unit.series.interval_minutes,
+                is_sealed=container.is_sealed,
+                now_s=work.now_s,
+            )
+    step = step_s(unit.series.interval_minutes)
+    read.empty, read.found = judge(spooled, unit.release, fine, step=step)
+    return read
+
+
+def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any]:
+    connection, series, spooled, now_s = work.connection, unit.series, read.spooled, work.now_s
+    step = step_s(series.interval_minutes)
+    rim_s = unit.release.last_day_s(spooled.span[1])
+    if work.dry_run:
+        stored = store(work.questdb, series, spooled, rim_s=rim_s, dry_run=True)
+        return _result("checked", read, stored, _found(read, stored, step))
+    (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
+    series_id = register(connection, series, oldest_s=spooled.span[0], now_s=now_s)
+    with fill_lock(connection, series_id):
+        stored = store(work.questdb, series, spooled, rim_s=rim_s, dry_run=False)
+        found = _found(read, stored, step)
+        version = settle(
+            connection,
+            work.run,
+            asset,
+            _remembered(unit, read, stored, found),
+            spooled=spooled,
+            stored=stored,
+            empty=ranges.subtract(read.empty, stored.extra),
+            now_s=now_s,
+        )
+        bring_up(connection, work.questdb, work.run, asset, series, now_s=now_s)
+    count_work(connection, work.run, candles_restated=stored.n_corrected)
+    return _result("ingested", read, stored, found) | {"version": version}
+
+
+def _found(read: _Read, stored: Stored, step: int) -> list[dict[str, Any]]:
+    with_stored = contradictions(
+        [(STORED_ELSE, ranges.intersect(stored.extra, read.empty)), (STORED_OTHER, stored.disputed)],
+        step=step,
+    )
+    return [one.as_dict() for one in (*read.found, *with_stored)]
+
+
+def _remembered(unit: Unit, read: _Read, stored: Stored, found: list[dict[str, Any]]) -> Ingested:
+    return Ingested(
+        series=unit.series,
+        name=unit.name,
+        identity=read.identity,
+        release=unit.release.name or None,
+        span=read.spooled.span,
+        rows_good=read.spooled.n_good,
+        rows_bad=read.spooled.n_bad,
+        rows_written=stored.n_written,
+        rows_equal=stored.n_equal,
+        findings=found,
+        reject_file=read.reject_file,
+    )
+
+
+def _result(status: str, read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[str, Any]:
+    spooled = read.spooled
+    return {
+        "status": status,
+        "rows": spooled.n_rows,
+        "rows_good": spooled.n_good,
+        "rows_bad": spooled.n_bad,
+        "rows_placeholder": spooled.n_placeholders,
+        "rows_unordered": spooled.n_unordered,
+        "rows_written": stored.n_written,
+        "rows_equal": stored.n_equal,
+        "rows_on_the_rim_left_alone": stored.n_rim,
+        "candles_corrected": stored.n_corrected,
+        "reject_file": read.reject_file,
+        "contradictions": found,
+    }

@@ -1,0 +1,183 @@
+"""Names in Kraken's OHLCVT archive: releases and members; pure.
+
+Rule: support article 360047124832; members are ``<ALTNAME>_<minutes>.csv``; an altname may begin with a
+digit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from include.ohlcv.catalogue import TICKER_PATTERN
+from include.ohlcv.gaps import Series
+from include.ohlcv.intervals import DAY_S, INTERVALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+QUARTER_PATTERN: Final = r"^[0-9]{4}Q[1-4]$"
+FOREIGN_INTERVALS: Final = frozenset({720})
+"""Candle lengths of the archive that Kraken's OHLC call does not serve, minutes."""
+
+_YEAR_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])([0-9]{4})Q([1-4])(?![0-9A-Za-z])", re.IGNORECASE)
+_QUARTER_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])Q([1-4])_([0-9]{4})(?![0-9A-Za-z])", re.IGNORECASE)
+_FULL: Final = re.compile(r"(?<![A-Za-z])full(?![A-Za-z])", re.IGNORECASE)
+_MEMBER: Final = re.compile(r"^(?P<ticker>.+)_(?P<minutes>[0-9]{1,5})\.csv$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a file of the archive speaks about.
+
+    :ivar name: ``2026Q2``, ``Full_2026Q2``, or empty when nothing tells
+    :ivar start_s: first moment covered, epoch seconds UTC, or None when unknown: a full release
+        begins with each pair
+    :ivar end_s: end of the coverage, exclusive, epoch seconds UTC, or None when unknown
+    """
+
+    name: str = ""
+    start_s: int | None = None
+    end_s: int | None = None
+
+    def last_day_s(self, newest_end_s: int) -> int:
+        """Return from when on rows are on the rim of the release, where omission proves nothing.
+
+        :param newest_end_s: end of the newest candle in the file, epoch seconds UTC
+        :return: start of the last day of the release, or of the file when the release is unknown
+        """
+        return (newest_end_s if self.end_s is None else self.end_s) - DAY_S
+
+
+def quarter(year: int, number: int) -> Release:
+    """Return the release of a quarter.
+
+    :param year: four digits
+    :param number: 1 to 4
+    :return: its name and coverage
+    """
+    start = datetime(year, 3 * number - 2, 1, tzinfo=UTC)
+    end = datetime(year + number // 4, 3 * number % 12 + 1, 1, tzinfo=UTC)
+    return Release(f"{year}Q{number}", int(start.timestamp()), int(end.timestamp()))
+
+
+def quarter_of(moment_s: int) -> Release:
+    """Return the quarter that holds a moment.
+
+    :param moment_s: epoch seconds UTC
+    :return: its release
+    """
+    moment = datetime.fromtimestamp(moment_s, UTC)
+    return quarter(moment.year, (moment.month + 2) // 3)
+
+
+def named_quarter(name: str) -> Release:
+    """Return the release of a quarter by its name.
+
+    :param name: ``2026Q2``; see :data:`QUARTER_PATTERN`
+    :return: its coverage
+    """
+    return quarter(int(name[:4]), int(name[5]))
+
+
+def remote_names(release: Release) -> tuple[str, ...]:
+    """Return the file names under which a quarter may be published, today's style first.
+
+    :param release: of a quarter
+    :return: file names
+    """
+    year, number = release.name[:4], release.name[5]
+    return f"Kraken_OHLCVT_{release.name}.zip", f"Kraken_OHLCVT_Q{number}_{year}.zip"
+
+
+def release_of(path: str) -> Release:
+    """Return the release that a file's name, or else a folder's name above it, tells.
+
+    :param path: relative path with ``/``
+    :return: an unnamed release when nothing tells
+    """
+    for part in reversed(PurePosixPath(path).parts):
+        found = _quarter_in(part)
+        if found is not None:
+            if _FULL.search(part):
+                return Release(f"Full_{found.name}", None, found.end_s)
+            return found
+    return Release()
+
+
+def _quarter_in(text: str) -> Release | None:
+    # An underscore is a letter to \b; the patterns look at letters and digits only.
+    if match := _YEAR_FIRST.search(text):
+        return quarter(int(match[1]), int(match[2]))
+    if match := _QUARTER_FIRST.search(text):
+        return quarter(int(match[2]), int(match[1]))
+    return None
+
+
+def with_coverage(release: Release, manifest: Mapping[str, Any]) -> Release:
+    """Return a release with the coverage that its ``MANIFEST.json`` declares.
+
+    :param release: as the name tells it
+    :param manifest: parsed manifest; anything unreadable in it is passed over, since it is optional
+    :return: the release; a manifest's end never extends what the name tells, it may only shorten it
+    """
+    coverage = manifest.get("coverage")
+    try:
+        end = datetime.fromisoformat(str(coverage["end"])).replace(tzinfo=UTC)  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return release
+    end_s = int(end.timestamp()) + DAY_S
+    return Release(
+        release.name, release.start_s, end_s if release.end_s is None else min(end_s, release.end_s)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MemberName:
+    """A file name of the archive, read.
+
+    :ivar series: ticker and interval, or None when the file is not one of ours
+    :ivar problem: why it is not, as a short phrase
+    """
+
+    series: Series | None
+    problem: str = ""
+
+
+def read_member_name(name: str) -> MemberName:
+    """Read the name of a CSV: ticker before the last underscore, minutes behind it.
+
+    :param name: base name, ``XBTUSD_60.csv``
+    :return: the series, or why there is none
+    """
+    match = _MEMBER.match(name)
+    if match is None:
+        return MemberName(None, "name is not <ALTNAME>_<minutes>.csv")
+    minutes = int(match["minutes"])
+    ticker = match["ticker"].upper()
+    if minutes in FOREIGN_INTERVALS:
+        return MemberName(None, f"interval {minutes} is not one of Kraken's OHLC intervals")
+    if minutes not in INTERVALS:
+        return MemberName(None, f"interval {minutes} in the name does not exist")
+    if not re.match(TICKER_PATTERN, ticker):
+        return MemberName(None, f"{ticker!r} in the name is no Kraken altname")
+    return MemberName(Series(ticker, minutes))
+
+
+def is_bystander(path: str) -> bool:
+    """Return whether an entry of a folder or zip is no data at all and passed over without a word.
+
+    :param path: path with ``/`` inside the zip or folder
+    :return: True for macOS's parallel tree, hidden files and manifests
+    """
+    parts = PurePosixPath(path).parts
+    return (
+        not parts
+        or "__MACOSX" in parts
+        or any(part.startswith(".") and part not in {".", ".."} for part in parts)
+        or parts[-1].upper() == "MANIFEST.JSON"
+    )

@@ -1,0 +1,58 @@
+"""Reject files: every bad row of a file with its line and reason, in a folder of our own."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+HEADER: Final = ("file", "line", "reason", "text")
+
+
+class RejectFile:
+    """The reject file of one input; made at the first bad row, so a clean input leaves none.
+
+    :param folder: where reject files go; made when needed
+    :param source: the input's name as people know it, ``Kraken_OHLCVT_2026Q2.zip!XBTUSD_60.csv``
+    """
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self._source = source
+        # Inputs of the same base name may lie in many folders.
+        mark = hashlib.sha256(source.encode()).hexdigest()[:8]
+        stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", source)[-100:]
+        self.path = folder / f"{stem}.{mark}.rejects.csv"
+        self._file: IO[str] | None = None
+        self._writer: Any = None
+        self.path.unlink(missing_ok=True)
+
+    def add(self, bad: pl.DataFrame) -> None:
+        """Write bad rows.
+
+        :param bad: ``line``, ``reason``, ``text``
+        """
+        if bad.is_empty():
+            return
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("w", encoding="utf-8", newline="")
+            self._writer = csv.writer(self._file, lineterminator="\n")
+            self._writer.writerow(HEADER)
+        self._writer.writerows((self._source, *row) for row in bad.iter_rows())
+
+    def close(self) -> str | None:
+        """Close the file.
+
+        :return: its path, or None when there was no bad row
+        """
+        if self._file is None:
+            return None
+        self._file.close()
+        self._file = None
+        return str(self.path)

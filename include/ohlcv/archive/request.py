@@ -1,0 +1,137 @@
+"""What an archive run may be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from include.ohlcv.archive.names import QUARTER_PATTERN
+from include.ohlcv.errors import BadRequestError
+from include.ohlcv.params import INTERVAL_LIST, TICKERS, TIER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.ohlcv.params import Schema
+
+ARCHIVE_INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440)
+"""Candle lengths that a release may hold and that are ours, minutes; which of them varies by release."""
+
+
+def archive_schemas() -> dict[str, Schema]:
+    """Return the params of the archive DAG.
+
+    :return: JSON schema with ``default``, by param
+    """
+    return {
+        "path": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "default": None,
+            "title": "Path",
+            "description": "CSV, zip, first part of one, or folder, below the archive folder; . is all.",
+        },
+        "quarter": {
+            "type": ["string", "null"],
+            "pattern": QUARTER_PATTERN,
+            "default": None,
+            "title": "Quarter",
+            "description": "Instead of a path: a published quarter such as 2026Q2; only the wanted members"
+            " of it are fetched.",
+        },
+        "tier": {**TIER, "default": "ALL"},
+        "tickers": {**TICKERS, "default": None},
+        "intervals": {
+            **INTERVAL_LIST,
+            "items": {"type": "integer", "enum": list(ARCHIVE_INTERVALS)},
+            "examples": list(ARCHIVE_INTERVALS),
+            "default": [60, 1440],
+        },
+        "dry_run": {
+            "type": "boolean",
+            "default": False,
+            "title": "Dry run",
+            "description": "Read, check and compare, but store nothing and change no gap.",
+        },
+        "again": {
+            "type": "boolean",
+            "default": False,
+            "title": "Read again",
+            "description": "Read files again that the ledger knows by their checksum.",
+        },
+        "max_bad_rows": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 1_000_000,
+            "default": 1000,
+            "title": "Bad rows",
+            "description": "A file with more bad rows is refused whole.",
+        },
+        "max_bad_percent": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 100,
+            "default": 1.0,
+            "title": "Bad rows (%)",
+            "description": "So is one with a greater share of bad rows; a single one always passes.",
+        },
+        "allow_full_download": {
+            "type": "boolean",
+            "default": False,
+            "title": "Full download",
+            "description": "Fetch the whole quarter (half a gigabyte) if the server cannot send parts.",
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRequest:
+    """The checked params of an archive run; see :func:`archive_schemas`.
+
+    :ivar path: relative to the archive folder, or None
+    :ivar quarter: ``2026Q2``, or None; exactly one of the two is given
+    :ivar tier: tier or ``ALL``
+    :ivar tickers: selection that replaces the tier, or None
+    :ivar intervals: candle lengths, minutes
+    :ivar dry_run: store nothing
+    :ivar again: read known files again
+    :ivar max_bad_rows: limit
+    :ivar max_bad_percent: limit
+    :ivar allow_full_download: fetch a whole quarter when its parts cannot be had
+    """
+
+    path: str | None
+    quarter: str | None
+    tier: str
+    tickers: list[str] | None
+    intervals: list[int]
+    dry_run: bool
+    again: bool
+    max_bad_rows: int
+    max_bad_percent: float
+    allow_full_download: bool
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> ArchiveRequest:
+        """Return the request that the params of a run make.
+
+        :param params: checked params
+        :return: the request
+        """
+        given = {field.name: params[field.name] for field in fields(cls)}
+        # JSON schema takes 60.0 for an integer.
+        return cls(**{
+            **given,
+            "intervals": [int(interval) for interval in given["intervals"]],
+            "max_bad_rows": int(given["max_bad_rows"]),
+        })
+
+    def refuse_nonsense(self) -> None:
+        """Refuse a run that names no file, or two.
+
+        :raises BadRequestError: names the params
+        """
+        if (self.path is None) == (self.quarter is None):
+            raise BadRequestError(
+                f"params path {self.path!r} and quarter {self.quarter!r}: give exactly one of them"
+            )

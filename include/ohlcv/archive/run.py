@@ -1,0 +1,281 @@
+"""The steps of an archive run: find the files, ingest those of an item, sum up."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.folder import containers_at, only_file, open_container
+from include.ohlcv.archive.ingest import Ingestion, ingest
+from include.ohlcv.archive.spool import Limits
+from include.ohlcv.archive.units import FOLDER, Unit, wanted_units, work_items
+from include.ohlcv.backfill import opened
+from include.ohlcv.exchange import open_run
+from include.ohlcv.gaps import Outcome
+from include.ohlcv.ledger.archive_rows import read_results
+from include.ohlcv.ledger.asset_rows import read_assets
+from include.ohlcv.ledger.run_rows import count_outcomes, read_run, record_survey, start_run
+from kraken_hooks.errors import KrakenTransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from include.ohlcv.archive.containers import Container
+    from include.ohlcv.archive.request import ArchiveRequest
+    from include.ohlcv.ledger.session import Connection, RunKey
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_hooks.questdb import QuestDBHook
+
+log = logging.getLogger(__name__)
+
+MOST_EXAMPLES: Final = 5
+MOST_FILES: Final = 500
+"""Files told one by one in a result; counts are of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where files come from and go to.
+
+    :ivar archive_folder: the user's files, or None when it is not set
+    :ivar work_folder: our own folder
+    """
+
+    archive_folder: Path | None
+    work_folder: Path
+
+    @contextmanager
+    def open(self, place: str, name: str) -> Iterator[Container]:
+        """Open a container.
+
+        :param place: ``folder``
+        :param name: of the container
+        :return: context manager of the container
+        :raises ArchiveRefusedError: if it cannot be opened
+        """
+        del place
+        yield open_container(self.archive_folder, name)
+
+
+def open_ingest(
+    connection: Connection,
+    kraken: KrakenHook,
+    run: RunKey,
+    request: ArchiveRequest,
+    clock: Callable[[], float],
+) -> int:
+    """Record the run and its idea of now: the exchange's clock, or the worker's while that does not answer.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange
+    :param run: the run
+    :param request: its params
+    :param clock: the worker's, epoch seconds
+    :return: epoch seconds UTC
+    :raises BadRequestError: if path and quarter are both given or both absent, or nobody knows a ticker
+    """
+    request.refuse_nonsense()
+    try:
+        return open_run(connection, kraken, run, request)
+    except KrakenTransientError as error:
+        # Files need no exchange: only the candles that have not closed yet are told by its clock.
+        log.warning("the exchange does not answer, so the worker's clock counts: %s", error)
+        now_s = int(clock())
+        start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+        return now_s
+
+
+def find_files(
+    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf
+) -> list[dict[str, Any]]:
+    """Find the files that a run is about.
+
+    :param connection: the ledger
+    :param run: the run
+    :param request: its params
+    :param shelf: where they lie
+    :return: items for the ingest task, see :func:`include.ohlcv.archive.units.work_items`
+    :raises ArchiveRefusedError: if the path is not acceptable, or a file named alone is not one of ours
+    """
+    tickers = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+    units: list[Unit] = []
+    passed_over: dict[str, str] = {}
+    n_others = 0
+    only = None if request.path is None else only_file(shelf.archive_folder, request.path)
+    for container in [] if request.path is None else containers_at(shelf.archive_folder, request.path):
+        with shelf.open(FOLDER, container) as opened_container:
+            contents = opened_container.contents()
+        found, others = wanted_units(
+            FOLDER, container, contents, tickers=tickers, intervals=request.intervals, only=only
+        )
+        units += found
+        n_others += 0 if only else others
+        if only is None:
+            passed_over |= {f"{container}/{name}": why for name, why in contents.passed_over.items()}
+    _refuse_unknown_ticker(connection, units, only)
+    if request.path is not None and not units:
+        raise ArchiveRefusedError(
+            f"path {request.path!r} holds {n_others} files, none of the tickers and intervals asked for"
+        )
+    remarks: dict[str, list[Any]] = {
+        "files_skipped": _grouped(passed_over),
+        "files_not_asked_for": [n_others],
+    }
+    record_survey(
+        connection,
+        run,
+        assets_processed=len({unit.series.ticker for unit in units}),
+        series_processed=[],
+        remarks=remarks,
+    )
+    return work_items(units)
+
+
+def _refuse_unknown_ticker(connection: Connection, units: Sequence[Unit], only: str | None) -> None:
+    """Refuse a file named alone of which the catalogue does not know the ticker."""
+    if only is None or not units:
+        return
+    ticker = units[0].series.ticker
+    if not read_assets(connection, tickers=[ticker], tier="ALL"):
+        raise ArchiveRefusedError(
+            f"{only}: ticker {ticker} does not stand in the catalogue; add it to assets.yaml, then run again"
+        )
+
+
+def _grouped(passed_over: Mapping[str, str]) -> list[dict[str, Any]]:
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for name, reason in passed_over.items():
+        by_reason[reason].append(name)
+    return [
+        {"reason": reason, "files": len(names), "examples": names[:MOST_EXAMPLES]}
+        for reason, names in sorted(by_reason.items())
+    ]
+
+
+def ingest_item(
+    connection: Connection,
+    questdb: QuestDBHook,
+    run: RunKey,
+    request: ArchiveRequest,
+    shelf: Shelf,
+    item: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Ingest the files of an item; one that is refused does not keep the next from its turn.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param run: the run
+    :param request: its params
+    :param shelf: where files come from and go to
+    :param item: ``{"label", "files"}``
+    :return: what became of each
+    :raises ArchiveRefusedError: if one of them is refused
+    """
+    work = Ingestion(
+        connection=connection,
+        questdb=questdb,
+        run=run,
+        now_s=opened(connection, run).now_s,
+        work_folder=shelf.work_folder,
+        limits=Limits(request.max_bad_rows, request.max_bad_percent),
+        dry_run=request.dry_run,
+        again=request.again,
+    )
+    results = []
+    for given in item["files"]:
+        unit = Unit.from_dict(given)
+        with shelf.open(unit.place, unit.container) as container:
+            results.append(ingest(work, unit, container))
+    refused = [f"{one['file']}: {one['error']}" for one in results if one["status"] == "refused"]
+    if refused:
+        raise ArchiveRefusedError("; ".join(refused))
+    return results
+
+
+def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -> dict[str, Any]:
+    """Return the summary of a run that did nothing.
+
+    :param run: the run
+    :param request: its params
+    :param errors: a sentence each
+    :return: all keys of a summary
+    """
+    return {
+        "task_id": run.run_id,
+        "path": request.path,
+        "quarter": request.quarter,
+        "tier": request.tier,
+        "intervals": list(request.intervals),
+        "dry_run": request.dry_run,
+        "files_found": 0,
+        "files_ingested": 0,
+        "files_known": 0,
+        "files_checked": 0,
+        "files_refused": 0,
+        "rows_good": 0,
+        "rows_bad": 0,
+        "rows_written": 0,
+        "rows_equal": 0,
+        "candles_corrected": 0,
+        "gaps_detected": 0,
+        "gaps_filled": 0,
+        "gaps_unfillable": 0,
+        "gaps_failed": 0,
+        "gaps_deferred": 0,
+        "total_candles_filled": 0,
+        "not_published": [],
+        "contradictions": {},
+        "reject_files": [],
+        "files": [],
+        "files_skipped": [],
+        "files_not_asked_for": 0,
+        "errors": list(errors),
+    }
+
+
+def summarise(
+    connection: Connection, run: RunKey, request: ArchiveRequest, *, errors: Sequence[str]
+) -> dict[str, Any]:
+    """Return what a run did.
+
+    :param connection: the ledger
+    :param run: the run, all of whose ingest tasks have ended
+    :param request: its params
+    :param errors: sentences about steps that failed
+    :return: counts of files, rows and gaps; files one by one unless they were known; what was skipped and why
+    """
+    summary = empty_summary(run, request, errors)
+    recorded = read_run(connection, run)
+    if recorded is None:
+        return summary
+    results = list(read_results(connection, run).values())
+    for result in results:
+        summary[f"files_{result['status']}"] += 1
+        for key in ("rows_good", "rows_bad", "rows_written", "rows_equal", "candles_corrected"):
+            summary[key] += result.get(key, 0)
+        for found in result.get("contradictions", []):
+            counts = summary["contradictions"]
+            counts[found["what"]] = counts.get(found["what"], 0) + found["buckets"]
+    outcomes = count_outcomes(connection, run)
+    remarks = recorded.remarks
+    refused = [f"{one['file']}: {one['error']}" for one in results if one["status"] == "refused"]
+    return summary | {
+        "files_found": len(results),
+        "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
+        "gaps_filled": outcomes[Outcome.FILLED][0],
+        "gaps_unfillable": outcomes[Outcome.UNFILLABLE][0],
+        "gaps_failed": outcomes[Outcome.FAILED][0],
+        "gaps_deferred": outcomes[Outcome.DEFERRED][0],
+        "total_candles_filled": sum(candles for _, candles in outcomes.values()),
+        "not_published": remarks.get("not_published", []),
+        "reject_files": [one["reject_file"] for one in results if one.get("reject_file")],
+        "files": [one for one in results if one["status"] != "known"][:MOST_FILES],
+        "files_skipped": remarks.get("files_skipped", []),
+        "files_not_asked_for": sum(remarks.get("files_not_asked_for", [])),
+        "errors": [*errors, *refused],
+    }

@@ -1,0 +1,125 @@
+"""The files of a run: what is found, what is wanted of it, and how it is dealt out to mapped tasks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from include.ohlcv.archive.names import Release
+from include.ohlcv.gaps import Series
+from include.ohlcv.plan import MAX_ITEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from include.ohlcv.archive.containers import Contents
+
+FOLDER: Final = "folder"
+REMOTE: Final = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One CSV to ingest.
+
+    :ivar place: ``folder`` (a folder or zip of the archive folder) or ``remote`` (a published zip)
+    :ivar container: folder or zip, relative to the archive folder, or the published zip's name
+    :ivar member: how the container finds it
+    :ivar series: what its name tells
+    :ivar identity: text that changes with its content, or None when only its content tells
+    :ivar release: what it speaks about
+    :ivar finest: member with the shortest candles of the pair; its own name when it is this one
+    :ivar finest_minutes: candle length of that, minutes
+    """
+
+    place: str
+    container: str
+    member: str
+    series: Series
+    identity: str | None
+    release: Release
+    finest: str
+    finest_minutes: int
+
+    @property
+    def name(self) -> str:
+        """Return how people know the file."""
+        if self.place == FOLDER and not self.container.lower().endswith(".zip"):
+            return self.member if self.container == "." else f"{self.container}/{self.member}"
+        return f"{self.container}!{self.member}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for the way between tasks."""
+        return asdict(self) | {"series": list(self.series)}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Unit:
+        """Return it after the way between tasks."""
+        return cls(**{
+            **given,
+            "series": Series(*given["series"]),
+            "release": Release(**given["release"]),
+        })
+
+
+def wanted_units(
+    place: str,
+    container: str,
+    contents: Contents,
+    *,
+    tickers: Collection[str],
+    intervals: Collection[int],
+    only: str | None = None,
+) -> tuple[list[Unit], int]:
+    """Return the files of a container that a run is about.
+
+    :param place: ``folder`` or ``remote``
+    :param container: its name
+    :param contents: what is in it
+    :param tickers: wanted
+    :param intervals: wanted, minutes
+    :param only: base name of the one file asked for, or None
+    :return: the files in the order of the tickers, and how many others there are
+    """
+    chosen = [
+        entry
+        for entry in contents.entries.values()
+        if (only is None and entry.series.interval_minutes in intervals and entry.series.ticker in tickers)
+        or entry.name == only
+    ]
+    order = {ticker: place for place, ticker in enumerate(tickers)}
+    chosen.sort(key=lambda entry: (order.get(entry.series.ticker, 0), entry.series))
+    units = []
+    for entry in chosen:
+        finest = contents.finest_of(entry.series.ticker)
+        units.append(
+            Unit(
+                place=place,
+                container=container,
+                member=entry.name,
+                series=entry.series,
+                identity=entry.identity,
+                release=contents.release,
+                finest=finest.name,
+                finest_minutes=finest.series.interval_minutes,
+            )
+        )
+    return units, len(contents.entries) - len(units)
+
+
+def work_items(units: Sequence[Unit]) -> list[dict[str, Any]]:
+    """Return the files as the list that the ingest task is mapped over: an item a file.
+
+    :param units: the files
+    :return: at most :data:`MAX_ITEMS` items ``{"label", "files"}``; with more files, neighbours share an item
+    """
+    per_item = -(-len(units) // MAX_ITEMS) or 1
+    items = []
+    for first in range(0, len(units), per_item):
+        together = units[first : first + per_item]
+        more = f" +{len(together) - 1}" if len(together) > 1 else ""
+        items.append({
+            "label": f"{together[0].name}{more}",
+            "files": [unit.as_dict() for unit in together],
+        })
+    return items

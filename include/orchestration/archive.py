@@ -1,0 +1,111 @@
+"""Factory of the archive DAG: prepare, ask the exchange, find the files, ingest each, tell the result."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from airflow.sdk import DAG, chain, dag, get_current_context, task
+
+from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
+from include.ohlcv.archive.run import Shelf, empty_summary, find_files, ingest_item, open_ingest, summarise
+from include.ohlcv.names import ARCHIVE_FOLDER_ENV, ARCHIVE_WORK_FOLDER_ENV, KRAKEN_POOL
+from include.orchestration.hooks import kraken, ledger, questdb, run_key
+from include.orchestration.policy import CANDLES, DEFAULT_ARGS, TAG, as_params, watched
+from include.orchestration.tasks import prepare, tell, verdict
+from include.orchestration.telling import errors_of, handing_on_errors, sentences
+
+if TYPE_CHECKING:
+    from include.ohlcv.ledger.session import RunKey
+    from include.ohlcv.schedules import Manual
+
+STEPS = ("prepare", "ask_exchange", "find_files")
+"""Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""
+
+INGESTS_AT_ONCE = 4
+"""Of one run; each holds a slice of rows in memory and keeps the candle store busy."""
+
+
+def _asked() -> tuple[RunKey, ArchiveRequest]:
+    context = get_current_context()
+    return run_key(context), ArchiveRequest.from_params(context["params"])
+
+
+def _shelf() -> Shelf:
+    folder, work_folder = os.environ.get(ARCHIVE_FOLDER_ENV), os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
+    return Shelf(
+        archive_folder=Path(folder) if folder else None,
+        work_folder=Path(work_folder or Path(tempfile.gettempdir()) / "ohlcv-archive"),
+    )
+
+
+@task(pool=KRAKEN_POOL)
+def ask_exchange() -> int:
+    """Ask the exchange's clock and pairs; the worker's clock counts while it does not answer."""
+    run, request = _asked()
+    with handing_on_errors(), ledger() as connection:
+        return open_ingest(connection, kraken(), run, request, time.time)
+
+
+@task
+def find_files_of_run() -> list[dict[str, Any]]:
+    """Find the files that the run is about."""
+    run, request = _asked()
+    with handing_on_errors(), ledger() as connection:
+        return find_files(connection, run, request, _shelf())
+
+
+@task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
+def ingest(work: dict[str, Any]) -> None:
+    """Read, check, compare, write, read back and record a file."""
+    run, request = _asked()
+    with ledger() as connection:
+        ingest_item(connection, questdb(), run, request, _shelf(), work)
+
+
+@task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])
+def result() -> dict[str, Any]:
+    """Return what the run did; never raises, so that there is always something to read."""
+    run, request = _asked()
+    errors = sentences(errors_of(get_current_context(), STEPS))
+    try:
+        with ledger() as connection:
+            return summarise(connection, run, request, errors=errors)
+    except psycopg.Error as error:
+        return empty_summary(run, request, [*errors, f"the ledger did not answer: {error}"])
+
+
+def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
+    """Return the archive DAG, which only people start.
+
+    :param entry: its line of the table of manual DAGs
+    :param priority: weight of its task in the pool; scheduled work goes first
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    """
+    schemas = archive_schemas()
+
+    @dag(
+        dag_id=entry.dag_id,
+        schedule=None,  # files come when people bring them
+        catchup=False,
+        max_active_runs=1,  # two runs over the same files would only wait for each other's series
+        dagrun_timeout=entry.timeout,
+        **watched(entry),
+        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
+        params=as_params(schemas),
+        is_paused_upon_creation=False,  # a manual run of a paused DAG would wait for ever
+        tags=[TAG, "archive"],
+        doc_md=doc,
+    )
+    def ingest_archive() -> None:
+        work = find_files_of_run.override(task_id="find_files")()
+        summary = result()
+        chain(prepare(sorted(schemas)), ask_exchange(), work, ingest.expand(work=work), summary)
+        chain(summary, [verdict(summary), tell().as_teardown()])
+
+    return ingest_archive()

@@ -1,0 +1,138 @@
+"""An archive run without Airflow: the same steps, real stores, files made from the exchange's truth."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
+from include.ohlcv.archive.run import Shelf, find_files, ingest_item, open_ingest, summarise
+from include.ohlcv.ledger.session import RunKey, connect
+from kraken_hooks.questdb import QuestDBHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+    from include.ohlcv.candles import StoredCandle
+    from include.ohlcv.gaps import Series
+    from include.ohlcv.ranges import Range
+    from tests.integration.world import World
+
+RUN_NUMBERS = itertools.count(1)
+
+
+class WatchedQuestDB(QuestDBHook):
+    """The hook of an ingest; says when a slice is on its way, and when all of a file is readable."""
+
+    before_step: Callable[[str], None]
+
+    def send_frame(self, table: str, frame: pl.DataFrame, *, symbols: Mapping[str, str], at: str) -> None:
+        """Tell, then send."""
+        self.before_step("slice")
+        super().send_frame(table, frame, symbols=symbols, at=at)
+        self.before_step("sent")
+
+    def wait_applied(self, table: str) -> None:
+        """Wait, then tell."""
+        super().wait_applied(table)
+        self.before_step("applied")
+
+
+def archive_row(candle: StoredCandle) -> str:
+    """Return a candle as Kraken's archive writes it: shortest numbers, no vwap."""
+    numbers = (candle.open, candle.high, candle.low, candle.close, candle.volume)
+    texts = [repr(number).removesuffix(".0") for number in numbers]
+    return ",".join([str(candle.ts_s), *texts, str(candle.trades)])
+
+
+def archive_text(candles: Iterable[StoredCandle]) -> str:
+    """Return a file of the archive."""
+    return "".join(f"{archive_row(candle)}\n" for candle in candles)
+
+
+def request_of(**params: Any) -> ArchiveRequest:
+    """Return the request of a run with the defaults of the DAG, except what is given."""
+    defaults = {name: schema["default"] for name, schema in archive_schemas().items()}
+    return ArchiveRequest.from_params(defaults | params)
+
+
+@dataclass
+class ArchiveWorld:
+    """Files, candle store and ledger of one test.
+
+    :ivar world: exchange and stores
+    :ivar folder: the user's archive folder
+    :ivar work_folder: the package's own folder
+    :ivar before_step: called before steps of an ingest: ``slice`` (a slice goes out), ``sent``, ``applied``
+    """
+
+    world: World
+    folder: Path
+    work_folder: Path
+    before_step: Callable[[str], None] = lambda _: None
+
+    def csv(self, series: Series, covered: Range, *, without: Iterable[Range] = (), name: str = "") -> Path:
+        """Write a file of the archive with the exchange's own candles, except those in some ranges."""
+        holes = list(without)
+        candles = [
+            candle
+            for ts_s, candle in self.world.truth(series, covered).items()
+            if not any(start <= ts_s < end for start, end in holes)
+        ]
+        path = self.folder / (name or f"{series.ticker}_{series.interval_minutes}.csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(archive_text(candles), encoding="ascii")
+        return path
+
+    def zip(self, name: str, members: Mapping[str, str | bytes]) -> Path:
+        """Write a zip with these members."""
+        path = self.folder / name
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for member, content in members.items():
+                file.writestr(member, content)
+        return path
+
+    def run(self, **params: Any) -> dict[str, Any]:
+        """Do all steps of a run; return its summary, with ``raised`` for each ingest that raised."""
+        run, request, items = self.find(**params)
+        raised = self.ingest(run, request, items)
+        return self.result(run, request) | {"raised": raised, "run": run}
+
+    def find(self, **params: Any) -> tuple[RunKey, ArchiveRequest, list[dict[str, Any]]]:
+        """Do the steps of a run up to the files found."""
+        request = request_of(**params)
+        run = RunKey("ingest_ohlcvt_archive", f"run_{os.getpid()}_{next(RUN_NUMBERS)}")
+        with connect(self.world.dsn) as connection:
+            open_ingest(connection, self.world.kraken(), run, request, self.world.exchange.now_s)
+            return run, request, find_files(connection, run, request, self.shelf())
+
+    def ingest(
+        self, run: RunKey, request: ArchiveRequest, items: Sequence[Mapping[str, Any]]
+    ) -> list[ArchiveRefusedError]:
+        """Ingest the files found; done again, it is the second try of the same tasks."""
+        questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
+        questdb.before_step = self.before_step
+        raised: list[ArchiveRefusedError] = []
+        for item in items:
+            with connect(self.world.dsn) as connection:
+                try:
+                    ingest_item(connection, questdb, run, request, self.shelf(), item)
+                except ArchiveRefusedError as error:
+                    raised.append(error)
+        return raised
+
+    def result(self, run: RunKey, request: ArchiveRequest) -> dict[str, Any]:
+        """Return the summary of a run whose ingests have ended."""
+        with connect(self.world.dsn) as connection:
+            return summarise(connection, run, request, errors=[])
+
+    def shelf(self) -> Shelf:
+        """Return where files come from and go to."""
+        return Shelf(self.folder, self.work_folder)
