@@ -1,8 +1,9 @@
 """Gap detection with the ledger against the bare statement that finds the holes.
 
 Detection reads the ledger of every series, asks the candle table, judges every series, and writes what is
-new. The bare statement is the same SQL without ledger and judgement, sent by the same hook; its span branch
-alone counts, and says first and last candle, but not where a candle is missing.
+new. The bare statement is what one would write without a ledger: a branch an interval that finds the holes,
+and one for first and last candle and their number of every series, sent by the same hook. That last branch
+alone does not say where a candle is missing.
 
 * ``damaged, new``: candles are missing in a quarter of the series, in three places each; the run that finds
   them for the first time and writes them into the ledger.
@@ -14,20 +15,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
-
-import jinja2
+from typing import TYPE_CHECKING, Final
 
 from bench.tools.invented import NOTHING, invent_candles, tickers
 from bench.tools.ratios import Ratio
 from bench.tools.timing import best_ms
 from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.detect import Scan, read_scan
 from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
 from include.ohlcv.ledger.run_rows import start_run
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.params import BackfillRequest
-from include.ohlcv.statements import statement
+from include.ohlcv.scan import HOLES, SPANS, Scanner, rendered
 from include.ohlcv.store import MICROSECONDS
 from include.ohlcv.survey import carry_out
 
@@ -43,6 +41,15 @@ END_S: Final = 1_795_392_000
 
 DAMAGE: Final = "pair.x % 4 = 1 AND (bucket.x % 400 BETWEEN 100 AND 104) AND bucket.x BETWEEN 1000 AND 2100"
 """In a quarter of the pairs, three times five candles."""
+
+HOLE_BRANCH: Final = """
+SELECT 'hole' kind, ticker, '{minutes}' interval, prev + {step} from_ts, ts to_ts, (ts - prev) / {step} - 1 n
+FROM (SELECT ts, ticker, lag(ts) OVER (PARTITION BY ticker ORDER BY ts) prev
+      FROM ohlcv WHERE interval = '{minutes}' AND ts < %(until)s)
+WHERE ts - prev > {step}"""
+SPAN_BRANCH: Final = """
+SELECT 'span' kind, ticker, interval, min(ts) from_ts, max(ts) to_ts, count() n
+FROM ohlcv WHERE interval IN ({intervals}) AND ts < %(until)s"""
 
 RUNS = count(1)
 
@@ -93,39 +100,44 @@ def measure(services: Services, scale: Scale) -> list[Ratio]:
         tickers=None,
         retry_failed=False,
     )
+    until = {"until": END_S * MICROSECONDS}
     hook = _stored(services, scale, DAMAGE)
-    bare, span_only = _bare(scale)
-    bare_ms = best_ms(lambda: hook.query(bare, {"until": END_S * MICROSECONDS}))
-    found: list[float] = []
-    for _ in range(3):
-        with connect(_ledger(services, scale, hook, request)) as connection:
-            found.append(best_ms(lambda: detect(connection, hook, request), times=1))
-            gaps = _count_gaps(connection)
-            known_ms = best_ms(lambda: detect(connection, hook, request), times=3)
-    new_ms = min(found)
+    new, known = _ledger(services, scale, hook, request), _ledger(services, scale, hook, request)
+    with connect(new) as unknowing, connect(known) as knowing:
+        detect(knowing, hook, request)
+        damaged = best_ms(
+            {
+                "statement": lambda: hook.query(_statement(scale), until),
+                "new": lambda: detect(unknowing, hook, request),
+                "known": lambda: detect(knowing, hook, request),
+            },
+            before={"new": lambda: _forget_gaps(unknowing)},
+        )
+        gaps = _count_gaps(unknowing)
     hook = _stored(services, scale, NOTHING)
-    span_ms = best_ms(lambda: hook.query(span_only, {"until": END_S * MICROSECONDS}))
     with connect(_ledger(services, scale, hook, request)) as connection:
-        detect(connection, hook, request)
-        whole_ms = best_ms(lambda: detect(connection, hook, request))
+        whole = best_ms({
+            "span": lambda: hook.query(_span_branch(scale), until),
+            "detect": lambda: detect(connection, hook, request),
+        })
     return [
         Ratio(
             f"{scale.name}: damaged, new / statement",
-            new_ms / bare_ms,
+            damaged["new"] / damaged["statement"],
             TARGET,
-            details={"detect_ms": new_ms, "statement_ms": bare_ms, "gaps": gaps},
+            details={"detect_ms": damaged["new"], "statement_ms": damaged["statement"], "gaps": gaps},
         ),
         Ratio(
             f"{scale.name}: damaged, known / statement",
-            known_ms / bare_ms,
+            damaged["known"] / damaged["statement"],
             TARGET,
-            details={"detect_ms": known_ms, "statement_ms": bare_ms},
+            details={"detect_ms": damaged["known"], "statement_ms": damaged["statement"]},
         ),
         Ratio(
             f"{scale.name}: nothing missing / span branch",
-            whole_ms / span_ms,
+            whole["detect"] / whole["span"],
             TARGET,
-            details={"detect_ms": whole_ms, "span_ms": span_ms},
+            details={"detect_ms": whole["detect"], "span_ms": whole["span"]},
         ),
     ]
 
@@ -141,24 +153,25 @@ def detect(connection: Connection, hook: QuestDBHook, request: BackfillRequest) 
     key = RunKey("backfill_tier1_daily", f"bench_{next(RUNS)}")
     start_run(connection, key, now_s=END_S, tier=request.tier, intervals=request.intervals)
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    sql = _rendered(request.intervals)
-
-    def scan() -> Scan:
-        return read_scan(hook.query(sql, {"until": END_S * MICROSECONDS}))
-
-    return carry_out(connection, hook, key, request, assets, scan, now_s=END_S)
-
-
-def _rendered(intervals: Any) -> str:
-    template = jinja2.Template(statement("questdb", "detect_gaps"))
-    text: str = template.render(params={"intervals": intervals, "tickers": None})
-    return text
+    scanner = Scanner(
+        hook,
+        spans_sql=rendered(SPANS, intervals=request.intervals, tickers=None),
+        holes_sql=rendered(HOLES, intervals=request.intervals, tickers=None),
+        tickers=None,
+        until_s=END_S,
+    )
+    return carry_out(connection, hook, key, request, assets, scanner, now_s=END_S)
 
 
-def _bare(scale: Scale) -> tuple[str, str]:
-    """Return the statement, and its span branch alone."""
-    whole = _rendered(scale.intervals)
-    return whole, whole.rpartition("UNION ALL\n")[2]
+def _statement(scale: Scale) -> str:
+    branches = [
+        HOLE_BRANCH.format(minutes=minutes, step=f"{60 * minutes}000000L") for minutes in scale.intervals
+    ]
+    return "\nUNION ALL\n".join([*branches, _span_branch(scale)])
+
+
+def _span_branch(scale: Scale) -> str:
+    return SPAN_BRANCH.format(intervals=", ".join(f"'{minutes}'" for minutes in scale.intervals))
 
 
 def _stored(services: Services, scale: Scale, without: str) -> QuestDBHook:
@@ -190,8 +203,12 @@ def _ledger(services: Services, scale: Scale, hook: QuestDBHook, request: Backfi
             ],
         )
         detect(connection, hook, request)
-        connection.execute("TRUNCATE gap_records, gap_outcomes")
+        _forget_gaps(connection)
     return uri
+
+
+def _forget_gaps(connection: Connection) -> None:
+    connection.execute("TRUNCATE gap_records, gap_outcomes")
 
 
 def _count_gaps(connection: Connection) -> int:

@@ -22,16 +22,28 @@ class Span:
     :ivar first_s: open time of the oldest candle, epoch seconds UTC
     :ivar last_s: open time of the newest candle, epoch seconds UTC
     :ivar n_candles: stored candles, >= 1
+    :ivar off_grid_us: how far the worst candle lies off the grid, microseconds; 0 = all are on it
     """
 
     first_s: int
     last_s: int
     n_candles: int
+    off_grid_us: int = 0
+
+    def n_missing(self, interval_minutes: int) -> int:
+        """Return how many candles are missing between the first and the last.
+
+        With all candles on the grid the number is exact, because no two candles of a series share a time.
+
+        :param interval_minutes: candle length, minutes
+        :return: buckets
+        """
+        return (self.last_s - self.first_s) // step_s(interval_minutes) + 1 - self.n_candles
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Result of the detection statement.
+    """What the candle table says of all series.
 
     :ivar spans: by series; a series without a candle is absent
     :ivar holes: by series: ranges between two stored candles, ascending
@@ -40,39 +52,51 @@ class Scan:
     spans: dict[Series, Span] = field(default_factory=dict)
     holes: dict[Series, list[Range]] = field(default_factory=dict)
 
+    def short(self) -> list[Series]:
+        """Return the series that lack candles between their first and their last.
+
+        :return: those whose holes are worth asking for; a candle off the grid makes every number meaningless
+        """
+        return [
+            series
+            for series, span in self.spans.items()
+            if not span.off_grid_us and span.n_missing(series.interval_minutes)
+        ]
+
     def unsound(self) -> list[Series]:
         """Return the series whose figures do not add up.
 
-        :return: series whose span is not the sum of its candles and holes: a candle lies off the grid, or a
-            write fell between the statement's branches (QuestDB gives a statement no snapshot)
+        :return: series with a candle off the grid, or whose holes are not as long as what is missing: a write
+            fell between the two statements
         """
-        found = []
-        for series, span in self.spans.items():
-            step = step_s(series.interval_minutes)
-            expected = (span.last_s - span.first_s) // step + 1
-            holes = self.holes.get(series, [])
-            missing = ranges.count(holes, step=step)
-            borders = [span.first_s, span.last_s, *(border for hole in holes for border in hole)]
-            if any(border % step for border in borders) or expected != span.n_candles + missing:
-                found.append(series)
-        return found
+        return [
+            series
+            for series, span in self.spans.items()
+            if span.off_grid_us
+            or span.n_missing(series.interval_minutes)
+            != ranges.count(self.holes.get(series, []), step=step_s(series.interval_minutes))
+        ]
 
 
-def read_scan(rows: Iterable[tuple[Any, ...]]) -> Scan:
+def read_spans(rows: Iterable[tuple[Any, ...]]) -> dict[Series, Span]:
+    """Read the rows of ``detect_spans.sql``.
+
+    :param rows: ``(ticker, interval, first_s, last_s, n, off_grid_us)``, times in epoch seconds
+    :return: by series
+    """
+    return {Series(ticker, int(interval)): Span(*span) for ticker, interval, *span in rows}
+
+
+def read_holes(rows: Iterable[tuple[Any, ...]]) -> dict[Series, list[Range]]:
     """Read the rows of ``detect_gaps.sql``.
 
-    :param rows: ``(kind, ticker, interval, from_s, to_s, n)``: kind ``hole`` with the half-open missing
-        range, or ``span`` with first and last open time and the number of candles; times in epoch seconds
-    :return: the scan
+    :param rows: ``(ticker, interval, from_s, to_s)``, half-open ranges without a candle, epoch seconds
+    :return: by series
     """
-    scan = Scan()
-    for kind, ticker, interval, from_s, to_s, n in rows:
-        series = Series(ticker, int(interval))
-        if kind == "span":
-            scan.spans[series] = Span(first_s=from_s, last_s=to_s, n_candles=n)
-        else:
-            scan.holes.setdefault(series, []).append((from_s, to_s))
-    return scan
+    holes: dict[Series, list[Range]] = {}
+    for ticker, interval, from_s, to_s in rows:
+        holes.setdefault(Series(ticker, int(interval)), []).append((from_s, to_s))
+    return holes
 
 
 def missing_ranges(
@@ -80,7 +104,7 @@ def missing_ranges(
 ) -> list[Range]:
     """Return what a series lacks: at the head, inside, at the tail, or all of it.
 
-    :param scan: result of the detection statement
+    :param scan: what the candle table says
     :param series: ticker and interval
     :param expected: all closed buckets from the series' start, epoch seconds UTC, on the grid
     :param proven_empty: ranges without trades

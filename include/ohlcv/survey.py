@@ -49,7 +49,7 @@ def select(
 ) -> Survey:
     """Decide which series a run processes.
 
-    :param scan: result of the detection statement
+    :param scan: what the candle table says
     :param books: ledgers of the series processed before
     :param assets: the assets the run is about
     :param request: the run's params
@@ -119,7 +119,7 @@ def carry_out(
     :param run: the run
     :param request: its params
     :param assets: the assets it is about
-    :param scan_candles: runs the detection statement
+    :param scan_candles: asks the candle table
     :param now_s: the exchange's time, epoch seconds UTC
     :return: the survey
     """
@@ -128,7 +128,7 @@ def carry_out(
     books = read_books(connection, tickers, request.intervals)
     scan = scan_candles()
     if scan.unsound():
-        # A write between the branches of the statement looks the same as a stray candle, but does not stay.
+        # A write between the statements looks the same as a stray candle, but does not stay.
         scan = scan_candles()
     survey = select(scan, books, assets, request, now_s=now_s)
     moved: dict[Series, int] = {}

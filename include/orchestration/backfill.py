@@ -15,6 +15,7 @@ from include.ohlcv.exchange import open_run
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.names import KRAKEN_POOL
 from include.ohlcv.params import BackfillRequest, backfill_schemas
+from include.ohlcv.scan import HOLES, SPANS
 from include.ohlcv.summary import empty_summary, summarise
 from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
@@ -129,7 +130,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         doc_md=doc,
     )
     def backfill() -> None:
-        detect_gaps = DetectGapsOperator(task_id="detect_gaps", sql="detect_gaps.sql")
+        detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=SPANS, sql=HOLES)
         work = plan()
         summary = result()
         chain(

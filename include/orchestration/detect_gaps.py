@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from include.ohlcv.backfill import opened
-from include.ohlcv.detect import Scan, read_scan
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.params import BackfillRequest
-from include.ohlcv.store import MICROSECONDS
+from include.ohlcv.scan import Scanner
 from include.ohlcv.survey import carry_out
 from include.orchestration.hooks import ledger, questdb, run_key
 from include.orchestration.telling import handing_on_errors
@@ -24,20 +23,26 @@ if TYPE_CHECKING:
 class DetectGapsOperator(BaseOperator):
     """Find what every series of the run lacks, and bring the ledger up to it.
 
-    :param sql: the detection statement, or its file; a template rendered with the run's params
+    The rendered statements show in the UI; after the task, ``sql`` is the one that was sent: it names the
+    tickers that lack candles, where these are few.
+
+    :param spans_sql: the statement that counts, or its file; a template rendered with the run's params
+    :param sql: the statement that finds the holes, or its file; a template rendered with the run's params
     """
 
-    template_fields: Sequence[str] = ("sql",)
+    template_fields: Sequence[str] = ("spans_sql", "sql")
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"sql": "sql"}  # noqa: RUF012 (declared without ClassVar by Airflow)
+    template_fields_renderers = {"spans_sql": "sql", "sql": "sql"}  # noqa: RUF012 (no ClassVar in Airflow)
+    overwrite_rtif_after_execution = True
     ui_color = "#d9ead3"
 
-    def __init__(self, *, sql: str, **kwargs: Any) -> None:
+    def __init__(self, *, spans_sql: str, sql: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.spans_sql = spans_sql
         self.sql = sql
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Run the statement and reconcile every series.
+        """Run the statements and reconcile every series.
 
         :param context: Airflow's task context
         :return: how many series were processed, skipped, and could not be judged
@@ -53,14 +58,16 @@ class DetectGapsOperator(BaseOperator):
         store = questdb()
         with ledger() as connection:
             now_s = opened(connection, run).now_s
-            parameters: dict[str, Any] = {"until": now_s * MICROSECONDS}
-            parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(request.tickers or [])}
-
-            def scan() -> Scan:
-                return read_scan(store.query(self.sql, parameters))
-
+            scan = Scanner(
+                store,
+                spans_sql=self.spans_sql,
+                holes_sql=self.sql,
+                tickers=request.tickers,
+                until_s=now_s,
+            )
             assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
             survey = carry_out(connection, store, run, request, assets, scan, now_s=now_s)
+        self.sql = scan.holes_sql
         for skipped in survey.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
         for ticker in survey.gone:

@@ -7,21 +7,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
 from include.ohlcv.backfill import fill_item, plan_run
 from include.ohlcv.candles import StoredCandle
 from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.detect import read_scan
 from include.ohlcv.errors import FillError, FillRefusedError
 from include.ohlcv.exchange import open_run
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.params import BackfillRequest
+from include.ohlcv.scan import HOLES, SPANS, Scanner, rendered
 from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.statements import statement
-from include.ohlcv.store import MICROSECONDS, read_candles, write_candles
+from include.ohlcv.store import read_candles, write_candles
 from include.ohlcv.summary import summarise
 from include.ohlcv.survey import carry_out
 from kraken_hooks.kraken import KrakenHook
@@ -248,7 +245,7 @@ class World:
             )
 
     def detect(self, connection: Connection, run: RunKey, request: BackfillRequest, now_s: int) -> None:
-        """Run the detection statement and reconcile."""
+        """Run the detection statements and reconcile."""
         assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
         carry_out(
             connection,
@@ -261,13 +258,16 @@ class World:
         )
 
     def scan(self, request: BackfillRequest, now_s: int) -> Scan:
-        """Run the detection statement."""
-        sql = jinja2.Template(statement("questdb", "detect_gaps")).render(
-            params={"intervals": request.intervals, "tickers": request.tickers}
+        """Run the detection statements."""
+        intervals, tickers = request.intervals, request.tickers
+        scanner = Scanner(
+            self.questdb,
+            spans_sql=rendered(SPANS, intervals=intervals, tickers=tickers),
+            holes_sql=rendered(HOLES, intervals=intervals, tickers=tickers),
+            tickers=tickers,
+            until_s=now_s,
         )
-        parameters: dict[str, Any] = {"until": now_s * MICROSECONDS}
-        parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(request.tickers or [])}
-        scan = read_scan(self.questdb.query(sql, parameters))
+        scan = scanner()
         self.before_step("reconcile")
         return scan
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.detect import Scan, Span, is_left_alone, missing_ranges, read_scan
+from include.ohlcv.detect import Scan, Span, is_left_alone, missing_ranges, read_holes, read_spans
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import INTERVALS, step_s
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, buckets, quick, range_sets
@@ -21,27 +21,26 @@ MINUTELY = Series("XBTUSD", 1)
 
 
 def scan_of(series: Series, stored: list[int]) -> Scan:
-    """Return what the detection statement finds: neighbours more than a step apart, and the span."""
+    """Return what the detection statements find: the span, and neighbours more than a step apart."""
     step = step_s(series.interval_minutes)
     points = sorted(stored)
     name = (series.ticker, str(series.interval_minutes))
-    rows: list[tuple[object, ...]] = [
-        ("hole", *name, before + step, after, (after - before) // step - 1)
-        for before, after in pairwise(points)
-        if after - before > step
+    holes = [(*name, before + step, after) for before, after in pairwise(points) if after - before > step]
+    off_grid_us = max((point % step for point in points), default=0) * 1_000_000
+    spans = [(*name, points[0], points[-1], len(points), off_grid_us)] if points else []
+    return Scan(spans=read_spans(spans), holes=read_holes(holes))
+
+
+def test_the_rows_of_the_statements_are_told_apart_by_series() -> None:
+    holes = [
+        ("XBTUSD", "60", HOUR, 3 * HOUR),
+        ("XBTUSD", "60", 5 * HOUR, 6 * HOUR),
     ]
-    if points:
-        rows.append(("span", *name, points[0], points[-1], len(points)))
-    return read_scan(rows)
-
-
-def test_the_rows_of_the_statement_are_told_apart_by_kind_and_series() -> None:
-    scan = read_scan([
-        ("hole", "XBTUSD", "60", HOUR, 3 * HOUR, 2),
-        ("hole", "XBTUSD", "60", 5 * HOUR, 6 * HOUR, 1),
-        ("span", "XBTUSD", "60", 0, 6 * HOUR, 4),
-        ("span", "XBTUSD", "1440", 0, 0, 1),
-    ])
+    spans = [
+        ("XBTUSD", "60", 0, 6 * HOUR, 4, 0),
+        ("XBTUSD", "1440", 0, 0, 1, 0),
+    ]
+    scan = Scan(spans=read_spans(spans), holes=read_holes(holes))
     assert scan.holes == {HOURLY: [(HOUR, 3 * HOUR), (5 * HOUR, 6 * HOUR)]}
     assert scan.spans == {HOURLY: Span(0, 6 * HOUR, 4), DAILY: Span(0, 0, 1)}
     assert scan.unsound() == []
@@ -117,10 +116,19 @@ def test_holes_made_at_random_are_found_again_less_those_proven_empty(
     ],
 )
 def test_a_candle_off_the_grid_makes_a_series_unsound(stored: list[int]) -> None:
-    assert scan_of(MINUTELY, stored).unsound() == [MINUTELY]
+    scan = scan_of(MINUTELY, stored)
+    assert scan.unsound() == [MINUTELY]
+    assert scan.short() == []
 
 
-def test_a_write_between_the_branches_of_the_statement_shows() -> None:
+@quick
+@given(stored=st.sets(st.integers(0, 44), min_size=1))
+def test_a_series_is_short_exactly_when_a_candle_is_missing_between_two_others(stored: set[int]) -> None:
+    scan = scan_of(HOURLY, [n * HOUR for n in stored])
+    assert scan.short() == ([HOURLY] if scan.holes else [])
+
+
+def test_a_write_between_the_statements_shows() -> None:
     before_write = scan_of(HOURLY, [0, 3 * HOUR])
     after_write = scan_of(HOURLY, [0, HOUR, 2 * HOUR, 3 * HOUR])
     torn = Scan(spans=after_write.spans, holes=before_write.holes)

@@ -127,7 +127,7 @@ def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> No
 
 
 def test_a_series_with_a_candle_off_the_grid_is_an_error_and_not_touched() -> None:
-    survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR + 30, 3)})
+    survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 3, off_grid_us=30_000_000)})
     assert survey.starts == {}
     (error,) = survey.errors
     assert error.startswith("XBTUSD 60: stored candles do not lie on the 60-minute grid")

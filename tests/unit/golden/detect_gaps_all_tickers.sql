@@ -1,11 +1,9 @@
 
 SELECT
-    'hole' kind,
     ticker,
     '60' interval,
     (previous::long / 1000000L) + 3600L from_s,
-    ts::long / 1000000L to_s,
-    (ts - previous) / 3600000000L - 1 n
+    ts::long / 1000000L to_s
 FROM (
     SELECT ts, ticker, lag(ts) OVER (PARTITION BY ticker ORDER BY ts) previous
     FROM ohlcv
@@ -15,12 +13,10 @@ FROM (
 WHERE ts - previous > 3600000000L
 UNION ALL
 SELECT
-    'hole' kind,
     ticker,
     '1440' interval,
     (previous::long / 1000000L) + 86400L from_s,
-    ts::long / 1000000L to_s,
-    (ts - previous) / 86400000000L - 1 n
+    ts::long / 1000000L to_s
 FROM (
     SELECT ts, ticker, lag(ts) OVER (PARTITION BY ticker ORDER BY ts) previous
     FROM ohlcv
@@ -28,14 +24,3 @@ FROM (
         AND ts < %(until)s
 )
 WHERE ts - previous > 86400000000L
-UNION ALL
-SELECT
-    'span' kind,
-    ticker,
-    interval,
-    min(ts)::long / 1000000L from_s,
-    max(ts)::long / 1000000L to_s,
-    count() n
-FROM ohlcv
-WHERE interval IN ('60', '1440')
-    AND ts < %(until)s

@@ -1,0 +1,96 @@
+"""Asks the candle table what is missing: counts first, looks for holes only where the count is short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from include.ohlcv.detect import Scan, read_holes, read_spans
+from include.ohlcv.statements import SQL_FOLDER
+from include.ohlcv.store import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kraken_hooks.questdb import QuestDBHook
+
+SPANS: Final = "detect_spans.sql"
+HOLES: Final = "detect_gaps.sql"
+
+WORTH_NAMING: Final = 0.5
+"""Share of the tickers up to which a statement that names them is faster than one over all of them."""
+
+TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(SQL_FOLDER / "questdb"),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 (the text is SQL, not HTML; only numbers are put into it)
+)
+
+
+def rendered(name: str, *, intervals: Sequence[int], tickers: Sequence[str] | None) -> str:
+    """Return a detection statement as Airflow renders it.
+
+    :param name: :data:`SPANS` or :data:`HOLES`
+    :param intervals: candle lengths, minutes, at least one
+    :param tickers: the tickers asked for, or None for all; only their number shows in the text
+    :return: SQL with ``%(name)s`` markers
+    """
+    params = {"intervals": intervals, "tickers": tickers}
+    return TEMPLATES.get_template(name).render(params=params)
+
+
+class Scanner:
+    """Scans the series of a run, as often as it is called.
+
+    :ivar holes_sql: the statement for holes as last sent, or as it would be sent for all series
+    """
+
+    def __init__(
+        self,
+        questdb: QuestDBHook,
+        *,
+        spans_sql: str,
+        holes_sql: str,
+        tickers: Sequence[str] | None,
+        until_s: int,
+    ) -> None:
+        """Keep what is needed.
+
+        :param questdb: hook of the candle store
+        :param spans_sql: rendered for the run
+        :param holes_sql: rendered for the run
+        :param tickers: the tickers asked for, or None for all
+        :param until_s: end of the scan, exclusive, epoch seconds UTC
+        """
+        self.holes_sql = holes_sql
+        self._questdb = questdb
+        self._spans_sql = spans_sql
+        self._all_holes_sql = holes_sql
+        self._tickers = tickers
+        self._until_s = until_s
+
+    def __call__(self) -> Scan:
+        """Return what the candle table says now.
+
+        :return: spans of all series, holes of those that have some
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        """
+        scan = Scan(spans=read_spans(self._query(self._spans_sql, self._tickers)))
+        short = scan.short()
+        if not short:
+            return scan
+        names = sorted({series.ticker for series in short})
+        if len(names) <= WORTH_NAMING * len({series.ticker for series in scan.spans}):
+            intervals = sorted({series.interval_minutes for series in short})
+            self.holes_sql = rendered(HOLES, intervals=intervals, tickers=names)
+            found = self._query(self.holes_sql, names)
+        else:
+            self.holes_sql = self._all_holes_sql
+            found = self._query(self.holes_sql, self._tickers)
+        return Scan(spans=scan.spans, holes=read_holes(found))
+
+    def _query(self, sql: str, tickers: Sequence[str] | None) -> list[tuple[Any, ...]]:
+        parameters: dict[str, Any] = {"until": self._until_s * MICROSECONDS}
+        parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(tickers or [])}
+        return self._questdb.query(sql, parameters)
