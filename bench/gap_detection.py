@@ -25,7 +25,7 @@ from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
 from include.ohlcv.ledger.run_rows import start_run
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.params import BackfillRequest
-from include.ohlcv.scan import HOLES, SPANS, Scanner, rendered
+from include.ohlcv.scan import Scanner
 from include.ohlcv.store import MICROSECONDS
 from include.ohlcv.survey import carry_out
 
@@ -153,13 +153,7 @@ def detect(connection: Connection, hook: QuestDBHook, request: BackfillRequest) 
     key = RunKey("backfill_tier1_daily", f"bench_{next(RUNS)}")
     start_run(connection, key, now_s=END_S, tier=request.tier, intervals=request.intervals)
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    scanner = Scanner(
-        hook,
-        spans_sql=rendered(SPANS, intervals=request.intervals, tickers=None),
-        holes_sql=rendered(HOLES, intervals=request.intervals, tickers=None),
-        tickers=None,
-        until_s=END_S,
-    )
+    scanner = Scanner.of(hook, intervals=request.intervals, tickers=None, until_s=END_S)
     return carry_out(connection, hook, key, request, assets, scanner, now_s=END_S)
 
 

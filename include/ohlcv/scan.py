@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from include.ohlcv.detect import Scan, read_holes, read_spans
-from include.ohlcv.statements import SQL_FOLDER
+from include.ohlcv.statements import rendered
 from include.ohlcv.store import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -15,29 +13,11 @@ if TYPE_CHECKING:
 
     from kraken_hooks.questdb import QuestDBHook
 
-SPANS: Final = "detect_spans.sql"
-HOLES: Final = "detect_gaps.sql"
+SPANS: Final = "detect_spans"
+HOLES: Final = "detect_gaps"
 
 WORTH_NAMING: Final = 0.5
 """Share of the tickers up to which a statement that names them is faster than one over all of them."""
-
-TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(SQL_FOLDER / "questdb"),
-    undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701 (the text is SQL, not HTML; only numbers are put into it)
-)
-
-
-def rendered(name: str, *, intervals: Sequence[int], tickers: Sequence[str] | None) -> str:
-    """Return a detection statement as Airflow renders it.
-
-    :param name: :data:`SPANS` or :data:`HOLES`
-    :param intervals: candle lengths, minutes, at least one
-    :param tickers: the tickers asked for, or None for all; only their number shows in the text
-    :return: SQL with ``%(name)s`` markers
-    """
-    params = {"intervals": intervals, "tickers": tickers}
-    return TEMPLATES.get_template(name).render(params=params)
 
 
 class Scanner:
@@ -70,6 +50,26 @@ class Scanner:
         self._tickers = tickers
         self._until_s = until_s
 
+    @classmethod
+    def of(
+        cls, questdb: QuestDBHook, *, intervals: Sequence[int], tickers: Sequence[str] | None, until_s: int
+    ) -> Self:
+        """Return a scanner with statements that are rendered here instead of by Airflow.
+
+        :param questdb: hook of the candle store
+        :param intervals: candle lengths, minutes, at least one
+        :param tickers: the tickers asked for, or None for all
+        :param until_s: end of the scan, exclusive, epoch seconds UTC
+        :return: the scanner
+        """
+        return cls(
+            questdb,
+            spans_sql=_rendered(SPANS, intervals, tickers),
+            holes_sql=_rendered(HOLES, intervals, tickers),
+            tickers=tickers,
+            until_s=until_s,
+        )
+
     def __call__(self) -> Scan:
         """Return what the candle table says now.
 
@@ -83,7 +83,7 @@ class Scanner:
         names = sorted({series.ticker for series in short})
         if len(names) <= WORTH_NAMING * len({series.ticker for series in scan.spans}):
             intervals = sorted({series.interval_minutes for series in short})
-            self.holes_sql = rendered(HOLES, intervals=intervals, tickers=names)
+            self.holes_sql = _rendered(HOLES, intervals, names)
             found = self._query(self.holes_sql, names)
         else:
             self.holes_sql = self._all_holes_sql
@@ -94,3 +94,7 @@ class Scanner:
         parameters: dict[str, Any] = {"until": self._until_s * MICROSECONDS}
         parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(tickers or [])}
         return self._questdb.query(sql, parameters)
+
+
+def _rendered(name: str, intervals: Sequence[int], tickers: Sequence[str] | None) -> str:
+    return rendered("questdb", name, params={"intervals": intervals, "tickers": tickers})

@@ -130,7 +130,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         doc_md=doc,
     )
     def backfill() -> None:
-        detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=SPANS, sql=HOLES)
+        detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=f"{SPANS}.sql", sql=f"{HOLES}.sql")
         work = plan()
         summary = result()
         chain(

@@ -13,8 +13,9 @@ from include.ohlcv.candles import StoredCandle
 from include.ohlcv.detect import Span
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
-from include.ohlcv.scan import HOLES, SPANS, Scanner, rendered
+from include.ohlcv.scan import HOLES, SPANS, Scanner
 from include.ohlcv.schema import ensure_candle_table
+from include.ohlcv.statements import rendered
 from include.ohlcv.store import write_candles
 from kraken_hooks.questdb import QuestDBHook
 
@@ -44,13 +45,7 @@ def store(hook: QuestDBHook, series: Series, times_s: Iterable[int]) -> None:
 
 
 def scanner(hook: QuestDBHook, tickers: list[str] | None = None) -> Scanner:
-    return Scanner(
-        hook,
-        spans_sql=rendered(SPANS, intervals=INTERVALS, tickers=tickers),
-        holes_sql=rendered(HOLES, intervals=INTERVALS, tickers=tickers),
-        tickers=tickers,
-        until_s=UNTIL_S,
-    )
+    return Scanner.of(hook, intervals=INTERVALS, tickers=tickers, until_s=UNTIL_S)
 
 
 def whole(series: Series) -> list[int]:
@@ -86,11 +81,11 @@ def test_the_scan_is_what_a_recount_of_the_candles_gives(
 def test_no_statement_for_holes_is_sent_when_every_count_is_right(hook: QuestDBHook) -> None:
     for series in ALL_SERIES:
         store(hook, series, whole(series))
-    # It would fail.
+    params = {"intervals": INTERVALS, "tickers": None}
     scan = Scanner(
         hook,
-        spans_sql=rendered(SPANS, intervals=INTERVALS, tickers=None),
-        holes_sql="SELECT nothing FROM nowhere",
+        spans_sql=rendered("questdb", SPANS, params=params),
+        holes_sql="SELECT nothing FROM nowhere",  # it would fail
         tickers=None,
         until_s=UNTIL_S,
     )()
@@ -105,7 +100,7 @@ def test_the_statement_for_holes_names_the_tickers_and_intervals_when_few_are_sh
         store(hook, series, [ts_s for n, ts_s in enumerate(whole(series)) if series != short or n != 5])
     scan = scanner(hook)
     assert scan().holes == {short: [(START_S + 5 * 3600, START_S + 6 * 3600)]}
-    assert scan.holes_sql == rendered(HOLES, intervals=[60], tickers=["SOLUSD"])
+    assert scan.holes_sql == rendered("questdb", HOLES, params={"intervals": [60], "tickers": ["SOLUSD"]})
 
 
 def test_a_candle_off_the_grid_shows_although_the_count_is_right(hook: QuestDBHook) -> None:

@@ -16,7 +16,7 @@ from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.params import BackfillRequest
-from include.ohlcv.scan import HOLES, SPANS, Scanner, rendered
+from include.ohlcv.scan import Scanner
 from include.ohlcv.schema import ensure_candle_table
 from include.ohlcv.store import read_candles, write_candles
 from include.ohlcv.summary import summarise
@@ -259,13 +259,8 @@ class World:
 
     def scan(self, request: BackfillRequest, now_s: int) -> Scan:
         """Run the detection statements."""
-        intervals, tickers = request.intervals, request.tickers
-        scanner = Scanner(
-            self.questdb,
-            spans_sql=rendered(SPANS, intervals=intervals, tickers=tickers),
-            holes_sql=rendered(HOLES, intervals=intervals, tickers=tickers),
-            tickers=tickers,
-            until_s=now_s,
+        scanner = Scanner.of(
+            self.questdb, intervals=request.intervals, tickers=request.tickers, until_s=now_s
         )
         scan = scanner()
         self.before_step("reconcile")

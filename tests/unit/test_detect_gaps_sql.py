@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from include.ohlcv.intervals import INTERVALS
-from include.ohlcv.scan import HOLES, SPANS, rendered
+from include.ohlcv.scan import HOLES, SPANS
+from include.ohlcv.statements import rendered
 
 GOLDEN = Path(__file__).parent / "golden"
 BOTH = pytest.mark.parametrize("name", [SPANS, HOLES])
+
+
+def text_of(name: str, intervals: list[int], tickers: list[str] | None = None) -> str:
+    return rendered("questdb", name, params={"intervals": intervals, "tickers": tickers})
 
 
 @BOTH
@@ -28,13 +33,13 @@ BOTH = pytest.mark.parametrize("name", [SPANS, HOLES])
     ],
 )
 def test_the_statement_reads_as_approved(name: str, golden: str, params: dict[str, Any]) -> None:
-    file = GOLDEN / f"{name.removesuffix('.sql')}_{golden}.sql"
-    assert rendered(name, **params) + "\n" == file.read_text(encoding="utf-8")
+    file = GOLDEN / f"{name}_{golden}.sql"
+    assert rendered("questdb", name, params=params) + "\n" == file.read_text(encoding="utf-8")
 
 
 @BOTH
 def test_no_value_of_the_data_stands_in_the_text(name: str) -> None:
-    text = rendered(name, intervals=[60], tickers=["XBTUSD", "ETHUSD'; DROP TABLE ohlcv"])
+    text = text_of(name, [60], ["XBTUSD", "ETHUSD'; DROP TABLE ohlcv"])
     assert "USD" not in text
     assert set(re.findall(r"%\((\w+)\)s", text)) == {"until", "ticker_0", "ticker_1"}
 
@@ -42,12 +47,12 @@ def test_no_value_of_the_data_stands_in_the_text(name: str) -> None:
 @BOTH
 def test_an_interval_that_is_no_number_does_not_reach_the_text(name: str) -> None:
     intervals: Any = ["60'; DROP TABLE ohlcv"]
-    assert "DROP" not in rendered(name, intervals=intervals, tickers=None)
+    assert "DROP" not in text_of(name, intervals)
 
 
 @BOTH
 def test_every_interval_has_a_branch_with_its_own_step(name: str) -> None:
-    text = rendered(name, intervals=list(INTERVALS), tickers=None)
+    text = text_of(name, list(INTERVALS))
     assert text.count("UNION ALL") == len(INTERVALS) - 1
     for minutes in INTERVALS:
         assert f"WHERE interval = '{minutes}'" in text

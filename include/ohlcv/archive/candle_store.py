@@ -9,14 +9,15 @@ import polars as pl
 
 from include.ohlcv.archive.merge import STORED_SCHEMA
 from include.ohlcv.archive.rows import PRICES
-from include.ohlcv.detect import Scan, read_scan
 from include.ohlcv.errors import ReadBackError
 from include.ohlcv.intervals import step_s
 from include.ohlcv.names import CANDLE_TABLE
-from include.ohlcv.statements import rendered, statement
+from include.ohlcv.scan import Scanner
+from include.ohlcv.statements import statement
 from include.ohlcv.store import MICROSECONDS
 
 if TYPE_CHECKING:
+    from include.ohlcv.detect import Scan
     from include.ohlcv.gaps import Series
     from include.ohlcv.ranges import Range
     from kraken_hooks.questdb import QuestDBHook
@@ -60,8 +61,8 @@ def scan_series(questdb: QuestDBHook, series: Series, *, now_s: int) -> Scan:
     :param now_s: the exchange's time, epoch seconds UTC
     :return: the scan of this series alone
     """
-    sql = rendered("questdb", "detect_gaps", params={"intervals": [series.interval_minutes], "tickers": [""]})
-    return read_scan(questdb.query(sql, {"until": now_s * MICROSECONDS, "ticker_0": series.ticker}))
+    scanner = Scanner.of(questdb, intervals=[series.interval_minutes], tickers=[series.ticker], until_s=now_s)
+    return scanner()
 
 
 def count_stored(questdb: QuestDBHook, series: Series, covered: Range) -> int:
