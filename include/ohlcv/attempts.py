@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.ohlcv.gaps import Gap, GapStatus, Outcome, Piece, Series, UnfillableReason
+from include.ohlcv.grid import api_edge_s
 from include.ohlcv.ledger.asset_rows import mark_gone, read_assets
 from include.ohlcv.ledger.books import bump_revision, read_book
 from include.ohlcv.ledger.gap_rows import (
@@ -27,23 +28,33 @@ if TYPE_CHECKING:
     from include.ohlcv.bench import Bench
 
 
+def is_within_reach(gap: Gap, *, now_s: int) -> bool:
+    """Return whether the OHLC call may serve some of a gap.
+
+    :param gap: open gap
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    return gap.status is not GapStatus.UNFILLABLE and gap.end_s > api_edge_s(
+        now_s, gap.series.interval_minutes
+    )
+
+
 def _is_to_be_tried(gap: Gap, before: TakenUp, *, now_s: int) -> bool:
-    if gap.status is GapStatus.UNFILLABLE:
-        return False
     if before.tries == 0:
         return True
     # A second try in the same run repeats what failed for a passing reason, and nothing that waits.
-    if gap.status is GapStatus.FAILED:
-        return gap.next_attempt_s is not None
+    if gap.status in {GapStatus.FAILED, GapStatus.UNFILLABLE}:
+        return before.outcome is Outcome.FAILED and gap.next_attempt_s is not None
     return gap.is_eligible(now_s, retry_failed=False)
 
 
-def begin(bench: Bench, series: Series, series_id: int) -> set[int]:
+def begin(bench: Bench, series: Series, series_id: int, is_ours: Callable[[Gap], bool]) -> set[int]:
     """Mark the gaps that the run has planned for a series as being filled.
 
     :param bench: what to work with; the fill lock of the series is held
     :param series: ticker and interval
     :param series_id: its primary key
+    :param is_ours: whether the source that is about to be asked may serve a gap
     :return: ids of the gaps tried now; empty when others have closed them meanwhile
     """
     attempted = set()
@@ -51,7 +62,7 @@ def begin(bench: Bench, series: Series, series_id: int) -> set[int]:
         taken_up = read_taken_up(bench.connection, bench.run, series)
         for gap in read_book(bench.connection, series).gaps:
             before = taken_up.pop(gap.gap_id, None)
-            if before is not None and _is_to_be_tried(gap, before, now_s=bench.now_s):
+            if before is not None and is_ours(gap) and _is_to_be_tried(gap, before, now_s=bench.now_s):
                 start_attempt(
                     bench.connection, bench.run, gap, now_s=bench.now_s, is_first_try=before.tries == 0
                 )

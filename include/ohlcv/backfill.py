@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from include.ohlcv import ranges
 from include.ohlcv.bench import Bench
 from include.ohlcv.errors import RunFailedError
-from include.ohlcv.fill import fill_all
+from include.ohlcv.fill import attempt_all, fill_series
 from include.ohlcv.gaps import Series
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.books import read_books
 from include.ohlcv.ledger.gap_rows import plan_gaps
 from include.ohlcv.ledger.run_rows import Run, read_run
-from include.ohlcv.plan import make_plan, work_items
+from include.ohlcv.ledger.trade_rows import read_errands
+from include.ohlcv.plan import Plan, make_plan, work_items
+from include.ohlcv.trades.planning import plan_trades
+from include.ohlcv.trades.rebuild import rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +42,14 @@ def opened(connection: Connection, run: RunKey) -> Run:
     return recorded
 
 
-def plan_run(connection: Connection, run: RunKey, request: BackfillRequest) -> list[dict[str, Any]]:
-    """Choose the series to ask, and take up their gaps.
+def plan_run(
+    connection: Connection, kraken: KrakenHook, questdb: QuestDBHook, run: RunKey, request: BackfillRequest
+) -> list[dict[str, Any]]:
+    """Choose the series to ask and the ranges to rebuild from trades, and take up their gaps.
 
     :param connection: the ledger
+    :param kraken: hook of the exchange, asked only for weekly counts of trades that nobody knows
+    :param questdb: hook of the candle store
     :param run: the run, after detection
     :param request: its params
     :return: items for the fill task, see :func:`include.ohlcv.plan.work_items`
@@ -51,15 +60,31 @@ def plan_run(connection: Connection, run: RunKey, request: BackfillRequest) -> l
     tiers = {asset.ticker: asset.tier for asset in assets}
     processed = set(recorded.series_processed)
     books = read_books(connection, list(tiers), request.intervals).values()
-    plan = make_plan(
-        [gap for book in books if book.series_id in processed for gap in book.gaps],
-        tiers=tiers,
-        max_gaps_per_asset=request.max_gaps_per_asset,
-        retry_failed=request.retry_failed,
-        now_s=recorded.now_s,
-    )
+    gaps = [
+        gap
+        for book in books
+        if book.series_id in processed
+        for gap in book.gaps
+        if request.span is None or ranges.intersect([gap.range], [request.span])
+    ]
+    plan = Plan(series=[], taken_up=[])
+    if "ohlc" in request.repair_from:
+        plan = make_plan(
+            gaps,
+            tiers=tiers,
+            max_gaps_per_asset=request.max_gaps_per_asset,
+            retry_failed=request.retry_failed,
+            now_s=recorded.now_s,
+        )
     plan_gaps(connection, run, plan.taken_up)
-    return work_items(plan.series)
+    rebuilt: list[str] = []
+    if "trades" in request.repair_from:
+        bench = Bench(connection, kraken, questdb, run, recorded.now_s)
+        taken_up = {gap.gap_id for gap in plan.taken_up}
+        rebuilt = plan_trades(
+            bench, request, assets, [gap for gap in gaps if gap.gap_id not in taken_up], plan.series
+        )
+    return work_items(plan.series, rebuilt)
 
 
 def fill_item(
@@ -71,9 +96,19 @@ def fill_item(
     :param kraken: hook of the exchange
     :param questdb: hook of the candle store
     :param run: the run
-    :param item: ``{"label", "series": [[ticker, interval], ...]}``
+    :param item: see :func:`include.ohlcv.plan.work_items`
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
-    bench = Bench(connection, kraken, questdb, run, opened(connection, run).now_s)
-    fill_all(bench, [Series(ticker, interval) for ticker, interval in item["series"]])
+    recorded = opened(connection, run)
+    bench = Bench(connection, kraken, questdb, run, recorded.now_s)
+    series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
+    wanted = [*(series.ticker for series in series_list), *item["trades"]]
+    assets = {asset.ticker: asset for asset in read_assets(connection, tickers=wanted, tier="ALL")}
+    fills = [partial(fill_series, bench, assets[series.ticker], series) for series in series_list]
+    rebuilds = [
+        partial(rebuild, bench, assets[planned.errand.ticker], planned, recorded.intervals)
+        for planned in read_errands(connection, run)
+        if planned.errand.ticker in item["trades"] and planned.errand.allotted > 0
+    ]
+    attempt_all([*fills, *rebuilds])

@@ -88,7 +88,8 @@ class Restatement(Enum):
     """What to do with a version of a candle that differs from the stored one."""
 
     REPLACE = "replace"
-    """The new version has more trades, or as many and more volume, or has been seen long enough."""
+    """The new version is of a stronger source, or has more trades, or as many and more volume, or has been
+    seen long enough."""
     REMEMBER = "remember"
     """Wait: two of Kraken's backends may disagree, and must not flip a row to and fro."""
     IGNORE = "ignore"
@@ -106,10 +107,13 @@ def judge_restatement(
     :param now_s: the exchange's time, epoch seconds UTC
     :return: the decision
     Rule: committed candles of Kraken still change and differ between its backends; a version with more
-    trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later.
+    trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later. A stronger
+    source is believed at once.
     """
     if SOURCE_RANK[seen.source] < SOURCE_RANK[stored.source] or seen.equals(stored):
         return Restatement.IGNORE
+    if SOURCE_RANK[seen.source] > SOURCE_RANK[stored.source]:
+        return Restatement.REPLACE
     if seen.trades > stored.trades:
         return Restatement.REPLACE
     if seen.trades == stored.trades and seen.volume > stored.volume + VOLUME_TOLERANCE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,6 +16,9 @@ from include.ohlcv.names import ASSETS_FILE_ENV
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "assets.yaml"
 
 TIERS: Final = ("TIER1", "TIER2", "TIER3", "TIER4")
+
+EARLIEST_HISTORY: Final = date(2013, 9, 1)
+"""Kraken opened that month; nothing traded before."""
 
 TICKER_PATTERN: Final = "^[A-Z0-9]{4,20}$"
 """Form of Kraken's altnames; ``XBT/USD`` and ``BTC-USD`` are not."""
@@ -29,6 +33,7 @@ class CatalogueEntry(BaseModel):
     :ivar tier: schedule and priority
     :ivar active: whether tier runs take it
     :ivar note: why it is there or not
+    :ivar history_from: candles from this day on are wanted, UTC; None = from where they begin
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +44,7 @@ class CatalogueEntry(BaseModel):
     tier: Literal["TIER1", "TIER2", "TIER3", "TIER4"]
     active: bool = True
     note: str | None = None
+    history_from: date | None = Field(default=None, ge=EARLIEST_HISTORY)
 
 
 class _LineLoader(yaml.SafeLoader):
@@ -82,6 +88,7 @@ def _entry(item: object, file: Path) -> tuple[int, CatalogueEntry]:
         cures = {
             "ticker": f"use Kraken's altname such as XBTUSD ({TICKER_PATTERN})",
             "tier": f"use one of {', '.join(TIERS)}",
+            "history_from": f"use a day such as 2024-01-31, not before {EARLIEST_HISTORY}",
         }
         cure = cures.get(where, first["msg"])
         value = "is missing" if first["type"] == "missing" else f"is {first['input']!r}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from include.ohlcv import ranges
 from include.ohlcv.candles import CONFIRM_AFTER_S, StoredCandle, from_ohlc
+from include.ohlcv.gaps import FilledFrom
 from include.ohlcv.grid import floor_s
 from include.ohlcv.intervals import API_WINDOW_BUCKETS, step_s
 
@@ -57,7 +58,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One OHLC answer, read for the buckets that were closed at the run's time.
+    """What a source says of a series: one OHLC answer, or what was built of trades.
+
+    Only buckets that were closed at the run's time are in it.
 
     :ivar covered: the range the answer speaks about, epoch seconds UTC; empty (0, 0) without a closed row
     :ivar traded: candles with trades, by open time, ascending
@@ -65,6 +68,8 @@ class Reading:
     :ivar is_busy: whether at least :data:`BUSY_SHARE` of the buckets traded
     :ivar edge_s: oldest open time that this answer could reach, epoch seconds UTC
     :ivar step: candle length, seconds
+    :ivar source: where the candles come from
+    :ivar doubtful: buckets of ``traded`` that may lack trades; they fill a hole and replace nothing
     """
 
     covered: Range
@@ -73,6 +78,13 @@ class Reading:
     is_busy: bool
     edge_s: int
     step: int
+    source: FilledFrom = FilledFrom.OHLC
+    doubtful: Sequence[Range] = ()
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return what kind of proof the source gives."""
+        return Evidence(self.source)
 
     @property
     def begins_late(self) -> bool:

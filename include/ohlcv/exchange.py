@@ -6,7 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from include.ohlcv.errors import BadRequestError
-from include.ohlcv.ledger.asset_rows import add_assets, mark_pairs, read_assets
+from include.ohlcv.ledger.asset_rows import (
+    add_assets,
+    mark_pairs,
+    read_assets,
+    record_first_trade,
+    record_pair_decimals,
+)
 from include.ohlcv.ledger.run_rows import count_work, start_run
 from kraken_hooks.errors import KrakenTransientError
 
@@ -62,8 +68,21 @@ def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: S
     _add_named(connection, request, pairs)
     asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
     mark_pairs(connection, asked, {ticker: pair.status for ticker, pair in pairs.items()}, now_s=now_s)
+    record_pair_decimals(
+        connection, {ticker: pairs[ticker].pair_decimals for ticker in asked if ticker in pairs}
+    )
+    _find_first_trades(connection, kraken, asked)
     count_work(connection, run, api_calls=kraken.calls)
     return now_s
+
+
+def _find_first_trades(connection: Connection, kraken: KrakenHook, asked: Sequence[str]) -> None:
+    """Ask once for the first trade of each pair whose history is wanted: nothing is expected before it."""
+    for asset in read_assets(connection, tickers=asked, tier="ALL") if asked else []:
+        if asset.history_from_s is not None and asset.first_trade_s is None and asset.gone_s is None:
+            trade = kraken.get_first_trade(asset.ticker)
+            if trade is not None:
+                record_first_trade(connection, asset.ticker, float(trade.time_s))
 
 
 def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, AssetPair]) -> None:

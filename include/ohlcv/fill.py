@@ -5,50 +5,40 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from include.ohlcv.attempts import begin, fail, give_up_pair
-from include.ohlcv.bench import Bench, Writing
-from include.ohlcv.candles import Restatement, judge_restatement
+from include.ohlcv.attempts import begin, fail, give_up_pair, is_within_reach
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.evidence import Reading, read_answer
 from include.ohlcv.grid import floor_s
 from include.ohlcv.ledger.asset_rows import Asset, read_assets, record_first_trade
 from include.ohlcv.ledger.books import read_book
-from include.ohlcv.ledger.restatement_rows import first_seen
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock
 from include.ohlcv.schedules import backfill_cron
-from include.ohlcv.settle import settle
-from include.ohlcv.store import read_candles, write_candles
+from include.ohlcv.settle import Attempt, settle
+from include.ohlcv.writing import write
 from kraken_hooks.errors import KrakenError, KrakenPermanentError, QuestDBError, UnknownPairError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from include.ohlcv.bench import Bench
     from include.ohlcv.gaps import Series
 
 log = logging.getLogger(__name__)
 
 
-def fill_all(bench: Bench, series_list: Iterable[Series]) -> None:
-    """Fill the gaps that the run has planned for some series, one after the other.
+def attempt_all(jobs: Iterable[Callable[[], None]]) -> None:
+    """Do some jobs one after the other; a failure of one does not keep the next from its turn.
 
-    A failure of one series does not keep the next from its turn.
-
-    :param bench: what to work with
-    :param series_list: series of the plan
+    :param jobs: fills of an asset
     :raises FillError: if gaps stay open for a passing reason; doing it again tries only those
     :raises FillRefusedError: if gaps stay open only for reasons that will not pass
     """
-    wanted = list(series_list)
-    assets = {
-        asset.ticker: asset
-        for asset in read_assets(bench.connection, tickers=[series.ticker for series in wanted], tier="ALL")
-    }
     passing: list[str] = []
     lasting: list[str] = []
-    for series in wanted:
+    for job in jobs:
         try:
-            fill_series(bench, assets[series.ticker], series)
+            job()
         except FillError as error:
             passing.append(str(error))
         except FillRefusedError as error:
@@ -70,7 +60,7 @@ def fill_series(bench: Bench, asset: Asset, series: Series) -> None:
     """
     series_id = read_book(bench.connection, series).series_id
     with fill_lock(bench.connection, series_id):
-        attempted = begin(bench, series, series_id)
+        attempted = begin(bench, series, series_id, lambda gap: is_within_reach(gap, now_s=bench.now_s))
         if not attempted:
             log.info("%s: nothing left to do", series)
             return
@@ -80,8 +70,8 @@ def fill_series(bench: Bench, asset: Asset, series: Series) -> None:
             answer = bench.kraken.get_ohlc(series.ticker, series.interval_minutes, now_s=bench.now_s)
             reading = read_answer(answer, now_s=bench.now_s)
             start_s = _expected_start(bench, asset, series, reading)
-            writing = _write(bench, series, reading)
-            failed = settle(bench, series, reading, writing, start_s=start_s, attempted=attempted, cron=cron)
+            writing = write(bench, series, reading)
+            failed = settle(bench, series, reading, writing, Attempt(attempted, cron), start_s=start_s)
         except UnknownPairError as error:
             give_up_pair(bench, series, series_id, attempted, str(error), cron=cron)
             return
@@ -111,29 +101,3 @@ def _expected_start(bench: Bench, asset: Asset, series: Series, reading: Reading
         first_trade_s = float(trade.time_s)
         record_first_trade(bench.connection, asset.ticker, first_trade_s)
     return floor_s(first_trade_s, series.interval_minutes)
-
-
-def _write(bench: Bench, series: Series, reading: Reading) -> Writing:
-    """Store what is missing and what the exchange has restated."""
-    before = read_candles(bench.questdb, series, reading.covered)
-    new = [ts_s for ts_s in reading.traded if ts_s not in before]
-    versions = []
-    for ts_s, stored in before.items():
-        seen = reading.traded.get(ts_s)
-        if seen is None or seen.equals(stored):
-            continue
-        seen_s = first_seen(bench.connection, series, seen)
-        verdict = judge_restatement(stored, seen, first_seen_s=seen_s, now_s=bench.now_s)
-        if verdict is not Restatement.IGNORE:
-            versions.append((
-                stored,
-                seen,
-                bench.now_s if seen_s is None else seen_s,
-                verdict is Restatement.REPLACE,
-            ))
-    candles = [reading.traded[ts_s] for ts_s in new]
-    candles += [seen for _, seen, _, is_applied in versions if is_applied]
-    if not candles:
-        return Writing(stored=before, new=[], versions=versions)
-    stored_now = write_candles(bench.questdb, series, candles, reading.covered)
-    return Writing(stored=stored_now, new=new, versions=versions)

@@ -158,6 +158,7 @@ class Piece:
     :ivar unfillable_reason: for UNFILLABLE
     :ivar next_attempt_s: epoch seconds UTC or None
     :ivar error_message: one sentence or None
+    :ivar outcome: what it means for the run; None = what the state says, see :data:`OUTCOME_OF`
     """
 
     start_s: int
@@ -166,6 +167,12 @@ class Piece:
     unfillable_reason: UnfillableReason | None = None
     next_attempt_s: int | None = None
     error_message: str | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def told(self) -> Outcome:
+        """Return what the piece means for the run that takes it up."""
+        return self.outcome or OUTCOME_OF[self.status]
 
 
 def unchanged_piece(gap: Gap, piece: Range) -> Piece:

@@ -54,20 +54,25 @@ def series_start_s(
     first_trade_s: float | None,
     now_s: float,
     interval_minutes: int,
+    history_from_s: int | None = None,
 ) -> int:
     """Return where the grid of a series begins.
 
-    Set once to the older of the oldest stored candle and the API edge, raised to the pair's first trade,
-    lowered when older candles are stored.
+    Set once to the older of the oldest stored candle and the API edge, lowered to the day from which the
+    catalogue wants its history, raised to the pair's first trade, lowered when older candles are stored.
 
     :param known_s: the start recorded so far, epoch seconds UTC, or None at first processing
     :param oldest_s: open time of the oldest stored candle, or None when nothing is stored
     :param first_trade_s: time of the pair's first trade ever, or None when it was never asked
     :param now_s: the exchange's time, epoch seconds UTC
     :param interval_minutes: candle length, minutes
+    :param history_from_s: from when on candles are wanted, epoch seconds UTC, or None; without a known first
+        trade it lowers nothing
     :return: epoch seconds UTC, on the grid
     """
     start = api_edge_s(now_s, interval_minutes) if known_s is None else known_s
+    if history_from_s is not None and first_trade_s is not None:
+        start = min(start, floor_s(history_from_s, interval_minutes))
     if first_trade_s is not None:
         start = max(start, floor_s(first_trade_s, interval_minutes))
     return start if oldest_s is None else min(start, oldest_s)

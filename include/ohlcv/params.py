@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from include.ohlcv.catalogue import TICKER_PATTERN, TIERS
@@ -11,8 +12,9 @@ from include.ohlcv.freshness import DEFAULT_HOURS
 from include.ohlcv.intervals import INTERVALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from include.ohlcv.ranges import Range
     from include.ohlcv.schedules import BackfillScope
 
 Schema: TypeAlias = dict[str, Any]
@@ -39,6 +41,41 @@ TICKERS: Final[Schema] = {
     "uniqueItems": True,
     "title": "Tickers",
     "description": "Kraken altnames such as XBTUSD; they replace the tier as selection.",
+}
+
+
+SOURCES: Final = ("ohlc", "trades")
+"""What gaps can be repaired from."""
+
+DAY_SCHEMA: Final[Schema] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+
+TRADES_CALL_BUDGET: Final[Schema] = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": 10_000,
+    "default": 200,
+    "title": "Trade calls",
+    "description": "Calls that a run may spend on rebuilding candles from trades, 1,000 trades each.",
+}
+REPAIR_FROM: Final[Schema] = {
+    "type": "array",
+    "items": {"type": "string", "enum": list(SOURCES)},
+    "minItems": 1,
+    "uniqueItems": True,
+    "default": ["ohlc", "trades"],
+    "title": "Repair from",
+    "description": "Sources in order. ohlc: the newest 720 candles; trades: everything older, call by call.",
+    "examples": list(SOURCES),
+}
+REPAIR_RANGE: Final[Schema] = {
+    "type": ["object", "null"],
+    "properties": {"start": DAY_SCHEMA, "end": DAY_SCHEMA},
+    "required": ["start", "end"],
+    "additionalProperties": False,
+    "default": None,
+    "title": "Range to repair",
+    "description": "Repair only this range, and compare what is stored in it with the trades: "
+    "{start, end}, ISO days UTC, without the day end itself.",
 }
 
 
@@ -74,6 +111,9 @@ def backfill_schemas(scope: BackfillScope) -> dict[str, Schema]:
             "title": "Retry failed gaps",
             "description": "Take FAILED gaps before their next attempt, permanent failures too.",
         },
+        "trades_call_budget": TRADES_CALL_BUDGET,
+        "repair_from": REPAIR_FROM,
+        "repair_range": REPAIR_RANGE,
     }
 
 
@@ -136,6 +176,9 @@ class BackfillRequest:
     :ivar max_gaps_per_asset: limit; 0 = none
     :ivar tickers: selection that replaces the tier, or None
     :ivar retry_failed: take FAILED gaps before their time
+    :ivar trades_call_budget: calls for trades, >= 0
+    :ivar repair_from: sources in order
+    :ivar repair_range: ``{"start", "end"}``, ISO days UTC, end exclusive, or None
     """
 
     tier: str
@@ -144,6 +187,34 @@ class BackfillRequest:
     max_gaps_per_asset: int
     tickers: list[str] | None
     retry_failed: bool
+    trades_call_budget: int = 200
+    repair_from: Sequence[str] = ("ohlc", "trades")
+    repair_range: Mapping[str, str] | None = None
+
+    @property
+    def span(self) -> Range | None:
+        """Return the range to repair, epoch seconds UTC, or None when everything is."""
+        if self.repair_range is None:
+            return None
+        start, end = (
+            int(datetime.fromisoformat(self.repair_range[name]).replace(tzinfo=UTC).timestamp())
+            for name in ("start", "end")
+        )
+        return start, end
+
+    def check(self, now_s: int) -> None:
+        """Refuse a range that no run can repair.
+
+        :param now_s: the exchange's time, epoch seconds UTC
+        :raises BadRequestError: names the range and the cure
+        """
+        if self.repair_range is None or self.span is None:
+            return
+        start, end = self.repair_range["start"], self.repair_range["end"]
+        if self.span[0] >= self.span[1]:
+            raise BadRequestError(f"repair_range begins on {start} and ends on {end}: start must be earlier")
+        if self.span[1] > now_s:
+            raise BadRequestError(f"repair_range ends on {end}, which has not begun: use today or earlier")
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> BackfillRequest:
@@ -154,7 +225,11 @@ class BackfillRequest:
         """
         given = {name: params[name] for name in cls.known_keys()}
         # JSON schema takes 60.0 for an integer.
-        return cls(**{**given, "intervals": [int(interval) for interval in given["intervals"]]})
+        whole = {
+            "intervals": [int(interval) for interval in given["intervals"]],
+            "trades_call_budget": int(given["trades_call_budget"]),
+        }
+        return cls(**{**given, **whole})
 
     @classmethod
     def known_keys(cls) -> list[str]:

@@ -60,22 +60,25 @@ def make_plan(
     return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
 
 
-def work_items(series: Sequence[Series]) -> list[dict[str, Any]]:
+def work_items(series: Sequence[Series], rebuilt: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the plan as the list that the fill task is mapped over: an item an asset.
 
     :param series: series to ask, those of an asset together
-    :return: at most :data:`MAX_ITEMS` items ``{"label", "series": [[ticker, interval], ...]}``; with more
-        assets than that, neighbours share an item
+    :param rebuilt: tickers with ranges to be rebuilt from trades
+    :return: at most :data:`MAX_ITEMS` items ``{"label", "series": [[ticker, interval], ...], "trades":
+        [ticker, ...]}``; with more assets than that, neighbours share an item
     """
     by_ticker: dict[str, list[Series]] = {}
     for one in series:
         by_ticker.setdefault(one.ticker, []).append(one)
-    tickers = list(by_ticker)
+    tickers = list(dict.fromkeys([*by_ticker, *rebuilt]))
+    walked = set(rebuilt)
     per_item = -(-len(tickers) // MAX_ITEMS)
     return [
         {
             "label": tickers[first] + (f" +{len(together) - 1}" if len(together) > 1 else ""),
-            "series": [list(one) for ticker in together for one in by_ticker[ticker]],
+            "series": [list(one) for ticker in together for one in by_ticker.get(ticker, [])],
+            "trades": [ticker for ticker in together if ticker in walked],
         }
         for first in range(0, len(tickers), per_item or 1)
         for together in [tickers[first : first + per_item]]

@@ -13,7 +13,7 @@ from include.ohlcv.grid import expiry_s
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from include.ohlcv.ranges import Range
 
@@ -29,6 +29,8 @@ class Findings:
     :ivar covered: the range the answer speaks about, epoch seconds UTC
     :ivar now_s: the exchange's time, epoch seconds UTC
     :ivar cron: schedule that repairs the series, or None
+    :ivar rest: what becomes of a part that stays open, for sources that have looked before ``reach_s`` and
+        not yet behind it; None = as the OHLC call
     """
 
     settled: list[Range]
@@ -38,6 +40,7 @@ class Findings:
     covered: Range
     now_s: int
     cron: str | None
+    rest: Callable[[Gap, Range], Piece] | None = None
 
 
 def failed_piece(
@@ -83,6 +86,8 @@ def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piec
 
 
 def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
+    if findings.rest is not None:
+        return findings.rest(gap, part)
     if part[1] <= findings.reach_s:
         return Piece(*part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.PAST_EDGE)
     if ranges.intersect([part], findings.waiting):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from include.ohlcv import ranges
-from include.ohlcv.evidence import Evidence, Proof, Reading, weigh_emptiness
-from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Series, unchanged_piece
+from include.ohlcv.evidence import EVIDENCE_RANK, Proof, Reading, weigh_emptiness
+from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Piece, Series, unchanged_piece
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_start
-from include.ohlcv.ledger.gap_rows import close_gap, record_outcome, redraw_gap
+from include.ohlcv.ledger.gap_rows import DIED, close_gap, read_taken_up, record_outcome, redraw_gap
 from include.ohlcv.ledger.proof_rows import disprove_empty, prove_empty, read_sightings, replace_sightings
 from include.ohlcv.ledger.restatement_rows import log_restatement
 from include.ohlcv.ledger.run_rows import count_work
@@ -17,11 +18,28 @@ from include.ohlcv.ledger.session import Connection, series_transaction
 from include.ohlcv.remains import Findings, remains_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from include.ohlcv.bench import Bench, Writing
     from include.ohlcv.evidence import Sighting
     from include.ohlcv.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is being tried.
+
+    :ivar tried: ids of the gaps tried
+    :ivar cron: schedule that repairs the series, or None
+    :ivar under_way: ids of gaps that more answers are needed for: they stay as they are
+    :ivar rest: what becomes of the open parts of a tried gap, cut where the answer ends; None =
+        by the rules of the OHLC call
+    """
+
+    tried: Collection[int]
+    cron: str | None = None
+    under_way: Collection[int] = ()
+    rest: Callable[[Gap, Range], Piece] | None = None
 
 
 def settle(
@@ -29,20 +47,18 @@ def settle(
     series: Series,
     reading: Reading,
     writing: Writing,
+    attempt: Attempt,
     *,
-    start_s: int | None,
-    attempted: set[int],
-    cron: str | None,
+    start_s: int | None = None,
 ) -> str | None:
     """Bring the ledger of a series up to what is stored now.
 
     :param bench: what to work with; the fill lock of the series is held
     :param series: ticker and interval
-    :param reading: what the answer says
+    :param reading: what the source says
     :param writing: what was written and read back
+    :param attempt: the gaps it was asked for
     :param start_s: open time of the bucket of the pair's first trade, if it was looked up, epoch seconds UTC
-    :param attempted: ids of the gaps tried
-    :param cron: schedule that repairs the series, or None
     :return: a sentence when something that was tried stays open and may come at another try, else None
     """
     connection, run, now_s = bench.connection, bench.run, bench.now_s
@@ -52,8 +68,13 @@ def settle(
         book = read_book(connection, series)
         sightings = read_sightings(connection, series)
         have = ranges.from_points(writing.stored, step=step)
+        as_strong = [
+            proven.range
+            for proven in book.proven
+            if EVIDENCE_RANK[proven.evidence] >= EVIDENCE_RANK[reading.evidence]
+        ]
         proof = weigh_emptiness(
-            ranges.subtract(reading.empty, [*have, *(proven.range for proven in book.proven)]),
+            ranges.subtract(reading.empty, [*have, *as_strong]),
             is_busy=reading.is_busy,
             sightings=sightings,
             now_s=now_s,
@@ -78,18 +99,29 @@ def settle(
             settled=ranges.union(have, empty),
             waiting=proof.waiting,
             sightings=sightings,
-            reach_s=reading.edge_s if reading.begins_late else reading.covered[0],
+            reach_s=_reach_s(reading) if attempt.rest is None else reading.covered[1],
             covered=reading.covered,
             now_s=now_s,
-            cron=cron,
+            cron=attempt.cron,
+            rest=attempt.rest,
         )
         new = ranges.from_points(writing.new, step=step)
-        troubles = [
-            trouble
-            for gap in book.gaps
-            for trouble in _settle_gap(bench, gap, findings, empty, new, is_attempted=gap.gap_id in attempted)
-        ]
-        for gap_id in attempted - {gap.gap_id for gap in book.gaps}:
+        taken_up = read_taken_up(connection, run, series)
+        troubles = []
+        for gap in book.gaps:
+            if gap.gap_id in attempt.under_way:
+                candles = ranges.count(ranges.intersect([gap.range], new), step=step)
+                record_outcome(connection, run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
+                continue
+            so_far = taken_up.get(gap.gap_id)
+            troubles += _settle_gap(
+                bench,
+                gap,
+                findings,
+                _Source(reading.source, empty, new, so_far.candles if so_far else 0),
+                is_attempted=gap.gap_id in attempt.tried,
+            )
+        for gap_id in set(attempt.tried) - {gap.gap_id for gap in book.gaps}:
             record_outcome(connection, run, gap_id, Outcome.FILLED)
         count_work(
             connection, run, candles_restated=sum(is_applied for _, _, _, is_applied in writing.versions)
@@ -112,34 +144,50 @@ def _record_proof(
     series = book.series
     disprove_empty(connection, series, have, standing=book.proven)
     standing = read_book(connection, series).proven
-    prove_empty(connection, series, proof.proven, evidence=Evidence.OHLC, standing=standing, seen_s=now_s)
+    prove_empty(connection, series, proof.proven, evidence=reading.evidence, standing=standing, seen_s=now_s)
     replace_sightings(
         connection, series, covered=reading.covered, standing=sightings, waiting=proof.waiting, now_s=now_s
     )
 
 
+class _Source(NamedTuple):
+    """Where the buckets of a gap come from.
+
+    :ivar name: source of the candles
+    :ivar empty: buckets proven empty
+    :ivar new: buckets stored just now
+    :ivar candles_before: candles that this run has stored of the gap before
+    """
+
+    name: FilledFrom
+    empty: Sequence[Range]
+    new: Sequence[Range]
+    candles_before: int
+
+
+def _reach_s(reading: Reading) -> int:
+    return reading.edge_s if reading.begins_late else reading.covered[0]
+
+
 def _settle_gap(
-    bench: Bench,
-    gap: Gap,
-    findings: Findings,
-    empty: Sequence[Range],
-    new: Sequence[Range],
-    *,
-    is_attempted: bool,
+    bench: Bench, gap: Gap, findings: Findings, source: _Source, *, is_attempted: bool
 ) -> list[str]:
     """Close, trim or split one gap; return what is to be said about it."""
     pieces = remains_of(gap, findings, is_attempted=is_attempted)
     if not is_attempted and pieces == [unchanged_piece(gap, gap.range)]:
         return []
-    candles = ranges.count(ranges.intersect([gap.range], new), step=step_s(gap.series.interval_minutes))
+    step = step_s(gap.series.interval_minutes)
+    candles = ranges.count(ranges.intersect([gap.range], source.new), step=step)
     if pieces:
         redraw_gap(bench.connection, bench.run, gap, pieces, candles=candles, take_up=is_attempted)
         return [
             piece.error_message or "" for piece in pieces if is_attempted and piece.status is GapStatus.FAILED
         ]
-    if candles:
-        source = FilledFrom.OHLC
+    if candles or source.candles_before:
+        filled_from = source.name
+    elif ranges.subtract([gap.range], source.empty):
+        filled_from = FilledFrom.OBSERVED
     else:
-        source = FilledFrom.OBSERVED if ranges.subtract([gap.range], empty) else FilledFrom.EMPTY
-    close_gap(bench.connection, bench.run, gap, filled_from=source, candles=candles, now_s=bench.now_s)
+        filled_from = FilledFrom.EMPTY
+    close_gap(bench.connection, bench.run, gap, filled_from=filled_from, candles=candles, now_s=bench.now_s)
     return []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from include.ohlcv.attempts import close_stranded
 from include.ohlcv.gaps import Outcome
 from include.ohlcv.ledger.run_rows import count_outcomes, count_standing, read_failures, read_run
+from include.ohlcv.ledger.trade_rows import read_errands
+from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +46,9 @@ def empty_summary(
         "warnings": [],
         "ohlc_calls": 0,
         "api_calls": 0,
+        "trade_calls": 0,
+        "trade_calls_planned": 0,
+        "trades_left_open": [],
     }
 
 
@@ -84,4 +89,24 @@ def summarise(
         "warnings": remarks.get("warnings", []),
         "ohlc_calls": recorded.ohlc_calls,
         "api_calls": recorded.api_calls,
+        **_trades(connection, run),
+    }
+
+
+def _trades(connection: Connection, run: RunKey) -> dict[str, Any]:
+    """Return the calls for trades, and what of the ranges that wait for them is left open."""
+    errands = read_errands(connection, run)
+    left = [planned for planned in errands if planned.reached_s < planned.errand.end_s]
+    return {
+        "trade_calls": sum(planned.made for planned in errands),
+        "trade_calls_planned": sum(planned.errand.allotted for planned in errands),
+        "trades_left_open": [
+            {
+                "ticker": planned.errand.ticker,
+                "from": iso(planned.reached_s),
+                "to": iso(planned.errand.end_s),
+                "calls": planned.calls_left,
+            }
+            for planned in left
+        ],
     }

@@ -84,6 +84,7 @@ def select(
                     first_trade_s=asset.first_trade_s,
                     now_s=now_s,
                     interval_minutes=interval,
+                    history_from_s=asset.history_from_s,
                 )
     return survey
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from include.ohlcv.ledger.session import RunKey
     from include.ohlcv.schedules import Schedule
 
+LONGEST_FILL = timedelta(hours=3)
+"""The largest budget of trade calls takes as long at a call a second; cut off, the next try goes on."""
+
 STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan")
 """Steps whose failure no gap can tell; what ``fill`` could not do stands in the outcomes of its gaps."""
 
@@ -42,18 +46,20 @@ def ask_exchange() -> int:
     """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return open_run(connection, kraken(), run, request)
+        now_s = open_run(connection, kraken(), run, request)
+        request.check(now_s)
+        return now_s
 
 
-@task
+@task(pool=KRAKEN_POOL)
 def plan() -> list[dict[str, Any]]:
-    """Choose the series to ask, earliest expiry first."""
+    """Choose the series to ask, earliest expiry first, and what to rebuild from trades within the budget."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return plan_run(connection, run, request)
+        return plan_run(connection, kraken(), questdb(), run, request)
 
 
-@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
+@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}", execution_timeout=LONGEST_FILL)
 def fill(work: dict[str, Any]) -> None:
     """Fetch, write, read back and record the gaps of an asset."""
     run, _ = _asked()

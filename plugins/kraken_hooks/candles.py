@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal  # noqa: TC003 (dataclass fields are inspected at run time)
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ class OhlcAnswer:
     last_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """One trade; the identity is ``trade_id`` alone (equal price, volume and time do occur).
+
+    A tuple, because millions of them are made.
 
     :ivar trade_id: Kraken's number, per pair, from 1; ``None`` in old six-field rows
     :ivar price: quote units

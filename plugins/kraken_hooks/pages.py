@@ -2,52 +2,117 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kraken_hooks.candles import TradesPage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from decimal import Decimal
 
     from kraken_hooks.candles import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a walk stands between two pages; all that it has to remember.
+
+    :ivar since_ns: cursor of the next call, exclusive, epoch nanoseconds; 0 = from the pair's first trade
+    :ivar last_id: id of the newest trade seen, or None without one
+    :ivar last_s: its time, epoch seconds UTC, or None when no trade was seen
+    :ivar ids: ids of all trades seen at that time
+    :ivar is_at_newest: whether the last page was not full: the newest trade is seen
+    :ivar is_stuck: whether the cursor cannot advance although there are more trades
+    """
+
+    since_ns: int
+    last_id: int | None = None
+    last_s: Decimal | None = None
+    ids: frozenset[int] = frozenset()
+    is_at_newest: bool = False
+    is_stuck: bool = False
+
+
+def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> tuple[tuple[Trade, ...], Place]:
+    """Ask for the next page of a walk.
+
+    The cursor of a page's last trade would skip what else traded in the same nanosecond, so the next page is
+    asked from one nanosecond earlier, and what was seen is dropped by its id. Ids are contiguous: where they
+    jump, the page is asked for once more; if they still jump, the cursor chain is all there is.
+
+    :param ask: returns the page that begins after a moment, epoch nanoseconds
+    :param place: where the walk stands
+    :param page_size: trades of a full page; fewer mean that the newest trade was reached
+    :return: trades not seen before, ascending by time, and where the walk stands then
+    Rule: measured on recorded page sequences (border repeats, ties); Kraken REST "Get Recent Trades".
+    """
+    page = ask(place.since_ns)
+    trades = _unseen(page.trades, place)
+    if not follows(trades, place.last_id):
+        again = ask(place.since_ns)
+        retold = _unseen(again.trades, place)
+        if follows(retold, place.last_id):
+            page, trades = again, retold
+    is_full = len(page.trades) >= page_size
+    if not trades:
+        # A whole page of one instant, all seen: only the plain cursor leads on.
+        is_stuck = is_full and page.last_ns <= place.since_ns
+        since_ns = page.last_ns if is_full else place.since_ns
+        return trades, replace(place, since_ns=since_ns, is_at_newest=not is_full, is_stuck=is_stuck)
+    newest = trades[-1]
+    seen_before = place.ids if newest.time_s == place.last_s else frozenset()
+    ids = frozenset(t.trade_id for t in trades if t.time_s == newest.time_s and t.trade_id is not None)
+    # Without ids a repeated trade could not be told apart.
+    since_ns = page.last_ns if newest.trade_id is None else page.last_ns - 1
+    return trades, Place(
+        since_ns=since_ns,
+        last_id=newest.trade_id,
+        last_s=newest.time_s,
+        ids=ids | seen_before,
+        is_at_newest=not is_full,
+        is_stuck=is_full and since_ns < place.since_ns,
+    )
 
 
 def walk(ask: Callable[[int], TradesPage], since_ns: int, page_size: int) -> Iterator[TradesPage]:
     """Yield pages in order until the newest trade.
 
-    A page may repeat a trade of the one before, and a cursor that ends among trades of the same nanosecond
-    skips the rest of them. Ids are contiguous: what was seen is dropped, and where ids jump, or nothing
-    follows a full page, the border is asked for once more, one nanosecond earlier. If ids still jump, the
-    cursor chain is all there is.
-
     :param ask: returns the page that begins after a moment, epoch nanoseconds
     :param since_ns: exclusive start, epoch nanoseconds; 0 = from the pair's first trade
-    :param page_size: trades of a full page; fewer mean that the newest trade was reached
+    :param page_size: trades of a full page
     :return: pages with no trade twice; the last one may hold no trade
-    Rule: measured on recorded page sequences (border repeats, ties); Kraken REST "Get Recent Trades".
     """
-    cursor, last_id = since_ns, None
-    while True:
-        page = ask(cursor)
-        trades = _after(page.trades, last_id)
-        if last_id is not None and (not trades or trades[0].trade_id != last_id + 1):
-            trades = _merged(_after(ask(cursor - 1).trades, last_id), trades)
-        yield TradesPage(trades, page.last_ns)
-        last_id = trades[-1].trade_id if trades else last_id
-        # A cursor that does not advance would be asked for ever.
-        if len(page.trades) < page_size or page.last_ns <= cursor:
-            return
-        cursor = page.last_ns
+    place = Place(since_ns)
+    while not (place.is_at_newest or place.is_stuck):
+        trades, place = turn(ask, place, page_size)
+        yield TradesPage(trades, place.since_ns)
 
 
-def _after(trades: tuple[Trade, ...], last_id: int | None) -> tuple[Trade, ...]:
-    """Return the trades after an id; those without ids cannot be told apart and stay."""
-    if last_id is None:
+def follows(trades: Sequence[Trade], last_id: int | None) -> bool:
+    """Return whether the ids of some trades are contiguous among themselves and with the trade before.
+
+    :param trades: ascending
+    :param last_id: id of the trade before, or None without one
+    :return: True also for trades that have no ids, of which nothing can be said
+    """
+    if not trades or trades[0].trade_id is None:
+        return True
+    first = trades[0].trade_id if last_id is None else last_id + 1
+    return [trade.trade_id for trade in trades] == list(range(first, first + len(trades)))
+
+
+def _unseen(trades: tuple[Trade, ...], place: Place) -> tuple[Trade, ...]:
+    """Return the trades that are new; a smaller id at a later time is no repeat: ids have begun anew."""
+    last_id, last_s, ids = place.last_id, place.last_s, place.ids
+    if last_s is None:
         return trades
-    return tuple(trade for trade in trades if trade.trade_id is None or trade.trade_id > last_id)
-
-
-def _merged(earlier: tuple[Trade, ...], later: tuple[Trade, ...]) -> tuple[Trade, ...]:
-    """Return the trades of two pages that overlap, by id."""
-    known = {trade.trade_id for trade in later}
-    return (*(trade for trade in earlier if trade.trade_id not in known), *later)
+    if last_id is None or (trades and trades[0].trade_id is None):
+        return tuple(trade for trade in trades if trade.time_s > last_s)
+    return tuple(
+        trade
+        for trade in trades
+        if (trade.trade_id or 0) > last_id
+        or trade.time_s > last_s
+        or (trade.time_s == last_s and trade.trade_id not in ids)
+    )

@@ -6,6 +6,7 @@ import json
 import re
 import reprlib
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from kraken_hooks.candles import AssetPair, Candle, OhlcAnswer, SystemStatus, Trade, TradesPage
@@ -136,7 +137,11 @@ def read_trades(result: Any, ticker: str) -> TradesPage:
         number = trade.trade_id or 0
         if by_id.setdefault(number, trade) != trade:
             raise KrakenMalformedReplyError(f"{call}: two different trades with id {number}")
-    return TradesPage(tuple(by_id[number] for number in sorted(by_id)), last_ns)
+    ordered = [by_id[number] for number in sorted(by_id)]
+    if any(later.time_s < earlier.time_s for earlier, later in pairwise(ordered)):
+        # Ids have begun anew inside the page: only time tells the order, and the order as sent.
+        ordered = sorted(by_id.values(), key=lambda trade: trade.time_s)
+    return TradesPage(tuple(ordered), last_ns)
 
 
 def read_asset_pairs(result: Any) -> dict[str, AssetPair]:

@@ -26,6 +26,9 @@ DEFAULTS = {
         "max_gaps_per_asset": 10,
         "tickers": None,
         "retry_failed": False,
+        "trades_call_budget": 200,
+        "repair_from": ["ohlc", "trades"],
+        "repair_range": None,
     },
     "backfill_tier2_daily": {
         "tier": "TIER2",
@@ -34,6 +37,9 @@ DEFAULTS = {
         "max_gaps_per_asset": 10,
         "tickers": None,
         "retry_failed": False,
+        "trades_call_budget": 200,
+        "repair_from": ["ohlc", "trades"],
+        "repair_range": None,
     },
     "ingest_ohlcvt_archive": {
         "path": None,
@@ -56,7 +62,7 @@ DEFAULTS = {
     },
 }
 MANUAL = {"ingest_ohlcvt_archive"}
-TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "fill"}
+TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "plan", "fill"}
 
 
 def test_the_dags_are_exactly_those_of_the_beat_table_and_the_manual_ones(dag_bag: DagBag) -> None:

@@ -77,7 +77,50 @@ def test_jump_of_ids_is_asked_once_more_and_then_accepted() -> None:
         return TradesPage(tuple(trade(number, BASE_NS + number) for number in numbers), BASE_NS + numbers[-1])
 
     assert ids_of(list(walk(ask, BASE_NS, SIZE))) == [1, 2, 3, 4, 40, 41]
-    assert asked == [BASE_NS, BASE_NS + 4, BASE_NS + 3]
+    assert asked == [BASE_NS, BASE_NS + 3, BASE_NS + 3]
+
+
+def test_jump_inside_a_page_that_is_gone_when_asked_again_was_none() -> None:
+    asked: list[int] = []
+
+    def ask(since_ns: int) -> TradesPage:
+        asked.append(since_ns)
+        numbers = [1, 2, 5] if len(asked) == 1 else [1, 2, 3]
+        return TradesPage(tuple(trade(number, BASE_NS + number) for number in numbers), BASE_NS + 3)
+
+    assert ids_of(list(walk(ask, BASE_NS, SIZE))) == [1, 2, 3]
+
+
+def test_ids_that_begin_anew_lose_no_trade_at_a_border() -> None:
+    ids = [7, 8, 9, 10, 1, 2, 3, 4, 5]
+
+    def ask(since_ns: int) -> TradesPage:
+        after = [(n, BASE_NS + at) for at, n in enumerate(ids) if BASE_NS + at > since_ns][:SIZE]
+        return TradesPage(tuple(trade(n, at) for n, at in after), after[-1][1] if after else since_ns)
+
+    assert ids_of(list(walk(ask, BASE_NS - 1, SIZE))) == ids
+
+
+def test_page_that_begins_with_trades_of_the_one_before_doubles_none() -> None:
+    def ask(since_ns: int) -> TradesPage:
+        first = max(1, since_ns - BASE_NS - 1)  # two trades too early
+        numbers = range(first, min(first + SIZE, 11))
+        return TradesPage(tuple(trade(n, BASE_NS + n) for n in numbers), BASE_NS + numbers[-1])
+
+    assert ids_of(list(walk(ask, BASE_NS, SIZE))) == list(range(1, 11))
+
+
+def test_trades_without_ids_are_not_counted_twice_at_a_border() -> None:
+    times_ns = [BASE_NS + n * 10**9 for n in range(7)]
+
+    def ask(since_ns: int) -> TradesPage:
+        after = [t for t in times_ns if t >= since_ns][:SIZE]
+        return TradesPage(
+            tuple(Trade(None, Decimal(1), Decimal(1), Decimal(t) / 10**9) for t in after), after[-1]
+        )
+
+    pages = list(walk(ask, BASE_NS, SIZE))
+    assert [t.time_s * 10**9 for page in pages for t in page.trades] == times_ns
 
 
 def test_empty_first_page_ends_the_walk() -> None:

@@ -31,7 +31,7 @@ def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> 
     with connect(world.dsn) as connection:
         now_s = open_run(connection, world.kraken(), run, request)
         world.detect(connection, run, request, now_s)
-        items = plan_run(connection, run, request)
+        items = plan_run(connection, world.kraken(), world.questdb, run, request)
 
     assert len(items) <= MAX_ITEMS
     assert [tuple(one) for item in items for one in item["series"]] == [

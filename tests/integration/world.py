@@ -21,7 +21,7 @@ from include.ohlcv.schema import ensure_candle_table
 from include.ohlcv.store import read_candles, write_candles
 from include.ohlcv.summary import summarise
 from include.ohlcv.survey import carry_out
-from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.kraken import MAX_TRADES, KrakenHook
 from kraken_hooks.questdb import QuestDBHook
 from kraken_hooks.rate_limit import CallSlot
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from include.ohlcv.gaps import Series
     from include.ohlcv.ledger.session import Connection
     from include.ohlcv.ranges import Range
-    from kraken_hooks.candles import OhlcAnswer
+    from kraken_hooks.candles import OhlcAnswer, TradesPage
     from sandbox.exchange_client import ExchangeAdmin
 
 RUN_NUMBERS = itertools.count(1)
 
 CLEARED_TABLES = (
     "exchange, api_slot, assets, series, gap_records, gap_outcomes, proven_empty, empty_sightings,"
-    " candle_restatements, backfill_runs"
+    " candle_restatements, backfill_runs, trade_errands, trade_passes, weekly_trades"
 )
 
 
@@ -53,6 +53,12 @@ class WatchedKraken(KrakenHook):
         answer = super().get_ohlc(ticker, interval_minutes, now_s=now_s)
         self.before_step("write")
         return answer
+
+    def get_trades(self, ticker: str, *, since_ns: int, count: int = MAX_TRADES) -> TradesPage:
+        """Ask, then tell."""
+        page = super().get_trades(ticker, since_ns=since_ns, count=count)
+        self.before_step("page")
+        return page
 
 
 class WatchedQuestDB(QuestDBHook):
@@ -101,6 +107,9 @@ def request_of(**params: Any) -> BackfillRequest:
         "max_gaps_per_asset": 0,
         "tickers": None,
         "retry_failed": False,
+        "trades_call_budget": 200,
+        "repair_from": ["ohlc"],
+        "repair_range": None,
         **params,
     })
 
@@ -128,6 +137,7 @@ class World:
     :ivar tickers: TIER1 of the catalogue
     :ivar before_step: called with the name of each step before it runs: ``ask_exchange``, ``detect_gaps``,
         ``reconcile`` (candles are scanned), ``plan``, ``fill`` (each item), ``write`` (an answer is there),
+        ``page`` (a page of trades is there),
         ``settle`` (it is stored), ``result``; a test may break something there
     """
 
@@ -219,7 +229,7 @@ class World:
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
-            return Planned(run, request, plan_run(connection, run, request))
+            return Planned(run, request, plan_run(connection, self.kraken(), self.questdb, run, request))
 
     def fill(self, planned: Planned) -> list[Exception]:
         """Do what a run has planned; done again, it is the second try of the same tasks."""

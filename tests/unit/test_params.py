@@ -13,6 +13,7 @@ from include.ohlcv.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScop
 
 BACKFILLS = [BACKFILL_TIER1, BACKFILL_TIER2]
 NAMES = ["tier", "intervals", "lookback_days", "max_gaps_per_asset", "tickers", "retry_failed"]
+NAMES += ["trades_call_budget", "repair_from", "repair_range"]
 
 
 def schemas(entry: Schedule = BACKFILL_TIER1) -> dict[str, dict[str, Any]]:
@@ -51,6 +52,9 @@ def test_the_defaults_are_the_arguments_of_the_schedule_table(entry: Schedule) -
         max_gaps_per_asset=scope.max_gaps_per_asset,
         tickers=None,
         retry_failed=False,
+        trades_call_budget=200,
+        repair_from=["ohlc", "trades"],
+        repair_range=None,
     )
 
 

@@ -27,6 +27,8 @@ class Asset:
     :ivar gone_s: since when AssetPairs lacks the pair, epoch seconds UTC, or None
     :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
     :ivar added_s: when it came into the catalogue, epoch seconds UTC
+    :ivar pair_decimals: digits of its prices, or None when AssetPairs was never asked
+    :ivar history_from_s: from when on its candles are wanted, epoch seconds UTC, or None
     """
 
     ticker: str
@@ -35,6 +37,8 @@ class Asset:
     gone_s: int | None
     first_trade_s: float | None
     added_s: int
+    pair_decimals: int | None = None
+    history_from_s: int | None = None
 
     @property
     def is_trading(self) -> bool:
@@ -112,6 +116,19 @@ def mark_pairs(
         tickers=found,
         statuses=[statuses[ticker] for ticker in found],
         now_s=now_s,
+    )
+
+
+def record_pair_decimals(connection: Connection, decimals: Mapping[str, int]) -> None:
+    """Remember how many digits the prices of some pairs have.
+
+    :param connection: the ledger
+    :param decimals: digits by ticker
+    """
+    execute_many(
+        connection,
+        "record_pair_decimals",
+        [{"ticker": ticker, "pair_decimals": digits} for ticker, digits in decimals.items()],
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.ohlcv.gaps import (
-    OUTCOME_OF,
     FilledFrom,
     Gap,
     GapStatus,
@@ -91,7 +90,7 @@ def _insert(
         parent=parent.gap_id if parent else None,
         **_columns(series, piece),
     )
-    record_outcome(connection, run, row["gap_id"], OUTCOME_OF[piece.status], error=piece.error_message)
+    record_outcome(connection, run, row["gap_id"], piece.told, error=piece.error_message)
 
 
 def insert_gap(connection: Connection, run: RunKey, series: Series, piece: Piece, *, now_s: int) -> None:
@@ -133,9 +132,7 @@ def redraw_gap(
         check_move(gap.status, piece.status)
     execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, first))
     if take_up:
-        record_outcome(
-            connection, run, gap.gap_id, OUTCOME_OF[first.status], candles=candles, error=first.error_message
-        )
+        record_outcome(connection, run, gap.gap_id, first.told, candles=candles, error=first.error_message)
     for piece in others:
         _insert(connection, run, gap.series, piece, detected_s=gap.detected_s, parent=gap)
 
@@ -187,10 +184,12 @@ class TakenUp:
 
     :ivar outcome: its outcome
     :ivar tries: tries in this run, >= 0
+    :ivar candles: its missing candles that this run has stored, >= 0
     """
 
     outcome: Outcome
     tries: int
+    candles: int = 0
 
 
 def read_taken_up(connection: Connection, run: RunKey, series: Series) -> dict[int, TakenUp]:
@@ -202,7 +201,7 @@ def read_taken_up(connection: Connection, run: RunKey, series: Series) -> dict[i
     :return: by gap id
     """
     return {
-        row["gap_id"]: TakenUp(Outcome(row["outcome"]), row["tries"])
+        row["gap_id"]: TakenUp(Outcome(row["outcome"]), row["tries"], row["candles"])
         for row in fetch(connection, "read_taken_up", **run._asdict(), **series._asdict())
     }
 

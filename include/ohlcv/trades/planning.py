@@ -1,0 +1,112 @@
+"""Plans what a run rebuilds from trades: which ranges, at what price, and which gaps it takes up for that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from include.ohlcv import ranges
+from include.ohlcv.grid import floor_s
+from include.ohlcv.ledger.gap_rows import plan_gaps
+from include.ohlcv.ledger.run_rows import count_work
+from include.ohlcv.ledger.trade_rows import plan_errands
+from include.ohlcv.trades.counts import asked_counts, known_counts
+from include.ohlcv.trades.errands import allot, chosen, stretches, waits_for_trades
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from include.ohlcv.bench import Bench
+    from include.ohlcv.gaps import Gap, Series
+    from include.ohlcv.ledger.asset_rows import Asset
+    from include.ohlcv.params import BackfillRequest
+    from include.ohlcv.ranges import Range
+    from include.ohlcv.trades.estimate import Counts
+
+MOST_WEEKLY_CALLS: Final = 50
+"""Of one plan; what is then not known is guessed, and asked by a later run."""
+
+
+def plan_trades(
+    bench: Bench,
+    request: BackfillRequest,
+    assets: Sequence[Asset],
+    gaps: Sequence[Gap],
+    asked: Sequence[Series],
+) -> list[str]:
+    """Choose the ranges to walk through trade by trade, and take up the gaps in them.
+
+    :param bench: what to work with
+    :param request: params of the run
+    :param assets: the assets it is about
+    :param gaps: open gaps of the series processed that the run has not taken up for another source
+    :param asked: series that the run asks anyway; their gaps use up the cap of their asset first
+    :return: tickers with calls allotted, in the order of the plan
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    listed = {asset.ticker: asset for asset in assets if asset.gone_s is None}
+    waiting: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        if gap.series.ticker in listed and _is_wanted(gap, bench, request):
+            waiting.setdefault(gap.series.ticker, []).append(gap)
+    wanted = _wanted(bench, request, listed, waiting, asked)
+    counts = _counts(bench, wanted, may_ask=request.trades_call_budget > 0)
+    errands = allot(
+        {ticker: stretches(parts, counts[ticker]) for ticker, parts in wanted.items()},
+        counts,
+        tiers={ticker: asset.tier for ticker, asset in listed.items()},
+        budget=request.trades_call_budget,
+    )
+    is_recheck = request.span is not None
+    plan_errands(bench.connection, bench.run, errands, is_recheck=is_recheck, now_s=bench.now_s)
+    begun = [errand for errand in errands if errand.allotted > 0]
+    plan_gaps(
+        bench.connection,
+        bench.run,
+        [
+            gap
+            for errand in begun
+            for gap in waiting.get(errand.ticker, [])
+            if errand.start_s <= gap.start_s and gap.end_s <= errand.end_s
+        ],
+    )
+    return list(dict.fromkeys(errand.ticker for errand in begun))
+
+
+def _is_wanted(gap: Gap, bench: Bench, request: BackfillRequest) -> bool:
+    if request.span is not None and gap.is_eligible(bench.now_s, retry_failed=request.retry_failed):
+        return True
+    return waits_for_trades(gap, now_s=bench.now_s, retry_failed=request.retry_failed)
+
+
+def _wanted(
+    bench: Bench,
+    request: BackfillRequest,
+    listed: Mapping[str, Asset],
+    waiting: Mapping[str, Sequence[Gap]],
+    asked: Sequence[Series],
+) -> dict[str, list[Range]]:
+    """Return the ranges wanted of each ticker: the one asked for, or those of its gaps."""
+    if request.span is not None:
+        start, end = request.span
+        end = min(end, floor_s(bench.now_s, min(request.intervals)))
+        return {ticker: [(start, end)] for ticker in listed if start < end}
+    wanted = {}
+    for ticker, gaps in waiting.items():
+        limit = request.max_gaps_per_asset
+        taken = sum(series.ticker == ticker for series in asked)
+        wanted[ticker] = [gap.range for gap in chosen(gaps, limit=limit - taken if limit else None)]
+    return {ticker: ranges.union(parts) for ticker, parts in wanted.items() if parts}
+
+
+def _counts(bench: Bench, wanted: Mapping[str, Sequence[Range]], *, may_ask: bool) -> dict[str, Counts]:
+    calls = bench.kraken.calls
+    counts = {}
+    for ticker, parts in wanted.items():
+        known = known_counts(bench.connection, bench.questdb, ticker, parts)
+        if may_ask and bench.kraken.calls - calls < MOST_WEEKLY_CALLS:
+            known = asked_counts(bench.connection, bench.kraken, ticker, parts, known, now_s=bench.now_s)
+        counts[ticker] = known
+    made = bench.kraken.calls - calls
+    if made:
+        count_work(bench.connection, bench.run, ohlc_calls=made, api_calls=made)
+    return counts

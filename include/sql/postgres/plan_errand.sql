@@ -1,0 +1,30 @@
+-- PostgreSQL. Record a range that a run may walk through; what it has made of it before stays.
+-- In: dag_id, run_id, ticker, start_s, end_s, now_s (epoch seconds), calls, allotted, is_recheck.
+INSERT INTO trade_errands (
+    dag_id,
+    run_id,
+    ticker,
+    range_start,
+    range_end,
+    calls,
+    allotted,
+    is_recheck,
+    reached_at,
+    planned_at
+)
+VALUES (
+    %(dag_id)s,
+    %(run_id)s,
+    %(ticker)s,
+    to_timestamp(%(start_s)s),
+    to_timestamp(%(end_s)s),
+    %(calls)s,
+    %(allotted)s,
+    %(is_recheck)s,
+    to_timestamp(%(start_s)s),
+    to_timestamp(%(now_s)s)
+)
+ON CONFLICT (dag_id, run_id, ticker, range_start) DO UPDATE
+SET range_end = excluded.range_end,
+    calls = excluded.calls,
+    allotted = excluded.allotted
