@@ -119,6 +119,26 @@ class ExchangeAdmin:
         rows: list[list[Any]] = self._send("GET", path)["rows"]
         return rows
 
+    @property
+    def archive_url(self) -> str:
+        """Return the address of the simulated OHLCVT archive, also what its connection points at."""
+        return f"{self.url}/archive"
+
+    def archive(self, **orders: Any) -> None:
+        """Say how the releases of the archive are made and served; what is not given has its default.
+
+        :param orders: tickers, intervals, layout (flat, foldered), naming (year_first, quarter_first),
+            lag_days, defects; ranges (False: the server ignores Range), cut_after (bytes) and cuts (answers
+            that break off there), wrong_range, wrong_sum
+        :raises ExchangeAdminError: if an order is unknown
+        """
+        self._send("POST", "archive", orders)
+
+    def archive_requests(self) -> list[dict[str, Any]]:
+        """Return the requests for archive files since the last order: name, range, method."""
+        requests_made: list[dict[str, Any]] = self._send("GET", "archive")["requests"]
+        return requests_made
+
     def reset(self, *, clock: str | float | None = None) -> None:
         """Bring the simulator back to how it was started: clock, faults, market, calls, rate limits.
 

@@ -12,9 +12,10 @@ import psycopg
 from airflow.sdk import DAG, chain, dag, get_current_context, task
 
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
-from include.ohlcv.archive.run import Shelf, empty_summary, find_files, ingest_item, open_ingest, summarise
+from include.ohlcv.archive.run import empty_summary, find_files, ingest_item, open_ingest, summarise
+from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.names import ARCHIVE_FOLDER_ENV, ARCHIVE_WORK_FOLDER_ENV, KRAKEN_POOL
-from include.orchestration.hooks import kraken, ledger, questdb, run_key
+from include.orchestration.hooks import archive_server, kraken, ledger, questdb, run_key
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, TAG, as_params, watched
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
@@ -35,11 +36,13 @@ def _asked() -> tuple[RunKey, ArchiveRequest]:
     return run_key(context), ArchiveRequest.from_params(context["params"])
 
 
-def _shelf() -> Shelf:
+def _shelf(request: ArchiveRequest) -> Shelf:
     folder, work_folder = os.environ.get(ARCHIVE_FOLDER_ENV), os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
     return Shelf(
         archive_folder=Path(folder) if folder else None,
         work_folder=Path(work_folder or Path(tempfile.gettempdir()) / "ohlcv-archive"),
+        server=archive_server(),
+        allow_full_download=request.allow_full_download,
     )
 
 
@@ -56,7 +59,7 @@ def find_files_of_run() -> list[dict[str, Any]]:
     """Find the files that the run is about."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return find_files(connection, run, request, _shelf())
+        return find_files(connection, run, request, _shelf(request))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
@@ -64,7 +67,7 @@ def ingest(work: dict[str, Any]) -> None:
     """Read, check, compare, write, read back and record a file."""
     run, request = _asked()
     with ledger() as connection:
-        ingest_item(connection, questdb(), run, request, _shelf(), work)
+        ingest_item(connection, questdb(), run, request, _shelf(request), work)
 
 
 @task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])

@@ -8,7 +8,9 @@ from urllib.parse import quote
 from airflow.sdk.configuration import conf
 
 from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.names import KRAKEN_CONN_ID, LEDGER_CONN_ID, QUESTDB_CONN_ID
+from include.ohlcv.names import KRAKEN_ARCHIVE_CONN_ID, KRAKEN_CONN_ID, LEDGER_CONN_ID, QUESTDB_CONN_ID
+from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
+from kraken_hooks.connection_fields import KRAKEN_URL
 from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
@@ -28,6 +30,16 @@ def kraken() -> KrakenHook:
 def questdb() -> QuestDBHook:
     """Return the hook of the candle store."""
     return QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID)
+
+
+def archive_server() -> ArchiveHook:
+    """Return the hook of the server with Kraken's archive; without a connection it is Kraken's own.
+
+    For another exchange than Kraken itself there is no default: invented and real candles must not mix.
+    """
+    return ArchiveHook(
+        KRAKEN_ARCHIVE_CONN_ID, default_url=ARCHIVE_URL if kraken().base_url == KRAKEN_URL else None
+    )
 
 
 def ledger() -> AbstractContextManager[Connection]:

@@ -69,3 +69,15 @@ class RateLimitLockError(KrakenTransientError):
 
 class ConnectionFieldError(ValueError):
     """An Airflow connection holds a value that a hook cannot work with; the message names field and value."""
+
+
+class ArchiveServerError(Exception):
+    """The archive's server did not give a usable answer; the same request may succeed later."""
+
+
+class NotPublishedError(Exception):
+    """The archive's server has no such file: a release that is not published yet, or never was."""
+
+
+class RangesNotSupportedError(Exception):
+    """The archive's server sends whole files only."""

@@ -37,6 +37,22 @@ def get_provider_info() -> dict[str, Any]:
                 },
             },
             {
+                "connection-type": "kraken_archive",
+                "hook-class-name": "kraken_hooks.archive.ArchiveHook",
+                "hook-name": "Kraken archive",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "password", "port", "schema"],
+                    "relabeling": {"host": "Address of the files"},
+                    "placeholders": {"host": "https://assets.kraken.com/marketing/institutions"},
+                },
+                "conn-fields": {
+                    "timeout_s": {
+                        "label": "Longest silence of the server (s)",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
+                    },
+                },
+            },
+            {
                 "connection-type": "questdb",
                 "hook-class-name": "kraken_hooks.questdb.QuestDBHook",
                 "hook-name": "QuestDB",

@@ -10,6 +10,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from sandbox.archive.server import ArchiveServer
 from sandbox.exchange.admin import Admin
 from sandbox.exchange.clock import NS_PER_S, Clock, moment_ns
 from sandbox.exchange.front import Front
@@ -26,7 +27,12 @@ def main() -> None:
     options = _options()
     exchange = _simulated(options) if options.replay is None else _replayed(options.replay)
     front = Front(exchange, RateLimiter(is_on=options.rate_limit))
-    routes = [Route("/0/public/{endpoint}", front.public, methods=["GET"]), *Admin(front).routes()]
+    routes = [Route("/0/public/{endpoint}", front.public, methods=["GET"])]
+    if isinstance(exchange, SimulatedExchange):
+        archive = ArchiveServer(exchange.market)
+        routes += [*archive.routes(), *Admin(front, also_reset=archive.reset).routes()]
+    else:
+        routes += Admin(front).routes()
     serve(Starlette(routes=routes), name="exchange", host=options.host, port=options.port)
 
 

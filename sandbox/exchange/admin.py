@@ -30,10 +30,11 @@ class Admin:
     """Handlers of the admin API.
 
     :param front: the HTTP side of the exchange that is steered
+    :param also_reset: resets what else the process serves
     """
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, front: Front, *, also_reset: Callable[[], None] = lambda: None) -> None:
+        self._front, self._also_reset = front, also_reset
 
     def routes(self) -> list[Route]:
         """Return the admin routes."""
@@ -160,6 +161,7 @@ class Admin:
         self._front.calls.clear()
         self._front.limiter.forget()
         self._front.exchange.clock.reset()
+        self._also_reset()
         if isinstance(self._front.exchange, SimulatedExchange):
             self._market().reset()
         return _done()

@@ -13,6 +13,7 @@ from airflow.sdk import Connection
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
 import kraken_hooks
+from kraken_hooks.archive import ArchiveHook
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn, libpq_dsn
 from kraken_hooks.errors import ConnectionFieldError
@@ -134,7 +135,11 @@ def test_dsn_holds_what_libpq_knows(fields: dict[str, Any], expected: dict[str, 
 
 def test_airflow_finds_both_connection_types_and_their_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = ProvidersManagerTaskRuntime().hooks
-    for conn_type, hook_class in (("kraken", KrakenHook), ("questdb", QuestDBHook)):
+    for conn_type, hook_class in (
+        ("kraken", KrakenHook),
+        ("kraken_archive", ArchiveHook),
+        ("questdb", QuestDBHook),
+    ):
         found = hooks[conn_type]
         assert found is not None
         assert found.package_name == "kraken-ohlcv-airflow"
@@ -147,7 +152,8 @@ def test_airflow_finds_both_connection_types_and_their_hooks(monkeypatch: pytest
 
 def test_forms_offer_the_fields_the_hooks_read() -> None:
     types = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
-    assert set(types) == {"kraken", "questdb"}
+    assert set(types) == {"kraken", "kraken_archive", "questdb"}
+    assert set(types["kraken_archive"]["conn-fields"]) == {"timeout_s"}
     assert set(types["kraken"]["conn-fields"]) == {"min_interval_s", "timeout_s"}
     assert set(types["questdb"]["conn-fields"]) == {"http_port", "apply_timeout_s"}
     for entry in types.values():

@@ -8,10 +8,12 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
-from include.ohlcv.archive.run import Shelf, find_files, ingest_item, open_ingest, summarise
+from include.ohlcv.archive.run import find_files, ingest_item, open_ingest, summarise
+from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.ledger.session import RunKey, connect
+from kraken_hooks.archive import ArchiveHook
 from kraken_hooks.questdb import QuestDBHook
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class ArchiveWorld:
     folder: Path
     work_folder: Path
     before_step: Callable[[str], None] = lambda _: None
+    allow_full_download: bool = False
 
     def csv(self, series: Series, covered: Range, *, without: Iterable[Range] = (), name: str = "") -> Path:
         """Write a file of the archive with the exchange's own candles, except those in some ranges."""
@@ -111,20 +114,21 @@ class ArchiveWorld:
         run = RunKey("ingest_ohlcvt_archive", f"run_{os.getpid()}_{next(RUN_NUMBERS)}")
         with connect(self.world.dsn) as connection:
             open_ingest(connection, self.world.kraken(), run, request, self.world.exchange.now_s)
+            self.allow_full_download = request.allow_full_download
             return run, request, find_files(connection, run, request, self.shelf())
 
     def ingest(
         self, run: RunKey, request: ArchiveRequest, items: Sequence[Mapping[str, Any]]
-    ) -> list[ArchiveRefusedError]:
+    ) -> list[Exception]:
         """Ingest the files found; done again, it is the second try of the same tasks."""
         questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
         questdb.before_step = self.before_step
-        raised: list[ArchiveRefusedError] = []
+        raised: list[Exception] = []
         for item in items:
             with connect(self.world.dsn) as connection:
                 try:
                     ingest_item(connection, questdb, run, request, self.shelf(), item)
-                except ArchiveRefusedError as error:
+                except (ArchiveError, ArchiveRefusedError) as error:
                     raised.append(error)
         return raised
 
@@ -135,4 +139,5 @@ class ArchiveWorld:
 
     def shelf(self) -> Shelf:
         """Return where files come from and go to."""
-        return Shelf(self.folder, self.work_folder)
+        server = ArchiveHook(default_url=self.world.exchange.archive_url, sleep=lambda _: None)
+        return Shelf(self.folder, self.work_folder, server, self.allow_full_download)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.gaps import Series
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HOURLY = Series("XBTUSD", 60)
 HOUR = 3600
 DAY = 86400
+QUARTER_2026Q2 = (1775001600, 1782864000)
 
 
 @pytest.fixture
@@ -99,3 +101,68 @@ def test_older_candles_lower_the_start_of_the_series_and_what_lies_between_becom
     (series,) = world.rows("SELECT extract(epoch FROM start_ts)::bigint AS start_s FROM series")
     assert series["start_s"] == old[0]
     assert len(world.stored(HOURLY, old)) == 600
+
+
+def test_of_a_published_quarter_only_the_wanted_members_are_fetched_and_gaps_close(
+    archive: ArchiveWorld,
+) -> None:
+    world = archive.world
+    world.exchange.archive(tickers=["XBTUSD", "DAIUSD"], intervals=[60, 1440])
+    start, end = QUARTER_2026Q2
+    hole = (start + 10 * DAY, start + 12 * DAY)
+    world.store(HOURLY, (start, world.window(HOURLY)[1]), without=[hole])
+    world.run()
+    assert [gap[:2] for gap in gaps(world)] == [hole]
+
+    done = archive.run(quarter="2026Q2", intervals=[60])
+
+    assert (done["files_ingested"], done["rows_written"], done["raised"]) == (1, 48, [])
+    assert done["rows_equal"] == (end - start) // HOUR - 48
+    assert gaps(world) == [(*hole, "FILLED", None, "archive")]
+    names = {asked["name"] for asked in world.exchange.archive_requests()}
+    assert names == {"Kraken_OHLCVT_2026Q2.zip"}
+    (file,) = world.rows("SELECT * FROM archive_files")
+    assert (file["release"], file["verified"], file["identity"][:6]) == ("2026Q2", "crc32", "crc32:")
+    assert archive.run(quarter="2026Q2", intervals=[60])["files_known"] == 1
+
+
+def test_a_quarter_that_is_not_published_is_no_failure_and_gaps_say_what_they_wait_for(
+    archive: ArchiveWorld,
+) -> None:
+    world = archive.world
+    start, end = QUARTER_2026Q2[1], QUARTER_2026Q2[1] + 92 * DAY
+    hole = (start - 5 * HOUR, start + 5 * HOUR)
+    world.store(HOURLY, (start - DAY, world.window(HOURLY)[1]), without=[hole])
+    world.run()
+
+    done = archive.run(quarter="2026Q3")
+
+    assert (done["not_published"], done["files_found"], done["errors"]) == (["2026Q3"], 0, [])
+    assert done["gaps_detected"] == done["gaps_unfillable"] == 2
+    assert gaps(world) == [
+        (hole[0], start, "UNFILLABLE", "past_edge", None),
+        (start, hole[1], "UNFILLABLE", "not_published", None),
+    ]
+    again = archive.run(quarter="2026Q3")
+    assert again["gaps_detected"] == 0
+    assert world.run()["gaps_detected"] == 0
+
+    world.exchange.set_clock(float(end + 80 * DAY))
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60])
+    done = archive.run(quarter="2026Q3", intervals=[60])
+    assert (done["files_ingested"], done["not_published"]) == (1, [])
+    assert [row["filled_from"] for row in world.gaps(HOURLY) if row["start_s"] == start] == ["archive"]
+
+
+def test_a_server_without_ranges_is_refused_unless_a_full_download_is_allowed(archive: ArchiveWorld) -> None:
+    world = archive.world
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60], ranges=False)
+
+    with pytest.raises(ArchiveRefusedError, match="allow_full_download"):
+        archive.find(quarter="2026Q2", intervals=[60])
+    done = archive.run(quarter="2026Q2", intervals=[60], allow_full_download=True)
+
+    assert (done["files_ingested"], done["errors"]) == (1, [])
+    assert [path.name for path in (archive.work_folder / "downloads").iterdir()] == [
+        "Kraken_OHLCVT_2026Q2.zip"
+    ]

@@ -7,7 +7,7 @@ import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.names import Release, is_bystander, read_member_name, release_of, with_coverage
@@ -24,6 +24,8 @@ MAX_RATIO: Final = 100
 """Real members shrink to a fourth or a sixth."""
 RATIO_MATTERS_BYTES: Final = 10 * 1024**2
 MAX_MEMBERS: Final = 200_000
+LONGEST_HEADER_BYTES: Final = 512
+"""Of a member, before its data: its name stands in it, and little else."""
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
 METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
@@ -79,6 +81,17 @@ class Container(Protocol):
         """Open a CSV for reading, by the name of its entry."""
 
 
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A file for which a few long reads are better than many short ones."""
+
+    def seek(self, offset: int, /) -> int:
+        """Move to a position."""
+
+    def expect(self, end: int) -> None:
+        """Take note that all bytes up to a position will be read."""
+
+
 class FolderContainer:
     """The CSVs of one folder, without those below it.
 
@@ -120,7 +133,7 @@ class ZipContainer:
     is_sealed = True  # the CRC of each member is checked at its end
 
     def __init__(self, file: IO[bytes], name: str) -> None:
-        self._name = name
+        self._name, self._file = name, file
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
@@ -148,7 +161,11 @@ class ZipContainer:
 
     def open(self, name: str) -> IO[bytes]:
         """Open a member."""
-        return self._zip.open(name)
+        info = self._zip.getinfo(name)
+        if isinstance(self._file, ReadsAhead):
+            self._file.seek(info.header_offset)
+            self._file.expect(info.header_offset + LONGEST_HEADER_BYTES + info.compress_size)
+        return self._zip.open(info)
 
 
 def _contents(

@@ -85,6 +85,7 @@ def ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
     :param unit: the file
     :param container: where it lies, open
     :return: the result: ``status`` (ingested, known, checked in a dry run, refused) and its figures
+    :raises ArchiveRefusedError: if it is not acceptable; also recorded
     :raises ArchiveError: if it cannot be read for a passing reason
     :raises QuestDBError: if the candle store does not take it
     :raises ReadBackError: if a candle is not readable as it was sent
@@ -93,25 +94,38 @@ def ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
         result = _ingest(work, unit, container)
     except ArchiveRefusedError as error:
         log.error("%s: refused: %s", unit.name, error)
-        result = {"status": "refused", "error": str(error)}
+        record_result(work.connection, work.run, unit.name, told(unit, "refused", error=str(error)))
+        raise ArchiveRefusedError(f"{unit.name}: {error}") from error
     if result["status"] == "known":
         # Another try of this task has ingested it, and has told what it did.
-        told = read_results(work.connection, work.run).get(unit.name)
-        if told is not None and told["status"] == "ingested":
-            return told
-    result = {
-        "file": unit.name,
-        "ticker": unit.series.ticker,
-        "interval": unit.series.interval_minutes,
-    } | result
+        before = read_results(work.connection, work.run).get(unit.name)
+        if before is not None and before["status"] == "ingested":
+            return before
     record_result(work.connection, work.run, unit.name, result)
     return result
+
+
+def told(unit: Unit, status: str, **figures: Any) -> dict[str, Any]:
+    """Return what is told of a file.
+
+    :param unit: the file
+    :param status: ingested, known, checked, refused or failed
+    :param figures: what else is to be told
+    """
+    series = unit.series
+    return {
+        "file": unit.name,
+        "ticker": series.ticker,
+        "interval": series.interval_minutes,
+        "status": status,
+        **figures,
+    }
 
 
 def _ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
     identity = unit.identity or _identity(container, unit.member)
     if not work.again and is_ingested(work.connection, unit.series, identity):
-        return {"status": "known", "rows_written": 0}
+        return told(unit, "known")
     scratch = work.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -171,7 +185,7 @@ def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any
     rim_s = unit.release.last_day_s(spooled.span[1])
     if work.dry_run:
         stored = store(work.questdb, series, spooled, rim_s=rim_s, dry_run=True)
-        return _result("checked", read, stored, _found(read, stored, step))
+        return told(unit, "checked", **_figures(read, stored, _found(read, stored, step)))
     (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
     series_id = register(connection, series, oldest_s=spooled.span[0], now_s=now_s)
     with fill_lock(connection, series_id):
@@ -189,7 +203,7 @@ def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any
         )
         bring_up(connection, work.questdb, work.run, asset, series, now_s=now_s)
     count_work(connection, work.run, candles_restated=stored.n_corrected)
-    return _result("ingested", read, stored, found) | {"version": version}
+    return told(unit, "ingested", version=version, **_figures(read, stored, found))
 
 
 def _found(read: _Read, stored: Stored, step: int) -> list[dict[str, Any]]:
@@ -216,10 +230,9 @@ def _remembered(unit: Unit, read: _Read, stored: Stored, found: list[dict[str, A
     )
 
 
-def _result(status: str, read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[str, Any]:
+def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[str, Any]:
     spooled = read.spooled
     return {
-        "status": status,
         "rows": spooled.n_rows,
         "rows_good": spooled.n_good,
         "rows_bad": spooled.n_bad,

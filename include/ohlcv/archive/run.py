@@ -4,62 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.folder import containers_at, only_file, open_container
-from include.ohlcv.archive.ingest import Ingestion, ingest
+from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
+from include.ohlcv.archive.folder import containers_at, only_file
+from include.ohlcv.archive.ingest import Ingestion, ingest, told
+from include.ohlcv.archive.names import named_quarter
+from include.ohlcv.archive.not_published import mark_not_published
 from include.ohlcv.archive.spool import Limits
-from include.ohlcv.archive.units import FOLDER, Unit, wanted_units, work_items
+from include.ohlcv.archive.units import FOLDER, REMOTE, Unit, wanted_units, work_items
 from include.ohlcv.backfill import opened
+from include.ohlcv.errors import ReadBackError
 from include.ohlcv.exchange import open_run
-from include.ohlcv.gaps import Outcome
-from include.ohlcv.ledger.archive_rows import read_results
+from include.ohlcv.gaps import Outcome, Series
+from include.ohlcv.ledger.archive_rows import plan_results, read_results, record_result
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.run_rows import count_outcomes, read_run, record_survey, start_run
-from kraken_hooks.errors import KrakenTransientError
+from kraken_hooks.errors import ArchiveServerError, KrakenTransientError, QuestDBError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-    from include.ohlcv.archive.containers import Container
     from include.ohlcv.archive.request import ArchiveRequest
+    from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.ledger.session import Connection, RunKey
     from kraken_hooks.kraken import KrakenHook
     from kraken_hooks.questdb import QuestDBHook
 
 log = logging.getLogger(__name__)
 
+PASSING: Final = (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError)
+DIED: Final = "the task ended before it could say what became of this file"
 MOST_EXAMPLES: Final = 5
 MOST_FILES: Final = 500
 """Files told one by one in a result; counts are of all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where files come from and go to.
-
-    :ivar archive_folder: the user's files, or None when it is not set
-    :ivar work_folder: our own folder
-    """
-
-    archive_folder: Path | None
-    work_folder: Path
-
-    @contextmanager
-    def open(self, place: str, name: str) -> Iterator[Container]:
-        """Open a container.
-
-        :param place: ``folder``
-        :param name: of the container
-        :return: context manager of the container
-        :raises ArchiveRefusedError: if it cannot be opened
-        """
-        del place
-        yield open_container(self.archive_folder, name)
 
 
 def open_ingest(
@@ -102,37 +80,77 @@ def find_files(
     :return: items for the ingest task, see :func:`include.ohlcv.archive.units.work_items`
     :raises ArchiveRefusedError: if the path is not acceptable, or a file named alone is not one of ours
     """
-    tickers = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+    if request.path is None:
+        return _find_published(connection, run, request, shelf)
+    tickers = _tickers(connection, request)
     units: list[Unit] = []
     passed_over: dict[str, str] = {}
     n_others = 0
-    only = None if request.path is None else only_file(shelf.archive_folder, request.path)
-    for container in [] if request.path is None else containers_at(shelf.archive_folder, request.path):
+    only = only_file(shelf.archive_folder, request.path)
+    for container in containers_at(shelf.archive_folder, request.path):
         with shelf.open(FOLDER, container) as opened_container:
             contents = opened_container.contents()
         found, others = wanted_units(
             FOLDER, container, contents, tickers=tickers, intervals=request.intervals, only=only
         )
         units += found
-        n_others += 0 if only else others
         if only is None:
+            n_others += others
             passed_over |= {f"{container}/{name}": why for name, why in contents.passed_over.items()}
     _refuse_unknown_ticker(connection, units, only)
-    if request.path is not None and not units:
+    if not units:
         raise ArchiveRefusedError(
             f"path {request.path!r} holds {n_others} files, none of the tickers and intervals asked for"
         )
-    remarks: dict[str, list[Any]] = {
-        "files_skipped": _grouped(passed_over),
-        "files_not_asked_for": [n_others],
-    }
+    return _planned(connection, run, units, passed_over, n_others)
+
+
+def _find_published(
+    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf
+) -> list[dict[str, Any]]:
+    """Find the members of a published quarter; one that is not published is a normal state."""
+    release = named_quarter(request.quarter or "")
+    tickers = _tickers(connection, request)
+    name = shelf.published_name(release)
+    if name is None:
+        now_s = opened(connection, run).now_s
+        for ticker in tickers:
+            for interval in request.intervals:
+                if not request.dry_run:
+                    mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
+        return _planned(connection, run, [], {}, 0, not_published=release.name)
+    with shelf.open(REMOTE, name) as container:
+        contents = container.contents()
+    units, n_others = wanted_units(REMOTE, name, contents, tickers=tickers, intervals=request.intervals)
+    return _planned(connection, run, units, contents.passed_over, n_others)
+
+
+def _tickers(connection: Connection, request: ArchiveRequest) -> list[str]:
+    return [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+
+
+def _planned(
+    connection: Connection,
+    run: RunKey,
+    units: Sequence[Unit],
+    passed_over: Mapping[str, str],
+    n_others: int,
+    *,
+    not_published: str | None = None,
+) -> list[dict[str, Any]]:
+    """Record the plan, and return its items."""
     record_survey(
         connection,
         run,
         assets_processed=len({unit.series.ticker for unit in units}),
         series_processed=[],
-        remarks=remarks,
+        remarks={
+            "files_skipped": _grouped(passed_over),
+            "files_not_asked_for": [n_others],
+            "not_published": [not_published] if not_published else [],
+        },
     )
+    plan_results(connection, run, {unit.name: told(unit, "failed", error=DIED) for unit in units})
     return work_items(units)
 
 
@@ -174,6 +192,7 @@ def ingest_item(
     :param shelf: where files come from and go to
     :param item: ``{"label", "files"}``
     :return: what became of each
+    :raises ArchiveError: if one of them failed for a passing reason; doing it again tries only those
     :raises ArchiveRefusedError: if one of them is refused
     """
     work = Ingestion(
@@ -186,14 +205,21 @@ def ingest_item(
         dry_run=request.dry_run,
         again=request.again,
     )
-    results = []
+    results, passing, lasting = [], [], []
     for given in item["files"]:
         unit = Unit.from_dict(given)
-        with shelf.open(unit.place, unit.container) as container:
-            results.append(ingest(work, unit, container))
-    refused = [f"{one['file']}: {one['error']}" for one in results if one["status"] == "refused"]
-    if refused:
-        raise ArchiveRefusedError("; ".join(refused))
+        try:
+            with shelf.open(unit.place, unit.container) as container:
+                results.append(ingest(work, unit, container))
+        except ArchiveRefusedError as error:
+            lasting.append(str(error))
+        except PASSING as error:
+            passing.append(f"{unit.name}: {error}")
+            record_result(connection, run, unit.name, told(unit, "failed", error=str(error)))
+    if passing:
+        raise ArchiveError("; ".join([*passing, *lasting]))
+    if lasting:
+        raise ArchiveRefusedError("; ".join(lasting))
     return results
 
 
@@ -217,6 +243,7 @@ def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -
         "files_known": 0,
         "files_checked": 0,
         "files_refused": 0,
+        "files_failed": 0,
         "rows_good": 0,
         "rows_bad": 0,
         "rows_written": 0,
@@ -263,7 +290,7 @@ def summarise(
             counts[found["what"]] = counts.get(found["what"], 0) + found["buckets"]
     outcomes = count_outcomes(connection, run)
     remarks = recorded.remarks
-    refused = [f"{one['file']}: {one['error']}" for one in results if one["status"] == "refused"]
+    lost = [f"{one['file']}: {one['error']}" for one in results if one["status"] in {"refused", "failed"}]
     return summary | {
         "files_found": len(results),
         "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
@@ -277,5 +304,5 @@ def summarise(
         "files": [one for one in results if one["status"] != "known"][:MOST_FILES],
         "files_skipped": remarks.get("files_skipped", []),
         "files_not_asked_for": sum(remarks.get("files_not_asked_for", [])),
-        "errors": [*errors, *refused],
+        "errors": [*errors, *lost],
     }

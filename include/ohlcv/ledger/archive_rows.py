@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from include.ohlcv.ledger.session import Connection, RunKey, execute, fetch
+from include.ohlcv.ledger.session import Connection, RunKey, execute, execute_many, fetch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from include.ohlcv.gaps import Series
     from include.ohlcv.ranges import Range
 
@@ -94,6 +96,20 @@ def record_result(connection: Connection, run: RunKey, name: str, result: dict[s
     :param result: JSON
     """
     execute(connection, "record_archive_result", **run._asdict(), name=name, result=Jsonb(result))
+
+
+def plan_results(connection: Connection, run: RunKey, results: Mapping[str, dict[str, Any]]) -> None:
+    """Record what is to be said of files whose tasks say nothing.
+
+    :param connection: the ledger
+    :param run: the run
+    :param results: JSON by name
+    """
+    execute_many(
+        connection,
+        "record_archive_result",
+        [{**run._asdict(), "name": name, "result": Jsonb(result)} for name, result in results.items()],
+    )
 
 
 def read_results(connection: Connection, run: RunKey) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,240 @@
+"""The archive's web server, read by ranges: what it may do wrong, and what is fetched at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import pytest
+import requests
+
+from include.ohlcv.archive.containers import ZipContainer
+from include.ohlcv.gaps import Series
+from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
+from kraken_hooks.errors import (
+    ArchiveServerError,
+    ConnectionFieldError,
+    NotPublishedError,
+    RangesNotSupportedError,
+)
+from tests.hooks.raw_exchange import RawExchange, Scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.exchange_client import ExchangeAdmin
+
+NAME = "Kraken_OHLCVT_2026Q2.zip"
+FEW = {"tickers": ["XBTUSD", "DAIUSD"], "intervals": [60, 240, 1440]}
+
+
+def hook_at(monkeypatch: pytest.MonkeyPatch, url: str, sleeps: list[float] | None = None) -> ArchiveHook:
+    fields = {"conn_type": "kraken_archive", "host": url, "extra": {"timeout_s": 5}}
+    monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_ARCHIVE", json.dumps(fields))
+    return ArchiveHook(sleep=(sleeps if sleeps is not None else []).append)
+
+
+@pytest.fixture
+def hook(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> ArchiveHook:
+    """Give a hook of the simulated archive, which holds two pairs."""
+    exchange.archive(**FEW)
+    return hook_at(monkeypatch, exchange.archive_url)
+
+
+def whole(exchange: ExchangeAdmin) -> bytes:
+    return requests.get(f"{exchange.archive_url}/{NAME}", timeout=30).content
+
+
+def opened(hook: ArchiveHook) -> ZipContainer:
+    return ZipContainer(cast("IO[bytes]", hook.open(NAME)), NAME)
+
+
+def test_only_the_directory_and_the_wanted_member_are_fetched(
+    exchange: ExchangeAdmin, hook: ArchiveHook
+) -> None:
+    file = hook.open(NAME)
+    container = ZipContainer(cast("IO[bytes]", file), NAME)
+    entry = container.contents().entries[Series("XBTUSD", 1440)]
+
+    with container.open(entry.name) as member:
+        assert len(member.read().splitlines()) == 91
+
+    content = whole(exchange)
+    assert file.size == len(content) > 2 * file.bytes_fetched
+    first, *others = [asked["range"] for asked in exchange.archive_requests() if asked["range"]]
+    assert first == "bytes=0-0"
+    assert 1 <= len(others) <= 6
+
+
+def test_a_release_is_the_same_bytes_whenever_it_is_made(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+    del hook
+    before = whole(exchange)
+    exchange.archive(**FEW)
+    assert whole(exchange) == before
+
+
+@pytest.mark.parametrize(
+    ("order", "prefix"),
+    [
+        pytest.param({"layout": "flat", "naming": "year_first"}, "", id="new: flat, year first"),
+        pytest.param(
+            {"layout": "foldered", "naming": "quarter_first"}, "master_q2/", id="old: below a folder"
+        ),
+    ],
+)
+def test_both_layouts_hold_the_same_files(
+    exchange: ExchangeAdmin, hook: ArchiveHook, order: dict[str, str], prefix: str
+) -> None:
+    exchange.archive(**FEW, **order)
+    name = NAME if order["naming"] == "year_first" else "Kraken_OHLCVT_Q2_2026.zip"
+
+    contents = ZipContainer(cast("IO[bytes]", hook.open(name)), name).contents()
+
+    assert {series: entry.name for series, entry in contents.entries.items()} == {
+        Series(ticker, interval): f"{prefix}{ticker}_{interval}.csv"
+        for ticker in ("XBTUSD", "DAIUSD")
+        for interval in (60, 240, 1440)
+    }
+    assert (contents.release.name, contents.passed_over) == ("2026Q2", {})
+
+
+def test_an_answer_that_breaks_off_is_resumed_from_the_byte_reached(
+    exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.archive(**FEW, cut_after=30_000, cuts=3)
+    sleeps: list[float] = []
+    file = hook_at(monkeypatch, exchange.archive_url, sleeps).open(NAME)
+
+    file.expect(file.size)
+    content = file.read()
+
+    assert content is not None
+    ranges = [asked["range"] for asked in exchange.archive_requests()]
+    assert ranges[1:5] == [f"bytes={start}-{file.size - 1}" for start in (0, 30_000, 60_000, 90_000)]
+    assert file.bytes_fetched == file.size + 1
+    assert len(sleeps) == 3
+    assert hashlib.sha256(content).digest() == hashlib.sha256(whole(exchange)).digest()
+
+
+def test_a_server_that_never_gets_further_is_given_up(
+    exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.archive(**FEW)
+    sleeps: list[float] = []
+    file = hook_at(monkeypatch, exchange.archive_url, sleeps).open(NAME)
+    exchange.archive(**FEW, cut_after=0, cuts=99)
+
+    with pytest.raises(ArchiveServerError, match="do not arrive"):
+        file.read(1000)
+    assert sleeps == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_quarter_that_is_not_online_is_told_apart_from_trouble(hook: ArchiveHook) -> None:
+    with pytest.raises(NotPublishedError, match="2026Q3"):
+        hook.open("Kraken_OHLCVT_2026Q3.zip")
+
+
+def test_a_server_without_ranges_is_noticed_before_anything_is_fetched(
+    exchange: ExchangeAdmin, hook: ArchiveHook
+) -> None:
+    exchange.archive(**FEW, ranges=False)
+    with pytest.raises(RangesNotSupportedError, match="whole files only"):
+        hook.open(NAME)
+
+
+def test_a_range_nobody_asked_for_is_refused(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+    file = hook.open(NAME)
+    exchange.archive(**FEW, wrong_range=True)
+    file.seek(500)
+    with pytest.raises(ArchiveServerError, match="asked for bytes 500 to"):
+        file.read(10)
+
+
+def test_a_file_that_changes_under_way_is_noticed(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+    file = hook.open(NAME)
+    exchange.archive(tickers=["XBTUSD"], intervals=[1440])
+    with pytest.raises(ArchiveServerError, match="has changed while it was read"):
+        file.read(10)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        pytest.param(Scripted(b"x", status=206), "Content-Range None", id="206 without Content-Range"),
+        pytest.param(
+            Scripted(b"x", status=206, headers={"Content-Range": "bytes */5"}),
+            "bytes \\*/5",
+            id="no range in it",
+        ),
+        pytest.param(Scripted(b"", status=416), "HTTP 416", id="an empty file"),
+        pytest.param(Scripted(b"x", status=403), "HTTP 403", id="forbidden"),
+        pytest.param(Scripted(b"x", status=503), "do not arrive", id="overloaded for ever"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error_that_names_it(
+    raw_exchange: RawExchange, monkeypatch: pytest.MonkeyPatch, answer: Scripted, said: str
+) -> None:
+    raw_exchange.script = [answer]
+    with pytest.raises(ArchiveServerError, match=said):
+        hook_at(monkeypatch, raw_exchange.url).open(NAME)
+
+
+def test_a_whole_download_is_checked_against_the_published_sum(
+    exchange: ExchangeAdmin, hook: ArchiveHook, tmp_path: Path
+) -> None:
+    target = tmp_path / "downloads" / NAME
+    digest = hook.download(NAME, target)
+    assert hook.checksum(NAME) == digest == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert zipfile.ZipFile(target).testzip() is None
+
+    target.unlink()
+    exchange.archive(**FEW, wrong_sum=True)
+    with pytest.raises(ArchiveServerError, match="SHA-256"):
+        hook.download(NAME, target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_download_that_breaks_off_leaves_nothing(
+    exchange: ExchangeAdmin, hook: ArchiveHook, tmp_path: Path
+) -> None:
+    exchange.archive(**FEW, cut_after=1000, cuts=1)
+    with pytest.raises(ArchiveServerError, match="does not arrive"):
+        hook.download(NAME, tmp_path / NAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_connection_the_archive_is_krakens_own_and_never_that_of_another_exchange() -> None:
+    assert ArchiveHook().url == ARCHIVE_URL
+    with pytest.raises(ConnectionFieldError, match="invented and real candles must not mix"):
+        _ = ArchiveHook(default_url=None).url
+
+
+def test_the_connection_form_says_whether_the_server_answers(
+    hook: ArchiveHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hook.test_connection()[0]
+    works, said = hook_at(monkeypatch, "http://127.0.0.1:9").test_connection()
+    assert (works, "does not answer" in said) == (False, True)
+
+
+def test_defects_of_real_releases_can_be_ordered(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+    def lines(name: str) -> list[bytes]:
+        with opened(hook).open(name) as member:
+            return member.read().splitlines()
+
+    good = {name: lines(name) for name in ("XBTUSD_60.csv", "XBTUSD_1440.csv")}
+    days = [int(line.split(b",")[0]) for line in good["XBTUSD_1440.csv"]]
+    defects: list[dict[str, Any]] = [
+        {"kind": "tail", "ticker": "XBTUSD", "days": 2},
+        {"kind": "short_last", "ticker": "XBTUSD", "trades": 3},
+        {"kind": "days", "ticker": "XBTUSD", "from": days[10], "to": days[12]},
+    ]
+    exchange.archive(**FEW, defects=defects)
+
+    daily, hourly = lines("XBTUSD_1440.csv"), lines("XBTUSD_60.csv")
+    assert daily[:-1] == [*good["XBTUSD_1440.csv"][:10], *good["XBTUSD_1440.csv"][12:-3]]
+    assert hourly[:-1] == good["XBTUSD_60.csv"][:-1]
+    count, before = (int(some[-1].split(b",")[6]) for some in (hourly, good["XBTUSD_60.csv"]))
+    assert count == before - 3
