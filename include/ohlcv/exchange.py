@@ -14,10 +14,10 @@ from include.ohlcv.ledger.asset_rows import (
     record_pair_decimals,
 )
 from include.ohlcv.ledger.run_rows import count_work, start_run
-from kraken_hooks.errors import KrakenTransientError
+from kraken_hooks.errors import KrakenError, KrakenTransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from include.ohlcv.ledger.session import Connection, RunKey
     from kraken_hooks.candles import AssetPair
@@ -44,6 +44,20 @@ class Selection(Protocol):
 
 GONE_STATUS = "delisted"
 """A pair may stay in AssetPairs with this status for a while before it vanishes."""
+
+
+def ask_clock(kraken: KrakenHook, worker_now: Callable[[], float]) -> tuple[int, str]:
+    """Return the exchange's time, or the worker's when the exchange does not answer.
+
+    :param kraken: hook of the exchange
+    :param worker_now: the worker's clock, epoch seconds UTC
+    :return: epoch seconds UTC, and whose clock it is: ``exchange`` or ``worker``
+    """
+    try:
+        return kraken.get_server_time(), "exchange"
+    except KrakenError as error:
+        log.warning("the exchange does not tell its time, the worker's clock is used: %s", error)
+        return int(worker_now()), "worker"
 
 
 def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: Selection) -> int:

@@ -166,6 +166,47 @@ def validation_schemas() -> dict[str, Schema]:
     }
 
 
+def report_schemas() -> dict[str, Schema]:
+    """Return the params of the completeness report's DAG.
+
+    :return: JSON schema with ``default``, by param
+    """
+    return {
+        "tier": {**TIER, "default": "TIER1", "description": "Active assets of this tier, or ALL."},
+        "intervals": {**INTERVAL_LIST, "default": [60, 1440]},
+        "digest": {
+            "type": "boolean",
+            "default": False,
+            "title": "Digest",
+            "description": "Send to Slack what has changed since the report before.",
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """The checked params of a completeness report.
+
+    :ivar tier: ``TIER1`` .. ``TIER4`` or ``ALL``
+    :ivar intervals: candle lengths, minutes
+    :ivar digest: whether to send what has changed
+    """
+
+    tier: str
+    intervals: list[int]
+    digest: bool
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> ReportRequest:
+        """Return the request that the params of a run make.
+
+        :param params: checked params
+        :return: the request
+        """
+        # JSON schema takes 60.0 for an integer.
+        return cls(params["tier"], [int(interval) for interval in params["intervals"]], params["digest"])
+
+
 @dataclass(frozen=True, slots=True)
 class BackfillRequest:
     """The checked params of a backfill run.

@@ -71,6 +71,14 @@ VALIDATE: Final = Schedule(
     timeout=timedelta(minutes=45),
 )
 
+COMPLETENESS: Final = Schedule(
+    dag_id="completeness_report_daily",
+    beat_entry="completeness-report-daily",
+    cron="0 8 * * *",
+    deadline=timedelta(minutes=30),
+    timeout=timedelta(hours=2),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Manual:
@@ -96,7 +104,7 @@ INGEST_ARCHIVE: Final = Manual(
 MANUALS: Final = {entry.dag_id: entry for entry in (INGEST_ARCHIVE,)}
 """DAGs without a schedule; they are watched like the others."""
 
-SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, VALIDATE)}
+SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, VALIDATE, COMPLETENESS)}
 
 
 @lru_cache(maxsize=4096)

@@ -29,6 +29,7 @@ NO_RETRY: Final = (
     "include.ohlcv.errors.CatalogueError",
     "include.ohlcv.errors.FillRefusedError",
     "include.ohlcv.errors.RunFailedError",
+    "include.ohlcv.errors.SlackAnswerLostError",
     "include.ohlcv.errors.WrongExchangeError",
     "kraken_hooks.errors.ConnectionFieldError",
     "kraken_hooks.errors.KrakenPermanentError",

@@ -17,6 +17,7 @@ BEAT = {
     "backfill_tier1_daily": ("backfill-tier1-daily", "0 2 * * *"),
     "backfill_tier2_daily": ("backfill-tier2-daily", "0 3 * * *"),
     "validate_data_hourly": ("validate-data-hourly", "0 * * * *"),
+    "completeness_report_daily": ("completeness-report-daily", "0 8 * * *"),
 }
 DEFAULTS = {
     "backfill_tier1_daily": {
@@ -60,6 +61,7 @@ DEFAULTS = {
         "snooze": None,
         "snooze_hours": 24,
     },
+    "completeness_report_daily": {"tier": "TIER1", "intervals": [60, 1440], "digest": False},
 }
 MANUAL = {"ingest_ohlcvt_archive"}
 TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "plan", "fill"}

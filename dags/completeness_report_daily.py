@@ -1,0 +1,23 @@
+"""Report completeness, daily at 08:00 UTC.
+
+Counts every candle that the assets of a tier should have by now: stored, proven empty, missing, or not due
+yet; compares the hourly candles with the daily ones; tells how long gaps took to be detected and filled.
+Replaces the Celery Beat entry `completeness-report-daily`.
+
+* **Reads** Kraken (Time), QuestDB `ohlcv`, the ledger. **Writes** `completeness_reports` and
+  `completeness_lines` in PostgreSQL, the history of all reports; no candle and no gap.
+* **Where to look**: the log of task `report` has a table; its last lines name days whose hourly and daily
+  candles contradict each other.
+* **Emits** an event of asset `kraken_ohlcv_completeness` with the figures. DAGs that must not run on
+  incomplete candles use `require_complete` (docs/COMPLETENESS.md).
+* **Run it by hand** with `airflow dags trigger completeness_report_daily`, or with other params:
+  `--conf '{"tier": "ALL", "intervals": [1440]}'`. With `--conf '{"digest": true}'` it posts to Slack what has
+  changed since the report before.
+* **It fails** only when something could not be counted: missing candles are a finding, not an error.
+* **Result**: the return value of task `result`.
+"""
+
+from include.ohlcv.schedules import COMPLETENESS
+from include.orchestration.completeness import report_dag
+
+completeness_report_daily = report_dag(COMPLETENESS, priority=10, doc=__doc__)

@@ -1,0 +1,93 @@
+"""The report as a table for the log of its run."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from include.ohlcv.alerts.wording import duration
+from include.ohlcv.times import iso
+
+if TYPE_CHECKING:
+    from include.ohlcv.completeness.figures import Figures
+    from include.ohlcv.completeness.report import Report
+
+WIDTH: Final = 150
+MAX_LINES: Final = 60
+"""Series in the table, the least verified first; the history in PostgreSQL has all of them."""
+
+COLUMNS: Final = (
+    "expected",
+    "stored",
+    "proven empty",
+    "missing",
+    "unfillable",
+    "pending",
+    "verified %",
+    "oldest gap",
+    "next expiry",
+)
+
+
+def as_text(report: Report) -> str:
+    """Return a report for people who read the log.
+
+    :param report: the report
+    :return: lines of at most :data:`WIDTH` characters without colours
+    """
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    body = report.body()
+    title = (
+        f"{report.request.tier} at {iso(report.now_s)} UTC: {body['completeness_pct']} % of "
+        f"{body['total_assets']} assets without an open gap"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("series")
+    for name in COLUMNS:
+        table.add_column(name, justify="right")
+    those = sorted(report.figures.items(), key=lambda item: item[1].verified_pct)
+    for series, figures in those[:MAX_LINES]:
+        table.add_row(str(series), *_cells(figures))
+    if len(those) > MAX_LINES:
+        table.add_row(f"and {len(those) - MAX_LINES} more")
+    table.add_section()
+    for interval in report.request.intervals:
+        table.add_row(f"all {interval}", *_cells(report.of_interval(interval)))
+    console.print(table)
+    for line in _remarks(report):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def _cells(figures: Figures) -> list[str]:
+    counts = ("expected", "stored", "proven_empty", "missing", "unfillable", "pending")
+    moments = (figures.oldest_missing_s, figures.next_expiry_s)
+    return [
+        *(str(getattr(figures, name)) for name in counts),
+        f"{figures.verified_pct:.4f}",
+        *("-" if moment is None else iso(moment)[:16] for moment in moments),
+    ]
+
+
+def _remarks(report: Report) -> list[str]:
+    times = report.gap_times
+    lines = [
+        f"{times.detected} gaps detected, {times.filled} filled in the last 30 days",
+        f"time to detect: {_percentiles(times.to_detect)}; time to repair: {_percentiles(times.to_fill)}",
+        f"restated: {report.restatements.candles} candles, {report.restatements.applied} of them replaced",
+    ]
+    if report.cross_check is not None:
+        found = report.cross_check.mismatches
+        lines.append(f"hourly against daily: {report.cross_check.days} days compared, {len(found)} differ")
+        lines += [f"  {one.told()}" for one in found]
+    return lines + report.warnings()
+
+
+def _percentiles(values: list[float] | None) -> str:
+    if values is None:
+        return "no gap"
+    return f"{duration(round(values[0]))} (p50), {duration(round(values[1]))} (p95)"

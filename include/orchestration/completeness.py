@@ -1,0 +1,142 @@
+"""Factory of the completeness report's DAG: count, keep, show, publish, and tell what has changed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from airflow.sdk import DAG, Asset, chain, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.ohlcv.alerts.delivery import NO_CHANNEL
+from include.ohlcv.exchange import ask_clock
+from include.ohlcv.ledger.asset_rows import read_assets
+from include.ohlcv.ledger.report_rows import count_open_gaps
+from include.ohlcv.names import KRAKEN_POOL
+from include.ohlcv.params import ReportRequest, report_schemas
+from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
+from include.orchestration.policy import DEFAULT_ARGS, TAG, as_params, timetable, watched
+from include.orchestration.tasks import prepare, tell, verdict
+from include.orchestration.telling import errors_of, handing_on_errors, sentences
+
+if TYPE_CHECKING:
+    from include.ohlcv.schedules import Schedule
+
+log = logging.getLogger(__name__)
+
+STEPS = ("prepare", "ask_exchange", "report")
+
+COMPLETENESS: Final = Asset(
+    name="kraken_ohlcv_completeness", uri="x-ohlcv://ohlcv_postgres/completeness_reports"
+)
+"""Updated by every completeness report; the event's extra is its result (docs/COMPLETENESS.md)."""
+
+
+def _request() -> ReportRequest:
+    return ReportRequest.from_params(get_current_context()["params"])
+
+
+@task(pool=KRAKEN_POOL, multiple_outputs=False)
+def ask_exchange() -> dict[str, Any]:
+    """Ask the exchange's clock; when it does not answer, the worker's will do."""
+    with handing_on_errors():
+        now_s, clock = ask_clock(kraken(), time.time)
+    return {"now_s": now_s, "clock": clock}
+
+
+@task(multiple_outputs=False)
+def report(asked: Any) -> dict[str, Any]:
+    """Count every bucket of every series, keep the report, and show it in the log."""
+    # Arrays and tables are slow to import, and every task instance imports this file.
+    from include.ohlcv.completeness.report import make_report  # noqa: PLC0415
+    from include.ohlcv.completeness.table import as_text  # noqa: PLC0415
+
+    with handing_on_errors(), ledger() as connection:
+        made = make_report(connection, questdb(), _request(), **asked)
+        made.keep(connection, run_key(get_current_context()))
+    for line in as_text(made).splitlines():
+        log.info("%s", line)
+    return made.result()
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result() -> dict[str, Any]:
+    """Return the report; never raises, and without QuestDB tells what the ledger alone knows."""
+    from include.ohlcv.completeness.report import gap_counts  # noqa: PLC0415
+
+    context = get_current_context()
+    instance: Any = context["ti"]
+    errors = sentences(errors_of(context, STEPS))
+    made: dict[str, Any] | None = instance.xcom_pull(task_ids="report")
+    if made is not None:
+        return {**made, "errors": errors}
+    request = _request()
+    try:
+        with ledger() as connection:
+            assets = read_assets(connection, tickers=None, tier=request.tier)
+            gaps = count_open_gaps(connection, [asset.ticker for asset in assets], request.intervals)
+            return {**gap_counts(request, assets, gaps), "errors": errors}
+    except psycopg.Error as error:
+        return {**gap_counts(request, [], {}), "errors": [*errors, f"the ledger did not answer: {error}"]}
+
+
+@task(outlets=[COMPLETENESS], retries=0)
+def publish(made: Any, *, outlet_events: Any = None) -> None:
+    """Attach the report to an event of its asset."""
+    if "series" not in made:
+        raise AirflowSkipException("there is no report")
+    outlet_events[COMPLETENESS].extra = {key: value for key, value in made.items() if key != "errors"}
+
+
+@task
+def digest() -> None:
+    """Send what has changed since the report before, if the run is asked to.
+
+    Hung up as a teardown: a Slack that does not answer fails no run.
+    """
+    # The Slack provider is slow to import, and every task instance imports this file.
+    from include.ohlcv.completeness.digest import send_digest  # noqa: PLC0415
+    from include.orchestration.slack import slack_channel  # noqa: PLC0415
+
+    if not _request().digest:
+        raise AirflowSkipException("no digest is asked for")
+    channel = slack_channel()
+    if channel is None:
+        log.warning("no digest: %s", NO_CHANNEL)
+        return
+    run = run_key(get_current_context())
+    with ledger() as connection:
+        log.info("%s", send_digest(connection, channel, run, url=run_url(run), now_s=int(time.time())))
+
+
+def report_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+    """Return the completeness report's DAG.
+
+    :param entry: its line of the schedule table
+    :param priority: weight of its tasks in the pool
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    """
+    schemas = report_schemas()
+
+    @dag(
+        dag_id=entry.dag_id,
+        schedule=timetable(entry.cron),
+        catchup=False,
+        max_active_runs=1,  # the second of two reports would have nothing to compare
+        dagrun_timeout=entry.timeout,
+        **watched(entry),
+        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
+        params=as_params(schemas),
+        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
+        tags=[TAG, "report"],
+        doc_md=doc,
+    )
+    def completeness_report() -> None:
+        asked, summary = ask_exchange(), result()
+        chain(prepare(sorted(schemas)), asked, report(asked), summary)
+        chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), tell().as_teardown()])
+
+    return completeness_report()

@@ -1,0 +1,115 @@
+"""The completeness report run by Airflow itself, in one process, on the real stores and the exchange."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ohlcv.gaps import Series
+from include.ohlcv.intervals import HOUR_S
+from tests.dags.test_backfill_run import run_dag
+from tests.integration.world import World
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+    from sandbox.exchange_client import ExchangeAdmin
+    from sandbox.questdb import QuestDBServer
+
+DAG_ID = "completeness_report_daily"
+HOURLY, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 1440)
+OLD_KEYS = {"tier", "total_assets", "assets_with_gaps", "completeness_pct", "intervals"}
+
+
+@pytest.fixture
+def world(
+    exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_table: str, airflow_db: str
+) -> World:
+    """Give a world whose DAGs Airflow can run."""
+    del kraken_conn, candle_table, airflow_db
+    return World(exchange, ledger_uri)
+
+
+@pytest.fixture(autouse=True)
+def catalogue(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make XBTUSD the whole catalogue."""
+    file = tmp_path / "assets.yaml"
+    file.write_text("assets:\n  - {ticker: XBTUSD, base: BTC, quote: USD, tier: TIER1}\n", encoding="utf-8")
+    monkeypatch.setenv("OHLCV_ASSETS_FILE", str(file))
+
+
+def test_a_report_counts_what_is_missing_and_keeps_it(dag_bag: DagBag, world: World) -> None:
+    first, end = world.window(HOURLY)
+    world.store(HOURLY, (first, end), without=[(first + 100 * HOUR_S, first + 110 * HOUR_S)])
+    world.store(DAILY, world.window(DAILY))
+
+    state, states, result = run_dag(dag_bag, DAG_ID)
+
+    assert (state, states["digest"]) == ("success", "skipped")
+    assert result is not None
+    assert set(result) >= OLD_KEYS
+    # No backfill has looked yet: the ledger has no gap, and the candles tell all the same.
+    assert (result["total_assets"], result["assets_with_gaps"], result["completeness_pct"]) == (1, 0, 100.0)
+    hourly = result["intervals"]["60"]
+    assert (hourly["expected"], hourly["stored"], hourly["missing"]) == (720, 710, 10)
+    assert (hourly["total_gaps"], result["intervals"]["1440"]["missing"]) == (0, 0)
+    assert result["cross_check"]["days_mismatched"] == 0
+    assert result["cross_check"]["days_compared"] == 27
+    assert (result["clock"], result["errors"], result["warnings"]) == ("exchange", [], [])
+
+    run_dag(dag_bag, "backfill_tier1_daily")
+    state, _, again = run_dag(dag_bag, DAG_ID)
+
+    assert again is not None
+    assert (state, again["intervals"]["60"]["missing"], again["intervals"]["60"]["verified_pct"]) == (
+        "success",
+        0,
+        100.0,
+    )
+    assert again["gap_times"]["gaps_filled"] == again["gap_times"]["gaps_detected"] == 1
+    kept = world.rows(
+        "SELECT interval_minutes, missing FROM completeness_reports JOIN completeness_lines USING (report_id)"
+        " ORDER BY report_id, interval_minutes"
+    )
+    assert [tuple(row.values()) for row in kept] == [(60, 10), (1440, 0), (60, 0), (1440, 0)]
+
+
+def test_on_empty_databases_a_report_says_that_nothing_was_loaded(dag_bag: DagBag, world: World) -> None:
+    del world
+    state, _, result = run_dag(dag_bag, DAG_ID)
+
+    assert result is not None
+    assert (state, result["errors"]) == ("success", [])
+    assert result["warnings"] == ["never loaded: XBTUSD 60, XBTUSD 1440"]
+    assert result["intervals"]["60"]["stored"] == 0
+
+
+def test_without_questdb_the_run_fails_with_a_sentence_and_tells_what_the_ledger_knows(
+    dag_bag: DagBag, world: World, questdb_server: QuestDBServer
+) -> None:
+    first, end = world.window(HOURLY)
+    world.store(HOURLY, (first, end - 5 * HOUR_S))
+    world.plan(intervals=[60])
+    questdb_server.stop()
+
+    state, states, result = run_dag(dag_bag, DAG_ID)
+
+    assert (state, states["result"], states["verdict"], states["publish"]) == (
+        "failed",
+        "success",
+        "failed",
+        "skipped",
+    )
+    assert result is not None
+    assert (result["assets_with_gaps"], result["intervals"]["60"]["fillable_gaps"]) == (1, 1)
+    assert ["QuestDB" in error for error in result["errors"]] == [True]
+
+
+def test_a_report_of_an_unknown_param_is_refused(dag_bag: DagBag, world: World) -> None:
+    del world
+    state, _, result = run_dag(dag_bag, DAG_ID, teir="TIER2")
+
+    assert state == "failed"
+    assert result is not None
+    assert ["'teir'" in error for error in result["errors"]] == [True]
