@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,11 +32,12 @@ def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, s
     dag = dag_bag.dags[dag_id]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dag, "deadline", None)  # dag.test() cannot store deadlines
-        patch.setattr(
-            dag, "params", deepcopy(dag.params)
-        )  # dag.test() keeps the conf there, for the next run
         for task in dag.tasks:
             patch.setattr(task, "retries", 0)
+        for holder in (dag, *dag.tasks):
+            for name in holder.params:
+                # dag.test() keeps the conf in the params, where the next test's run would find it.
+                patch.setattr(holder.params.get_param(name), "value", holder.params[name])
         run = dag.test(run_conf=conf)
     instances = run.get_task_instances()
     states = {
