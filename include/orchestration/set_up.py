@@ -17,12 +17,14 @@ from airflow.sdk import BaseHook
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from include.ohlcv.errors import SetUpError
 from include.ohlcv.names import LEDGER_CONN_ID
 from include.ohlcv.schema import ensure_candle_table, migrate_ledger
 from include.orchestration.hooks import questdb
 from kraken_hooks.dsn import libpq_dsn
+from kraken_hooks.errors import QuestDBError, QuestDBUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,13 +35,13 @@ log = logging.getLogger(__name__)
 
 POOLS_FILE: Final = Path(__file__).resolve().parents[2] / "pools.json"
 CONNECT_TIMEOUT_S: Final = 10
-DATABASE_TRIES: Final = 30
-"""Seconds that Airflow's database gets to accept connections: it may be starting."""
+PATIENCE_S: Final = 60
+"""Each store gets so long to accept connections: it may be starting."""
 
 
 def prepare_airflow() -> None:
     """Migrate Airflow's database and import the pools; both may be repeated."""
-    run_airflow(["db", "check", "--retry", str(DATABASE_TRIES), "--retry-delay", "1"])
+    run_airflow(["db", "check", "--retry", str(PATIENCE_S), "--retry-delay", "1"])
     run_airflow(["db", "migrate"])
     run_airflow(["pools", "import", str(POOLS_FILE)])
 
@@ -121,8 +123,14 @@ def main() -> None:
         admin_dsn = libpq_dsn_of(conf.get_mandatory_value("database", "sql_alchemy_conn"))
         ensure_ledger_database(ledger, admin_dsn)
         migrate_ledger(libpq_dsn(ledger))
-        ensure_candle_table(questdb())
-    except SetUpError as error:
+        patiently = Retrying(
+            retry=retry_if_exception_type(QuestDBUnavailableError),
+            stop=stop_after_delay(PATIENCE_S),
+            wait=wait_fixed(1),
+            reraise=True,
+        )
+        patiently(ensure_candle_table, questdb())
+    except (SetUpError, QuestDBError) as error:
         raise SystemExit(f"Set-up failed: {error}") from None
     log.info("Airflow's database, the pools, the ledger and the candle table are ready.")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +19,7 @@ from sandbox.demo.dag_ids import TIER1_DAG, TIER2_DAG, VALIDATE_DAG
 from sandbox.demo.run import Demo
 from sandbox.settings import ModeHome
 from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
-from sandbox.workers import Workers, start_redis
+from sandbox.workers import REDIS, Workers, start_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +48,8 @@ SOONER = {
 @pytest.fixture(scope="module")
 def demo(service_directory: Path) -> Iterator[Demo]:
     """Give a damaged history and a running Airflow with two workers."""
+    if shutil.which(REDIS) is None and "CI" not in os.environ:
+        pytest.skip(f"{REDIS} is not there. On Debian or Ubuntu: apt-get install {REDIS}")
     redis = start_redis(service_directory / "redis")
     home = ModeHome("demo", sandbox=service_directory / "celery")
     stack = Stack(home, Exchange(), workers=Workers(redis.broker_url), more_variables=SOONER)
