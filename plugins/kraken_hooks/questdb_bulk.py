@@ -38,7 +38,7 @@ def send_frame(
 
     They are not readable yet when this returns; see :meth:`QuestDBHook.wait_applied`.
 
-    :param connection: to the server; its extra ``http_port`` counts
+    :param connection: to the server; its login, and ``http_port`` of its extra, count
     :param table: an existing table
     :param frame: at most 100,000 rows; text columns go into SYMBOL columns, nulls become NULL
     :param symbols: SYMBOL columns that have the same value in every row
@@ -61,7 +61,7 @@ def send_frame(
     where = f"{connection.host}:{_http_port(connection)}"
     try:
         with Sender.from_conf(
-            f"http::addr={where};auto_flush=off;request_timeout={REQUEST_TIMEOUT_MS};"
+            f"http::addr={where};auto_flush=off;request_timeout={REQUEST_TIMEOUT_MS};{_login(connection)}"
         ) as sender:
             sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
             sender.flush()
@@ -72,6 +72,14 @@ def send_frame(
                 f"QuestDB at {where} (HTTP) is out of reach or dropped the connection: {said}"
             ) from error
         raise QuestDBError(f"QuestDB at {where} (HTTP) refuses rows for {table}: {said}") from error
+
+
+def _login(connection: Connection) -> str:
+    """Return the login in the form of the client; a server that has no ``http.user`` ignores it."""
+    if not connection.login or not connection.password:
+        return ""
+    fields = {"username": connection.login, "password": connection.password}
+    return "".join(f"{name}={value.replace(';', ';;')};" for name, value in fields.items())
 
 
 def _http_port(connection: Connection) -> int:

@@ -1,0 +1,67 @@
+"""Bulk loads into a QuestDB whose HTTP asks for a login, as every deployment's does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from airflow.sdk import Connection
+
+from kraken_hooks.errors import QuestDBError
+from kraken_hooks.questdb_bulk import send_frame
+from sandbox.questdb import PASSWORD, USER, QuestDBServer, start_questdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FRAME = pl.DataFrame({"ts": [1_700_000_000, 1_700_003_600], "price": [1.5, 2.5]})
+
+
+@pytest.fixture(scope="module")
+def closed_server(service_directory: Path) -> Iterator[QuestDBServer]:
+    """Give a QuestDB whose HTTP takes the login of PGWire, and nobody without one."""
+    login = {"QDB_HTTP_USER": USER, "QDB_HTTP_PASSWORD": PASSWORD}
+    server = start_questdb(service_directory / "questdb-closed", env=login)
+    with server.connect() as connection:
+        connection.execute(
+            "CREATE TABLE bulk (ts TIMESTAMP, price DOUBLE) TIMESTAMP(ts) PARTITION BY DAY WAL"
+        )
+    yield server
+    server.stop()
+
+
+def connection_to(server: QuestDBServer, **login: Any) -> Connection:
+    """Return a connection with a login, or without."""
+    return Connection(
+        conn_id="questdb_default",
+        conn_type="questdb",
+        host="127.0.0.1",
+        extra=f'{{"http_port": {server.http_port}}}',
+        **login,
+    )
+
+
+def test_rows_reach_a_server_that_asks_for_the_login_of_the_connection(closed_server: QuestDBServer) -> None:
+    send_frame(
+        connection_to(closed_server, login=USER, password=PASSWORD), "bulk", FRAME, symbols={}, at="ts"
+    )
+    with closed_server.connect() as connection:
+        row = connection.execute("SELECT sequencerTxn FROM wal_tables() WHERE name = 'bulk'").fetchone()
+    assert row == (1,)
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"login": USER, "password": "not;it"}, id="wrong password with a separator"),
+    ],
+)
+def test_a_server_that_refuses_the_login_is_an_error_without_the_password(
+    closed_server: QuestDBServer, login: dict[str, str]
+) -> None:
+    with pytest.raises(QuestDBError, match="refuses rows for bulk") as refused:
+        send_frame(connection_to(closed_server, **login), "bulk", FRAME, symbols={}, at="ts")
+    assert "not;it" not in str(refused.value)
