@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.compose import ROOT
+from tests.deploy.compose import ROOT, filled_in, project
 
 TEMPLATE = ROOT / "deploy" / "kubernetes" / "pod_template.yaml"
+SET_UP = TEMPLATE.with_name("set_up_job.yaml")
 KUBERNETES = "1.34"
 
 
@@ -21,10 +22,11 @@ def pod() -> dict[str, Any]:
 
 
 @pytest.mark.development
-def test_the_template_follows_the_schema_of_kubernetes(pod: dict[str, Any]) -> None:
+def test_template_and_set_up_follow_the_schema_of_kubernetes(pod: dict[str, Any]) -> None:
     import kubernetes_validate  # noqa: PLC0415 (Airflow's image lacks it)
 
     kubernetes_validate.validate(pod, KUBERNETES, strict=True)
+    kubernetes_validate.validate(yaml.safe_load(SET_UP.read_text()), KUBERNETES, strict=True)
     pod["spec"]["containers"][0]["imagePolicy"] = "Always"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(pod, KUBERNETES, strict=True)
@@ -33,6 +35,12 @@ def test_the_template_follows_the_schema_of_kubernetes(pod: dict[str, Any]) -> N
 def test_airflow_finds_its_container_and_decides_itself_about_another_try(pod: dict[str, Any]) -> None:
     assert [container["name"] for container in pod["spec"]["containers"]] == ["base"]
     assert pod["spec"]["restartPolicy"] == "Never"
+
+
+def test_the_set_up_is_that_of_compose_with_the_image_of_the_tasks(pod: dict[str, Any]) -> None:
+    (container,) = yaml.safe_load(SET_UP.read_text())["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == project(filled_in())["services"]["db-migration"]["command"]
+    assert container["image"] == pod["spec"]["containers"][0]["image"]
 
 
 def test_the_image_is_pinned_to_the_version_of_the_project(pod: dict[str, Any]) -> None:

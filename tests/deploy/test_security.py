@@ -1,0 +1,67 @@
+"""What docs/SECURITY.md says, against what is there; and the pins."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import distributions
+
+import pytest
+
+from sandbox.processes import ROOT
+from tests.deploy.compose import example_variables, filled_in, project
+
+SECURITY = (ROOT / "docs" / "SECURITY.md").read_text()
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;]+)$")
+NOT_PINNED = {"kraken-ohlcv-airflow", "pip", "setuptools", "wheel"}
+"""The project itself, and what makes the environment."""
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return the versions of a requirements file by normalised name."""
+    lines = (ROOT / name).read_text().splitlines()
+    found = {}
+    for line in lines:
+        if line and not line.startswith(("#", "-")):
+            match = PIN.match(line)
+            assert match, f"{name}: {line} is not pinned"
+            found[normalised(match[1])] = match[2]
+    return found
+
+
+def normalised(name: str) -> str:
+    """Return a package's name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_published_port_of_compose_is_in_the_table() -> None:
+    services = project(filled_in())["services"]
+    inner = {port.rsplit(":", 1)[1] for service in services.values() for port in service.get("ports", [])}
+    assert inner == {"8080", "5432", "8812", "9000"}
+    assert inner <= set(re.findall(r"^\| (\d+) \|", SECURITY, re.MULTILINE))
+
+
+def test_every_secret_of_the_environment_file_is_in_the_table() -> None:
+    secrets = {name for name, value in example_variables().items() if value == ""}
+    secrets |= {name for name in example_variables() if re.search("SLACK|DSN|REDIS_PASSWORD", name)}
+    assert len(secrets) == 12
+    assert secrets == set(re.findall(r"^\| `([A-Z_]+)` \|", SECURITY, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_as_in_the_constraints(name: str) -> None:
+    wanted, constraints = pins(name), pins("constraints.txt")
+    assert wanted
+    assert {package: constraints.get(package, version) for package, version in wanted.items()} == wanted
+
+
+@pytest.mark.development
+def test_the_constraints_pin_everything_that_is_installed() -> None:
+    installed = {normalised(found.name): found.version for found in distributions()}
+    constraints = pins("constraints.txt")
+    assert len(installed) > 100
+    missing = {
+        package: version
+        for package, version in installed.items()
+        if package not in NOT_PINNED and constraints.get(package) != version
+    }
+    assert missing == {}
