@@ -27,9 +27,8 @@ def world(
     return World(exchange, ledger_uri)
 
 
-def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, str], dict[str, Any] | None]:
-    """Run a DAG to its end; return its state, the state of each task, and what task ``result`` returned."""
-    dag = dag_bag.dags[dag_id]
+def finish_dag(dag: Any, **conf: Any) -> Any:
+    """Run a DAG to its end and return the run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dag, "deadline", None)  # dag.test() cannot store deadlines
         for task in dag.tasks:
@@ -38,7 +37,12 @@ def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, s
             for name in holder.params:
                 # dag.test() keeps the conf in the params, where the next test's run would find it.
                 patch.setattr(holder.params.get_param(name), "value", holder.params[name])
-        run = dag.test(run_conf=conf)
+        return dag.test(run_conf=conf)
+
+
+def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, str], dict[str, Any] | None]:
+    """Run a DAG to its end; return its state, the state of each task, and what task ``result`` returned."""
+    run = finish_dag(dag_bag.dags[dag_id], **conf)
     instances = run.get_task_instances()
     states = {
         f"{ti.task_id}[{ti.map_index}]" if ti.map_index >= 0 else ti.task_id: ti.state for ti in instances

@@ -104,6 +104,7 @@ def test_the_figures_of_a_series_are_what_the_raw_rows_give(
             pending=len(of_kind(counted, "pending")),
             restated=len({one.open_s(bucket) for bucket in one.restated} & set(of_kind(counted, "stored"))),
             strays=0,
+            start_s=min([one.open_s(-720 if one.known is None else one.known), *stored]),
             first_s=stored[0] if stored else None,
             last_s=stored[-1] if stored else None,
             oldest_missing_s=missing[0] if missing else None,

@@ -16,8 +16,8 @@ left) is exactly one of
 * ``series_figures(connection, questdb, lines, *, now_s, covered=None) -> dict[Series, Figures]``: one
   :class:`Figures` a series: ``expected``, ``stored``, ``proven`` (by evidence), ``proven_empty``,
   ``fillable``, ``expiring``, ``unfillable``, ``missing``, ``pending``, ``restated``, ``coverage_pct``,
-  ``verified_pct``, ``first_s``, ``last_s``, ``oldest_missing_s``, ``next_expiry_s``; ``together(...)`` adds
-  several up.
+  ``verified_pct``, ``start_s``, ``first_s``, ``last_s``, ``oldest_missing_s``, ``next_expiry_s``;
+  ``together(...)`` adds several up.
 * ``cells(connection, questdb, lines, covered, period, *, now_s) -> Cells``: arrays of shape (lines, periods),
   one a count, and ``state``, whose numbers are positions in ``STATES``. Use ``.tolist()`` once instead of
   looking at single cells. ``periods`` are the columns' half-open ranges; the gaps of a cell overlap it.

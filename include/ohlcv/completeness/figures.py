@@ -47,6 +47,7 @@ class Figures:
     :ivar pending: closed, not here and not due yet
     :ivar restated: stored candles for which the exchange gave other values
     :ivar strays: candles off the grid, counted nowhere else
+    :ivar start_s: first open time expected, epoch seconds UTC, or None of no series
     :ivar first_s: open time of the oldest stored candle, epoch seconds UTC, or None when nothing is stored
     :ivar last_s: open time of the newest stored candle, epoch seconds UTC, or None
     :ivar oldest_missing_s: open time of the oldest missing candle, epoch seconds UTC, or None
@@ -62,6 +63,7 @@ class Figures:
     pending: int
     restated: int
     strays: int
+    start_s: int | None
     first_s: int | None
     last_s: int | None
     oldest_missing_s: int | None
@@ -122,6 +124,7 @@ def together(all_figures: Iterable[Figures]) -> Figures:
         pending=total("pending"),
         restated=total("restated"),
         strays=total("strays"),
+        start_s=min(known("start_s"), default=None),
         first_s=min(known("first_s"), default=None),
         last_s=max(known("last_s"), default=None),
         oldest_missing_s=min(known("oldest_missing_s"), default=None),
@@ -174,6 +177,7 @@ def _figures(sheet: Sheet) -> dict[Series, Figures]:
             pending=counts[Kind.PENDING][row],
             restated=restated[row],
             strays=int(sheet.strays[row]),
+            start_s=sheet.grids[row].start_s,
             first_s=first_s,
             last_s=last_s,
             oldest_missing_s=missing[row],
