@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
+import zlib
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -13,7 +15,7 @@ from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.names import Release, is_bystander, read_member_name, release_of, with_coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from include.ohlcv.gaps import Series
@@ -108,9 +110,11 @@ class FolderContainer:
         """Return the CSVs of the folder; symbolic links in it are passed over."""
         names, passed_over = [], {}
         for path in sorted(self._folder.iterdir()):
+            if path.suffix.lower() != ".csv" or path.name.startswith("."):
+                continue
             if path.is_symlink():
                 passed_over[path.name] = "is a symbolic link"
-            elif path.is_file() and path.suffix.lower() == ".csv":
+            elif path.is_file():
                 names.append((path.name, None))
         manifest = self._folder / "MANIFEST.json"
         text = manifest.read_bytes()[:MAX_MANIFEST_BYTES] if manifest.is_file() else b""
@@ -166,6 +170,30 @@ class ZipContainer:
             self._file.seek(info.header_offset)
             self._file.expect(info.header_offset + LONGEST_HEADER_BYTES + info.compress_size)
         return self._zip.open(info)
+
+
+@contextmanager
+def reading(container: Container, name: str) -> Iterator[IO[bytes]]:
+    """Open a CSV for reading to its end.
+
+    :param container: where it lies
+    :param name: of its entry
+    :return: context manager of its bytes
+    :raises ArchiveRefusedError: if it turns out not to be whole
+    """
+    try:
+        with closing(_opened(container, name)) as stream:
+            yield stream
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ArchiveRefusedError(f"{name} is damaged in its zip ({error}); download it again") from error
+
+
+def _opened(container: Container, name: str) -> IO[bytes]:
+    try:
+        return container.open(name)
+    except ValueError as error:
+        # An offset that leads out of a zip whose head is cut off.
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _contents(

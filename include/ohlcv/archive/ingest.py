@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv import ranges
+from include.ohlcv.archive.containers import reading
 from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.omission import (
     STORED_ELSE,
@@ -136,7 +136,7 @@ def _ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]
 
 def _identity(container: Container, member: str) -> str:
     digest = hashlib.sha256()
-    with closing(container.open(member)) as stream:
+    with reading(container, member) as stream:
         while block := stream.read(HASHED_BYTES):
             digest.update(block)
     return f"sha256:{digest.hexdigest()}"
@@ -145,7 +145,7 @@ def _identity(container: Container, member: str) -> str:
 def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, identity: str) -> _Read:
     rejects = RejectFile(work.work_folder / "rejects", unit.name)
     try:
-        with closing(container.open(unit.member)) as stream:
+        with reading(container, unit.member) as stream:
             spooled = spool(
                 stream,
                 unit.series,
@@ -166,7 +166,7 @@ def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, ident
     read = _Read(identity, spooled, str(rejects.path) if spooled.n_bad else None)
     fine = None
     if unit.finest != unit.member:
-        with closing(container.open(unit.finest)) as stream:
+        with reading(container, unit.finest) as stream:
             fine = read_fine(
                 stream,
                 Series(unit.series.ticker, unit.finest_minutes),

@@ -169,7 +169,10 @@ class _Keeper:
         self._slices.add(good.drop("line"))
 
     def _without_repeats(self, good: pl.DataFrame) -> pl.DataFrame:
-        newest_before = pl.col("ts_s").cum_max().shift(1, fill_value=self._runs.end_s - self._step)
+        newest_s = self._runs.end_s - self._step
+        newest_before = pl.max_horizontal(
+            pl.col("ts_s").cum_max().shift(1, fill_value=newest_s), pl.lit(newest_s)
+        )
         is_repeat = ~good["ts_s"].is_first_distinct() | contains(self._runs.frame(), good["ts_s"])
         marked = good.with_columns(is_repeat.alias("repeat"), (pl.col("ts_s") < newest_before).alias("late"))
         self._reject(

@@ -1,0 +1,270 @@
+"""Evidence, corrections and refusals: what the archive may change, and what it only tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.omission import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
+from include.ohlcv.gaps import Series
+from include.ohlcv.store import write_candles
+from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from include.ohlcv.ranges import Range
+    from tests.integration.world import World
+
+HOURLY, QUARTERS = Series("XBTUSD", 60), Series("XBTUSD", 15)
+HOUR = 3600
+DAY = 86400
+QUARTER_2026Q2 = (1775001600, 1782864000)
+
+
+@pytest.fixture
+def archive(world: World, tmp_path: Path) -> ArchiveWorld:
+    """Give an empty archive folder."""
+    (tmp_path / "archive").mkdir()
+    return ArchiveWorld(world, tmp_path / "archive", tmp_path / "work")
+
+
+@pytest.fixture
+def old(world: World) -> Range:
+    """Give a range past the edge."""
+    start = world.window(HOURLY, buckets=2000)[0]
+    return start, start + 200 * HOUR
+
+
+def evidence(world: World) -> list[tuple[int, int, str]]:
+    return [
+        (row["a"], row["b"], row["evidence"])
+        for row in world.rows(
+            "SELECT extract(epoch FROM range_start)::bigint AS a, extract(epoch FROM range_end)::bigint AS b,"
+            " evidence FROM proven_empty WHERE interval_minutes = 60 ORDER BY range_start"
+        )
+    ]
+
+
+def test_hours_that_all_files_leave_out_are_proven_empty_and_close_their_gap(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    world = archive.world
+    quiet = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
+    world.exchange.quiet("XBTUSD", *quiet)
+    world.store(HOURLY, (old[0], world.window(HOURLY)[1]))
+    world.run()
+    archive.csv(HOURLY, old)
+    archive.csv(QUARTERS, old)
+
+    done = archive.run(path=".", intervals=[60])
+
+    assert evidence(world) == [(*quiet, "archive")]
+    (gap,) = world.gaps(HOURLY)
+    assert (gap["status"], gap["filled_from"]) == ("FILLED", "empty")
+    assert (done["gaps_filled"], done["total_candles_filled"], done["contradictions"]) == (1, 0, {})
+
+
+def test_an_hour_that_shorter_candles_have_stays_a_gap_and_is_told(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    hole = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
+    world.store(HOURLY, (old[0], world.window(HOURLY)[1]), without=[hole])
+    world.run()
+    archive.csv(HOURLY, old, without=[hole])
+    archive.csv(QUARTERS, old)
+
+    done = archive.run(path=".", intervals=[60])
+
+    assert evidence(world) == []
+    assert [(gap["status"], gap["start_s"]) for gap in world.gaps(HOURLY)] == [("UNFILLABLE", hole[0])]
+    assert done["contradictions"] == {LEFT_OUT: 3}
+    (file,) = world.rows("SELECT * FROM archive_files")
+    assert [(found["what"], found["buckets"]) for found in file["findings"]] == [(LEFT_OUT, 3)]
+
+
+def test_a_stored_candle_that_the_archive_lacks_stays_and_is_told(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    world.store(HOURLY, (old[0], world.window(HOURLY)[1]))
+    archive.csv(HOURLY, old, without=[(old[0] + 50 * HOUR, old[0] + 51 * HOUR)])
+
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (evidence(world), done["contradictions"]) == ([], {STORED_ELSE: 1})
+    assert len(world.stored(HOURLY, old)) == 200
+
+
+def test_proof_of_emptiness_yields_to_a_real_candle(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    quiet = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
+    world.exchange.quiet("XBTUSD", *quiet)
+    archive.csv(HOURLY, old)
+    archive.run(path="XBTUSD_60.csv")
+    assert evidence(world) == [(*quiet, "archive")]
+
+    world.exchange.clear_quiet()
+    archive.csv(HOURLY, old, without=[(quiet[0], quiet[0] + HOUR)])
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (done["files_ingested"], done["files"][0]["version"], done["rows_written"]) == (1, 2, 2)
+    assert evidence(world) == [(quiet[0], quiet[0] + HOUR, "archive")]
+
+
+def test_a_stronger_version_corrects_keeps_the_vwap_and_is_logged(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    truth = world.truth(HOURLY, old)
+    first, second, third = list(truth)[10:13]
+    short = replace(truth[first], trades=truth[first].trades - 1, volume=truth[first].volume / 2)
+    rebuilt = replace(truth[second], trades=truth[second].trades + 1, source="trades")
+    plain = replace(truth[third], vwap=None)
+    write_candles(world.questdb, HOURLY, list(truth.values()), old)
+    write_candles(world.questdb, HOURLY, [short, rebuilt, plain], old)
+    archive.csv(HOURLY, old)
+
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (done["rows_written"], done["candles_corrected"], done["rows_equal"]) == (1, 1, 198)
+    assert done["contradictions"] == {STORED_OTHER: 1}
+    stored = world.stored(HOURLY, old)
+    assert stored[first] == replace(truth[first], source="archive", vwap=short.vwap)
+    assert (stored[second], stored[third]) == (rebuilt, plain)
+    (logged,) = world.rows("SELECT * FROM candle_restatements")
+    assert (logged["source"], logged["old"]["trades"], logged["new"]["trades"]) == (
+        "archive",
+        short.trades,
+        truth[first].trades,
+    )
+    assert logged["applied_at"] is not None
+
+
+def test_the_last_day_of_a_release_corrects_nothing_and_is_marked(archive: ArchiveWorld) -> None:
+    world = archive.world
+    end = QUARTER_2026Q2[1]
+    covered = (end - 10 * DAY, end)
+    last = end - HOUR
+    world.exchange.archive(
+        tickers=["XBTUSD"], intervals=[60], defects=[{"kind": "short_last", "ticker": "XBTUSD", "trades": 3}]
+    )
+    world.store(HOURLY, covered, without=[(end - 3 * HOUR, last)])
+
+    done = archive.run(quarter="2026Q2", intervals=[60])
+
+    assert (done["candles_corrected"], done["contradictions"]) == (0, {})
+    assert done["files"][0]["rows_on_the_rim_left_alone"] == 1
+    stored, truth = world.stored(HOURLY, covered), world.truth(HOURLY, covered)
+    assert stored[last] == truth[last]
+    assert {stored[ts_s].source for ts_s in range(end - 3 * HOUR, last, HOUR)} == {"archive_rim"}
+
+
+def test_defects_of_a_release_are_told_and_prove_nothing(archive: ArchiveWorld) -> None:
+    world = archive.world
+    daily = Series("XBTUSD", 1440)
+    start, end = QUARTER_2026Q2
+    defects: list[dict[str, Any]] = [
+        {"kind": "days", "ticker": "XBTUSD", "from": start + 20 * DAY, "to": start + 22 * DAY},
+        {"kind": "tail", "ticker": "XBTUSD", "days": 3},
+    ]
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440], defects=defects)
+
+    done = archive.run(quarter="2026Q2", intervals=[60, 1440])
+
+    assert done["contradictions"] == {LEFT_OUT: 2}
+    assert world.rows("SELECT * FROM proven_empty") == []
+    missing = [gap for gap in world.gaps(daily) if start <= gap["start_s"] < end]
+    assert [(gap["start_s"], gap["status"]) for gap in missing][:2] == [
+        (start + 20 * DAY, "DETECTED"),
+        (end - 3 * DAY, "DETECTED"),
+    ]
+
+
+def test_trades_counted_otherwise_are_told(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    candles = list(world.truth(HOURLY, old).values())
+    candles[5] = replace(candles[5], trades=candles[5].trades + 1)
+    (archive.folder / "XBTUSD_60.csv").write_text(archive_text(candles))
+    archive.csv(QUARTERS, old)
+    assert archive.run(path=".", intervals=[60])["contradictions"] == {OTHER_COUNT: 1}
+
+
+def test_what_nobody_has_is_said_when_the_pair_is_gone_and_its_release_lacks_it(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    world = archive.world
+    hole = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
+    world.store(HOURLY, (old[0], world.window(HOURLY)[1]), without=[hole])
+    world.exchange.set_pair("XBTUSD", "delisted")
+    archive.csv(HOURLY, old, without=[hole])
+    archive.csv(QUARTERS, old)
+
+    done = archive.run(path=".", intervals=[60])
+    (gap,) = world.gaps(HOURLY)
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+    again = archive.run(path=".", intervals=[60], again=True)
+
+    assert done["errors"] == again["errors"] == []
+    (gap,) = world.gaps(HOURLY)
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "nobody_has_it")
+
+
+def test_bad_rows_are_named_and_the_good_ones_go_in(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    path = archive.csv(HOURLY, old)
+    lines = path.read_text().splitlines()
+    lines[3] = "rubbish"
+    lines[7] = lines[7].replace(",", ",-", 1)
+    path.write_text("\n".join(lines) + "\n")
+    before = path.stat()
+
+    done = archive.run(path="XBTUSD_60.csv", max_bad_percent=5)
+
+    assert (done["rows_good"], done["rows_bad"], done["files_ingested"]) == (198, 2, 1)
+    (rejects,) = done["reject_files"]
+    with open(rejects, encoding="utf-8") as file:  # noqa: PTH123 (the path is a text)
+        assert [line.split(",")[:2] for line in file.read().splitlines()[1:]] == [
+            ["XBTUSD_60.csv", "4"],
+            ["XBTUSD_60.csv", "8"],
+        ]
+    assert rejects.startswith(str(archive.work_folder))
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_size, after.st_ino) == (
+        before.st_mtime_ns,
+        before.st_size,
+        before.st_ino,
+    )
+    assert list(archive.folder.iterdir()) == [path]
+    assert evidence(world) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda lines: [*lines[:100], *(["x"] * 100)], "over the limit", id="too many bad rows"),
+        pytest.param(
+            lambda lines: [f"{line.split(',')[0]},1,1,1,1,5,3" for line in lines],
+            "not the candles of XBTUSD",
+            id="prices of another pair",
+        ),
+        pytest.param(lambda lines: lines[::4] * 1, "grid of 240 minutes", id="candles of another interval"),
+    ],
+)
+def test_a_refused_file_leaves_no_trace_and_does_not_stop_the_others(
+    archive: ArchiveWorld, old: Range, spoil: Any, said: str
+) -> None:
+    world = archive.world
+    world.store(HOURLY, (old[0], old[0] + 50 * HOUR))
+    lines = [archive_row(candle) for candle in world.truth(HOURLY, old).values()]
+    start = next(n for n, line in enumerate(lines) if int(line.split(",")[0]) % (4 * HOUR) == 0)
+    (archive.folder / "XBTUSD_60.csv").write_text("\n".join(spoil(lines[start:])) + "\n")
+    archive.csv(QUARTERS, old)
+    before = world.contents()["ohlcv"]
+
+    done = archive.run(path=".", intervals=[15, 60])
+
+    assert (done["files_refused"], done["files_ingested"]) == (1, 1)
+    assert [said in error for error in done["errors"]] == [True]
+    assert [type(error) for error in done["raised"]] == [ArchiveRefusedError]
+    after = [row for row in world.contents()["ohlcv"] if row[2] == "60"]
+    assert after == before
+    assert world.gaps(HOURLY) == []

@@ -1,0 +1,240 @@
+"""Folders and zips of the archive: what is found in them, and what no honest one holds."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.ohlcv.archive import containers
+from include.ohlcv.archive.containers import FolderContainer, ZipContainer, reading
+from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.folder import containers_at, only_file, open_container, resolve
+from include.ohlcv.archive.units import FOLDER, Unit, wanted_units, work_items
+from include.ohlcv.gaps import Series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROW = "1700000000,1,1,1,1,1,1\n"
+
+
+def zipped(
+    *members: tuple[str | zipfile.ZipInfo, str | bytes], name: str = "Kraken_OHLCVT_2026Q2.zip"
+) -> ZipContainer:
+    return ZipContainer(BytesIO(zip_bytes(*members)), name)
+
+
+def zip_bytes(*members: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members:
+            file.writestr(name, content)
+    return target.getvalue()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give an archive folder beside a file that is none of its business."""
+    (tmp_path / "secret.csv").write_text(ROW)
+    (tmp_path / "archive").mkdir()
+    return tmp_path / "archive"
+
+
+@pytest.mark.parametrize("layout", ["", "master_q2/"])
+def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
+    contents = zipped(
+        (f"{layout}XBTUSD_60.csv", ROW),
+        (f"{layout}1INCHUSD_1.csv", ROW),
+        (f"{layout}XBTUSD_720.csv", ROW),
+        (f"__MACOSX/{layout}._XBTUSD_60.csv", "\0"),
+        ("MANIFEST.json", '{"coverage": {"end": "2026-06-28"}}'),
+    ).contents()
+    assert {series: entry.name for series, entry in contents.entries.items()} == {
+        Series("XBTUSD", 60): f"{layout}XBTUSD_60.csv",
+        Series("1INCHUSD", 1): f"{layout}1INCHUSD_1.csv",
+    }
+    assert contents.passed_over == {
+        f"{layout}XBTUSD_720.csv": "interval 720 is not one of Kraken's OHLC intervals"
+    }
+    assert contents.release.end_s == 1782691200
+    assert contents.entries[Series("XBTUSD", 60)].identity == (
+        f"crc32:{zipfile.crc32(ROW.encode()):08x}:{len(ROW)}:2026Q2"
+    )
+
+
+def test_a_broken_manifest_does_not_matter() -> None:
+    contents = zipped(("XBTUSD_60.csv", ROW), ("MANIFEST.json", "{")).contents()
+    assert contents.release.name == "2026Q2"
+    assert list(contents.entries) == [Series("XBTUSD", 60)]
+
+
+def link_info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("../XBTUSD_60.csv", "leads out of the zip", id="path traversal"),
+        pytest.param("a/../../XBTUSD_60.csv", "leads out of the zip", id="path traversal inside"),
+        pytest.param("/etc/XBTUSD_60.csv", "leads out of the zip", id="absolute path"),
+        pytest.param("..\\XBTUSD_60.csv", "leads out of the zip", id="path traversal of Windows"),
+        pytest.param("C:/XBTUSD_60.csv", "leads out of the zip", id="drive of Windows"),
+        pytest.param(link_info("XBTUSD_60.csv"), "is a symbolic link", id="symbolic link"),
+    ],
+)
+def test_a_hostile_member_is_passed_over_with_the_reason(name: str | zipfile.ZipInfo, said: str) -> None:
+    contents = zipped((name, ROW), ("ETHUSD_60.csv", ROW)).contents()
+    assert list(contents.entries) == [Series("ETHUSD", 60)]
+    ((_, why),) = contents.passed_over.items()
+    assert said in why
+
+
+def test_a_zip_bomb_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = ("XBTUSD_60.csv", b"1" * 11_000_000)
+    ((_, why),) = zipped(bomb).contents().passed_over.items()
+    assert "a zip bomb" in why
+    monkeypatch.setattr(containers, "MAX_MEMBER_BYTES", 10)
+    ((_, why),) = zipped(("XBTUSD_60.csv", ROW)).contents().passed_over.items()
+    assert "over the limit of 10" in why
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_second_file_of_a_series_is_passed_over() -> None:
+    contents = zipped(("a/XBTUSD_60.csv", ROW), ("b/XBTUSD_60.csv", ROW)).contents()
+    assert contents.entries[Series("XBTUSD", 60)].name == "a/XBTUSD_60.csv"
+    assert "another XBTUSD 60 beside it" in contents.passed_over["b/XBTUSD_60.csv"]
+
+
+def test_what_is_no_whole_zip_is_refused() -> None:
+    content = zip_bytes(("XBTUSD_60.csv", ROW))
+    for broken in (b"", b"not a zip at all", content[:-10]):
+        with pytest.raises(ArchiveRefusedError, match="is not a zip, or not a whole one"):
+            ZipContainer(BytesIO(broken), "x.zip")
+
+
+@pytest.mark.parametrize(
+    "damage", ["head cut off", "a byte flipped in the data", "a byte flipped in its CRC"]
+)
+def test_a_damaged_member_is_noticed_when_it_is_read(damage: str) -> None:
+    content = bytearray(zip_bytes(("XBTUSD_60.csv", ROW * 100)))
+    if damage == "head cut off":
+        del content[:30]
+    else:
+        content[content.index(b"PK\x01\x02") + 16 if "CRC" in damage else 50] ^= 0xFF
+    container = ZipContainer(BytesIO(bytes(content)), "x.zip")
+    with (
+        pytest.raises(ArchiveRefusedError, match="is damaged in its zip"),
+        reading(container, "XBTUSD_60.csv") as member,
+    ):
+        member.read()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param("../secret.csv", "not below the archive folder", id="path traversal"),
+        pytest.param("a/../../secret.csv", "not below the archive folder", id="path traversal inside"),
+        pytest.param("..\\secret.csv", "not below the archive folder", id="path traversal of Windows"),
+        pytest.param("/etc/passwd", "not below the archive folder", id="absolute path"),
+        pytest.param("link.csv", "by a symbolic link", id="link to a file outside"),
+        pytest.param("linked/secret.csv", "by a symbolic link", id="link to a folder outside"),
+        pytest.param("nothing.csv", "does not exist", id="nothing there"),
+    ],
+)
+def test_a_path_that_leads_out_of_the_folder_is_refused(root: Path, path: str, said: str) -> None:
+    (root / "link.csv").symlink_to(root.parent / "secret.csv")
+    (root / "linked").symlink_to(root.parent)
+    with pytest.raises(ArchiveRefusedError, match=said):
+        resolve(root, path)
+
+
+def test_without_a_folder_every_path_is_refused_with_the_cure() -> None:
+    with pytest.raises(ArchiveRefusedError, match="set OHLCV_ARCHIVE_FOLDER"):
+        resolve(None, "XBTUSD_60.csv")
+
+
+def test_a_folder_names_its_csvs_zips_and_folders_and_no_links(root: Path) -> None:
+    for name in ("XBTUSD_60.csv", "2026Q1/XBTUSD_60.csv", "__MACOSX/XBTUSD_60.csv", ".hidden/ETHUSD_60.csv"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(ROW)
+    (root / "Q2_2026.zip").write_bytes(zip_bytes(("XBTUSD_60.csv", ROW)))
+    (root / "link.zip").symlink_to(root / "Q2_2026.zip")
+    (root / "ETHUSD_60.csv").symlink_to(root.parent / "secret.csv")
+    (root / "out").symlink_to(root.parent)
+
+    assert list(containers_at(root, ".")) == [".", "Q2_2026.zip", "2026Q1"]
+    contents = open_container(root, ".").contents()
+    assert list(contents.entries) == [Series("XBTUSD", 60)]
+    assert contents.passed_over == {"ETHUSD_60.csv": "is a symbolic link"}
+    assert open_container(root, "2026Q1").contents().release.name == "2026Q1"
+
+
+def test_parts_of_a_zip_are_read_as_one_and_a_missing_one_is_named(root: Path) -> None:
+    content = zip_bytes(*((f"XBTUSD_{minutes}.csv", ROW * minutes) for minutes in (1, 60, 1440)))
+    name = "Kraken_OHLCVT_Full_2026Q2.zip"
+    size = len(content) // 3
+    for number, start in enumerate(range(0, len(content), size)):
+        (root / f"{name}.part{number:02}").write_bytes(content[start : start + size])
+    before = {path: path.read_bytes() for path in root.iterdir()}
+
+    for path in (".", f"{name}.part00", name):
+        assert name in list(containers_at(root, path))
+    container = open_container(root, name)
+    contents = container.contents()
+    assert contents.release.name == "Full_2026Q2"
+    with container.open("XBTUSD_1440.csv") as member:
+        assert member.read() == (ROW * 1440).encode()
+
+    assert {path: path.read_bytes() for path in root.iterdir()} == before
+    (root / f"{name}.part01").unlink()
+    with pytest.raises(ArchiveRefusedError, match="lacks part 01"):
+        open_container(root, name)
+
+
+def test_a_single_file_is_asked_for_by_a_name_of_the_archive(root: Path) -> None:
+    for name in ("XBTUSD_60.csv", "XBTUSD_720.csv", "notes.txt"):
+        (root / name).write_text(ROW)
+    assert only_file(root, "XBTUSD_60.csv") == "XBTUSD_60.csv"
+    assert only_file(root, ".") is None
+    with pytest.raises(ArchiveRefusedError, match="720"):
+        only_file(root, "XBTUSD_720.csv")
+    with pytest.raises(ArchiveRefusedError, match="neither a CSV"):
+        list(containers_at(root, "notes.txt"))
+
+
+def test_of_a_container_the_wanted_files_are_taken_in_the_order_of_the_tickers(root: Path) -> None:
+    for ticker in ("ADAUSD", "XBTUSD", "ETHUSD"):
+        for minutes in (1, 60, 1440):
+            (root / f"{ticker}_{minutes}.csv").write_text(ROW)
+    contents = FolderContainer(root, ".").contents()
+
+    units, others = wanted_units(FOLDER, ".", contents, tickers=["XBTUSD", "ADAUSD"], intervals=[60, 1440])
+    alone, _ = wanted_units(FOLDER, ".", contents, tickers=[], intervals=[], only="ETHUSD_1.csv")
+
+    assert [unit.name for unit in units] == [
+        "XBTUSD_60.csv",
+        "XBTUSD_1440.csv",
+        "ADAUSD_60.csv",
+        "ADAUSD_1440.csv",
+    ]
+    assert others == 5
+    assert {(unit.finest, unit.finest_minutes) for unit in units[:2]} == {("XBTUSD_1.csv", 1)}
+    assert [(unit.name, unit.finest) for unit in alone] == [("ETHUSD_1.csv", "ETHUSD_1.csv")]
+    assert [Unit.from_dict(unit.as_dict()) for unit in units] == units
+
+
+@pytest.mark.parametrize(("n_files", "n_items"), [(0, 0), (1, 1), (1000, 1000), (1001, 501), (9793, 980)])
+def test_there_are_never_more_items_than_airflow_maps(root: Path, n_files: int, n_items: int) -> None:
+    (root / "XBTUSD_60.csv").write_text(ROW)
+    contents = FolderContainer(root, ".").contents()
+    (unit,), _ = wanted_units(FOLDER, ".", contents, tickers=["XBTUSD"], intervals=[60])
+    items = work_items([unit] * n_files)
+    assert len(items) == n_items <= 1000
+    assert sum(len(item["files"]) for item in items) == n_files

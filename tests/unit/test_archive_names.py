@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from include.ohlcv.archive.names import (
+    Release,
+    is_bystander,
+    named_quarter,
+    quarter_of,
+    read_member_name,
+    release_of,
+    remote_names,
+    with_coverage,
+)
+from include.ohlcv.gaps import Series
+
+DAY = 86400
+
+
+def day_s(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+Q2 = (day_s("2026-04-01"), day_s("2026-07-01"))
+
+
+@pytest.mark.parametrize(
+    ("path", "release"),
+    [
+        pytest.param("Kraken_OHLCVT_2026Q2.zip", Release("2026Q2", *Q2), id="year first"),
+        pytest.param("Kraken_OHLCVT_Q2_2026.zip", Release("2026Q2", *Q2), id="quarter first"),
+        pytest.param("kraken_ohlcvt_q2_2026/master_q2", Release("2026Q2", *Q2), id="a folder above tells"),
+        pytest.param("Kraken_OHLCVT_Full_2026Q2.zip", Release("Full_2026Q2", None, Q2[1]), id="full release"),
+        pytest.param(
+            "Q4_2025/Kraken_OHLCVT_2026Q2.zip", Release("2026Q2", *Q2), id="the file's own name wins"
+        ),
+        pytest.param("Kraken_OHLCVT.zip", Release(), id="old full dump tells nothing"),
+        pytest.param("master_q4/x", Release(), id="a quarter without a year tells nothing"),
+        pytest.param("12026Q25", Release(), id="digits around it"),
+        pytest.param(
+            "Kraken_OHLCVT_2025Q4.zip",
+            Release("2025Q4", day_s("2025-10-01"), day_s("2026-01-01")),
+            id="the last quarter ends with the year",
+        ),
+    ],
+)
+def test_a_name_tells_its_release(path: str, release: Release) -> None:
+    assert release_of(path) == release
+
+
+def test_a_quarter_is_published_under_either_name_todays_style_first() -> None:
+    assert remote_names(named_quarter("2026Q2")) == ("Kraken_OHLCVT_2026Q2.zip", "Kraken_OHLCVT_Q2_2026.zip")
+
+
+@pytest.mark.parametrize(
+    ("moment", "name"), [("2026-01-01", "2026Q1"), ("2026-06-30", "2026Q2"), ("2026-12-31", "2026Q4")]
+)
+def test_a_moment_lies_in_its_quarter(moment: str, name: str) -> None:
+    found = quarter_of(day_s(moment))
+    assert found == named_quarter(name)
+    assert found.start_s is not None
+    assert found.end_s is not None
+    assert found.start_s <= day_s(moment) < found.end_s
+
+
+@pytest.mark.parametrize(
+    ("manifest", "end"),
+    [
+        pytest.param({"coverage": {"start": "2026-04-01", "end": "2026-06-30"}}, Q2[1], id="says the same"),
+        pytest.param({"coverage": {"end": "2026-06-29"}}, Q2[1] - DAY, id="shortens it"),
+        pytest.param({"coverage": {"end": "2027-01-01"}}, Q2[1], id="never extends it"),
+        pytest.param({"coverage": None}, Q2[1], id="nonsense is passed over"),
+        pytest.param({"coverage": {"end": "soon"}}, Q2[1], id="no date is passed over"),
+        pytest.param({}, Q2[1], id="absent"),
+    ],
+)
+def test_a_manifest_may_only_shorten_what_the_name_tells(manifest: dict[str, object], end: int) -> None:
+    assert with_coverage(Release("2026Q2", *Q2), manifest).end_s == end
+
+
+def test_the_last_day_is_that_of_the_release_or_else_of_the_file() -> None:
+    assert Release("2026Q2", *Q2).last_day_s(Q2[1] - 10 * DAY) == Q2[1] - DAY
+    assert Release().last_day_s(Q2[1] - 10 * DAY) == Q2[1] - 11 * DAY
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "problem"),
+    [
+        pytest.param("XBTUSD_60.csv", Series("XBTUSD", 60), "", id="as usual"),
+        pytest.param(
+            "1INCHUSD_1440.csv", Series("1INCHUSD", 1440), "", id="an altname may begin with a digit"
+        ),
+        pytest.param("xbtusd_60.CSV", Series("XBTUSD", 60), "", id="letters of another case"),
+        pytest.param("XBTUSD_720.csv", None, "interval 720 is not one of", id="12 hours: not Kraken's"),
+        pytest.param("XBTUSD_61.csv", None, "interval 61 in the name does not exist", id="no interval"),
+        pytest.param("XBT_USD_60.csv", None, "'XBT_USD' in the name", id="split at the last underscore"),
+        pytest.param("XBTUSD.csv", None, "name is not", id="no minutes"),
+        pytest.param("XBTUSD_60.txt", None, "name is not", id="no CSV"),
+        pytest.param("_60.csv", None, "name is not", id="no ticker"),
+    ],
+)
+def test_a_member_name_is_split_at_its_last_underscore(
+    name: str, series: Series | None, problem: str
+) -> None:
+    found = read_member_name(name)
+    assert found.series == series
+    assert problem in found.problem
+
+
+@pytest.mark.parametrize(
+    ("path", "passed"),
+    [
+        ("__MACOSX/master_q4/._XBTUSD_60.csv", True),
+        ("master_q4/.DS_Store", True),
+        ("MANIFEST.json", True),
+        ("master_q4/XBTUSD_60.csv", False),
+        ("./XBTUSD_60.csv", False),
+    ],
+)
+def test_what_is_no_data_is_passed_over_without_a_word(path: str, passed: bool) -> None:
+    assert is_bystander(path) == passed
