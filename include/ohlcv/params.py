@@ -183,6 +183,29 @@ def report_schemas() -> dict[str, Schema]:
     }
 
 
+def cleanup_schemas() -> dict[str, Schema]:
+    """Return the params of the clean-up DAG.
+
+    :return: JSON schema with ``default``, by param
+    """
+    return {
+        "days": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 36500,
+            "default": 90,
+            "title": "Days",
+            "description": "Records filled, last tried or over longer ago are deleted.",
+        },
+        "dry_run": {
+            "type": "boolean",
+            "default": False,
+            "title": "Dry run",
+            "description": "Only count what would be deleted.",
+        },
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
     """The checked params of a completeness report.

@@ -70,7 +70,13 @@ VALIDATE: Final = Schedule(
     deadline=timedelta(minutes=15),
     timeout=timedelta(minutes=45),
 )
-
+CLEANUP: Final = Schedule(
+    dag_id="cleanup_gap_records_weekly",
+    beat_entry="cleanup-gap-records-weekly",
+    cron="0 4 * * 0",
+    deadline=timedelta(hours=1),
+    timeout=timedelta(hours=3),
+)
 COMPLETENESS: Final = Schedule(
     dag_id="completeness_report_daily",
     beat_entry="completeness-report-daily",
@@ -104,7 +110,9 @@ INGEST_ARCHIVE: Final = Manual(
 MANUALS: Final = {entry.dag_id: entry for entry in (INGEST_ARCHIVE,)}
 """DAGs without a schedule; they are watched like the others."""
 
-SCHEDULES: Final = {entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, VALIDATE, COMPLETENESS)}
+SCHEDULES: Final = {
+    entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, CLEANUP, COMPLETENESS, VALIDATE)
+}
 
 
 @lru_cache(maxsize=4096)

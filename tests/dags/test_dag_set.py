@@ -18,6 +18,7 @@ BEAT = {
     "backfill_tier2_daily": ("backfill-tier2-daily", "0 3 * * *"),
     "validate_data_hourly": ("validate-data-hourly", "0 * * * *"),
     "completeness_report_daily": ("completeness-report-daily", "0 8 * * *"),
+    "cleanup_gap_records_weekly": ("cleanup-gap-records-weekly", "0 4 * * 0"),
 }
 DEFAULTS = {
     "backfill_tier1_daily": {
@@ -62,6 +63,7 @@ DEFAULTS = {
         "snooze_hours": 24,
     },
     "completeness_report_daily": {"tier": "TIER1", "intervals": [60, 1440], "digest": False},
+    "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
 }
 MANUAL = {"ingest_ohlcvt_archive"}
 TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "plan", "fill"}

@@ -1,0 +1,75 @@
+"""Factory of the clean-up DAG: delete what is old, say how much, and judge."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, chain, dag, get_current_context, task
+
+from include.ohlcv.cleanup import Cleaned, clean_up, foresee
+from include.ohlcv.params import cleanup_schemas
+from include.orchestration.hooks import ledger
+from include.orchestration.policy import DEFAULT_ARGS, TAG, as_params, timetable, watched
+from include.orchestration.tasks import prepare, tell, verdict
+from include.orchestration.telling import errors_of, handing_on_errors, sentences
+
+if TYPE_CHECKING:
+    from include.ohlcv.schedules import Schedule
+
+STEPS = ("prepare", "clean")
+
+
+@task(multiple_outputs=False)
+def clean(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Delete what is old, or count it in a dry run."""
+    asked = params or {}
+    do = foresee if asked["dry_run"] else clean_up
+    with handing_on_errors(), ledger() as connection:
+        return do(connection, days=asked["days"], now_s=int(time.time())).result()
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what was deleted; never raises, so that there is always something to read."""
+    context = get_current_context()
+    instance: Any = context["ti"]
+    cleaned = instance.xcom_pull(task_ids="clean") or Cleaned().result()
+    asked = params or {}
+    return {
+        **cleaned,
+        "days": asked["days"],
+        "dry_run": asked["dry_run"],
+        "errors": sentences(errors_of(context, STEPS)),
+    }
+
+
+def cleanup_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+    """Return the clean-up DAG.
+
+    :param entry: its line of the schedule table
+    :param priority: weight of its tasks; everything else goes first
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    """
+    schemas = cleanup_schemas()
+
+    @dag(
+        dag_id=entry.dag_id,
+        schedule=timetable(entry.cron),
+        catchup=False,
+        max_active_runs=1,  # two clean-ups would wait for each other's rows
+        dagrun_timeout=entry.timeout,
+        **watched(entry),
+        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
+        params=as_params(schemas),
+        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
+        tags=[TAG, "maintain"],
+        doc_md=doc,
+    )
+    def cleanup() -> None:
+        summary = result()
+        chain(prepare(sorted(schemas)), clean(), summary)
+        chain(summary, [verdict(summary), tell().as_teardown()])
+
+    return cleanup()

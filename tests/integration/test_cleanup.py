@@ -1,0 +1,350 @@
+"""The clean-up deletes what is old, keeps its figures, and gets in nobody's way."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.ohlcv.cleanup import clean_up, foresee
+from include.ohlcv.gaps import Series
+from include.ohlcv.ledger.session import FILL_LOCK, LEDGER_LOCK, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.ohlcv.ledger.session import Connection
+    from tests.integration.world import World
+
+DAY = 86400
+HOUR = 3600
+NOW = 1_795_392_000
+HOURLY = Series("XBTUSD", 60)
+ALL = {"filled_deleted", "failed_deleted", "incidents_deleted", "reports_deleted", "ranges_merged"}
+
+GAP = """
+INSERT INTO gap_records (ticker, interval_minutes, gap_start, gap_end, missing_candles, is_api_fillable,
+    overflow_candles, candles_from_today, status, detected_at, backfill_attempted_at, filled_at,
+    required_csv_file, attempts, expires_at, filled_from, unfillable_reason, parent)
+SELECT %(ticker)s, 60, at, at + %(hours)s * interval '1 hour', %(hours)s, TRUE, 0, 1, %(status)s,
+    to_timestamp(%(now)s) - (%(age)s + 1) * interval '1 day',
+    to_timestamp(%(now)s) - %(age)s * interval '1 day',
+    CASE WHEN %(status)s = 'FILLED' THEN to_timestamp(%(now)s) - %(age)s * interval '1 day' END,
+    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'XBTUSD_60.csv' END, 2, at,
+    CASE WHEN %(status)s = 'FILLED' THEN 'ohlc' END,
+    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'past_edge' END, %(parent)s
+FROM (SELECT to_timestamp(%(position)s * 360000) AS at) AS place
+RETURNING gap_id
+"""
+
+
+class Ledger:
+    """A ledger with two series and whatever gaps a test puts into it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._position = 0
+        for ticker in ("XBTUSD", "ETHUSD"):
+            connection.execute(
+                "INSERT INTO assets VALUES (%s, 'X', 'USD', 'TIER1', TRUE, 0) ON CONFLICT DO NOTHING",
+                (ticker,),
+            )
+            connection.execute(
+                "INSERT INTO series (ticker, interval_minutes, start_ts) VALUES (%s, 60, to_timestamp(0))"
+                " ON CONFLICT DO NOTHING",
+                (ticker,),
+            )
+
+    def gap(
+        self,
+        status: str,
+        age_days: float,
+        *,
+        ticker: str = "XBTUSD",
+        hours: int = 3,
+        parent: int | None = None,
+    ) -> int:
+        """Insert a gap whose last change is so old, with an outcome of some run."""
+        self._position += 1
+        values = {
+            "ticker": ticker,
+            "hours": hours,
+            "status": status,
+            "now": NOW,
+            "age": age_days,
+            "position": self._position,
+            "parent": parent,
+        }
+        (row,) = self.connection.execute(GAP, values).fetchall()
+        self.connection.execute(
+            "INSERT INTO gap_outcomes (dag_id, run_id, gap_id, outcome) VALUES ('d', 'r', %s, 'filled')",
+            (row["gap_id"],),
+        )
+        return int(row["gap_id"])
+
+    def proven(self, start_h: int, end_h: int, evidence: str = "ohlc", *, seen_s: int = NOW) -> None:
+        """Insert a proven-empty range, hours counted from the epoch."""
+        self.connection.execute(
+            "INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evidence, seen_at)"
+            " VALUES ('XBTUSD', 60, to_timestamp(%s), to_timestamp(%s), %s, to_timestamp(%s))",
+            (start_h * HOUR, end_h * HOUR, evidence, seen_s),
+        )
+
+    def one(self, sql: str, *values: Any) -> Any:
+        """Return the only value of a statement."""
+        (row,) = self.connection.execute(sql, values).fetchall()
+        (value,) = row.values()
+        return value
+
+    def ids(self) -> list[int]:
+        """Return the ids of all gap records."""
+        rows = self.connection.execute("SELECT gap_id FROM gap_records ORDER BY gap_id").fetchall()
+        return [row["gap_id"] for row in rows]
+
+
+@pytest.fixture
+def ledger(ledger_uri: str) -> Iterator[Ledger]:
+    """Give a ledger with two series and nothing else."""
+    with connect(ledger_uri) as connection:
+        yield Ledger(connection)
+
+
+def test_old_filled_and_failed_records_go_and_all_others_stay(ledger: Ledger) -> None:
+    for age in (89.9, 90.1):
+        for status in ("FILLED", "FAILED", "UNFILLABLE", "DETECTED", "BACKFILLING"):
+            ledger.gap(status, age)
+    young, old = ledger.ids()[:5], ledger.ids()[5:]
+
+    cleaned = clean_up(ledger.connection, days=90, now_s=NOW)
+
+    assert (cleaned.filled_deleted, cleaned.failed_deleted) == (1, 1)
+    assert ledger.ids() == [*young, *old[2:]]
+    assert ledger.one("SELECT count(*) FROM gap_outcomes") == 8
+
+
+def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Ledger) -> None:
+    for age in (10, 100, 200):
+        ledger.gap("FILLED", age)
+        ledger.gap("FAILED", age, ticker="ETHUSD")
+    ledger.proven(0, 1)
+    ledger.proven(1, 2)
+    ledger.proven(2, 4)
+    before = ledger.ids()
+    foreseen = foresee(ledger.connection, days=90, now_s=NOW)
+    assert (ledger.ids(), ledger.one("SELECT count(*) FROM proven_empty")) == (before, 3)
+    assert ledger.one("SELECT count(*) FROM gap_history") == 0
+    cleaned = clean_up(ledger.connection, days=90, now_s=NOW)
+    assert foreseen.result() == cleaned.result()
+    assert set(cleaned.result()) == ALL
+    assert cleaned.result() == {
+        "filled_deleted": 2,
+        "failed_deleted": 2,
+        "incidents_deleted": 0,
+        "reports_deleted": 0,
+        "ranges_merged": 2,
+    }
+
+
+def test_a_second_clean_up_finds_nothing(ledger: Ledger) -> None:
+    ledger.gap("FILLED", 100)
+    clean_up(ledger.connection, days=90, now_s=NOW)
+    assert set(clean_up(ledger.connection, days=90, now_s=NOW).result().values()) == {0}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    gaps=st.lists(
+        st.tuples(
+            st.sampled_from(["FILLED", "FAILED", "UNFILLABLE"]),
+            st.integers(1, 400),
+            st.sampled_from(["XBTUSD", "ETHUSD"]),
+            st.integers(1, 50),
+        ),
+        max_size=25,
+    ),
+    days=st.integers(1, 400),
+    batch=st.integers(1, 6),
+)
+def test_history_and_what_remains_make_up_what_was_before(
+    ledger: Ledger, gaps: list[tuple[str, int, str, int]], days: int, batch: int
+) -> None:
+    ledger.connection.execute("TRUNCATE gap_records, gap_outcomes, gap_history")
+    for status, age, ticker, hours in gaps:
+        ledger.gap(status, age, ticker=ticker, hours=hours)
+    sums = "count(*), coalesce(sum(missing_candles), 0), coalesce(sum(attempts), 0)"
+    kept_sums = "coalesce(sum(gaps), 0), coalesce(sum(candles), 0), coalesce(sum(attempts), 0)"
+    total = f"SELECT ARRAY[{sums}]::bigint[] FROM gap_records"  # noqa: S608
+    history = f"SELECT ARRAY[{kept_sums}]::bigint[] FROM gap_history"  # noqa: S608
+    before = ledger.one(total)
+
+    cleaned = clean_up(ledger.connection, days=days, now_s=NOW, batch=batch)
+
+    remaining, kept = ledger.one(total), ledger.one(history)
+    assert [a + b for a, b in zip(remaining, kept, strict=True)] == before
+    assert cleaned.filled_deleted + cleaned.failed_deleted == kept[0]
+    assert kept[0] == sum(status != "UNFILLABLE" and age > days for status, age, *_ in gaps)
+    by_month = "SELECT count(*) FROM gap_history WHERE extract(day FROM month) <> 1"
+    assert ledger.one(by_month) == 0
+
+
+def test_the_history_tells_months_sources_and_how_long_gaps_were_open(ledger: Ledger) -> None:
+    for age in (100, 101, 150):
+        ledger.gap("FILLED", age)
+    ledger.gap("FAILED", 100)
+    clean_up(ledger.connection, days=90, now_s=NOW, batch=1)
+    rows = ledger.connection.execute(
+        "SELECT month::text, status, filled_from, gaps, candles, attempts, open_s, longest_open_s"
+        " FROM gap_history ORDER BY month, status"
+    ).fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        ("2026-06-01", "FILLED", "ohlc", 1, 3, 2, DAY, DAY),
+        ("2026-08-01", "FAILED", "", 1, 3, 2, DAY, DAY),
+        ("2026-08-01", "FILLED", "ohlc", 2, 6, 4, 2 * DAY, DAY),
+    ]
+
+
+def test_a_child_outlives_its_parent(ledger: Ledger) -> None:
+    parent = ledger.gap("FILLED", 100)
+    child = ledger.gap("UNFILLABLE", 100, parent=parent)
+    clean_up(ledger.connection, days=90, now_s=NOW)
+    assert ledger.ids() == [child]
+    assert ledger.one("SELECT parent FROM gap_records") is None
+
+
+def test_a_series_that_is_being_filled_keeps_its_failed_records(ledger: Ledger, ledger_uri: str) -> None:
+    ledger.gap("FAILED", 100)
+    series_id = ledger.one("SELECT series_id FROM series WHERE ticker = 'XBTUSD'")
+    with connect(ledger_uri) as fill:
+        fill.execute("SELECT pg_advisory_lock(%s, %s)", (FILL_LOCK, series_id))
+        assert clean_up(ledger.connection, days=90, now_s=NOW).failed_deleted == 0
+    assert clean_up(ledger.connection, days=90, now_s=NOW).failed_deleted == 1
+
+
+def test_whoever_has_read_a_failed_gap_learns_that_it_is_gone(ledger: Ledger) -> None:
+    revision = "SELECT revision FROM series WHERE ticker = 'XBTUSD'"
+    ledger.gap("FILLED", 100)
+    before = ledger.one(revision)
+    clean_up(ledger.connection, days=90, now_s=NOW)
+    assert ledger.one(revision) == before
+    ledger.gap("FAILED", 100)
+    clean_up(ledger.connection, days=90, now_s=NOW)
+    assert ledger.one(revision) == before + 1
+
+
+def test_a_change_of_the_series_under_way_is_waited_for(ledger: Ledger, ledger_uri: str) -> None:
+    ledger.gap("FILLED", 100)
+    series_id = ledger.one("SELECT series_id FROM series WHERE ticker = 'XBTUSD'")
+    done = threading.Event()
+
+    def clean() -> None:
+        with connect(ledger_uri) as connection:
+            clean_up(connection, days=90, now_s=NOW)
+        done.set()
+
+    thread = threading.Thread(target=clean)
+    with ledger.connection.transaction():
+        ledger.connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LEDGER_LOCK, series_id))
+        thread.start()
+        assert not done.wait(0.3)
+        assert len(ledger.ids()) == 1
+    thread.join(60)
+    assert done.is_set()
+    assert ledger.ids() == []
+
+
+def test_a_failed_gap_that_was_deleted_is_found_again_and_filled(world: World) -> None:
+    window = world.window(HOURLY)
+    world.store(HOURLY, window, without=[(window[0] + 10 * HOUR, window[0] + 12 * HOUR)])
+    planned = world.plan()
+    with connect(world.dsn) as connection:
+        connection.execute(
+            "UPDATE gap_records SET status = 'FAILED', attempts = 3, backfill_attempted_at = to_timestamp(0)"
+        )
+        # Between the plan and the fill of the same run.
+        assert clean_up(connection, days=90, now_s=NOW).failed_deleted == 1
+    assert world.fill(planned) == []
+    assert world.gaps() == []
+    assert world.run()["gaps_filled"] == 1
+    assert world.stored(HOURLY, window) == world.truth(HOURLY, window)
+
+
+def incident(ledger: Ledger, *, recovered_days_ago: float | None, pending: bool = False) -> int:
+    incident_id = ledger.one(
+        "INSERT INTO incidents (key, class, headline, since, subjects, opened_at, updated_at, recovered_at,"
+        " told, told_at)"
+        " VALUES ('stale', 'stale', 'h', now(), '[]', now(), now(), to_timestamp(%s), '{}', now())"
+        " RETURNING incident_id",
+        None if recovered_days_ago is None else NOW - recovered_days_ago * DAY,
+    )
+    sent = None if pending else NOW
+    message = ledger.one(
+        "INSERT INTO incident_messages (incident_id, kind, created_at, sent_at)"
+        " VALUES (%s, 'opened', now(), to_timestamp(%s)) RETURNING message_id",
+        incident_id,
+        sent,
+    )
+    ledger.connection.execute(
+        "INSERT INTO incident_messages (incident_id, kind, created_at, dropped_at, told_with)"
+        " VALUES ((SELECT max(incident_id) FROM incidents), 'grew', now(), now(), %s)",
+        (message,),
+    )
+    return int(incident_id)
+
+
+def test_incidents_long_over_go_with_their_messages_unless_one_waits(ledger: Ledger) -> None:
+    incident(ledger, recovered_days_ago=100)
+    waiting = incident(ledger, recovered_days_ago=100, pending=True)
+    recent = incident(ledger, recovered_days_ago=80)
+    still_open = incident(ledger, recovered_days_ago=None)
+    # Told together with a message of the first one.
+    ledger.connection.execute(
+        "UPDATE incident_messages SET told_with = (SELECT min(message_id) FROM incident_messages)"
+        " WHERE kind = 'grew' AND incident_id = %s",
+        (recent,),
+    )
+    assert foresee(ledger.connection, days=90, now_s=NOW).incidents_deleted == 1
+    assert clean_up(ledger.connection, days=90, now_s=NOW, batch=1).incidents_deleted == 1
+    rows = ledger.connection.execute("SELECT incident_id FROM incidents ORDER BY incident_id").fetchall()
+    assert [row["incident_id"] for row in rows] == [waiting, recent, still_open]
+
+
+def test_reports_older_than_400_days_are_thinned_to_one_a_month(ledger: Ledger) -> None:
+    for age in (399, 402, 403, 404, 440):
+        for tier in ("TIER1", "ALL"):
+            ledger.connection.execute(
+                "INSERT INTO completeness_reports (dag_id, run_id, reported_at, tier, intervals,"
+                " total_assets, assets_with_gaps, completeness_pct, body)"
+                " VALUES ('d', %s, to_timestamp(%s), %s, '{60}', 1, 0, 100, '{}')",
+                (f"{tier} {age}", NOW - age * DAY, tier),
+            )
+    assert foresee(ledger.connection, days=90, now_s=NOW).reports_deleted == 4
+    assert clean_up(ledger.connection, days=90, now_s=NOW).reports_deleted == 4
+    rows = ledger.connection.execute("SELECT run_id FROM completeness_reports ORDER BY 1").fetchall()
+    assert [row["run_id"] for row in rows] == [
+        f"{tier} {age}" for tier in ("ALL", "TIER1") for age in (399, 404, 440)
+    ]
+
+
+def test_ranges_that_touch_and_have_the_same_evidence_become_one_seen_when_the_last_was(
+    ledger: Ledger,
+) -> None:
+    ledger.proven(0, 2, seen_s=100 * HOUR)
+    ledger.proven(2, 3, seen_s=300 * HOUR)
+    ledger.proven(3, 5, seen_s=200 * HOUR)
+    ledger.proven(5, 6, "trades", seen_s=400 * HOUR)
+    ledger.proven(6, 7, "trades", seen_s=400 * HOUR)
+    ledger.proven(8, 9, "trades", seen_s=500 * HOUR)
+    assert clean_up(ledger.connection, days=90, now_s=NOW).ranges_merged == 3
+    rows = ledger.connection.execute(
+        "SELECT extract(epoch FROM range_start)::int / 3600 AS a,"
+        " extract(epoch FROM range_end)::int / 3600 AS b, evidence,"
+        " extract(epoch FROM seen_at)::int / 3600 AS seen FROM proven_empty ORDER BY range_start"
+    ).fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        (0, 5, "ohlc", 300),
+        (5, 7, "trades", 400),
+        (8, 9, "trades", 500),
+    ]
