@@ -92,7 +92,7 @@ def histories(draw: st.DrawFn, *intervals: int) -> History:
 def spoil(dsn: str, questdb: QuestDBHook, history: History) -> None:
     """Make both stores hold a history and nothing else."""
     with connect(dsn) as connection:
-        connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY")
+        connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY CASCADE")
         sync_catalogue(
             connection,
             [CatalogueEntry(ticker=t, base=t[:3], quote="USD", tier=tier) for t, tier in TIERS.items()],  # type: ignore[arg-type]

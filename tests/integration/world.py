@@ -173,7 +173,7 @@ class World:
         """Make the world anew: nothing stored, an empty ledger, a faultless exchange at a given time."""
         self.exchange.reset(clock=clock)
         with connect(self.dsn) as connection:
-            connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY")
+            connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY CASCADE")
         self.questdb.query("DROP TABLE ohlcv")
         ensure_candle_table(self.questdb)
         self.catalogue(tickers)
