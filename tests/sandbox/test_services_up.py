@@ -136,6 +136,12 @@ def test_bad_params_are_refused_by_name(stack: Stack) -> None:
     assert "intervall" in api.log("backfill_tier2_daily", run_id, "prepare")
 
 
+@pytest.mark.parametrize(("store", "database"), [("ledger", "ohlcv"), ("candles", "qdb")])
+def test_a_shell_reaches_each_store(directory: Path, stack: Stack, store: str, database: str) -> None:
+    del stack
+    assert sandbox(directory, "psql", store, "-Atc", "SELECT current_database()").strip() == database
+
+
 def test_second_up_says_that_it_runs_already(directory: Path, stack: Stack) -> None:
     started = time.monotonic()
     again = sandbox(directory, "up")
