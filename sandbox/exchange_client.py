@@ -65,7 +65,8 @@ class ExchangeAdmin:
         """Script a fault and return its id.
 
         :param kind: latency, http, truncated, not_json, error, rate_limit, stale, drop, maintenance,
-            restated, rows, omit_flat, bad_row, flat or id_jump
+            restated, rows, omit_flat, bad_row, flat, id_jump, id_reset (ids begin anew at ts), six_fields or
+            repeat_border (a page begins with the trade before its cursor)
         :param fields: endpoint, ticker, skip, count, and what the kind needs
         :raises ExchangeAdminError: if a field is missing or unknown
         """

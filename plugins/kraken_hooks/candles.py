@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal  # noqa: TC003 (dataclass fields are inspected at run time)
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,6 @@ class OhlcAnswer:
 class Trade(NamedTuple):
     """One trade; the identity is ``trade_id`` alone (equal price, volume and time do occur).
 
-    A tuple, because millions of them are made.
-
     :ivar trade_id: Kraken's number, per pair, from 1; ``None`` in old six-field rows
     :ivar price: quote units
     :ivar volume: base units
@@ -66,6 +65,71 @@ class Trade(NamedTuple):
     time_s: Decimal
 
 
+class Trades(Sequence[Trade]):
+    """Trades in columns: millions of them pass through without an object each.
+
+    :ivar ids: Kraken's numbers, or None in old six-field rows
+    :ivar prices: quote units
+    :ivar volumes: base units
+    :ivar times: epoch seconds UTC
+    """
+
+    __slots__ = ("ids", "prices", "times", "volumes")
+
+    def __init__(
+        self,
+        ids: Sequence[int | None],
+        prices: Sequence[Decimal],
+        volumes: Sequence[Decimal],
+        times: Sequence[Decimal],
+    ) -> None:
+        self.ids = ids
+        self.prices = prices
+        self.volumes = volumes
+        self.times = times
+
+    @classmethod
+    def of(cls, trades: Sequence[Trade]) -> Trades:
+        """Return trades in columns.
+
+        :param trades: any number
+        """
+        if isinstance(trades, Trades):
+            return trades
+        columns = list(zip(*trades, strict=True)) or [()] * 4
+        return cls(*columns)
+
+    def __len__(self) -> int:
+        """Return the number of trades."""
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Trade: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Trades: ...
+
+    def __getitem__(self, index: int | slice) -> Trade | Trades:
+        """Return one trade, or some of them in columns."""
+        if isinstance(index, slice):
+            return Trades(self.ids[index], self.prices[index], self.volumes[index], self.times[index])
+        return Trade(self.ids[index], self.prices[index], self.volumes[index], self.times[index])
+
+    def __iter__(self) -> Iterator[Trade]:
+        """Yield one trade after the other."""
+        return map(Trade._make, zip(self.ids, self.prices, self.volumes, self.times, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other holds the same trades, in columns or not."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # compared by value
+
+    def __repr__(self) -> str:
+        """Return the trades one by one."""
+        return f"Trades({list(self)!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class TradesPage:
     """One page of Kraken's Trades call.
@@ -74,7 +138,7 @@ class TradesPage:
     :ivar last_ns: cursor for the next page, epoch nanoseconds
     """
 
-    trades: tuple[Trade, ...]
+    trades: Sequence[Trade]
     last_ns: int
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kraken_hooks.candles import TradesPage
+from kraken_hooks.candles import Trades, TradesPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,7 @@ class Place:
     is_stuck: bool = False
 
 
-def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> tuple[tuple[Trade, ...], Place]:
+def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> tuple[Trades, Place]:
     """Ask for the next page of a walk.
 
     The cursor of a page's last trade would skip what else traded in the same nanosecond, so the next page is
@@ -61,8 +62,9 @@ def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> tupl
         since_ns = page.last_ns if is_full else place.since_ns
         return trades, replace(place, since_ns=since_ns, is_at_newest=not is_full, is_stuck=is_stuck)
     newest = trades[-1]
+    first = bisect_left(trades.times, newest.time_s)
     seen_before = place.ids if newest.time_s == place.last_s else frozenset()
-    ids = frozenset(t.trade_id for t in trades if t.time_s == newest.time_s and t.trade_id is not None)
+    ids = frozenset(number for number in trades.ids[first:] if number is not None)
     # Without ids a repeated trade could not be told apart.
     since_ns = page.last_ns if newest.trade_id is None else page.last_ns - 1
     return trades, Place(
@@ -89,30 +91,37 @@ def walk(ask: Callable[[int], TradesPage], since_ns: int, page_size: int) -> Ite
         yield TradesPage(trades, place.since_ns)
 
 
-def follows(trades: Sequence[Trade], last_id: int | None) -> bool:
+def follows(trades: Trades, last_id: int | None) -> bool:
     """Return whether the ids of some trades are contiguous among themselves and with the trade before.
 
     :param trades: ascending
     :param last_id: id of the trade before, or None without one
     :return: True also for trades that have no ids, of which nothing can be said
     """
-    if not trades or trades[0].trade_id is None:
+    first = trades.ids[0] if trades else None
+    if first is None:
         return True
-    first = trades[0].trade_id if last_id is None else last_id + 1
-    return [trade.trade_id for trade in trades] == list(range(first, first + len(trades)))
+    first = first if last_id is None else last_id + 1
+    return list(trades.ids) == list(range(first, first + len(trades)))
 
 
-def _unseen(trades: tuple[Trade, ...], place: Place) -> tuple[Trade, ...]:
+def _unseen(page: Sequence[Trade], place: Place) -> Trades:
     """Return the trades that are new; a smaller id at a later time is no repeat: ids have begun anew."""
+    trades = Trades.of(page)
     last_id, last_s, ids = place.last_id, place.last_s, place.ids
-    if last_s is None:
+    if last_s is None or not trades:
         return trades
-    if last_id is None or (trades and trades[0].trade_id is None):
-        return tuple(trade for trade in trades if trade.time_s > last_s)
-    return tuple(
+    first = trades.ids[0]
+    if last_id is None or first is None:
+        return trades[bisect_right(trades.times, last_s) :]
+    n_seen = max(0, last_id + 1 - first)
+    behind = trades[n_seen:]
+    if behind and follows(behind, last_id) and all(time_s <= last_s for time_s in trades.times[:n_seen]):
+        return behind
+    return Trades.of([
         trade
         for trade in trades
         if (trade.trade_id or 0) > last_id
         or trade.time_s > last_s
         or (trade.time_s == last_s and trade.trade_id not in ids)
-    )
+    ])

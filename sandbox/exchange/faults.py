@@ -14,6 +14,9 @@ _DEFAULT_ENDPOINT = {
     "bad_row": "OHLC",
     "flat": "OHLC",
     "id_jump": "Trades",
+    "id_reset": "Trades",
+    "six_fields": "Trades",
+    "repeat_border": "Trades",
 }
 CONTENT_KINDS = frozenset(_DEFAULT_ENDPOINT)
 ANSWER_KINDS = frozenset(
@@ -29,6 +32,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "rows": ("keep",),
     "bad_row": ("what",),
     "flat": ("interval", "ts"),
+    "id_reset": ("ts",),
 }
 _CHOICES = {"what": BAD_ROWS, "result": {"absent", "empty", "null"}}
 _OPTIONAL = {

@@ -16,6 +16,7 @@ from sandbox.exchange.answers import (
     system_status,
     whole_number,
 )
+from sandbox.exchange.generator import NS_PER_S, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.exchange.faults import Fault
     from sandbox.exchange.generator import Trades
     from sandbox.exchange.market import Market
+    from sandbox.exchange.tape import Tape
 
 PAGE_LIMIT = 1_000
 _INFO_FIELDS = {
@@ -123,9 +125,13 @@ class SimulatedExchange:
         else:
             since = cursor_ns(since)
             first_id, page = tape.after(since, limit, now_ns)
+            if any(fault.kind == "repeat_border" for fault in faults):
+                earlier_id, earlier = tape.newest(1, since)
+                page = joined([earlier, page.part(0, limit - 1)])
+                first_id = earlier_id
         last_ns = int(page.times_ns[-1]) if len(page) else since or 0
-        jump_by = 3 if any(fault.kind == "id_jump" for fault in faults) else 0
-        rows = _trade_rows(page, first_id, tape.pair, jump_by)
+        ids = _ids(page, first_id, tape, faults)
+        rows = _trade_rows(page, ids, tape.pair)
         return f'{{"error":[],"result":{{"{tape.pair.internal_name}":[{rows}],"last":"{last_ns}"}}}}'.encode()
 
     def _asset_pairs(self, query: Mapping[str, str], _: list[Fault]) -> bytes:
@@ -161,18 +167,34 @@ def _pair_name(query: Mapping[str, str]) -> str:
     return name
 
 
-def _trade_rows(page: Trades, first_id: int, pair: Pair, jump_by: int) -> str:
-    """Return the rows of a page as JSON text; the ids of its second half jump when told to."""
+def _ids(page: Trades, first_id: int, tape: Tape, faults: list[Fault]) -> list[int] | None:
+    """Return the ids of a page as faults of content leave them; None for rows of six fields."""
+    ids = list(range(first_id, first_id + len(page)))
+    for fault in faults:
+        match fault.kind:
+            case "six_fields":
+                return None
+            case "id_jump":
+                half = len(page) // 2
+                ids = [number + (3 if nth >= half else 0) for nth, number in enumerate(ids)]
+            case "id_reset":
+                at_ns = int(fault.extras["ts"]) * NS_PER_S
+                begins_id, _ = tape.after(at_ns - 1, 1, at_ns)
+                ids = [number - begins_id + 1 if number >= begins_id else number for number in ids]
+    return ids
+
+
+def _trade_rows(page: Trades, ids: list[int] | None, pair: Pair) -> str:
+    """Return the rows of a page as JSON text."""
     columns = zip(
         page.prices.tolist(), page.lots.tolist(), page.times_ns.tolist(), page.kinds.tolist(), strict=True
     )
     digits = max(wire.TRADE_PRICE_DIGITS, pair.decimals)
-    half = len(page) // 2
     return ",".join(
         f'["{wire.fixed(price, pair.decimals, digits)}",'
         f'"{wire.fixed(lots, pair.volume_decimals, wire.VOLUME_DIGITS)}",'
-        f'{wire.seconds_text(time_ns)},"{"bs"[kind & 1]}","{"ml"[kind >> 1]}","",'
-        f"{first_id + nth + (jump_by if nth >= half else 0)}]"
+        f'{wire.seconds_text(time_ns)},"{"bs"[kind & 1]}","{"ml"[kind >> 1]}",""'
+        f"{'' if ids is None else f',{ids[nth]}'}]"
         for nth, (price, lots, time_ns, kind) in enumerate(columns)
     )
 

@@ -6,15 +6,18 @@ of each interval. All sums are exact decimals; a candle is finished only when it
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
 from math import gcd
+from operator import mul
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from include.ohlcv import ranges
 from include.ohlcv.candles import StoredCandle
 from include.ohlcv.intervals import MINUTE_S, step_s
+from kraken_hooks.candles import Trades
 from kraken_hooks.pages import follows
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero])
 """Sums and products of any numbers that a reply may hold; never rounded."""
+
+ZERO: Final = Decimal(0)
 
 TRUNCATE: Final = Context(prec=100, rounding=ROUND_DOWN)
 """Kraken cuts a volume-weighted price off, it does not round it (measured)."""
@@ -174,46 +179,29 @@ class CandleBuilder:
         """Return up to when all trades were seen, epoch seconds UTC, inside the range."""
         return min(self._reached_s, self.span[1])
 
-    def add(self, trades: Sequence[Trade]) -> None:
+    def add(self, page: Sequence[Trade]) -> None:
         """Take the trades that follow those taken so far.
 
         The first trades may lie before the range: one such trade proves that none is missing at its start.
 
-        :param trades: ascending by time, none of them taken before
+        :param page: ascending by time, none of them taken before
         """
-        if not trades:
+        if not page:
             return
+        trades = Trades.of(page)
         self._note_doubts(trades)
-        start_s, end_s = self.span
-        step, part = self._step, self._part
-        is_open, part_end_s = part is not None, start_s
-        if part is not None:
-            ts_s, opened, high, low, close, volume, notional, count = part
-            part_end_s = ts_s + step
+        # The work on each trade is done by built-in functions.
+        prices, sizes, times = trades.prices, trades.volumes, trades.times
+        end = bisect_left(times, self.span[1])
+        at = bisect_left(times, self.span[0], 0, end)
         with localcontext(EXACT):
-            for _, price, size, time_s in trades:
-                if time_s < part_end_s:
-                    if not is_open:
-                        continue  # before the range
-                    if price > high:
-                        high = price
-                    elif price < low:
-                        low = price
-                    close = price
-                    volume += size
-                    notional += price * size
-                    count += 1
-                    continue
-                if is_open:
-                    self._roll(Bucket(ts_s, opened, high, low, close, volume, notional, count))
-                is_open = time_s < end_s
-                if not is_open:
-                    break
-                ts_s = int(time_s) // step * step
-                part_end_s = ts_s + step
-                opened = high = low = close = price
-                volume, notional, count = size, price * size, 1
-        self._part = Bucket(ts_s, opened, high, low, close, volume, notional, count) if is_open else None
+            while at < end:
+                ts_s = int(times[at]) // self._step * self._step
+                upto = bisect_left(times, ts_s + self._step, at, end)
+                self._gather(ts_s, prices[at:upto], sizes[at:upto])
+                at = upto
+            if end < len(trades):
+                self._close()
         self._last_id, self._last_s = trades[-1].trade_id, trades[-1].time_s
         self._reached_s = max(self._reached_s, int(trades[-1].time_s))
 
@@ -227,8 +215,7 @@ class CandleBuilder:
         self._reached_s = max(self._reached_s, moment_s)
         if self._part is not None and self._part.ts_s + self._step <= self._reached_s:
             with localcontext(EXACT):
-                self._roll(self._part)
-            self._part = None
+                self._close()
 
     def take(self) -> dict[int, Built]:
         """Return what has been finished since this was last asked, by interval."""
@@ -284,11 +271,32 @@ class CandleBuilder:
         ahead = [] if level is None else [(level.covered_s, level.end_s)]
         return bool(ranges.subtract(wanted, ahead))
 
-    def _roll(self, part: Bucket) -> None:
-        for level in self._levels.values():
-            level.add(part)
+    def _gather(self, ts_s: int, prices: Sequence[Decimal], sizes: Sequence[Decimal]) -> None:
+        """Add trades of one bucket of the shortest length."""
+        part = Bucket(
+            ts_s,
+            prices[0],
+            max(prices),
+            min(prices),
+            prices[-1],
+            sum(sizes, ZERO),
+            sum(map(mul, prices, sizes), ZERO),
+            len(prices),
+        )
+        if self._part is not None and self._part.ts_s == ts_s:
+            self._part = self._part.joined(part)
+            return
+        self._close()
+        self._part = part
 
-    def _note_doubts(self, trades: Sequence[Trade]) -> None:
+    def _close(self) -> None:
+        """Hand the bucket of the shortest length on to the candles."""
+        if self._part is not None:
+            for level in self._levels.values():
+                level.add(self._part)
+            self._part = None
+
+    def _note_doubts(self, trades: Trades) -> None:
         """Remember where trades may be missing: where ids jump, begin anew, or are not there at all."""
         is_proven = follows(trades, self._last_id) and trades[0].trade_id is not None
         if self._last_s is None:
