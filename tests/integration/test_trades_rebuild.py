@@ -84,3 +84,193 @@ def test_a_gap_past_the_edge_is_rebuilt_from_trades_and_closed(world: World, ser
     assert world.run(**BOTH)["gaps_detected"] == 0
     assert world.exchange.calls("Trades") == world.exchange.calls("OHLC") == []
     assert world.contents() == before
+
+
+def test_one_pass_builds_all_intervals(world: World) -> None:
+    coarse = Series("XBTUSD", 240)
+    hole = past(world, coarse, first=30, last=24)
+    for series in (HOURLY, coarse):
+        start_s = past(world, coarse, first=40, last=0)[0]
+        world.store(series, (start_s, world.window(series)[1]), without=[hole])
+
+    summary = world.run(intervals=[60, 240], **BOTH)
+
+    assert (summary["gaps_detected"], summary["gaps_filled"], summary["errors"]) == (2, 2, [])
+    for series in (HOURLY, coarse):
+        assert_true(world, series, (past(world, coarse, first=40, last=0)[0], world.window(series)[1]))
+    assert len(world.exchange.calls("Trades")) <= -(-true_trades(world, "XBTUSD", hole) // 1000) + 2
+
+
+def test_a_spent_budget_leaves_the_rest_open_and_the_next_run_goes_on_there(world: World) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    whole = store_history(world, HOURLY, buckets=520, without=[hole])
+    calls_needed = -(-true_trades(world, "XBTUSD", hole) // 1000) + 2
+    left: list[str] = []
+
+    for _ in range(calls_needed):
+        summary = world.run(trades_call_budget=2, **BOTH)
+        assert_sums_hold(summary)
+        assert (summary["errors"], summary["raised"], summary["gaps_failed"]) == ([], [], 0)
+        assert summary["trade_calls"] <= summary["trade_calls_planned"] <= 2
+        if not summary["trades_left_open"]:
+            break
+        (rest,) = summary["trades_left_open"]
+        assert (rest["ticker"], rest["calls"] > 0) == ("XBTUSD", True)
+        left.append(rest["from"])
+        (gap,) = [gap for gap in world.gaps(HOURLY) if gap["status"] != "FILLED"]
+        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "past_edge")
+        assert gap["required_csv_file"] == "XBTUSD_60.csv"
+
+    assert left == sorted(set(left))
+    assert len(left) >= 2
+    assert len(world.exchange.calls("Trades")) <= calls_needed
+    assert_true(world, HOURLY, whole)
+    assert world.rows("SELECT FROM trade_passes") == []
+
+
+def test_without_a_budget_nothing_is_asked_and_all_is_named(world: World) -> None:
+    hole = past(world, HOURLY, first=60, last=50)
+    store_history(world, HOURLY, buckets=80, without=[hole])
+
+    summary = world.run(trades_call_budget=0, **BOTH)
+
+    assert (summary["gaps_detected"], summary["gaps_unfillable"]) == (1, 1)
+    assert (summary["trade_calls"], summary["trade_calls_planned"]) == (0, 0)
+    assert [(rest["ticker"], rest["calls"]) for rest in summary["trades_left_open"]] == [("XBTUSD", 2)]
+    assert world.exchange.calls("Trades") == []
+    before = world.contents()
+    assert world.run(trades_call_budget=0, **BOTH)["gaps_standing"] == 1
+    assert world.contents() == before
+
+
+def test_days_before_the_daily_window_are_estimated_from_one_weekly_call_ever(world: World) -> None:
+    world.catalogue(["ZECUSD"])  # listed ten years ago
+    series = Series("ZECUSD", 1440)
+    hole = past(world, series, first=30, last=20)
+    whole = store_history(world, series, buckets=60, without=[hole])
+
+    world.run(intervals=[1440], trades_call_budget=1, **BOTH)
+    assert len([call for call in world.exchange.calls("OHLC") if call["interval"] == 10080]) == 1
+    world.exchange.clear_calls()
+    world.run(intervals=[1440], **BOTH)
+
+    assert world.exchange.calls("OHLC") == []
+    assert_true(world, series, whole)
+
+
+@pytest.mark.parametrize("is_for_ever", [False, True], ids=["once", "at every page"])
+def test_a_trade_repeated_at_a_page_border_counts_once(world: World, is_for_ever: bool) -> None:
+    hole = past(world, HOURLY, first=300, last=150)
+    whole = store_history(world, HOURLY, buckets=320, without=[hole])
+    world.exchange.fault("repeat_border", skip=1, count=None if is_for_ever else 1)
+
+    assert world.run(**BOTH)["gaps_filled"] == 1
+
+    assert_true(world, HOURLY, whole)
+
+
+def test_a_jump_of_ids_that_is_gone_when_asked_again_does_no_harm(world: World) -> None:
+    world.catalogue([THIN.ticker])
+    hole = past(world, THIN, first=300, last=150)
+    whole = store_history(world, THIN, buckets=320, without=[hole])
+    world.exchange.fault("id_jump")
+
+    world.run(**BOTH)
+
+    assert_true(world, THIN, whole)
+
+
+def assert_unproven(world: World, hole: Range) -> None:
+    """Check that every candle is there, and that what is left open says that it is not proven, and waits."""
+    truth = world.truth(THIN, hole)
+    stored = world.stored(THIN, hole)
+    assert {ts_s: c.figures() for ts_s, c in stored.items()} == {
+        ts_s: c.figures() for ts_s, c in truth.items()
+    }
+    left = [gap for gap in world.gaps(THIN) if gap["status"] != "FILLED"]
+    assert left
+    now_s = world.exchange.now_s()
+    for gap in left:
+        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "past_edge")
+        assert gap["error_message"] == "Kraken's trade ids do not prove that nothing traded here"
+        assert gap["next_attempt_s"] > now_s
+        assert not ranges.intersect([(gap["start_s"], gap["end_s"])], ranges.from_points(truth, step=HOUR))
+
+
+FAULTY_IDS = [
+    pytest.param("id_jump", id="ids jump"),
+    pytest.param("six_fields", id="trades have no ids"),
+    pytest.param("id_reset", id="ids begin anew"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTY_IDS)
+def test_ids_that_prove_nothing_still_make_candles_and_leave_the_empty_hours_open(
+    world: World, fault: str
+) -> None:
+    world.catalogue([THIN.ticker])
+    hole = past(world, THIN, first=300, last=150)
+    store_history(world, THIN, buckets=320, without=[hole])
+    # In the middle of two hours without a trade, or of a page.
+    quiet = (hole[0] + 70 * HOUR, hole[0] + 76 * HOUR)
+    world.exchange.quiet(THIN.ticker, *quiet)
+    more = {"ts": quiet[0] + 2 * HOUR} if fault == "id_reset" else {}
+    world.exchange.fault(fault, count=None, **more)
+
+    summary = world.run(**BOTH)
+
+    assert_sums_hold(summary)
+    assert (summary["errors"], summary["gaps_failed"]) == ([], 0)
+    assert summary["gaps_unfillable"] >= 1
+    if fault != "id_jump":
+        assert ranges.intersect(
+            [quiet], [(g["start_s"], g["end_s"]) for g in world.gaps(THIN) if g["status"] == "UNFILLABLE"]
+        )
+    if fault == "six_fields":
+        assert not ranges.intersect([hole], world.proven(THIN))
+    assert_unproven(world, hole)
+    before = world.contents()
+    world.exchange.clear_calls()
+    assert world.run(**BOTH)["trade_calls"] == 0
+    assert world.exchange.calls("Trades") == []
+    assert world.contents() == before
+
+    world.exchange.clear_faults()
+    world.exchange.advance(2 * HOUR)
+    world.run(**BOTH)
+    assert {gap["status"] for gap in world.gaps(THIN)} == {"FILLED"}
+
+
+def test_a_pair_that_leaves_while_it_is_rebuilt_waits_for_the_archive(world: World) -> None:
+    hole = past(world, HOURLY, first=300, last=150)
+    store_history(world, HOURLY, buckets=320, without=[hole])
+    world.exchange.fault("error", error="EQuery:Unknown asset pair", endpoint="Trades", skip=1, count=None)
+
+    summary = world.run(**BOTH)
+
+    assert (summary["raised"], summary["gaps_unfillable"], summary["gaps_failed"]) == ([], 1, 0)
+    (gap,) = world.gaps(HOURLY)
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+
+
+def test_a_walk_that_breaks_off_fails_the_run_and_goes_on_later(world: World) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    whole = store_history(world, HOURLY, buckets=520, without=[hole])
+    world.exchange.fault("error", error="EService:Busy", endpoint="Trades", skip=2, count=4)
+
+    summary = world.run(**BOTH)
+
+    assert_sums_hold(summary)
+    assert (len(summary["raised"]), summary["gaps_failed"]) == (1, 1)
+    assert "EService:Busy" in summary["errors"][0]
+    (gap,) = world.gaps(HOURLY)
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "past_edge")
+    assert hole[0] < gap["start_s"] < hole[1]
+    world.exchange.clear_calls()
+    assert world.run(**BOTH)["trade_calls"] == 0
+
+    world.exchange.advance(2 * HOUR)
+    assert world.run(**BOTH)["gaps_failed"] == 0
+    rest = (gap["start_s"], gap["end_s"])
+    assert len(world.exchange.calls("Trades")) <= -(-true_trades(world, "XBTUSD", rest) // 1000) + 1
+    assert_true(world, HOURLY, whole)

@@ -30,6 +30,7 @@ class Order:
     :ivar tickers: TIER1
     :ivar params: params of the run
     :ivar halt_before: step at which to stop and wait to be killed, or None
+    :ivar halt_after: how often that step is passed before
     :ivar run: DAG id and run id of a planned run whose fills are to be done, or None to do a whole run
     :ivar items: its plan
     """
@@ -39,6 +40,7 @@ class Order:
     tickers: list[str]
     params: dict[str, Any] = field(default_factory=dict)
     halt_before: str | None = None
+    halt_after: int = 0
     run: list[str] | None = None
     items: list[dict[str, Any]] = field(default_factory=list)
 
@@ -66,7 +68,7 @@ def _halt() -> None:
 def _work(order: Order) -> None:
     world = World(ExchangeAdmin(order.url), order.dsn, order.tickers)
     if order.halt_before is not None:
-        world.before_step = at_step(order.halt_before, _halt)
+        world.before_step = at_step(order.halt_before, _halt, after=order.halt_after)
     if order.run is None:
         world.run(**order.params)
     else:

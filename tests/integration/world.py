@@ -88,11 +88,12 @@ def stored_candle(row: Sequence[Any]) -> StoredCandle:
     )
 
 
-def at_step(name: str, action: Callable[[], object]) -> Callable[[str], None]:
+def at_step(name: str, action: Callable[[], object], *, after: int = 0) -> Callable[[str], None]:
     """Return an observer for ``World.before_step`` that does something just before a step."""
+    passed = itertools.count()
 
     def act(step: str) -> None:
-        if step == name:
+        if step == name and next(passed) >= after:
             action()
 
     return act

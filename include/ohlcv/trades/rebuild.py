@@ -100,6 +100,7 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, intervals: Sequence[in
         except UnknownPairError as error:
             for series, series_id in ids.items():
                 give_up_pair(bench, series, series_id, set(work.open[series]), str(error), cron=None)
+            return
         except KrakenPermanentError as error:
             work.put_back(str(error))
             raise FillRefusedError(f"{errand.ticker} trades: {error}") from error
