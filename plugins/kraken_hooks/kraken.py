@@ -15,7 +15,7 @@ from kraken_hooks import __version__
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.errors import ConnectionFieldError, KrakenError, KrakenRateLimitError
-from kraken_hooks.pages import walk
+from kraken_hooks.pages import MAX_TRADES, walk
 from kraken_hooks.rate_limit import CallSlot
 from kraken_hooks.replies import (
     open_envelope,
@@ -40,9 +40,6 @@ T = TypeVar("T")
 
 INTERVALS: Final = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080, 21600})
 """Candle lengths Kraken offers, minutes (REST reference, "Get OHLC Data"); there is no 720."""
-
-MAX_TRADES: Final = 1000
-"""Trades of one page; Kraken silently caps larger values."""
 
 FIRST_POSSIBLE_NS: Final = 10**17
 """Smaller cursors (before 1973) are seconds or milliseconds by mistake; 0 means from the first trade."""

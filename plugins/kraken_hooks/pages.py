@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kraken_hooks.candles import Trades, TradesPage
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from kraken_hooks.candles import Trade
+
+MAX_TRADES: Final = 1000
+"""Trades of one page; Kraken silently caps larger values."""
 
 
 @dataclass(frozen=True, slots=True)

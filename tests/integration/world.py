@@ -21,7 +21,8 @@ from include.ohlcv.schema import ensure_candle_table
 from include.ohlcv.store import read_candles, write_candles
 from include.ohlcv.summary import summarise
 from include.ohlcv.survey import carry_out
-from kraken_hooks.kraken import MAX_TRADES, KrakenHook
+from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.pages import MAX_TRADES
 from kraken_hooks.questdb import QuestDBHook
 from kraken_hooks.rate_limit import CallSlot
 

@@ -45,8 +45,7 @@ from kraken_hooks.errors import (
     QuestDBError,
     UnknownPairError,
 )
-from kraken_hooks.kraken import MAX_TRADES
-from kraken_hooks.pages import Place, turn
+from kraken_hooks.pages import MAX_TRADES, Place, turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

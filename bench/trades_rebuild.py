@@ -1,0 +1,234 @@
+"""Candles rebuilt from trades: CPU against the obvious way, wall time against the rate limit, memory.
+
+* ``CPU``: from the bodies of Trades pages to hourly and daily candles, all checks included, against what one
+  would write at first: ``json.loads`` of the same bodies, a decimal frame a page, and one group_by of all.
+* ``wall``: a whole rebuild, stores and ledger included, against the time that a call a second takes anyway.
+* ``memory``: the peak of a process that has built candles of ten million trades against one that has
+  built those of a hundred thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from decimal import Decimal
+from itertools import count
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from bench.tools.ratios import Direction, Ratio
+from include.ohlcv.bench import Bench
+from include.ohlcv.catalogue import CatalogueEntry
+from include.ohlcv.gaps import Series
+from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
+from include.ohlcv.ledger.books import set_start
+from include.ohlcv.ledger.run_rows import start_run
+from include.ohlcv.ledger.session import RunKey, connect
+from include.ohlcv.ledger.trade_rows import plan_errands, read_errands
+from include.ohlcv.trades.builder import CandleBuilder
+from include.ohlcv.trades.errands import Errand
+from include.ohlcv.trades.rebuild import rebuild
+from kraken_hooks.candles import Trades
+from kraken_hooks.replies import open_envelope, read_trades
+from sandbox.processes import start_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.tools.services import Services
+
+PAGE: Final = 1000
+PAGES: Final = 200
+TURNS: Final = 5
+TRADES_AN_HOUR: Final = 1500
+START_S: Final = 1_780_272_000
+"""2026-06-01."""
+
+TICKER: Final = "XBTUSD"
+CLOCK: Final = "2026-11-23T12:34:56Z"
+NOW_S: Final = 1_795_437_296
+REBUILT: Final = (NOW_S // 86400 * 86400 - 100 * 86400, NOW_S // 86400 * 86400 - 50 * 86400)
+MIN_INTERVAL_S: Final = 1.0
+
+FEW, MANY = 10**5, 10**7
+
+
+def run(services: Services) -> list[Ratio]:
+    """Measure all three.
+
+    :param services: what it works with
+    :return: the ratios
+    """
+    return [cpu(), wall(services), memory()]
+
+
+def cpu() -> Ratio:
+    """Compare trades a second of CPU."""
+    bodies = _bodies(PAGES)
+    ours, obvious = _most_a_second([lambda: _built(bodies), lambda: _grouped(bodies)], PAGE * PAGES)
+    return Ratio(
+        "CPU: trades/s, ours / obvious",
+        ours / obvious,
+        0.5,
+        Direction.AT_LEAST,
+        {"ours_per_s": round(ours), "obvious_per_s": round(obvious)},
+    )
+
+
+def wall(services: Services) -> Ratio:
+    """Compare the time of a rebuild with the least that the rate limit allows."""
+    process = start_process(
+        "exchange",
+        [sys.executable, "-m", "sandbox.exchange", "--clock", CLOCK, "--freeze", "--no-rate-limit"],
+        log_file=services.directory / "exchange.log",
+    )
+    url = process.wait_for_line(r"exchange listening on (http://\S+)")[1]
+    try:
+        os.environ["AIRFLOW_CONN_KRAKEN_DEFAULT"] = json.dumps({"conn_type": "kraken", "host": url})
+        took_s, calls = _rebuild(services)
+    finally:
+        process.stop()
+    return Ratio(
+        "wall: rebuild / rate floor",
+        took_s / ((calls - 1) * MIN_INTERVAL_S),
+        1.1,
+        details={"seconds": took_s, "calls": calls},
+    )
+
+
+def memory() -> Ratio:
+    """Compare the largest memory after few and after many trades, each in a process of its own."""
+    few, many = _peak_mb(FEW), _peak_mb(MANY)
+    return Ratio(
+        "memory: 10^7 trades / 10^5 trades",
+        many / few,
+        1.1,
+        details={"few_mb": few, "many_mb": many},
+    )
+
+
+def _bodies(pages: int) -> list[bytes]:
+    """Return pages of invented trades as Kraken writes them."""
+    invented = random.Random(7)  # noqa: S311 (no secret)
+    ns, number, bodies = START_S * 10**9, 0, []
+    for _ in range(pages):
+        rows = []
+        for _ in range(PAGE):
+            number += 1
+            ns += int(invented.expovariate(TRADES_AN_HOUR / 3600) * 1e9)
+            moment = f"{ns // 10**9}.{ns % 10**9 // 100:07d}".rstrip("0")
+            price, volume = invented.randint(590_000, 610_000) / 10, invented.randint(1, 10**8) / 1e8
+            rows.append(
+                f'["{price:.5f}","{volume:.8f}",{moment}{"0" * moment.endswith(".")},"b","l","",{number}]'
+            )
+        rows_text = ",".join(rows)
+        bodies.append(f'{{"error":[],"result":{{"XXBTZUSD":[{rows_text}],"last":"{ns}"}}}}'.encode())
+    return bodies
+
+
+def _built(bodies: Sequence[bytes]) -> int:
+    builder = CandleBuilder([60, 1440], (START_S, START_S + 365 * 86400), decimals=1)
+    candles = 0
+    for body in bodies:
+        result = open_envelope("Trades", 200, body, now_s=START_S, warn=print)
+        builder.add(read_trades(result, TICKER).trades)
+        candles += sum(len(built.candles) for built in builder.take().values())
+    return candles
+
+
+def _grouped(bodies: Sequence[bytes]) -> int:
+    frames = []
+    for body in bodies:
+        rows = json.loads(body)["result"]["XXBTZUSD"]
+        frames.append(
+            pl.DataFrame({
+                "price": pl.Series([row[0] for row in rows]).cast(pl.Decimal(38, 8)),
+                "volume": pl.Series([row[1] for row in rows]).cast(pl.Decimal(38, 8)),
+                "time": [row[2] for row in rows],
+                "id": [row[6] for row in rows],
+            })
+        )
+    grouped = (
+        pl
+        .concat(frames)
+        .with_columns(
+            bucket=pl.col("time").cast(pl.Int64) // 3600, notional=pl.col("price") * pl.col("volume")
+        )
+        .group_by("bucket", maintain_order=True)
+        .agg(
+            pl.col("price").first().alias("open"),
+            pl.col("price").max().alias("high"),
+            pl.col("price").min().alias("low"),
+            pl.col("price").last().alias("close"),
+            pl.col("volume").sum(),
+            pl.col("notional").sum(),
+            pl.len().alias("trades"),
+        )
+    )
+    return grouped.height
+
+
+def _most_a_second(actions: Sequence[Callable[[], Any]], trades: int) -> list[float]:
+    """Return the best of several turns of each action, in trades a second of CPU, all threads together."""
+    best = [0.0] * len(actions)
+    for _ in range(TURNS):
+        for nth, action in enumerate(actions):
+            began = time.process_time()
+            action()
+            best[nth] = max(best[nth], trades / (time.process_time() - began))
+    return best
+
+
+def _rebuild(services: Services) -> tuple[float, int]:
+    from kraken_hooks.kraken import KrakenHook  # noqa: PLC0415 (imports Airflow)
+    from kraken_hooks.rate_limit import CallSlot  # noqa: PLC0415 (imports Airflow)
+
+    dsn = services.new_ledger()
+    run_key = RunKey("backfill_tier1_daily", "bench")
+    questdb = services.empty_candle_store()
+    with connect(dsn) as connection:
+        sync_catalogue(connection, [CatalogueEntry(ticker=TICKER, base="XBT", quote="USD", tier="TIER1")])
+        for interval in (60, 1440):
+            set_start(connection, Series(TICKER, interval), REBUILT[0], revision=None)
+        start_run(connection, run_key, now_s=NOW_S, tier="TIER1", intervals=[60, 1440])
+        plan_errands(
+            connection,
+            run_key,
+            [Errand(TICKER, *REBUILT, calls=1000, allotted=1000)],
+            is_recheck=True,
+            now_s=NOW_S,
+        )
+        (planned,) = read_errands(connection, run_key)
+        (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
+        kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S))
+        bench = Bench(connection, kraken, questdb, run_key, NOW_S)
+        began = time.perf_counter()
+        rebuild(bench, asset, planned, [60, 1440])
+        return time.perf_counter() - began, kraken.calls
+
+
+def _peak_mb(trades: int) -> float:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_build_many, trades).result()
+
+
+def _build_many(trades: int) -> float:
+    """Build the candles of many trades; return the largest memory of this process, MB."""
+    builder = CandleBuilder([60, 1440], (START_S, START_S + 10**9), decimals=1)
+    prices = tuple(Decimal(n % 97 + 1) for n in range(PAGE))
+    volumes = tuple(Decimal(n % 89 + 1).scaleb(-8) for n in range(PAGE))
+    numbers = count(1)
+    for first in range(0, trades, PAGE):
+        times = tuple(Decimal(START_S + 3 * n) for n in range(first, first + PAGE))
+        ids = tuple(next(numbers) for _ in range(PAGE))
+        builder.add(Trades(ids, prices, volumes, times))
+        builder.take()
+        json.dumps(builder.state())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
