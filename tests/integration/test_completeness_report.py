@@ -1,0 +1,286 @@
+"""The report: its figures agree with the stores, its history keeps one a run, its digest goes once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ohlcv.completeness.digest import send_digest
+from include.ohlcv.completeness.report import make_report
+from include.ohlcv.completeness.table import as_text
+from include.ohlcv.errors import SlackAnswerLostError, SlackRefusedError
+from include.ohlcv.gaps import Series
+from include.ohlcv.intervals import DAY_S, HOUR_S
+from include.ohlcv.ledger.report_rows import read_gap_times
+from include.ohlcv.ledger.session import RunKey, connect
+from include.ohlcv.params import ReportRequest
+from include.ohlcv.statements import statement
+from include.orchestration.slack import slack_channel
+from kraken_hooks.questdb import QuestDBHook
+from sandbox.stack import webhook_connection
+from tests.conftest import set_connection
+from tests.integration.damage import NOW, Damaged, History, candle, spoil
+
+if TYPE_CHECKING:
+    from include.ohlcv.completeness.report import Report
+    from sandbox.slack_client import SlackAdmin
+
+TIER1, TIER2 = Series("AAAUSD", 60), Series("BBBUSD", 60)
+HOUR = HOUR_S
+INSERT = statement("questdb", "insert_candle")
+FLOOR = NOW // HOUR * HOUR
+RUN = RunKey("completeness_report_daily", "run_1")
+
+
+@pytest.fixture
+def questdb(candle_table: str) -> QuestDBHook:
+    del candle_table
+    return QuestDBHook(questdb_conn_id="questdb_default")
+
+
+@pytest.fixture
+def webhook(slack: SlackAdmin, monkeypatch: pytest.MonkeyPatch) -> SlackAdmin:
+    """Give a Slack that ``slack_alerts`` posts to."""
+    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack.webhook_url))
+    return slack
+
+
+def stored(*holes: tuple[int, int], begins: int = -700) -> set[int]:
+    """Return hours before the running one, but for some holes."""
+    return {hour for hour in range(begins, 0) if not any(start <= hour < end for start, end in holes)}
+
+
+def report_on(
+    dsn: str, questdb: QuestDBHook, *, tier: str = "ALL", run: str = "run_1", at: int = NOW
+) -> Report:
+    """Make a report on hourly candles and keep it."""
+    with connect(dsn) as connection:
+        made = make_report(
+            connection, questdb, ReportRequest(tier, [60], digest=False), now_s=at, clock="exchange"
+        )
+        made.keep(connection, RunKey(RUN.dag_id, run))
+    return made
+
+
+def gap(dsn: str, series: Series, start: int, end: int, status: str = "DETECTED", **more: Any) -> None:
+    """Put a gap record into the ledger; buckets and times are counted in hours before the running one."""
+    reason = (
+        {"unfillable_reason": "past_edge", "required_csv_file": "x.csv"} if status == "UNFILLABLE" else {}
+    )
+    values = {
+        "ticker": series.ticker,
+        "interval_minutes": series.interval_minutes,
+        "gap_start": start,
+        "gap_end": end,
+        "missing_candles": end - start,
+        "is_api_fillable": True,
+        "overflow_candles": 0,
+        "candles_from_today": more.pop("from_today", -start),
+        "status": status,
+        "detected_at": 0,
+        "expires_at": 0,
+        **reason,
+        **more,
+    }
+    times = {"gap_start", "gap_end", "detected_at", "expires_at", "filled_at"}
+    marks = ", ".join(f"to_timestamp(%({name})s)" if name in times else f"%({name})s" for name in values)
+    with connect(dsn) as connection:
+        connection.execute(
+            f"INSERT INTO gap_records ({', '.join(values)}) VALUES ({marks})",  # noqa: S608
+            {name: FLOOR + v * HOUR if name in times else v for name, v in values.items()},
+        )
+
+
+def test_the_old_keys_tell_the_gap_records_and_the_new_ones_the_candles(
+    ledger_uri: str, questdb: QuestDBHook
+) -> None:
+    spoil(
+        ledger_uri,
+        questdb,
+        History([Damaged(TIER1, -700, stored((-50, -40))), Damaged(TIER2, -900, stored(begins=-900))], {}),
+    )
+    gap(ledger_uri, TIER2, -800, -795, "UNFILLABLE")
+    gap(ledger_uri, TIER2, -100, -99, "FAILED")
+
+    result = report_on(ledger_uri, questdb).result()
+
+    assert (result["total_assets"], result["assets_with_gaps"], result["completeness_pct"]) == (3, 1, 66.6666)
+    hourly = result["intervals"]["60"]
+    assert (hourly["fillable_gaps"], hourly["unfillable_gaps"], hourly["total_gaps"]) == (1, 1, 2)
+    of_series = {line["ticker"]: line for line in result["series"]}
+    assert (of_series["AAAUSD"]["missing"], of_series["AAAUSD"]["open_gaps"]) == (10, 0)
+    assert (of_series["BBBUSD"]["missing"], of_series["BBBUSD"]["open_gaps"]) == (0, 2)
+    assert of_series["AAAUSD"]["oldest_open_gap"] == "2026-11-21T10:00:00"
+    assert hourly["missing"] == sum(line["missing"] for line in result["series"])
+    assert (result["cross_check"], result["series_omitted"]) == (None, 0)
+    assert result["warnings"] == ["never loaded: CCCUSD 60"]
+
+
+def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb: QuestDBHook) -> None:
+    spoil(
+        ledger_uri,
+        questdb,
+        History([Damaged(TIER1, -700, stored()), Damaged(TIER2, -700, stored((-500, -100)))], {"CCCUSD": 5}),
+    )
+
+    lines = as_text(report_on(ledger_uri, questdb)).splitlines()
+
+    assert lines[0].startswith("ALL at 2026-11-23T12:34:56 UTC: 100.0 % of 3 assets without an open gap")
+    rows = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
+    assert rows == ["BBBUSD 60", "AAAUSD 60", "CCCUSD 60", "all 60"]
+    assert lines[-1] == "pairs that have left the exchange, counted up to then: CCCUSD"
+
+
+def test_a_run_that_starts_again_replaces_its_report(ledger_uri: str, questdb: QuestDBHook) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored((-50, -40)))], {}))
+    report_on(ledger_uri, questdb)
+    spoiled = Damaged(TIER1, -700, stored((-50, -49)))
+    with connect(ledger_uri) as connection:
+        questdb.write_batch("ohlcv", INSERT, [candle(TIER1, spoiled.open_s(n)) for n in range(-49, -40)])
+
+        report_on(ledger_uri, questdb)
+        report_on(ledger_uri, questdb, run="run_2")
+
+        kept = connection.execute(
+            "SELECT run_id, missing, expected FROM completeness_reports"
+            " JOIN completeness_lines USING (report_id) WHERE ticker = 'AAAUSD' ORDER BY report_id"
+        ).fetchall()
+    assert [(row["run_id"], row["missing"]) for row in kept] == [("run_1", 1), ("run_2", 1)]
+    assert kept[0]["expected"] == kept[1]["expected"] == 700
+
+
+def test_gap_times_count_from_when_a_gap_could_be_seen_and_from_when_it_was(
+    ledger_uri: str, questdb: QuestDBHook
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, set()), Damaged(TIER2, -700, set())], {}))
+    with connect(ledger_uri) as connection:
+        connection.execute(
+            "UPDATE assets SET added_at = to_timestamp(%s) WHERE ticker = 'AAAUSD'", (FLOOR - 5000 * HOUR,)
+        )
+        connection.execute(
+            "UPDATE assets SET added_at = to_timestamp(%s) WHERE ticker = 'BBBUSD'", (FLOOR - 30 * HOUR,)
+        )
+    # Its first bucket closed at -99; seen at -89, filled at -85.
+    gap(
+        ledger_uri,
+        TIER1,
+        -100,
+        -90,
+        "FILLED",
+        detected_at=-89,
+        from_today=11,
+        filled_at=-85,
+        filled_from="ohlc",
+    )
+    # The same hole seen at once, trimmed since: its first start was -70.
+    gap(ledger_uri, TIER1, -61, -60, detected_at=-60, from_today=10)
+    # Long before the asset was in the catalogue, which was at -30; seen at -28.
+    gap(ledger_uri, TIER2, -600, -500, detected_at=-28, from_today=572)
+    # Older than 30 days: neither detected nor filled lately.
+    gap(ledger_uri, TIER2, -1000, -990, "FILLED", detected_at=-900, filled_at=-890, filled_from="ohlc")
+
+    with connect(ledger_uri) as connection:
+        found = read_gap_times(connection, ["AAAUSD", "BBBUSD"], [60], since_s=NOW - 30 * DAY_S)
+        nothing = read_gap_times(connection, ["CCCUSD"], [60], since_s=NOW - 30 * DAY_S)
+
+    # 10, 9 and 2 hours: the median, and 9/10 of the way from the second to the third.
+    assert (found.detected, found.filled) == (3, 1)
+    assert found.to_detect == pytest.approx([9 * HOUR, (9 + 0.9) * HOUR])
+    assert found.to_fill == pytest.approx([4 * HOUR, 4 * HOUR])
+    assert (nothing.detected, nothing.filled, nothing.to_detect, nothing.to_fill) == (0, 0, None, None)
+
+
+def test_restatements_of_thirty_days_are_told(ledger_uri: str, questdb: QuestDBHook) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored(), restated={-3, -4})], {}))
+    with connect(ledger_uri) as connection:
+        connection.execute(
+            "UPDATE candle_restatements SET first_seen_at = to_timestamp(%s - restatement_id * 3600),"
+            " applied_at = CASE restatement_id WHEN 1 THEN now() END",
+            (NOW,),
+        )
+
+    told = report_on(ledger_uri, questdb).result()["restatements"]
+
+    assert (told["candles"], told["applied"], len(told["newest"])) == (2, 1, 2)
+    assert [one["applied"] for one in told["newest"]] == [True, False]
+    assert {one["candle"] for one in told["newest"]} == {"2026-11-23T08:00:00", "2026-11-23T09:00:00"}
+
+
+def send(dsn: str, run: str = "run_1", *, at: int = NOW) -> str:
+    """Send the digest of a run."""
+    channel = slack_channel()
+    assert channel is not None
+    with connect(dsn) as connection:
+        return send_digest(
+            connection, channel, RunKey(RUN.dag_id, run), url="http://localhost:8080/dags/x/runs/y", now_s=at
+        )
+
+
+def test_a_digest_says_what_has_changed_and_goes_once(
+    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+) -> None:
+    spoil(
+        ledger_uri,
+        questdb,
+        History([Damaged(TIER1, -700, stored()), Damaged(TIER2, -700, stored((-90, -80)))], {"CCCUSD": 5}),
+    )
+    report_on(ledger_uri, questdb, at=NOW - DAY_S)
+    repaired = [candle(TIER2, FLOOR + hour * HOUR) for hour in range(-90, -80)]
+    questdb.write_batch("ohlcv", INSERT, repaired)
+    report_on(ledger_uri, questdb, run="run_2")
+
+    assert send(ledger_uri, "run_2") == "the digest was sent"
+    assert "not sent again" in send(ledger_uri, "run_2")
+
+    (message,) = webhook.messages()
+    assert "ALL: nothing is missing" in message["text"]
+    assert "Complete again, 1 series: BBBUSD 60" in message["text"]
+    assert "Since Sun 22 Nov 2026, 12:34 UTC" in message["text"]
+
+
+def test_the_first_digest_has_nothing_to_compare_with(
+    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored((-50, -40)))], {}))
+    report_on(ledger_uri, questdb, tier="TIER1")
+    send(ledger_uri)
+    assert "TIER1: 10 candles missing" in webhook.messages()[0]["text"]
+    assert "first report" in webhook.messages()[0]["text"]
+
+
+def test_a_refused_digest_is_sent_by_another_try(
+    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored())], {}))
+    report_on(ledger_uri, questdb)
+    webhook.fault("http", status=500)
+    with pytest.raises((SlackRefusedError, SlackAnswerLostError)):
+        send(ledger_uri)
+    webhook.reset()
+    webhook.fault("rate_limit", retry_after_s=1)
+    report_on(ledger_uri, questdb, run="run_2")
+    with pytest.raises(SlackRefusedError):
+        send(ledger_uri, "run_2")
+
+    assert send(ledger_uri, "run_2") == "the digest was sent"
+    assert len(webhook.messages()) == 1
+
+
+def test_a_digest_whose_answer_is_lost_may_have_arrived_and_is_not_sent_again(
+    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored())], {}))
+    report_on(ledger_uri, questdb)
+    webhook.fault("lost_answer")
+
+    with pytest.raises(SlackAnswerLostError, match="may have arrived and is not sent again"):
+        send(ledger_uri)
+
+    assert "not sent again" in send(ledger_uri)
+    assert len(webhook.messages()) == 1
+
+
+def test_a_run_without_a_report_has_no_digest(ledger_uri: str, webhook: SlackAdmin) -> None:
+    assert send(ledger_uri, "run_9") == "no digest: the run made no report"
+    assert webhook.messages() == []
