@@ -8,6 +8,7 @@ import pytest
 
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import HOUR_S
+from include.orchestration.completeness import COMPLETENESS
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.world import World
 
@@ -39,6 +40,20 @@ def catalogue(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OHLCV_ASSETS_FILE", str(file))
 
 
+def newest_event() -> dict[str, Any]:
+    """Return the extra of the newest event of the report's asset."""
+    from airflow.models.asset import AssetEvent, AssetModel  # noqa: PLC0415 (Airflow is slow to import)
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    with create_session() as session:
+        of_asset = select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        named = of_asset.where(AssetModel.name == COMPLETENESS.name).order_by(AssetEvent.id.desc())
+        event = session.scalars(named).first()
+        assert event is not None
+        return dict(event.extra)
+
+
 def test_a_report_counts_what_is_missing_and_keeps_it(dag_bag: DagBag, world: World) -> None:
     first, end = world.window(HOURLY)
     world.store(HOURLY, (first, end), without=[(first + 100 * HOUR_S, first + 110 * HOUR_S)])
@@ -57,6 +72,7 @@ def test_a_report_counts_what_is_missing_and_keeps_it(dag_bag: DagBag, world: Wo
     assert result["cross_check"]["days_mismatched"] == 0
     assert result["cross_check"]["days_compared"] == 27
     assert (result["clock"], result["errors"], result["warnings"]) == ("exchange", [], [])
+    assert newest_event() == {key: value for key, value in result.items() if key != "errors"}
 
     run_dag(dag_bag, "backfill_tier1_daily")
     state, _, again = run_dag(dag_bag, DAG_ID)

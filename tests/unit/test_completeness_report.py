@@ -144,7 +144,11 @@ of_series = st.dictionaries(
 )
 
 
-@given(now=of_series, before=of_series, url=st.one_of(st.none(), st.text(max_size=400)))
+@given(
+    now=of_series,
+    before=of_series,
+    url=st.one_of(st.none(), st.text(max_size=400), st.text(max_size=9).map("http://x/{}".format)),
+)
 def test_whatever_changes_a_digest_fits_and_escapes_every_value(
     now: dict[Series, KeptLine], before: dict[Series, KeptLine], url: str | None
 ) -> None:
@@ -155,6 +159,7 @@ def test_whatever_changes_a_digest_fits_and_escapes_every_value(
         body = block["text"]["text"] if "text" in block else block["elements"][0]["text"]
         assert 0 < len(body) <= (HEADER_CHARACTERS if block["type"] == "header" else SECTION_CHARACTERS)
         assert "<&" not in body
+        assert url is None or "|" not in url or url not in body
 
 
 @pytest.mark.parametrize(

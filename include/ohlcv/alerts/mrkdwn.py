@@ -20,6 +20,9 @@ TEXT_CHARACTERS: Final = 2_000
 """Most characters of the text beside the blocks. Slack takes more, Discord does not (API reference, "Execute
 Webhook", content)."""
 
+URL_CHARACTERS: Final = 300
+"""A longer address is left out: half an address leads nowhere."""
+
 CUT: Final = "…"
 
 # The ampersand first: it is part of what the others become.
@@ -53,6 +56,20 @@ def escaped(value: str) -> str:
     for character, entity in _ESCAPES:
         value = value.replace(character, entity)
     return value
+
+
+def address_of(url: str | None) -> str:
+    """Return an address for use in a link.
+
+    :param url: any text, or None
+    :return: escaped; empty when it is no address of the web, or would break the link, or is too long
+    """
+    if not url or not url.startswith(("https://", "http://")):
+        return ""
+    if not url.isprintable() or set(url) & set(" |<>"):
+        return ""
+    address = escaped(url)
+    return address if len(address) <= URL_CHARACTERS else ""
 
 
 def fitted(value: str, limit: int) -> str:

@@ -13,8 +13,8 @@ from include.ohlcv.alerts.mrkdwn import (
     SECTION_CHARACTERS,
     TEXT_CHARACTERS,
     Content,
+    address_of,
     context,
-    escaped,
     fitted,
     header,
     section,
@@ -31,8 +31,6 @@ MINUTE_S: Final = 60
 HEADLINE_CHARACTERS: Final = 400
 TRIED_CHARACTERS: Final = 200
 KEY_CHARACTERS: Final = 100
-URL_CHARACTERS: Final = 300
-"""A longer address is left out: half an address leads nowhere."""
 
 REPEAT: Final = "This may be a repeat: Slack did not confirm that the first one arrived."
 NOT_TOLD: Final = "You hear of it only now because no message could be delivered while it lasted."
@@ -175,10 +173,7 @@ def _assemble(
     as_of: str,
     is_over: bool,
 ) -> Content:
-    url = incident.trouble.url
-    address = escaped(url) if url and url.startswith(("https://", "http://")) and _is_plain(url) else ""
-    if len(address) > URL_CHARACTERS:
-        address = ""
+    address = address_of(incident.trouble.url)
 
     def subjects(limit: int) -> str:
         if not is_over:
@@ -194,7 +189,3 @@ def _assemble(
     room = TEXT_CHARACTERS - sum(len(line) + 1 for line in (*begin, *end))
     lines = [*begin, subjects(room), *end]
     return Content("\n".join(line for line in lines if line), blocks)
-
-
-def _is_plain(url: str) -> bool:
-    return url.isprintable() and not set(url) & set(" |<>")

@@ -15,6 +15,7 @@ from include.ohlcv.alerts.mrkdwn import (
     SECTION_CHARACTERS,
     TEXT_CHARACTERS,
     Content,
+    address_of,
     context,
     escaped,
     fitted,
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 
 LINE_CHARACTERS: Final = 300
 """Of one change with the series it names: all lines together fit in a message."""
-URL_CHARACTERS: Final = 300
-"""A longer address is left out: half an address leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def compose(
     else:
         changes = _told(compare(old_lines, lines))
         told = [f"Since {moment(before.reported_s)}:" if changes else _unchanged(before), *changes]
-    address = escaped(url) if url and len(escaped(url)) <= URL_CHARACTERS else ""
+    address = address_of(url)
     small = f"completeness report · {moment(report.reported_s)}"
     sections = [state, told, [f"<{address}|Open the run in Airflow>"] if address else []]
     blocks = [section(fitted_lines(part, SECTION_CHARACTERS)) for part in sections if part]
