@@ -83,6 +83,18 @@ def naming_problems(runs: Sequence[RunReport], expected_skipped: Collection[Seri
     return problems
 
 
+def rebuild_problems(run: RunReport) -> list[str]:
+    """Judge the run that rebuilds from trades: it filled something, and made no call beyond its plan."""
+    result = run.result
+    problems = []
+    made, planned = result["trade_calls"], result["trade_calls_planned"]
+    if made > planned:
+        problems.append(f"{run.dag_id} made {made} calls for trades, planned {planned}")
+    if not result["gaps_filled"]:
+        problems.append(f"{run.dag_id} filled no gap from trades")
+    return problems
+
+
 def truth_problems(truth: Truth) -> list[str]:
     """Judge the comparison with the exchange: something was compared, and nothing differs."""
     problems = [f"mismatch: {example}" for example in truth.examples]

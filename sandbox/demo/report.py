@@ -76,7 +76,8 @@ class Report:
     :ivar runs: in the order in which they ran
     :ivar gaps_before: number of gaps by class, before
     :ivar gaps_after: number of gaps by class, after
-    :ivar truth: figures of the comparison with the exchange
+    :ivar truth: figures of the comparison with the exchange inside the API window
+    :ivar truth_of_history: the same over the whole history, after the rebuild from trades
     :ivar watch_runs: runs after that, in the order in which they ended
     :ivar slack: what the Slack stand-in got: at, kind, text
     :ivar remarks: what a reader should know, but is no fault
@@ -87,6 +88,7 @@ class Report:
     gaps_before: dict[str, int] = field(default_factory=dict)
     gaps_after: dict[str, int] = field(default_factory=dict)
     truth: dict[str, int] = field(default_factory=dict)
+    truth_of_history: dict[str, int] = field(default_factory=dict)
     watch_runs: list[WatchRun] = field(default_factory=list)
     slack: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -128,10 +130,12 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
     for run in report.runs:
         console.print(f"{run.dag_id} {run.run_id} returned", dict(run.result))
 
-    truth = Table(title="Every closed bucket in the API window against the exchange's own candles")
+    truth = Table(title="Every closed bucket against the exchange's own candles", title_justify="left")
+    truth.add_column("")
     for name in report.truth:
         truth.add_column(name.replace("_", " "), justify="right")
-    truth.add_row(*(str(value) for value in report.truth.values()))
+    truth.add_row("in the API window", *map(str, report.truth.values()))
+    truth.add_row("in the whole history", *map(str, report.truth_of_history.values()))
     console.print(truth)
     _show_watch(report, console)
     for remark in report.remarks:

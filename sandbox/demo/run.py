@@ -14,9 +14,10 @@ from sandbox.airflow_api import AirflowApi
 from sandbox.demo import checks
 from sandbox.demo.candles import Series, fetch_truth, read_stored, transactions
 from sandbox.demo.census import SeriesFacts, count_gaps
-from sandbox.demo.dag_ids import ALL_DAGS, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
+from sandbox.demo.dag_ids import ALL_DAGS, CLEANUP_DAG, REPORT_DAG, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
 from sandbox.demo.preload import DAY_S, Preloaded, history_start_s, preload
 from sandbox.demo.report import Report, RunReport, show
+from sandbox.demo.screenshots import take
 from sandbox.demo.truth import LedgerView, compare, ledger_digest, read_ledger
 from sandbox.demo.watch import Watch
 from sandbox.exchange_client import ExchangeAdmin
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
 LOOKBACK_S = 7 * DAY_S
 PROGRESS_S = 5.0
+OHLC_ONLY = {"repair_from": ["ohlc"]}
+BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gaps_per_asset": 0}
+"""So many calls rebuild a part of what is missing; a later run goes on where this one stopped."""
 
 
 class Demo:
@@ -80,8 +84,12 @@ class Demo:
         with api.paused(VALIDATE_DAG):
             self.repair(api)
             self.judge()
+            self.go_beyond(api)
             watch.repair_by_hand()
         watch.show()
+        watch.run("figures of every series", REPORT_DAG, {})
+        watch.run("old gap records", CLEANUP_DAG, {})
+        self.photograph()
         self.report.watch_runs = watch.runs
         self.report.slack = [message.as_json() for message in watch.messages()]
         self.report.problems += watch.problems
@@ -102,9 +110,9 @@ class Demo:
 
         :param api: Airflow
         """
-        first = [self._run(api, TIER1_DAG), self._run(api, TIER2_DAG)]
+        first = [self._run(api, TIER1_DAG, OHLC_ONLY), self._run(api, TIER2_DAG, OHLC_ONLY)]
         before = self._digests()
-        repeated = self._run(api, TIER1_DAG)
+        repeated = self._run(api, TIER1_DAG, OHLC_ONLY)
         after = self._digests()
         problems = self.report.problems
         for run in self.report.runs:
@@ -116,23 +124,51 @@ class Demo:
         problems += checks.rate_problems(self.exchange.calls(), min_interval_s=MIN_INTERVAL_S)
 
     def judge(self) -> None:
-        """Compare the stores with the exchange's own candles, and count the gaps that are left."""
+        """Compare what is in the API window with the exchange's own candles."""
+        ledger, facts = self._look()
+        truth = compare((facts[series] for series in ledger.processed), ledger.unfillable)
+        self.report.truth = truth.figures()
+        self.report.problems += checks.truth_problems(truth)
+
+    def go_beyond(self, api: AirflowApi) -> None:
+        """Rebuild from trades what the API no longer serves; compare the whole history, count what is left.
+
+        :param api: Airflow
+        """
+        run = self._run(api, TIER1_DAG, BEYOND_THE_EDGE)
+        self.report.problems += [*checks.run_problems(run), *checks.rebuild_problems(run)]
+        ledger, facts = self._look()
+        self.report.gaps_after = count_gaps(facts.values())
+        truth = compare(
+            (facts[series] for series in ledger.processed), ledger.unfillable, starts=ledger.starts
+        )
+        self.report.truth_of_history = truth.figures()
+        self.report.problems += checks.truth_problems(truth)
+
+    def photograph(self) -> None:
+        """Keep pictures of the pages, where a browser is installed."""
+        folder = sandbox_directory()
+        files = {name: folder / f"{name}.png" for name in ("coverage", "gaps")}
+        password = self.stack.home.secrets().passwords["admin"]
+        if reason := take(self.stack.airflow_url, "admin", password, files):
+            self.report.remarks.append(reason)
+        else:
+            self.console.print(f"Screenshots: {', '.join(map(str, files.values()))}", soft_wrap=True)
+
+    def _look(self) -> tuple[LedgerView, dict[Series, SeriesFacts]]:
+        """Return what the ledger says, and all that is known of each series."""
         ledger = read_ledger(self.stack.ledger_uri)
         end_s = max([self._preload_s, *ledger.processed.values()])
         wanted = {series: (start_s, end_s) for series, start_s in self._history_starts().items()}
         with start_questdb(self.stack.questdb_directory).connect() as connection:
             stored = read_stored(connection, self.scope)
-        facts = self._facts(ledger, fetch_truth(self.exchange, wanted), stored)
-        self.report.gaps_after = count_gaps(facts.values())
-        truth = compare((facts[series] for series in ledger.processed), ledger.unfillable)
-        self.report.truth = truth.figures()
-        self.report.problems += checks.truth_problems(truth)
+        return ledger, self._facts(ledger, fetch_truth(self.exchange, wanted), stored)
 
     def _preload(self) -> None:
         questdb = start_questdb(self.stack.questdb_directory)
         done = preload(self.exchange, questdb, list(self.catalogue))
         self.preloaded = done
-        facts = self._facts(LedgerView({}, {}, {}), done.truth, done.stored)
+        facts = self._facts(LedgerView(), done.truth, done.stored)
         self.report.gaps_before = count_gaps(facts.values())
         self.expected_skipped = {
             series
@@ -173,7 +209,7 @@ class Demo:
         tickers = list(self.catalogue)
         return {series: history_start_s(series, self._preload_s, tickers) for series in self.scope}
 
-    def _run(self, api: AirflowApi, dag_id: str) -> RunReport:
+    def _run(self, api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> RunReport:
         seen = max((call["n"] for call in self.exchange.calls()), default=0)
         last_told = time.monotonic()
 
@@ -188,7 +224,7 @@ class Demo:
                 self.console.print(f"  {dag_id}: {run.state}, {done} of {len(fills)} assets, {calls} calls")
 
         self.console.print(f"Triggered {dag_id}.")
-        run_id = api.trigger(dag_id)
+        run_id = api.trigger(dag_id, conf)
         run = api.wait_for_run(dag_id, run_id, watch=watch)
         calls = self.exchange.calls(after=seen)
         told = RunReport(

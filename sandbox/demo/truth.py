@@ -25,12 +25,14 @@ class LedgerView:
 
     :ivar processed: exchange time of the newest run that processed a series, epoch seconds, by series
     :ivar proven: proven empty ranges, ascending, by series
-    :ivar unfillable: ranges given up, by series
+    :ivar unfillable: ranges that wait for another source, by series
+    :ivar starts: first open time expected, epoch seconds, by series
     """
 
-    processed: dict[Series, int]
-    proven: Ranges
-    unfillable: Ranges
+    processed: dict[Series, int] = field(default_factory=dict)
+    proven: Ranges = field(default_factory=dict)
+    unfillable: Ranges = field(default_factory=dict)
+    starts: dict[Series, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -38,7 +40,8 @@ class Truth:
     """Outcome of the comparison, in buckets except for ``series``.
 
     :ivar series: series compared
-    :ivar buckets: closed buckets in the API window since the pair's first trade; the sum of the others
+    :ivar buckets: closed buckets since the pair's first trade, in the API window or in the whole history; the
+        sum of the others
     :ivar stored: stored, and equal to the exchange's candle in every value
     :ivar proven_empty: without trades at the exchange, and proven so
     :ivar unfillable: missing, and marked so
@@ -83,7 +86,13 @@ def read_ledger(uri: str) -> LedgerView:
             " extract(epoch FROM gap_end)::bigint FROM gap_records"
             " WHERE status = 'UNFILLABLE' ORDER BY gap_start",
         )
-    return LedgerView(processed, proven, unfillable)
+        starts = {
+            Series(ticker, interval): start_s
+            for ticker, interval, start_s in connection.execute(
+                "SELECT ticker, interval_minutes, extract(epoch FROM start_ts)::bigint FROM series"
+            )
+        }
+    return LedgerView(processed, proven, unfillable, starts)
 
 
 def ledger_digest(uri: str) -> dict[str, str]:
@@ -107,11 +116,17 @@ def ledger_digest(uri: str) -> dict[str, str]:
         }
 
 
-def compare(all_facts: Iterable[SeriesFacts], unfillable: Mapping[Series, list[tuple[int, int]]]) -> Truth:
-    """Compare every closed bucket in the API window with the truth.
+def compare(
+    all_facts: Iterable[SeriesFacts],
+    unfillable: Mapping[Series, list[tuple[int, int]]],
+    *,
+    starts: Mapping[Series, int] | None = None,
+) -> Truth:
+    """Compare closed buckets with the truth.
 
     :param all_facts: the series that were processed, each at the exchange time of its newest run
     :param unfillable: ranges that the ledger has given up, by series
+    :param starts: where to begin by series, epoch seconds; None = at the edge of the API window
     """
     truth = Truth()
     for facts in all_facts:
@@ -121,7 +136,8 @@ def compare(all_facts: Iterable[SeriesFacts], unfillable: Mapping[Series, list[t
             for start_s, end_s in unfillable.get(facts.series, [])
             for ts in range(start_s, end_s, facts.series.step_s)
         }
-        for ts in range(max(facts.edge_s, facts.first_s), facts.end_s, facts.series.step_s):
+        start_s = facts.edge_s if starts is None else starts[facts.series]
+        for ts in range(max(start_s, facts.first_s), facts.end_s, facts.series.step_s):
             truth.buckets += 1
             kind = _judge(facts, ts, is_given_up=ts in given_up)
             if kind == "mismatches" and len(truth.examples) < EXAMPLES:

@@ -52,7 +52,7 @@ class Watch:
 
     def repair_by_hand(self) -> None:
         """Repair a series that is older than the lookback as an operator does, so that one is left."""
-        self._run("repaired by hand", TIER2_DAG, {"tickers": [LATE_TOO], "lookback_days": 0})
+        self.run("repaired by hand", TIER2_DAG, {"tickers": [LATE_TOO], "lookback_days": 0})
 
     def show(self) -> None:
         """Show a ticker that goes stale, an exchange in maintenance, and a missed deadline."""
@@ -66,7 +66,7 @@ class Watch:
 
     def go_stale(self) -> None:
         """Let the check find the stale ticker, tell of it, and have it repaired by a run of its own."""
-        self._run(f"{LATE_TICKER} is stale", VALIDATE_DAG, {})
+        self.run(f"{LATE_TICKER} is stale", VALIDATE_DAG, {})
         # Not the result of this run: the hourly one may have come first, and the repair with it.
         self._await_message(STALE, "opened", LATE_TICKER)
         self._await(f"a run of {TIER1_DAG} that the check starts", self._catch_ups)
@@ -105,11 +105,18 @@ class Watch:
 
     def _check(self, scene: str) -> None:
         """Run the hourly check now; it must find every ticker fresh."""
-        result = self._run(scene, VALIDATE_DAG, {}).result
+        result = self.run(scene, VALIDATE_DAG, {}).result
         if missing := [one["ticker"] for one in result["assets_missing_data"]]:
             self.problems.append(f"{VALIDATE_DAG} ({scene}) misses candles of {', '.join(missing)}")
 
-    def _run(self, scene: str, dag_id: str, conf: Mapping[str, Any]) -> WatchRun:
+    def run(self, scene: str, dag_id: str, conf: Mapping[str, Any]) -> WatchRun:
+        """Run a DAG and wait for its end; note a problem if it fails.
+
+        :param scene: what it is to show
+        :param dag_id: which DAG
+        :param conf: params
+        :return: the run
+        """
         return self._finish(scene, dag_id, self._trigger(dag_id, conf))
 
     def _trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
