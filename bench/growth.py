@@ -1,0 +1,198 @@
+"""What a year of candles and of daily runs leaves behind; ``docs/GROWTH.md`` multiplies these figures.
+
+* ``candle on disk, against its values``: a year of hourly and daily candles in the candle store, in months
+  that are complete. The values of a candle take 76 bytes: a time, three symbols, six numbers, a count.
+* ``ledger, against candles``: what a day of runs adds to the ledger, against what its candles add to the
+  candle store. The runs are real, on the simulated exchange: each day all candles of the day before are
+  missing, are found, fetched, read back and recorded, and a completeness report is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from bench.tools.invented import invent_candles
+from bench.tools.ratios import Ratio
+from include.ohlcv.backfill import fill_item, plan_run
+from include.ohlcv.catalogue import CatalogueEntry
+from include.ohlcv.completeness.report import make_report
+from include.ohlcv.exchange import open_run
+from include.ohlcv.intervals import DAY_S
+from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
+from include.ohlcv.ledger.session import RunKey, connect
+from include.ohlcv.params import BackfillRequest, ReportRequest, backfill_schemas
+from include.ohlcv.scan import Scanner
+from include.ohlcv.schedules import BACKFILL_TIER1, COMPLETENESS
+from include.ohlcv.survey import carry_out
+from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.rate_limit import CallSlot
+from sandbox.exchange_client import ExchangeAdmin
+from sandbox.processes import start_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.tools.services import Services
+    from kraken_hooks.questdb import QuestDBHook
+
+CANDLE_BYTES: Final = 76
+MAX_OVERHEAD: Final = 1.25
+"""Target for a candle on disk: indexes, padding and the last page of each column may add a quarter."""
+YEAR: Final = (1_735_689_600, 1_767_225_600)
+"""2025, on the grid of both intervals."""
+PAIRS: Final = 80
+TICKERS: Final = ("XBTUSD", "ETHUSD", "SOLUSD", "XRPUSD", "ADAUSD")
+INTERVALS: Final = [60, 1440]
+FIRST_RUN: Final = "2026-09-01T02:00:00Z"
+WARM_UP_DAYS: Final = 3
+DAYS: Final = 30
+TABLES: Final = (
+    "gap_records",
+    "gap_outcomes",
+    "proven_empty",
+    "backfill_runs",
+    "completeness_reports",
+    "completeness_lines",
+)
+
+
+def run(services: Services) -> list[Ratio]:
+    """Measure both.
+
+    :param services: candle store and ledgers
+    :return: a ratio each
+    """
+    candles = candle_growth(services)
+    return [candles, ledger_growth(services, bytes_per_candle=float(candles.details["bytes_per_candle"]))]
+
+
+def candle_growth(services: Services) -> Ratio:
+    """Return what a stored candle takes on disk.
+
+    :param services: candle store
+    :return: bytes on disk by bytes of values
+    """
+    hook = services.empty_candle_store()
+    for interval in INTERVALS:
+        invent_candles(services.questdb, hook, pairs=PAIRS, interval_minutes=interval, covered=YEAR)
+    # The newest month is open for writing, with room to spare.
+    ((rows, disk_bytes),) = hook.query(
+        "SELECT sum(numRows), sum(diskSize) FROM table_partitions('ohlcv') WHERE active = false"
+    )
+    each = disk_bytes / rows
+    return Ratio(
+        "candle on disk, against its values",
+        each / CANDLE_BYTES,
+        MAX_OVERHEAD,
+        details={"bytes_per_candle": each, "rows": rows},
+    )
+
+
+def ledger_growth(services: Services, *, bytes_per_candle: float) -> Ratio:
+    """Return what a day of runs adds to the ledger.
+
+    :param services: both stores
+    :param bytes_per_candle: in the candle store
+    :return: bytes a day in the ledger by bytes a day of candles; rows by table, a series and a day
+    """
+    dsn, questdb = services.new_ledger(), services.empty_candle_store()
+    with connect(dsn) as connection:
+        entries = [
+            CatalogueEntry(ticker=ticker, base=ticker[:-3], quote=ticker[-3:], tier="TIER1")
+            for ticker in TICKERS
+        ]
+        sync_catalogue(connection, entries)
+    with simulated_exchange(services) as exchange:
+        for day in range(WARM_UP_DAYS):
+            one_day(dsn, questdb, day)
+            exchange.advance(DAY_S)
+        before, rows_before = sizes(dsn)
+        exchange.clear_calls()
+        for day in range(WARM_UP_DAYS, WARM_UP_DAYS + DAYS):
+            services.say(f"day {day - WARM_UP_DAYS + 1} of {DAYS} …")
+            one_day(dsn, questdb, day)
+            exchange.advance(DAY_S)
+        calls = len(exchange.calls("OHLC"))
+    after, rows_after = sizes(dsn)
+    series_days = len(TICKERS) * len(INTERVALS) * DAYS
+    ledger_bytes = sum(after[table] - before[table] for table in TABLES) / series_days
+    candles = sum(DAY_S // (60 * interval) for interval in INTERVALS) / len(INTERVALS)
+    return Ratio(
+        "ledger, against candles",
+        ledger_bytes / (candles * bytes_per_candle),
+        details={
+            "ledger_bytes_per_series_day": ledger_bytes,
+            "ohlc_calls_per_series_day": calls / series_days,
+            **{table: (rows_after[table] - rows_before[table]) / series_days for table in TABLES},
+            **{f"{table}_bytes": (after[table] - before[table]) / series_days for table in TABLES},
+        },
+    )
+
+
+def one_day(dsn: str, questdb: QuestDBHook, day: int) -> None:
+    """Run the backfill and the report of one day.
+
+    :param dsn: the ledger
+    :param questdb: hook of the candle store
+    :param day: number, for the runs' ids
+    """
+    schemas = backfill_schemas(BACKFILL_TIER1.backfill) if BACKFILL_TIER1.backfill else {}
+    request = BackfillRequest.from_params({name: schema["default"] for name, schema in schemas.items()})
+    key = RunKey(BACKFILL_TIER1.dag_id, f"scheduled__{day}")
+    kraken = KrakenHook("kraken_default", slot=CallSlot(dsn, min_interval_s=0.001, clock_margin_s=0.0))
+    with connect(dsn) as connection:
+        now_s = open_run(connection, kraken, key, request)
+        assets = read_assets(connection, tickers=None, tier=request.tier)
+        scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
+        carry_out(connection, questdb, key, request, assets, scanner, now_s=now_s)
+        for item in plan_run(connection, kraken, questdb, key, request):
+            fill_item(connection, kraken, questdb, key, item)
+        report = make_report(
+            connection,
+            questdb,
+            ReportRequest("TIER1", INTERVALS, digest=False),
+            now_s=now_s,
+            clock="exchange",
+        )
+        report.keep(connection, RunKey(COMPLETENESS.dag_id, f"scheduled__{day}"))
+
+
+def sizes(dsn: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Return bytes with indexes, and rows, of each table that grows.
+
+    :param dsn: the ledger
+    """
+    found, rows = {}, {}
+    with connect(dsn) as connection:
+        connection.commit()
+        for table in TABLES:
+            row = connection.execute(
+                f"SELECT pg_total_relation_size('{table}') AS bytes, count(*) AS rows FROM {table}"  # noqa: S608 (constants)
+            ).fetchone()
+            assert row is not None  # noqa: S101 (a count has a row)
+            found[table], rows[table] = int(row["bytes"]), int(row["rows"])
+    return found, rows
+
+
+@contextmanager
+def simulated_exchange(services: Services) -> Iterator[ExchangeAdmin]:
+    """Give an exchange whose clock stands at the first run.
+
+    :param services: where its log goes
+    """
+    arguments = ["--clock", FIRST_RUN, "--freeze", "--no-rate-limit"]
+    process = start_process(
+        "exchange",
+        [sys.executable, "-m", "sandbox.exchange", *arguments],
+        log_file=services.directory / "exchange.log",
+    )
+    try:
+        url = process.wait_for_line(r"exchange listening on (http://\S+)")[1]
+        os.environ["AIRFLOW_CONN_KRAKEN_DEFAULT"] = json.dumps({"conn_type": "kraken", "host": url})
+        yield ExchangeAdmin(url)
+    finally:
+        process.stop()
