@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -28,6 +30,9 @@ from tests.deploy.compose import (
     project,
     references,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ASTRO_SERVICES = {"postgres", "db-migration", "scheduler", "dag-processor", "api-server", "triggerer"}
 LONG_RUNNING = {"scheduler", "dag-processor", "api-server", "triggerer", "worker"}
@@ -232,6 +237,44 @@ def test_plain_compose_refuses_to_start_without_a_secret(secret: str) -> None:
     del environment[secret]
     with pytest.raises(MissingValueError, match=secret):
         load(BASE, environment)
+
+
+def redis_command(services: dict[str, Any], folder: Path) -> list[str]:
+    """Return the command of service redis, with another folder and a port for the test."""
+    program, option, script = services["redis"]["command"]
+    settings = f"dir {folder}\nport 0\nunixsocket {folder / 'redis.sock'}\n"
+    return [program, option, script.replace("dir /data\n", settings)]
+
+
+@pytest.mark.development
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not there")
+def test_redis_lets_nobody_in_without_the_password(services: dict[str, Any], tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "REDIS_PASSWORD": "of-the-test"}
+    with subprocess.Popen(  # noqa: S603 (the compose file's own command)
+        redis_command(services, tmp_path), env=environment, stdout=subprocess.PIPE, text=True
+    ) as redis:
+        assert redis.stdout is not None
+        assert any("Ready to accept connections" in line or ".sock" in line for line in redis.stdout)
+        ask = ["redis-cli", "-s", str(tmp_path / "redis.sock"), "ping"]
+        answers = [
+            subprocess.run(ask, env=given, capture_output=True, text=True, check=False).stdout  # noqa: S603
+            for given in ({"PATH": os.environ["PATH"]}, {**environment, "REDISCLI_AUTH": "of-the-test"})
+        ]
+        redis.terminate()
+    assert "NOAUTH" in answers[0]
+    assert answers[1] == "PONG\n"
+
+
+def test_redis_without_a_password_ends_and_says_so(services: dict[str, Any], tmp_path: Path) -> None:
+    done = subprocess.run(  # noqa: S603 (the compose file's own command)
+        redis_command(services, tmp_path),
+        env={"PATH": os.environ["PATH"], "REDIS_PASSWORD": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "REDIS_PASSWORD is not set in .env\n"
 
 
 def test_every_secret_comes_from_the_environment_file(services: dict[str, Any]) -> None:
