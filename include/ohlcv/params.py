@@ -44,7 +44,7 @@ TICKERS: Final[Schema] = {
 }
 
 
-SOURCES: Final = ("ohlc", "trades")
+SOURCES: Final = ("ohlc", "archive", "trades")
 """What gaps can be repaired from."""
 
 DAY_SCHEMA: Final[Schema] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
@@ -64,7 +64,8 @@ REPAIR_FROM: Final[Schema] = {
     "uniqueItems": True,
     "default": ["ohlc", "trades"],
     "title": "Repair from",
-    "description": "Sources in order. ohlc: the newest 720 candles; trades: everything older, call by call.",
+    "description": "ohlc: the newest 720 candles; archive: published quarters, of which only the members that"
+    " help are fetched; trades: everything older that is left, call by call.",
     "examples": list(SOURCES),
 }
 REPAIR_RANGE: Final[Schema] = {

@@ -60,18 +60,24 @@ def make_plan(
     return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
 
 
-def work_items(series: Sequence[Series], rebuilt: Sequence[str] = ()) -> list[dict[str, Any]]:
+def work_items(
+    series: Sequence[Series],
+    rebuilt: Sequence[str] = (),
+    files: Mapping[str, Sequence[dict[str, Any]]] | None = None,
+) -> list[dict[str, Any]]:
     """Return the plan as the list that the fill task is mapped over: an item an asset.
 
     :param series: series to ask, those of an asset together
     :param rebuilt: tickers with ranges to be rebuilt from trades
+    :param files: members of published quarters to be fetched, by ticker
     :return: at most :data:`MAX_ITEMS` items ``{"label", "series": [[ticker, interval], ...], "trades":
-        [ticker, ...]}``; with more assets than that, neighbours share an item
+        [ticker, ...], "files": [...]}``; with more assets than that, neighbours share an item
     """
     by_ticker: dict[str, list[Series]] = {}
     for one in series:
         by_ticker.setdefault(one.ticker, []).append(one)
-    tickers = list(dict.fromkeys([*by_ticker, *rebuilt]))
+    files = files or {}
+    tickers = list(dict.fromkeys([*by_ticker, *files, *rebuilt]))
     walked = set(rebuilt)
     per_item = -(-len(tickers) // MAX_ITEMS)
     return [
@@ -79,6 +85,7 @@ def work_items(series: Sequence[Series], rebuilt: Sequence[str] = ()) -> list[di
             "label": tickers[first] + (f" +{len(together) - 1}" if len(together) > 1 else ""),
             "series": [list(one) for ticker in together for one in by_ticker.get(ticker, [])],
             "trades": [ticker for ticker in together if ticker in walked],
+            "files": [file for ticker in together for file in files.get(ticker, [])],
         }
         for first in range(0, len(tickers), per_item or 1)
         for together in [tickers[first : first + per_item]]

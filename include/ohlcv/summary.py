@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.ohlcv.attempts import close_stranded
 from include.ohlcv.gaps import Outcome
+from include.ohlcv.ledger.archive_rows import read_results
 from include.ohlcv.ledger.run_rows import count_outcomes, count_standing, read_failures, read_run
 from include.ohlcv.ledger.trade_rows import read_errands
 from include.ohlcv.times import iso
@@ -40,6 +41,7 @@ def empty_summary(
         "errors": list(errors),
         "gaps_deferred": 0,
         "gaps_standing": 0,
+        "files_ingested": 0,
         "candles_restated": 0,
         "series_skipped": [],
         "pairs_gone": [],
@@ -72,6 +74,8 @@ def summarise(
         return summary
     close_stranded(connection, run, now_s=recorded.now_s)
     outcomes = count_outcomes(connection, run)
+    files = read_results(connection, run).values()
+    lost = [f"{one['file']}: {one['error']}" for one in files if "error" in one]
     remarks = recorded.remarks
     return summary | {
         "assets_processed": recorded.assets_processed,
@@ -83,7 +87,8 @@ def summarise(
         "gaps_standing": count_standing(connection, run, recorded.series_processed),
         "total_candles_filled": sum(candles for _, candles in outcomes.values()),
         "candles_restated": recorded.candles_restated,
-        "errors": [*errors, *remarks.get("errors", []), *read_failures(connection, run)],
+        "errors": [*errors, *remarks.get("errors", []), *read_failures(connection, run), *lost],
+        "files_ingested": sum(one["status"] == "ingested" for one in files),
         "series_skipped": remarks.get("series_skipped", []),
         "pairs_gone": remarks.get("pairs_gone", []),
         "warnings": remarks.get("warnings", []),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,14 +10,14 @@ from airflow.sdk import DAG, chain, dag, get_current_context, task
 
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import empty_summary, find_files, ingest_item, open_ingest, summarise
-from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.names import ARCHIVE_FOLDER_ENV, ARCHIVE_WORK_FOLDER_ENV, KRAKEN_POOL
-from include.orchestration.hooks import archive_server, kraken, ledger, questdb, run_key
+from include.ohlcv.names import KRAKEN_POOL
+from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, TAG, as_params, watched
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
 if TYPE_CHECKING:
+    from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.ledger.session import RunKey
     from include.ohlcv.schedules import Manual
 
@@ -37,13 +34,7 @@ def _asked() -> tuple[RunKey, ArchiveRequest]:
 
 
 def _shelf(request: ArchiveRequest) -> Shelf:
-    folder, work_folder = os.environ.get(ARCHIVE_FOLDER_ENV), os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
-    return Shelf(
-        archive_folder=Path(folder) if folder else None,
-        work_folder=Path(work_folder or Path(tempfile.gettempdir()) / "ohlcv-archive"),
-        server=archive_server(),
-        allow_full_download=request.allow_full_download,
-    )
+    return archive_shelf(allow_full_download=request.allow_full_download)
 
 
 @task(pool=KRAKEN_POOL)

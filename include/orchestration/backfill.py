@@ -20,7 +20,7 @@ from include.ohlcv.scan import HOLES, SPANS
 from include.ohlcv.summary import empty_summary, summarise
 from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
-from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
+from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
@@ -56,7 +56,8 @@ def plan() -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first, and what to rebuild from trades within the budget."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return plan_run(connection, kraken(), questdb(), run, request)
+        shelf = archive_shelf() if "archive" in request.repair_from else None
+        return plan_run(connection, kraken(), questdb(), run, request, shelf)
 
 
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}", execution_timeout=LONGEST_FILL)
@@ -64,7 +65,7 @@ def fill(work: dict[str, Any]) -> None:
     """Fetch, write, read back and record the gaps of an asset."""
     run, _ = _asked()
     with ledger() as connection:
-        fill_item(connection, kraken(), questdb(), run, work)
+        fill_item(connection, kraken(), questdb(), run, work, archive_shelf() if work["files"] else None)
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
+from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.names import KRAKEN_ARCHIVE_CONN_ID, KRAKEN_CONN_ID, LEDGER_CONN_ID, QUESTDB_CONN_ID
+from include.ohlcv.names import (
+    ARCHIVE_FOLDER_ENV,
+    ARCHIVE_WORK_FOLDER_ENV,
+    KRAKEN_ARCHIVE_CONN_ID,
+    KRAKEN_CONN_ID,
+    LEDGER_CONN_ID,
+    QUESTDB_CONN_ID,
+)
 from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
 from kraken_hooks.connection_fields import KRAKEN_URL
 from kraken_hooks.dsn import ledger_dsn
@@ -39,6 +50,20 @@ def archive_server() -> ArchiveHook:
     """
     return ArchiveHook(
         KRAKEN_ARCHIVE_CONN_ID, default_url=ARCHIVE_URL if kraken().base_url == KRAKEN_URL else None
+    )
+
+
+def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
+    """Return where archive files come from and go to.
+
+    :param allow_full_download: fetch a whole zip when the server cannot send parts of it
+    """
+    folder, work_folder = os.environ.get(ARCHIVE_FOLDER_ENV), os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
+    return Shelf(
+        archive_folder=Path(folder) if folder else None,
+        work_folder=Path(work_folder) if work_folder else Path(tempfile.gettempdir()) / "ohlcv-archive",
+        server=archive_server(),
+        allow_full_download=allow_full_download,
     )
 
 

@@ -29,6 +29,7 @@ from kraken_hooks.rate_limit import CallSlot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.detect import Scan
     from include.ohlcv.gaps import Series
     from include.ohlcv.ledger.session import Connection
@@ -141,12 +142,14 @@ class World:
         ``reconcile`` (candles are scanned), ``plan``, ``fill`` (each item), ``write`` (an answer is there),
         ``page`` (a page of trades is there),
         ``settle`` (it is stored), ``result``; a test may break something there
+    :ivar shelf: where files of the archive come from, None = from nowhere
     """
 
     exchange: ExchangeAdmin
     dsn: str
     tickers: list[str] = field(default_factory=lambda: ["XBTUSD"])
     before_step: Callable[[str], None] = lambda _: None
+    shelf: Shelf | None = None
 
     def __post_init__(self) -> None:
         """Make the candle table and the catalogue."""
@@ -231,7 +234,9 @@ class World:
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
-            return Planned(run, request, plan_run(connection, self.kraken(), self.questdb, run, request))
+            return Planned(
+                run, request, plan_run(connection, self.kraken(), self.questdb, run, request, self.shelf)
+            )
 
     def fill(self, planned: Planned) -> list[Exception]:
         """Do what a run has planned; done again, it is the second try of the same tasks."""
@@ -242,7 +247,7 @@ class World:
             self.before_step("fill")
             with connect(self.dsn) as connection:
                 try:
-                    fill_item(connection, self.kraken(), questdb, planned.run, item)
+                    fill_item(connection, self.kraken(), questdb, planned.run, item, self.shelf)
                 except (FillError, FillRefusedError) as error:
                     raised.append(error)
         return raised

@@ -98,6 +98,62 @@ def record_result(connection: Connection, run: RunKey, name: str, result: dict[s
     execute(connection, "record_archive_result", **run._asdict(), name=name, result=Jsonb(result))
 
 
+def ingested_at_s(connection: Connection, series: Series, container: str) -> int:
+    """Return when the file of a series in a published zip was last ingested.
+
+    :param connection: the ledger
+    :param series: ticker and interval
+    :param container: name of the zip
+    :return: epoch seconds UTC, 0 when it never was
+    """
+    values = {**series._asdict(), "prefix": f"{container}!"}
+    (row,) = fetch(connection, "read_archive_ingests", **values)
+    return int(row["ingested_s"] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """What is known of a published quarter.
+
+    :ivar name: under which it is published, or None when it was not
+    :ivar ask_again_s: not before this time, epoch seconds UTC
+    """
+
+    name: str | None
+    ask_again_s: int
+
+
+def read_quarters(connection: Connection) -> dict[str, Quarter]:
+    """Return the quarters asked for so far.
+
+    :param connection: the ledger
+    :return: by name, ``2026Q2``
+    """
+    rows = fetch(connection, "read_archive_quarters")
+    return {row["quarter"]: Quarter(row["name"], row["ask_again_s"]) for row in rows}
+
+
+def record_quarter(
+    connection: Connection, quarter: str, name: str | None, *, now_s: int, ask_again_s: int
+) -> None:
+    """Remember whether a quarter is published.
+
+    :param connection: the ledger
+    :param quarter: ``2026Q2``
+    :param name: under which it is published, or None
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param ask_again_s: when to ask again if it is not, epoch seconds UTC
+    """
+    execute(
+        connection,
+        "record_archive_quarter",
+        quarter=quarter,
+        name=name,
+        now_s=now_s,
+        ask_again_s=ask_again_s,
+    )
+
+
 def plan_results(connection: Connection, run: RunKey, results: Mapping[str, dict[str, Any]]) -> None:
     """Record what is to be said of files whose tasks say nothing.
 

@@ -1,0 +1,181 @@
+"""Repairs gaps of a backfill from published quarters, each asked for when it may be out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from include.ohlcv import ranges
+from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
+from include.ohlcv.archive.ingest import Ingestion, ingest, told
+from include.ohlcv.archive.names import Release, quarter_of
+from include.ohlcv.archive.not_published import mark_not_published
+from include.ohlcv.archive.spool import Limits
+from include.ohlcv.archive.units import REMOTE, Unit, wanted_units
+from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
+from include.ohlcv.gaps import GapStatus, UnfillableReason
+from include.ohlcv.intervals import DAY_S
+from include.ohlcv.ledger.archive_rows import (
+    ingested_at_s,
+    read_quarters,
+    record_quarter,
+    record_result,
+)
+from kraken_hooks.errors import ArchiveServerError, QuestDBError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from include.ohlcv.archive.shelf import Shelf
+    from include.ohlcv.bench import Bench
+    from include.ohlcv.gaps import Gap, Series
+
+SHORTEST_LAG_S: Final = 28 * DAY_S
+"""No quarter has been published sooner after its end, so until then nobody is asked."""
+LONGEST_LAG_S: Final = 26 * 7 * DAY_S
+"""A quarter that is still not there so long after its end is not waited for."""
+ASK_AGAIN_S: Final = DAY_S
+ASK_LATE_AGAIN_S: Final = 7 * DAY_S
+LIMITS: Final = Limits(rows=1000, percent=1.0)
+FINAL: Final = UnfillableReason.NOBODY_HAS_IT
+
+
+@dataclass(slots=True)
+class Fetch:
+    """What a run fetches from the archive.
+
+    :ivar units: members, those of a ticker together
+    :ivar gap_ids: gaps that lie wholly in what is fetched
+    """
+
+    units: list[Unit] = field(default_factory=list)
+    gap_ids: set[int] = field(default_factory=set)
+
+    def by_ticker(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the members for the way between tasks."""
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for unit in self.units:
+            found[unit.series.ticker].append(unit.as_dict())
+        return found
+
+
+def quarters_of(gap: Gap, *, now_s: int) -> list[Release]:
+    """Return the quarters that may hold a gap and may be published by now.
+
+    :param gap: open gap
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: oldest first
+    """
+    found = []
+    at_s = gap.start_s
+    while at_s < gap.end_s:
+        release = quarter_of(at_s)
+        at_s = release.end_s or gap.end_s
+        if at_s + SHORTEST_LAG_S <= now_s:
+            found.append(release)
+    return found
+
+
+def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> Fetch:
+    """Choose the members of published quarters that may close gaps past the edge.
+
+    A quarter that is not published is asked for once a day at most, one long overdue once a week. A member
+    that was ingested after the gap was found lacks it: it is not fetched again.
+
+    :param bench: what the run works with
+    :param shelf: where files come from
+    :param gaps: open gaps of the series processed
+    :return: what to fetch
+    :raises ArchiveRefusedError: if the server sends whole files only
+    :raises ArchiveServerError: if it does not give a usable answer
+    """
+    waiting: dict[str, list[Gap]] = defaultdict(list)
+    releases: dict[str, Release] = {}
+    for gap in gaps:
+        if gap.status is GapStatus.UNFILLABLE and gap.unfillable_reason is not FINAL:
+            for release in quarters_of(gap, now_s=bench.now_s):
+                waiting[release.name].append(gap)
+                releases[release.name] = release
+    fetch = Fetch()
+    for name, release in sorted(releases.items()):
+        published = _published_name(bench, shelf, release)
+        if published is not None:
+            fetch.units += _members(bench, shelf, published, waiting[name])
+        elif bench.now_s < (release.end_s or 0) + LONGEST_LAG_S:
+            for series in dict.fromkeys(gap.series for gap in waiting[name]):
+                mark_not_published(bench.connection, bench.run, series, release, now_s=bench.now_s)
+    coming: dict[Series, list[tuple[int, int]]] = defaultdict(list)
+    for unit in fetch.units:
+        coming[unit.series].append((unit.release.start_s or 0, unit.release.end_s or 0))
+    fetch.gap_ids = {
+        gap.gap_id
+        for found in waiting.values()
+        for gap in found
+        if not ranges.subtract([gap.range], coming.get(gap.series, []))
+    }
+    fetch.units.sort(key=lambda unit: (unit.series, unit.container))
+    return fetch
+
+
+def _published_name(bench: Bench, shelf: Shelf, release: Release) -> str | None:
+    """Return under which name a quarter is published, as far as that is to be asked now."""
+    known = read_quarters(bench.connection).get(release.name)
+    if known is not None and (known.name is not None or bench.now_s < known.ask_again_s):
+        return known.name
+    name = shelf.published_name(release)
+    is_late = bench.now_s >= (release.end_s or 0) + LONGEST_LAG_S
+    ask_again_s = bench.now_s + (ASK_LATE_AGAIN_S if is_late else ASK_AGAIN_S)
+    record_quarter(bench.connection, release.name, name, now_s=bench.now_s, ask_again_s=ask_again_s)
+    return name
+
+
+def _members(bench: Bench, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list[Unit]:
+    """Return the members of a published quarter that may close gaps."""
+    newest: dict[Series, int] = {}
+    for gap in gaps:
+        newest[gap.series] = max(gap.detected_s, newest.get(gap.series, 0))
+    if all(ingested_at_s(bench.connection, series, name) >= found_s for series, found_s in newest.items()):
+        return []
+    with shelf.open(REMOTE, name) as container:
+        contents = container.contents()
+    units, _ = wanted_units(
+        REMOTE,
+        name,
+        contents,
+        tickers=list(dict.fromkeys(series.ticker for series in newest)),
+        intervals={series.interval_minutes for series in newest},
+    )
+    return [
+        unit
+        for unit in units
+        if unit.series in newest and ingested_at_s(bench.connection, unit.series, name) < newest[unit.series]
+    ]
+
+
+def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:
+    """Ingest a member of a published quarter, in a backfill.
+
+    :param bench: what the run works with
+    :param shelf: where files come from
+    :param unit: the member
+    :raises FillError: if that failed for a passing reason
+    :raises FillRefusedError: if the member is not acceptable
+    """
+    work = Ingestion(
+        connection=bench.connection,
+        questdb=bench.questdb,
+        run=bench.run,
+        now_s=bench.now_s,
+        work_folder=shelf.work_folder,
+        limits=LIMITS,
+        again=True,  # the plan leaves out what has been read since the gap was found
+    )
+    try:
+        with shelf.open(unit.place, unit.container) as container:
+            ingest(work, unit, container)
+    except ArchiveRefusedError as error:
+        raise FillRefusedError(str(error)) from error
+    except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
+        record_result(bench.connection, bench.run, unit.name, told(unit, "failed", error=str(error)))
+        raise FillError(f"{unit.name}: {error}") from error
