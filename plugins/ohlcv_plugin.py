@@ -10,7 +10,7 @@ from airflow.plugins_manager import AirflowPlugin
 from include.orchestration.deadlines import RunDue
 from include.orchestration.pages.asgi import Pages
 
-ICONS = {"icon": "ohlcv/static/icon.svg", "icon_dark_mode": "ohlcv/static/icon-dark.svg"}
+ICON = "ohlcv/static/icon.svg"
 
 
 class OhlcvPlugin(AirflowPlugin):
@@ -23,10 +23,17 @@ class OhlcvPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "Candles",
-            "href": "ohlcv/gaps",
+            "href": "ohlcv/coverage",
             "destination": "nav",
             "nav_top_level": True,
             "url_route": "candles",
-            **ICONS,
+            "icon": ICON,
+        },
+        {
+            "name": "Candles",
+            "href": "ohlcv/run?dag_id={DAG_ID}",
+            "destination": "dag_run",
+            "url_route": "candles-of-run",
+            "icon": ICON,
         },
     ]

@@ -25,8 +25,7 @@ class GapFilter:
     :ivar tier: ``TIER1`` .. ``TIER4``
     :ivar tickers: LIKE patterns of tickers, at least one of which fits
     :ivar intervals: candle lengths, minutes
-    :ivar expires_from_s: the API forgets them after this time, epoch seconds UTC
-    :ivar expires_until_s: and not after this one, epoch seconds UTC
+    :ivar expires_until_s: the API forgets them at this time or before, epoch seconds UTC
     :ivar detected_until_s: seen first at this time or before, epoch seconds UTC
     :ivar from_s: overlap the period from here, epoch seconds UTC
     :ivar until_s: to here, exclusive, epoch seconds UTC
@@ -36,7 +35,6 @@ class GapFilter:
     tier: str | None = None
     tickers: list[str] | None = None
     intervals: list[int] | None = None
-    expires_from_s: int | None = None
     expires_until_s: int | None = None
     detected_until_s: int | None = None
     from_s: int | None = None

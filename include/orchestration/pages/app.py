@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from include.orchestration.pages import actions, gaps, incidents
+from include.orchestration.pages import actions, coverage, gaps, incidents
 from include.orchestration.pages.access import may_see
 from include.orchestration.pages.render import FOLDER, page
 from include.orchestration.pages.stores import StoreError
@@ -38,8 +38,8 @@ STATIC: Final = {
     "pages.css": "text/css",
     "theme.js": "text/javascript",
     "pages.js": "text/javascript",
+    "heatmap.js": "text/javascript",
     "icon.svg": "image/svg+xml",
-    "icon-dark.svg": "image/svg+xml",
 }
 
 
@@ -61,12 +61,12 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     app.add_exception_handler(StoreError, _store_error)
     app.add_exception_handler(RequestValidationError, _bad_query)
     app.add_exception_handler(StarletteHTTPException, _refused)
-    for module in (gaps, incidents, actions):
+    for module in (coverage, gaps, incidents, actions):
         app.include_router(module.router)
 
     @app.get("/", include_in_schema=False)
     def start() -> Response:
-        return RedirectResponse("gaps", HTTPStatus.SEE_OTHER)
+        return RedirectResponse("coverage", HTTPStatus.SEE_OTHER)
 
     @app.get("/static/{name}", include_in_schema=False)
     def static(name: str) -> Response:

@@ -1,5 +1,6 @@
 """The page of gaps, the shopping list, and their JSON twins."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -83,7 +84,8 @@ class ShoppingOut(BaseModel):
     gap_end: datetime
 
 
-class Listing(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Listing:
     """What the page and its JSON twin show.
 
     :ivar gaps: of this page
@@ -104,7 +106,8 @@ class Listing(BaseModel):
         return Tally(sum(one.n_gaps for one in tallies), sum(one.n_candles for one in tallies))
 
 
-class Overview(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Overview:
     """What stands beside the list.
 
     :ivar shopping: archive files to get

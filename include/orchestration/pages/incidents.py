@@ -1,5 +1,6 @@
 """The page of incidents and its JSON twin."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -76,7 +77,8 @@ class IncidentsOut(BaseModel):
     incidents: list[IncidentOut]
 
 
-class Log(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Log:
     """What the page and its JSON twin show.
 
     :ivar incidents: of this page

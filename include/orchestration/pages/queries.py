@@ -109,14 +109,12 @@ class GapQuery(SeriesQuery):
         :param now_s: epoch seconds UTC
         """
         statuses = STATES[self.status or "open"]
-        is_expiring = self.status == "expiring"
         return GapFilter(
             statuses=None if statuses is None else list(statuses),
             tier=self.tier,
             tickers=self.ticker_patterns(),
             intervals=self.intervals(),
-            expires_from_s=now_s if is_expiring else None,
-            expires_until_s=now_s + EXPIRING_S if is_expiring else None,
+            expires_until_s=now_s + EXPIRING_S if self.status == "expiring" else None,
             detected_until_s=None if self.min_age_h is None else now_s - self.min_age_h * HOUR_S,
             from_s=None if self.from_ is None else midnight_s(self.from_),
             until_s=None if self.to is None else midnight_s(self.to) + DAY_S,

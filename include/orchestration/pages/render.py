@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import jinja2
 from fastapi.responses import HTMLResponse
 
-from include.ohlcv.alerts.wording import counted, duration, moment
+from include.ohlcv.alerts.wording import counted, duration, moment, sentence
 from include.ohlcv.catalogue import TIERS
 from include.ohlcv.intervals import DAY_S, INTERVALS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).resolve().parent
 
-TABS: Final = (("gaps", "Gaps"), ("incidents", "Incidents"))
+TABS: Final = (("coverage", "Coverage"), ("gaps", "Gaps"), ("incidents", "Incidents"))
 """Address and title of each page."""
 
 UNITS: Final = ((60 * 24, "d"), (60, "h"), (1, "min"))
@@ -44,10 +44,10 @@ def percent(value: float) -> str:
     """Return a percentage that says 100 only where nothing is missing.
 
     :param value: 0 to 100
-    :return: ``100 %``, ``99.99 %``, ``0 %``; cut off, never rounded up
+    :return: ``100 %``, ``99.99 %``, ``0.00 %``; cut off, never rounded up
     """
-    cut = int(value * 100) / 100
-    return f"{cut:.2f}".rstrip("0").rstrip(".") + "\u2009%"
+    cut = int(value * 100)
+    return "100\u2009%" if cut == 100 * 100 else f"{cut // 100}.{cut % 100:02}\u2009%"
 
 
 def short_moment(moment_s: float) -> str:
@@ -97,13 +97,14 @@ def _environment() -> jinja2.Environment:
         moment=moment,
         short_moment=short_moment,
         duration=duration,
+        sentence=sentence,
         number=number,
         percent=percent,
         interval_name=interval_name,
     )
     environment.globals.update(
         address=address,
-        counted=counted,
+        counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
         duration=duration,
         span=span,
         tiers=TIERS,

@@ -1,6 +1,6 @@
 -- PostgreSQL. One page of the gaps that a filter leaves, the most urgent first: open before filled, then by expiry.
 -- In: statuses (text[]), tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any;
--- expires_from_s, expires_until_s, detected_until_s, from_s, until_s (epoch seconds or null; a gap of the period
+-- expires_until_s, detected_until_s, from_s, until_s (epoch seconds or null; a gap of the period
 -- overlaps it); page_size, page_offset.
 -- Out: columns of the ListedGap dataclass; times in epoch seconds.
 SELECT
@@ -28,7 +28,6 @@ WHERE (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
     AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
     AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
     AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))
-    AND (%(expires_from_s)s::bigint IS NULL OR gap_records.expires_at > to_timestamp(%(expires_from_s)s))
     AND (%(expires_until_s)s::bigint IS NULL OR gap_records.expires_at <= to_timestamp(%(expires_until_s)s))
     AND (%(detected_until_s)s::bigint IS NULL OR gap_records.detected_at <= to_timestamp(%(detected_until_s)s))
     AND (%(from_s)s::bigint IS NULL OR gap_records.gap_end > to_timestamp(%(from_s)s))

@@ -1,0 +1,27 @@
+-- PostgreSQL. The assets that have or should have candles, with the intervals of their known series.
+-- In: tier, tickers (LIKE patterns, text[]), each null = any.
+-- Out: as read_assets.sql, and active, intervals (int[], ascending); in tier order, then as in the catalogue.
+SELECT
+    assets.ticker,
+    assets.tier,
+    assets.pair_status,
+    extract(epoch FROM assets.gone_since)::bigint AS gone_s,
+    extract(epoch FROM assets.first_trade_at)::float8 AS first_trade_s,
+    extract(epoch FROM assets.added_at)::bigint AS added_s,
+    assets.active,
+    coalesce(known.intervals, '{}') AS intervals
+FROM assets
+LEFT JOIN (
+    SELECT
+        ticker,
+        array_agg(interval_minutes ORDER BY interval_minutes) AS intervals
+    FROM series
+    GROUP BY ticker
+) AS known USING (ticker)
+WHERE (assets.active OR known.intervals IS NOT NULL)
+    AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
+    AND (%(tickers)s::text[] IS NULL OR assets.ticker LIKE ANY(%(tickers)s))
+ORDER BY
+    assets.tier,
+    assets.position,
+    assets.ticker
