@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sandbox.questdb import QuestDBServer
 
 DAGS_FOLDER = Path(__file__).parent / "dags"
-DAG_IDS = {"slow_backfill", "failing_backfill", "refused_backfill"}
+DAG_IDS = {"backfill_tier1_daily", "slow_backfill", "failing_backfill", "refused_backfill"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Stack:
     :ivar exchange: admin client of the simulated exchange
     :ivar metadata_uri: libpq URI of Airflow's own database
     :ivar logs: folder with the logs of Airflow's processes
+    :ivar settings: what Airflow was started with
+    :ivar ledger_uri: libpq URI of the ledger, whose tables the first run makes
     """
 
     api: AirflowApi
@@ -53,6 +55,8 @@ class Stack:
     exchange: ExchangeAdmin
     metadata_uri: str
     logs: Path
+    settings: AirflowSettings
+    ledger_uri: str
 
 
 class Settings(AirflowSettings):
@@ -134,6 +138,8 @@ def stack_session(
                 exchange=exchange_session,
                 metadata_uri=settings.database_uri,
                 logs=settings.home.logs,
+                settings=settings,
+                ledger_uri=postgres_server.uri(ledger),
             )
         finally:
             stop_components(settings.home)

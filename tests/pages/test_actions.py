@@ -92,6 +92,24 @@ def test_a_failed_gap_is_taken_before_its_time(site: Site, damaged: World, runs:
     }
 
 
+def test_a_gap_out_of_the_apis_reach_is_rebuilt_from_trades(site: Site, damaged: World, runs: Any) -> None:
+    gap = gap_id(damaged, "UNFILLABLE")
+    client = site.client("ops")
+    assert client.get("/ohlcv/gaps").text.count("Rebuild from trades") == 1
+    assert client.post(f"/ohlcv/api/gaps/{gap}/backfill", headers=OWN).status_code == 201
+    (run,) = runs("backfill_tier1_daily")
+    assert run["conf"] == {
+        "tickers": ["XBTUSD"],
+        "intervals": [60],
+        "lookback_days": 0,
+        "repair_from": ["trades"],
+    }
+    damaged.run(**run["conf"])
+    assert damaged.rows("SELECT status FROM gap_records WHERE gap_id = %(gap)s", gap=gap) == [
+        {"status": "FILLED"}
+    ]
+
+
 @pytest.mark.parametrize(
     ("tier", "dag_id"),
     [("TIER1", "backfill_tier1_daily"), ("TIER2", "backfill_tier2_daily"), ("TIER3", "backfill_tier1_daily")],

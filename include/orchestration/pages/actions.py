@@ -44,7 +44,7 @@ class RetryIn(BaseModel):
 class SnoozeIn(BaseModel):
     """For how long to be quiet; 0 ends it."""
 
-    hours: int = Field(24, ge=0, le=MAX_SNOOZE_H)
+    hours: int = Field(default=24, ge=0, le=MAX_SNOOZE_H)
 
 
 class SnoozeOut(BaseModel):

@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
@@ -77,7 +76,7 @@ class CoverageQuery(SeriesQuery):
     range: Annotated[RangeName | None, Absent] = "90d"
     by: Annotated[Period | None, Absent] = None
     to: Annotated[date | None, Absent] = None
-    page: int = Field(1, ge=1, le=MAX_PAGE)
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
 
     @property
     def n_days(self) -> int:
@@ -198,16 +197,25 @@ def read_view(query: CoverageQuery, now_s: int) -> View:
 
 
 @router.get("/coverage", include_in_schema=False)
-def show_coverage(request: Request, user: GetUserDep, query: Annotated[CoverageQuery, Query()]) -> Response:
+def show_coverage(request: Request, query: Annotated[CoverageQuery, Query()]) -> Response:
     """Show the heatmap."""
-    now_s = int(request.app.state.clock())
+    return coverage_page(query, int(request.app.state.clock()))
+
+
+def coverage_page(query: CoverageQuery, now_s: int) -> Response:
+    """Return the page.
+
+    :param query: the request
+    :param now_s: epoch seconds UTC
+    :return: HTML
+    :raises StoreError: if a store cannot be read
+    """
     view = read_view(query, now_s)
     heatmap = None if view.cells is None else draw(view.cells, query.period)
     begin, end = (utc(edge_s).date() for edge_s in query.covered(now_s))
     return page(
         "coverage.html",
         active="coverage",
-        user=user.get_name(),
         now_s=now_s,
         query=query,
         links=query.links,

@@ -155,7 +155,6 @@ def show_gaps(
     return page(
         "gaps.html",
         active="gaps",
-        user=user.get_name(),
         now_s=now_s,
         query=query,
         links=query.links,

@@ -31,7 +31,7 @@ class IncidentQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    page: int = Field(1, ge=1, le=MAX_PAGE)
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
 
 
 class MessageOut(BaseModel):
@@ -121,7 +121,6 @@ def show_incidents(request: Request, user: GetUserDep, query: Annotated[Incident
     return page(
         "incidents.html",
         active="incidents",
-        user=user.get_name(),
         now_s=now_s,
         log=read_log(query),
         links=lambda page: {"page": page},

@@ -52,7 +52,7 @@ class SeriesQuery(BaseModel):
     tier: Annotated[Tier | None, Absent] = None
     interval: Annotated[int | None, Absent] = None
     ticker: Annotated[str | None, Absent] = Field(
-        None,
+        default=None,
         max_length=1000,
         pattern=r"^[A-Za-z0-9*]{1,20}([ ,]+[A-Za-z0-9*]{1,20})*[ ,]*$",
         examples=["XBTUSD, ETH*"],
@@ -96,12 +96,12 @@ class GapQuery(SeriesQuery):
     """
 
     status: Annotated[State | None, Absent] = "open"
-    min_age_h: Annotated[int | None, Absent] = Field(None, ge=0, le=87_600)
-    from_: Annotated[date | None, Absent] = Field(None, alias="from")
+    min_age_h: Annotated[int | None, Absent] = Field(default=None, ge=0, le=87_600)
+    from_: Annotated[date | None, Absent] = Field(default=None, alias="from")
     to: Annotated[date | None, Absent] = None
-    page: int = Field(1, ge=1, le=MAX_PAGE)
-    dag: str | None = Field(None, pattern="^[A-Za-z0-9_.-]{1,250}$")
-    run: str | None = Field(None, pattern="^[A-Za-z0-9_.~:+-]{1,250}$")
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
+    dag: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,250}$")
+    run: str | None = Field(default=None, pattern="^[A-Za-z0-9_.~:+-]{1,250}$")
 
     def gap_filter(self, now_s: int) -> GapFilter:
         """Return the filter of the ledger.

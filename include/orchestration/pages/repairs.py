@@ -26,15 +26,19 @@ def dag_of_tier(tier: str) -> str:
 def conf_for_gap(gap: GapSubject) -> dict[str, Any]:
     """Return the conf of a backfill that tries the gaps of one series now.
 
-    :param gap: what the gap is about; FAILED ones are taken before their time
-    :return: conf of the DAG
+    :param gap: what the gap is about
+    :return: conf of the DAG; FAILED gaps are taken before their time, UNFILLABLE ones rebuilt from trades
     """
     conf: dict[str, Any] = {
         "tickers": [gap.ticker],
         "intervals": [gap.interval_minutes],
         "lookback_days": 0,
     }
-    return {**conf, "retry_failed": True} if gap.status is GapStatus.FAILED else conf
+    if gap.status is GapStatus.FAILED:
+        conf["retry_failed"] = True
+    if gap.status is GapStatus.UNFILLABLE:
+        conf["repair_from"] = ["trades"]
+    return conf
 
 
 def conf_for_failed(failed: FailedTally) -> dict[str, Any]:

@@ -15,6 +15,7 @@ RARELY = "0 0 29 2 *"
 HOURS = replace(BACKFILL_TIER1, cron=RARELY)
 SECONDS = replace(HOURS, deadline=timedelta(seconds=8))
 
+backfill_tier1_daily = backfill_dag(HOURS, priority=20, doc=__doc__)
 slow_backfill = backfill_dag(replace(SECONDS, dag_id="slow_backfill"), priority=10, doc=__doc__)
 failing_backfill = backfill_dag(replace(HOURS, dag_id="failing_backfill"), priority=10, doc=__doc__)
 refused_backfill = backfill_dag(replace(HOURS, dag_id="refused_backfill"), priority=10, doc=__doc__)
