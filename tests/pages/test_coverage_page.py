@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.ohlcv import ranges
+from include.ohlcv.completeness import series_figures
+from include.ohlcv.ledger.series_list_rows import list_lines
 from include.ohlcv.ledger.session import connect
 from tests.conftest import set_connection
 from tests.pages.conftest import HOURLY, detail
@@ -113,6 +115,16 @@ def test_page_json_and_recount_agree_on_any_damage(
     missing = sum(map(sum, (expected["fillable"], expected["expiring"], expected["unfillable"])))
     verified = sum(expected["stored"]) + sum(expected["proven_empty"])
     assert series["expected"] == verified + missing
+    with connect(world.dsn) as connection:
+        lines = list_lines(connection, tier=None, tickers=None, intervals=[60])
+        (figures,) = series_figures(
+            connection, world.questdb, lines, now_s=NOW, covered=(edges[0], edges[-1])
+        ).values()
+    assert (figures.expected, figures.missing, figures.verified_pct) == (
+        series["expected"],
+        missing,
+        series["verified_pct"],
+    )
     shown = f"{verified:,} of {verified + missing:,} candles".replace(",", "\u2009")
     assert shown in text
     told = f"{missing:,} {'candle' if missing == 1 else 'candles'} missing".replace(",", "\u2009")
@@ -201,7 +213,8 @@ def test_the_tab_of_a_run_leads_to_what_the_run_is_about(site: Site, world: Worl
     assert client.get("/ohlcv/run?dag_id=backfill_tier2_daily").headers["location"] == (
         "coverage?tier=TIER2&range=30d"
     )
-    assert client.get("/ohlcv/run?dag_id=validate_data_hourly").headers["location"] == "coverage"
+    for dag_id in ("validate_data_hourly", "completeness_report_daily", "ingest_ohlcvt_archive"):
+        assert client.get(f"/ohlcv/run?dag_id={dag_id}").headers["location"] == "coverage"
     other = client.get("/ohlcv/run?dag_id=%3Cscript%3E")
     assert (other.status_code, "<script>" in other.text.partition("<main")[2]) == (200, False)
     assert "does not touch candles" in other.text

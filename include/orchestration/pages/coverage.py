@@ -11,11 +11,12 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from include.ohlcv.completeness import STATES, Cells, CellState, Line, Period, cells
+from include.ohlcv.completeness.figures import percent
 from include.ohlcv.gaps import GapStatus
 from include.ohlcv.intervals import DAY_S
 from include.ohlcv.ledger.gap_list_rows import GapFilter, Tally, tally_gaps
 from include.ohlcv.ledger.series_list_rows import list_lines
-from include.ohlcv.schedules import SCHEDULES
+from include.ohlcv.schedules import MANUALS, SCHEDULES
 from include.orchestration.pages.gaps import utc
 from include.orchestration.pages.heatmap import COUNTS, draw, tooltip_data
 from include.orchestration.pages.queries import EXPIRING_S, MAX_PAGE, Absent, SeriesQuery, midnight_s
@@ -271,7 +272,7 @@ def _series_out(lines: list[Line], found: Cells) -> list[SeriesCellsOut]:
             tier=line.asset.tier,
             interval_minutes=line.interval_minutes,
             expected=expected[row],
-            verified_pct=100 * (expected[row] - missing[row]) / expected[row] if expected[row] else 100.0,
+            verified_pct=percent(expected[row] - missing[row], expected[row]),
             state=states[row],
             **{name: counts[name][row] for name in COUNTS},
         )
@@ -292,9 +293,9 @@ class RunQuery(BaseModel):
 def show_run(query: Annotated[RunQuery, Query()]) -> Response:
     """Lead from the tab on a DAG run to what the run is about."""
     entry = SCHEDULES.get(query.dag_id)
-    if entry is None:
+    if entry is None and query.dag_id not in MANUALS:
         return page("elsewhere.html", active=None, dag_id=query.dag_id)
     values: dict[str, Any] = {}
-    if entry.backfill is not None:
+    if entry is not None and entry.backfill is not None:
         values = {"tier": entry.backfill.tier, "range": "30d"}
     return RedirectResponse(address("coverage", values), HTTPStatus.SEE_OTHER)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from include.ohlcv.completeness import STATES, CellState, Period
+from include.ohlcv.completeness.figures import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ class Row:
     @property
     def verified_pct(self) -> float:
         """Return the verified share, percent; 100 of nothing."""
-        return 100 * self.verified / self.expected if self.expected else 100.0
+        return percent(self.verified, self.expected)
 
 
 @dataclass(frozen=True, slots=True)

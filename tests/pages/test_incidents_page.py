@@ -1,0 +1,88 @@
+"""The page of incidents: open and past ones with what was told of them, and the same as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.ohlcv.incidents import IncidentClass, Trouble
+from include.ohlcv.ledger.incident_rows import observe
+from include.ohlcv.ledger.session import connect
+from tests.unit.builders import DAY, HOUR, NOW
+
+if TYPE_CHECKING:
+    from tests.integration.world import World
+    from tests.pages.conftest import Site
+
+
+def failed_run(number: int) -> Trouble:
+    """Return the trouble of a run that failed."""
+    return Trouble(
+        f"run:dag_{number}",
+        IncidentClass.RUN,
+        f"dag_{number} failed",
+        since_s=NOW - DAY,
+        subjects={"manual__1": {"state": "failed", "errors": ["ETHUSD 60: 1 gap not filled"], "due": None}},
+        url="http://127.0.0.1/dags/x/runs/y",
+    )
+
+
+def see(world: World, seen: dict[str, Trouble | None], *, now_s: int) -> None:
+    """Let a check see something."""
+    with connect(world.dsn) as connection:
+        observe(connection, seen, now_s=now_s)
+
+
+def test_open_and_past_incidents_are_told_with_their_messages(site: Site, world: World) -> None:
+    see(world, {"run:dag_1": failed_run(1)}, now_s=NOW - DAY)
+    see(world, {"run:dag_1": None}, now_s=NOW - 20 * HOUR)
+    see(world, {"run:dag_2": failed_run(2)}, now_s=NOW - 3 * HOUR)
+    with connect(world.dsn) as connection:
+        connection.execute(
+            "UPDATE incident_messages SET sent_at = created_at, via = 'webhook', tries = 1"
+            " WHERE kind = 'opened'"
+        )
+    client = site.client("viewer")
+    answer = client.get("/ohlcv/api/incidents").json()
+    assert (answer["open"], answer["past"], answer["pages"]) == (1, 1, 1)
+    told: list[tuple[Any, ...]] = [
+        (one["key"], one["recovered_at"], [message["kind"] for message in one["messages"]])
+        for one in answer["incidents"]
+    ]
+    assert told == [
+        ("run:dag_2", None, ["opened"]),
+        ("run:dag_1", "2026-11-22T16:34:56Z", ["opened", "recovered"]),
+    ]
+    page = client.get("/ohlcv/incidents").text
+    assert "<b>1</b> open, 1 past" in page
+    for words in (
+        "dag_2 failed.",
+        "for 3 hours",
+        "after 4 hours",
+        "errors: ETHUSD 60: 1 gap not filled",
+        "told by webhook",
+        "waiting",
+        'href="http://127.0.0.1/dags/x/runs/y"',
+    ):
+        assert words in page
+    assert "due:" not in page
+
+
+def test_many_incidents_are_shown_page_by_page_open_ones_first(site: Site, world: World) -> None:
+    for number in range(30):
+        see(world, {f"run:dag_{number}": failed_run(number)}, now_s=NOW - DAY + number)
+    see(world, {f"run:dag_{number}": None for number in range(5, 30)}, now_s=NOW - HOUR)
+    client = site.client("viewer")
+    pages = [client.get("/ohlcv/api/incidents", params={"page": page}).json() for page in (1, 2, 99)]
+    assert [(page["page"], page["pages"], len(page["incidents"])) for page in pages] == [
+        (1, 2, 25),
+        (2, 2, 5),
+        (2, 2, 5),
+    ]
+    keys = [one["key"] for page in pages[:2] for one in page["incidents"]]
+    assert keys == [f"run:dag_{number}" for number in (*range(4, -1, -1), *range(29, 4, -1))]
+    assert "Page 2 of 2" in client.get("/ohlcv/incidents?page=2").text
+
+
+def test_a_quiet_ledger_says_so(site: Site, world: World) -> None:
+    del world
+    assert "Nothing has gone wrong so far." in site.client("viewer").get("/ohlcv/incidents").text
