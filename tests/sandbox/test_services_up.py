@@ -142,6 +142,20 @@ def test_a_shell_reaches_each_store(directory: Path, stack: Stack, store: str, d
     assert sandbox(directory, "psql", store, "-Atc", "SELECT current_database()").strip() == database
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("dags list --columns dag_id,is_paused -o plain", "backfill_tier1_daily"),
+        ("pools list -o plain", "kraken_api"),
+    ],
+)
+def test_airflows_command_line_meets_the_airflow_that_runs(
+    directory: Path, stack: Stack, command: str, said: str
+) -> None:
+    admin(stack).wait_for_dags(["backfill_tier1_daily"])
+    assert said in sandbox(directory, "airflow", *command.split())
+
+
 def test_second_up_says_that_it_runs_already(directory: Path, stack: Stack) -> None:
     started = time.monotonic()
     again = sandbox(directory, "up")
