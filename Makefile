@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PYTHON
 
-.PHONY: help setup demo up down status test quick unit e2e bench lint format clean
+.PHONY: help setup demo up down status test quick unit e2e bench docs lint format clean
 .DEFAULT_GOAL := help
 # Both kinds of tests want both cores.
 .NOTPARALLEL:
@@ -44,6 +44,9 @@ e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_AR
 
 bench: setup ## Measure ratios against the plainest way to do the same (BENCH="name ...": only these)
 	@$(RUN) -m bench $(BENCH)
+
+docs: setup ## Write docs/DAGS.md from the DAGs
+	@$(RUN) -m sandbox.dags_document
 
 lint: setup ## Check format, lint rules and types
 	@$(RUN) -m ruff format --check .

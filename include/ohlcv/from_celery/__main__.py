@@ -1,0 +1,98 @@
+"""Bring the candles and gap records of the Celery application over.
+
+``python -m include.ohlcv.from_celery MAPPING.yaml`` says what would be done; with ``--write`` it is done.
+Safe to run again: what stands already is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from include.ohlcv.catalogue import read_catalogue
+from include.ohlcv.errors import OhlcvError
+from include.ohlcv.from_celery.candles import import_candles
+from include.ohlcv.from_celery.gaps import import_gaps
+from include.ohlcv.from_celery.mapping import MappingError, read_mapping
+from include.ohlcv.ledger.asset_rows import sync_catalogue
+from include.ohlcv.ledger.session import connect
+from include.ohlcv.names import LEDGER_CONN_ID, QUESTDB_CONN_ID
+from include.ohlcv.schema import ensure_candle_table, migrate_ledger
+from kraken_hooks.dsn import ledger_dsn
+from kraken_hooks.errors import QuestDBError
+from kraken_hooks.questdb import QuestDBHook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from include.ohlcv.from_celery.candles import CandleReport
+    from include.ohlcv.from_celery.gaps import GapReport
+    from include.ohlcv.from_celery.mapping import Mapping
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the import.
+
+    :param argv: arguments without the program's name
+    :return: exit code: 0 done, 1 a database failed, 2 the mapping does not fit
+    """
+    parser = argparse.ArgumentParser(prog="python -m include.ohlcv.from_celery", description=__doc__)
+    parser.add_argument("mapping", type=Path, help="YAML, see docs/FROM_CELERY.md")
+    parser.add_argument("--write", action="store_true", help="do it; without it nothing is changed")
+    arguments = parser.parse_args(argv)
+    try:
+        _import(read_mapping(arguments.mapping), write=arguments.write)
+    except OhlcvError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (QuestDBError, psycopg.Error) as error:
+        print(f"stopped, run it again when this is cured: {error}", file=sys.stderr)
+        return 1
+    if not arguments.write:
+        print("Nothing was written. Add --write to do it.")
+    return 0
+
+
+def _import(mapping: Mapping, *, write: bool) -> None:
+    now_s = int(time.time())
+    entries = read_catalogue()
+    known = {entry.ticker for entry in entries}
+    for quotes in mapping.assets.values():
+        for ticker in quotes.values():
+            if ticker not in known:
+                raise MappingError(f"ticker {ticker} is not in the catalogue; add it to assets.yaml first")
+    new = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID)
+    dsn = ledger_dsn(LEDGER_CONN_ID)
+    # Empty tables are what an import begins with: a dry run makes them too, and nothing else.
+    migrate_ledger(dsn)
+    ensure_candle_table(new)
+    if mapping.candles is not None:
+        old = QuestDBHook(questdb_conn_id=mapping.candles.connection)
+        _print("candles", import_candles(old, new, mapping, mapping.candles, now_s=now_s, write=write))
+    if mapping.gaps is not None:
+        with connect(dsn) as connection:
+            if write:
+                sync_catalogue(connection, entries)
+            old_dsn = ledger_dsn(mapping.gaps.connection)
+            found = import_gaps(old_dsn, connection, new, mapping, mapping.gaps, now_s=now_s, write=write)
+            _print("gap records", found)
+
+
+def _print(what: str, reports: Iterable[CandleReport] | Iterable[GapReport]) -> None:
+    print(f"{what}:")
+    for report in reports:
+        counts = [(one.name, getattr(report, one.name)) for one in fields(report)]
+        numbers = [f"{name} {value}" for name, value in counts if isinstance(value, int) and value]
+        print(f"  {report.series}: {', '.join(numbers)}")
+        for sentence in report.remarks.values():
+            print(f"    {sentence}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,246 @@
+"""From the old table of gap records to the ledger, which believes the candles and not the records.
+
+* A record that says FILLED becomes history, with its stamps, if every candle of it is stored here.
+* Of an open record the part that is still missing becomes an open gap, detected when the old system saw it;
+  the next backfill decides whether the API still serves it. What is stored by now needs no record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg import sql
+
+from include.ohlcv import ranges
+from include.ohlcv.archive.candle_store import scan_series
+from include.ohlcv.detect import missing_ranges
+from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
+from include.ohlcv.gaps import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
+from include.ohlcv.grid import closed_range, expiry_s, series_start_s
+from include.ohlcv.intervals import INTERVALS, step_s
+from include.ohlcv.ledger.books import bump_revision, read_book, read_books, set_start
+from include.ohlcv.ledger.session import connect, fetch, series_transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from include.ohlcv.from_celery.mapping import GapSource, Mapping
+    from include.ohlcv.ledger.books import Book
+    from include.ohlcv.ledger.session import Connection, Row
+    from include.ohlcv.ranges import Range
+    from kraken_hooks.questdb import QuestDBHook
+
+CURSOR_ROWS: Final = 5000
+STATES: Final = {status.value for status in GapStatus}
+
+
+@dataclass(slots=True)
+class GapReport:
+    """What was, or would be, done with the gap records of a series.
+
+    :ivar series: ticker and interval here
+    :ivar rows: records read
+    :ivar history: FILLED records kept as history
+    :ivar unproven: records that say FILLED although candles are missing: not kept
+    :ivar open: open gaps recorded
+    :ivar stored: open records of which nothing is missing any more, or which lie outside of the series
+    :ivar known: records that were brought over before
+    :ivar refused: records that contradict themselves
+    :ivar remarks: the first of every kind of trouble, a sentence each
+    """
+
+    series: Series
+    rows: int = 0
+    history: int = 0
+    unproven: int = 0
+    open: int = 0
+    stored: int = 0
+    known: int = 0
+    refused: int = 0
+    remarks: dict[str, str] = field(default_factory=dict)
+
+    def remark(self, what: str, row: Row) -> None:
+        """Name the first record of a kind of trouble."""
+        self.remarks.setdefault(what, f"{self.series}: {what}, the first begins {row['gap_start']}")
+
+
+def import_gaps(
+    old_dsn: str,
+    connection: Connection,
+    questdb: QuestDBHook,
+    mapping: Mapping,
+    source: GapSource,
+    *,
+    now_s: int,
+    write: bool,
+) -> Iterator[GapReport]:
+    """Bring all gap records over, series by series.
+
+    :param old_dsn: libpq DSN of the database with the old table
+    :param connection: the ledger
+    :param questdb: hook of the candle store, after the candles were brought over
+    :param mapping: the mapping
+    :param source: its part about gap records
+    :param now_s: epoch seconds UTC
+    :param write: False = only say what would be done
+    :return: a report a series
+    :raises MappingError: if a column, an asset or an interval does not fit; nothing is written then
+    """
+    names = source.columns
+    table = sql.Identifier(source.table)
+    with connect(old_dsn) as old, old.transaction():
+        shown = old.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = %s", (source.table,)
+        )
+        check_columns(source.table, names.values(), [row["column_name"] for row in shown.fetchall()])
+        found = old.execute(
+            sql.SQL("SELECT DISTINCT {} AS asset_id, {} AS minutes FROM {}").format(
+                sql.Identifier(names["asset_id"]), sql.Identifier(names["interval_minutes"]), table
+            )
+        ).fetchall()
+        there = {(row["asset_id"], source.quote) for row in found}
+        check_assets(mapping, source.table, there, is_complete=False)
+        for row in found:
+            if row["minutes"] not in INTERVALS:
+                raise MappingError(
+                    f"table {source.table} holds interval {row['minutes']}, which Kraken does not serve"
+                )
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(sql.Identifier(column), sql.Identifier(name))
+            for name, column in names.items()
+        )
+        everything = sql.SQL("SELECT {} FROM {} ORDER BY {}, {}, {}").format(
+            columns,
+            table,
+            sql.Identifier(names["asset_id"]),
+            sql.Identifier(names["interval_minutes"]),
+            sql.Identifier(names["gap_start"]),
+        )
+        with old.cursor(name="old_gaps") as cursor:
+            cursor.itersize = CURSOR_ROWS
+            rows = cursor.execute(everything)
+            for (asset_id, minutes), group in groupby(
+                rows, key=lambda row: (row["asset_id"], row["interval_minutes"])
+            ):
+                ticker = mapping.ticker(asset_id, source.quote)
+                if ticker is not None:
+                    report = GapReport(Series(ticker, minutes))
+                    _import_series(connection, questdb, report, group, now_s=now_s, write=write)
+                    yield report
+
+
+def _import_series(
+    connection: Connection,
+    questdb: QuestDBHook,
+    report: GapReport,
+    rows: Iterable[Row],
+    *,
+    now_s: int,
+    write: bool,
+) -> None:
+    series, minutes = report.series, report.series.interval_minutes
+    scan = scan_series(questdb, series, now_s=now_s)
+    span = scan.spans.get(series)
+    book = read_books(connection, [series.ticker], [minutes]).get(series)
+    start_s = series_start_s(
+        known_s=book.start_s if book else None,
+        oldest_s=span.first_s if span else None,
+        first_trade_s=None,
+        now_s=now_s,
+        interval_minutes=minutes,
+    )
+    expected = closed_range(start_s, now_s, minutes)
+    unstored = missing_ranges(scan, series, expected=expected, proven_empty=())
+    if not write:
+        _sort(report, rows, unstored, book)
+        return
+    if book is None or book.start_s != start_s:
+        set_start(connection, series, start_s, revision=book.revision if book else None)
+    with series_transaction(connection, read_book(connection, series).series_id):
+        book = read_book(connection, series)
+        wanted = _sort(report, rows, unstored, book)
+        for values in wanted:
+            fields = _fields(series, values)
+            if not fetch(connection, "insert_imported_gap", **fields):
+                report.known += 1
+                if values["status"] == GapStatus.FILLED:
+                    report.history -= 1
+                else:
+                    report.open -= 1
+        bump_revision(connection, book.series_id)
+
+
+def _sort(
+    report: GapReport, rows: Iterable[Row], unstored: list[Range], book: Book | None
+) -> list[dict[str, Any]]:
+    """Return what is to be recorded, and count everything else."""
+    step = step_s(report.series.interval_minutes)
+    taken = [] if book is None else [gap.range for gap in book.gaps]
+    empty = [] if book is None else [proven.range for proven in book.proven]
+    missing = ranges.subtract(unstored, empty)
+    wanted: list[dict[str, Any]] = []
+    for row in rows:
+        report.rows += 1
+        covered = _range_of(row, step)
+        if covered is None or row["status"] not in STATES or row["detected_at"] is None:
+            report.refused += 1
+            report.remark("records whose start, end and number of candles contradict each other", row)
+        elif row["status"] == GapStatus.FILLED:
+            if ranges.intersect([covered], missing) or row["filled_at"] is None:
+                report.unproven += 1
+                report.remark("records say FILLED, but candles are missing", row)
+            else:
+                report.history += 1
+                wanted.append({**row, "range": covered})
+        else:
+            parts = ranges.subtract(ranges.intersect([covered], missing), taken)
+            was_known = bool(ranges.intersect(ranges.intersect([covered], missing), taken))
+            report.known += was_known and not parts
+            report.stored += not parts and not was_known
+            taken += parts
+            report.open += len(parts)
+            wanted += [
+                {**row, "status": GapStatus.DETECTED, "filled_at": None, "range": part} for part in parts
+            ]
+    return wanted
+
+
+def _range_of(row: Row, step: int) -> Range | None:
+    """Return the half-open range of a record; ``gap_end`` may name the last candle or the one after it."""
+    start_s, end_s = int(_epoch(row["gap_start"])), int(_epoch(row["gap_end"]))
+    if start_s % step or end_s % step:
+        return None
+    for end in (end_s, end_s + step):
+        if end > start_s and (end - start_s) // step == row["missing_candles"]:
+            return start_s, end
+    return None
+
+
+def _epoch(moment: Any) -> float:
+    """Return epoch seconds; Django and SQLAlchemy both store naive times in UTC."""
+    return float((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _fields(series: Series, values: dict[str, Any]) -> dict[str, Any]:
+    start_s, end_s = values["range"]
+    minutes = series.interval_minutes
+    detected_s = _epoch(values["detected_at"])
+    attempted, filled = values["backfill_attempted_at"], values["filled_at"]
+    return {
+        **series._asdict(),
+        "start_s": start_s,
+        "end_s": end_s,
+        "missing_candles": missing_candles(start_s, end_s, minutes),
+        "overflow_candles": overflow_candles(start_s, int(detected_s), minutes),
+        "candles_from_today": candles_from_today(start_s, int(detected_s), minutes),
+        "status": values["status"],
+        "detected_s": detected_s,
+        "attempted_s": None if attempted is None else _epoch(attempted),
+        "filled_s": None if filled is None else _epoch(filled),
+        "error_message": None if values["status"] == GapStatus.FILLED else values["error_message"],
+        "attempts": 0 if attempted is None else 1,
+        "expires_s": expiry_s(start_s, minutes),
+    }

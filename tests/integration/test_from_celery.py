@@ -1,0 +1,310 @@
+"""An existing ``assetprice`` table and an existing table of gap records are brought over, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import yaml
+
+from include.ohlcv.from_celery.__main__ import main
+from include.ohlcv.gaps import Series
+from tests.conftest import set_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.postgres import PostgresServer
+    from tests.integration.world import World
+
+HOURLY = Series("XBTUSD", 60)
+HOUR = 3600
+START = 1_790_000_000 // 86400 * 86400
+ASSETPRICE = """
+CREATE TABLE assetprice (
+    asset_id INT, time TIMESTAMP, open DOUBLE, high DOUBLE, low DOUBLE, close DOUBLE, volume DOUBLE,
+    interval_minutes INT, trade_count INT, quote_currency SYMBOL, source SYMBOL
+) TIMESTAMP(time) PARTITION BY MONTH WAL
+    DEDUP UPSERT KEYS(time, asset_id, interval_minutes, quote_currency, source)"""
+GAP_RECORDS = """
+CREATE TABLE gap_records (
+    id serial PRIMARY KEY, asset_id integer NOT NULL, interval_minutes integer NOT NULL,
+    gap_start timestamp NOT NULL, gap_end timestamp NOT NULL, missing_candles integer NOT NULL,
+    is_api_fillable boolean, overflow_candles integer, candles_from_today integer, status text NOT NULL,
+    detected_at timestamp NOT NULL, backfill_attempted_at timestamp, filled_at timestamp,
+    required_csv_file text, error_message text
+)"""
+MAPPING: dict[str, Any] = {
+    "assets": {1: {"USD": "XBTUSD"}, 2: {"USD": "ETHUSD"}},
+    "candles": {"sources": {"kraken_rest": "ohlc", "kraken_csv": "archive"}},
+    "gaps": {"connection": "celery_postgres"},
+}
+
+
+def at(hours: float) -> datetime:
+    return datetime.fromtimestamp(START + hours * HOUR, UTC).replace(tzinfo=None)
+
+
+@dataclass
+class Old:
+    """The stores of the Celery application."""
+
+    world: World
+    ledger: psycopg.Connection[Any]
+    mapping_file: Path
+
+    def candle(self, hour: float, close: float = 100.0, **changes: Any) -> None:
+        """Insert a candle of asset 1."""
+        row = {
+            "asset_id": 1,
+            "time": at(hour).replace(tzinfo=UTC),
+            "close": close,
+            "volume": 2.0,
+            "minutes": 60,
+            "trades": 5,
+            "quote": "USD",
+            "source": "kraken_rest",
+        } | changes
+        self.world.questdb.query(
+            "INSERT INTO assetprice VALUES (%(asset_id)s, %(time)s, 100.0, 101.0, 99.0, %(close)s,"
+            " %(volume)s, %(minutes)s, %(trades)s, %(quote)s, %(source)s)",
+            row,
+        )
+
+    def gap(self, first: int, end: int, status: str, *, missing: int | None = None, **changes: Any) -> None:
+        """Insert a gap record of asset 1, hours from the start."""
+        row = {
+            "asset_id": 1,
+            "minutes": 60,
+            "start": at(first),
+            "end": at(end),
+            "missing": end - first if missing is None else missing,
+            "status": status,
+            "detected": at(500),
+            "attempted": at(501),
+            "filled": at(502) if status == "FILLED" else None,
+            "error": "EService:Busy" if status == "FAILED" else None,
+        } | changes
+        self.ledger.execute(
+            "INSERT INTO gap_records (asset_id, interval_minutes, gap_start, gap_end, missing_candles,"
+            " status, detected_at, backfill_attempted_at, filled_at, error_message)"
+            " VALUES (%(asset_id)s, %(minutes)s, %(start)s, %(end)s, %(missing)s, %(status)s, %(detected)s,"
+            " %(attempted)s, %(filled)s, %(error)s)",
+            row,
+        )
+
+    def bring_over(self, mapping: dict[str, Any], *options: str) -> int:
+        """Run the import."""
+        self.world.questdb.wait_applied("assetprice")
+        self.mapping_file.write_text(yaml.safe_dump(mapping, sort_keys=False), encoding="utf-8")
+        return main([str(self.mapping_file), *options])
+
+    def stored(self) -> dict[int, tuple[float, str]]:
+        """Return close and source of the stored hourly candles, by hour from the start."""
+        stored = self.world.stored(HOURLY, (START - 99 * HOUR, START + 9999 * HOUR))
+        return {(ts_s - START) // HOUR: (candle.close, candle.source) for ts_s, candle in stored.items()}
+
+    def gaps(self) -> list[tuple[int, int, str]]:
+        """Return the records of the ledger, in hours from the start."""
+        return [
+            ((gap["start_s"] - START) // HOUR, (gap["end_s"] - START) // HOUR, gap["status"])
+            for gap in self.world.gaps()
+        ]
+
+
+@pytest.fixture
+def old(
+    world: World, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Old]:
+    """Give the old stores with one candle of asset 2 and no gap record."""
+    world.questdb.query("DROP TABLE IF EXISTS assetprice")
+    world.questdb.query(ASSETPRICE)
+    postgres_server.drop_database("celery")
+    postgres_server.create_database("celery")
+    set_connection(
+        monkeypatch,
+        "celery_postgres",
+        conn_type="postgres",
+        host=postgres_server.socket_directory,
+        login="postgres",
+        schema="celery",
+    )
+    with psycopg.connect(postgres_server.uri("celery"), autocommit=True) as ledger:
+        ledger.execute(GAP_RECORDS)
+        one = Old(world, ledger, tmp_path / "mapping.yaml")
+        one.candle(0, asset_id=2)
+        yield one
+    world.questdb.query("DROP TABLE assetprice")
+    postgres_server.drop_database("celery")
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    old: Old, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for hour in range(5):
+        old.candle(hour)
+    old.gap(1, 3, "FILLED")
+    assert old.bring_over(MAPPING) == 0
+    said = capsys.readouterr().out
+    assert "XBTUSD 60: rows 5, written 5" in said
+    assert "Nothing was written." in said
+    assert (old.stored(), old.gaps()) == ({}, [])
+
+
+def test_candles_come_over_once_and_the_better_source_of_two_wins(
+    old: Old, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for hour in range(4):
+        old.candle(hour)
+    old.candle(2, 100.5, source="kraken_csv")
+    old.candle(3, source="kraken_csv")
+    old.candle(4, 100.25, source="kraken_csv")
+    assert old.bring_over(MAPPING, "--write") == 0
+    expected = dict.fromkeys(range(4), (100.0, "ohlc")) | {4: (100.25, "archive")}
+    assert old.stored() == expected
+    said = capsys.readouterr().out
+    assert "rows 7, twice 2, twice_differing 1, written 5" in said
+    assert "candles stand twice with different figures, the first at 2026-" in said
+
+    assert old.bring_over(MAPPING, "--write") == 0
+    assert "rows 7, twice 2, twice_differing 1, equal 5" in capsys.readouterr().out
+    assert old.stored() == expected
+
+
+def test_a_candle_that_stands_here_is_never_replaced(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
+    old.candle(0)
+    old.bring_over(MAPPING, "--write")
+    old.candle(0, 100.75)
+    capsys.readouterr()
+    old.bring_over(MAPPING, "--write")
+    assert "kept 1" in capsys.readouterr().out
+    assert old.stored() == {0: (100.0, "ohlc")}
+
+
+def test_rows_that_are_no_candles_stay_behind_and_are_named(
+    old: Old, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old.candle(0)
+    old.candle(1, trades=0, volume=0.0)
+    old.candle(2.01)
+    old.candle(3, close=150.0)
+    old.candle(4, trades=None)
+    old.candle(200_000)
+    old.bring_over(MAPPING, "--write")
+    said = capsys.readouterr().out
+    assert "rows 6, untraded 1, refused 4, written 1" in said
+    assert all(what in said for what in ("rows off the grid", "have not closed", "missing or impossible"))
+    assert list(old.stored()) == [0]
+
+
+def without(path: str) -> dict[str, Any]:
+    mapping = yaml.safe_load(yaml.safe_dump(MAPPING, sort_keys=False))
+    if path == "column":
+        mapping["candles"]["columns"] = {"trades": "n_trades"}
+    elif path == "gap column":
+        mapping["gaps"]["columns"] = {"status": "state"}
+    elif path == "table":
+        mapping["candles"]["table"] = "prices"
+    elif path == "asset":
+        del mapping["assets"][2]
+    elif path == "source":
+        del mapping["candles"]["sources"]["kraken_rest"]
+    elif path == "absent asset":
+        mapping["assets"][9] = {"EUR": "SOLUSD"}
+    elif path == "unknown ticker":
+        mapping["assets"][2] = {"USD": "NOSUCHUSD"}
+    elif path == "key":
+        mapping["candle"] = {}
+    return dict(mapping)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("column", "table assetprice has no column n_trades; its columns are asset_id, close,"),
+        ("gap column", "table gap_records has no column state"),
+        ("table", "prices"),
+        ("asset", "table assetprice holds asset 2 in USD, which the mapping does not name"),
+        ("source", "holds source 'kraken_rest', which the mapping does not name"),
+        ("absent asset", "asset 9 in EUR is mapped to SOLUSD, but table assetprice has no row of it"),
+        ("unknown ticker", "ticker NOSUCHUSD is not in the catalogue"),
+        ("key", "candle: Extra inputs are not permitted"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name_before_anything_is_written(
+    old: Old, capsys: pytest.CaptureFixture[str], change: str, message: str
+) -> None:
+    old.candle(0)
+    mapping = without(change)
+    if change == "gap column":
+        del mapping["candles"]
+    assert old.bring_over(mapping, "--write") != 0
+    assert message in capsys.readouterr().err
+    assert old.stored() == {}
+
+
+def test_an_ignored_asset_stays_behind(old: Old) -> None:
+    old.candle(0)
+    mapping = without("asset") | {"ignore": [2]}
+    assert old.bring_over(mapping, "--write") == 0
+    assert list(old.stored()) == [0]
+
+
+def test_gap_records_are_believed_as_far_as_the_candles_bear_them_out(
+    old: Old, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = {10, 11, 12, 20, 30, 31}
+    for hour in range(40):
+        if hour not in missing:
+            old.candle(hour)
+    old.gap(1, 3, "FILLED")
+    old.gap(4, 6, "FILLED", missing=3)  # the last candle instead of the one after it
+    old.gap(9, 12, "FILLED")  # not true
+    old.gap(11, 15, "FAILED")
+    old.gap(20, 21, "UNFILLABLE")
+    old.gap(25, 27, "DETECTED")  # stored by now
+    old.gap(30, 32, "DETECTED", missing=7)  # contradicts itself
+    assert old.bring_over(MAPPING, "--write") == 0
+    said = capsys.readouterr().out
+    assert "rows 7, history 2, unproven 1, open 2, stored 1, refused 1" in said
+    expected = [(1, 3, "FILLED"), (4, 7, "FILLED"), (11, 13, "DETECTED"), (20, 21, "DETECTED")]
+    assert old.gaps() == expected
+    history, *_, last = old.world.gaps()
+    assert (history["filled_from"], history["filled_at"]) == ("observed", at(502).replace(tzinfo=UTC))
+    assert history["detected_at"] == last["detected_at"] == at(500).replace(tzinfo=UTC)
+
+    assert old.bring_over(MAPPING, "--write") == 0
+    assert "history" not in capsys.readouterr().out.partition("gap records:")[2]
+    assert old.gaps() == expected
+
+
+def test_the_next_backfill_goes_on_from_there(old: Old) -> None:
+    covered = old.world.window(HOURLY)
+    first = (covered[0] - START) // HOUR
+    for ts_s, candle in old.world.truth(HOURLY, covered).items():
+        hour = (ts_s - START) // HOUR
+        if hour - first not in {50, 51}:
+            old.world.questdb.query(
+                "INSERT INTO assetprice VALUES (1, %(ts)s, %(open)s, %(high)s, %(low)s, %(close)s,"
+                " %(volume)s, 60, %(trades)s, 'USD', 'kraken_rest')",
+                {
+                    "ts": ts_s * 1_000_000,
+                    "open": candle.open,
+                    "high": candle.high,
+                    "low": candle.low,
+                    "close": candle.close,
+                    "volume": candle.volume,
+                    "trades": candle.trades,
+                },
+            )
+    old.gap(first + 50, first + 52, "FAILED")
+    assert old.bring_over(MAPPING, "--write") == 0
+    summary = old.world.run(tickers=["XBTUSD"])
+    assert summary["gaps_filled"] >= 1
+    assert old.world.stored(HOURLY, covered).keys() == old.world.truth(HOURLY, covered).keys()
+    (gap,) = [gap for gap in old.world.gaps(HOURLY) if gap["missing_candles"] == 2]
+    assert (gap["status"], gap["detected_at"]) == ("FILLED", at(500).replace(tzinfo=UTC))
