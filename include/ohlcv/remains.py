@@ -33,7 +33,7 @@ class Findings:
         not yet behind it; None = as the OHLC call
     """
 
-    settled: list[Range]
+    settled: Sequence[Range]
     waiting: list[Range]
     sightings: Sequence[Sighting]
     reach_s: int

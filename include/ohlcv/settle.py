@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from include.ohlcv import ranges
@@ -94,7 +94,7 @@ def settle(
             start_s = min([start_s, *writing.stored])
             set_start(connection, series, start_s, revision=book.revision)
             before_trading = [(book.start_s, start_s)]
-        empty = [*(proven.range for proven in book.proven), *proof.proven, *before_trading]
+        empty = ranges.union((proven.range for proven in book.proven), proof.proven, before_trading)
         findings = Findings(
             settled=ranges.union(have, empty),
             waiting=proof.waiting,
@@ -108,18 +108,29 @@ def settle(
         new = ranges.from_points(writing.new, step=step)
         taken_up = read_taken_up(connection, run, series)
         troubles = []
+        touched = ranges.union([reading.covered], have, before_trading)
+        # A thin series has thousands of gaps: each is judged by what lies near it.
         for gap in book.gaps:
+            is_attempted = gap.gap_id in attempt.tried
+            if not is_attempted and not ranges.near(touched, gap.range):
+                continue
+            new_here = ranges.intersect([gap.range], ranges.near(new, gap.range))
             if gap.gap_id in attempt.under_way:
-                candles = ranges.count(ranges.intersect([gap.range], new), step=step)
+                candles = ranges.count(new_here, step=step)
                 record_outcome(connection, run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
                 continue
             so_far = taken_up.get(gap.gap_id)
             troubles += _settle_gap(
                 bench,
                 gap,
-                findings,
-                _Source(reading.source, empty, new, so_far.candles if so_far else 0),
-                is_attempted=gap.gap_id in attempt.tried,
+                replace(findings, settled=ranges.near(findings.settled, gap.range)),
+                _Source(
+                    reading.source,
+                    ranges.near(empty, gap.range),
+                    new_here,
+                    so_far.candles if so_far else 0,
+                ),
+                is_attempted=is_attempted,
             )
         for gap_id in set(attempt.tried) - {gap.gap_id for gap in book.gaps}:
             record_outcome(connection, run, gap_id, Outcome.FILLED)
@@ -154,8 +165,8 @@ class _Source(NamedTuple):
     """Where the buckets of a gap come from.
 
     :ivar name: source of the candles
-    :ivar empty: buckets proven empty
-    :ivar new: buckets stored just now
+    :ivar empty: ranges proven empty near it
+    :ivar new: its buckets stored just now
     :ivar candles_before: candles that this run has stored of the gap before
     """
 
@@ -177,7 +188,7 @@ def _settle_gap(
     if not is_attempted and pieces == [unchanged_piece(gap, gap.range)]:
         return []
     step = step_s(gap.series.interval_minutes)
-    candles = ranges.count(ranges.intersect([gap.range], source.new), step=step)
+    candles = ranges.count(source.new, step=step)
     if pieces:
         redraw_gap(bench.connection, bench.run, gap, pieces, candles=candles, take_up=is_attempted)
         return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import reprlib
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from operator import le, lt
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,8 +29,8 @@ LAST_SECOND: Final = 10**11
 NUMBER: Final = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,2})?")
 """Kraken's texts of numbers; Decimal alone would also take ``NaN``, ``1_0`` and foreign digits."""
 
-NUMBERS: Final = re.compile(rf"(?:{NUMBER.pattern} )*+")
-"""Many of them, each followed by a blank."""
+LONGEST_PLAIN: Final = 30
+"""Characters of a number that is taken without a closer look."""
 
 
 def open_envelope(
@@ -249,19 +249,32 @@ def _sound_trades(rows: list[Any]) -> Trades | None:
 
     Millions of rows come through here: what is as it should be passes the built-in functions alone.
     """
-    if not all(type(row) is list and len(row) == max(TRADE_FIELDS) for row in rows) or not rows:
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {max(TRADE_FIELDS)}:
         return None
     price_texts, size_texts, times, _, _, _, ids = zip(*rows, strict=True)
-    if {*map(type, price_texts), *map(type, size_texts)} != {str} or set(map(type, ids)) != {int}:
+    types = {*map(type, price_texts), *map(type, size_texts)}, set(map(type, times)), set(map(type, ids))
+    if types != ({str}, {Decimal}, {int}) or not _are_plain((*price_texts, *size_texts)):
         return None
-    if set(map(type, times)) != {Decimal} or not NUMBERS.fullmatch(" ".join((*price_texts, *size_texts, ""))):
+    try:
+        prices, sizes = tuple(map(Decimal, price_texts)), tuple(map(Decimal, size_texts))
+    except InvalidOperation:
         return None
-    prices, sizes = tuple(map(Decimal, price_texts)), tuple(map(Decimal, size_texts))
-    if min(prices) <= 0 or min(sizes) < 0 or not 0 < min(times) <= max(times) < LAST_SECOND:
+    if not _is_ascending(ids, lt) or not _is_ascending(times, le):
         return None
-    if min(ids) < 1 or not _is_ascending(ids, lt) or not _is_ascending(times, le):
+    if min(prices) <= 0 or ids[0] < 1 or not 0 < times[0] <= times[-1] < LAST_SECOND:
         return None
     return Trades(ids, prices, sizes, times)
+
+
+def _are_plain(texts: Sequence[str]) -> bool:
+    """Return whether texts hold nothing but digits and points inside, few enough for :data:`NUMBER`."""
+    joined = f",{','.join(texts)},"
+    return (
+        not joined.encode().translate(None, b"0123456789.,")
+        and ",." not in joined
+        and ".," not in joined
+        and max(map(len, texts)) <= LONGEST_PLAIN
+    )
 
 
 def _is_ascending(values: Sequence[Any], before: Callable[[Any, Any], bool]) -> bool:

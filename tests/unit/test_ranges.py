@@ -112,3 +112,11 @@ def test_cut_pieces_hold_the_same_buckets_and_cross_no_border(one: list[Range], 
     assert pieces == sorted(pieces)
     assert not any(start < border < end for start, end in pieces for border in borders)
     assert ranges.union(pieces) == ranges.union(one)
+
+
+@quick
+@given(SETS, st.tuples(st.integers(0, 60), st.integers(0, 60)))
+def test_the_ranges_near_a_part_are_those_that_overlap_it(one: list[Range], borders: tuple[int, int]) -> None:
+    part = (min(borders), max(borders) + 1)
+    normal = ranges.union(one)
+    assert list(ranges.near(normal, part)) == [r for r in normal if ranges.intersect([r], [part])]

@@ -32,11 +32,13 @@ def _insert(
 def _carve(
     connection: Connection, series: Series, standing: Iterable[ProvenRange], taken: Sequence[Range]
 ) -> None:
+    all_taken = ranges.union(taken)
     for proven in standing:
-        if not ranges.intersect([proven.range], taken):
+        near = ranges.near(all_taken, proven.range)
+        if not near:
             continue
         (row,) = fetch(connection, "delete_proven_empty", range_id=proven.range_id)
-        _insert(connection, series, ranges.subtract([proven.range], taken), proven.evidence, row["seen_s"])
+        _insert(connection, series, ranges.subtract([proven.range], near), proven.evidence, row["seen_s"])
 
 
 def prove_empty(

@@ -169,23 +169,24 @@ class _Rebuild:
                 continue
             with series_transaction(connection, series_id):
                 book = read_book(connection, series)
+                settled = self._settled(book)
                 for gap in book.gaps:
                     if gap.gap_id in self.open[series]:
-                        left = self._left_of(gap, book)
+                        # Nothing is closed here: what is whole after all, the next run will see.
+                        left = ranges.subtract([gap.range], ranges.near(settled, gap.range)) or [gap.range]
                         pieces = [self._open_piece(gap, part, error) for part in left]
                         redraw_gap(connection, run, gap, pieces, take_up=True)
                 bump_revision(connection, series_id)
 
-    def _left_of(self, gap: Gap, book: Book) -> list[Range]:
-        """Return what of a gap is neither stored nor proven empty; all of it when QuestDB does not answer."""
+    def _settled(self, book: Book) -> list[Range]:
+        """Return what of the range is stored or proven empty; what is stored only if QuestDB answers."""
+        series = book.series
         try:
-            stored = read_candles(self._bench.questdb, gap.series, gap.range)
+            stored = read_candles(self._bench.questdb, series, self._errand.range)
         except QuestDBError:
-            return [gap.range]
-        have = ranges.from_points(stored, step=step_s(gap.series.interval_minutes))
-        left = ranges.subtract([gap.range], [*have, *(proven.range for proven in book.proven)])
-        # Nothing is closed here: a gap of which nothing is left is told by the next run's look.
-        return left or [gap.range]
+            stored = {}
+        have = ranges.from_points(stored, step=step_s(series.interval_minutes))
+        return ranges.union(have, (proven.range for proven in book.proven))
 
     def _is_ours(self, gap: Gap) -> bool:
         is_inside = self._errand.start_s <= gap.start_s and gap.end_s <= self._errand.end_s
@@ -196,11 +197,10 @@ class _Rebuild:
         if self._is_recheck:
             return {series.interval_minutes: [self._errand.range] for series in self._ids}
         return {
-            series.interval_minutes: [
-                part
-                for gap in self.open[series].values()
-                for part in self._left_of(gap, read_book(self._bench.connection, series))
-            ]
+            series.interval_minutes: ranges.subtract(
+                [gap.range for gap in self.open[series].values()],
+                self._settled(read_book(self._bench.connection, series)),
+            )
             for series in self._ids
         }
 

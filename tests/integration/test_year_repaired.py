@@ -1,0 +1,101 @@
+"""A year of twenty tickers, damaged in two hundred places of all ages, is completed and proven whole."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from include.ohlcv import ranges
+from include.ohlcv.catalogue import CatalogueEntry
+from include.ohlcv.gaps import Series
+from include.ohlcv.intervals import step_s
+from include.ohlcv.ledger.asset_rows import sync_catalogue
+from include.ohlcv.ledger.session import connect
+from include.ohlcv.store import write_candles
+
+if TYPE_CHECKING:
+    from include.ohlcv.candles import StoredCandle
+    from include.ohlcv.ranges import Range
+    from tests.integration.world import World
+
+DAY = 86400
+INTERVALS = (60, 1440)
+TICKERS = tuple(
+    f"{base}USD"
+    for base in (
+        *("XBT", "ETH", "USDT", "USDC", "BNB", "XRP", "ADA", "XDG", "AVAX", "SOL"),
+        *("POL", "DOT", "TRX", "DAI", "WBTC", "SHIB", "LTC", "LINK", "BCH", "ATOM"),
+    )
+)
+GAPS = 200
+LONGEST = {60: 72, 1440: 6}
+YEAR_START = datetime(2025, 11, 24, tzinfo=UTC)
+START_S = int(YEAR_START.timestamp())
+"""A year before the simulator's day."""
+
+
+def damage(end_s: int) -> dict[Series, list[Range]]:
+    """Return two hundred holes, most of them of hours."""
+    chance = random.Random(2026)  # noqa: S311 (no secret)
+    holes: dict[Series, list[Range]] = {}
+    for _ in range(GAPS):
+        interval = chance.choice([60, 60, 60, 1440])
+        step = step_s(interval)
+        buckets = (end_s - START_S) // step
+        first = chance.randrange(buckets)
+        last = min(buckets, first + chance.randint(1, LONGEST[interval]))
+        series = Series(chance.choice(TICKERS), interval)
+        holes.setdefault(series, []).append((START_S + first * step, START_S + last * step))
+    return holes
+
+
+def want_the_year(world: World) -> None:
+    """Make the tickers TIER1, with their history from the start of the year."""
+    entries = [
+        CatalogueEntry(ticker=t, base=t[:-3], quote="USD", tier="TIER1", history_from=YEAR_START.date())
+        for t in TICKERS
+    ]
+    with connect(world.dsn) as connection:
+        sync_catalogue(connection, entries)
+
+
+def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(world: World) -> None:
+    want_the_year(world)
+    end_s = world.window(Series("XBTUSD", 1440))[1]
+    holes = damage(end_s)
+    whole = (START_S, end_s)
+    truths: dict[Series, dict[int, StoredCandle]] = {}
+    for series in [Series(ticker, interval) for ticker in TICKERS for interval in INTERVALS]:
+        truth = truths[series] = world.truth(series, whole)
+        lost = ranges.union(holes.get(series, []))
+        kept = [c for c in truth.values() if not any(a <= c.ts_s < b for a, b in lost)]
+        write_candles(world.questdb, series, kept, whole)
+    world.exchange.clear_calls()
+
+    summary = world.run(intervals=list(INTERVALS), repair_from=["ohlc", "trades"], trades_call_budget=10_000)
+
+    assert (summary["raised"], summary["errors"], summary["trades_left_open"]) == ([], [], [])
+    assert summary["gaps_detected"] == summary["gaps_filled"] + summary["gaps_deferred"]
+    assert summary["ohlc_calls"] == len(world.exchange.calls("OHLC")) <= len(TICKERS) * len(INTERVALS)
+    made = len(world.exchange.calls("Trades")) - len(TICKERS)  # the first trade of each
+    assert made == summary["trade_calls"] <= summary["trade_calls_planned"]
+    errands = world.rows(
+        "SELECT ticker, made, extract(epoch FROM range_start)::bigint AS a,"
+        " extract(epoch FROM range_end)::bigint AS b FROM trade_errands"
+    )
+    for errand in errands:
+        hours = truths[Series(errand["ticker"], 60)]
+        trades = sum(c.trades for ts_s, c in hours.items() if errand["a"] <= ts_s < errand["b"])
+        assert errand["made"] <= -(-trades // 1000) + 2, errand
+
+    # A busy series with a hole nobody scripted is believed at a second sight only.
+    world.exchange.advance(1860)
+    assert world.run(intervals=list(INTERVALS), repair_from=["ohlc", "trades"])["errors"] == []
+    for series, truth in truths.items():
+        stored = world.stored(series, whole)
+        assert stored.keys() == truth.keys(), series
+        assert [ts for ts, c in stored.items() if c.figures() != truth[ts].figures()] == [], series
+        settled = [*ranges.from_points(stored, step=step_s(series.interval_minutes)), *world.proven(series)]
+        assert ranges.subtract([whole], settled) == [], series
+        assert {gap["status"] for gap in world.gaps(series)} <= {"FILLED"}
