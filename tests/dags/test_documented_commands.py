@@ -34,7 +34,7 @@ class Way:
     """How commands are verified.
 
     :ivar pattern: of the whole command, without assignments before it
-    :ivar how: ``airflow``: read here by its own parser, and the conf of a trigger judged as it and the DAG do;
+    :ivar how: ``airflow``: read here by its own parser, the conf of a trigger judged as it and the DAG do;
         ``make``: it is a target; ``test``: by the tests named; else what it needs and is not here
     :ivar tests: files whose tests run what the command runs; each must exist
     """

@@ -166,9 +166,9 @@ def test_every_gap_that_may_be_tried_is_taken_up_once_and_the_cap_counts_by_expi
 def test_an_item_names_its_asset_and_holds_its_series_as_json() -> None:
     ether = Series("ETHUSD", 1440)
     assert work_items([HOURLY, DAILY, ether], ["SOLUSD", "ETHUSD"]) == [
-        {"label": "XBTUSD", "series": [["XBTUSD", 60], ["XBTUSD", 1440]], "trades": []},
-        {"label": "ETHUSD", "series": [["ETHUSD", 1440]], "trades": ["ETHUSD"]},
-        {"label": "SOLUSD", "series": [], "trades": ["SOLUSD"]},
+        {"label": "XBTUSD", "series": [["XBTUSD", 60], ["XBTUSD", 1440]], "trades": [], "files": []},
+        {"label": "ETHUSD", "series": [["ETHUSD", 1440]], "trades": ["ETHUSD"], "files": []},
+        {"label": "SOLUSD", "series": [], "trades": ["SOLUSD"], "files": []},
     ]
 
 
