@@ -21,10 +21,10 @@ HEAD = """# DAGs
 
 Made from the DAGs by `make docs`; a test fails when it is stale. Times are UTC.
 
-Trigger a DAG in the UI, whose form shows the params below, or on the command line:
-`airflow dags trigger DAG --conf '{"param": value}'`. A conf key that a DAG does not know is refused.
-Every DAG has a task `result`, whose return value is the run's result, and a task `verdict`, which fails when the
-run is to fail.
+Trigger a DAG in the UI, whose form shows the params below, or on the command line, for example
+`airflow dags trigger backfill_tier1_daily --conf '{"tier": "ALL"}'`.
+A conf key that a DAG does not know is refused. Every DAG has a task `result`, whose return value is the run's
+result, and a task `verdict`, which fails when the run is to fail.
 
 | DAG | runs | told when not finished after | stopped after |
 |---|---|---|---|
@@ -49,7 +49,8 @@ def _runs(dag: Any) -> str:
 
 def _row(dag: Any) -> str:
     entry = SCHEDULES.get(dag.dag_id) or MANUALS[dag.dag_id]
-    return f"| [`{dag.dag_id}`](#{dag.dag_id}) | {_runs(dag)} | {_span(entry.deadline)} | {_span(entry.timeout)} |"
+    link = f"[`{dag.dag_id}`](#{dag.dag_id})"
+    return f"| {link} | {_runs(dag)} | {_span(entry.deadline)} | {_span(entry.timeout)} |"
 
 
 def _span(duration: timedelta) -> str:

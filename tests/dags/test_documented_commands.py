@@ -60,6 +60,8 @@ WAYS = (
     Way(r"make (up|down|status)", "make", ("tests/sandbox/test_services_up.py",)),
     Way(r"make up KRAKEN_(BASE_URL|REPLAY)=\S+", "make", ("tests/sandbox/test_services_stack.py",)),
     Way(r"make (test|unit|quick|e2e|lint|bench|help)", "make"),
+    Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
+    Way(r"python -m include\.ohlcv\.from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
     Way(r"curl .*https://api\.kraken\.com/.*", "the live exchange"),
