@@ -16,7 +16,7 @@ from rich.console import Console
 from sandbox import airflow
 from sandbox.demo.checks import rate_problems
 from sandbox.demo.dag_ids import TIER1_DAG, TIER2_DAG, VALIDATE_DAG
-from sandbox.demo.run import Demo
+from sandbox.demo.run import OHLC_ONLY, Demo
 from sandbox.settings import ModeHome
 from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
 from sandbox.workers import REDIS, Workers, start_redis
@@ -108,7 +108,7 @@ def test_two_tiers_on_two_workers_keep_the_pace_and_end_true_though_one_is_kille
     assert len(workers) == 2
     exchange.fault("latency", seconds=HELD_S, endpoint="OHLC", ticker=HELD, count=1)
     with api.paused(VALIDATE_DAG):
-        runs = {dag_id: api.trigger(dag_id) for dag_id in (TIER1_DAG, TIER2_DAG)}
+        runs = {dag_id: api.trigger(dag_id, OHLC_ONLY) for dag_id in (TIER1_DAG, TIER2_DAG)}
         wait_for(lambda: [c for c in exchange.calls("OHLC") if c["ticker"] == HELD and not c["done_at"]])
         calling = callers(exchange.url)
         killed = [worker for worker in workers if any(worker.pid in parents for parents in calling.values())]

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.archive.repair import quarters_of
 from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.errors import FillError
-from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
+from include.ohlcv.gaps import Series
 from kraken_hooks.archive import ArchiveHook
 
 if TYPE_CHECKING:
@@ -130,20 +129,3 @@ def test_trades_are_kept_for_what_the_archive_cannot_bring(fetching: World) -> N
 
     assert states(world) == [(*old, "FILLED", "archive"), (*young, "FILLED", "trades")]
     assert done["gaps_filled"] == 2
-
-
-def test_a_gap_lies_in_all_quarters_it_touches_that_may_be_out() -> None:
-    gap = Gap(
-        gap_id=1,
-        series=HOURLY,
-        start_s=Q2_START - HOUR,
-        end_s=Q2_END + HOUR,
-        status=GapStatus.UNFILLABLE,
-        detected_s=0,
-        attempts=0,
-        next_attempt_s=None,
-        unfillable_reason=UnfillableReason.PAST_EDGE,
-        error_message=None,
-    )
-    assert [one.name for one in quarters_of(gap, now_s=Q2_END + 27 * DAY)] == ["2026Q1"]
-    assert [one.name for one in quarters_of(gap, now_s=Q2_END + 28 * DAY)] == ["2026Q1", "2026Q2"]

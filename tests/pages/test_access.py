@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.pages.conftest import Site
 
 PATH_VALUES = {"gap_id": "1", "key": "stale", "name": "pages.css"}
+QUERIES = {"/run": "?dag_id=backfill_tier1_daily"}
+"""Of routes that do not answer without."""
 
 
 def _routes() -> list[tuple[str, str]]:
@@ -25,7 +27,7 @@ def _routes() -> list[tuple[str, str]]:
     found = []
     for route in build_app().routes:
         address = re.sub(r"{(\w+)}", lambda match: PATH_VALUES[match[1]], route.path)  # type: ignore[attr-defined]
-        found += [(method, f"/ohlcv{address}") for method in sorted(route.methods)]  # type: ignore[attr-defined]
+        found += [(method, f"/ohlcv{address}{QUERIES.get(address, '')}") for method in sorted(route.methods)]  # type: ignore[attr-defined]
     return found
 
 
