@@ -205,6 +205,23 @@ def test_impossible_trades_are_malformed(rows: list[Any], last: Any, why: str) -
         read_trades({"XXBTZUSD": rows, "last": last}, "XBTUSD")
 
 
+@pytest.mark.parametrize("text", ["1.", ".5", "1.2.3", "1,2", " 1", "1_0", "\u0661", "NaN", "", "1" * 31])
+@pytest.mark.parametrize("field", [0, 1], ids=["price", "volume"])
+def test_one_odd_number_in_a_page_of_good_ones_is_malformed(text: str, field: int) -> None:
+    rows = [[*TRADE[:6], number] for number in range(501, 504)]
+    rows[1][field] = text
+    with pytest.raises(KrakenMalformedReplyError, match="holds something that is no number"):
+        read_trades({"XXBTZUSD": rows, "last": "1"}, "XBTUSD")
+
+
+def test_ids_that_begin_anew_inside_a_page_keep_the_order_of_time() -> None:
+    rows = [
+        [*TRADE[:2], Decimal(1795431784 + n), *TRADE[3:6], number] for n, number in enumerate([8, 9, 1, 2])
+    ]
+    page = read_trades({"XXBTZUSD": rows, "last": "1"}, "XBTUSD")
+    assert [trade.trade_id for trade in page.trades] == [8, 9, 1, 2]
+
+
 PAIR: dict[str, Any] = {"altname": "XBTUSD", "base": "XXBT", "quote": "ZUSD", "pair_decimals": 1}
 
 

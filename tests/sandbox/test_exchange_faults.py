@@ -19,9 +19,9 @@ TICKER, INTERNAL = "ETHUSD", "XETHZUSD"
 
 
 def get(
-    exchange: ExchangeAdmin, method: str = "OHLC", ticker: str = TICKER, interval: int = 60
+    exchange: ExchangeAdmin, method: str = "OHLC", ticker: str = TICKER, interval: int = 60, **more: str
 ) -> requests.Response:
-    query = {"pair": ticker, "interval": interval} if method in ("OHLC", "Trades") else {}
+    query = {"pair": ticker, "interval": interval, **more} if method in ("OHLC", "Trades") else {}
     return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=30)
 
 
@@ -200,6 +200,33 @@ def test_trade_ids_can_jump_in_the_middle_of_a_page(exchange: ExchangeAdmin) -> 
     jumped = [row[6] for row in rows(exchange, method="Trades")]
     assert jumped[:500] == true[:500]
     assert jumped[500:] == [trade_id + 3 for trade_id in true[500:]]
+
+
+def test_trade_ids_can_begin_anew(exchange: ExchangeAdmin) -> None:
+    true = rows(exchange, method="Trades")
+    border_s = int(true[600][2])
+    earlier = sum(row[2] < border_s for row in true)
+    exchange.fault("id_reset", ts=border_s, count=None)
+    for _ in range(2):
+        again = rows(exchange, method="Trades")
+        assert [row[:6] for row in again] == [row[:6] for row in true]
+        assert [row[6] for row in again[:earlier]] == [row[6] for row in true[:earlier]]
+        assert [row[6] for row in again[earlier:]] == list(range(1, len(true) - earlier + 1))
+
+
+def test_trades_can_come_without_ids(exchange: ExchangeAdmin) -> None:
+    true = rows(exchange, method="Trades")
+    exchange.fault("six_fields")
+    assert rows(exchange, method="Trades") == [row[:6] for row in true]
+
+
+def test_a_page_can_begin_with_the_trade_before_its_cursor(exchange: ExchangeAdmin) -> None:
+    cursor = f"{LAST_S - 2 * HOUR_S}000000000"
+    plain = rows(exchange, method="Trades", since=cursor)
+    exchange.fault("repeat_border")
+    repeated = rows(exchange, method="Trades", since=cursor)
+    assert repeated[1:] == plain[: len(repeated) - 1]
+    assert repeated[0][6] == plain[0][6] - 1
 
 
 @pytest.mark.parametrize(

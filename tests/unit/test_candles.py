@@ -101,6 +101,12 @@ def test_a_weaker_source_never_wins_even_with_more_trades(
     assert verdict is expected
 
 
+@pytest.mark.parametrize("changes", [{"trades": 9}, {"volume": 4.5}, {"high": 101.0}], ids=str)
+def test_a_stronger_source_is_believed_at_once_whatever_it_says(changes: dict[str, Any]) -> None:
+    seen = replace(OLD, source="trades", **changes)
+    assert judge_restatement(OLD, seen, first_seen_s=None, now_s=NOW) is Restatement.REPLACE
+
+
 class Shelf:
     """A stored candle, and the one other version of it that the ledger remembers."""
 

@@ -85,6 +85,16 @@ REFUSED = [
     pytest.param(entry(base='""'), ["line 3", "base", "''"], id="empty base"),
     pytest.param(entry(base="NO"), ["line 3", "base", "False"], id="NO, which YAML takes for false"),
     pytest.param(entry(active="maybe"), ["line 3", "active", "'maybe'"], id="neither true nor false"),
+    pytest.param(
+        entry(history_from="soon"),
+        ["line 3", "history_from", "'soon'", "2024-01-31"],
+        id="history from no day",
+    ),
+    pytest.param(
+        entry(history_from="2009-01-03"),
+        ["line 3", "history_from", "2013-09-01"],
+        id="history from before the exchange",
+    ),
     pytest.param(entry(colour="red"), ["line 3", "colour", "'red'"], id="unknown key"),
     pytest.param(entry(quote="USD, quote: EUR"), ["line 3", "'quote'", "twice"], id="key given twice"),
     pytest.param(

@@ -10,6 +10,7 @@ import pytest
 from include.ohlcv.errors import BadRequestError
 from include.ohlcv.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
 from include.ohlcv.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
+from tests.unit.builders import NOW, at
 
 BACKFILLS = [BACKFILL_TIER1, BACKFILL_TIER2]
 NAMES = ["tier", "intervals", "lookback_days", "max_gaps_per_asset", "tickers", "retry_failed"]
@@ -70,6 +71,9 @@ def test_the_defaults_are_the_arguments_of_the_schedule_table(entry: Schedule) -
         pytest.param("tickers", ["1INCHUSD", "SUSD"], id="odd tickers"),
         pytest.param("tickers", None, id="no tickers"),
         pytest.param("retry_failed", True, id="failed gaps too"),
+        pytest.param("trades_call_budget", 0, id="no calls for trades"),
+        pytest.param("repair_from", ["trades"], id="one source"),
+        pytest.param("repair_range", {"start": "2026-01-01", "end": "2026-02-01"}, id="a range"),
     ],
 )
 def test_the_schemas_accept(name: str, value: object) -> None:
@@ -99,6 +103,16 @@ def test_the_schemas_accept(name: str, value: object) -> None:
         pytest.param("tickers", [], r"\[\]", id="an empty list of tickers"),
         pytest.param("tickers", ["XBTUSD", "XBTUSD"], "XBTUSD", id="a ticker twice"),
         pytest.param("retry_failed", "yes", "'yes'", id="a word for a truth"),
+        pytest.param("trades_call_budget", -1, "-1", id="a negative budget"),
+        pytest.param("repair_from", [], r"\[\]", id="no source"),
+        pytest.param("repair_from", ["websocket"], "'websocket'", id="a source that does not exist"),
+        pytest.param("repair_range", {"start": "2026-01-01"}, "'end'", id="a range without end"),
+        pytest.param(
+            "repair_range", {"start": "2026-02-30", "end": "2026-03-01"}, "'2026-02-30'", id="no such day"
+        ),
+        pytest.param(
+            "repair_range", {"start": "2026-01-01T10:00", "end": "2026-03-01"}, "T10:00", id="a time of day"
+        ),
     ],
 )
 def test_the_schemas_refuse_and_name(name: str, value: object, said: str) -> None:
@@ -109,6 +123,30 @@ def test_the_schemas_refuse_and_name(name: str, value: object, said: str) -> Non
 def test_a_request_passes_over_what_is_no_param_of_it() -> None:
     params = {name: schema["default"] for name, schema in schemas().items()} | {"added_by_somebody": 1}
     assert BackfillRequest.from_params(params).tier == "TIER1"
+
+
+def ranged(start: str, end: str) -> BackfillRequest:
+    params = {name: schema["default"] for name, schema in schemas().items()}
+    return BackfillRequest.from_params(params | {"repair_range": {"start": start, "end": end}})
+
+
+def test_a_range_to_repair_goes_from_midnight_to_midnight_and_may_end_today() -> None:
+    request = ranged("2026-11-20", "2026-11-23")
+    assert request.span == (at("2026-11-20"), at("2026-11-23"))
+    request.check(NOW)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        pytest.param("2026-11-20", "2026-11-24", "ends on 2026-11-24, which has not begun", id="tomorrow"),
+        pytest.param("2026-11-20", "2026-11-20", "start must be earlier", id="no length"),
+        pytest.param("2026-11-20", "2026-11-01", "start must be earlier", id="backwards"),
+    ],
+)
+def test_a_range_that_no_run_can_repair_is_refused(start: str, end: str, said: str) -> None:
+    with pytest.raises(BadRequestError, match=said):
+        ranged(start, end).check(NOW)
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"tier": "TIER2"}, dict.fromkeys(NAMES)])
