@@ -23,6 +23,8 @@ QUERIES = [
     pytest.param(server, sql, id=f"{server} {number}")
     for number, (server, sql) in enumerate(BLOCK.findall((DOCS / "SQL.md").read_text(encoding="utf-8")))
 ]
+pytestmark = pytest.mark.development
+
 VIEW = "ohlcv_1d_from_60"
 
 
