@@ -67,13 +67,12 @@ def want_the_year(world: World) -> None:
 
 
 def is_true(stored: StoredCandle, truth: StoredCandle) -> bool:
-    """Return whether a stored candle is the exchange's; the archive has no vwap, and volumes as rough floats."""
+    """Return whether a candle is the exchange's; the archive has no vwap, and volumes as rough floats."""
     said, true = stored.figures(), truth.figures()
     if not stored.source.startswith("archive"):
         return said == true
-    return math.isclose(said.pop("volume"), true.pop("volume"), rel_tol=1e-9) and said == true | {
-        "vwap": None
-    }
+    is_near = math.isclose(said.pop("volume"), true.pop("volume"), rel_tol=1e-9)
+    return is_near and said == true | {"vwap": None}
 
 
 def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(
