@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,15 +108,17 @@ def judge_restatement(
     :return: the decision
     Rule: committed candles of Kraken still change and differ between its backends; a version with more
     trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later. A stronger
-    source is believed at once.
+    source is believed at once, and so is one that only adds the volume-weighted price the archive lacks.
     """
     if SOURCE_RANK[seen.source] < SOURCE_RANK[stored.source] or seen.equals(stored):
         return Restatement.IGNORE
     if SOURCE_RANK[seen.source] > SOURCE_RANK[stored.source]:
         return Restatement.REPLACE
-    if seen.trades > stored.trades:
-        return Restatement.REPLACE
-    if seen.trades == stored.trades and seen.volume > stored.volume + VOLUME_TOLERANCE:
+    is_fuller = seen.trades > stored.trades or (
+        seen.trades == stored.trades and seen.volume > stored.volume + VOLUME_TOLERANCE
+    )
+    adds_vwap = stored.vwap is None and seen.equals(replace(stored, vwap=seen.vwap))
+    if is_fuller or adds_vwap:
         return Restatement.REPLACE
     if first_seen_s is not None and now_s - first_seen_s >= CONFIRM_AFTER_S:
         return Restatement.REPLACE

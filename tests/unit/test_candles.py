@@ -107,6 +107,13 @@ def test_a_stronger_source_is_believed_at_once_whatever_it_says(changes: dict[st
     assert judge_restatement(OLD, seen, first_seen_s=None, now_s=NOW) is Restatement.REPLACE
 
 
+def test_a_version_that_only_adds_the_price_that_the_archive_lacks_is_taken_at_once() -> None:
+    filed, seen = replace(OLD, source="archive", vwap=None), replace(OLD, source="trades")
+    assert judge_restatement(filed, seen, first_seen_s=None, now_s=NOW) is Restatement.REPLACE
+    other = replace(seen, trades=9)
+    assert judge_restatement(filed, other, first_seen_s=None, now_s=NOW) is Restatement.REMEMBER
+
+
 class Shelf:
     """A stored candle, and the one other version of it that the ledger remembers."""
 
