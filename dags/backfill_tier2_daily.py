@@ -1,11 +1,13 @@
 """Backfill TIER2, daily at 03:00 UTC.
 
 Finds every candle that the TIER2 assets lack at 1440 minutes, fetches what Kraken's OHLC call still
-serves (the newest 720 of each series), proves what is empty, and records the rest. Replaces the Celery Beat
-entry `backfill-tier2-daily`.
+serves (the newest 720 of each series), rebuilds older ones from trades within a budget of calls, proves what
+is empty, and records the rest. Replaces the Celery Beat entry `backfill-tier2-daily`.
 
-* **Reads** Kraken (Time, SystemStatus, AssetPairs, one OHLC call a series with gaps), QuestDB `ohlcv`.
-* **Writes** `ohlcv`; in PostgreSQL `gap_records`, `gap_outcomes`, `proven_empty`, `candle_restatements`.
+* **Reads** Kraken (Time, SystemStatus, AssetPairs, one OHLC call a series with gaps, Trades for older gaps),
+  with `archive` in `repair_from` Kraken's archive too; QuestDB `ohlcv`; the ledger.
+* **Writes** `ohlcv`; in PostgreSQL `gap_records`, `gap_outcomes`, `proven_empty`, `candle_restatements`, and
+  where a walk through trades stands (docs/REPAIR.md).
 * **Run it by hand** with `airflow dags trigger backfill_tier2_daily`, or with other params:
   `--conf '{"tier": "ALL", "intervals": [1440]}'`. A repeated run changes nothing.
 * **When it fails**: task `verdict` says which gaps stayed open and why. Later runs try them again after

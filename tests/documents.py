@@ -22,6 +22,7 @@ SHELL: Final = frozenset({"", "sh", "bash", "shell", "console"})
 """Languages of fenced blocks that hold commands; blocks without a language do."""
 STATEMENT: Final = re.compile(r"^\s*(SELECT|WITH|ALTER|CREATE|RENAME|DROP|INSERT|UPDATE|CHECKPOINT|SHOW)\b")
 SETTING: Final = re.compile(r"^[A-Z][A-Z0-9_]*=\S*$|^[A-Z][A-Z0-9_]*='[^']*'$")
+CONF: Final = re.compile(r"^--conf '(\{.+\})'$")
 ASSIGNMENT: Final = re.compile(r"^([A-Z][A-Z0-9_]*=\S* +)+")
 PROGRAMS: Final = (
     "airflow", "astro", "curl", "df", "docker", "git", "kubectl", "make", "pg_dump", "pg_restore",
@@ -76,6 +77,17 @@ def commands() -> list[Found]:
                 texts = [text for text in spans if SPAN.match(text)]
             found += [Found(document, line, text) for text in texts if not _is_no_command(text)]
     return found
+
+
+def confs() -> list[Found]:
+    """Return the JSON of every code span that is only the ``--conf '{...}'`` of a command."""
+    return [
+        Found(document, token.map[0] + 1 if token.map else 0, match[1])
+        for document in documents()
+        for token in tokens(document)
+        for child in token.children or ()
+        if child.type == "code_inline" and (match := CONF.match(child.content))
+    ]
 
 
 def settings() -> list[Found]:

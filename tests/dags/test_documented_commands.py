@@ -17,7 +17,7 @@ from include.ohlcv.archive.request import ArchiveRequest
 from include.ohlcv.catalogue import read_catalogue
 from include.ohlcv.params import BackfillRequest, refuse_unknown_keys
 from tests.deploy import test_documented_commands as deployment
-from tests.documents import ROOT, Found, commands, settings, words
+from tests.documents import ROOT, Found, commands, confs, settings, words
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -161,6 +161,16 @@ def test_the_dag_takes_the_conf(found: Found, dag_bag: DagBag) -> None:
         ArchiveRequest.from_params(asked).refuse_nonsense()
     known = {entry.ticker for entry in read_catalogue()}
     assert set(asked.get("tickers") or ()) <= known
+
+
+@pytest.mark.parametrize("found", confs(), ids=str)
+def test_some_dag_takes_a_conf_that_stands_alone(found: Found, dag_bag: DagBag) -> None:
+    conf = json.loads(found.text)
+    knowing = [copy.deepcopy(dag.params) for dag in dag_bag.dags.values() if conf.keys() <= dag.params.keys()]
+    assert knowing, f"{found}: no DAG knows {', '.join(conf)}"
+    for params in knowing:
+        params.update(conf)
+        params.validate()
 
 
 @pytest.mark.parametrize("found", settings(), ids=str)

@@ -32,3 +32,13 @@ def test_the_link_leads_to_a_file_and_a_heading(document: str, target: str) -> N
     assert (ROOT / file).exists(), f"{document} links to {target}: there is no {file}"
     if anchor and file.endswith(".md"):
         assert anchor in anchors(file), f"{document} links to {target}; {file} has {sorted(anchors(file))}"
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    seen, waiting = set(), ["README.md"]
+    while waiting:
+        document = waiting.pop()
+        seen.add(document)
+        targets = {place(document, target)[0] for target in links(document) if "://" not in target}
+        waiting += [target for target in targets if target.endswith(".md") and target not in seen]
+    assert set(documents()) - seen == set()
