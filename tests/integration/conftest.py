@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.processes import start_process
 from sandbox.slack_client import SlackAdmin
+from tests.integration.archive_world import ArchiveWorld
 from tests.integration.world import World
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ def world(exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_tab
     """Give an exchange, an empty candle store and an empty ledger with XBTUSD in TIER1."""
     del kraken_conn, candle_table
     return World(exchange, ledger_uri)
+
+
+@pytest.fixture
+def archive(world: World, tmp_path: Path) -> ArchiveWorld:
+    """Give an empty archive folder."""
+    (tmp_path / "archive").mkdir()
+    return ArchiveWorld(world, tmp_path / "archive", tmp_path / "work")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,6 @@ from include.ohlcv.gaps import Series
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from include.ohlcv.ranges import Range
     from tests.integration.world import World
 
@@ -20,13 +18,6 @@ HOURLY = Series("XBTUSD", 60)
 HOUR = 3600
 DAY = 86400
 QUARTER_2026Q2 = (1775001600, 1782864000)
-
-
-@pytest.fixture
-def archive(world: World, tmp_path: Path) -> ArchiveWorld:
-    """Give an empty archive folder."""
-    (tmp_path / "archive").mkdir()
-    return ArchiveWorld(world, tmp_path / "archive", tmp_path / "work")
 
 
 @pytest.fixture

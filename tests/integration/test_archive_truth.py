@@ -14,8 +14,6 @@ from include.ohlcv.store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from include.ohlcv.ranges import Range
     from tests.integration.world import World
 
@@ -23,13 +21,6 @@ HOURLY, QUARTERS = Series("XBTUSD", 60), Series("XBTUSD", 15)
 HOUR = 3600
 DAY = 86400
 QUARTER_2026Q2 = (1775001600, 1782864000)
-
-
-@pytest.fixture
-def archive(world: World, tmp_path: Path) -> ArchiveWorld:
-    """Give an empty archive folder."""
-    (tmp_path / "archive").mkdir()
-    return ArchiveWorld(world, tmp_path / "archive", tmp_path / "work")
 
 
 @pytest.fixture
