@@ -46,7 +46,7 @@ END_S: Final = 1_924_992_000
 NAME: Final = "XBTUSD_1.csv"
 SPEED_TARGET: Final = 0.6
 AGAIN_TARGET: Final = 5.0
-MEMORY_TARGET: Final = 1.3
+MEMORY_TARGET: Final = 1.1
 SEED: Final = 7
 RUNS = count(1)
 

@@ -34,8 +34,9 @@ class Runs:
         ordered = times.sort()
         frame = pl.DataFrame({"ts_s": ordered})
         is_first = frame["ts_s"].diff() != self._step
-        starts = ordered.filter(is_first.fill_null(value=True))
-        ends = ordered.filter(is_first.shift(-1).fill_null(value=True)) + self._step
+        # Gathered, since a filter that keeps one stretch is a view, which holds all the times in memory.
+        starts = ordered.gather(is_first.fill_null(value=True).arg_true())
+        ends = ordered.gather(is_first.shift(-1).fill_null(value=True).arg_true()) + self._step
         self._parts.append(pl.DataFrame({"start_s": starts, "end_s": ends}, schema=SCHEMA))
         self.end_s = max(self.end_s, int(ends[-1]))
         if self._grid != self._step:
