@@ -14,7 +14,7 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 POLL_S = 0.5
 PAGE = 100
 UNAUTHORIZED = 401
@@ -78,7 +78,7 @@ class AirflowApi:
         """Return the pools, each with ``name``, ``slots``, ``include_deferred`` and more."""
         return self._pages("pools", "pools")
 
-    def wait_for_dags(self, dag_ids: Collection[str], *, timeout_s: float = 60.0) -> None:
+    def wait_for_dags(self, dag_ids: Collection[str], *, timeout_s: float = 300.0) -> None:
         """Wait until the dag-processor has found these DAGs.
 
         :raises AirflowApiError: if some are not there in time; names them and import errors

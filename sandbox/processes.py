@@ -96,7 +96,7 @@ class ManagedProcess:
         except FileNotFoundError:
             return ""
 
-    def wait_for_line(self, pattern: str, *, timeout_s: float = 30.0) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, *, timeout_s: float = 120.0) -> re.Match[str]:
         """Wait until the output since this start matches a pattern.
 
         :param pattern: regular expression, searched in the whole output, ``re.MULTILINE``

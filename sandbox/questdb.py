@@ -22,7 +22,7 @@ JAR_SHA256 = "939bc53ab22f93dbaa6545143a6e7c536d4904c07b7f2d381e8eef10436be062"
 USER = "admin"
 PASSWORD = "quest"  # noqa: S105 (QuestDB's documented default; the server listens on loopback only)
 DATABASE = "qdb"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 MAIN = "io.questdb/io.questdb.ServerMain"
 
 SETTINGS = {

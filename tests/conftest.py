@@ -197,7 +197,7 @@ def kraken_conn(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> str
         "kraken_default",
         conn_type="kraken",
         host=exchange.url,
-        extra={"min_interval_s": 0.01, "timeout_s": 10},
+        extra={"min_interval_s": 0.01, "timeout_s": 60},
     )
 
 

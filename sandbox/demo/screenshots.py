@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NO_BROWSER: Final = "no screenshots: no Chromium is installed (on Debian: apt-get install chromium)"
 FRAME: Final = "iframe[title='Candles']"
-TIMEOUT_MS: Final = 60_000.0
+TIMEOUT_MS: Final = 120_000.0
 SETTLE_MS: Final = 500.0
 
 READY: Final = {"coverage": "#heat svg.row", "gaps": "table.list, .empty", "incidents": "main h1"}

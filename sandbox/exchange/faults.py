@@ -157,6 +157,10 @@ class FaultScript:
             msg = f"there is no fault {number}"
             raise ValueError(msg)
 
+    def holds(self, fault: Fault) -> bool:
+        """Return whether a fault, spent or not, has not been taken back."""
+        return fault.number in self._faults
+
     def clear(self) -> None:
         """Take all faults back."""
         self._faults.clear()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PER_PAIR = frozenset({"OHLC", "Trades"})
 RATE_LIMIT_ERROR = "EAPI:Rate limit exceeded"
 UNAVAILABLE = "EService:Unavailable"
+POLL_S = 0.05
 
 
 class CutResponse(Response):
@@ -87,7 +88,7 @@ class Front:
         faults = self.faults.take(call.endpoint, call.ticker, call.interval)
         for fault in faults:
             if fault.kind == "latency":
-                await asyncio.sleep(float(fault.extras["seconds"]))
+                await self._delay(fault)
         broken = next((fault for fault in faults if fault.kind in ANSWER_KINDS), None)
         answer = self._broken(call, broken) if broken else None
         if answer is not None:
@@ -100,6 +101,12 @@ class Front:
             return _refused(call, str(refusal), status=HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.OK)
         call.errors = list(errors)
         return _delivered(call, body, broken)
+
+    async def _delay(self, fault: Fault) -> None:
+        """Wait as long as a fault says, or until it is taken back."""
+        until = time.monotonic() + float(fault.extras["seconds"])
+        while (left_s := until - time.monotonic()) > 0 and self.faults.holds(fault):
+            await asyncio.sleep(min(left_s, POLL_S))
 
     def _broken(self, call: Call, fault: Fault) -> Response | None:
         """Return the answer a fault puts in the place of the true one; None if it needs the true one."""

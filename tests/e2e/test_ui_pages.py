@@ -20,6 +20,7 @@ from sandbox.browser import Theme, browser, find_browser, log_in
 from sandbox.demo.screenshots import take
 from sandbox.processes import free_port, start_process
 from tests.integration.world import World
+from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +36,8 @@ DAY = 86400
 DAILY = Series("XBTUSD", 1440)
 FAILING = Series("ETHUSD", 1440)
 PERMANENT = "EGeneral:Invalid arguments"
-PATIENCE_MS = 60_000
+PATIENCE_MS = PATIENCE_S * 1000
 expect.set_options(timeout=PATIENCE_MS)
-START_TIMEOUT_S = 300.0
 DAG_ID = "backfill_tier1_daily"
 FRAME = "iframe[title='Candles']"
 WINDOW_DAYS = 60
@@ -215,7 +215,7 @@ def test_an_admin_repairs_a_gap_and_the_cells_turn_complete(stack: Stack, world:
         frame.get_by_role("button", name="Backfill XBTUSD 1 d now").click()
         frame.locator(".notice").wait_for()
         (run_id,) = {run.run_id for run in stack.api.dag_runs(DAG_ID)} - known
-        assert stack.api.wait_for_run(DAG_ID, run_id, timeout_s=180).state == "success"
+        assert stack.api.wait_for_run(DAG_ID, run_id, timeout_s=PATIENCE_S).state == "success"
         frame.locator(".notice a").click()
         on.page.wait_for_url(f"**/dags/{DAG_ID}/runs/**")
         frame = on.open(XBT)
@@ -230,7 +230,7 @@ def test_an_admin_retries_what_failed(stack: Stack, world: World) -> None:
         frame.get_by_role("button", name="Retry 1 failed gap of Tier 1").click()
         frame.locator(".notice").wait_for()
         (run_id,) = {run.run_id for run in stack.api.dag_runs(DAG_ID)} - known
-        stack.api.wait_for_run(DAG_ID, run_id, timeout_s=180)
+        stack.api.wait_for_run(DAG_ID, run_id, timeout_s=PATIENCE_S)
         (gap,) = [gap for gap in world.gaps(FAILING) if gap["missing_candles"] == 3]
         assert gap["status"] == "FILLED"
 
@@ -262,7 +262,7 @@ def test_the_theme_is_airflows_and_follows_it(stack: Stack, world: World) -> Non
 def test_a_backfill_run_has_a_tab_with_the_coverage_of_its_tier(stack: Stack, world: World) -> None:
     del world
     run_id = stack.api.trigger(DAG_ID, {"tickers": ["XBTUSD"], "intervals": [1440]})
-    stack.api.wait_for_run(DAG_ID, run_id, timeout_s=180)
+    stack.api.wait_for_run(DAG_ID, run_id, timeout_s=PATIENCE_S)
     with screen(stack, "viewer") as on:
         on.page.goto(f"{on.url}/dags/{DAG_ID}/runs/{run_id}")
         on.page.get_by_role("link", name="Candles").last.click()
@@ -285,11 +285,8 @@ def test_the_pages_work_below_a_path(stack: Stack, world: World, service_directo
         env=environment,
     )
     try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not answers(f"{url}/api/v2/monitor/health", timeout_s=5):
-            assert time.monotonic() < deadline
-            assert server.is_alive()
-            time.sleep(0.5)
+        wait_for(lambda: answers(f"{url}/api/v2/monitor/health", timeout_s=5) or not server.is_alive())
+        assert server.is_alive()
         with screen(stack, "admin", url=url) as on:
             on.page.goto(f"{url}/")
             on.page.get_by_role("link", name="Candles").click()

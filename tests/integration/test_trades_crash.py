@@ -18,11 +18,13 @@ from tests.integration.test_trades_rebuild import (
     true_trades,
 )
 from tests.integration.worker import Order, start_worker
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.world import Planned, World
+
 
 STEPS = [
     pytest.param("page", id="a page is there and not written"),
@@ -43,7 +45,7 @@ def fill_and_kill(world: World, planned: Planned, directory: Path, *, before: st
         items=planned.items,
     )
     worker = start_worker(order, directory)
-    worker.wait_for_line("halted", timeout_s=60)
+    worker.wait_for_line("halted", timeout_s=PATIENCE_S)
     worker.kill()
     wait_until_free(world)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from sandbox.exchange_client import ExchangeAdminError
+from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
     from sandbox.exchange_client import ExchangeAdmin
@@ -22,7 +24,7 @@ def get(
     exchange: ExchangeAdmin, method: str = "OHLC", ticker: str = TICKER, interval: int = 60, **more: str
 ) -> requests.Response:
     query = {"pair": ticker, "interval": interval, **more} if method in ("OHLC", "Trades") else {}
-    return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=30)
+    return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=60)
 
 
 def rows(exchange: ExchangeAdmin, **query: Any) -> list[list[Any]]:
@@ -114,6 +116,16 @@ def test_latency_delays_one_call_and_no_other(exchange: ExchangeAdmin) -> None:
     slowest = max(durations["Time"])
     assert durations["Time"][0] == slowest >= 0.59
     assert max(durations["OHLC"]) < slowest
+
+
+def test_a_call_that_is_held_is_let_go_when_its_fault_is_taken_back(exchange: ExchangeAdmin) -> None:
+    exchange.fault("latency", seconds=PATIENCE_S, endpoint="Time")
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(get, exchange, "Time")
+        wait_for(lambda: exchange.calls("Time"))
+        assert not exchange.calls("Time")[0]["done_at"]
+        exchange.clear_faults()
+        assert held.result(PATIENCE_S).json()["error"] == []
 
 
 def test_a_fault_hits_only_its_endpoint_and_ticker_after_skipping_and_so_many_times(

@@ -24,7 +24,7 @@ THICK, THIN, QUIET_DAYS, OLDEST = "ETHUSD", "WBTCUSD", "EGLDUSD", "ZECUSD"
 
 
 def ask(url: str, method: str, **query: Any) -> Any:
-    answer = requests.get(f"{url}/0/public/{method}", params=query, timeout=30).json(parse_float=Decimal)
+    answer = requests.get(f"{url}/0/public/{method}", params=query, timeout=60).json(parse_float=Decimal)
     assert answer["error"] == []
     return answer["result"]
 
@@ -300,7 +300,7 @@ def test_the_history_depends_on_seed_and_anchor_and_not_on_the_clock(
 def test_a_pair_does_not_exist_before_its_listing(exchange: ExchangeAdmin) -> None:
     pair = max(exchange.pairs(), key=lambda pair: pair["listed_s"])
     exchange.set_clock(pair["listed_s"] - 1)
-    answer = requests.get(f"{exchange.url}/0/public/OHLC", params={"pair": pair["ticker"]}, timeout=10).json()
+    answer = requests.get(f"{exchange.url}/0/public/OHLC", params={"pair": pair["ticker"]}, timeout=60).json()
     assert answer["error"] == ["EQuery:Unknown asset pair"]
     assert pair["internal_name"] not in ask(exchange.url, "AssetPairs")
     exchange.set_clock(pair["listed_s"] + 1)

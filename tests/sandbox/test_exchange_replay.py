@@ -124,7 +124,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeAdmin]:
 
 
 def get(exchange: ExchangeAdmin, method: str, **query: Any) -> requests.Response:
-    return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=10)
+    return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=60)
 
 
 @pytest.mark.parametrize(

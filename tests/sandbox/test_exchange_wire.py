@@ -19,7 +19,7 @@ TICKER, INTERNAL, DECIMALS = "XBTUSD", "XXBTZUSD", 1
 
 
 def get(exchange: ExchangeAdmin, method: str, **query: Any) -> requests.Response:
-    return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=30)
+    return requests.get(f"{exchange.url}/0/public/{method}", params=query, timeout=60)
 
 
 def test_candles_are_text_with_the_decimals_of_the_pair_and_times_are_whole_numbers(

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from sandbox.postgres import is_postgres_running, start_postgres
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ def test_survives_stop_kill_and_a_stale_pid_file(own_directory: Path) -> None:
     start_postgres(data)
     pid = int((data / "postmaster.pid").read_text().splitlines()[0])
     os.kill(pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=PATIENCE_S)
 
     lines = (data / "postmaster.pid").read_text().splitlines()
     (data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")

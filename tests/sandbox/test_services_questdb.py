@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_answers_on_both_ports(questdb_server: QuestDBServer) -> None:
     with questdb_server.connect() as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    ping = requests.get(f"http://127.0.0.1:{questdb_server.http_port}/ping", timeout=5)
+    ping = requests.get(f"http://127.0.0.1:{questdb_server.http_port}/ping", timeout=60)
     assert ping.status_code == 204
 
 

@@ -44,7 +44,7 @@ def bot(slack: SlackAdmin) -> WebClient:
 
 
 def hook(slack: SlackAdmin, **body: Any) -> requests.Response:
-    return requests.post(slack.webhook_url, json=body, timeout=10)
+    return requests.post(slack.webhook_url, json=body, timeout=60)
 
 
 def test_a_webhook_takes_text_and_blocks_and_says_ok(slack: SlackAdmin) -> None:
@@ -59,7 +59,7 @@ def test_a_webhook_takes_text_and_blocks_and_says_ok(slack: SlackAdmin) -> None:
 
 def test_a_webhook_also_takes_a_form_with_a_payload(slack: SlackAdmin) -> None:
     form = {"payload": '{"text": "from a form", "channel": "#other"}'}
-    assert requests.post(slack.webhook_url, data=form, timeout=10).text == "ok"
+    assert requests.post(slack.webhook_url, data=form, timeout=60).text == "ok"
     assert [(found["text"], found["channel_name"]) for found in slack.messages()] == [
         ("from a form", "other")
     ]
@@ -75,14 +75,14 @@ def test_a_webhook_also_takes_a_form_with_a_payload(slack: SlackAdmin) -> None:
     ],
 )
 def test_a_webhook_refuses_with_a_bare_word(slack: SlackAdmin, body: bytes, status: int, word: str) -> None:
-    answer = requests.post(slack.webhook_url, data=body, timeout=10)
+    answer = requests.post(slack.webhook_url, data=body, timeout=60)
     assert (answer.status_code, answer.text) == (status, word)
     assert slack.messages() == []
     assert [(post["error"], post["is_recorded"]) for post in slack.posts()] == [(word, False)]
 
 
 def test_an_address_that_is_no_webhook_is_refused(slack: SlackAdmin) -> None:
-    answer = requests.post(f"{slack.url}/services/T0", json={"text": "x"}, timeout=10)
+    answer = requests.post(f"{slack.url}/services/T0", json={"text": "x"}, timeout=60)
     assert (answer.status_code, answer.text) == (404, "no_service")
 
 
@@ -112,7 +112,7 @@ def test_a_message_is_posted_answered_in_its_thread_and_edited_in_place(
 
 def test_a_form_is_as_good_as_json(slack: SlackAdmin) -> None:
     form = {"token": BOT_TOKEN, "channel": CHANNEL, "blocks": '[{"type": "divider"}]'}
-    answer = requests.post(f"{slack.api_url}chat.postMessage", data=form, timeout=10).json()
+    answer = requests.post(f"{slack.api_url}chat.postMessage", data=form, timeout=60).json()
     assert answer["ok"] is True
     assert slack.messages()[0]["blocks"] == [{"type": "divider"}]
 
@@ -169,7 +169,7 @@ def test_only_the_bots_own_messages_can_be_edited(slack: SlackAdmin, bot: WebCli
 def test_a_call_without_a_good_token_is_refused(slack: SlackAdmin, token: str | None, error: str) -> None:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     order = {"channel": CHANNEL, "text": "x"}
-    answer = requests.post(f"{slack.api_url}chat.postMessage", json=order, headers=headers, timeout=10)
+    answer = requests.post(f"{slack.api_url}chat.postMessage", json=order, headers=headers, timeout=60)
     assert (answer.status_code, answer.json()) == (200, {"ok": False, "error": error})
 
 
@@ -313,20 +313,20 @@ def test_a_lost_answer_leaves_the_message_in_the_channel(slack: SlackAdmin, via:
     url = slack.webhook_url if via == "webhook" else f"{slack.api_url}chat.postMessage"
     headers = {"Authorization": f"Bearer {BOT_TOKEN}"}
     with pytest.raises(requests.ConnectionError):
-        requests.post(url, json=order, headers=headers, timeout=10)
+        requests.post(url, json=order, headers=headers, timeout=60)
     assert [message["text"] for message in slack.messages()] == ["heard"]
     assert [(post["error"], post["is_recorded"]) for post in slack.posts()] == [("lost_answer", True)]
-    assert requests.post(url, json=order, headers=headers, timeout=10).status_code == 200
+    assert requests.post(url, json=order, headers=headers, timeout=60).status_code == 200
 
 
 def test_discords_slack_compatible_webhook_takes_text_and_leaves_blocks_out(slack: SlackAdmin) -> None:
     url = f"{slack.url}/api/webhooks/123/secret/slack"
-    assert requests.post(url, json={"text": "stale", "blocks": [SECTION]}, timeout=10).text == "ok"
+    assert requests.post(url, json={"text": "stale", "blocks": [SECTION]}, timeout=60).text == "ok"
     (message,) = slack.messages()
     assert (message["channel_name"], message["text"], message["blocks"]) == ("discord", "stale", [])
-    empty = requests.post(url, json={"blocks": [SECTION]}, timeout=10)
+    empty = requests.post(url, json={"blocks": [SECTION]}, timeout=60)
     assert (empty.status_code, empty.json()["code"]) == (400, 50006)
-    assert requests.post(url, json={"text": "x" * 2_001}, timeout=10).status_code == 400
+    assert requests.post(url, json={"text": "x" * 2_001}, timeout=60).status_code == 400
     assert len(slack.messages()) == 1
 
 

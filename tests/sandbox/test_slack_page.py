@@ -62,7 +62,7 @@ def slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlackAdmin]:
 
 def page(slack: SlackAdmin, channel: str | None = None) -> str:
     query = {} if channel is None else {"channel": channel}
-    response = requests.get(slack.url, params=query, timeout=10)
+    response = requests.get(slack.url, params=query, timeout=60)
     assert (response.status_code, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     return response.text
 
@@ -110,7 +110,7 @@ def test_messages_are_shown_with_blocks_threads_edits_and_all_channels(slack: Sl
     assert html.count("(edited") == 1
 
     coloured = [{"color": "danger", "text": "in a coloured attachment"}]
-    requests.post(slack.webhook_url, json={"channel": "#ops", "attachments": coloured}, timeout=10)
+    requests.post(slack.webhook_url, json={"channel": "#ops", "attachments": coloured}, timeout=60)
     assert "in a coloured attachment" not in page(slack)
     assert "# ops" in page(slack)
     assert 'style="border-color: #e01e5a"' in page(slack, "ops")
