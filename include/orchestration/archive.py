@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from airflow.sdk import DAG, chain, dag, get_current_context, task
+from airflow.sdk import DAG, chain, get_current_context, task
 
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import empty_summary, find_files, ingest_item, open_ingest, summarise
 from include.ohlcv.names import KRAKEN_POOL
 from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key
-from include.orchestration.policy import CANDLES, DEFAULT_ARGS, TAG, as_params, watched
+from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -83,19 +83,7 @@ def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
     """
     schemas = archive_schemas()
 
-    @dag(
-        dag_id=entry.dag_id,
-        schedule=None,  # files come when people bring them
-        catchup=False,
-        max_active_runs=1,  # two runs over the same files would only wait for each other's series
-        dagrun_timeout=entry.timeout,
-        **watched(entry),
-        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params=as_params(schemas),
-        is_paused_upon_creation=False,  # a manual run of a paused DAG would wait for ever
-        tags=[TAG, "archive"],
-        doc_md=doc,
-    )
+    @candle_dag(entry, kind="archive", priority=priority, schemas=schemas, doc=doc)
     def ingest_archive() -> None:
         work = find_files_of_run.override(task_id="find_files")()
         summary = result()

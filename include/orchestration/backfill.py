@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from airflow.sdk import DAG, chain, dag, get_current_context, task
+from airflow.sdk import DAG, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.ohlcv.backfill import fill_item, plan_run
@@ -21,7 +21,7 @@ from include.ohlcv.summary import empty_summary, summarise
 from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key, run_url
-from include.orchestration.policy import CANDLES, DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
+from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -121,33 +121,14 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     """
     if entry.backfill is None:
         raise ValueError(f"{entry.dag_id} has no backfill scope")
+    schemas = backfill_schemas(entry.backfill)
 
-    @dag(
-        dag_id=entry.dag_id,
-        schedule=timetable(entry.cron),
-        catchup=False,
-        max_active_runs=1,  # two runs of a tier would only wait for each other's series
-        dagrun_timeout=entry.timeout,
-        **watched(entry),
-        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params=as_params(backfill_schemas(entry.backfill)),
-        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
-        template_searchpath=SQL_FOLDER,
-        tags=[TAG, "backfill"],
-        doc_md=doc,
-    )
+    @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
     def backfill() -> None:
         detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=f"{SPANS}.sql", sql=f"{HOLES}.sql")
         work = plan()
         summary = result()
-        chain(
-            prepare(BackfillRequest.known_keys()),
-            ask_exchange(),
-            detect_gaps,
-            work,
-            fill.expand(work=work),
-            summary,
-        )
+        chain(prepare(sorted(schemas)), ask_exchange(), detect_gaps, work, fill.expand(work=work), summary)
         chain(summary, [publish(), verdict(summary)])
         chain(summary, watch(), tell().as_teardown())
 

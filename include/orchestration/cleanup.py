@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, chain, dag, get_current_context, task
+from airflow.sdk import DAG, chain, get_current_context, task
 
 from include.ohlcv.cleanup import Cleaned, clean_up, foresee
 from include.ohlcv.params import cleanup_schemas
 from include.orchestration.hooks import ledger
-from include.orchestration.policy import DEFAULT_ARGS, TAG, as_params, timetable, watched
+from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -54,19 +54,7 @@ def cleanup_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     """
     schemas = cleanup_schemas()
 
-    @dag(
-        dag_id=entry.dag_id,
-        schedule=timetable(entry.cron),
-        catchup=False,
-        max_active_runs=1,  # two clean-ups would wait for each other's rows
-        dagrun_timeout=entry.timeout,
-        **watched(entry),
-        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params=as_params(schemas),
-        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
-        tags=[TAG, "maintain"],
-        doc_md=doc,
-    )
+    @candle_dag(entry, kind="maintain", priority=priority, schemas=schemas, doc=doc)
     def cleanup() -> None:
         summary = result()
         chain(prepare(sorted(schemas)), clean(), summary)

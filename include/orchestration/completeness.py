@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from airflow.sdk import DAG, Asset, chain, dag, get_current_context, task
+from airflow.sdk import DAG, Asset, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.ohlcv.alerts.delivery import NO_CHANNEL
@@ -17,7 +17,7 @@ from include.ohlcv.ledger.report_rows import count_open_gaps
 from include.ohlcv.names import KRAKEN_POOL
 from include.ohlcv.params import ReportRequest, report_schemas
 from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
-from include.orchestration.policy import DEFAULT_ARGS, TAG, as_params, timetable, watched
+from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -121,19 +121,7 @@ def report_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     """
     schemas = report_schemas()
 
-    @dag(
-        dag_id=entry.dag_id,
-        schedule=timetable(entry.cron),
-        catchup=False,
-        max_active_runs=1,  # the second of two reports would have nothing to compare
-        dagrun_timeout=entry.timeout,
-        **watched(entry),
-        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params=as_params(schemas),
-        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
-        tags=[TAG, "report"],
-        doc_md=doc,
-    )
+    @candle_dag(entry, kind="report", priority=priority, schemas=schemas, doc=doc)
     def completeness_report() -> None:
         asked, summary = ask_exchange(), result()
         chain(prepare(sorted(schemas)), asked, report(asked), summary)

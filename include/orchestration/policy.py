@@ -1,4 +1,4 @@
-"""What every DAG of this project has in common: owner, retries, tags, asset, folders."""
+"""What all DAGs of this project have in common: owner, retries, who is told, tags, asset, folders."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    dag,
+)
 
+from include.ohlcv.schedules import Schedule
 from include.orchestration.deadlines import deadline
 from include.orchestration.failures import tell_failure, tell_success
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from include.ohlcv.params import Schema
-    from include.ohlcv.schedules import Manual, Schedule
+    from include.ohlcv.schedules import Manual
 
 SQL_FOLDER: Final = str(Path(__file__).resolve().parents[1] / "sql" / "questdb")
 
@@ -59,19 +71,6 @@ def timetable(cron: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 
-def watched(entry: Schedule | Manual) -> dict[str, Any]:
-    """Return what makes people hear of a DAG's runs that fail or are not finished in time.
-
-    :param entry: its line of the schedule table
-    :return: arguments of the DAG: deadline and callbacks
-    """
-    return {
-        "deadline": deadline(entry),
-        "on_failure_callback": tell_failure,
-        "on_success_callback": tell_success,
-    }
-
-
 def as_params(schemas: dict[str, Schema]) -> dict[str, Param]:
     """Return Airflow params made from JSON schemas.
 
@@ -82,3 +81,33 @@ def as_params(schemas: dict[str, Schema]) -> dict[str, Param]:
         name: Param(schema["default"], **{key: value for key, value in schema.items() if key != "default"})
         for name, schema in schemas.items()
     }
+
+
+def candle_dag(
+    entry: Schedule | Manual, *, kind: str, priority: int, schemas: dict[str, Schema], doc: str | None
+) -> Callable[[Callable[[], None]], Callable[[], DAG]]:
+    """Return the decorator ``@dag`` with what all DAGs of this project are made with.
+
+    :param entry: its line of the schedule table, or of the table of manual DAGs
+    :param kind: tag beside the project's own
+    :param priority: weight of its tasks in the pool; the higher go first
+    :param schemas: JSON schema with ``default``, by param
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: decorator of the function that wires the tasks
+    """
+    return dag(
+        dag_id=entry.dag_id,
+        schedule=timetable(entry.cron) if isinstance(entry, Schedule) else None,
+        catchup=False,
+        max_active_runs=1,  # two runs of a DAG would wait for each other's series, and find nothing to do
+        dagrun_timeout=entry.timeout,
+        deadline=deadline(entry),
+        on_failure_callback=tell_failure,
+        on_success_callback=tell_success,
+        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
+        params=as_params(schemas),
+        is_paused_upon_creation=False,  # as a Beat entry is; and a manual run of a paused DAG waits for ever
+        template_searchpath=SQL_FOLDER,
+        tags=[TAG, kind],
+        doc_md=doc,
+    )

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, chain, dag, get_current_context, task
+from airflow.sdk import DAG, chain, get_current_context, task
 
 from include.ohlcv.catch_up import look_ahead
 from include.ohlcv.incidents import IncidentClass, Trouble
@@ -19,7 +19,7 @@ from include.ohlcv.params import validation_schemas
 from include.ohlcv.validate import ExchangeState, ask_state, check
 from include.orchestration.hooks import is_under_way, kraken, ledger, run_key, run_url
 from include.orchestration.newest_candles import NewestCandlesOperator
-from include.orchestration.policy import DEFAULT_ARGS, SQL_FOLDER, TAG, as_params, timetable, watched
+from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentences
 
@@ -114,20 +114,7 @@ def validation_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     """
     schemas = validation_schemas()
 
-    @dag(
-        dag_id=entry.dag_id,
-        schedule=timetable(entry.cron),
-        catchup=False,
-        max_active_runs=1,  # two checks would count one good hour twice
-        dagrun_timeout=entry.timeout,
-        **watched(entry),
-        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params=as_params(schemas),
-        is_paused_upon_creation=False,  # active on deployment, as a Beat entry is
-        template_searchpath=SQL_FOLDER,
-        tags=[TAG, "watch"],
-        doc_md=doc,
-    )
+    @candle_dag(entry, kind="watch", priority=priority, schemas=schemas, doc=doc)
     def validate() -> None:
         ready = prepare(sorted(schemas))
         state = ask_exchange()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +30,8 @@ from kraken_hooks.questdb import QuestDBHook
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from include.ohlcv.from_celery.candles import CandleReport
-    from include.ohlcv.from_celery.gaps import GapReport
     from include.ohlcv.from_celery.mapping import Mapping
+    from include.ohlcv.from_celery.report import Report
 
 
 def main(argv: Sequence[str]) -> int:
@@ -84,14 +82,11 @@ def _import(mapping: Mapping, *, write: bool) -> None:
             _print("gap records", found)
 
 
-def _print(what: str, reports: Iterable[CandleReport] | Iterable[GapReport]) -> None:
+def _print(what: str, reports: Iterable[Report]) -> None:
     print(f"{what}:")
     for report in reports:
-        counts = [(one.name, getattr(report, one.name)) for one in fields(report)]
-        numbers = [f"{name} {value}" for name, value in counts if isinstance(value, int) and value]
-        print(f"  {report.series}: {', '.join(numbers)}")
-        for sentence in report.remarks.values():
-            print(f"    {sentence}")
+        for line in report.lines():
+            print(f"  {line}")
 
 
 if __name__ == "__main__":

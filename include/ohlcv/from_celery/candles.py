@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -11,9 +11,11 @@ from include.ohlcv.archive.candle_store import prove_written, send, stored_candl
 from include.ohlcv.archive.merge import STORED_SCHEMA
 from include.ohlcv.candles import VOLUME_TOLERANCE
 from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
+from include.ohlcv.from_celery.report import Report
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import INTERVALS, step_s
 from include.ohlcv.store import MICROSECONDS
+from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +36,9 @@ OLD_SCHEMA: Final = {
 
 
 @dataclass(slots=True)
-class CandleReport:
+class CandleReport(Report):
     """What was, or would be, done with the candles of a series.
 
-    :ivar series: ticker and interval here
-    :ivar rows: rows read
     :ivar twice: rows dropped because a better source has the same candle
     :ivar twice_differing: of these, rows whose figures differ
     :ivar untraded: rows without volume or trades: no candle here, but an empty bucket
@@ -46,11 +46,8 @@ class CandleReport:
     :ivar equal: candles that stand here already
     :ivar kept: candles that stand here with other figures, and stay
     :ivar written: candles written, or to be written
-    :ivar remarks: the first of every kind of trouble, a sentence each
     """
 
-    series: Series
-    rows: int = 0
     twice: int = 0
     twice_differing: int = 0
     untraded: int = 0
@@ -58,13 +55,11 @@ class CandleReport:
     equal: int = 0
     kept: int = 0
     written: int = 0
-    remarks: dict[str, str] = field(default_factory=dict)
 
-    def remark(self, kind: str, frame: pl.DataFrame, what: str) -> None:
-        """Name the first row of a kind of trouble."""
-        if not frame.is_empty() and kind not in self.remarks:
-            moment = pl.Series([frame["us"][0]]).cast(pl.Datetime("us"))[0]
-            self.remarks[kind] = f"{self.series}: {what}, the first at {moment.isoformat()}"
+    def found(self, what: str, rows: pl.DataFrame) -> None:
+        """Name the first of the rows that have a kind of trouble, if there are any."""
+        if not rows.is_empty():
+            self.remark(what, f"at {iso(rows['us'][0] / MICROSECONDS)}")
 
 
 def import_candles(
@@ -162,10 +157,9 @@ def _import_chunk(
     kept = both.filter(differs)
     report.kept += kept.height
     report.equal += both.height - kept.height
-    report.remark(
-        "kept",
-        kept.with_columns(us=pl.col("ts_s") * MICROSECONDS),
+    report.found(
         "candles stand here with other figures and stay as they are",
+        kept.with_columns(us=pl.col("ts_s") * MICROSECONDS),
     )
     fresh = candles.join(stored, on="ts_s", how="anti")
     report.written += fresh.height
@@ -196,7 +190,7 @@ def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -
     for what, condition in bad.items():
         found = rest.filter(condition)
         report.refused += found.height
-        report.remark(what, found, what)
+        report.found(what, found)
         rest = rest.filter(~condition)
     return rest
 
@@ -211,7 +205,7 @@ def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource
     report.twice += ranked.height - best.height
     others = ranked.join(best, on=["us", *FIGURES], how="anti")
     report.twice_differing += others.height
-    report.remark("twice", others, "candles stand twice with different figures")
+    report.found("candles stand twice with different figures", others)
     return best.select(
         (pl.col("us") // MICROSECONDS).alias("ts_s"),
         *(pl.col(name) for name in ("open", "high", "low", "close")),

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,7 @@ from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import scan_series
 from include.ohlcv.detect import missing_ranges
 from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
+from include.ohlcv.from_celery.report import Report
 from include.ohlcv.gaps import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
 from include.ohlcv.grid import closed_range, expiry_s, series_start_s
 from include.ohlcv.intervals import INTERVALS, step_s
@@ -38,33 +39,23 @@ STATES: Final = {status.value for status in GapStatus}
 
 
 @dataclass(slots=True)
-class GapReport:
+class GapReport(Report):
     """What was, or would be, done with the gap records of a series.
 
-    :ivar series: ticker and interval here
-    :ivar rows: records read
     :ivar history: FILLED records kept as history
     :ivar unproven: records that say FILLED although candles are missing: not kept
     :ivar open: open gaps recorded
     :ivar stored: open records of which nothing is missing any more, or which lie outside of the series
     :ivar known: records that were brought over before
     :ivar refused: records that contradict themselves
-    :ivar remarks: the first of every kind of trouble, a sentence each
     """
 
-    series: Series
-    rows: int = 0
     history: int = 0
     unproven: int = 0
     open: int = 0
     stored: int = 0
     known: int = 0
     refused: int = 0
-    remarks: dict[str, str] = field(default_factory=dict)
-
-    def remark(self, what: str, row: Row) -> None:
-        """Name the first record of a kind of trouble."""
-        self.remarks.setdefault(what, f"{self.series}: {what}, the first begins {row['gap_start']}")
 
 
 def import_gaps(
@@ -187,11 +178,14 @@ def _sort(
         covered = _range_of(row, step)
         if covered is None or row["status"] not in STATES or row["detected_at"] is None:
             report.refused += 1
-            report.remark("records whose start, end and number of candles contradict each other", row)
+            report.remark(
+                "records whose start, end and number of candles contradict each other",
+                f"begins {row['gap_start']}",
+            )
         elif row["status"] == GapStatus.FILLED:
             if ranges.intersect([covered], missing) or row["filled_at"] is None:
                 report.unproven += 1
-                report.remark("records say FILLED, but candles are missing", row)
+                report.remark("records say FILLED, but candles are missing", f"begins {row['gap_start']}")
             else:
                 report.history += 1
                 wanted.append({**row, "range": covered})
