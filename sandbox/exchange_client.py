@@ -129,8 +129,10 @@ class ExchangeAdmin:
         """Say how the releases of the archive are made and served; what is not given has its default.
 
         :param orders: tickers, intervals, layout (flat, foldered), naming (year_first, quarter_first),
-            lag_days, defects; ranges (False: the server ignores Range), cut_after (bytes) and cuts (answers
-            that break off there), wrong_range, wrong_sum
+            lag_days, part_bytes (of a full release; None: published whole), defects; ranges (False: the
+            server ignores Range), sums (False: no checksums are published), cut_after (bytes) and cuts
+            (answers that break off there), wrong_range, wrong_sum, lost_part (number of one that the list
+            names in vain)
         :raises ExchangeAdminError: if an order is unknown
         """
         self._send("POST", "archive", orders)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +12,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from kraken_hooks import __version__
+from kraken_hooks.checksums import FULL_SUMS, read_sums
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.errors import ArchiveServerError, ConnectionFieldError, NotPublishedError
 from kraken_hooks.remote_file import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 ARCHIVE_URL: Final = "https://assets.kraken.com/marketing/institutions"
 """Where Kraken publishes the archive since September 2026 (support article 360047124832)."""
-
-FULL_SUMS: Final = "OHLCVT_Full_PARTS_SHA256SUMS.txt"
-"""Checksums of the parts of the newest full releases."""
 TIMEOUT_S: Final = 30.0
-SUM_LINE: Final = re.compile(r"^([0-9a-fA-F]{64}) [ *](\S+)$")
 
 
 class ArchiveHook(BaseHook):
@@ -146,14 +142,25 @@ class ArchiveHook(BaseHook):
         :return: hex, lower case, or None when no list of checksums names it
         :raises ArchiveServerError: if the server does not give a usable answer
         """
-        stem = name.removesuffix(".zip")
+        lists = [FULL_SUMS]
+        if name.endswith(".zip"):
+            lists.insert(0, f"{name.removesuffix('.zip')}_SHA256SUMS.txt")
+        return next((found for one in lists if (found := self._sums(one).get(name))), None)
+
+    def full_sums(self) -> dict[str, str]:
+        """Return the checksums of full releases, whose names tell what is published.
+
+        :return: SHA-256, hex, by file name; empty when the server has no such list
+        :raises ArchiveServerError: if the server does not give a usable answer
+        """
+        return self._sums(FULL_SUMS)
+
+    def _sums(self, name: str) -> dict[str, str]:
         try:
-            with self._get(f"{stem}_SHA256SUMS.txt") as answer:
-                lines = answer.text.splitlines()
+            with self._get(name) as answer:
+                return read_sums(answer.text)
         except NotPublishedError:
-            return None
-        found = {match[2]: match[1].lower() for line in lines if (match := SUM_LINE.match(line.strip()))}
-        return found.get(name)
+            return {}
 
     def _get(self, name: str) -> requests.Response:
         url, timeout_s = f"{self.url}/{name}", self._timeout_s()

@@ -1,4 +1,4 @@
-"""Quarterly releases made from the simulated trades, with the defects that real ones have."""
+"""Quarterly and full releases made from the simulated trades, with the defects that real ones have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sandbox.archive.zip64 import as_zip64
 from sandbox.exchange.clock import NS_PER_S
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Recipe:
     :ivar layout: ``flat`` (with MANIFEST.json) or ``foldered`` (with a parallel __MACOSX tree)
     :ivar naming: ``year_first`` (2026Q2) or ``quarter_first`` (Q2_2026)
     :ivar lag_days: days from a quarter's end to its publication
+    :ivar part_bytes: length of the parts that a full release is split into, None = it is published whole
     :ivar defects: those of real releases, each of one ``ticker``: kind ``tail`` with ``days`` (its coarse
         files lose the quarter's tail), ``short_last`` with ``trades`` (the last candle of each lacks a few
         trades), ``days`` with ``from`` and ``to`` in epoch seconds (days missing in its daily file)
@@ -43,6 +45,7 @@ class Recipe:
     layout: str = "flat"
     naming: str = "year_first"
     lag_days: int = 76
+    part_bytes: int | None = 2_097_152_000
     defects: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,10 +62,10 @@ class Recipe:
                 msg = f"{name} {value!r} is none of {', '.join(sorted(known))}"
                 raise ValueError(msg)
 
-    def file_name(self, year: int, quarter: int) -> str:
-        """Return under which name a quarter is published."""
+    def file_name(self, year: int, quarter: int, *, is_full: bool = False) -> str:
+        """Return the name of the zip of a quarter, or of everything up to its end."""
         quarter_text = f"{year}Q{quarter}" if self.naming == "year_first" else f"Q{quarter}_{year}"
-        return f"Kraken_OHLCVT_{quarter_text}.zip"
+        return f"Kraken_OHLCVT_{'Full_' if is_full else ''}{quarter_text}.zip"
 
 
 def bounds_s(year: int, quarter: int) -> tuple[int, int]:
@@ -77,16 +80,41 @@ def is_published(recipe: Recipe, year: int, quarter: int, now_s: float) -> bool:
     return now_s >= bounds_s(year, quarter)[1] + recipe.lag_days * DAY_S
 
 
-def build(market: Market, recipe: Recipe, year: int, quarter: int) -> bytes:
-    """Return the zip of a quarter; the same bytes for the same market and recipe.
+def publish(
+    market: Market, recipe: Recipe, year: int, quarter: int, *, is_full: bool = False
+) -> dict[str, bytes]:
+    """Return the files of a release, by name.
+
+    :param market: whose trades they hold
+    :param recipe: how they are made
+    :param year: four digits
+    :param quarter: 1 to 4, over already
+    :param is_full: whether the release holds everything up to the quarter's end; then it is split
+    :return: a zip, or its parts
+    """
+    content = build(market, recipe, year, quarter, is_full=is_full)
+    name = recipe.file_name(year, quarter, is_full=is_full)
+    if not is_full or recipe.part_bytes is None:
+        return {name: content}
+    return {
+        f"{name}.part{number:02}": content[start : start + recipe.part_bytes]
+        for number, start in enumerate(range(0, len(content), recipe.part_bytes))
+    }
+
+
+def build(market: Market, recipe: Recipe, year: int, quarter: int, *, is_full: bool = False) -> bytes:
+    """Return the zip of a release; the same bytes for the same market and recipe.
 
     :param market: whose trades it holds
     :param recipe: how it is made
     :param year: four digits
     :param quarter: 1 to 4, over already
+    :param is_full: whether it begins with each pair's listing, and is a Zip64 as all long ones are
     """
     start_s, end_s = bounds_s(year, quarter)
     tickers = recipe.tickers or tuple(list(market.pairs)[:DEFAULT_PAIRS])
+    if is_full:
+        start_s = min(market.tape(ticker).pair.listed_s for ticker in tickers) // DAY_S * DAY_S
     members: dict[str, str] = {}
     n_rows = 0
     for ticker in tickers:
@@ -103,7 +131,7 @@ def build(market: Market, recipe: Recipe, year: int, quarter: int) -> bytes:
                 _add(file, f"__MACOSX/master_q{quarter}/._{name}", "\0\5\26\7")
         if recipe.layout == "flat":
             _add(file, "MANIFEST.json", _manifest(start_s, end_s, len(tickers), len(members), n_rows))
-    return target.getvalue()
+    return as_zip64(target.getvalue()) if is_full else target.getvalue()
 
 
 def _add(file: zipfile.ZipFile, name: str, text: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox.archive.releases import Recipe, build, is_published
+from sandbox.archive.releases import Recipe, is_published, publish
 from sandbox.exchange.clock import NS_PER_S
 from sandbox.web_server import cut_connection
 
@@ -22,8 +23,18 @@ if TYPE_CHECKING:
     from sandbox.exchange.market import Market
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-NAME = re.compile(r"Kraken_OHLCVT_(?:(\d{4})Q([1-4])|Q([1-4])_(\d{4}))(?P<sums>_SHA256SUMS\.txt|\.zip)")
-SERVING = {"ranges": True, "cut_after": None, "cuts": 0, "wrong_range": False, "wrong_sum": False}
+NAME = re.compile(r"Kraken_OHLCVT_(?P<full>Full_)?(?:(\d{4})Q([1-4])|Q([1-4])_(\d{4}))(?=[_.])")
+SUMS = "_SHA256SUMS.txt"
+FULL_SUMS = "OHLCVT_Full_PARTS_SHA256SUMS.txt"
+SERVING = {
+    "ranges": True,
+    "sums": True,
+    "cut_after": None,
+    "cuts": 0,
+    "wrong_range": False,
+    "wrong_sum": False,
+    "lost_part": None,
+}
 
 
 class _Cut(Response):
@@ -54,7 +65,7 @@ class ArchiveServer:
         """Forget orders, requests and releases made."""
         self._recipe = Recipe()
         self._serving: dict[str, Any] = dict(SERVING)
-        self._made: dict[tuple[int, int], bytes] = {}
+        self._made: dict[tuple[int, int, bool], dict[str, bytes]] = {}
         self._requests: list[dict[str, Any]] = []
 
     def routes(self) -> list[Route]:
@@ -90,27 +101,53 @@ class ArchiveServer:
         name = request.path_params["name"]
         asked = request.headers.get("range")
         self._requests.append({"name": name, "range": asked, "method": request.method})
-        match = NAME.fullmatch(name)
-        if match is None:
+        content = await run_in_threadpool(self._content, name)
+        if content is None:
             return PlainTextResponse("Not Found", status_code=404)
-        year, quarter = int(match[1] or match[4]), int(match[2] or match[3])
-        is_zip = match["sums"] == ".zip"
-        right_name = self._recipe.file_name(year, quarter)
-        now_s = self._market.clock.now_ns() / NS_PER_S
-        if not is_published(self._recipe, year, quarter, now_s) or name.removesuffix(match["sums"]) != (
-            right_name.removesuffix(".zip")
-        ):
-            return PlainTextResponse("Not Found", status_code=404)
-        content = await run_in_threadpool(self._release, year, quarter)
-        if not is_zip:
-            digest = hashlib.sha256(b"wrong" if self._serving["wrong_sum"] else content).hexdigest()
-            return PlainTextResponse(f"{digest}  {right_name}\n")
+        if name.endswith(SUMS):
+            return PlainTextResponse(content)
         return self._ranged(content, request)
 
-    def _release(self, year: int, quarter: int) -> bytes:
-        key = (year, quarter)
+    def _content(self, name: str) -> bytes | None:
+        """Return a published file, or None when there is none of this name."""
+        if name.endswith(SUMS) and not self._serving["sums"]:
+            return None
+        if name == FULL_SUMS:
+            return self._sums(self._files(*self._newest(), is_full=True))
+        match = NAME.match(name)
+        if match is None:
+            return None
+        year, quarter = int(match[2] or match[5]), int(match[3] or match[4])
+        if not is_published(self._recipe, year, quarter, self._now_s()):
+            return None
+        files = self._files(year, quarter, is_full=match["full"] is not None)
+        if name == f"{self._recipe.file_name(year, quarter).removesuffix('.zip')}{SUMS}":
+            return self._sums(files)
+        lost = self._serving["lost_part"]
+        return None if lost is not None and name.endswith(f".part{lost:02}") else files.get(name)
+
+    def _now_s(self) -> float:
+        return self._market.clock.now_ns() / NS_PER_S
+
+    def _newest(self) -> tuple[int, int]:
+        """Return year and number of the newest quarter that is online."""
+        year, quarter = datetime.fromtimestamp(self._now_s(), UTC).year, 4
+        while not is_published(self._recipe, year, quarter, self._now_s()):
+            year, quarter = (year, quarter - 1) if quarter > 1 else (year - 1, 4)
+        return year, quarter
+
+    def _sums(self, files: dict[str, bytes]) -> bytes:
+        is_wrong = self._serving["wrong_sum"]
+        lines = [
+            f"{hashlib.sha256(b'wrong' if is_wrong else content).hexdigest()}  {name}\n"
+            for name, content in files.items()
+        ]
+        return "".join(lines).encode()
+
+    def _files(self, year: int, quarter: int, *, is_full: bool) -> dict[str, bytes]:
+        key = (year, quarter, is_full)
         if key not in self._made:
-            self._made[key] = build(self._market, self._recipe, year, quarter)
+            self._made[key] = publish(self._market, self._recipe, year, quarter, is_full=is_full)
         return self._made[key]
 
     def _ranged(self, content: bytes, request: Request) -> Response:

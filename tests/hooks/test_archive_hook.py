@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from include.ohlcv.archive.containers import ZipContainer
+from include.ohlcv.archive.parts import JoinedParts
 from include.ohlcv.gaps import Series
 from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
 from kraken_hooks.errors import (
@@ -238,3 +239,40 @@ def test_defects_of_real_releases_can_be_ordered(exchange: ExchangeAdmin, hook: 
     assert hourly[:-1] == good["XBTUSD_60.csv"][:-1]
     count, before = (int(some[-1].split(b",")[6]) for some in (hourly, good["XBTUSD_60.csv"]))
     assert count == before - 3
+
+
+def test_a_full_release_is_a_zip64_read_by_ranges_across_its_parts(
+    exchange: ExchangeAdmin, hook: ArchiveHook
+) -> None:
+    exchange.archive(**FEW, part_bytes=20_000)
+    parts = [hook.open(part) for part in sorted(hook.full_sums())]
+    file = JoinedParts(cast("list[IO[bytes]]", parts))
+    whole_size = file.seek(0, 2)
+    file.seek(-42, 2)
+    assert file.read(4) == b"PK\6\7"
+    name = "Kraken_OHLCVT_Full_2026Q2.zip"
+
+    container = ZipContainer(cast("IO[bytes]", file), name)
+    contents = container.contents()
+    with container.open(contents.entries[Series("XBTUSD", 1440)].name) as member:
+        days = [int(line.split(b",")[0]) for line in member.read().splitlines()]
+
+    assert (contents.release.name, contents.passed_over) == ("Full_2026Q2", {})
+    assert len(days) == (days[-1] - days[0]) // 86400 + 1 > 366
+    assert days[-1] == 1782864000 - 86400
+    assert whole_size > 100_000 > 2 * sum(part.bytes_fetched for part in parts[:2])
+    assert len({one["name"] for one in exchange.archive_requests() if one["range"] == "bytes=0-0"}) == len(
+        parts
+    )
+
+
+def test_the_sums_of_full_releases_name_their_parts(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+    exchange.archive(**FEW, part_bytes=100_000)
+    sums = hook.full_sums()
+    first = min(sums)
+    assert first == "Kraken_OHLCVT_Full_2026Q2.zip.part00"
+    content = requests.get(f"{exchange.archive_url}/{first}", timeout=30).content
+    assert hook.checksum(first) == sums[first] == hashlib.sha256(content).hexdigest()
+    assert hook.checksum("Kraken_OHLCVT_Full_2026Q2.zip.part99") is None
+    exchange.archive(**FEW, sums=False)
+    assert (hook.full_sums(), hook.checksum(first)) == ({}, None)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from include.ohlcv.archive.names import (
+    PUBLISHED_PATTERN,
     Release,
     is_bystander,
-    named_quarter,
+    is_full,
+    named_release,
+    newest_full,
     quarter_of,
     read_member_name,
     release_of,
@@ -50,8 +54,55 @@ def test_a_name_tells_its_release(path: str, release: Release) -> None:
     assert release_of(path) == release
 
 
-def test_a_quarter_is_published_under_either_name_todays_style_first() -> None:
-    assert remote_names(named_quarter("2026Q2")) == ("Kraken_OHLCVT_2026Q2.zip", "Kraken_OHLCVT_Q2_2026.zip")
+@pytest.mark.parametrize(
+    ("name", "release", "zips"),
+    [
+        pytest.param(
+            "2026Q2",
+            Release("2026Q2", *Q2),
+            ("Kraken_OHLCVT_2026Q2.zip", "Kraken_OHLCVT_Q2_2026.zip"),
+            id="a quarter",
+        ),
+        pytest.param(
+            "Full_2026Q2",
+            Release("Full_2026Q2", None, Q2[1]),
+            ("Kraken_OHLCVT_Full_2026Q2.zip", "Kraken_OHLCVT_Full_Q2_2026.zip"),
+            id="a full release",
+        ),
+        pytest.param(
+            "full_2026Q2",
+            Release("Full_2026Q2", None, Q2[1]),
+            ("Kraken_OHLCVT_Full_2026Q2.zip", "Kraken_OHLCVT_Full_Q2_2026.zip"),
+            id="a full release in small letters",
+        ),
+        pytest.param("full", Release("full"), ("Kraken_OHLCVT.zip",), id="the newest: no list names it"),
+    ],
+)
+def test_a_release_is_published_under_either_name_todays_style_first(
+    name: str, release: Release, zips: tuple[str, ...]
+) -> None:
+    assert re.fullmatch(PUBLISHED_PATTERN, name)
+    assert named_release(name) == release
+    assert remote_names(release) == zips
+    assert [is_full(one) for one in zips] == ["ull" in name] * len(zips)
+
+
+@pytest.mark.parametrize("name", ["2026Q5", "full_", "Full_Q2_2026", "x2026Q2", "2026Q2.zip", "fuller"])
+def test_a_name_that_is_no_release_does_not_fit_the_pattern(name: str) -> None:
+    assert re.search(PUBLISHED_PATTERN, name) is None
+
+
+def test_the_newest_full_release_is_that_of_the_latest_quarter_whatever_the_style_of_its_name() -> None:
+    names = [
+        "Kraken_OHLCVT_Full_2025Q4.zip.part00",
+        "Kraken_OHLCVT_Full_Q2_2026.zip.part00",
+        "Kraken_OHLCVT_Full_Q2_2026.zip.part01",
+        "Kraken_OHLCVT_Full_2026Q1.zip",
+        "Kraken_OHLCVT_2026Q3.zip",
+        "README.txt",
+    ]
+    assert newest_full(names) == "Kraken_OHLCVT_Full_Q2_2026.zip"
+    assert newest_full(["README.txt", "Kraken_OHLCVT_2026Q3.zip"]) is None
 
 
 @pytest.mark.parametrize(
@@ -59,7 +110,7 @@ def test_a_quarter_is_published_under_either_name_todays_style_first() -> None:
 )
 def test_a_moment_lies_in_its_quarter(moment: str, name: str) -> None:
     found = quarter_of(day_s(moment))
-    assert found == named_quarter(name)
+    assert found == named_release(name)
     assert found.start_s is not None
     assert found.end_s is not None
     assert found.start_s <= day_s(moment) < found.end_s

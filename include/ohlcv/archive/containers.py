@@ -9,10 +9,11 @@ import zlib
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.names import Release, is_bystander, read_member_name, release_of, with_coverage
+from include.ohlcv.archive.parts import ReadsAhead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,17 +82,6 @@ class Container(Protocol):
 
     def open(self, name: str) -> IO[bytes]:
         """Open a CSV for reading, by the name of its entry."""
-
-
-@runtime_checkable
-class ReadsAhead(Protocol):
-    """A file for which a few long reads are better than many short ones."""
-
-    def seek(self, offset: int, /) -> int:
-        """Move to a position."""
-
-    def expect(self, end: int) -> None:
-        """Take note that all bytes up to a position will be read."""
 
 
 class FolderContainer:

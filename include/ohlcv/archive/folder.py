@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from include.ohlcv.archive.containers import FolderContainer, ZipContainer
 from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.names import read_member_name
-from include.ohlcv.archive.parts import JoinedParts
+from include.ohlcv.archive.parts import PART, JoinedParts
 from include.ohlcv.names import ARCHIVE_FOLDER_ENV
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from include.ohlcv.archive.containers import Container
-
-PART: Final = re.compile(r"^(?P<zip>.+\.zip)\.part(?P<number>[0-9]{2,4})$", re.IGNORECASE)
 
 
 def resolve(root: Path | None, path: str) -> Path:
@@ -102,9 +100,20 @@ def open_container(root: Path | None, relative: str) -> Container:
     target = resolve(root, relative)
     if target.is_dir():
         return FolderContainer(target, relative)
-    first = _first_part(target)
-    file: IO[bytes] = target.open("rb") if target.exists() else JoinedParts(_parts(cast("Path", first)))
-    return ZipContainer(file, relative)
+    files = [path.open("rb") for path in files_of_zip(root, relative)]
+    return ZipContainer(files[0] if len(files) == 1 else cast("IO[bytes]", JoinedParts(files)), relative)
+
+
+def files_of_zip(root: Path | None, relative: str) -> list[Path]:
+    """Return the files in which a zip of the archive folder lies.
+
+    :param root: the archive folder
+    :param relative: of a zip, as :func:`containers_at` returns it
+    :return: the zip itself, or its parts, in order
+    :raises ArchiveRefusedError: if it is gone, leads out of the folder, or a part between others is missing
+    """
+    target = resolve(root, relative)
+    return [target] if target.exists() else _parts(cast("Path", _first_part(target)))
 
 
 def only_file(root: Path | None, path: str) -> str | None:

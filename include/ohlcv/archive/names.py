@@ -12,20 +12,27 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from include.ohlcv.archive.parts import PART
 from include.ohlcv.catalogue import TICKER_PATTERN
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import DAY_S, INTERVALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
-QUARTER_PATTERN: Final = r"^[0-9]{4}Q[1-4]$"
+PUBLISHED_PATTERN: Final = r"^([0-9]{4}Q[1-4]|[Ff]ull(_[0-9]{4}Q[1-4])?)$"
+"""Names of published releases: ``2026Q2``, ``full``, ``Full_2026Q2``."""
+NEWEST_FULL: Final = "full"
+"""Stands for the newest full release, whichever that is."""
+UNDATED_FULL: Final = "Kraken_OHLCVT.zip"
+"""Name of the full release when there was only one."""
 FOREIGN_INTERVALS: Final = frozenset({720})
 """Candle lengths of the archive that Kraken's OHLC call does not serve, minutes."""
 
 _YEAR_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])([0-9]{4})Q([1-4])(?![0-9A-Za-z])", re.IGNORECASE)
 _QUARTER_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])Q([1-4])_([0-9]{4})(?![0-9A-Za-z])", re.IGNORECASE)
+_FULL_PREFIX: Final = "Full_"
 _FULL: Final = re.compile(r"(?<![A-Za-z])full(?![A-Za-z])", re.IGNORECASE)
 _MEMBER: Final = re.compile(r"^(?P<ticker>.+)_(?P<minutes>[0-9]{1,5})\.csv$", re.IGNORECASE)
 
@@ -75,23 +82,64 @@ def quarter_of(moment_s: int) -> Release:
     return quarter(moment.year, (moment.month + 2) // 3)
 
 
-def named_quarter(name: str) -> Release:
-    """Return the release of a quarter by its name.
+def named_release(name: str) -> Release:
+    """Return a published release by its name.
 
-    :param name: ``2026Q2``; see :data:`QUARTER_PATTERN`
-    :return: its coverage
+    :param name: see :data:`PUBLISHED_PATTERN`
+    :return: its coverage; that of :data:`NEWEST_FULL` is not known
     """
-    return quarter(int(name[:4]), int(name[5]))
+    if name.lower() == NEWEST_FULL:
+        return Release(NEWEST_FULL)
+    year, number = int(name[-6:-2]), int(name[-1])
+    found = quarter(year, number)
+    return found if name == found.name else _full(found)
 
 
 def remote_names(release: Release) -> tuple[str, ...]:
-    """Return the file names under which a quarter may be published, today's style first.
+    """Return the names of the zip as which a release may be published, today's style first.
 
-    :param release: of a quarter
-    :return: file names
+    :param release: of a quarter, or a full one
+    :return: file names; a full release may lie in parts of that name
     """
-    year, number = release.name[:4], release.name[5]
-    return f"Kraken_OHLCVT_{release.name}.zip", f"Kraken_OHLCVT_Q{number}_{year}.zip"
+    if release.name == NEWEST_FULL:
+        return (UNDATED_FULL,)
+    full, year, number = release.name[:-6], release.name[-6:-2], release.name[-1]
+    return f"Kraken_OHLCVT_{release.name}.zip", f"Kraken_OHLCVT_{full}Q{number}_{year}.zip"
+
+
+def newest_full(names: Iterable[str]) -> str | None:
+    """Return the newest full release of a list.
+
+    :param names: of published files, zips or parts of them
+    :return: name of its zip, or None when there is no full release among them
+    """
+    ends = {}
+    for name in names:
+        release = release_of(name)
+        if release.name.startswith(_FULL_PREFIX) and release.end_s is not None:
+            ends[zip_of(name)] = release.end_s
+    return max(ends, key=lambda name: (ends[name], name), default=None)
+
+
+def zip_of(name: str) -> str:
+    """Return the name of the zip that a file is or is a part of.
+
+    :param name: ``x.zip`` or ``x.zip.part00``
+    """
+    match = PART.match(name)
+    return match["zip"] if match else name
+
+
+def is_full(name: str) -> bool:
+    """Return whether a zip is a full release, which may lie in parts.
+
+    :param name: of the zip
+    """
+    return name == UNDATED_FULL or _FULL.search(name) is not None
+
+
+def _full(last: Release) -> Release:
+    return Release(f"{_FULL_PREFIX}{last.name}", None, last.end_s)
 
 
 def release_of(path: str) -> Release:
@@ -104,7 +152,7 @@ def release_of(path: str) -> Release:
         found = _quarter_in(part)
         if found is not None:
             if _FULL.search(part):
-                return Release(f"Full_{found.name}", None, found.end_s)
+                return _full(found)
             return found
     return Release()
 

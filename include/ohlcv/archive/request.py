@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from include.ohlcv.archive.names import QUARTER_PATTERN
+from include.ohlcv.archive.names import PUBLISHED_PATTERN
 from include.ohlcv.errors import BadRequestError
 from include.ohlcv.params import INTERVAL_LIST, TICKERS, TIER
 
@@ -33,11 +33,12 @@ def archive_schemas() -> dict[str, Schema]:
         },
         "quarter": {
             "type": ["string", "null"],
-            "pattern": QUARTER_PATTERN,
+            "pattern": PUBLISHED_PATTERN,
             "default": None,
-            "title": "Quarter",
-            "description": "Instead of a path: a published quarter such as 2026Q2; only the wanted members"
-            " of it are fetched.",
+            "examples": ["2026Q2", "full", "Full_2026Q2"],
+            "title": "Quarter, or full",
+            "description": "Instead of a path: a published quarter such as 2026Q2, or full, the newest full"
+            " release (an older one: Full_2026Q2). Only the wanted members of it are fetched.",
         },
         "tier": {**TIER, "default": "ALL"},
         "tickers": {**TICKERS, "default": None},
@@ -79,7 +80,8 @@ def archive_schemas() -> dict[str, Schema]:
             "type": "boolean",
             "default": False,
             "title": "Full download",
-            "description": "Fetch the whole quarter (half a gigabyte) if the server cannot send parts.",
+            "description": "Fetch the whole release (a quarter half a gigabyte, a full one ten) if the"
+            " server cannot send ranges of it.",
         },
     }
 
@@ -89,7 +91,7 @@ class ArchiveRequest:
     """The checked params of an archive run; see :func:`archive_schemas`.
 
     :ivar path: relative to the archive folder, or None
-    :ivar quarter: ``2026Q2``, or None; exactly one of the two is given
+    :ivar quarter: ``2026Q2``, ``full`` or ``Full_2026Q2``, or None; exactly one of the two is given
     :ivar tier: tier or ``ALL``
     :ivar tickers: selection that replaces the tier, or None
     :ivar intervals: candle lengths, minutes
@@ -97,7 +99,7 @@ class ArchiveRequest:
     :ivar again: read known files again
     :ivar max_bad_rows: limit
     :ivar max_bad_percent: limit
-    :ivar allow_full_download: fetch a whole quarter when its parts cannot be had
+    :ivar allow_full_download: fetch a whole release when ranges of it cannot be had
     """
 
     path: str | None

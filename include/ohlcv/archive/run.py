@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.folder import containers_at, only_file
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
-from include.ohlcv.archive.names import named_quarter
+from include.ohlcv.archive.names import named_release
 from include.ohlcv.archive.not_published import mark_not_published
 from include.ohlcv.archive.spool import Limits
 from include.ohlcv.archive.units import FOLDER, REMOTE, Unit, wanted_units, work_items
@@ -78,7 +78,8 @@ def find_files(
     :param request: its params
     :param shelf: where they lie
     :return: items for the ingest task, see :func:`include.ohlcv.archive.units.work_items`
-    :raises ArchiveRefusedError: if the path is not acceptable, or a file named alone is not one of ours
+    :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
+        or a file named alone is not one of ours
     """
     if request.path is None:
         return _find_published(connection, run, request, shelf)
@@ -88,6 +89,7 @@ def find_files(
     n_others = 0
     only = only_file(shelf.archive_folder, request.path)
     for container in containers_at(shelf.archive_folder, request.path):
+        shelf.refuse_wrong_sums(container)
         with shelf.open(FOLDER, container) as opened_container:
             contents = opened_container.contents()
         found, others = wanted_units(
@@ -108,8 +110,8 @@ def find_files(
 def _find_published(
     connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf
 ) -> list[dict[str, Any]]:
-    """Find the members of a published quarter; one that is not published is a normal state."""
-    release = named_quarter(request.quarter or "")
+    """Find the members of a published release; one that is not published is a normal state."""
+    release = named_release(request.quarter or "")
     tickers = _tickers(connection, request)
     name = shelf.published_name(release)
     if name is None:

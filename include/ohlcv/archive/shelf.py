@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
 from include.ohlcv.archive.containers import ZipContainer
 from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.folder import open_container
-from include.ohlcv.archive.names import Release, remote_names
+from include.ohlcv.archive.folder import files_of_zip, open_container, resolve
+from include.ohlcv.archive.names import NEWEST_FULL, Release, is_full, newest_full, remote_names, zip_of
+from include.ohlcv.archive.parts import JoinedParts
+from include.ohlcv.archive.sums import refuse_wrong_sums
 from include.ohlcv.archive.units import FOLDER
-from kraken_hooks.errors import NotPublishedError, RangesNotSupportedError
+from kraken_hooks.checksums import FULL_SUMS
+from kraken_hooks.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from include.ohlcv.archive.containers import Container
@@ -52,15 +56,28 @@ class Shelf:
         with self._published(name) as file:
             yield ZipContainer(file, name)
 
-    def published_name(self, release: Release) -> str | None:
-        """Return under which name a quarter is published.
+    def refuse_wrong_sums(self, name: str) -> None:
+        """Refuse a zip of the user's folder that is not what the checksums beside it say.
 
-        :param release: of a quarter
-        :return: file name, or None when it is not published
+        :param name: of a zip, or of a folder, which has none
+        :raises ArchiveRefusedError: if it is not, or a part of it is missing
+        """
+        if not resolve(self.archive_folder, name).is_dir():
+            files = files_of_zip(self.archive_folder, name)
+            refuse_wrong_sums(PurePosixPath(name).name, files, self.work_folder / "right-sums")
+
+    def published_name(self, release: Release) -> str | None:
+        """Return under which name a release is published.
+
+        :param release: of a quarter, or a full one
+        :return: name of its zip, or None when it is not published
         :raises ArchiveRefusedError: if the server sends whole files only and that is not wanted
         :raises ArchiveServerError: if the server does not give a usable answer
         """
-        for name in remote_names(release):
+        names = remote_names(release)
+        if release.name == NEWEST_FULL and (newest := newest_full(self._server.full_sums())):
+            names = (newest,)
+        for name in names:
             try:
                 with self._published(name):
                     return name
@@ -68,18 +85,54 @@ class Shelf:
                 continue
         return None
 
+    @property
+    def _server(self) -> ArchiveHook:
+        return cast("ArchiveHook", self.server)
+
     def _published(self, name: str) -> IO[bytes]:
+        """Open a published zip, which may lie in parts when it is a full release.
+
+        :raises NotPublishedError: if the server has no such zip
+        """
+        if not is_full(name):
+            return self._file(name)
+        if listed := sorted(one for one in self._server.full_sums() if zip_of(one) == name != one):
+            try:
+                return _joined([self._file(part) for part in listed])
+            except NotPublishedError as error:
+                raise ArchiveServerError(
+                    f"{error}, although {FULL_SUMS} names it; run again later"
+                ) from error
+        try:
+            return self._file(name)
+        except NotPublishedError:
+            return _joined(self._unlisted_parts(name))
+
+    def _unlisted_parts(self, name: str) -> list[IO[bytes]]:
+        """Open the parts of a zip that no list names, up to the first that is not there."""
+        parts = [self._file(f"{name}.part00")]
+        while True:
+            try:
+                parts.append(self._file(f"{name}.part{len(parts):02}"))
+            except NotPublishedError:
+                return parts
+
+    def _file(self, name: str) -> IO[bytes]:
+        """Open a published file by ranges; fetch it whole where that is the only way, and wanted."""
         downloaded = self.work_folder / "downloads" / name
         if downloaded.exists():
             return downloaded.open("rb")
-        server = cast("ArchiveHook", self.server)
         try:
-            return cast("IO[bytes]", server.open(name))
+            return cast("IO[bytes]", self._server.open(name))
         except RangesNotSupportedError as error:
             if not self.allow_full_download:
                 raise ArchiveRefusedError(
                     f"{error}; run again with allow_full_download to fetch all of it, or download it "
                     "yourself and give its path"
                 ) from error
-        server.download(name, downloaded)
+        self._server.download(name, downloaded)
         return downloaded.open("rb")
+
+
+def _joined(parts: Sequence[IO[bytes]]) -> IO[bytes]:
+    return cast("IO[bytes]", JoinedParts(parts))

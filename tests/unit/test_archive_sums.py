@@ -1,0 +1,112 @@
+"""Checksums beside a zip of the user's folder, or beside its parts, are checked before it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.sums import refuse_wrong_sums
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "Kraken_OHLCVT_Full_2026Q2.zip"
+LIST = "OHLCVT_Full_PARTS_SHA256SUMS.txt"
+PARTS = (b"first part", b"second part", b"end")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> list[Path]:
+    """Give the parts of a zip in a folder of their own."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    found = [folder / f"{NAME}.part{number:02}" for number in range(len(PARTS))]
+    for path, content in zip(found, PARTS, strict=True):
+        path.write_bytes(content)
+    return found
+
+
+def write_list(
+    parts: list[Path], name: str = LIST, *, wrong: int | None = None, form: str = "{0}  {1}"
+) -> None:
+    lines = [
+        form.format(sha256(b"else" if number == wrong else content), path.name)
+        for number, (path, content) in enumerate(zip(parts, PARTS, strict=True))
+    ]
+    (parts[0].parent / name).write_text("\n".join(["# of the full release", *lines, ""]))
+
+
+def check(parts: list[Path], name: str = NAME) -> None:
+    refuse_wrong_sums(name, parts, parts[0].parent.parent / "remembered")
+
+
+@pytest.mark.parametrize("form", ["{0}  {1}", "{0} *{1}", "{0}  ./{1}", "{0}  {1}\r"])
+def test_parts_that_are_what_their_sums_say_are_taken(parts: list[Path], form: str) -> None:
+    write_list(parts, form=form)
+    check(parts)
+    assert len(list((parts[0].parent.parent / "remembered").iterdir())) == len(parts)
+
+
+@pytest.mark.parametrize("name", [LIST, "SHA256SUMS", f"{NAME}.sha256", "sha256sums.TXT"])
+def test_a_part_that_is_not_is_refused_by_name_with_both_sums(parts: list[Path], name: str) -> None:
+    write_list(parts, name, wrong=1)
+    with pytest.raises(ArchiveRefusedError) as refused:
+        check(parts)
+    for said in (parts[1].name, sha256(PARTS[1]), sha256(b"else"), name, "download it again"):
+        assert said in str(refused.value)
+    assert parts[0].name not in str(refused.value)
+
+
+def test_the_sum_of_the_joined_zip_is_that_of_its_parts_in_order(parts: list[Path]) -> None:
+    beside = parts[0].with_name(f"{NAME}.sha256")
+    beside.write_text(f"{sha256(b''.join(PARTS))}  {NAME}\n")
+    check(parts)
+    beside.write_text(f"{sha256(PARTS[0])}  {NAME}\n")
+    with pytest.raises(ArchiveRefusedError, match=f"^{NAME} has SHA-256 {sha256(b''.join(PARTS))}"):
+        check(parts)
+
+
+def test_a_whole_zip_is_checked_and_sums_of_other_files_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "archive" / "Kraken_OHLCVT_2026Q2.zip"
+    path.parent.mkdir()
+    path.write_bytes(b"content")
+    beside = path.with_name("Kraken_OHLCVT_2026Q2_SHA256SUMS.txt")
+    beside.write_text(f"{sha256(b'x')}  Kraken_OHLCVT_2026Q1.zip\n{sha256(b'x')}  {path.name}.part07\n")
+    check([path], path.name)
+    beside.write_text(f"{sha256(b'x')}  {path.name}\n")
+    with pytest.raises(ArchiveRefusedError, match=rf"{path.name} has SHA-256"):
+        check([path], path.name)
+
+
+def test_a_part_that_a_list_names_and_nobody_has_is_missed(parts: list[Path]) -> None:
+    write_list(parts)
+    parts[-1].unlink()
+    with pytest.raises(ArchiveRefusedError, match=f"{NAME}.part02 is missing, which {LIST} names"):
+        check(parts[:-1])
+
+
+def test_without_sums_files_are_taken_as_they_are(parts: list[Path]) -> None:
+    (parts[0].parent / "notes.txt").write_text(f"{sha256(b'else')}  {parts[0].name}\n")
+    (parts[0].parent / "link_SHA256SUMS.txt").symlink_to(parts[0].parent / "notes.txt")
+    check(parts)
+
+
+def test_what_was_found_right_is_read_again_only_when_it_has_changed(parts: list[Path]) -> None:
+    write_list(parts)
+    check(parts)
+    state = parts[0].stat()
+    parts[0].write_bytes(PARTS[0].upper())
+    os.utime(parts[0], ns=(state.st_atime_ns, state.st_mtime_ns))
+    check(parts)
+
+    os.utime(parts[0], ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    with pytest.raises(ArchiveRefusedError, match="part00 has SHA-256"):
+        check(parts)
