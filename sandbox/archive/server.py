@@ -140,7 +140,7 @@ class ArchiveServer:
         is_wrong = self._serving["wrong_sum"]
         lines = [
             f"{hashlib.sha256(b'wrong' if is_wrong else content).hexdigest()}  {name}\n"
-            for name, content in files.items()
+            for name, content in reversed(files.items())  # in no order that a client may count on
         ]
         return "".join(lines).encode()
 

@@ -93,12 +93,12 @@ def test_the_same_release_in_the_users_folder_is_known_whole_or_in_parts(
     assert archive.run(quarter="full", intervals=[1440])["files_ingested"] == 1
     content = b""
     url = archive.world.exchange.archive_url
-    for line in requests.get(f"{url}/{LIST}", timeout=30).text.splitlines():
-        part = line.split()[1]
+    listed = requests.get(f"{url}/{LIST}", timeout=30).text
+    for part in sorted(line.split()[1] for line in listed.splitlines()):
         body = requests.get(f"{url}/{part}", timeout=30).content
         (archive.folder / part).write_bytes(body)
         content += body
-    (archive.folder / LIST).write_bytes(requests.get(f"{url}/{LIST}", timeout=30).content)
+    (archive.folder / LIST).write_text(listed)
 
     assert archive.run(path=f"{NAME}.part00", intervals=[1440])["files_known"] == 1
 

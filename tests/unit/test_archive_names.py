@@ -94,7 +94,7 @@ def test_a_name_that_is_no_release_does_not_fit_the_pattern(name: str) -> None:
 
 def test_the_newest_full_release_is_that_of_the_latest_quarter_whatever_the_style_of_its_name() -> None:
     names = [
-        "Kraken_OHLCVT_Full_2025Q4.zip.part00",
+        "Kraken_OHLCVT_Full_Q4_2025.zip.part00",
         "Kraken_OHLCVT_Full_Q2_2026.zip.part00",
         "Kraken_OHLCVT_Full_Q2_2026.zip.part01",
         "Kraken_OHLCVT_Full_2026Q1.zip",
