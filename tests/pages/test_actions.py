@@ -7,18 +7,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.incidents import IncidentClass, Trouble
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.ledger.session import connect
-from tests.pages.conftest import OWN, detail
+from kraken_hooks.archive import ArchiveHook
+from tests.conftest import set_connection
+from tests.pages.conftest import HOUR, HOURLY, OWN, detail
 from tests.unit.builders import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.integration.world import World
     from tests.pages.conftest import Site
 
+Q2_START, Q2_END = 1775001600, 1782864000
 STALE = Trouble("stale", IncidentClass.STALE, "Candles are late", since_s=NOW, subjects={"XBTUSD": {}})
 
 
@@ -103,10 +108,62 @@ def test_a_gap_out_of_the_apis_reach_is_rebuilt_from_trades(site: Site, damaged:
         "intervals": [60],
         "lookback_days": 0,
         "repair_from": ["trades"],
+        "max_gaps_per_asset": 0,
+        "retry_failed": True,
     }
     damaged.run(**run["conf"])
     assert damaged.rows("SELECT status FROM gap_records WHERE gap_id = %(gap)s", gap=gap) == [
         {"status": "FILLED"}
+    ]
+
+
+@pytest.fixture
+def long_ago(world: World) -> World:
+    """Give a world with a gap in the second quarter of 2026, whose zip the simulated exchange publishes."""
+    world.store(
+        HOURLY, (Q2_START, world.window(HOURLY)[1]), without=[(Q2_END - 30 * HOUR, Q2_END - 25 * HOUR)]
+    )
+    world.run(intervals=[60], tickers=["XBTUSD"], repair_from=["ohlc"])
+    return world
+
+
+def test_without_an_archive_none_is_offered_and_asking_for_it_says_what_to_define(
+    site: Site, long_ago: World, runs: Any
+) -> None:
+    client = site.client("ops")
+    assert "Fetch from archive" not in client.get("/ohlcv/gaps").text
+    gap = gap_id(long_ago, "UNFILLABLE")
+    answer = client.post(f"/ohlcv/api/gaps/{gap}/backfill?source=archive", headers=OWN)
+    assert (answer.status_code, detail(answer)) == (
+        409,
+        f"Gap {gap} cannot be repaired from archive: define the connection kraken_archive first.",
+    )
+    assert runs("backfill_tier1_daily") == []
+
+
+def test_a_gap_in_a_published_quarter_is_fetched_from_the_archive(
+    site: Site, long_ago: World, runs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = long_ago.exchange.archive_url
+    set_connection(monkeypatch, "kraken_archive", conn_type="kraken_archive", host=server)
+    gap = gap_id(long_ago, "UNFILLABLE")
+    assert "Fetch from archive" not in site.client("viewer").get("/ohlcv/gaps").text
+    client = site.client("ops")
+    page = client.get("/ohlcv/gaps").text
+    assert (page.count("Fetch from archive"), page.count("Rebuild from trades")) == (1, 1)
+
+    answer = client.post("/ohlcv/actions/backfill", data={"gap_id": gap, "source": "archive"}, headers=OWN)
+
+    assert answer.status_code == 303
+    (run,) = runs("backfill_tier1_daily")
+    assert run["conf"]["repair_from"] == ["archive"]
+    assert run["triggering_user_name"] == "ops"
+    long_ago.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440])
+    long_ago.shelf = Shelf(None, tmp_path / "work", ArchiveHook())
+    done = long_ago.run(**run["conf"])
+    assert (done["errors"], done["files_ingested"], done["trade_calls"]) == ([], 1, 0)
+    assert long_ago.rows("SELECT status, filled_from FROM gap_records WHERE gap_id = %(gap)s", gap=gap) == [
+        {"status": "FILLED", "filled_from": "archive"}
     ]
 
 
@@ -143,6 +200,13 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(site: Site, damaged: World
     cases = [
         ("/ohlcv/api/gaps/999999/backfill", None, 404, "There is no gap 999999."),
         (f"/ohlcv/api/gaps/{gap_id(damaged, 'FILLED')}/backfill", None, 409, "is filled already"),
+        (
+            f"/ohlcv/api/gaps/{gap_id(damaged, 'DETECTED')}/backfill?source=trades",
+            None,
+            409,
+            "is DETECTED, which no source but the OHLC call is for",
+        ),
+        (f"/ohlcv/api/gaps/{gap_id(damaged, 'UNFILLABLE')}/backfill?source=hearsay", None, 422, "source: "),
         ("/ohlcv/api/gaps/retry-failed", {"tier": "TIER2"}, 409, "No gap of TIER2 is FAILED"),
         ("/ohlcv/api/gaps/retry-failed", {"tier": "TIER9"}, 422, "tier: "),
         ("/ohlcv/api/gaps/0/backfill", None, 422, "gap_id: "),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.bench import Bench
     from include.ohlcv.gaps import Gap, Series
+    from include.ohlcv.ranges import Range
 
 SHORTEST_LAG_S: Final = 28 * DAY_S
 """No quarter has been published sooner after its end, so until then nobody is asked."""
@@ -60,18 +61,18 @@ class Fetch:
         return found
 
 
-def quarters_of(gap: Gap, *, now_s: int) -> list[Release]:
-    """Return the quarters that may hold a gap and may be published by now.
+def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
+    """Return the quarters that may hold a range and may be published by now.
 
-    :param gap: open gap
+    :param wanted: half-open, epoch seconds UTC
     :param now_s: the exchange's time, epoch seconds UTC
     :return: oldest first
     """
     found = []
-    at_s = gap.start_s
-    while at_s < gap.end_s:
+    at_s, end_s = wanted
+    while at_s < end_s:
         release = quarter_of(at_s)
-        at_s = release.end_s or gap.end_s
+        at_s = release.end_s or end_s
         if at_s + SHORTEST_LAG_S <= now_s:
             found.append(release)
     return found
@@ -94,7 +95,7 @@ def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> Fetch:
     releases: dict[str, Release] = {}
     for gap in gaps:
         if gap.status is GapStatus.UNFILLABLE and gap.unfillable_reason is not FINAL:
-            for release in quarters_of(gap, now_s=bench.now_s):
+            for release in quarters_of(gap.range, now_s=bench.now_s):
                 waiting[release.name].append(gap)
                 releases[release.name] = release
     fetch = Fetch()

@@ -122,13 +122,19 @@ class GapSubject:
     :ivar ticker: Kraken's altname
     :ivar interval_minutes: candle length, minutes
     :ivar tier: of the asset
+    :ivar start_s: oldest missing open time, epoch seconds UTC
+    :ivar end_s: end of the newest missing bucket, exclusive, epoch seconds UTC
     :ivar status: present state
+    :ivar unfillable_reason: what it waits for when UNFILLABLE, or None
     """
 
     ticker: str
     interval_minutes: int
     tier: str
-    status: GapStatus
+    start_s: int
+    end_s: int
+    status: str
+    unfillable_reason: str | None = None
 
 
 def list_gaps(connection: Connection, chosen: GapFilter, *, page: int) -> list[ListedGap]:
@@ -216,4 +222,4 @@ def gap_subject(connection: Connection, gap_id: int) -> GapSubject | None:
     rows = fetch(connection, "read_listed_gap", gap_id=gap_id)
     if not rows:
         return None
-    return GapSubject(**{**rows[0], "status": GapStatus(rows[0]["status"])})
+    return GapSubject(**rows[0])

@@ -12,14 +12,21 @@ from pydantic import BaseModel, Field
 
 from include.ohlcv.gaps import GapStatus
 from include.ohlcv.intervals import HOUR_S
+from include.ohlcv.ledger.archive_rows import read_quarters
 from include.ohlcv.ledger.gap_list_rows import FailedTally, GapSubject, gap_subject, tally_failed
 from include.ohlcv.ledger.incident_rows import snooze
 from include.orchestration.pages.access import SNOOZE_DAG_ID, SameOrigin, insist_on_trigger
 from include.orchestration.pages.airflow_api import StartedRun, trigger
 from include.orchestration.pages.queries import Tier
 from include.orchestration.pages.render import address
-from include.orchestration.pages.repairs import conf_for_failed, conf_for_gap, dag_of_tier
-from include.orchestration.pages.stores import ledger
+from include.orchestration.pages.repairs import (
+    Source,
+    conf_for_failed,
+    conf_for_gap,
+    dag_of_tier,
+    sources_of,
+)
+from include.orchestration.pages.stores import has_archive, ledger
 
 router = APIRouter()
 
@@ -70,22 +77,49 @@ def _failed(tier: str) -> FailedTally:
     return found[0]
 
 
-async def start_for_gap(request: Request, user: Any, gap_id: int) -> StartedRun:
+def _source(gap_id: int, subject: GapSubject, wanted: Source | None, now_s: int) -> Source | None:
+    """Return what a gap is repaired from: what was asked for, or trades; None = the OHLC call."""
+    if subject.status == GapStatus.FILLED:
+        raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} is filled already.")
+    if subject.status != GapStatus.UNFILLABLE:
+        if wanted is not None:
+            raise HTTPException(
+                HTTPStatus.CONFLICT,
+                f"Gap {gap_id} is {subject.status}, which no source but the OHLC call is for: name none.",
+            )
+        return None
+    chosen = wanted or "trades"
+    with ledger() as connection:
+        quarters = read_quarters(connection) if has_archive() else None
+    if chosen not in sources_of(subject, quarters=quarters, now_s=now_s):
+        why = (
+            "define the connection kraken_archive first"
+            if chosen == "archive" and quarters is None
+            else "none of its quarters is published yet"
+            if chosen == "archive"
+            else "Kraken does not serve them any more"
+        )
+        raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} cannot be repaired from {chosen}: {why}.")
+    return chosen
+
+
+async def start_for_gap(request: Request, user: Any, gap_id: int, source: Source | None = None) -> StartedRun:
     """Start a backfill for the series of a gap.
 
     :param request: the request, from a page of this server
     :param user: who asks
     :param gap_id: primary key
+    :param source: for a gap that the OHLC call does not reach
     :return: the run
     :raises HTTPException: 403, 404 or 409
     """
     subject = await run_in_threadpool(_subject, gap_id)
     dag_id = dag_of_tier(subject.tier)
     await run_in_threadpool(insist_on_trigger, request, user, dag_id)
-    if subject.status is GapStatus.FILLED:
-        raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} is filled already.")
+    now_s = int(request.app.state.clock())
+    chosen = await run_in_threadpool(_source, gap_id, subject, source, now_s)
     note = f"Started from the page of gaps for gap {gap_id}, {subject.ticker} {subject.interval_minutes}"
-    return await trigger(request, dag_id, conf_for_gap(subject), note=note)
+    return await trigger(request, dag_id, conf_for_gap(subject, chosen), note=note)
 
 
 async def start_retry(request: Request, user: Any, tier: str) -> StartedRun:
@@ -132,10 +166,14 @@ def _back(request: Request, page: str, **told: str) -> Response:
 
 @router.post("/actions/backfill", include_in_schema=False)
 async def backfill_by_form(
-    request: Request, user: GetUserDep, _: SameOrigin, gap_id: Annotated[int, Form(ge=1, le=2**63 - 1)]
+    request: Request,
+    user: GetUserDep,
+    _: SameOrigin,
+    gap_id: Annotated[int, Form(ge=1, le=2**63 - 1)],
+    source: Annotated[Source | None, Form()] = None,
 ) -> Response:
     """Backfill a gap now."""
-    run = await start_for_gap(request, user, gap_id)
+    run = await start_for_gap(request, user, gap_id, source)
     return _back(request, "gaps", dag=run.dag_id, run=run.run_id)
 
 
@@ -162,9 +200,14 @@ def snooze_by_form(
 
 
 @router.post("/api/gaps/{gap_id}/backfill", tags=["actions"], status_code=HTTPStatus.CREATED)
-async def backfill(request: Request, user: GetUserDep, _: SameOrigin, gap_id: GapId) -> RunOut:
-    """Start a backfill for the series of a gap; needs the right to trigger the tier's backfill DAG."""
-    run = await start_for_gap(request, user, gap_id)
+async def backfill(
+    request: Request, user: GetUserDep, _: SameOrigin, gap_id: GapId, source: Source | None = None
+) -> RunOut:
+    """Start a backfill for the series of a gap; needs the right to trigger the tier's backfill DAG.
+
+    An UNFILLABLE gap is rebuilt from trades, or with ``source=archive`` fetched from a published quarter.
+    """
+    run = await start_for_gap(request, user, gap_id, source)
     return RunOut(dag_id=run.dag_id, run_id=run.run_id)
 
 

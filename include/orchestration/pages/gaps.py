@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from include.ohlcv.gaps import GapStatus
+from include.ohlcv.ledger.archive_rows import read_quarters
 from include.ohlcv.ledger.gap_list_rows import (
     PAGE_SIZE,
     FailedTally,
@@ -24,8 +25,8 @@ from include.ohlcv.shopping import ShoppingItem, shopping_csv, shopping_text
 from include.orchestration.pages.access import may_trigger
 from include.orchestration.pages.queries import GapQuery, SeriesQuery
 from include.orchestration.pages.render import page
-from include.orchestration.pages.repairs import dag_of_tier
-from include.orchestration.pages.stores import ledger
+from include.orchestration.pages.repairs import Source, dag_of_tier, sources_of
+from include.orchestration.pages.stores import has_archive, ledger
 
 router = APIRouter()
 
@@ -112,10 +113,12 @@ class Overview:
 
     :ivar shopping: archive files to get
     :ivar failed: FAILED gaps by tier
+    :ivar sources: what may close a gap beyond the OHLC call, by gap
     """
 
     shopping: list[ShoppingItem]
     failed: list[FailedTally]
+    sources: dict[int, list[Source]]
 
 
 def read_listing(query: GapQuery, now_s: int) -> tuple[Listing, Overview]:
@@ -132,10 +135,14 @@ def read_listing(query: GapQuery, now_s: int) -> tuple[Listing, Overview]:
         n_gaps = sum(one.n_gaps for one in tallies.values())
         pages = max(1, -(-n_gaps // PAGE_SIZE))
         number = min(query.page, pages)
-        listing = Listing(
-            gaps=list_gaps(connection, chosen, page=number), tallies=tallies, page=number, pages=pages
+        gaps = list_gaps(connection, chosen, page=number)
+        quarters = read_quarters(connection) if has_archive() else None
+        overview = Overview(
+            shopping=list_shopping(connection, chosen),
+            failed=tally_failed(connection),
+            sources={gap.gap_id: sources_of(gap, quarters=quarters, now_s=now_s) for gap in gaps},
         )
-        return listing, Overview(shopping=list_shopping(connection, chosen), failed=tally_failed(connection))
+        return Listing(gaps=gaps, tallies=tallies, page=number, pages=pages), overview
 
 
 @router.get("/gaps", include_in_schema=False)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from include.ohlcv.gaps import GapStatus
+from include.ohlcv.archive.repair import quarters_of
+from include.ohlcv.gaps import GapStatus, UnfillableReason
 from include.ohlcv.schedules import BACKFILL_TIER1, SCHEDULES
+from include.ohlcv.trades.errands import WAITING
 
 if TYPE_CHECKING:
-    from include.ohlcv.ledger.gap_list_rows import FailedTally, GapSubject
+    from collections.abc import Mapping
+
+    from include.ohlcv.ledger.archive_rows import Quarter
+    from include.ohlcv.ledger.gap_list_rows import FailedTally, GapSubject, ListedGap
+
+Source = Literal["trades", "archive"]
+"""What reaches further back than Kraken's OHLC call."""
 
 
 def dag_of_tier(tier: str) -> str:
@@ -23,21 +31,45 @@ def dag_of_tier(tier: str) -> str:
     return BACKFILL_TIER1.dag_id
 
 
-def conf_for_gap(gap: GapSubject) -> dict[str, Any]:
+def sources_of(
+    gap: GapSubject | ListedGap, *, quarters: Mapping[str, Quarter] | None, now_s: int
+) -> list[Source]:
+    """Return what may close a gap that Kraken's OHLC call cannot.
+
+    :param gap: any gap
+    :param quarters: published quarters as far as they were asked for, by name; None = there is no archive
+    :param now_s: epoch seconds UTC
+    :return: trades while the pair is listed; the archive when a quarter of the gap is published, or may be
+        and was not asked for lately
+    """
+    found: list[Source] = []
+    if gap.status != GapStatus.UNFILLABLE or gap.unfillable_reason == UnfillableReason.NOBODY_HAS_IT:
+        return found
+    if gap.unfillable_reason in WAITING:
+        found.append("trades")
+    if quarters is not None:
+        asked = [quarters.get(one.name) for one in quarters_of((gap.start_s, gap.end_s), now_s=now_s)]
+        if any(one is None or one.name is not None or one.ask_again_s <= now_s for one in asked):
+            found.append("archive")
+    return found
+
+
+def conf_for_gap(gap: GapSubject, source: Source | None = None) -> dict[str, Any]:
     """Return the conf of a backfill that tries the gaps of one series now.
 
     :param gap: what the gap is about
-    :return: conf of the DAG; FAILED gaps are taken before their time, UNFILLABLE ones rebuilt from trades
+    :param source: for UNFILLABLE gaps, which no OHLC call reaches; None = the OHLC call
+    :return: conf of the DAG; no gap of the series is held back by its number or its next attempt
     """
     conf: dict[str, Any] = {
         "tickers": [gap.ticker],
         "intervals": [gap.interval_minutes],
         "lookback_days": 0,
     }
-    if gap.status is GapStatus.FAILED:
+    if source is not None:
+        conf |= {"repair_from": [source], "max_gaps_per_asset": 0, "retry_failed": True}
+    elif gap.status == GapStatus.FAILED:
         conf["retry_failed"] = True
-    if gap.status is GapStatus.UNFILLABLE:
-        conf["repair_from"] = ["trades"]
     return conf
 
 

@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from include.ohlcv.errors import OhlcvError
 from include.ohlcv.ledger.session import connect
 from include.ohlcv.names import LEDGER_CONN_ID, QUESTDB_CONN_ID
+from include.orchestration.hooks import archive_server
 from kraken_hooks.dsn import ledger_dsn
-from kraken_hooks.errors import QuestDBError, QuestDBUnavailableError
+from kraken_hooks.errors import ConnectionFieldError, QuestDBError, QuestDBUnavailableError
 from kraken_hooks.questdb import QuestDBHook
 
 if TYPE_CHECKING:
@@ -102,6 +103,14 @@ def questdb() -> Iterator[QuestDBHook]:
             f"QuestDB did not answer the question of this page (connection {QUESTDB_CONN_ID}): see the"
             " api-server's log."
         ) from error
+
+
+def has_archive() -> bool:
+    """Return whether there is an archive that a backfill can fetch from."""
+    try:
+        return bool(archive_server().url)
+    except (AirflowNotFoundException, ConnectionFieldError):
+        return False
 
 
 def _undefined(conn_id: str) -> str:
