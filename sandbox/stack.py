@@ -316,6 +316,8 @@ class Stack:
                 "schema": LEDGER_DATABASE,
             },
         }
+        if self.home.mode == "demo":
+            found["kraken_archive"] = {"conn_type": "kraken_archive", "host": f"{self.exchange_url}/archive"}
         if self.slack_url is not None:
             found["slack_alerts"] = webhook_connection(f"{self.slack_url}/services/{SLACK_WEBHOOK_PATH}")
         elif webhook := os.environ.get("SLACK_WEBHOOK_URL"):

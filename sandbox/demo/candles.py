@@ -42,13 +42,16 @@ class Series(NamedTuple):
 
 
 class Values(NamedTuple):
-    """What a candle says, apart from when: prices and vwap in quote units, volume in base units."""
+    """What a candle says, apart from when: prices and vwap in quote units, volume in base units.
+
+    Kraken's archive has no vwap.
+    """
 
     open: float
     high: float
     low: float
     close: float
-    vwap: float
+    vwap: float | None
     volume: float
     trades: int
 

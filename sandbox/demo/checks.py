@@ -95,6 +95,30 @@ def rebuild_problems(run: RunReport) -> list[str]:
     return problems
 
 
+def archive_problems(
+    first: RunReport, again: RunReport, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[str]:
+    """Judge two runs that take the same quarter in: the first closes a gap, the second finds all known.
+
+    :param first: the first run
+    :param again: the second run
+    :param before: digest by table before the second run
+    :param after: digest by table after it
+    """
+    problems = [
+        f"{run.dag_id} {run.run_id} ended as {run.state}: {run.result.get('errors')}"
+        for run in (first, again)
+        if run.state != "success"
+    ]
+    if not first.result["rows_written"] or not first.result["gaps_filled"]:
+        problems.append(f"{first.dag_id} wrote nothing or closed no gap: {dict(first.result)}")
+    if not again.result["files_known"] or again.result["rows_written"]:
+        problems.append(f"{again.dag_id}, run again, does not know its files: {dict(again.result)}")
+    return problems + [
+        f"{again.dag_id}, run again, changed {name}" for name in before if before[name] != after[name]
+    ]
+
+
 def truth_problems(truth: Truth) -> list[str]:
     """Judge the comparison with the exchange: something was compared, and nothing differs."""
     problems = [f"mismatch: {example}" for example in truth.examples]

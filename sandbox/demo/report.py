@@ -11,7 +11,7 @@ from rich.table import Table
 from sandbox.demo.census import CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -22,6 +22,17 @@ COUNTERS = (
     "gaps_failed",
     "gaps_deferred",
     "gaps_standing",
+)
+
+
+ARCHIVE_COUNTERS = (
+    "files_ingested",
+    "files_known",
+    "rows_good",
+    "rows_written",
+    "rows_equal",
+    "candles_corrected",
+    "gaps_filled",
 )
 
 
@@ -74,10 +85,11 @@ class Report:
     """Everything the demo has to tell.
 
     :ivar runs: in the order in which they ran
+    :ivar archive_runs: the same quarter of Kraken's archive, taken in twice
     :ivar gaps_before: number of gaps by class, before
     :ivar gaps_after: number of gaps by class, after
     :ivar truth: figures of the comparison with the exchange inside the API window
-    :ivar truth_of_history: the same over the whole history, after the rebuild from trades
+    :ivar truth_of_history: the same over the whole history, after trades and archive
     :ivar watch_runs: runs after that, in the order in which they ended
     :ivar slack: what the Slack stand-in got: at, kind, text
     :ivar remarks: what a reader should know, but is no fault
@@ -85,6 +97,7 @@ class Report:
     """
 
     runs: list[RunReport] = field(default_factory=list)
+    archive_runs: list[RunReport] = field(default_factory=list)
     gaps_before: dict[str, int] = field(default_factory=dict)
     gaps_after: dict[str, int] = field(default_factory=dict)
     truth: dict[str, int] = field(default_factory=dict)
@@ -129,6 +142,7 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
 
     for run in report.runs:
         console.print(f"{run.dag_id} {run.run_id} returned", dict(run.result))
+    _show_archive(report.archive_runs, console)
 
     truth = Table(title="Every closed bucket against the exchange's own candles", title_justify="left")
     truth.add_column("")
@@ -144,6 +158,19 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
         console.print(f"NOT AS IT SHOULD BE: {problem}", style="bold red", markup=False)
     if not report.problems:
         console.print("Everything is as it should be.", style="bold green")
+
+
+def _show_archive(runs: Sequence[RunReport], console: Console) -> None:
+    quarters = ", ".join(sorted({str(run.result["quarter"]) for run in runs}))
+    archive = Table(title=f"Kraken's archive, quarter {quarters}, taken in twice", title_justify="left")
+    archive.add_column("")
+    for number, run in enumerate(runs, start=1):
+        archive.add_column(f"{number}. {run.dag_id}", justify="right")
+    archive.add_row("state", *(run.state for run in runs))
+    archive.add_row("seconds", *(f"{run.seconds:.1f}" for run in runs))
+    for name in ARCHIVE_COUNTERS:
+        archive.add_row(name, *(str(run.result.get(name, "-")) for run in runs))
+    console.print(archive)
 
 
 def _show_watch(report: Report, console: Console) -> None:

@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from include.ohlcv.archive.names import quarter_of
 from include.ohlcv.catalogue import read_catalogue
 from sandbox.airflow_api import AirflowApi
 from sandbox.demo import checks
 from sandbox.demo.candles import Series, fetch_truth, read_stored, transactions
 from sandbox.demo.census import SeriesFacts, count_gaps
-from sandbox.demo.dag_ids import ALL_DAGS, CLEANUP_DAG, REPORT_DAG, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
+from sandbox.demo.dag_ids import (
+    ALL_DAGS,
+    ARCHIVE_DAG,
+    CLEANUP_DAG,
+    REPORT_DAG,
+    TIER1_DAG,
+    TIER2_DAG,
+    VALIDATE_DAG,
+)
 from sandbox.demo.preload import DAY_S, Preloaded, history_start_s, preload
 from sandbox.demo.report import Report, RunReport, show
+from sandbox.demo.scenes import ARCHIVED
 from sandbox.demo.screenshots import take
 from sandbox.demo.truth import LedgerView, compare, ledger_digest, read_ledger
 from sandbox.demo.watch import Watch
@@ -85,6 +95,8 @@ class Demo:
             self.repair(api)
             self.judge()
             self.go_beyond(api)
+            self.take_the_archive_in(api)
+            self.judge_history()
             watch.repair_by_hand()
         watch.show()
         watch.run("figures of every series", REPORT_DAG, {})
@@ -114,6 +126,7 @@ class Demo:
         before = self._digests()
         repeated = self._run(api, TIER1_DAG, OHLC_ONLY)
         after = self._digests()
+        self.report.runs += [*first, repeated]
         problems = self.report.problems
         for run in self.report.runs:
             problems += checks.run_problems(run)
@@ -131,12 +144,34 @@ class Demo:
         self.report.problems += checks.truth_problems(truth)
 
     def go_beyond(self, api: AirflowApi) -> None:
-        """Rebuild from trades what the API no longer serves; compare the whole history, count what is left.
+        """Rebuild from trades what the API no longer serves.
 
         :param api: Airflow
         """
         run = self._run(api, TIER1_DAG, BEYOND_THE_EDGE)
+        self.report.runs.append(run)
         self.report.problems += [*checks.run_problems(run), *checks.rebuild_problems(run)]
+
+    def take_the_archive_in(self, api: AirflowApi) -> None:
+        """Fetch a quarter of Kraken's archive that closes a gap which the API no longer can; once more.
+
+        :param api: Airflow
+        """
+        hole_s = self._preload_s - ARCHIVED.missing[0].ago * DAY_S
+        conf = {
+            "quarter": quarter_of(hole_s).name,
+            "tickers": [ARCHIVED.ticker],
+            "intervals": [ARCHIVED.interval],
+        }
+        self.exchange.archive(tickers=list(self.catalogue), intervals=list(INTERVALS["TIER1"]))
+        runs = self.report.archive_runs
+        runs.append(self._run(api, ARCHIVE_DAG, conf))
+        before = self._digests()
+        runs.append(self._run(api, ARCHIVE_DAG, conf))
+        self.report.problems += checks.archive_problems(*runs, before, self._digests())
+
+    def judge_history(self) -> None:
+        """Compare the whole history with the exchange's own candles, and count the gaps that are left."""
         ledger, facts = self._look()
         self.report.gaps_after = count_gaps(facts.values())
         truth = compare(
@@ -159,7 +194,7 @@ class Demo:
         """Return what the ledger says, and all that is known of each series."""
         ledger = read_ledger(self.stack.ledger_uri)
         end_s = max([self._preload_s, *ledger.processed.values()])
-        wanted = {series: (start_s, end_s) for series, start_s in self._history_starts().items()}
+        wanted = {series: (start_s, end_s) for series, start_s in self._history_starts(ledger).items()}
         with start_questdb(self.stack.questdb_directory).connect() as connection:
             stored = read_stored(connection, self.scope)
         return ledger, self._facts(ledger, fetch_truth(self.exchange, wanted), stored)
@@ -185,7 +220,7 @@ class Demo:
     ) -> dict[Series, SeriesFacts]:
         """Return what is known of each series in scope, at the time of its newest run or the preload."""
         listed = {pair["ticker"]: int(pair["listed_s"]) for pair in self.exchange.pairs()}
-        start = self._history_starts()
+        start = self._history_starts(ledger)
         return {
             series: SeriesFacts(
                 series=series,
@@ -205,11 +240,16 @@ class Demo:
         assert self.preloaded is not None  # noqa: S101 (every use comes after the preload)
         return self.preloaded.now_s
 
-    def _history_starts(self) -> dict[Series, int]:
+    def _history_starts(self, ledger: LedgerView) -> dict[Series, int]:
+        """Return where the history of each series begins: as preloaded, or with what the archive brought."""
         tickers = list(self.catalogue)
-        return {series: history_start_s(series, self._preload_s, tickers) for series in self.scope}
+        preloaded = {series: history_start_s(series, self._preload_s, tickers) for series in self.scope}
+        return {
+            series: min(start_s, ledger.starts.get(series, start_s)) for series, start_s in preloaded.items()
+        }
 
     def _run(self, api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> RunReport:
+        """Run a DAG, tell how it goes on, and return what it did."""
         seen = max((call["n"] for call in self.exchange.calls()), default=0)
         last_told = time.monotonic()
 
@@ -227,7 +267,7 @@ class Demo:
         run_id = api.trigger(dag_id, conf)
         run = api.wait_for_run(dag_id, run_id, watch=watch)
         calls = self.exchange.calls(after=seen)
-        told = RunReport(
+        return RunReport(
             dag_id=dag_id,
             run_id=run_id,
             state=run.state,
@@ -236,8 +276,6 @@ class Demo:
             ohlc_calls=sum(call["endpoint"] == "OHLC" for call in calls),
             result=api.xcom(dag_id, run_id, "result"),
         )
-        self.report.runs.append(told)
-        return told
 
     def _digests(self) -> Mapping[str, Any]:
         with start_questdb(self.stack.questdb_directory).connect() as connection:

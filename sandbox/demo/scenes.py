@@ -87,12 +87,14 @@ TIER1_DAILY = (
     Scene("nothing new for 20 days: older than the lookback", "BCHUSD", 1440, (tail(20),)),
     Scene("never loaded", "SHIBUSD", 1440, (EMPTY,)),
 )
+ARCHIVED = Scene("a hole beyond the API edge, for the archive", "FILUSD", 1440, (Missing(740, 8),))
+"""The quarter of Kraken's archive in which the hole begins closes it."""
 TIER2_DAILY = (
     Scene("inner holes", "UNIUSD", 1440, (Missing(90, 3), Missing(33, 1))),
     Scene("tail of six days", "XLMUSD", 1440, (tail(6),)),
     Scene("a hole across the API edge", "ETCUSD", 1440, (Missing(725, 10),)),
     Scene("never loaded", "AAVEUSD", 1440, (EMPTY,)),
-    Scene("a hole beyond the API edge", "FILUSD", 1440, (Missing(740, 8),)),
+    ARCHIVED,
     Scene("nothing new for 30 days: older than the lookback", "ICPUSD", 1440, (tail(30),)),
     Scene("a candle restated, one missing", "NEARUSD", 1440, (Missing(3, 1),), (7,)),
     Scene("delisted, with a tail of three days", DELISTED, 1440, (tail(3),)),

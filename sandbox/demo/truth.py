@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from sandbox.demo.candles import Series
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from sandbox.demo.candles import Values
     from sandbox.demo.census import SeriesFacts
 
 EXAMPLES = 10
+ARCHIVE_TOLERANCE = 1e-12
+"""Of volumes: those of the archive are sums of doubles."""
 Ranges = dict[Series, list[tuple[int, int]]]
 
 
@@ -152,10 +156,18 @@ def compare(
 def _judge(facts: SeriesFacts, ts: int, *, is_given_up: bool) -> str:
     true, stored, is_proven = facts.truth.get(ts), facts.stored.get(ts), facts.is_proven(ts)
     if stored is not None:
-        return "stored" if stored == true and not is_proven else "mismatches"
+        return "stored" if _agrees(stored, true) and not is_proven else "mismatches"
     if is_proven:
         return "proven_empty" if true is None else "mismatches"
     return "unfillable" if is_given_up else "mismatches"
+
+
+def _agrees(stored: Values, true: Values | None) -> bool:
+    """Return whether a stored candle is the exchange's; one from the archive has no volume-weighted price."""
+    if stored.vwap is not None or true is None:
+        return stored == true
+    is_near = math.isclose(stored.volume, true.volume, rel_tol=ARCHIVE_TOLERANCE)
+    return is_near and stored == true._replace(vwap=stored.vwap, volume=stored.volume)
 
 
 def _ranges(connection: psycopg.Connection[Any], query: str) -> Ranges:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -25,6 +26,11 @@ def history(*, without: tuple[range, ...] = ()) -> Candles:
     """Return candles from 100 before the API edge to the newest closed one, but for ranges of buckets ago."""
     absent = {END_S - ago * STEP_S for ago_range in without for ago in ago_range}
     return {ts: candle(ts // STEP_S % 7) for ts in range(HISTORY_S, END_S, STEP_S) if ts not in absent}
+
+
+def archived(values: Values) -> Values:
+    """Return a candle as the archive has it: no vwap, and a volume that was summed up in doubles."""
+    return values._replace(vwap=None, volume=math.nextafter(values.volume, math.inf))
 
 
 def facts(
