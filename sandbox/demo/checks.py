@@ -114,9 +114,8 @@ def archive_problems(
         problems.append(f"{first.dag_id} wrote nothing or closed no gap: {dict(first.result)}")
     if not again.result["files_known"] or again.result["rows_written"]:
         problems.append(f"{again.dag_id}, run again, does not know its files: {dict(again.result)}")
-    return problems + [
-        f"{again.dag_id}, run again, changed {name}" for name in before if before[name] != after[name]
-    ]
+    changed = [name for name in before if before[name] != after[name]]
+    return problems + [f"{again.dag_id}, run again, changed {name}" for name in changed]
 
 
 def truth_problems(truth: Truth) -> list[str]:

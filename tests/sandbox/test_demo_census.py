@@ -91,7 +91,22 @@ def test_equal_candles_and_proven_emptiness_are_no_mismatch() -> None:
 
 
 NEWEST_S = END_S - STEP_S
+
+
+def test_a_candle_of_the_archive_agrees_without_vwap_and_with_the_noise_of_its_sum() -> None:
+    known = facts(stored=history() | {NEWEST_S: archived(history()[NEWEST_S])})
+    assert compare([known], {}).mismatches == 0
+
+
 DIFFERENCES = [
+    pytest.param(
+        facts(stored=history() | {NEWEST_S: archived(history()[NEWEST_S]._replace(close=1.6))}),
+        id="the archive has another price",
+    ),
+    pytest.param(
+        facts(stored=history() | {NEWEST_S: archived(history()[NEWEST_S]._replace(volume=9.0))}),
+        id="the archive has another volume",
+    ),
     pytest.param(
         facts(stored=history() | {NEWEST_S: candle(0)._replace(volume=1.0)}), id="another value is stored"
     ),
