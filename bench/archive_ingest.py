@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from itertools import count
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from bench.tools.timing import best_ms
 from include.ohlcv.archive.merge import ARCHIVE
@@ -198,18 +198,7 @@ def _ledger(services: Services) -> str:
 def _alone(uri: str, folder: str, work_folder: str) -> None:
     """Ingest in a process of its own, and say how much memory that took."""
     done = ingest(uri, Path(folder), Path(work_folder))
-    print(json.dumps({"rows_written": done["rows_written"], "peak_mib": _peak_mib()}))
-
-
-def _peak_mib() -> float:
-    """Return the most memory that this process has had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Unlike ru_maxrss this forgets what the process that started us had.
-        (line,) = (line for line in status.read_text(encoding="ascii").splitlines() if "VmHWM" in line)
-        return int(line.split()[1]) / 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    print(json.dumps({"rows_written": done["rows_written"], "peak_mib": peak_mib()}))
 
 
 if __name__ == "__main__":

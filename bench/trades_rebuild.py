@@ -12,17 +12,15 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from decimal import Decimal
-from itertools import count
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from include.ohlcv.bench import Bench
 from include.ohlcv.catalogue import CatalogueEntry
@@ -35,12 +33,11 @@ from include.ohlcv.ledger.trade_rows import plan_errands, read_errands
 from include.ohlcv.trades.builder import CandleBuilder
 from include.ohlcv.trades.errands import Errand
 from include.ohlcv.trades.rebuild import rebuild
-from kraken_hooks.candles import Trades
 from kraken_hooks.replies import open_envelope, read_trades
 from sandbox.processes import start_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bench.tools.services import Services
 
@@ -71,7 +68,7 @@ def run(services: Services) -> list[Ratio]:
 
 def cpu() -> Ratio:
     """Compare trades a second of CPU."""
-    bodies = _bodies(PAGES)
+    bodies = list(_bodies(PAGES))
     ours, obvious = _most_a_second([lambda: _built(bodies), lambda: _grouped(bodies)], PAGE * PAGES)
     return Ratio(
         "CPU: trades/s, ours / obvious",
@@ -105,19 +102,19 @@ def wall(services: Services) -> Ratio:
 
 def memory() -> Ratio:
     """Compare the largest memory after few and after many trades, each in a process of its own."""
-    few, many = _peak_mb(FEW), _peak_mb(MANY)
+    few, many = _peak_of_building(FEW), _peak_of_building(MANY)
     return Ratio(
         "memory: 10^7 trades / 10^5 trades",
         many / few,
         1.1,
-        details={"few_mb": few, "many_mb": many},
+        details={"few_mib": few, "many_mib": many},
     )
 
 
-def _bodies(pages: int) -> list[bytes]:
-    """Return pages of invented trades as Kraken writes them."""
+def _bodies(pages: int) -> Iterator[bytes]:
+    """Return pages of invented trades as Kraken writes them, each made when it is asked for."""
     invented = random.Random(7)  # noqa: S311 (no secret)
-    ns, number, bodies = START_S * 10**9, 0, []
+    ns, number = START_S * 10**9, 0
     for _ in range(pages):
         rows = []
         for _ in range(PAGE):
@@ -129,17 +126,17 @@ def _bodies(pages: int) -> list[bytes]:
                 f'["{price:.5f}","{volume:.8f}",{moment}{"0" * moment.endswith(".")},"b","l","",{number}]'
             )
         rows_text = ",".join(rows)
-        bodies.append(f'{{"error":[],"result":{{"XXBTZUSD":[{rows_text}],"last":"{ns}"}}}}'.encode())
-    return bodies
+        yield f'{{"error":[],"result":{{"XXBTZUSD":[{rows_text}],"last":"{ns}"}}}}'.encode()
 
 
-def _built(bodies: Sequence[bytes]) -> int:
-    builder = CandleBuilder([60, 1440], (START_S, START_S + 365 * 86400), decimals=1)
+def _built(bodies: Iterable[bytes]) -> int:
+    builder = CandleBuilder([60, 1440], (START_S, START_S + 10**9), decimals=1)
     candles = 0
     for body in bodies:
         result = open_envelope("Trades", 200, body, now_s=START_S, warn=print)
         builder.add(read_trades(result, TICKER).trades)
         candles += sum(len(built.candles) for built in builder.take().values())
+        json.dumps(builder.state())
     return candles
 
 
@@ -214,21 +211,12 @@ def _rebuild(services: Services) -> tuple[float, int]:
         return time.perf_counter() - began, kraken.calls
 
 
-def _peak_mb(trades: int) -> float:
+def _peak_of_building(trades: int) -> float:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_build_many, trades).result()
+        return pool.submit(_build_alone, trades).result()
 
 
-def _build_many(trades: int) -> float:
-    """Build the candles of many trades; return the largest memory of this process, MB."""
-    builder = CandleBuilder([60, 1440], (START_S, START_S + 10**9), decimals=1)
-    prices = tuple(Decimal(n % 97 + 1) for n in range(PAGE))
-    volumes = tuple(Decimal(n % 89 + 1).scaleb(-8) for n in range(PAGE))
-    numbers = count(1)
-    for first in range(0, trades, PAGE):
-        times = tuple(Decimal(START_S + 3 * n) for n in range(first, first + PAGE))
-        ids = tuple(next(numbers) for _ in range(PAGE))
-        builder.add(Trades(ids, prices, volumes, times))
-        builder.take()
-        json.dumps(builder.state())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _build_alone(trades: int) -> float:
+    """Build the candles of many trades; return the most memory that this process has had, MiB."""
+    _built(_bodies(trades // PAGE))
+    return peak_mib()
