@@ -168,7 +168,7 @@ def _at_risk(lost: list[Gap], *, now_s: int) -> Trouble | None:
     return Trouble(
         IncidentClass.AT_RISK,
         IncidentClass.AT_RISK,
-        "Kraken will soon forget candles that could not be fetched",
+        "Kraken will soon stop serving candles that could not be fetched so far",
         since_s=now_s,
         subjects={
             str(gap.series): {

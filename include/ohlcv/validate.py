@@ -50,7 +50,9 @@ class ExchangeState:
         if self.error is None and self.status == "online":
             return None
         headline = (
-            f"Kraken does not answer: {self.error}" if self.error else f"Kraken reports status {self.status}"
+            f"Kraken gives no answer to work with: {self.error}"
+            if self.error
+            else f"Kraken says that its status is {self.status}"
         )
         return Trouble(IncidentClass.SOURCE, IncidentClass.SOURCE, headline, since_s=self.now_s)
 
@@ -150,7 +152,7 @@ class Check:
                 return Trouble(
                     IncidentClass.SOURCE,
                     IncidentClass.SOURCE,
-                    f"{len(late)} of {len(judgements)} series of {tier} are overdue at once",
+                    f"{len(late)} of {len(judgements)} series of {tier} are late at the same time",
                     since_s=self.now_s - max(one.hours_overdue for one in late) * HOUR_S,
                     subjects={tier: {"overdue": len(late), "series": len(judgements)}},
                 )

@@ -48,5 +48,5 @@ def source_seen(
         return {}
     if row["failed"] < row["asked"]:
         return {key: None}
-    headline = f"every ticker asked of Kraken failed ({row['failed']} of {row['asked']})"
+    headline = f"all {row['asked']} tickers that a run asked Kraken for failed"
     return {key: Trouble(key, key, headline, since_s=now_s, url=url)}

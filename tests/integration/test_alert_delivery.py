@@ -292,7 +292,7 @@ def test_what_came_and_went_while_slack_was_down_is_one_message(desk: Desk, eith
     assert desk.deliver() == Delivery(sent=1)
     (message,) = either.messages()
     assert message["text"].startswith("✅ Over: no candles are late any more\n" + NOT_TOLD)
-    assert "It was about 50 tickers" in message["text"]
+    assert "50 tickers were affected" in message["text"]
     assert desk.rows("kind, sent_at IS NULL, dropped_at IS NULL, told_with, error") == [
         ("opened", True, False, 3, None),
         ("grew", True, False, 3, None),

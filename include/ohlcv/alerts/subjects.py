@@ -24,6 +24,8 @@ MAX_ERRORS: Final = 10
 
 NAME_CHARACTERS: Final = 80
 FACT_CHARACTERS: Final = 200
+COUNTED_IN_DAYS_H: Final = 72
+"""From so many hours on days are easier to grasp."""
 INDENT: Final = "    ◦ "
 
 NOUNS: Final = {
@@ -62,13 +64,13 @@ def told_names(names: Iterable[str], noun: str, limit: int) -> str:
     :param names: all subjects that it ever had
     :param noun: what they are, singular
     :param limit: most characters of the result
-    :return: escaped, for example ``It was about 2 tickers: ETHUSD, XBTUSD.``; empty when there are none, or
+    :return: escaped, for example ``2 tickers were affected: ETHUSD, XBTUSD.``; empty when there are none, or
         too little room
     """
     ordered = sorted(names)
     if not ordered:
         return ""
-    begin, end = f"It was about {counted(len(ordered), noun)}: ", "."
+    begin, end = f"{counted(len(ordered), noun)} {'was' if len(ordered) == 1 else 'were'} affected: ", "."
     shown = ordered if len(ordered) <= MAX_NAMED else ordered[:N_WORST]
     items = [fitted(name, NAME_CHARACTERS) for name in shown]
     if len(shown) < len(ordered):
@@ -100,7 +102,13 @@ def _tickers(subjects: Sequence[Subject], limit: int) -> str:
 
 def _ticker(name: str, facts: Facts) -> str:
     ticker, hours = fitted(name, NAME_CHARACTERS), facts.get("hours_behind")
-    return f"{ticker} (no candles yet)" if hours is None else f"{ticker} {_fact(hours)} h behind"
+    return f"{ticker} (no candles yet)" if hours is None else f"{ticker} {_behind(hours)} behind"
+
+
+def _behind(hours: Any) -> str:
+    if not isinstance(hours, int) or hours < COUNTED_IN_DAYS_H:
+        return f"{_fact(hours)} h"
+    return " ".join(f"{n} {unit}" for n, unit in zip(divmod(hours, 24), "dh", strict=True) if n)
 
 
 def _tier(name: str, facts: Facts) -> list[str]:
@@ -129,7 +137,7 @@ def _series(name: str, facts: Facts) -> list[str]:
     ticker, _, minutes = name.partition(" ")
     line = f"• {ticker}, candles of {minutes} minutes" if minutes.isdecimal() else f"• {name}"
     if facts.get("expires_at"):
-        line += f": Kraken deletes them on {_fact(iso_moment(str(facts['expires_at'])))}"
+        line += f": Kraken serves them until {_fact(iso_moment(str(facts['expires_at'])))}"
     return [line, f"{INDENT}{_fact(facts['error'])}"] if facts.get("error") else [line]
 
 

@@ -57,7 +57,7 @@ WORDS: Final = {
     IncidentClass.STALE: Words(
         wrong="candles are late",
         over="no candles are late any more",
-        next="Airflow goes on fetching what is missing, and you are told here when it is over. If this lasts"
+        next="Airflow keeps fetching what is missing, and you are told here when it is over. If this lasts"
         " more than a few hours, open the run.",
         after="Nothing to do.",
     ),
@@ -71,16 +71,17 @@ WORDS: Final = {
     IncidentClass.RUN: Words(
         wrong=None,
         over="works again",
-        next="You are told here as soon as a run ends well. If the next one does not, open the run and read"
-        " its errors.",
+        next="You are told here as soon as a run ends well. If the next one fails too, open it and read its"
+        " errors.",
         after="The latest run ended well. Nothing to do.",
     ),
     IncidentClass.AT_RISK: Words(
         wrong="candles may soon be lost",
-        over="no candles are about to be lost any more",
-        next="Airflow goes on trying until Kraken deletes them. If Kraken works, open the run and read the"
-        " errors: later they are much harder to get.",
-        after="They were fetched in time, or Kraken has deleted them: the run's log tells which.",
+        over="no candles are at risk any more",
+        next="Airflow goes on trying as long as Kraken serves them. If Kraken is up, open the run and read"
+        " the errors. Later they can only be rebuilt from trades or taken from Kraken's archive.",
+        after="They were fetched in time, or Kraken no longer serves them: the page Gaps in Airflow tells"
+        " which.",
     ),
 }
 
@@ -158,7 +159,7 @@ def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> l
         lines.append(NEARLY_OVER)
     if incident.snoozed_until_s is not None and incident.snoozed_until_s > as_of_s:
         lines.append(
-            f"Quiet until {moment(incident.snoozed_until_s)}, even if it gets worse: somebody asked so."
+            f"Quiet until {moment(incident.snoozed_until_s)}, even if it gets worse: it was acknowledged."
         )
     return lines
 

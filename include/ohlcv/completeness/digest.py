@@ -134,9 +134,9 @@ def compose(
         HEADER_CHARACTERS,
     )
     state = [
-        f"{incomplete} of {counted(len(lines), 'series')} incomplete; {missing} of {expected} candles"
-        " that are due are neither stored nor proven empty.",
-        f"{body['completeness_pct']} % of {counted(body['total_assets'], 'asset')} without an open gap.",
+        f"{incomplete} of {counted(len(lines), 'series')} incomplete: of {expected:,} candles that are due,"
+        f" {missing:,} are neither stored nor proven empty.",
+        f"{body['completeness_pct']} % of {counted(body['total_assets'], 'asset')} have no open gap.",
     ]
     check = body["cross_check"]
     if check and check["days_mismatched"]:
