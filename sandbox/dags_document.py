@@ -116,6 +116,8 @@ def load_dags() -> dict[str, Any]:
     os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="ohlcv-airflow-"))
     os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(ROOT / "plugins"))
     os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+    # What goes wrong is an import error, and raised; the rest is noise.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 (after the settings above)
 
     pools = {*json.loads((ROOT / "pools.json").read_text(encoding="utf-8")), "default_pool"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from include.ohlcv.alerts.wording import counted
 from include.ohlcv.archive.names import quarter_of
 from include.ohlcv.catalogue import read_catalogue
 from sandbox.airflow_api import AirflowApi
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
 LOOKBACK_S = 7 * DAY_S
 PROGRESS_S = 5.0
+PARTS = {"fill": "assets", "ingest": "files"}
+"""What the mapped tasks of a run are mapped over."""
 OHLC_ONLY = {"repair_from": ["ohlc"]}
 BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gaps_per_asset": 0}
 """So many calls rebuild a part of what is missing; a later run goes on where this one stopped."""
@@ -258,10 +261,11 @@ class Demo:
             if time.monotonic() - last_told > PROGRESS_S:
                 last_told = time.monotonic()
                 tasks = api.task_instances(dag_id, run.run_id)
-                fills = [task for task in tasks if task["task_id"] == "fill" and task["map_index"] >= 0]
-                done = sum(task["state"] == "success" for task in fills)
-                calls = len(self.exchange.calls(after=seen))
-                self.console.print(f"  {dag_id}: {run.state}, {done} of {len(fills)} assets, {calls} calls")
+                parts = [task for task in tasks if task["task_id"] in PARTS and task["map_index"] >= 0]
+                done = sum(task["state"] == "success" for task in parts)
+                of_all = f", {done} of {len(parts)} {PARTS[parts[0]['task_id']]}" if parts else ""
+                calls = counted(len(self.exchange.calls(after=seen)), "call")
+                self.console.print(f"  {dag_id}: {run.state}{of_all}, {calls}")
 
         self.console.print(f"Triggered {dag_id}.")
         run_id = api.trigger(dag_id, conf)
