@@ -8,6 +8,8 @@ alone does not say where a candle is missing.
 * ``damaged, new``: candles are missing in a quarter of the series, in three places each; the run that finds
   them for the first time and writes them into the ledger.
 * ``damaged, known``: the run after it.
+* ``one outage``: the same five candles are missing in every series, as after an outage of the collector; the
+  run that finds them for the first time.
 * ``nothing missing``: every candle is there and the series are known, as on most days.
 """
 
@@ -30,6 +32,8 @@ from include.ohlcv.store import MICROSECONDS
 from include.ohlcv.survey import carry_out
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.tools.services import Services
     from include.ohlcv.ledger.session import Connection
     from include.ohlcv.survey import Survey
@@ -41,6 +45,9 @@ END_S: Final = 1_795_392_000
 
 DAMAGE: Final = "pair.x % 4 = 1 AND (bucket.x % 400 BETWEEN 100 AND 104) AND bucket.x BETWEEN 1000 AND 2100"
 """In a quarter of the pairs, three times five candles."""
+
+OUTAGE: Final = "bucket.x BETWEEN 500 AND 504"
+"""Five candles of every series."""
 
 HOLE_BRANCH: Final = """
 SELECT 'hole' kind, ticker, '{minutes}' interval, prev + {step} from_ts, ts to_ts, (ts - prev) / {step} - 1 n
@@ -86,11 +93,11 @@ def run(services: Services) -> list[Ratio]:
 
 
 def measure(services: Services, scale: Scale) -> list[Ratio]:
-    """Measure one scale, damaged and whole.
+    """Measure one scale, damaged in part or everywhere, and whole.
 
     :param services: what it works with
     :param scale: how much there is
-    :return: three ratios
+    :return: four ratios
     """
     request = BackfillRequest(
         tier="ALL",
@@ -100,39 +107,18 @@ def measure(services: Services, scale: Scale) -> list[Ratio]:
         tickers=None,
         retry_failed=False,
     )
-    until = {"until": END_S * MICROSECONDS}
-    hook = _stored(services, scale, DAMAGE)
-    new, known = _ledger(services, scale, hook, request), _ledger(services, scale, hook, request)
-    with connect(new) as unknowing, connect(known) as knowing:
-        detect(knowing, hook, request)
-        damaged = best_ms(
-            {
-                "statement": lambda: hook.query(_statement(scale), until),
-                "new": lambda: detect(unknowing, hook, request),
-                "known": lambda: detect(knowing, hook, request),
-            },
-            before={"new": lambda: _forget_gaps(unknowing)},
-        )
-        gaps = _count_gaps(unknowing)
+    damaged = _measure_damaged(services, scale, request, DAMAGE)
+    outage = _measure_damaged(services, scale, request, OUTAGE)
     hook = _stored(services, scale, NOTHING)
     with connect(_ledger(services, scale, hook, request)) as connection:
         whole = best_ms({
-            "span": lambda: hook.query(_span_branch(scale), until),
+            "span": lambda: hook.query(_span_branch(scale), {"until": END_S * MICROSECONDS}),
             "detect": lambda: detect(connection, hook, request),
         })
     return [
-        Ratio(
-            f"{scale.name}: damaged, new / statement",
-            damaged["new"] / damaged["statement"],
-            TARGET,
-            details={"detect_ms": damaged["new"], "statement_ms": damaged["statement"], "gaps": gaps},
-        ),
-        Ratio(
-            f"{scale.name}: damaged, known / statement",
-            damaged["known"] / damaged["statement"],
-            TARGET,
-            details={"detect_ms": damaged["known"], "statement_ms": damaged["statement"]},
-        ),
+        _ratio(f"{scale.name}: damaged, new / statement", damaged, "new"),
+        _ratio(f"{scale.name}: damaged, known / statement", damaged, "known"),
+        _ratio(f"{scale.name}: one outage, new / statement", outage, "new"),
         Ratio(
             f"{scale.name}: nothing missing / span branch",
             whole["detect"] / whole["span"],
@@ -140,6 +126,38 @@ def measure(services: Services, scale: Scale) -> list[Ratio]:
             details={"detect_ms": whole["detect"], "span_ms": whole["span"]},
         ),
     ]
+
+
+def _measure_damaged(
+    services: Services, scale: Scale, request: BackfillRequest, damage: str
+) -> dict[str, float]:
+    """Return milliseconds of the statement and of the first and a later detection, and the number of gaps."""
+    hook = _stored(services, scale, damage)
+    new, known = _ledger(services, scale, hook, request), _ledger(services, scale, hook, request)
+    with connect(new) as unknowing, connect(known) as knowing:
+        detect(knowing, hook, request)
+        took = best_ms(
+            {
+                "statement": lambda: hook.query(_statement(scale), {"until": END_S * MICROSECONDS}),
+                "new": lambda: detect(unknowing, hook, request),
+                "known": lambda: detect(knowing, hook, request),
+            },
+            before={"new": lambda: _forget_gaps(unknowing)},
+        )
+        return took | {"gaps": _count_gaps(unknowing)}
+
+
+def _ratio(name: str, took: Mapping[str, float], detection: str) -> Ratio:
+    return Ratio(
+        name,
+        took[detection] / took["statement"],
+        TARGET,
+        details={
+            "detect_ms": took[detection],
+            "statement_ms": took["statement"],
+            "gaps": took["gaps"],
+        },
+    )
 
 
 def detect(connection: Connection, hook: QuestDBHook, request: BackfillRequest) -> Survey:

@@ -10,14 +10,14 @@ from include.ohlcv.detect import Scan, is_left_alone, missing_ranges
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import api_edge_s, closed_range, series_start_s
 from include.ohlcv.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
-from include.ohlcv.ledger.books import Book, read_books, set_start
+from include.ohlcv.ledger.books import Book, read_books, register_series, set_start
 from include.ohlcv.ledger.run_rows import record_survey
 from include.ohlcv.reconcile import View, reconcile
 from include.ohlcv.store import read_candles
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection, RunKey
@@ -103,6 +103,28 @@ def warnings(intervals: Sequence[int]) -> list[str]:
     ]
 
 
+def _moved_books(
+    connection: Connection,
+    books: Mapping[Series, Book],
+    starts: Mapping[Series, int],
+    intervals: Sequence[int],
+) -> dict[Series, Book]:
+    """Register new series, move starts that are no longer right, and return the ledgers of both."""
+    new = {series: start_s for series, start_s in starts.items() if series not in books}
+    revisions: dict[Series, int | None] = dict.fromkeys(new) | register_series(connection, new)
+    for series, start_s in starts.items():
+        if series in books and books[series].start_s != start_s:
+            revisions[series] = set_start(connection, series, start_s, revision=books[series].revision)
+    if not revisions:
+        return {}
+    fresh = read_books(connection, [series.ticker for series in revisions], intervals)
+    # With the revision of our own change: what others have changed since is not in the scan.
+    return {
+        series: replace(fresh[series], revision=CHANGED_SINCE if revision is None else revision)
+        for series, revision in revisions.items()
+    }
+
+
 def carry_out(
     connection: Connection,
     questdb: QuestDBHook,
@@ -132,16 +154,7 @@ def carry_out(
         # A write between the statements looks the same as a stray candle, but does not stay.
         scan = scan_candles()
     survey = select(scan, books, assets, request, now_s=now_s)
-    moved: dict[Series, int] = {}
-    for series, start_s in survey.starts.items():
-        known = books.get(series)
-        if known is None or known.start_s != start_s:
-            revision = set_start(connection, series, start_s, revision=known.revision if known else None)
-            moved[series] = CHANGED_SINCE if revision is None else revision
-    if moved:
-        fresh = read_books(connection, [series.ticker for series in moved], request.intervals)
-        # With the revision of our own change: what others have changed since is not in the scan.
-        books |= {series: replace(fresh[series], revision=revision) for series, revision in moved.items()}
+    books |= _moved_books(connection, books, survey.starts, request.intervals)
 
     def view_of(book: Book, scan: Scan) -> View:
         series = book.series
@@ -163,9 +176,8 @@ def carry_out(
         have = ranges.from_points(stored, step=step_s(book.series.interval_minutes))
         return replace(view, unstored=ranges.subtract(view.unstored, have))
 
-    for series in survey.starts:
-        book = books[series]
-        reconcile(connection, run, book, look_again, view=view_of(book, scan), now_s=now_s)
+    seen = [(books[series], view_of(books[series], scan)) for series in survey.starts]
+    reconcile(connection, run, seen, look_again, now_s=now_s)
     record_survey(
         connection,
         run,

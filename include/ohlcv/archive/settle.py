@@ -129,7 +129,7 @@ def bring_up(
         )
 
     book = read_book(connection, series)
-    reconcile(connection, run, book, look, view=look(book), now_s=now_s)
+    reconcile(connection, run, [(book, look(book))], look, now_s=now_s)
 
 
 def _settle_gap(

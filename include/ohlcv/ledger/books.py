@@ -10,7 +10,7 @@ from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
 from include.ohlcv.ledger.session import Connection, Row, execute, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from include.ohlcv.ranges import Range
 
@@ -112,6 +112,23 @@ def read_book(connection: Connection, series: Series) -> Book:
     return read_books(connection, [series.ticker], [series.interval_minutes])[series]
 
 
+def register_series(connection: Connection, starts: Mapping[Series, int]) -> dict[Series, int]:
+    """Make series known with their starts, in one statement.
+
+    :param connection: the ledger
+    :param starts: first open time expected of each, epoch seconds UTC
+    :return: the revision of each; one that is known already is absent
+    """
+    rows = fetch(
+        connection,
+        "register_series",
+        tickers=[series.ticker for series in starts],
+        intervals=[series.interval_minutes for series in starts],
+        starts_s=list(starts.values()),
+    )
+    return {Series(row["ticker"], row["interval_minutes"]): row["revision"] for row in rows}
+
+
 def set_start(connection: Connection, series: Series, start_s: int, *, revision: int | None) -> int | None:
     """Make a series known with its start, or move it: down to older candles, up to the pair's first trade.
 
@@ -125,10 +142,10 @@ def set_start(connection: Connection, series: Series, start_s: int, *, revision:
     return int(rows[0]["revision"]) if rows else None
 
 
-def bump_revision(connection: Connection, series_id: int) -> None:
-    """Tell everybody who read this series' ledger that it has changed.
+def bump_revision(connection: Connection, *series_ids: int) -> None:
+    """Tell everybody who read these series' ledgers that they have changed.
 
-    :param connection: the ledger, inside a series transaction
-    :param series_id: primary key
+    :param connection: the ledger, inside a transaction of these series
+    :param series_ids: primary keys
     """
-    execute(connection, "bump_revision", series_id=series_id)
+    execute(connection, "bump_revision", series_ids=list(series_ids))

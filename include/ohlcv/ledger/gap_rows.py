@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from psycopg.types.json import Jsonb
+
 from include.ohlcv.gaps import (
     FilledFrom,
     Gap,
@@ -75,34 +77,36 @@ def record_outcome(
     )
 
 
-def _insert(
-    connection: Connection, run: RunKey, series: Series, piece: Piece, *, detected_s: int, parent: Gap | None
-) -> None:
-    (row,) = fetch(
-        connection,
-        "insert_gap",
-        ticker=series.ticker,
-        interval_minutes=series.interval_minutes,
-        overflow_candles=overflow_candles(piece.start_s, detected_s, series.interval_minutes),
-        candles_from_today=candles_from_today(piece.start_s, detected_s, series.interval_minutes),
-        detected_s=detected_s,
-        attempts=parent.attempts if parent else 0,
-        parent=parent.gap_id if parent else None,
+def _new_row(series: Series, piece: Piece, *, detected_s: int, parent: Gap | None = None) -> dict[str, Any]:
+    return {
+        "ticker": series.ticker,
+        "interval_minutes": series.interval_minutes,
+        "overflow_candles": overflow_candles(piece.start_s, detected_s, series.interval_minutes),
+        "candles_from_today": candles_from_today(piece.start_s, detected_s, series.interval_minutes),
+        "detected_s": detected_s,
+        "attempts": parent.attempts if parent else 0,
+        "parent": parent.gap_id if parent else None,
+        "outcome": piece.told,
         **_columns(series, piece),
-    )
-    record_outcome(connection, run, row["gap_id"], piece.told, error=piece.error_message)
+    }
 
 
-def insert_gap(connection: Connection, run: RunKey, series: Series, piece: Piece, *, now_s: int) -> None:
-    """Record a new gap; the run takes it up.
+def _insert(connection: Connection, run: RunKey, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        execute(connection, "insert_gaps", **run._asdict(), gaps=Jsonb(rows))
 
-    :param connection: the ledger, inside a series transaction
-    :param run: the run that found it
-    :param series: ticker and interval
-    :param piece: range and state
+
+def insert_gaps(
+    connection: Connection, run: RunKey, pieces: Sequence[tuple[Series, Piece]], *, now_s: int
+) -> None:
+    """Record new gaps, all in one statement; the run takes them up.
+
+    :param connection: the ledger, inside a transaction of all their series
+    :param run: the run that found them
+    :param pieces: series, range and state of each
     :param now_s: the exchange's time, epoch seconds UTC
     """
-    _insert(connection, run, series, piece, detected_s=now_s, parent=None)
+    _insert(connection, run, [_new_row(series, piece, detected_s=now_s) for series, piece in pieces])
 
 
 def redraw_gap(
@@ -133,8 +137,8 @@ def redraw_gap(
     execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, first))
     if take_up:
         record_outcome(connection, run, gap.gap_id, first.told, candles=candles, error=first.error_message)
-    for piece in others:
-        _insert(connection, run, gap.series, piece, detected_s=gap.detected_s, parent=gap)
+    children = [_new_row(gap.series, piece, detected_s=gap.detected_s, parent=gap) for piece in others]
+    _insert(connection, run, children)
 
 
 def close_gap(

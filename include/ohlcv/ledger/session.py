@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from include.ohlcv.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Row: TypeAlias = dict[str, Any]
 Connection: TypeAlias = psycopg.Connection[Row]
@@ -97,8 +97,31 @@ def series_transaction(connection: Connection, series_id: int) -> Iterator[int]:
     with connection.transaction():
         fetch(connection, "lock_series", lock_class=LEDGER_LOCK, series_id=series_id)
         # A statement of its own: its snapshot must be younger than the lock.
-        (row,) = fetch(connection, "read_revision", series_id=series_id)
-        yield row["revision"]
+        yield _revisions(connection, [series_id])[series_id]
+
+
+@contextmanager
+def free_series_transaction(connection: Connection, series_ids: Sequence[int]) -> Iterator[dict[int, int]]:
+    """Open a transaction that alone may change the ledgers of those series that nobody else is changing.
+
+    It never waits for a lock while it holds others, so it cannot deadlock, in whatever order they come.
+
+    :param connection: the ledger
+    :param series_ids: primary keys of the series
+    :return: context manager of the revisions under the lock, by primary key; a series that is busy is absent
+    """
+    with connection.transaction():
+        yield _revisions(connection, _try_locks(connection, LEDGER_LOCK, series_ids))
+
+
+def _revisions(connection: Connection, series_ids: Sequence[int]) -> dict[int, int]:
+    rows = fetch(connection, "read_revisions", series_ids=series_ids)
+    return {row["series_id"]: row["revision"] for row in rows}
+
+
+def _try_locks(connection: Connection, lock_class: int, series_ids: Sequence[int]) -> list[int]:
+    rows = fetch(connection, "try_lock_series", lock_class=lock_class, series_ids=series_ids)
+    return [row["series_id"] for row in rows]
 
 
 @contextmanager
@@ -119,6 +142,16 @@ def fill_lock(connection: Connection, series_id: int) -> Iterator[None]:
             connection.execute("SELECT pg_advisory_unlock(%s, %s)", (FILL_LOCK, series_id))
 
 
+def being_filled(connection: Connection, series_ids: Sequence[int]) -> set[int]:
+    """Return the series whose fill lock another session holds.
+
+    :param connection: the ledger, inside a transaction
+    :param series_ids: primary keys of the series
+    :return: primary keys; nobody can begin to fill one of the others before the transaction ends
+    """
+    return set(series_ids).difference(_try_locks(connection, FILL_LOCK, series_ids))
+
+
 def is_being_filled(connection: Connection, series_id: int) -> bool:
     """Return whether another session holds the fill lock of a series.
 
@@ -126,5 +159,4 @@ def is_being_filled(connection: Connection, series_id: int) -> bool:
     :param series_id: primary key of the series
     :return: if False, nobody can take it before the transaction ends
     """
-    (row,) = fetch(connection, "try_fill_lock", lock_class=FILL_LOCK, series_id=series_id)
-    return not row["pg_try_advisory_xact_lock"]
+    return bool(being_filled(connection, [series_id]))

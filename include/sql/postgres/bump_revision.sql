@@ -1,4 +1,4 @@
--- PostgreSQL. Tell everybody who read the ledger of a series that it has changed since. In: series_id.
+-- PostgreSQL. Tell everybody who read the ledgers of series that they have changed since. In: series_ids (int[]).
 UPDATE series
 SET revision = revision + 1
-WHERE series_id = %(series_id)s
+WHERE series_id = ANY(%(series_ids)s)
