@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from kraken_hooks.candles import Candle
 
-VOLUME_TOLERANCE: Final = 1e-8
+VOLUME_NOISE: Final = 1e-8
 """Base units; the last of Kraken's eight decimals, so a smaller difference is float noise."""
+VOLUME_NOISE_SHARE: Final = 1e-12
+"""Beside it, that share of a volume is noise: a double holds 16 digits, so not the eighth decimal of a huge
+volume, and in a sum of doubles, as the archive has them, the last digits wander."""
 
 CONFIRM_AFTER_S: Final = 1800
 """A version, or an absence in a busy series, seen this long ago and seen again is believed, seconds."""
@@ -18,6 +21,16 @@ CONFIRM_AFTER_S: Final = 1800
 SOURCE_RANK: Final = {"archive_rim": 0, "ohlc": 1, "archive": 2, "trades": 2}
 """Which source may replace which: never a higher rank by a lower one. ``archive_rim``: the last day of a
 release, whose last candle may be short of a few trades."""
+
+
+def volume_noise(one: Any, other: Any) -> Any:
+    """Return by how much two volumes may differ and still be the same one: the one rule for all sources.
+
+    :param one: base units, >= 0; a number, or a polars expression
+    :param other: likewise; which is which does not matter
+    :return: base units, > 0
+    """
+    return VOLUME_NOISE + VOLUME_NOISE_SHARE / 2 * (one + other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +66,15 @@ class StoredCandle:
     def equals(self, other: StoredCandle) -> bool:
         """Return whether two versions of a candle say the same.
 
-        Prices are compared exactly after conversion to double, volumes with :data:`VOLUME_TOLERANCE`.
+        Prices are compared exactly after conversion to double, volumes with :func:`volume_noise`.
 
         :param other: candle with the same open time
         :return: True when nothing but float noise or the source differs
         """
         mine, theirs = self.figures(), other.figures()
-        return (
-            all(mine[name] == theirs[name] for name in mine if name != "volume")
-            and abs(self.volume - other.volume) <= VOLUME_TOLERANCE
-        )
+        return all(mine[name] == theirs[name] for name in mine if name != "volume") and abs(
+            self.volume - other.volume
+        ) <= volume_noise(self.volume, other.volume)
 
 
 def from_ohlc(candle: Candle) -> StoredCandle:
@@ -96,6 +108,23 @@ class Restatement(Enum):
     """The stored candle says the same, or comes from a stronger source."""
 
 
+def completed(stored: StoredCandle, seen: StoredCandle) -> StoredCandle | None:
+    """Return a stored candle with the volume-weighted price that it lacks, if another source knows it.
+
+    The archive has none. Whoever says the same in everything else may add it, be it a weaker source:
+    nothing is restated, and the candle stays that of the stronger source.
+
+    :param stored: what QuestDB holds
+    :param seen: what another source says, same open time
+    :return: the candle to store, or None when nothing is to be added or anything else differs
+    """
+    if stored.vwap is not None or seen.vwap is None or not seen.equals(replace(stored, vwap=seen.vwap)):
+        return None
+    if SOURCE_RANK[seen.source] < SOURCE_RANK[stored.source]:
+        return replace(stored, vwap=seen.vwap)
+    return seen
+
+
 def judge_restatement(
     stored: StoredCandle, seen: StoredCandle, *, first_seen_s: int | None, now_s: int
 ) -> Restatement:
@@ -108,17 +137,16 @@ def judge_restatement(
     :return: the decision
     Rule: committed candles of Kraken still change and differ between its backends; a version with more
     trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later. A stronger
-    source is believed at once, and so is one that only adds the volume-weighted price the archive lacks.
+    source is believed at once.
     """
     if SOURCE_RANK[seen.source] < SOURCE_RANK[stored.source] or seen.equals(stored):
         return Restatement.IGNORE
     if SOURCE_RANK[seen.source] > SOURCE_RANK[stored.source]:
         return Restatement.REPLACE
-    is_fuller = seen.trades > stored.trades or (
-        seen.trades == stored.trades and seen.volume > stored.volume + VOLUME_TOLERANCE
-    )
-    adds_vwap = stored.vwap is None and seen.equals(replace(stored, vwap=seen.vwap))
-    if is_fuller or adds_vwap:
+    if seen.trades > stored.trades:
+        return Restatement.REPLACE
+    more_volume = seen.volume - stored.volume
+    if seen.trades == stored.trades and more_volume > volume_noise(seen.volume, stored.volume):
         return Restatement.REPLACE
     if first_seen_s is not None and now_s - first_seen_s >= CONFIRM_AFTER_S:
         return Restatement.REPLACE

@@ -1,4 +1,4 @@
-"""Stores what a source says of a series: what is missing, and what the source has restated."""
+"""Stores what a source says of a series: what is missing, restated, or without its vwap so far."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from include.ohlcv import ranges
 from include.ohlcv.bench import Bench, Writing
-from include.ohlcv.candles import Restatement, judge_restatement
+from include.ohlcv.candles import Restatement, completed, judge_restatement
 from include.ohlcv.ledger.restatement_rows import first_seen
 from include.ohlcv.store import read_candles, write_candles
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write(bench: Bench, series: Series, reading: Reading) -> Writing:
-    """Store what is missing and what the source has restated, and read it back.
+    """Store what is missing, what the source has restated, and the vwap that a candle lacks; read it back.
 
     :param bench: what to work with; the fill lock of the series is held
     :param series: ticker and interval
@@ -30,10 +30,13 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
     doubtful = {
         ts_s for start, end in ranges.union(reading.doubtful) for ts_s in range(start, end, reading.step)
     }
-    versions = []
+    versions, whole = [], []
     for ts_s, stored in before.items():
         seen = reading.traded.get(ts_s)
         if seen is None or seen.equals(stored) or ts_s in doubtful:
+            continue
+        if with_vwap := completed(stored, seen):
+            whole.append(with_vwap)
             continue
         seen_s = first_seen(bench.connection, series, seen)
         verdict = judge_restatement(stored, seen, first_seen_s=seen_s, now_s=bench.now_s)
@@ -44,7 +47,7 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
                 bench.now_s if seen_s is None else seen_s,
                 verdict is Restatement.REPLACE,
             ))
-    candles = [reading.traded[ts_s] for ts_s in new]
+    candles = [*whole, *(reading.traded[ts_s] for ts_s in new)]
     candles += [seen for _, seen, _, is_applied in versions if is_applied]
     if not candles:
         return Writing(stored=before, new=[], versions=versions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,5 +180,40 @@ def test_float_noise_in_the_volume_is_no_restatement(loaded: World) -> None:
 
     assert run_at(loaded, 0)["candles_restated"] == 0
 
+    assert now_stored(loaded, truth) == stored
+    assert log(loaded) == []
+
+
+def test_an_archive_candle_is_given_the_vwap_that_the_answer_knows_and_nothing_is_restated(
+    loaded: World,
+) -> None:
+    truth = some_candle(loaded)
+    put(loaded, replace(truth, vwap=None, source="archive"))
+
+    summary = run_at(loaded, 0)
+
+    assert now_stored(loaded, truth) == replace(truth, source="archive")
+    assert (summary["candles_restated"], summary["total_candles_filled"]) == (0, 1)
+    assert log(loaded) == []
+
+
+def test_an_archive_candle_that_says_more_than_the_answer_is_left_without_vwap(loaded: World) -> None:
+    truth = some_candle(loaded)
+    filed = replace(truth, vwap=None, source="archive", trades=truth.trades + 1)
+    put(loaded, filed)
+
+    assert run_at(loaded, 0)["candles_restated"] == 0
+    assert now_stored(loaded, truth) == filed
+    assert log(loaded) == []
+
+
+def test_a_huge_volume_whose_last_digits_wander_is_not_restated(loaded: World) -> None:
+    truth = some_candle(loaded)
+    serve_more(loaded, truth, trades=0, volume=1e11)
+    served = replace(truth, volume=truth.volume + 1e11)
+    stored = replace(served, volume=math.nextafter(math.nextafter(served.volume, math.inf), math.inf))
+    put(loaded, stored)
+
+    assert run_at(loaded, 0)["candles_restated"] == 0
     assert now_stored(loaded, truth) == stored
     assert log(loaded) == []

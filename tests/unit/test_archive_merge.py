@@ -37,6 +37,9 @@ CASES = [
     pytest.param({}, {}, False, "equal", id="the same, and the stored one has a vwap"),
     pytest.param({"volume": 5.0 + 5e-9}, {}, False, "equal", id="noise of a double"),
     pytest.param({"volume": 5e10 + 1e-5}, {"volume": 5e10}, False, "equal", id="noise of a huge volume"),
+    pytest.param(
+        {"volume": 5e10 + 1}, {"volume": 5e10}, False, "correct", id="more than noise of a huge volume"
+    ),
     pytest.param({"volume": 5.1}, {}, False, "correct", id="more volume than ohlc"),
     pytest.param({"trades": 6}, {}, False, "correct", id="inside its release it is stronger than ohlc"),
     pytest.param({"trades": 8}, {"source": "trades"}, False, "dispute", id="trades stay, whatever it says"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.candles import Restatement, StoredCandle, from_ohlc, judge_restatement
+from include.ohlcv.candles import (
+    Restatement,
+    StoredCandle,
+    completed,
+    from_ohlc,
+    judge_restatement,
+    volume_noise,
+)
 from tests.unit.builders import NOON, NOW, quick, row, stored
 
 HALF_AN_HOUR = 1800
@@ -52,6 +60,35 @@ def test_versions_are_equal_when_only_noise_or_the_source_differs(
 ) -> None:
     assert OLD.equals(replace(OLD, **changes)) is same
     assert replace(OLD, **changes).equals(OLD) is same
+
+
+volumes = st.decimals(Decimal("0.00000001"), Decimal(10) ** 15, places=8).map(float)
+
+
+@quick
+@given(volume=volumes, ulps=st.integers(-8, 8))
+def test_a_volume_that_wanders_by_a_few_last_digits_of_a_double_is_the_same(volume: float, ulps: int) -> None:
+    wandered = volume + ulps * math.ulp(volume)
+    one, other = replace(OLD, volume=volume), replace(OLD, volume=wandered)
+    assert one.equals(other)
+    assert other.equals(one)
+    verdict = judge_restatement(one, other, first_seen_s=0, now_s=NOW)
+    assert verdict is Restatement.IGNORE
+
+
+@quick
+@given(volume=volumes, share=st.floats(1e-11, 1.0))
+def test_a_volume_that_differs_by_more_than_noise_is_another_one(volume: float, share: float) -> None:
+    other = replace(OLD, volume=volume + max(2e-8, share * volume))
+    assert not other.equals(replace(OLD, volume=volume))
+    fuller = judge_restatement(replace(OLD, volume=volume), other, first_seen_s=None, now_s=NOW)
+    assert fuller is Restatement.REPLACE
+
+
+@quick
+@given(one=volumes, other=volumes)
+def test_the_noise_of_two_volumes_does_not_depend_on_their_order(one: float, other: float) -> None:
+    assert volume_noise(one, other) == volume_noise(other, one) >= 1e-8
 
 
 JUDGEMENTS = [
@@ -107,11 +144,30 @@ def test_a_stronger_source_is_believed_at_once_whatever_it_says(changes: dict[st
     assert judge_restatement(OLD, seen, first_seen_s=None, now_s=NOW) is Restatement.REPLACE
 
 
-def test_a_version_that_only_adds_the_price_that_the_archive_lacks_is_taken_at_once() -> None:
-    filed, seen = replace(OLD, source="archive", vwap=None), replace(OLD, source="trades")
-    assert judge_restatement(filed, seen, first_seen_s=None, now_s=NOW) is Restatement.REPLACE
-    other = replace(seen, trades=9)
-    assert judge_restatement(filed, other, first_seen_s=None, now_s=NOW) is Restatement.REMEMBER
+ADDED = [
+    pytest.param("archive", {"source": "ohlc"}, {"source": "archive"}, id="OHLC adds it, the archive stays"),
+    pytest.param("archive_rim", {"source": "ohlc"}, {"source": "ohlc"}, id="OHLC is more than a rim"),
+    pytest.param("archive", {"source": "trades"}, {"source": "trades"}, id="trades have proven all of it"),
+    pytest.param(
+        "archive", {"source": "ohlc", "volume": 5.0 + 5e-9}, {"source": "archive"}, id="float noise is kept"
+    ),
+    pytest.param("archive", {"source": "ohlc", "trades": 9}, None, id="not from a candle with fewer trades"),
+    pytest.param("archive", {"source": "trades", "volume": 5.1}, None, id="not from one with more volume"),
+    pytest.param("archive", {"source": "archive", "vwap": None}, None, id="a source that has none either"),
+]
+
+
+@pytest.mark.parametrize(("source", "changes", "expected"), ADDED)
+def test_whoever_says_the_same_adds_the_price_that_the_archive_lacks(
+    source: str, changes: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    filed, seen = replace(OLD, source=source, vwap=None), replace(OLD, **changes)
+    whole = completed(filed, seen)
+    assert whole == (expected if expected is None else replace(OLD, **expected))
+
+
+def test_a_stored_price_is_never_completed() -> None:
+    assert completed(OLD, replace(OLD, source="trades", vwap=100.9)) is None
 
 
 class Shelf:

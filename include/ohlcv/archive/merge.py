@@ -14,13 +14,11 @@ from typing import Final
 import polars as pl
 
 from include.ohlcv.archive.rows import PRICES
-from include.ohlcv.candles import VOLUME_TOLERANCE
+from include.ohlcv.candles import volume_noise
 
 ARCHIVE: Final = "archive"
 RIM: Final = "archive_rim"
 RANK: Final = {RIM: 0, "ohlc": 1, ARCHIVE: 2, "trades": 3}
-RELATIVE_TOLERANCE: Final = 1e-12
-"""Share of a volume that is float noise: the archive sums its doubles, whose last digits wander."""
 
 STORED_SCHEMA: Final = {
     "ts_s": pl.Int64,
@@ -83,14 +81,14 @@ def _verdict() -> pl.Expr:
         RANK, default=max(RANK.values()), return_dtype=pl.Int64
     )
     more_volume = pl.col("volume") - pl.col("volume_stored")
-    tolerance = pl.max_horizontal(VOLUME_TOLERANCE, pl.col("volume_stored") * RELATIVE_TOLERANCE)
+    noise = volume_noise(pl.col("volume"), pl.col("volume_stored"))
     is_equal = pl.all_horizontal(
         *(pl.col(name) == pl.col(f"{name}_stored") for name in (*PRICES, "trades")),
-        more_volume.abs() <= tolerance,
+        more_volume.abs() <= noise,
     )
     more_trades = pl.col("trades") - pl.col("trades_stored")
     is_better = (rank > rank_stored) | (
-        (rank == rank_stored) & ((more_trades > 0) | ((more_trades == 0) & (more_volume > tolerance)))
+        (rank == rank_stored) & ((more_trades > 0) | ((more_trades == 0) & (more_volume > noise)))
     )
     fits_vwap = pl.col("vwap").is_null() | pl.col("vwap").is_between("low", "high")
     return (

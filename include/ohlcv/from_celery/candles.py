@@ -9,7 +9,7 @@ import polars as pl
 
 from include.ohlcv.archive.candle_store import prove_written, send, stored_candles, wait_applied
 from include.ohlcv.archive.merge import STORED_SCHEMA
-from include.ohlcv.candles import VOLUME_TOLERANCE
+from include.ohlcv.candles import volume_noise
 from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
 from include.ohlcv.from_celery.report import Report
 from include.ohlcv.gaps import Series
@@ -152,7 +152,8 @@ def _import_chunk(
     both = candles.join(stored, on="ts_s", how="inner", suffix="_stored")
     differs = pl.any_horizontal(
         *(pl.col(name) != pl.col(f"{name}_stored") for name in FIGURES if name != "volume"),
-        (pl.col("volume") - pl.col("volume_stored")).abs() > VOLUME_TOLERANCE,
+        (pl.col("volume") - pl.col("volume_stored")).abs()
+        > volume_noise(pl.col("volume"), pl.col("volume_stored")),
     )
     kept = both.filter(differs)
     report.kept += kept.height
