@@ -127,13 +127,21 @@ class KrakenHook(BaseHook):
             lambda result: read_ohlc(result, ticker, interval_minutes, now_s=now_s),
         )
 
-    def get_trades(self, ticker: str, *, since_ns: int, count: int = MAX_TRADES) -> TradesPage:
+    def get_trades(
+        self,
+        ticker: str,
+        *,
+        since_ns: int,
+        count: int = MAX_TRADES,
+        may_repeat: Callable[[], bool] = lambda: True,
+    ) -> TradesPage:
         """Return one page of trades, ascending, beginning after a moment.
 
         :param ticker: altname
         :param since_ns: exclusive, epoch nanoseconds; 0 = from the pair's first trade. To include trades at
             ``t``, ask for ``t - 1``
         :param count: trades wanted, 1..1000
+        :param may_repeat: asked before the call is made again after a transient error; for who counts calls
         :raises ValueError: if an argument is out of range
         :raises KrakenError: if there is no usable answer after all attempts
         """
@@ -142,7 +150,7 @@ class KrakenHook(BaseHook):
         if since_ns != 0 and since_ns < FIRST_POSSIBLE_NS:
             raise ValueError(f"since_ns {since_ns} is not in nanoseconds")
         parameters = {"pair": _checked(ticker), "since": str(since_ns), "count": str(count)}
-        return self._ask("Trades", parameters, lambda result: read_trades(result, ticker))
+        return self._ask("Trades", parameters, lambda result: read_trades(result, ticker), may_repeat)
 
     def iter_trades(self, ticker: str, *, since_ns: int) -> Iterator[TradesPage]:
         """Yield pages from a moment to the newest trade, no trade twice and none left out at a page border.
@@ -214,9 +222,15 @@ class KrakenHook(BaseHook):
             self._slot = CallSlot(ledger_dsn(), min_interval_s=interval_s)
         return self._slot
 
-    def _ask(self, endpoint: str, parameters: Mapping[str, str], read: Callable[[Any], T]) -> T:
+    def _ask(
+        self,
+        endpoint: str,
+        parameters: Mapping[str, str],
+        read: Callable[[Any], T],
+        may_repeat: Callable[[], bool] = lambda: True,
+    ) -> T:
         """Ask until there is a good answer, a permanent error or no attempt left."""
-        for attempt in retrying(self._sleep, self._log_retry):
+        for attempt in retrying(self._sleep, self._log_retry, may_repeat):
             with attempt:
                 return read(self._attempt(endpoint, parameters, number=attempt.retry_state.attempt_number))
         raise AssertionError("tenacity ends with a value or an exception")

@@ -38,15 +38,21 @@ RATE_PAUSE_S: Final = (5.0, 10.0, 15.0)
 BACKOFF: Final = wait_exponential_jitter(initial=1.0, exp_base=2.0, jitter=1.0, max=30.0)
 
 
-def retrying(sleep: Callable[[float], None], before_sleep: Callable[[RetryCallState], None]) -> Retrying:
+def retrying(
+    sleep: Callable[[float], None],
+    before_sleep: Callable[[RetryCallState], None],
+    may_repeat: Callable[[], bool] = lambda: True,
+) -> Retrying:
     """Return the loop of attempts: transient errors again, permanent ones never; the last error rises.
 
     :param sleep: waits so many seconds between attempts
     :param before_sleep: told the state before each wait
+    :param may_repeat: asked once before each attempt after the first, when nothing else speaks against it
     """
     return Retrying(
         retry=retry_if_exception(_is_worth_another_try),
-        stop=stop_any(stop_before_delay(TOTAL_S), _AttemptLimit()),
+        # In this order: whoever counts calls in may_repeat is asked only for one that will be made.
+        stop=stop_any(stop_before_delay(TOTAL_S), _AttemptLimit(), _Forbidden(may_repeat)),
         wait=_wait_s,
         sleep=sleep,
         before_sleep=before_sleep,
@@ -81,6 +87,15 @@ class _AttemptLimit(stop_base):
     def __call__(self, retry_state: RetryCallState) -> bool:
         is_unknown = isinstance(failure(retry_state), KrakenUnexpectedReplyError)
         return retry_state.attempt_number >= (UNKNOWN_ATTEMPTS if is_unknown else ATTEMPTS)
+
+
+class _Forbidden(stop_base):
+    def __init__(self, may_repeat: Callable[[], bool]) -> None:
+        self._may_repeat = may_repeat
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        del retry_state
+        return not self._may_repeat()
 
 
 def _wait_s(state: RetryCallState) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_hooks import __version__
-from kraken_hooks.errors import KrakenStaleReplyError, KrakenTransientError, RateLimitLockError
+from kraken_hooks.errors import KrakenError, KrakenStaleReplyError, KrakenTransientError, RateLimitLockError
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.rate_limit import CallSlot
 from tests.hooks.raw_exchange import Scripted
@@ -55,6 +55,34 @@ def test_success_after_failures_ends_the_attempts(
     assert raw_hook.get_server_time() == NOW_S
     assert raw_hook.calls == 4
     assert len(sleeps) == 3
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_whoever_counts_calls_is_asked_once_before_each_that_is_made_again(
+    raw_hook: KrakenHook, raw_exchange: RawExchange, allowed: int
+) -> None:
+    raw_exchange.will_answer(BUSY)
+    left = [True] * allowed
+    with pytest.raises(KrakenTransientError, match="EService:Busy"):
+        raw_hook.get_trades("XBTUSD", since_ns=0, may_repeat=lambda: bool(left and left.pop()))
+    assert raw_hook.calls == len(raw_exchange.arrivals) == 1 + allowed
+    assert left == []
+
+
+def test_whoever_counts_calls_is_not_asked_for_one_that_is_not_made(
+    raw_hook: KrakenHook, raw_exchange: RawExchange
+) -> None:
+    asked: list[bool] = []
+
+    def may_repeat() -> bool:
+        asked.append(True)
+        return True
+
+    raw_exchange.will_answer({"error": ["EQuery:Unknown asset pair"]}, BUSY)
+    for _ in range(2):
+        with pytest.raises(KrakenError):
+            raw_hook.get_trades("XBTUSD", since_ns=0, may_repeat=may_repeat)
+    assert raw_hook.calls - 2 == len(asked) > 0
 
 
 def test_every_attempt_takes_the_slot_anew(

@@ -274,3 +274,57 @@ def test_a_walk_that_breaks_off_fails_the_run_and_goes_on_later(world: World) ->
     rest = (gap["start_s"], gap["end_s"])
     assert len(world.exchange.calls("Trades")) <= -(-true_trades(world, "XBTUSD", rest) // 1000) + 1
     assert_true(world, HOURLY, whole)
+
+
+FAULTS = [
+    pytest.param({"kind": "error", "error": "EService:Busy", "skip": 1, "count": 2}, id="busy twice"),
+    pytest.param({"kind": "http", "status": 502, "skip": 2, "count": 3}, id="a bad gateway"),
+    pytest.param({"kind": "drop", "skip": 0, "count": 1}, id="a dropped connection"),
+    pytest.param({"kind": "rate_limit", "skip": 3, "count": 1}, id="too fast for Kraken"),
+    pytest.param(
+        {"kind": "error", "error": "EService:Busy", "count": None}, id="an exchange that never answers"
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("budget", [2, 200])
+def test_calls_that_are_made_again_count_against_the_budget_before_they_are_made(
+    world: World, fault: dict[str, Any], budget: int
+) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    whole = store_history(world, HOURLY, buckets=520, without=[hole])
+    number = world.exchange.fault(**{"endpoint": "Trades", **fault})
+
+    planned = world.plan(trades_call_budget=budget, **BOTH)
+    for _ in range(3):  # a task and its retries
+        world.fill(planned)
+    summary = world.result(planned)
+
+    assert_sums_hold(summary)
+    calls = len(world.exchange.calls("Trades"))
+    assert 0 < calls == summary["trade_calls"] <= summary["trade_calls_planned"] <= budget
+
+    world.exchange.clear_faults(number)
+    for _ in range(10):
+        if {gap["status"] for gap in world.gaps(HOURLY)} == {"FILLED"}:
+            break
+        world.exchange.advance(DAY)
+        world.run(tickers=["XBTUSD"], **BOTH)
+    assert_true(world, HOURLY, whole)
+
+
+def test_a_run_that_is_cleared_and_plans_again_has_no_second_budget(world: World) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    store_history(world, HOURLY, buckets=520, without=[hole])
+    planned = world.plan(trades_call_budget=2, **BOTH)
+    assert world.fill(planned) == []
+    assert len(world.exchange.calls("Trades")) == 2
+
+    again = world.plan_again(planned)
+    assert world.fill(again) == []
+
+    summary = world.result(again)
+    assert (
+        len(world.exchange.calls("Trades")) == summary["trade_calls"] == summary["trade_calls_planned"] == 2
+    )

@@ -22,7 +22,6 @@ from include.ohlcv.store import read_candles, write_candles
 from include.ohlcv.summary import summarise
 from include.ohlcv.survey import carry_out
 from kraken_hooks.kraken import KrakenHook
-from kraken_hooks.pages import MAX_TRADES
 from kraken_hooks.questdb import QuestDBHook
 from kraken_hooks.rate_limit import CallSlot
 
@@ -56,9 +55,9 @@ class WatchedKraken(KrakenHook):
         self.before_step("write")
         return answer
 
-    def get_trades(self, ticker: str, *, since_ns: int, count: int = MAX_TRADES) -> TradesPage:
+    def get_trades(self, ticker: str, **arguments: Any) -> TradesPage:
         """Ask, then tell."""
-        page = super().get_trades(ticker, since_ns=since_ns, count=count)
+        page = super().get_trades(ticker, **arguments)
         self.before_step("page")
         return page
 
@@ -226,8 +225,14 @@ class World:
 
     def plan(self, **params: Any) -> Planned:
         """Do the steps of a run up to its plan."""
-        request = request_of(**params)
         run = RunKey("backfill_tier1_daily", f"run_{os.getpid()}_{next(RUN_NUMBERS)}")
+        return self._plan(run, request_of(**params))
+
+    def plan_again(self, planned: Planned) -> Planned:
+        """Do the same steps in the same run, as when somebody clears all its tasks."""
+        return self._plan(planned.run, planned.request)
+
+    def _plan(self, run: RunKey, request: BackfillRequest) -> Planned:
         with connect(self.dsn) as connection:
             self.before_step("ask_exchange")
             now_s = open_run(connection, self.kraken(), run, request)

@@ -39,7 +39,7 @@ class Planned:
 def plan_errands(
     connection: Connection, run: RunKey, errands: Iterable[Errand], *, is_recheck: bool, now_s: int
 ) -> None:
-    """Record what a run may walk through; calls made before the run was cleared stay counted.
+    """Record what a run may walk through; what it has begun before it was cleared makes no more calls.
 
     :param connection: the ledger
     :param run: the run
@@ -49,6 +49,7 @@ def plan_errands(
     """
     with connection.transaction():
         execute(connection, "forget_errands", **run._asdict(), now_s=now_s)
+        execute(connection, "end_errands", **run._asdict())
         execute_many(
             connection,
             "plan_errand",
@@ -86,7 +87,7 @@ def read_errands(connection: Connection, run: RunKey) -> list[Planned]:
 
 
 def spend_call(connection: Connection, run: RunKey, errand: Errand) -> bool:
-    """Count a call before it is made, so that no death of a task makes more of them than allotted.
+    """Count a call before it is made, be it again, so that neither death nor fault makes more than allotted.
 
     :param connection: the ledger, in autocommit
     :param run: the run
@@ -94,17 +95,6 @@ def spend_call(connection: Connection, run: RunKey, errand: Errand) -> bool:
     :return: False when the errand has no call left; then nothing is counted
     """
     return bool(execute(connection, "spend_call", **run._asdict(), **_key(errand)))
-
-
-def count_retries(connection: Connection, run: RunKey, errand: Errand, calls: int) -> None:
-    """Count the calls that the hook made again.
-
-    :param connection: the ledger
-    :param run: the run
-    :param errand: what they were for
-    :param calls: >= 1
-    """
-    execute(connection, "count_retries", **run._asdict(), **_key(errand), calls=calls)
 
 
 def note_reached(connection: Connection, run: RunKey, errand: Errand, reached_s: int) -> None:

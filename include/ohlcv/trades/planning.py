@@ -8,7 +8,7 @@ from include.ohlcv import ranges
 from include.ohlcv.grid import floor_s
 from include.ohlcv.ledger.gap_rows import plan_gaps
 from include.ohlcv.ledger.run_rows import count_work
-from include.ohlcv.ledger.trade_rows import plan_errands
+from include.ohlcv.ledger.trade_rows import plan_errands, read_errands
 from include.ohlcv.trades.counts import asked_counts, known_counts
 from include.ohlcv.trades.errands import allot, chosen, stretches, waits_for_trades
 
@@ -49,12 +49,15 @@ def plan_trades(
         if gap.series.ticker in listed and _is_wanted(gap, bench, request):
             waiting.setdefault(gap.series.ticker, []).append(gap)
     wanted = _wanted(bench, request, listed, waiting, asked)
-    counts = _counts(bench, wanted, may_ask=request.trades_call_budget > 0)
+    # A run that was cleared and plans again has spent a part of its calls.
+    spent = sum(planned.made for planned in read_errands(bench.connection, bench.run))
+    budget = max(0, request.trades_call_budget - spent)
+    counts = _counts(bench, wanted, may_ask=budget > 0)
     errands = allot(
         {ticker: stretches(parts, counts[ticker]) for ticker, parts in wanted.items()},
         counts,
         tiers={ticker: asset.tier for ticker, asset in listed.items()},
-        budget=request.trades_call_budget,
+        budget=budget,
     )
     is_recheck = request.span is not None
     plan_errands(bench.connection, bench.run, errands, is_recheck=is_recheck, now_s=bench.now_s)

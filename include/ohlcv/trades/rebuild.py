@@ -25,7 +25,6 @@ from include.ohlcv.ledger.gap_rows import redraw_gap
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock, series_transaction
 from include.ohlcv.ledger.trade_rows import (
-    count_retries,
     delete_pass,
     note_reached,
     read_pass,
@@ -239,16 +238,12 @@ class _Rebuild:
         return builder, place
 
     def _ask(self, since_ns: int) -> TradesPage:
-        bench, ticker = self._bench, self._errand.ticker
-        if not spend_call(bench.connection, bench.run, self._errand):
+        if not self._spend():
             raise _NoCallsLeft
-        before = bench.kraken.calls
-        try:
-            return bench.kraken.get_trades(ticker, since_ns=since_ns)
-        finally:
-            again = bench.kraken.calls - before - 1
-            if again > 0:
-                count_retries(bench.connection, bench.run, self._errand, again)
+        return self._bench.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
+
+    def _spend(self) -> bool:
+        return spend_call(self._bench.connection, self._bench.run, self._errand)
 
     def _store(self, builder: CandleBuilder, place: Place) -> None:
         """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""

@@ -1,4 +1,5 @@
--- PostgreSQL. Record a range that a run may walk through; what it has made of it before stays.
+-- PostgreSQL. Record a range that a run may walk through; the calls it has made for it before stay, and the new
+-- ones are allotted beside them.
 -- In: dag_id, run_id, ticker, start_s, end_s, now_s (epoch seconds), calls, allotted, is_recheck.
 INSERT INTO trade_errands (
     dag_id,
@@ -27,4 +28,4 @@ VALUES (
 ON CONFLICT (dag_id, run_id, ticker, range_start) DO UPDATE
 SET range_end = excluded.range_end,
     calls = excluded.calls,
-    allotted = excluded.allotted
+    allotted = trade_errands.made + excluded.allotted
