@@ -44,9 +44,9 @@ def migrate_ledger(dsn: str) -> None:
     :param dsn: libpq URI or DSN of the ledger's database
     :raises psycopg.OperationalError: if the server cannot be reached
     """
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, connect_timeout=10), poolclass=NullPool
-    )
+    # Connected here, because SQLAlchemy would put its own error around the driver's; it closes it in the end.
+    raw = psycopg.connect(dsn, connect_timeout=10)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: raw, poolclass=NullPool)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:

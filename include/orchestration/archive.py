@@ -14,7 +14,7 @@ from include.ohlcv.names import KRAKEN_POOL
 from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key
 from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
-from include.orchestration.telling import errors_of, handing_on_errors, sentences
+from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
     from include.ohlcv.archive.shelf import Shelf
@@ -70,7 +70,7 @@ def result() -> dict[str, Any]:
         with ledger() as connection:
             return summarise(connection, run, request, errors=errors)
     except psycopg.Error as error:
-        return empty_summary(run, request, [*errors, f"the ledger did not answer: {error}"])
+        return empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
 
 
 def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:

@@ -23,7 +23,7 @@ from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
-from include.orchestration.telling import errors_of, handing_on_errors, sentences
+from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
     from include.ohlcv.ledger.session import RunKey
@@ -78,7 +78,7 @@ def result() -> dict[str, Any]:
         with ledger() as connection:
             return summarise(connection, run, **asked, errors=errors)
     except psycopg.Error as error:
-        return empty_summary(run, **asked, errors=[*errors, f"the ledger did not answer: {error}"])
+        return empty_summary(run, **asked, errors=[*errors, f"result: {sentence_of(error)}"])
 
 
 @task(outlets=[CANDLES], retries=0)

@@ -19,7 +19,7 @@ from include.ohlcv.params import ReportRequest, report_schemas
 from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
-from include.orchestration.telling import errors_of, handing_on_errors, sentences
+from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
     from include.ohlcv.schedules import Schedule
@@ -79,7 +79,9 @@ def result() -> dict[str, Any]:
             gaps = count_open_gaps(connection, [asset.ticker for asset in assets], request.intervals)
             return {**gap_counts(request, assets, gaps), "errors": errors}
     except psycopg.Error as error:
-        return {**gap_counts(request, [], {}), "errors": [*errors, f"the ledger did not answer: {error}"]}
+        # Nobody knows: no gaps of no assets would read as complete.
+        unknown = {**gap_counts(request, [], {}), "completeness_pct": None}
+        return {**unknown, "errors": [*errors, f"result: {sentence_of(error)}"]}
 
 
 @task(outlets=[COMPLETENESS], retries=0)

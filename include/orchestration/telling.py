@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+import psycopg
 from airflow.sdk import get_current_context
+
+from include.ohlcv.names import LEDGER_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,9 +35,24 @@ def handing_on_errors() -> Iterator[None]:
         yield
     except Exception as error:
         instance: Any = get_current_context()["ti"]
-        kept = StepError(type=type(error).__name__, message=str(error) or type(error).__name__)
+        kept = StepError(type=type(error).__name__, message=sentence_of(error))
         instance.xcom_push(key=ERROR_KEY, value=dict(kept))
         raise
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what to tell of an error: its own sentence, except for a ledger that cannot be reached.
+
+    :param error: what ended a step
+    :return: one line; the driver's own words say neither whose connection it is nor what to do
+    """
+    said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return (
+            f"the ledger did not answer (connection {LEDGER_CONN_ID}): start PostgreSQL or correct the "
+            f"connection, then clear the failed tasks; the driver says: {said}"
+        )
+    return said
 
 
 def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:

@@ -9,6 +9,8 @@ import pytest
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import HOUR_S
 from include.orchestration.completeness import COMPLETENESS
+from sandbox.processes import free_port
+from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.world import World
 
@@ -120,6 +122,29 @@ def test_without_questdb_the_run_fails_with_a_sentence_and_tells_what_the_ledger
     assert result is not None
     assert (result["assets_with_gaps"], result["intervals"]["60"]["fillable_gaps"]) == (1, 1)
     assert ["QuestDB" in error for error in result["errors"]] == [True]
+
+
+def test_without_the_ledger_the_run_fails_with_a_sentence_and_claims_no_completeness(
+    dag_bag: DagBag, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.store(HOURLY, world.window(HOURLY))
+    set_connection(monkeypatch, "ohlcv_postgres", conn_type="postgres", host="127.0.0.1", port=free_port())
+
+    state, states, result = run_dag(dag_bag, DAG_ID)
+
+    assert (state, states["prepare"], states["report"]) == ("failed", "failed", "upstream_failed")
+    assert (states["result"], states["verdict"], states["publish"]) == ("success", "failed", "skipped")
+    assert result is not None
+    assert set(result) >= OLD_KEYS
+    assert (result["total_assets"], result["completeness_pct"]) == (0, None)
+    assert [error.split(" (")[0] for error in result["errors"]] == [
+        "prepare: the ledger did not answer",
+        "result: the ledger did not answer",
+    ]
+    for error in result["errors"]:
+        assert "connection ohlcv_postgres" in error
+        assert "start PostgreSQL or correct the connection" in error
+        assert "\n" not in error
 
 
 def test_a_report_of_an_unknown_param_is_refused(dag_bag: DagBag, world: World) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kraken_hooks.questdb import QuestDBHook
 
 MAX_BUCKETS: Final = 8_000_000
-"""Buckets of one sheet, about 100 bytes of memory each while it is made; more series make more sheets."""
+"""Buckets of one sheet, some 40 bytes of memory each while it is made; more series make more sheets."""
 
 
 class Line(NamedTuple):
