@@ -101,6 +101,24 @@ def test_one_pass_builds_all_intervals(world: World) -> None:
     assert len(world.exchange.calls("Trades")) <= -(-true_trades(world, "XBTUSD", hole) // 1000) + 2
 
 
+def test_a_series_that_begins_later_gets_nothing_of_an_older_gap_of_another_interval(
+    world: World,
+) -> None:
+    hourly, daily = Series("DAIUSD", 60), Series("DAIUSD", 1440)
+    world.catalogue(["DAIUSD"])
+    recent = store_history(world, hourly, buckets=100, without=[])
+    hole = past(world, daily, first=20, last=17)
+    whole = store_history(world, daily, buckets=30, without=[hole])
+
+    summary = world.run(intervals=[60, 1440], **BOTH)
+
+    assert (summary["errors"], summary["gaps_deferred"]) == ([], 0)
+    assert_true(world, daily, whole)
+    assert_true(world, hourly, recent)
+    assert world.stored(hourly, (whole[0], recent[0])) == {}
+    assert world.run(intervals=[60, 1440], **BOTH)["gaps_detected"] == 0
+
+
 def test_a_spent_budget_leaves_the_rest_open_and_the_next_run_goes_on_there(world: World) -> None:
     hole = past(world, HOURLY, first=500, last=250)
     whole = store_history(world, HOURLY, buckets=520, without=[hole])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
 from math import gcd
-from operator import mul
+from operator import attrgetter, mul
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from include.ohlcv import ranges
@@ -107,6 +107,20 @@ class Built:
     covered: Range
     candles: list[StoredCandle]
     doubtful: list[Range]
+
+    def since(self, start_s: int) -> Built | None:
+        """Return what lies at a time or after it; None when that is nothing.
+
+        :param start_s: on the grid, epoch seconds UTC
+        """
+        begin_s, end_s = max(start_s, self.covered[0]), self.covered[1]
+        if begin_s >= end_s:
+            return None
+        return Built(
+            (begin_s, end_s),
+            self.candles[bisect_left(self.candles, begin_s, key=attrgetter("ts_s")) :],
+            ranges.intersect(self.doubtful, [(begin_s, end_s)]),
+        )
 
 
 class _Level:

@@ -79,17 +79,23 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, intervals: Sequence[in
     :param bench: what to work with
     :param asset: the errand's asset
     :param planned: the range, and the calls it may take
-    :param intervals: candle lengths of the run, minutes; those of the asset's known series are built
+    :param intervals: candle lengths of the run, minutes; those of the asset's known series are built, each
+        from where it begins: years of hours would be missing behind one old day's
     :raises FillError: if the walk broke off for a passing reason
     :raises FillRefusedError: if it broke off for a reason that will not pass
     """
     errand = planned.errand
     books = read_books(bench.connection, [errand.ticker], intervals)
-    ids = {series: books[series].series_id for series in sorted(books)}
+    starts = {
+        series: errand.start_s if planned.is_recheck else books[series].start_s
+        for series in sorted(books)
+        if planned.is_recheck or books[series].start_s < errand.end_s
+    }
+    ids = {series: books[series].series_id for series in starts}
     with ExitStack() as locks:
         for series_id in sorted(ids.values()):
             locks.enter_context(fill_lock(bench.connection, series_id))
-        work = _Rebuild(bench, asset, planned, ids)
+        work = _Rebuild(bench, asset, planned, ids, starts)
         calls = bench.kraken.calls
         try:
             work.carry_out()
@@ -117,14 +123,23 @@ class _Rebuild:
     :param asset: the errand's asset
     :param planned: the range, and the calls it may take
     :param ids: primary key of each series to build
+    :param starts: where each of them begins, epoch seconds UTC
     """
 
-    def __init__(self, bench: Bench, asset: Asset, planned: Planned, ids: dict[Series, int]) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        asset: Asset,
+        planned: Planned,
+        ids: dict[Series, int],
+        starts: dict[Series, int],
+    ) -> None:
         self._bench = bench
         self._asset = asset
         self._errand = planned.errand
         self._is_recheck = planned.is_recheck
         self._ids = ids
+        self._starts = starts
         self.open: dict[Series, dict[int, Gap]] = {series: {} for series in ids}
         """The gaps being filled, by id."""
         self.reached_s = planned.errand.start_s
@@ -249,12 +264,11 @@ class _Rebuild:
         """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""
         connection, run = self._bench.connection, self._bench.run
         built = builder.take()
-        readings = {
-            series: _reading(built[series.interval_minutes], series)
-            for series in self._ids
-            if series.interval_minutes in built
-            and built[series.interval_minutes].covered[0] < built[series.interval_minutes].covered[1]
-        }
+        readings = {}
+        for series in self._ids:
+            part = built.get(series.interval_minutes)
+            if part is not None and (since := part.since(self._starts[series])) is not None:
+                readings[series] = _reading(since, series)
         writings = {series: write(self._bench, series, reading) for series, reading in readings.items()}
         self.reached_s = builder.reached_s
         with connection.transaction():
