@@ -150,7 +150,7 @@ def one_day(dsn: str, questdb: QuestDBHook, day: int) -> None:
         scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
         carry_out(connection, questdb, key, request, assets, scanner, now_s=now_s)
         for item in plan_run(connection, kraken, questdb, key, request):
-            fill_item(connection, kraken, questdb, key, item)
+            fill_item(connection, kraken, questdb, key, request, item)
         report = make_report(
             connection,
             questdb,

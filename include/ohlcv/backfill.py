@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from include.ohlcv import ranges
 from include.ohlcv.archive.repair import Fetch, fetch_unit, plan_fetch
 from include.ohlcv.archive.units import Unit
 from include.ohlcv.bench import Bench
-from include.ohlcv.errors import RunFailedError
+from include.ohlcv.errors import FillError, FillRefusedError, RunFailedError
 from include.ohlcv.fill import attempt_all, fill_series
 from include.ohlcv.gaps import Series
 from include.ohlcv.ledger.asset_rows import read_assets
@@ -18,16 +19,18 @@ from include.ohlcv.ledger.gap_rows import plan_gaps
 from include.ohlcv.ledger.run_rows import Run, read_run
 from include.ohlcv.ledger.trade_rows import read_errands
 from include.ohlcv.plan import Plan, make_plan, work_items
-from include.ohlcv.trades.planning import plan_trades
+from include.ohlcv.trades.planning import plan_lacking, plan_trades
 from include.ohlcv.trades.rebuild import rebuild
+from kraken_hooks.errors import QuestDBError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.gaps import Gap
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
+    from include.ohlcv.ranges import Range
     from kraken_hooks.kraken import KrakenHook
     from kraken_hooks.questdb import QuestDBHook
 
@@ -114,32 +117,73 @@ def fill_item(
     kraken: KrakenHook,
     questdb: QuestDBHook,
     run: RunKey,
+    request: BackfillRequest,
     item: Mapping[str, Any],
     shelf: Shelf | None = None,
 ) -> None:
-    """Fill the gaps of an item of the plan.
+    """Fill the gaps of an item of the plan: by OHLC calls, then from files, then from trades.
 
     :param connection: the ledger
     :param kraken: hook of the exchange
     :param questdb: hook of the candle store
     :param run: the run
+    :param request: its params
     :param item: see :func:`include.ohlcv.plan.work_items`
-    :param shelf: where its files come from
+    :param shelf: where its files come from, None for an item without files
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
     recorded = opened(connection, run)
     bench = Bench(connection, kraken, questdb, run, recorded.now_s)
+    attempt_all(_jobs(bench, recorded, request, item, shelf))
+
+
+def _jobs(
+    bench: Bench, recorded: Run, request: BackfillRequest, item: Mapping[str, Any], shelf: Shelf | None
+) -> Iterator[Callable[[], None]]:
+    """Give the jobs of an item; what one leaves open decides about those after it."""
     series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
-    wanted = [*(series.ticker for series in series_list), *item["trades"]]
-    assets = {asset.ticker: asset for asset in read_assets(connection, tickers=wanted, tier="ALL")}
-    fills = [partial(fill_series, bench, assets[series.ticker], series) for series in series_list]
-    fetches = [
-        partial(fetch_unit, bench, shelf, Unit.from_dict(file)) for file in item["files"] if shelf is not None
-    ]
-    rebuilds = [
-        partial(rebuild, bench, assets[planned.errand.ticker], planned, recorded.intervals)
-        for planned in read_errands(connection, run)
-        if planned.errand.ticker in item["trades"] and planned.errand.allotted > 0
-    ]
-    attempt_all([*fills, *fetches, *rebuilds])
+    units = [Unit.from_dict(file) for file in item["files"]]
+    wanted = [*item["trades"], *(of.ticker for of in (*series_list, *(unit.series for unit in units)))]
+    assets = {asset.ticker: asset for asset in read_assets(bench.connection, tickers=wanted, tier="ALL")}
+    for series in series_list:
+        yield partial(fill_series, bench, assets[series.ticker], series)
+    read: list[Unit] = []
+    for unit in units:
+        yield partial(_fetch, bench, cast("Shelf", shelf), unit, read)
+    if read and "trades" in request.repair_from:
+        for ticker in dict.fromkeys(unit.series.ticker for unit in read):
+            yield partial(_hand_on, bench, recorded, request, ticker, read, series_list)
+    for planned in read_errands(bench.connection, bench.run):
+        if planned.errand.ticker in assets and planned.errand.allotted > 0:
+            yield partial(rebuild, bench, assets[planned.errand.ticker], planned, recorded.intervals)
+
+
+def _fetch(bench: Bench, shelf: Shelf, unit: Unit, read: list[Unit]) -> None:
+    """Ingest a file, and note it as read unless another try may bring more."""
+    try:
+        fetch_unit(bench, shelf, unit)
+    except FillRefusedError:
+        read.append(unit)
+        raise
+    read.append(unit)
+
+
+def _hand_on(
+    bench: Bench,
+    recorded: Run,
+    request: BackfillRequest,
+    ticker: str,
+    read: Sequence[Unit],
+    asked: Sequence[Series],
+) -> None:
+    """Let trades bring what the files of a ticker lack."""
+    (asset,) = read_assets(bench.connection, tickers=[ticker], tier="ALL")
+    covered: dict[Series, list[Range]] = defaultdict(list)
+    for unit in read:
+        covered[unit.series].append((unit.release.start_s or 0, unit.release.end_s or 0))
+    gaps = _gaps(bench.connection, set(recorded.series_processed), [ticker], request)
+    try:
+        plan_lacking(bench, request, asset, gaps, covered, asked)
+    except QuestDBError as error:
+        raise FillError(f"{ticker}: {error}") from error

@@ -63,9 +63,10 @@ def plan() -> list[dict[str, Any]]:
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}", execution_timeout=LONGEST_FILL)
 def fill(work: dict[str, Any]) -> None:
     """Fetch, write, read back and record the gaps of an asset."""
-    run, _ = _asked()
+    run, request = _asked()
+    shelf = archive_shelf() if work["files"] else None
     with ledger() as connection:
-        fill_item(connection, kraken(), questdb(), run, work, archive_shelf() if work["files"] else None)
+        fill_item(connection, kraken(), questdb(), run, request, work, shelf)
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)

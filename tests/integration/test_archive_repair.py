@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.errors import FillError
+from include.ohlcv.errors import FillError, FillRefusedError
 from include.ohlcv.gaps import Series
+from include.ohlcv.store import write_candles
+from include.ohlcv.times import iso
 from kraken_hooks.archive import ArchiveHook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from include.ohlcv.ranges import Range
     from tests.integration.world import World
 
 HOURLY = Series("XBTUSD", 60)
+DAILY = Series("XBTUSD", 1440)
 HOUR, DAY = 3600, 86400
 Q2_START, Q2_END = 1775001600, 1782864000
 FROM = ["ohlc", "archive"]
@@ -129,3 +134,156 @@ def test_trades_are_kept_for_what_the_archive_cannot_bring(fetching: World) -> N
 
     assert states(world) == [(*old, "FILLED", "archive"), (*young, "FILLED", "trades")]
     assert done["gaps_filled"] == 2
+
+
+ALL = ["ohlc", "archive", "trades"]
+
+
+@pytest.fixture
+def lossy(fetching: World) -> tuple[World, Range]:
+    """Give a world in which a published daily file lacks three days that are not stored either."""
+    world = fetching
+    lost = (Q2_START + 10 * DAY, Q2_START + 13 * DAY)
+    defects = [{"kind": "days", "ticker": "XBTUSD", "from": lost[0], "to": lost[1]}]
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440], defects=defects)
+    world.exchange.set_clock(float(Q2_START + 800 * DAY))
+    return world, lost
+
+
+def daily_states(world: World) -> list[tuple[Any, ...]]:
+    return [
+        (gap["start_s"], gap["end_s"], gap["status"], gap["unfillable_reason"] or gap["filled_from"])
+        for gap in world.gaps(DAILY)
+    ]
+
+
+def test_what_a_file_lacks_goes_to_trades_in_the_same_run(lossy: tuple[World, Range]) -> None:
+    world, lost = lossy
+    hole = (lost[0] - 2 * DAY, lost[1] + 2 * DAY)
+    world.store(DAILY, (Q2_START, world.window(DAILY)[1]), without=[hole])
+    assert world.run(intervals=[1440], repair_from=["ohlc"])["gaps_unfillable"] == 1
+
+    done = world.run(intervals=[1440], repair_from=ALL)
+
+    assert daily_states(world) == [(*lost, "FILLED", "trades")]
+    assert (done["files_ingested"], done["errors"], done["raised"]) == (1, [], [])
+    assert 0 < done["trade_calls"] <= done["trade_calls_planned"] <= 200
+    assert (done["gaps_filled"], done["total_candles_filled"]) == (done["gaps_detected"], 7)
+    assert world.stored(DAILY, hole).keys() == world.truth(DAILY, hole).keys()
+    before = world.contents()
+    again = world.run(intervals=[1440], repair_from=ALL)
+    assert (again["gaps_detected"], again["trade_calls"], world.contents()) == (0, 0, before)
+
+
+def with_two_holes(world: World, lost: Range) -> Range:
+    """Store all but what the file of a published quarter lacks, and a day of a quarter that is not out."""
+    young = (Q2_END + 300 * DAY, Q2_END + 301 * DAY)
+    world.exchange.set_clock(float(Q2_END + 1100 * DAY))
+    defects = [{"kind": "days", "ticker": "XBTUSD", "from": lost[0], "to": lost[1]}]
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440], lag_days=900, defects=defects)
+    world.store(DAILY, (Q2_START, world.window(DAILY)[1]), without=[lost, young])
+    return young
+
+
+def test_walks_planned_beforehand_have_calls_first_and_the_next_run_goes_on(
+    lossy: tuple[World, Range],
+) -> None:
+    world, lost = lossy
+    young = with_two_holes(world, lost)
+
+    first = world.run(intervals=[1440], repair_from=ALL, trades_call_budget=2)
+
+    assert daily_states(world) == [(*lost, "UNFILLABLE", "past_edge"), (*young, "FILLED", "trades")]
+    assert (first["files_ingested"], first["trade_calls_planned"], first["errors"]) == (1, 2, [])
+    assert [(left["from"], left["to"]) for left in first["trades_left_open"]] == [
+        (iso(lost[0]), iso(lost[1]))
+    ]
+    second = world.run(intervals=[1440], repair_from=ALL, trades_call_budget=2)
+    assert daily_states(world)[0] == (*lost, "FILLED", "trades")
+    assert (second["files_ingested"], second["gaps_filled"], second["trades_left_open"]) == (0, 1, [])
+
+
+def test_a_cap_of_gaps_counts_those_that_files_lack_too(lossy: tuple[World, Range]) -> None:
+    world, lost = lossy
+    young = with_two_holes(world, lost)
+    done = world.run(intervals=[1440], repair_from=ALL, max_gaps_per_asset=1)
+    assert daily_states(world) == [(*lost, "UNFILLABLE", "past_edge"), (*young, "FILLED", "trades")]
+    assert done["trades_left_open"] == []
+
+
+def test_what_a_second_try_finds_lacking_is_planned_once(lossy: tuple[World, Range]) -> None:
+    world, lost = lossy
+    world.store(DAILY, (Q2_START, world.window(DAILY)[1]), without=[lost])
+    assert world.run(intervals=[1440], repair_from=["ohlc"])["gaps_unfillable"] == 1
+    planned = world.plan(intervals=[1440], repair_from=ALL)
+    world.exchange.fault("error", endpoint="Trades", error="EService:Unavailable", count=20)
+    (error,) = world.fill(planned)
+    assert isinstance(error, FillError)
+    assert daily_states(world) == [(*lost, "UNFILLABLE", "past_edge")]
+    world.exchange.clear_faults()
+
+    assert world.fill(planned) == []
+
+    # The call that failed is spent, so one is lacking now.
+    done = world.result(planned)
+    assert daily_states(world) == [(*lost, "UNFILLABLE", "past_edge")]
+    assert (done["gaps_detected"], done["gaps_deferred"], done["errors"]) == (1, 1, [])
+    (errand,) = world.rows("SELECT calls, allotted FROM trade_errands")
+    assert errand["calls"] == errand["allotted"] == done["trade_calls_planned"]
+    assert world.run(intervals=[1440], repair_from=ALL)["gaps_filled"] == 1
+
+
+def test_a_file_that_did_not_arrive_is_waited_for_and_trades_are_left_alone(
+    lossy: tuple[World, Range],
+) -> None:
+    world, lost = lossy
+    world.store(DAILY, (Q2_START, world.window(DAILY)[1]), without=[lost])
+    planned = world.plan(intervals=[1440], repair_from=ALL)
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440], cut_after=0, cuts=1000)
+
+    (error,) = world.fill(planned)
+
+    assert isinstance(error, FillError)
+    assert world.exchange.calls("Trades") == []
+    assert world.rows("SELECT FROM trade_errands") == []
+
+
+def test_a_file_that_is_refused_leaves_its_gaps_to_trades(lossy: tuple[World, Range]) -> None:
+    world, lost = lossy
+    whole = (Q2_START, world.window(DAILY)[1])
+    times_nine = [
+        replace(candle, **{name: 9 * getattr(candle, name) for name in ("open", "high", "low", "close")})
+        for ts_s, candle in world.truth(DAILY, whole).items()
+        if not lost[0] <= ts_s < lost[1]
+    ]
+    write_candles(world.questdb, DAILY, times_nine, whole)
+
+    done = world.run(intervals=[1440], repair_from=ALL)
+
+    assert daily_states(world) == [(*lost, "FILLED", "trades")]
+    assert [type(error) for error in done["raised"]] == [FillRefusedError]
+    assert ["these are not the candles of XBTUSD" in said for said in done["errors"]] == [True]
+
+
+def test_a_second_try_takes_no_calls_away_from_the_first(lossy: tuple[World, Range]) -> None:
+    world, lost = lossy
+    world.store(DAILY, (Q2_START, world.window(DAILY)[1]), without=[lost])
+    planned = world.plan(intervals=[1440], repair_from=ALL, trades_call_budget=1)
+
+    assert [world.fill(planned), world.fill(planned)] == [[], []]
+
+    done = world.result(planned)
+    assert daily_states(world) == [(lost[1] - DAY, lost[1], "UNFILLABLE", "past_edge")]
+    assert (done["trade_calls"], done["trade_calls_planned"], len(done["trades_left_open"])) == (1, 1, 1)
+
+
+def test_in_a_range_asked_for_trades_close_what_the_file_lacks(lossy: tuple[World, Range]) -> None:
+    world, lost = lossy
+    world.store(DAILY, (Q2_START, world.window(DAILY)[1]), without=[lost])
+    assert world.run(intervals=[1440], repair_from=["ohlc"])["gaps_unfillable"] == 1
+    span = {"start": iso(lost[0] - 2 * DAY)[:10], "end": iso(lost[1] + DAY)[:10]}
+
+    done = world.run(intervals=[1440], repair_from=ALL, repair_range=span, tickers=["XBTUSD"])
+
+    assert daily_states(world) == [(*lost, "FILLED", "trades")]
+    assert (done["files_ingested"], done["gaps_filled"], done["errors"]) == (1, 1, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from include.ohlcv import ranges
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
+from include.ohlcv.ledger.session import connect
+from include.ohlcv.ledger.trade_rows import add_errands, spare_calls
+from include.ohlcv.trades.errands import Errand
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from include.ohlcv.ranges import Range
@@ -346,3 +351,21 @@ def test_a_run_that_is_cleared_and_plans_again_has_no_second_budget(world: World
     assert (
         len(world.exchange.calls("Trades")) == summary["trade_calls"] == summary["trade_calls_planned"] == 2
     )
+
+
+def test_two_tasks_never_allot_the_same_calls(world: World) -> None:
+    run = world.plan(**BOTH).run
+    seen: list[int] = []
+
+    def allot() -> None:
+        with connect(world.dsn) as connection, spare_calls(connection, run, 10) as spare:
+            seen.append(spare)
+
+    second = Thread(target=allot)
+    with connect(world.dsn) as connection, spare_calls(connection, run, 10) as spare:
+        second.start()
+        waits = "SELECT FROM pg_locks WHERE NOT granted"
+        wait_for(lambda: seen or world.rows(waits), "the second task neither waits nor goes on")
+        add_errands(connection, run, [Errand("XBTUSD", 0, DAY, 7, 7)], is_recheck=False, now_s=DAY)
+    second.join()
+    assert [spare, *seen] == [10, 3]

@@ -252,7 +252,9 @@ class World:
             self.before_step("fill")
             with connect(self.dsn) as connection:
                 try:
-                    fill_item(connection, self.kraken(), questdb, planned.run, item, self.shelf)
+                    fill_item(
+                        connection, self.kraken(), questdb, planned.run, planned.request, item, self.shelf
+                    )
                 except (FillError, FillRefusedError) as error:
                     raised.append(error)
         return raised

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from include.ohlcv.ledger.session import Connection, RunKey, execute, execute_ma
 from include.ohlcv.trades.errands import Errand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +51,51 @@ def plan_errands(
     with connection.transaction():
         execute(connection, "forget_errands", **run._asdict(), now_s=now_s)
         execute(connection, "end_errands", **run._asdict())
-        execute_many(
-            connection,
-            "plan_errand",
-            [
-                {
-                    **run._asdict(),
-                    "ticker": errand.ticker,
-                    "start_s": errand.start_s,
-                    "end_s": errand.end_s,
-                    "calls": errand.calls,
-                    "allotted": errand.allotted,
-                    "is_recheck": is_recheck,
-                    "now_s": now_s,
-                }
-                for errand in errands
-            ],
-        )
+        add_errands(connection, run, errands, is_recheck=is_recheck, now_s=now_s)
+
+
+def add_errands(
+    connection: Connection, run: RunKey, errands: Iterable[Errand], *, is_recheck: bool, now_s: int
+) -> None:
+    """Record more of what a run may walk through; see :func:`plan_errands`.
+
+    :param connection: the ledger, inside a transaction
+    :param run: the run
+    :param errands: ranges, those beyond the budget too
+    :param is_recheck: whether the ranges were asked for, rather than their gaps
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    execute_many(
+        connection,
+        "plan_errand",
+        [
+            {
+                **run._asdict(),
+                "ticker": errand.ticker,
+                "start_s": errand.start_s,
+                "end_s": errand.end_s,
+                "calls": errand.calls,
+                "allotted": errand.allotted,
+                "is_recheck": is_recheck,
+                "now_s": now_s,
+            }
+            for errand in errands
+        ],
+    )
+
+
+@contextmanager
+def spare_calls(connection: Connection, run: RunKey, budget: int) -> Iterator[int]:
+    """Open a transaction in which nobody else allots calls of a run.
+
+    :param connection: the ledger, in autocommit
+    :param run: the run
+    :param budget: its calls, >= 0
+    :return: context manager of the calls that nothing is allotted to, >= 0
+    """
+    with connection.transaction():
+        fetch(connection, "lock_run", **run._asdict())
+        yield max(0, budget - sum(planned.errand.allotted for planned in read_errands(connection, run)))
 
 
 def read_errands(connection: Connection, run: RunKey) -> list[Planned]:

@@ -8,7 +8,7 @@ from include.ohlcv import ranges
 from include.ohlcv.grid import floor_s
 from include.ohlcv.ledger.gap_rows import plan_gaps
 from include.ohlcv.ledger.run_rows import count_work
-from include.ohlcv.ledger.trade_rows import plan_errands, read_errands
+from include.ohlcv.ledger.trade_rows import add_errands, plan_errands, read_errands, spare_calls
 from include.ohlcv.trades.counts import asked_counts, known_counts
 from include.ohlcv.trades.errands import allot, chosen, stretches, waits_for_trades
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.params import BackfillRequest
     from include.ohlcv.ranges import Range
+    from include.ohlcv.trades.errands import Errand
     from include.ohlcv.trades.estimate import Counts
 
 MOST_WEEKLY_CALLS: Final = 50
@@ -62,17 +63,69 @@ def plan_trades(
     is_recheck = request.span is not None
     plan_errands(bench.connection, bench.run, errands, is_recheck=is_recheck, now_s=bench.now_s)
     begun = [errand for errand in errands if errand.allotted > 0]
-    plan_gaps(
-        bench.connection,
-        bench.run,
-        [
-            gap
-            for errand in begun
-            for gap in waiting.get(errand.ticker, [])
-            if errand.start_s <= gap.start_s and gap.end_s <= errand.end_s
-        ],
-    )
+    for errand in begun:
+        plan_gaps(bench.connection, bench.run, _within([errand], waiting.get(errand.ticker, [])))
     return list(dict.fromkeys(errand.ticker for errand in begun))
+
+
+def plan_lacking(
+    bench: Bench,
+    request: BackfillRequest,
+    asset: Asset,
+    gaps: Sequence[Gap],
+    covered: Mapping[Series, Sequence[Range]],
+    asked: Sequence[Series],
+) -> None:
+    """Let trades bring what files lack that have just been read, with the calls that the run has left.
+
+    A gap that reaches out of a range planned before waits for the next run: no trade is read twice.
+
+    :param bench: what to work with
+    :param request: params of the run
+    :param asset: the files' asset
+    :param gaps: its open gaps, as the files leave them
+    :param covered: what the files read speak about, range set by series
+    :param asked: series that the run asks anyway; see :func:`plan_trades`
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    if asset.gone_s is not None:
+        return
+    planned = [one.errand for one in read_errands(bench.connection, bench.run)]
+    planned = [errand for errand in planned if errand.ticker == asset.ticker]
+    begun = [errand for errand in planned if errand.allotted > 0]
+    lacking = [
+        gap
+        for gap in gaps
+        if _is_wanted(gap, bench, request)
+        and not ranges.subtract([gap.range], ranges.union(covered.get(gap.series, ())))
+    ]
+    plan_gaps(bench.connection, bench.run, _within(begun, lacking))
+    free = [gap for gap in lacking if not any(ranges.intersect([gap.range], [of.range]) for of in planned)]
+    taken = sum(series.ticker == asset.ticker for series in asked) + len(_within(begun, gaps))
+    parts = ranges.union(gap.range for gap in _capped(free, request, taken))
+    if not parts:
+        return
+    counts = _counts(bench, {asset.ticker: parts}, may_ask=request.trades_call_budget > 0)
+    walks = {asset.ticker: stretches(parts, counts[asset.ticker])}
+    with spare_calls(bench.connection, bench.run, request.trades_call_budget) as budget:
+        errands = allot(walks, counts, tiers={asset.ticker: asset.tier}, budget=budget)
+        add_errands(bench.connection, bench.run, errands, is_recheck=False, now_s=bench.now_s)
+    plan_gaps(bench.connection, bench.run, _within([one for one in errands if one.allotted > 0], free))
+
+
+def _within(errands: Sequence[Errand], gaps: Sequence[Gap]) -> list[Gap]:
+    """Return the gaps that lie in the ranges to walk, one after the other."""
+    return [
+        gap
+        for errand in errands
+        for gap in gaps
+        if errand.start_s <= gap.start_s and gap.end_s <= errand.end_s
+    ]
+
+
+def _capped(gaps: Sequence[Gap], request: BackfillRequest, taken: int) -> list[Gap]:
+    limit = request.max_gaps_per_asset
+    return chosen(gaps, limit=limit - taken if limit else None)
 
 
 def _is_wanted(gap: Gap, bench: Bench, request: BackfillRequest) -> bool:
@@ -95,9 +148,8 @@ def _wanted(
         return {ticker: [(start, end)] for ticker in listed if start < end}
     wanted = {}
     for ticker, gaps in waiting.items():
-        limit = request.max_gaps_per_asset
         taken = sum(series.ticker == ticker for series in asked)
-        wanted[ticker] = [gap.range for gap in chosen(gaps, limit=limit - taken if limit else None)]
+        wanted[ticker] = [gap.range for gap in _capped(gaps, request, taken)]
     return {ticker: ranges.union(parts) for ticker, parts in wanted.items() if parts}
 
 

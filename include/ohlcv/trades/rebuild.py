@@ -158,7 +158,7 @@ class _Rebuild:
         wanted = self._wanted()
         if not any(wanted.values()):
             log.info("%s: nothing left to do", self._errand.ticker)
-            note_reached(connection, self._bench.run, self._errand, self._errand.end_s)
+            self._note_done()
             return
         builder, place = self._resumed(wanted) or self._begun()
         while not builder.is_complete:
@@ -205,6 +205,16 @@ class _Rebuild:
     def _is_ours(self, gap: Gap) -> bool:
         is_inside = self._errand.start_s <= gap.start_s and gap.end_s <= self._errand.end_s
         return is_inside and (self._is_recheck or not is_within_reach(gap, now_s=self._bench.now_s))
+
+    def _note_done(self) -> None:
+        """Note that the range is done, unless a gap in it has only had its turn in this run."""
+        connection = self._bench.connection
+        with connection.transaction():
+            if not any(
+                self._is_ours(gap) for series in self._ids for gap in read_book(connection, series).gaps
+            ):
+                note_reached(connection, self._bench.run, self._errand, self._errand.end_s)
+                delete_pass(connection, self._errand, is_recheck=self._is_recheck)
 
     def _wanted(self) -> dict[int, list[Range]]:
         """Return what is to be looked at, by interval; what an earlier walk has settled is not."""
