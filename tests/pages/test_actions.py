@@ -100,7 +100,7 @@ def test_a_failed_gap_is_taken_before_its_time(site: Site, damaged: World, runs:
 def test_a_gap_out_of_the_apis_reach_is_rebuilt_from_trades(site: Site, damaged: World, runs: Any) -> None:
     gap = gap_id(damaged, "UNFILLABLE")
     client = site.client("ops")
-    assert client.get("/ohlcv/gaps").text.count("Rebuild from trades") == 1
+    assert client.get("/ohlcv/gaps").text.count("From trades") == 1
     assert client.post(f"/ohlcv/api/gaps/{gap}/backfill", headers=OWN).status_code == 201
     (run,) = runs("backfill_tier1_daily")
     assert run["conf"] == {
@@ -131,7 +131,7 @@ def test_without_an_archive_none_is_offered_and_asking_for_it_says_what_to_defin
     site: Site, long_ago: World, runs: Any
 ) -> None:
     client = site.client("ops")
-    assert "Fetch from archive" not in client.get("/ohlcv/gaps").text
+    assert "From archive" not in client.get("/ohlcv/gaps").text
     gap = gap_id(long_ago, "UNFILLABLE")
     answer = client.post(f"/ohlcv/api/gaps/{gap}/backfill?source=archive", headers=OWN)
     assert (answer.status_code, detail(answer)) == (
@@ -147,10 +147,10 @@ def test_a_gap_in_a_published_quarter_is_fetched_from_the_archive(
     server = long_ago.exchange.archive_url
     set_connection(monkeypatch, "kraken_archive", conn_type="kraken_archive", host=server)
     gap = gap_id(long_ago, "UNFILLABLE")
-    assert "Fetch from archive" not in site.client("viewer").get("/ohlcv/gaps").text
+    assert "From archive" not in site.client("viewer").get("/ohlcv/gaps").text
     client = site.client("ops")
     page = client.get("/ohlcv/gaps").text
-    assert (page.count("Fetch from archive"), page.count("Rebuild from trades")) == (1, 1)
+    assert (page.count("From archive"), page.count("From trades")) == (1, 1)
 
     answer = client.post("/ohlcv/actions/backfill", data={"gap_id": gap, "source": "archive"}, headers=OWN)
 

@@ -56,7 +56,7 @@ def test_open_and_past_incidents_are_told_with_their_messages(site: Site, world:
     assert "<b>1</b> open, 1 past" in page
     for words in (
         "dag_2 failed.",
-        "for 3 hours",
+        "for 1 day",
         "after 4 hours",
         "errors: ETHUSD 60: 1 gap not filled",
         "told by webhook",
