@@ -42,9 +42,11 @@ def is_within_reach(gap: Gap, *, now_s: int) -> bool:
 def _is_to_be_tried(gap: Gap, before: TakenUp, *, now_s: int) -> bool:
     if before.tries == 0:
         return True
-    # A second try in the same run repeats what failed for a passing reason, and nothing that waits.
+    # A second try in the same run repeats what failed for a passing reason, and nothing that waits, unless
+    # the run was cleared and has planned it again.
     if gap.status in {GapStatus.FAILED, GapStatus.UNFILLABLE}:
-        return before.outcome is Outcome.FAILED and gap.next_attempt_s is not None
+        is_passing = before.outcome is Outcome.FAILED and gap.next_attempt_s is not None
+        return is_passing or before.outcome is Outcome.DEFERRED
     return gap.is_eligible(now_s, retry_failed=False)
 
 

@@ -101,10 +101,10 @@ def summarise(
 def _trades(connection: Connection, run: RunKey) -> dict[str, Any]:
     """Return the calls for trades, and what of the ranges that wait for them is left open."""
     errands = read_errands(connection, run)
-    left = [planned for planned in errands if planned.reached_s < planned.errand.end_s]
+    left = [one for one in errands if one.reached_s < one.errand.end_s and not one.is_ended]
     return {
         "trade_calls": sum(planned.made for planned in errands),
-        "trade_calls_planned": sum(planned.errand.allotted for planned in errands),
+        "trade_calls_planned": sum(max(planned.errand.allotted, planned.made) for planned in errands),
         "trades_left_open": [
             {
                 "ticker": planned.errand.ticker,

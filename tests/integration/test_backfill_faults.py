@@ -309,3 +309,18 @@ def test_another_exchange_on_the_same_ledger_is_refused_with_both_addresses(
             claim_exchange(connection, KrakenHook("kraken_default").base_url)
     assert world.exchange.url in str(error.value)
     assert "https://api.kraken.com" in str(error.value)
+
+
+def test_a_cleared_run_that_retries_failures_tries_its_own_again(slow: World) -> None:
+    fault = slow.exchange.fault("error", error="EGeneral:Permission denied", endpoint="OHLC", count=None)
+    planned = slow.plan(intervals=[21600], retry_failed=True)
+    assert len(slow.fill(planned)) == 1
+    assert the_gap(slow)["status"] == "FAILED"
+    slow.exchange.clear_faults(fault)
+
+    again = slow.plan_again(planned)
+    assert slow.fill(again) == []
+
+    summary = slow.result(again)
+    assert (summary["gaps_detected"], summary["gaps_filled"], summary["gaps_failed"]) == (1, 1, 0)
+    assert_complete(slow, SLOW)

@@ -92,6 +92,24 @@ def test_the_next_run_goes_on_where_a_killed_worker_and_its_lost_run_stopped(
     assert_true(world, HOURLY, whole)
 
 
+def test_a_run_that_is_cleared_goes_on_with_the_calls_it_has_left(world: World, tmp_path: Path) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    whole = store_history(world, HOURLY, buckets=520, without=[hole])
+    budget = -(-true_trades(world, "XBTUSD", hole) // 1000) + 2
+    planned = world.plan(trades_call_budget=budget, **BOTH)
+    fill_and_kill(world, planned, tmp_path, before="page", after=2)
+
+    again = world.plan_again(planned)
+    assert world.fill(again) == []
+
+    summary = world.result(again)
+    assert_sums_hold(summary)
+    calls = len(world.exchange.calls("Trades"))
+    assert calls == summary["trade_calls"] <= summary["trade_calls_planned"] <= budget
+    assert (summary["gaps_failed"], summary["errors"], summary["trades_left_open"]) == (0, [], [])
+    assert_true(world, HOURLY, whole)
+
+
 def test_a_run_whose_task_died_for_good_fails_its_gap_and_keeps_the_place(
     world: World, tmp_path: Path
 ) -> None:

@@ -31,6 +31,11 @@ class Planned:
     reached_s: int
 
     @property
+    def is_ended(self) -> bool:
+        """Return whether its run was cleared and has planned anew what was left of it."""
+        return self.errand.allotted < self.made
+
+    @property
     def calls_left(self) -> int:
         """Return the estimated calls for what is left of the range, >= 1."""
         start_s, end_s = self.errand.range

@@ -28,4 +28,4 @@ VALUES (
 ON CONFLICT (dag_id, run_id, ticker, range_start) DO UPDATE
 SET range_end = excluded.range_end,
     calls = excluded.calls,
-    allotted = trade_errands.made + excluded.allotted
+    allotted = CASE WHEN excluded.allotted > 0 THEN trade_errands.made + excluded.allotted ELSE 0 END
