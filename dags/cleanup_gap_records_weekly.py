@@ -5,6 +5,8 @@ Deletes what nobody asks for any more, and keeps its figures by month. Replaces 
 
 * **Deletes** gap records that are FILLED and were filled more than `days` ago, those that are FAILED and were
   last tried more than `days` ago, and incidents that were over by then.
+* **Forgets** how far walks through trades had come whose gap is closed or waits for no trades any more, and
+  those of a `repair_range` that was not asked for again for `days`.
 * **A FAILED gap that is still missing is found again** by the next backfill, as a new record with no attempts
   behind it: the record goes, never the knowledge that candles are missing. UNFILLABLE gaps are kept, whatever
   their age.

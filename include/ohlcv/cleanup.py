@@ -16,6 +16,7 @@ from include.ohlcv.ledger.cleanup_rows import (
     adjacent_series,
     count_old,
     delete_incidents,
+    delete_stale_passes,
     every_series,
     merge_ranges,
     roll_up,
@@ -43,6 +44,7 @@ class Cleaned:
     :ivar failed_deleted: gap records that were FAILED
     :ivar incidents_deleted: incidents that were over
     :ivar reports_deleted: completeness reports older than :data:`REPORT_DAYS`, of which one a month is kept
+    :ivar passes_deleted: places where walks through trades stood with which nobody will go on
     :ivar ranges_merged: proven-empty ranges that went into their neighbour
     """
 
@@ -50,6 +52,7 @@ class Cleaned:
     failed_deleted: int = 0
     incidents_deleted: int = 0
     reports_deleted: int = 0
+    passes_deleted: int = 0
     ranges_merged: int = 0
 
     def result(self) -> dict[str, Any]:
@@ -65,8 +68,12 @@ def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     :param now_s: epoch seconds UTC
     :return: the figures
     """
+    before_s = now_s - days * DAY_S
+    with connection.transaction(force_rollback=True):
+        passes_deleted = delete_stale_passes(connection, before_s=before_s)
     return Cleaned(
-        **count_old(connection, before_s=now_s - days * DAY_S, reports_before_s=now_s - REPORT_DAYS * DAY_S),
+        **count_old(connection, before_s=before_s, reports_before_s=now_s - REPORT_DAYS * DAY_S),
+        passes_deleted=passes_deleted,
         ranges_merged=sum(ranges for _, _, ranges in adjacent_series(connection)),
     )
 
@@ -82,7 +89,7 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     :return: what was deleted
     """
     before_s = now_s - days * DAY_S
-    cleaned = Cleaned()
+    cleaned = Cleaned(passes_deleted=delete_stale_passes(connection, before_s=before_s))
     for series_id, series in every_series(connection):
         while n := _roll_up_filled(connection, series_id, series, before_s=before_s, batch=batch):
             cleaned.filled_deleted += n

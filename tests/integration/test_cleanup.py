@@ -23,7 +23,14 @@ DAY = 86400
 HOUR = 3600
 NOW = 1_795_392_000
 HOURLY = Series("XBTUSD", 60)
-ALL = {"filled_deleted", "failed_deleted", "incidents_deleted", "reports_deleted", "ranges_merged"}
+ALL = {
+    "filled_deleted",
+    "failed_deleted",
+    "incidents_deleted",
+    "reports_deleted",
+    "passes_deleted",
+    "ranges_merged",
+}
 
 GAP = """
 INSERT INTO gap_records (ticker, interval_minutes, gap_start, gap_end, missing_candles, is_api_fillable,
@@ -93,6 +100,17 @@ class Ledger:
             (start_h * HOUR, end_h * HOUR, evidence, seen_s),
         )
 
+    def walk(self, ticker: str, end_s: int, *, is_recheck: bool = False, age_days: float = 0) -> None:
+        """Insert the place of a walk through trades, saved so many days ago."""
+        self.connection.execute(
+            "INSERT INTO trade_passes VALUES (%s, to_timestamp(%s), %s, '{}', to_timestamp(%s))",
+            (ticker, end_s, is_recheck, NOW - age_days * DAY),
+        )
+
+    def end_s(self, gap_id: int) -> int:
+        """Return the end of a gap."""
+        return int(self.one("SELECT extract(epoch FROM gap_end) FROM gap_records WHERE gap_id = %s", gap_id))
+
     def one(self, sql: str, *values: Any) -> Any:
         """Return the only value of a statement."""
         (row,) = self.connection.execute(sql, values).fetchall()
@@ -125,6 +143,36 @@ def test_old_filled_and_failed_records_go_and_all_others_stay(ledger: Ledger) ->
     assert ledger.one("SELECT count(*) FROM gap_outcomes") == 8
 
 
+def test_a_walk_is_forgotten_with_the_gap_it_was_for(ledger: Ledger) -> None:
+    ends = {status: ledger.end_s(ledger.gap(status, 1)) for status in ("FILLED", "UNFILLABLE", "BACKFILLING")}
+    gone = ledger.gap("UNFILLABLE", 1)
+    ledger.connection.execute(
+        "UPDATE gap_records SET unfillable_reason = 'pair_gone' WHERE gap_id = %s", (gone,)
+    )
+    kept = [("XBTUSD", ends["UNFILLABLE"]), ("XBTUSD", ends["BACKFILLING"])]
+    stale = [
+        ("XBTUSD", ends["FILLED"]),
+        ("XBTUSD", ledger.end_s(gone)),
+        ("XBTUSD", 5),
+        ("ETHUSD", kept[0][1]),
+    ]
+    for ticker, end_s in (*kept, *stale):
+        ledger.walk(ticker, end_s, age_days=400)
+
+    assert foresee(ledger.connection, days=90, now_s=NOW).passes_deleted == 4
+    assert clean_up(ledger.connection, days=90, now_s=NOW).passes_deleted == 4
+
+    left = "SELECT ticker, extract(epoch FROM range_end)::bigint AS s FROM trade_passes ORDER BY range_end"
+    assert [tuple(row.values()) for row in ledger.connection.execute(left).fetchall()] == kept
+
+
+def test_a_walk_through_a_range_asked_for_is_kept_for_as_long_as_records_are(ledger: Ledger) -> None:
+    ledger.walk("XBTUSD", 5, is_recheck=True, age_days=89.9)
+    ledger.walk("XBTUSD", 6, is_recheck=True, age_days=90.1)
+    assert clean_up(ledger.connection, days=90, now_s=NOW).passes_deleted == 1
+    assert ledger.one("SELECT extract(epoch FROM range_end)::bigint FROM trade_passes") == 5
+
+
 def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Ledger) -> None:
     for age in (10, 100, 200):
         ledger.gap("FILLED", age)
@@ -132,10 +180,12 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
     ledger.proven(0, 1)
     ledger.proven(1, 2)
     ledger.proven(2, 4)
+    ledger.walk("XBTUSD", 5)
     before = ledger.ids()
     foreseen = foresee(ledger.connection, days=90, now_s=NOW)
     assert (ledger.ids(), ledger.one("SELECT count(*) FROM proven_empty")) == (before, 3)
     assert ledger.one("SELECT count(*) FROM gap_history") == 0
+    assert ledger.one("SELECT count(*) FROM trade_passes") == 1
     cleaned = clean_up(ledger.connection, days=90, now_s=NOW)
     assert foreseen.result() == cleaned.result()
     assert set(cleaned.result()) == ALL
@@ -144,6 +194,7 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
         "failed_deleted": 2,
         "incidents_deleted": 0,
         "reports_deleted": 0,
+        "passes_deleted": 1,
         "ranges_merged": 2,
     }
 

@@ -353,6 +353,21 @@ def test_a_run_that_is_cleared_and_plans_again_has_no_second_budget(world: World
     )
 
 
+def test_a_walk_whose_gap_others_close_before_its_turn_is_over(world: World) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    store_history(world, HOURLY, buckets=520, without=[hole])
+    world.run(trades_call_budget=2, **BOTH)
+    assert len(world.rows("SELECT FROM trade_passes")) == 1
+    planned = world.plan(**BOTH)
+    world.store(HOURLY, hole)
+    calls = len(world.exchange.calls("Trades"))
+
+    assert world.fill(planned) == []
+
+    assert world.rows("SELECT FROM trade_passes") == []
+    assert (world.result(planned)["trades_left_open"], len(world.exchange.calls("Trades"))) == ([], calls)
+
+
 def test_two_tasks_never_allot_the_same_calls(world: World) -> None:
     run = world.plan(**BOTH).run
     seen: list[int] = []

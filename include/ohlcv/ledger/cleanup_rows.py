@@ -85,6 +85,18 @@ def thin_reports(connection: Connection, *, before_s: int, at_most: int) -> int:
     return int(row["reports"])
 
 
+def delete_stale_passes(connection: Connection, *, before_s: int) -> int:
+    """Forget how far walks through trades had come with which nobody will go on.
+
+    :param connection: the ledger
+    :param before_s: walks through a range that was asked for go when they stopped before this moment, epoch
+        seconds UTC; those for gaps go when their gap has
+    :return: number of walks forgotten
+    """
+    (row,) = fetch(connection, "delete_stale_passes", before_s=before_s)
+    return int(row["passes"])
+
+
 def adjacent_series(connection: Connection) -> list[tuple[int, Series, int]]:
     """Return the series with proven-empty ranges that touch and have the same evidence.
 

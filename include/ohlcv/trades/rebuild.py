@@ -207,14 +207,16 @@ class _Rebuild:
         return is_inside and (self._is_recheck or not is_within_reach(gap, now_s=self._bench.now_s))
 
     def _note_done(self) -> None:
-        """Note that the range is done, unless a gap in it has only had its turn in this run."""
+        """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
         connection = self._bench.connection
+        for series in self._ids:
+            book = read_book(connection, series)
+            ours = [gap.range for gap in book.gaps if self._is_ours(gap)]
+            if ours and ranges.subtract(ours, self._settled(book)):
+                return
         with connection.transaction():
-            if not any(
-                self._is_ours(gap) for series in self._ids for gap in read_book(connection, series).gaps
-            ):
-                note_reached(connection, self._bench.run, self._errand, self._errand.end_s)
-                delete_pass(connection, self._errand, is_recheck=self._is_recheck)
+            note_reached(connection, self._bench.run, self._errand, self._errand.end_s)
+            delete_pass(connection, self._errand, is_recheck=self._is_recheck)
 
     def _wanted(self) -> dict[int, list[Range]]:
         """Return what is to be looked at, by interval; what an earlier walk has settled is not."""
