@@ -31,6 +31,7 @@ import pytest  # noqa: E402
 from sandbox.exchange_client import ExchangeAdmin  # noqa: E402
 from sandbox.processes import start_process  # noqa: E402
 from sandbox.questdb import PASSWORD, USER, QuestDBServer, cache_directory, start_questdb  # noqa: E402
+from sandbox.slack_client import SlackAdmin  # noqa: E402
 from tests.image import MARKER, SERVICES, is_installed, lacking  # noqa: E402
 
 if TYPE_CHECKING:
@@ -187,6 +188,16 @@ def exchange(exchange_session: ExchangeAdmin) -> ExchangeAdmin:
     """Give a faultless exchange whose clock stands at ``EXCHANGE_NOW``; nothing is rate limited."""
     exchange_session.reset(clock=EXCHANGE_NOW)
     return exchange_session
+
+
+@pytest.fixture(scope="session")
+def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
+    """Give a Slack stand-in; tests take a fixture that empties it."""
+    process = start_process(
+        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
+    )
+    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
+    process.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from sandbox.airflow import (
     wait_until_healthy,
 )
 from sandbox.airflow_api import AirflowApi
-from sandbox.processes import free_port, start_process
+from sandbox.processes import free_port
 from sandbox.questdb import DATABASE, PASSWORD, USER
 from sandbox.settings import ModeHome, State
 from sandbox.slack_client import BOT_TOKEN, SlackAdmin
@@ -65,16 +64,6 @@ class Settings(AirflowSettings):
     def variables(self) -> dict[str, str]:
         """Return the sandbox's variables, with another folder of DAGs."""
         return {**super().variables(), "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER)}
-
-
-@pytest.fixture(scope="session")
-def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
-    """Give a Slack stand-in."""
-    process = start_process(
-        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
-    )
-    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
-    process.stop()
 
 
 @pytest.fixture(scope="session")

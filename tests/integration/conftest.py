@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.processes import start_process
-from sandbox.slack_client import SlackAdmin
 from tests.integration.archive_world import ArchiveWorld
 from tests.integration.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.exchange_client import ExchangeAdmin
+    from sandbox.slack_client import SlackAdmin
 
 
 @pytest.fixture
@@ -31,16 +28,6 @@ def archive(world: World, tmp_path: Path) -> ArchiveWorld:
     """Give an empty archive folder."""
     (tmp_path / "archive").mkdir()
     return ArchiveWorld(world, tmp_path / "archive", tmp_path / "work")
-
-
-@pytest.fixture(scope="session")
-def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
-    """Give a Slack stand-in; tests take ``slack``, which empties it."""
-    process = start_process(
-        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
-    )
-    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
-    process.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -19,16 +18,12 @@ from include.orchestration import deadlines
 from include.orchestration.deadlines import tell_late, tell_unless_over
 from include.orchestration.failures import tell_failure, tell_success
 from include.orchestration.report import patiently
-from sandbox.processes import start_process
-from sandbox.slack_client import SlackAdmin
 from sandbox.stack import webhook_connection
 from tests.conftest import set_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from sandbox.postgres import PostgresServer
+    from sandbox.slack_client import SlackAdmin
     from tests.integration.world import World
 
 DAG_ID = "backfill_tier1_daily"
@@ -37,23 +32,14 @@ AIRFLOW = "http://airflow.example:8080"
 DUE = datetime(2026, 11, 23, 4, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def slack_process(service_directory: Path) -> Iterator[SlackAdmin]:
-    process = start_process(
-        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
-    )
-    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
-    process.stop()
-
-
 @pytest.fixture
-def slack(slack_process: SlackAdmin, ledger_uri: str, monkeypatch: pytest.MonkeyPatch) -> SlackAdmin:
+def slack(slack_session: SlackAdmin, ledger_uri: str, monkeypatch: pytest.MonkeyPatch) -> SlackAdmin:
     """Give an empty channel that the webhook of ``slack_alerts`` posts to; the ledger is empty, too."""
     del ledger_uri
-    slack_process.reset()
+    slack_session.reset()
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", AIRFLOW)
-    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack_process.webhook_url))
-    return slack_process
+    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack_session.webhook_url))
+    return slack_session
 
 
 class Instance:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
 import pytest
 import requests
 from slack_sdk import WebClient
 
-from sandbox.processes import start_process
 from sandbox.slack.mrkdwn import to_html
 from sandbox.slack_client import BOT_TOKEN, SlackAdmin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RENDERED = [
     pytest.param(
@@ -52,12 +45,10 @@ def test_mrkdwn_is_shown_as_slack_shows_it(text: str, html: str) -> None:
     assert to_html(text) == html
 
 
-@pytest.fixture(scope="module")
-def slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlackAdmin]:
-    log_file = tmp_path_factory.mktemp("slack") / "slack.log"
-    process = start_process("slack", [sys.executable, "-m", "sandbox.slack"], log_file=log_file)
-    yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
-    process.stop()
+@pytest.fixture
+def slack(slack_session: SlackAdmin) -> SlackAdmin:
+    slack_session.reset()
+    return slack_session
 
 
 def page(slack: SlackAdmin, channel: str | None = None) -> str:
