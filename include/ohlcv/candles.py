@@ -71,10 +71,9 @@ class StoredCandle:
         :param other: candle with the same open time
         :return: True when nothing but float noise or the source differs
         """
-        mine, theirs = self.figures(), other.figures()
-        return all(mine[name] == theirs[name] for name in mine if name != "volume") and abs(
-            self.volume - other.volume
-        ) <= volume_noise(self.volume, other.volume)
+        is_rest_same = replace(self, volume=other.volume, source=other.source) == other
+        noise = volume_noise(self.volume, other.volume)
+        return is_rest_same and abs(self.volume - other.volume) <= noise
 
 
 def from_ohlc(candle: Candle) -> StoredCandle:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from include.ohlcv import ranges
 from include.ohlcv.bench import Bench, Writing
 from include.ohlcv.candles import Restatement, completed, judge_restatement
-from include.ohlcv.ledger.restatement_rows import first_seen
+from include.ohlcv.ledger.restatement_rows import Pending
 from include.ohlcv.store import read_candles, write_candles
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
     doubtful = {
         ts_s for start, end in ranges.union(reading.doubtful) for ts_s in range(start, end, reading.step)
     }
+    pending = Pending(bench.connection, series)
     versions, whole = [], []
     for ts_s, stored in before.items():
         seen = reading.traded.get(ts_s)
@@ -38,7 +39,7 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
         if with_vwap := completed(stored, seen):
             whole.append(with_vwap)
             continue
-        seen_s = first_seen(bench.connection, series, seen)
+        seen_s = pending.first_seen(seen)
         verdict = judge_restatement(stored, seen, first_seen_s=seen_s, now_s=bench.now_s)
         if verdict is not Restatement.IGNORE:
             versions.append((

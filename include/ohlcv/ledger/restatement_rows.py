@@ -6,25 +6,36 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from include.ohlcv.ledger.session import Connection, execute, fetch
+from include.ohlcv.ledger.session import Connection, Row, execute, fetch
 
 if TYPE_CHECKING:
     from include.ohlcv.candles import StoredCandle
     from include.ohlcv.gaps import Series
 
 
-def first_seen(connection: Connection, series: Series, seen: StoredCandle) -> int | None:
-    """Return when this very version of a candle was first seen.
+class Pending:
+    """The versions of a series' candles that were seen once and wait; read when first asked for.
 
     :param connection: the ledger
     :param series: ticker and interval
-    :param seen: the version
-    :return: the exchange's time, epoch seconds UTC, or None if it is new
     """
-    for row in fetch(connection, "read_pending_restatements", **series._asdict()):
-        if row["ts_s"] == seen.ts_s and row["new"] == seen.figures():
-            return int(row["first_seen_s"])
-    return None
+
+    def __init__(self, connection: Connection, series: Series) -> None:
+        self._connection = connection
+        self._series = series
+        self._rows: dict[int, Row] | None = None
+
+    def first_seen(self, seen: StoredCandle) -> int | None:
+        """Return when this very version of a candle was first seen.
+
+        :param seen: the version
+        :return: the exchange's time, epoch seconds UTC, or None if it is new
+        """
+        if self._rows is None:
+            rows = fetch(self._connection, "read_pending_restatements", **self._series._asdict())
+            self._rows = {row["ts_s"]: row for row in rows}
+        row = self._rows.get(seen.ts_s)
+        return int(row["first_seen_s"]) if row and row["new"] == seen.figures() else None
 
 
 def log_restatement(
