@@ -151,8 +151,8 @@ def test_a_failed_run_is_told_with_the_errors_of_its_gaps() -> None:
     ]
     assert lines[13:15] == [
         "    ◦ 20 more, on its page",
-        "What happens next: You are told here as soon as a run ends well. If the next one fails too, open it"
-        " and read its errors.",
+        "What happens next: You are told here as soon as a run ends well. If the next one does not either,"
+        " open it and read its errors.",
     ]
     over = compose(incident, RECOVERED, as_of_s=LATER).text.splitlines()
     assert over[0] == "✅ Over: backfill_tier1_daily works again"

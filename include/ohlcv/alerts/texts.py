@@ -71,8 +71,8 @@ WORDS: Final = {
     IncidentClass.RUN: Words(
         wrong=None,
         over="works again",
-        next="You are told here as soon as a run ends well. If the next one fails too, open it and read its"
-        " errors.",
+        next="You are told here as soon as a run ends well. If the next one does not either, open it and read"
+        " its errors.",
         after="The latest run ended well. Nothing to do.",
     ),
     IncidentClass.AT_RISK: Words(
