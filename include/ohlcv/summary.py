@@ -104,7 +104,7 @@ def _trades(connection: Connection, run: RunKey) -> dict[str, Any]:
     left = [one for one in errands if one.reached_s < one.errand.end_s and not one.is_ended]
     return {
         "trade_calls": sum(planned.made for planned in errands),
-        "trade_calls_planned": sum(max(planned.errand.allotted, planned.made) for planned in errands),
+        "trade_calls_planned": sum(planned.taken for planned in errands),
         "trades_left_open": [
             {
                 "ticker": planned.errand.ticker,

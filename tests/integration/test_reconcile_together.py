@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from include.ohlcv.ledger.books import bump_revision, read_book
 from include.ohlcv.ledger.session import connect, series_transaction
 from include.ohlcv.reconcile import SERIES_AT_ONCE
 from tests.integration.world import Planned, World, at_step
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +65,7 @@ class OtherRun:
     def begin(self) -> None:
         """Let it go on until the gaps of all series but the busy one are told."""
         self._thread.start()
-        deadline = time.monotonic() + 60
-        while gaps_of_each(self._world) != [1, 1, 0, 1]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: gaps_of_each(self._world) == [1, 1, 0, 1])
 
     def end(self) -> None:
         """Wait for it."""

@@ -31,6 +31,11 @@ class Planned:
     reached_s: int
 
     @property
+    def taken(self) -> int:
+        """Return the calls of its run's budget that it takes, >= 0."""
+        return max(self.errand.allotted, self.made)
+
+    @property
     def is_ended(self) -> bool:
         """Return whether its run was cleared and has planned anew what was left of it."""
         return self.errand.allotted < self.made
@@ -100,7 +105,7 @@ def spare_calls(connection: Connection, run: RunKey, budget: int) -> Iterator[in
     """
     with connection.transaction():
         fetch(connection, "lock_run", **run._asdict())
-        yield max(0, budget - sum(planned.errand.allotted for planned in read_errands(connection, run)))
+        yield max(0, budget - sum(planned.taken for planned in read_errands(connection, run)))
 
 
 def read_errands(connection: Connection, run: RunKey) -> list[Planned]:

@@ -90,8 +90,8 @@ def plan_lacking(
     """
     if asset.gone_s is not None:
         return
-    planned = [one.errand for one in read_errands(bench.connection, bench.run)]
-    planned = [errand for errand in planned if errand.ticker == asset.ticker]
+    of_run = [one for one in read_errands(bench.connection, bench.run) if not one.is_ended]
+    planned = [one.errand for one in of_run if one.errand.ticker == asset.ticker]
     begun = [errand for errand in planned if errand.allotted > 0]
     lacking = [
         gap
