@@ -65,6 +65,20 @@ def test_files_of_a_folder_are_ingested_a_task_each(dag_bag: DagBag, world: Worl
     assert len(world.stored(HOURLY, covered)) == 72
 
 
+def test_the_newest_full_release_is_ingested_a_task_a_member(dag_bag: DagBag, world: World) -> None:
+    world.exchange.archive(tickers=["XBTUSD", "DAIUSD"], intervals=[1440], part_bytes=20_000)
+
+    state, states, result = run_dag(
+        dag_bag, DAG_ID, quarter="full", tickers=["XBTUSD", "DAIUSD"], intervals=[1440]
+    )
+
+    assert (state, set(states.values())) == ("success", {"success"})
+    assert {"ingest[0]", "ingest[1]"} <= set(states)
+    assert result is not None
+    assert [one["file"].partition("!")[0] for one in result["files"]] == ["Kraken_OHLCVT_Full_2026Q2.zip"] * 2
+    assert (result["files_ingested"], result["errors"]) == (2, [])
+
+
 def test_a_refused_file_fails_the_run_and_is_named(dag_bag: DagBag, world: World, folder: Path) -> None:
     del world
     (folder / "XBTUSD_60.csv").write_text("1,2,3\n" * 50)
