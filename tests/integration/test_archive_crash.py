@@ -10,7 +10,7 @@ from include.ohlcv.archive import slices
 from include.ohlcv.archive.errors import ArchiveError
 from include.ohlcv.gaps import Series
 from kraken_hooks.errors import QuestDBUnavailableError
-from tests.integration.archive_world import ArchiveWorld
+from tests.integration.archive_world import ArchiveWorld, archive_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from include.ohlcv.ranges import Range
     from tests.integration.world import World
 
-HOURLY = Series("XBTUSD", 60)
+HOURLY, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 1440)
 HOUR = 3600
 SLICE_ROWS = 50
 
@@ -157,3 +157,30 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(archive: ArchiveWorld,
     assert (done["files_checked"], done["rows_written"], done["rows_equal"]) == (1, 320, 10)
     assert world.contents() == before
     assert world.rows("SELECT * FROM archive_files") == []
+
+
+@pytest.mark.parametrize("place", ["folder", "server"])
+def test_a_zip_replaced_after_it_was_found_is_not_taken_for_the_one_that_was(
+    archive: ArchiveWorld, place: str
+) -> None:
+    world = archive.world
+    name, span = "Kraken_OHLCVT_2026Q2.zip", (1775001600, 1775001600 + 30 * 86400)
+
+    def publish(without: int) -> None:
+        candles = list(world.truth(DAILY, span).values())[without:]
+        archive.zip(name, {"XBTUSD_1440.csv": archive_text(candles)})
+        defects = [{"kind": "days", "ticker": "XBTUSD", "from": span[0], "to": span[0] + without * 86400}]
+        world.exchange.archive(tickers=["XBTUSD"], intervals=[1440], defects=defects)
+
+    asked = {"path": name} if place == "folder" else {"quarter": "2026Q2"}
+    publish(0)
+    run, request, items = archive.find(**asked, intervals=[1440])
+    publish(2)
+
+    raised = archive.ingest(run, request, items)
+
+    said = f"{name} was replaced after the run had found it; run again"
+    assert [str(error).endswith(said) for error in raised] == [True]
+    assert [said in error for error in archive.result(run, request)["errors"]] == [True]
+    assert world.rows("SELECT FROM archive_files") == []
+    assert archive.run(**asked, intervals=[1440])["files_ingested"] == 1

@@ -80,6 +80,9 @@ class Container(Protocol):
     def contents(self) -> Contents:
         """Return what is in it."""
 
+    def identity(self, name: str) -> str | None:
+        """Return the identity of a CSV, see :class:`Entry`, or None also when it is gone."""
+
     def open(self, name: str) -> IO[bytes]:
         """Open a CSV for reading, by the name of its entry."""
 
@@ -111,6 +114,11 @@ class FolderContainer:
         release = with_coverage(release_of(self._relative), _parsed(text))
         return _contents(release, names, passed_over)
 
+    def identity(self, name: str) -> str | None:
+        """Return None: only reading a CSV tells."""
+        del name
+        return None
+
     def open(self, name: str) -> IO[bytes]:
         """Open a CSV."""
         return (self._folder / name).open("rb")
@@ -127,7 +135,7 @@ class ZipContainer:
     is_sealed = True  # the CRC of each member is checked at its end
 
     def __init__(self, file: IO[bytes], name: str) -> None:
-        self._name, self._file = name, file
+        self._name, self._file, self._release = name, file, release_of(name)
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
@@ -139,7 +147,6 @@ class ZipContainer:
         """Return the CSVs of the zip; members that no zip of Kraken holds are passed over with the reason."""
         names, passed_over = [], {}
         manifest: dict[str, Any] = {}
-        release = release_of(self._name)
         for info in self._zip.infolist():
             if PurePosixPath(info.filename).name == "MANIFEST.json" and info.file_size <= MAX_MANIFEST_BYTES:
                 manifest = _parsed(self._zip.read(info))
@@ -149,9 +156,16 @@ class ZipContainer:
             if problem:
                 passed_over[info.filename] = problem
             else:
-                identity = f"crc32:{info.CRC:08x}:{info.file_size}:{release.name or self._name}"
-                names.append((info.filename, identity))
-        return _contents(with_coverage(release, manifest), names, passed_over)
+                names.append((info.filename, self.identity(info.filename)))
+        return _contents(with_coverage(self._release, manifest), names, passed_over)
+
+    def identity(self, name: str) -> str | None:
+        """Return the identity of a member: checksum and length stand in the directory of the zip."""
+        try:
+            info = self._zip.getinfo(name)
+        except KeyError:
+            return None
+        return f"crc32:{info.CRC:08x}:{info.file_size}:{self._release.name or self._name}"
 
     def open(self, name: str) -> IO[bytes]:
         """Open a member."""

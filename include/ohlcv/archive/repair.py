@@ -173,7 +173,7 @@ def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:
         again=True,  # the plan leaves out what has been read since the gap was found
     )
     try:
-        with shelf.open(unit.place, unit.container) as container:
+        with shelf.open_for(unit) as container:
             ingest(work, unit, container)
     except ArchiveRefusedError as error:
         raise FillRefusedError(str(error)) from error

@@ -211,7 +211,7 @@ def ingest_item(
     for given in item["files"]:
         unit = Unit.from_dict(given)
         try:
-            with shelf.open(unit.place, unit.container) as container:
+            with shelf.open_for(unit) as container:
                 results.append(ingest(work, unit, container))
         except ArchiveRefusedError as error:
             lasting.append(str(error))

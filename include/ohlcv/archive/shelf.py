@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
 from include.ohlcv.archive.containers import ZipContainer
-from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.folder import files_of_zip, open_container, resolve
 from include.ohlcv.archive.names import NEWEST_FULL, Release, is_full, newest_full, remote_names, zip_of
 from include.ohlcv.archive.parts import JoinedParts
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.ohlcv.archive.containers import Container
+    from include.ohlcv.archive.units import Unit
     from kraken_hooks.archive import ArchiveHook
 
 
@@ -55,6 +56,21 @@ class Shelf:
             return
         with self._published(name) as file:
             yield ZipContainer(file, name)
+
+    @contextmanager
+    def open_for(self, unit: Unit) -> Iterator[Container]:
+        """Open the container of a file that a run has found before.
+
+        :param unit: the file
+        :return: context manager of the container
+        :raises ArchiveError: if another file stands there now
+        :raises ArchiveRefusedError: if the container cannot be opened
+        :raises ArchiveServerError: if the server does not give a usable answer
+        """
+        with self.open(unit.place, unit.container) as container:
+            if container.identity(unit.member) != unit.identity:
+                raise ArchiveError(f"{unit.container} was replaced after the run had found it; run again")
+            yield container
 
     def refuse_wrong_sums(self, name: str) -> None:
         """Refuse a zip of the user's folder that is not what the checksums beside it say.
