@@ -66,7 +66,7 @@ class ArchiveHook(BaseHook):
             if self._default_url is None:
                 raise ConnectionFieldError(
                     f"connection {self.archive_conn_id} does not exist: define it, its host is the "
-                    "address of the folder with the files); Kraken's own archive is not taken for another "
+                    "address of the folder with the files. Kraken's own archive is not taken for another "
                     "exchange, since invented and real candles must not mix"
                 ) from None
             return self._default_url
