@@ -6,6 +6,7 @@ import json
 import re
 import reprlib
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from operator import le, lt
 from typing import TYPE_CHECKING, Any, Final
 
@@ -249,9 +250,12 @@ def _sound_trades(rows: list[Any]) -> Trades | None:
 
     Millions of rows come through here: what is as it should be passes the built-in functions alone.
     """
-    if set(map(type, rows)) != {list} or set(map(len, rows)) != {max(TRADE_FIELDS)}:
+    n_fields = max(TRADE_FIELDS)
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {n_fields}:
         return None
-    price_texts, size_texts, times, _, _, _, ids = zip(*rows, strict=True)
+    # Not zip(*rows): its thousand iterators a page keep the garbage collector busy.
+    fields = tuple(chain.from_iterable(rows))
+    price_texts, size_texts, times, _, _, _, ids = (fields[at::n_fields] for at in range(n_fields))
     types = {*map(type, price_texts), *map(type, size_texts)}, set(map(type, times)), set(map(type, ids))
     if types != ({str}, {Decimal}, {int}) or not _are_plain((*price_texts, *size_texts)):
         return None
