@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from include.ohlcv import ranges
+from include.ohlcv.archive.ahead import ahead
 from include.ohlcv.archive.candle_store import (
     Sums,
     count_stored,
@@ -125,7 +126,7 @@ def store(questdb: QuestDBHook, series: Series, spooled: Spooled, *, rim_s: int,
     is_empty = not count_stored(questdb, series, spooled.span)
     step = step_s(series.interval_minutes)
     done, sums = Stored(), Sums()
-    for number, (rows, covered) in enumerate(_slices(spooled), start=1):
+    for number, (rows, covered) in enumerate(ahead(_slices(spooled)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else stored_candles(questdb, series, covered)
         merged = merge(rows, stored, rim_s=rim_s)
         done.add(merged, rows, stored, step=step)
