@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.gaps import Gap
+    from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
     from include.ohlcv.ranges import Range
@@ -153,7 +154,7 @@ def _jobs(
         yield partial(_fetch, bench, cast("Shelf", shelf), unit, read)
     if read and "trades" in request.repair_from:
         for ticker in dict.fromkeys(unit.series.ticker for unit in read):
-            yield partial(_hand_on, bench, recorded, request, ticker, read, series_list)
+            yield partial(_hand_on, bench, recorded, request, assets[ticker], read, series_list)
     for planned in read_errands(bench.connection, bench.run):
         if planned.errand.ticker in assets and planned.errand.allotted > 0:
             yield partial(rebuild, bench, assets[planned.errand.ticker], planned, recorded.intervals)
@@ -173,17 +174,16 @@ def _hand_on(
     bench: Bench,
     recorded: Run,
     request: BackfillRequest,
-    ticker: str,
+    asset: Asset,
     read: Sequence[Unit],
     asked: Sequence[Series],
 ) -> None:
-    """Let trades bring what the files of a ticker lack."""
-    (asset,) = read_assets(bench.connection, tickers=[ticker], tier="ALL")
+    """Let trades bring what the files of an asset lack."""
     covered: dict[Series, list[Range]] = defaultdict(list)
     for unit in read:
         covered[unit.series].append((unit.release.start_s or 0, unit.release.end_s or 0))
-    gaps = _gaps(bench.connection, set(recorded.series_processed), [ticker], request)
+    gaps = _gaps(bench.connection, set(recorded.series_processed), [asset.ticker], request)
     try:
         plan_lacking(bench, request, asset, gaps, covered, asked)
     except QuestDBError as error:
-        raise FillError(f"{ticker}: {error}") from error
+        raise FillError(f"{asset.ticker}: {error}") from error

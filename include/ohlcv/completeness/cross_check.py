@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from include.ohlcv.candles import VOLUME_NOISE
 from include.ohlcv.completeness.buckets import PROVEN, Kind, Kinds
 from include.ohlcv.completeness.sheets import Line, read_sheets
 from include.ohlcv.grid import floor_s
@@ -29,10 +30,8 @@ HOURS: Final = DAY_S // HOUR_S
 
 FIELDS: Final = ("open", "high", "low", "close", "volume", "trades")
 
-VOLUME_LEAST: Final = 1e-8
-"""Volumes may differ by the last digit that Kraken gives: it is noise of binary fractions."""
 VOLUME_SHARE: Final = 1e-9
-"""Beside it, volumes may differ by this share."""
+"""Beside :data:`VOLUME_NOISE`, volumes may differ by this share: 24 hours are summed up."""
 
 HERE: Final = (Kind.STORED, *PROVEN.values())
 
@@ -142,7 +141,7 @@ def _differing(questdb: QuestDBHook, end_s: int) -> dict[str, list[Mismatch]]:
     """Return the days with daily and hourly candles that differ, complete or not, by ticker."""
     rows = questdb.query(
         statement("questdb", "compare_days"),
-        {"until_us": end_s * MICROSECONDS, "volume_least": VOLUME_LEAST, "volume_share": VOLUME_SHARE},
+        {"until_us": end_s * MICROSECONDS, "volume_least": VOLUME_NOISE, "volume_share": VOLUME_SHARE},
     )
     found: dict[str, list[Mismatch]] = {}
     for ticker, day_s, *both in rows:
@@ -155,5 +154,5 @@ def _differing(questdb: QuestDBHook, end_s: int) -> dict[str, list[Mismatch]]:
 
 def _differs(name: str, hourly: float, daily: float) -> bool:
     if name == "volume":
-        return abs(hourly - daily) > VOLUME_LEAST + VOLUME_SHARE * daily
+        return abs(hourly - daily) > VOLUME_NOISE + VOLUME_SHARE * daily
     return hourly != daily

@@ -63,8 +63,8 @@ def plan_trades(
     is_recheck = request.span is not None
     plan_errands(bench.connection, bench.run, errands, is_recheck=is_recheck, now_s=bench.now_s)
     begun = [errand for errand in errands if errand.allotted > 0]
-    for errand in begun:
-        plan_gaps(bench.connection, bench.run, _within([errand], waiting.get(errand.ticker, [])))
+    taken_up = [gap for errand in begun for gap in _within([errand], waiting.get(errand.ticker, []))]
+    plan_gaps(bench.connection, bench.run, taken_up)
     return list(dict.fromkeys(errand.ticker for errand in begun))
 
 
