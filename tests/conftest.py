@@ -68,9 +68,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what was left out, so that nobody takes it for tested."""
+    """Name what was left out, so that nobody takes it for tested; count the mutations of a long run."""
     for place, missing in sorted(left_out.items()):
         terminalreporter.write_line(f"left out: {place} needs {', '.join(sorted(missing))}")
+    # Only where a test has imported it: its own imports are not in Airflow's image.
+    mutations = sys.modules.get("tests.mutations")
+    if mutations is not None and mutations.EXAMPLES_VARIABLE in os.environ:
+        for line in mutations.tally_lines():
+            terminalreporter.write_line(f"mutations: {line}")
 
 
 def pytest_sessionfinish() -> None:

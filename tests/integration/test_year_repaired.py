@@ -43,7 +43,7 @@ START_S = int(YEAR_START.timestamp())
 
 def damage(end_s: int) -> dict[Series, list[Range]]:
     """Return two hundred holes, most of them of hours."""
-    chance = random.Random(2026)  # noqa: S311 (no secret)
+    chance = random.Random(2026)
     holes: dict[Series, list[Range]] = {}
     for _ in range(GAPS):
         interval = chance.choice([60, 60, 60, 1440])
