@@ -24,6 +24,18 @@ class IncidentClass(StrEnum):
     SOURCE = "source"
     RUN = "run"
     AT_RISK = "at_risk"
+    PAIR = "pair"
+
+
+class PairTrouble(StrEnum):
+    """What can be wrong with a pair of the catalogue: the subjects of its incident."""
+
+    UNKNOWN = "unknown"
+    """Kraken does not know it, and never did as far as is known."""
+    LEFT = "left"
+    """Kraken had it, and no longer has."""
+    ODD_DATA = "odd data"
+    """Some of what Kraken sends for it cannot be used."""
 
 
 GOOD_CHECKS: Final = {
@@ -31,6 +43,7 @@ GOOD_CHECKS: Final = {
     IncidentClass.SOURCE: 2,
     IncidentClass.RUN: 1,
     IncidentClass.AT_RISK: 2,
+    IncidentClass.PAIR: 2,
 }
 """Good checks in a row that end an incident: two where checks may flap, one where a run succeeds or fails."""
 
@@ -47,11 +60,13 @@ class MessageKind(StrEnum):
 class Trouble:
     """What a check saw.
 
-    :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk`` or ``run:<dag_id>``
+    :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>`` or
+        ``pair:<ticker>``
     :ivar incident_class: its class
     :ivar headline: what is wrong, one sentence without the subjects
     :ivar since_s: since when, epoch seconds UTC
-    :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap or run
+    :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap, run, or
+        :class:`PairTrouble`
     :ivar tried: what was tried against it, one sentence, or None
     :ivar url: where to look, or None
     """
@@ -94,6 +109,15 @@ def key_of_run(dag_id: str) -> str:
     :return: ``run:<dag_id>``
     """
     return f"{IncidentClass.RUN}:{dag_id}"
+
+
+def key_of_pair(ticker: str) -> str:
+    """Return the key of the incident about a pair.
+
+    :param ticker: Kraken's altname
+    :return: ``pair:<ticker>``
+    """
+    return f"{IncidentClass.PAIR}:{ticker}"
 
 
 def open_incident(trouble: Trouble, *, now_s: int) -> Incident:

@@ -151,10 +151,14 @@ def validation_schemas() -> dict[str, Schema]:
         },
         "snooze": {
             "type": ["array", "null"],
-            "items": {"type": "string", "pattern": "^(stale|source|at_risk|run:[a-z0-9_]+)$"},
+            "items": {
+                "type": "string",
+                "pattern": "^(stale|source|at_risk|run:[a-z0-9_]+|pair:[A-Z0-9]{4,20})$",
+            },
             "default": None,
             "title": "Snooze incidents",
-            "description": "Open incidents whose growth is not told: stale, source, at_risk, run:<dag_id>.",
+            "description": "Open incidents whose growth is not told: stale, source, at_risk, run:<dag_id>,"
+            " pair:<ticker>.",
         },
         "snooze_hours": {
             "type": "integer",

@@ -16,6 +16,7 @@ from include.ohlcv.alerts.texts import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, com
 from include.ohlcv.alerts.wording import capitalised, duration, iso_moment, moment
 from include.ohlcv.incidents import Incident, IncidentClass, MessageKind, Trouble, open_incident
 from include.ohlcv.ledger.session import RunKey
+from include.ohlcv.pair_trouble import left_pair, odd_data, unknown_pair
 from include.ohlcv.run_trouble import failed_run, late_run
 from sandbox.slack import limits
 from tests.unit.builders import HOUR, at, quick
@@ -191,6 +192,49 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
         "    ◦ EService:Busy",
         "Tried so far: A backfill was started.",
     ]
+
+
+def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
+    trouble = unknown_pair("SOLLUSD", suggestion="SOLUSD", now_s=SINCE, url=URL)
+    incident = open_incident(trouble, now_s=SINCE)
+    assert compose(incident, OPENED, as_of_s=SINCE).text == (
+        "🔴 Kraken does not know SOLLUSD\n"
+        "Since Mon 23 Nov 2026, 03:30 UTC.\n"
+        "• Unknown: Kraken lists no pair of this name. Did you mean SOLUSD?\n"
+        "What happens next: Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
+        " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.\n"
+        f"{URL}\n"
+        "pair:SOLLUSD · as of Mon 23 Nov 2026, 03:30 UTC"
+    )
+    assert compose(incident, RECOVERED, as_of_s=LATER).text == (
+        "✅ Over: SOLLUSD is settled\n"
+        "It lasted 5 hours: from Mon 23 Nov 2026, 03:30 UTC to Mon 23 Nov 2026, 08:30 UTC.\n"
+        "What was wrong: Kraken does not know SOLLUSD.\n"
+        "Kraken serves the pair in order again, or assets.yaml no longer expects it. Nothing to do.\n"
+        f"{URL}\n"
+        "pair:SOLLUSD · as of Mon 23 Nov 2026, 08:30 UTC"
+    )
+
+
+def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
+    incident = open_incident(left_pair("MKRUSD", since_s=SINCE, url=None), now_s=SINCE)
+    assert compose(incident, OPENED, as_of_s=SINCE).text.splitlines()[:4] == [
+        "🔴 MKRUSD has left Kraken",
+        "Since Mon 23 Nov 2026, 03:30 UTC.",
+        "• Left: Kraken has delisted or renamed it. Since Mon 23 Nov 2026, 03:30 UTC.",
+        "What happens next: Its candles stay, and nothing more is expected of it. What its history still"
+        " lacks can only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this"
+        " is over.",
+    ]
+
+
+def test_odd_rows_are_shown_ten_at_most_and_the_rest_is_counted() -> None:
+    rows = [f"60 min, row {n}: open below low" for n in range(25)]
+    incident = open_incident(odd_data("XBTUSD", rows, now_s=SINCE, url=None), now_s=SINCE)
+    lines = compose(incident, OPENED, as_of_s=SINCE).text.splitlines()
+    assert lines[2:4] == ["• Odd data: Some of it cannot be used.", "    ◦ 60 min, row 0: open below low"]
+    assert lines[13:14] == ["    ◦ 15 more"]
+    assert "The buckets that this touches stay open" in lines[14]
 
 
 def test_fifty_tickers_are_all_named() -> None:
@@ -432,5 +476,11 @@ def test_the_manual_explains_every_message() -> None:
         assert words.wrong is None or f"### {capitalised(words.wrong)} " in manual
     for line in (REPEAT, NOT_TOLD, NEARLY_OVER):
         assert re.split(r"[:.]| because", line)[0] in manual
+    for pair in (
+        unknown_pair("XBTUSD", suggestion=None, now_s=0, url=None),
+        left_pair("XBTUSD", since_s=0, url=None),
+        odd_data("XBTUSD", ["x"], now_s=0, url=None),
+    ):
+        assert pair.headline.replace("XBTUSD", "`<ticker>`") in manual
     for headline in (failed_run(RUN, ["x"], now_s=0, url=None), late_run(RUN, state="", due_s=0, url=None)):
         assert headline.headline.replace(RUN.dag_id, "`<dag>`") in manual

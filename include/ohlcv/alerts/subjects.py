@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from include.ohlcv.alerts.mrkdwn import fitted, listed
-from include.ohlcv.alerts.wording import counted, iso_moment
+from include.ohlcv.alerts.wording import capitalised, counted, iso_moment, sentence
 from include.ohlcv.incidents import IncidentClass
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ NOUNS: Final = {
     IncidentClass.SOURCE: "tier",
     IncidentClass.RUN: "run",
     IncidentClass.AT_RISK: "series",
+    IncidentClass.PAIR: "finding",
 }
 """What the subjects of a class are."""
 
@@ -141,8 +142,30 @@ def _series(name: str, facts: Facts) -> list[str]:
     return [line, f"{INDENT}{_fact(facts['error'])}"] if facts.get("error") else [line]
 
 
+def _finding(name: str, facts: Facts) -> list[str]:
+    said = [sentence(_fact(facts["said"]))] if facts.get("said") else []
+    if facts.get("since"):
+        said.append(f"Since {_fact(iso_moment(str(facts['since'])))}.")
+    if facts.get("suggestion"):
+        said.append(f"Did you mean {_fact(facts['suggestion'])}?")
+    known, counted_rows = facts.get("rows"), facts.get("n_rows")
+    rows = known if isinstance(known, list) else []
+    n_rows = max(len(rows), counted_rows if isinstance(counted_rows, int) else 0)
+    shown = rows[:MAX_ERRORS]
+    lines = [" ".join([f"• {capitalised(name)}:", *said]) if said else f"• {capitalised(name)}"]
+    lines += [f"{INDENT}{_fact(row)}" for row in shown]
+    if n_rows > len(shown):
+        lines.append(f"{INDENT}{n_rows - len(shown)} more")
+    return lines
+
+
 def _fact(value: Any) -> str:
     return fitted(str(value), FACT_CHARACTERS)
 
 
-_DESCRIBE: Final = {IncidentClass.SOURCE: _tier, IncidentClass.RUN: _run, IncidentClass.AT_RISK: _series}
+_DESCRIBE: Final = {
+    IncidentClass.SOURCE: _tier,
+    IncidentClass.RUN: _run,
+    IncidentClass.AT_RISK: _series,
+    IncidentClass.PAIR: _finding,
+}

@@ -21,7 +21,7 @@ from include.ohlcv.alerts.mrkdwn import (
 )
 from include.ohlcv.alerts.subjects import NOUNS, told_names, told_subjects
 from include.ohlcv.alerts.wording import capitalised, counted, duration, moment, sentence
-from include.ohlcv.incidents import IncidentClass, MessageKind
+from include.ohlcv.incidents import IncidentClass, MessageKind, PairTrouble
 
 if TYPE_CHECKING:
     from include.ohlcv.incidents import Incident, Trouble
@@ -83,7 +83,23 @@ WORDS: Final = {
         after="They were fetched in time, or Kraken no longer serves them: the page Gaps in Airflow tells"
         " which.",
     ),
+    IncidentClass.PAIR: Words(
+        wrong=None,
+        over="is settled",
+        next="Open the run and read what it says of this ticker.",
+        after="Kraken serves the pair in order again, or assets.yaml no longer expects it. Nothing to do.",
+    ),
 }
+
+PAIR_NEXT: Final = {
+    PairTrouble.UNKNOWN: "Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
+    " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.",
+    PairTrouble.LEFT: "Its candles stay, and nothing more is expected of it. What its history still lacks can"
+    " only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this is over.",
+    PairTrouble.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
+    " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
+}
+"""What happens next, by what is wrong with a pair."""
 
 
 def compose(
@@ -130,10 +146,8 @@ def compose(
 
 def _title(trouble: Trouble, words: Words, kind: MessageKind) -> str:
     if kind is MessageKind.RECOVERED:
-        dag_id = trouble.key.partition(":")[2]
-        return fitted(
-            f"✅ Over: {words.over if words.wrong else f'{dag_id} {words.over}'}", HEADER_CHARACTERS
-        )
+        name = trouble.key.partition(":")[2]
+        return fitted(f"✅ Over: {words.over if words.wrong else f'{name} {words.over}'}", HEADER_CHARACTERS)
     title = f"{words.wrong or trouble.headline}{_whom(trouble)}"
     return fitted(
         f"🔺 It got worse: {title}" if kind is MessageKind.GREW else f"🔴 {capitalised(title)}",
@@ -154,7 +168,10 @@ def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> l
     lines = [f"Tried so far: {tried}"] if tried else []
     if is_over:
         return [words.after]
-    lines.append(f"What happens next: {words.next}")
+    found = [text for kind, text in PAIR_NEXT.items() if kind in incident.trouble.subjects]
+    is_pair = incident.trouble.incident_class is IncidentClass.PAIR
+    then = " ".join(found) if is_pair and found else words.next
+    lines.append(f"What happens next: {then}")
     if incident.good_checks:
         lines.append(NEARLY_OVER)
     if incident.snoozed_until_s is not None and incident.snoozed_until_s > as_of_s:
@@ -180,6 +197,8 @@ def _assemble(
         if not is_over:
             return told_subjects(incident.trouble, limit)
         noun = NOUNS[incident.trouble.incident_class]
+        if incident.trouble.incident_class is IncidentClass.PAIR:
+            return ""  # its one ticker stands in the title
         return told_names(incident.told | incident.trouble.subjects.keys(), noun, limit)
 
     link = f"<{address}|Open the run in Airflow>" if address else ""

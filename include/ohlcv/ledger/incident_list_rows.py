@@ -40,8 +40,8 @@ class ListedIncident:
     """An incident, open or past; times in epoch seconds UTC.
 
     :ivar incident_id: primary key
-    :ivar key: ``stale``, ``source``, ``at_risk`` or ``run:<dag_id>``
-    :ivar incident_class: ``stale``, ``source``, ``at_risk`` or ``run``
+    :ivar key: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>`` or ``pair:<ticker>``
+    :ivar incident_class: ``stale``, ``source``, ``at_risk``, ``run`` or ``pair``
     :ivar headline: what is wrong, one sentence
     :ivar since_s: since when it is wrong
     :ivar subjects: what it concerns, with facts

@@ -11,15 +11,18 @@ from include.ohlcv.incidents import (
     Incident,
     IncidentClass,
     MessageKind,
+    PairTrouble,
     Trouble,
+    key_of_pair,
     open_incident,
     see_nothing,
     see_trouble,
 )
 from include.ohlcv.ledger.session import Connection, Row, execute, fetch
+from include.ohlcv.pair_trouble import with_others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 INCIDENT_LOCK: Final = 0x4F484C43494E
 """Advisory lock under which incidents change, so that two checks never open the same one twice."""
@@ -99,6 +102,36 @@ def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s
                 execute(connection, "insert_message", incident_id=incident_id, kind=kind, now_s=now_s)
                 kinds.append(kind)
     return kinds
+
+
+def observe_pairs(
+    connection: Connection,
+    seen: Mapping[str, Trouble | None],
+    looked_at: Collection[PairTrouble],
+    *,
+    now_s: int,
+) -> list[MessageKind]:
+    """Bring the incidents of pairs up to what a check saw, which judges some kinds of trouble only.
+
+    :param connection: the ledger
+    :param seen: by ticker: the trouble, or None where the check looked and saw nothing wrong
+    :param looked_at: kinds that the check judges; what stands of the others is left as it is
+    :param now_s: as in :func:`observe`
+    :return: kinds of the messages put into the outbox
+    """
+    judged: dict[str, Trouble | None] = {}
+    with connection.transaction():
+        fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
+        standing = read_open(connection)
+        for ticker, trouble in seen.items():
+            key = key_of_pair(ticker)
+            if key not in standing:
+                judged[key] = trouble
+                continue
+            before = standing[key][1].trouble
+            if trouble is not None or any(kind in looked_at for kind in before.subjects):
+                judged[key] = with_others(trouble, before, looked_at)
+        return observe(connection, judged, now_s=now_s)
 
 
 def _is_source_down(seen: Mapping[str, Trouble | None], standing: Mapping[str, Any]) -> bool:

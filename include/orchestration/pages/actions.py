@@ -31,7 +31,8 @@ from include.orchestration.pages.stores import has_archive, ledger
 router = APIRouter()
 
 GapId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-IncidentKey = Annotated[str, Path(pattern="^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250})$")]
+KEY_PATTERN: Final = "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Z0-9]{4,20})$"
+IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
 MAX_SNOOZE_H: Final = 720
 
 
@@ -191,7 +192,7 @@ def snooze_by_form(
     request: Request,
     user: GetUserDep,
     _: SameOrigin,
-    key: Annotated[str, Form(pattern="^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250})$")],
+    key: Annotated[str, Form(pattern=KEY_PATTERN)],
     hours: Annotated[int, Form(ge=0, le=MAX_SNOOZE_H)],
 ) -> Response:
     """Snooze an incident, or end that."""
