@@ -23,11 +23,11 @@ import polars as pl
 from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from bench.tools.timing import best_ms
-from include.ohlcv.archive.merge import ARCHIVE
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import find_files, ingest_item, summarise
 from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.archive.slices import SLICE_ROWS
+from include.ohlcv.candles import ARCHIVE
 from include.ohlcv.catalogue import CatalogueEntry
 from include.ohlcv.ledger.asset_rows import sync_catalogue
 from include.ohlcv.ledger.run_rows import start_run

@@ -11,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from include.ohlcv.candles import PROVISIONAL
 from include.ohlcv.names import CANDLE_TABLE
 from include.ohlcv.statements import statement
 
@@ -37,6 +38,9 @@ CANDLE_COLUMNS: Final = {
 }
 CANDLE_KEYS: Final = ("ts", "ticker", "interval")
 
+FORMER_SOURCES: Final = {"archive_rim": PROVISIONAL}
+"""Sources by the names that earlier versions stored them under."""
+
 
 def migrate_ledger(dsn: str) -> None:
     """Bring the ledger's database to the newest migration, one process at a time.
@@ -57,7 +61,7 @@ def migrate_ledger(dsn: str) -> None:
 
 
 def ensure_candle_table(questdb: QuestDBHook) -> None:
-    """Create the candle table when it is absent, and refuse one of another shape.
+    """Create the candle table when it is absent, refuse one of another shape, and give sources today's names.
 
     :param questdb: hook of the candle store
     :raises TableMismatchError: if a table of that name has other columns or keys
@@ -66,3 +70,8 @@ def ensure_candle_table(questdb: QuestDBHook) -> None:
     questdb.ensure_table(
         statement("questdb", "create_ohlcv"), CANDLE_TABLE, columns=CANDLE_COLUMNS, dedup_keys=CANDLE_KEYS
     )
+    for former, present in FORMER_SOURCES.items():
+        if questdb.query(statement("questdb", "find_former_source"), {"former": former}):
+            names = {"former": former, "present": present}
+            questdb.query(statement("questdb", "rename_source"), names)
+            questdb.wait_applied(CANDLE_TABLE)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.ohlcv import ranges
+from include.ohlcv.agreement import borne_out_by_others
 from include.ohlcv.bench import Bench, Writing
-from include.ohlcv.candles import Restatement, completed, judge_restatement
+from include.ohlcv.candles import (
+    Restatement,
+    StoredCandle,
+    completed,
+    is_fuller,
+    is_ripe,
+    judge_restatement,
+    rank_of,
+)
 from include.ohlcv.ledger.restatement_rows import Pending
 from include.ohlcv.store import read_candles, write_candles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from include.ohlcv.evidence import Reading
     from include.ohlcv.gaps import Series
 
@@ -32,15 +43,20 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
     }
     pending = Pending(bench.connection, series)
     versions, whole = [], []
+    differing: list[tuple[StoredCandle, StoredCandle, int | None]] = []
     for ts_s, stored in before.items():
         seen = reading.traded.get(ts_s)
-        if seen is None or seen.equals(stored) or ts_s in doubtful:
+        if seen is None or ts_s in doubtful:
             continue
-        if with_vwap := completed(stored, seen):
-            whole.append(with_vwap)
-            continue
-        seen_s = pending.first_seen(seen)
-        verdict = judge_restatement(stored, seen, first_seen_s=seen_s, now_s=bench.now_s)
+        if with_more := completed(stored, seen):
+            whole.append(with_more)
+        elif not seen.equals(stored):
+            differing.append((stored, seen, pending.first_seen(seen)))
+    borne_out = _borne_out(bench, series, differing)
+    for stored, seen, seen_s in differing:
+        verdict = judge_restatement(
+            stored, seen, first_seen_s=seen_s, now_s=bench.now_s, is_borne_out=seen.ts_s in borne_out
+        )
         if verdict is not Restatement.IGNORE:
             versions.append((
                 stored,
@@ -54,3 +70,17 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
         return Writing(stored=before, new=[], versions=versions)
     stored_now = write_candles(bench.questdb, series, candles, reading.covered)
     return Writing(stored=stored_now, new=new, versions=versions)
+
+
+def _borne_out(
+    bench: Bench, series: Series, differing: Sequence[tuple[StoredCandle, StoredCandle, int | None]]
+) -> set[int]:
+    """Return the open times of versions that say less, are due to be believed, and are borne out."""
+    less = [
+        (stored, seen)
+        for stored, seen, seen_s in differing
+        if rank_of(stored.source) == rank_of(seen.source)
+        and is_ripe(seen_s, now_s=bench.now_s)
+        and is_fuller(stored.figures(), seen.figures())
+    ]
+    return borne_out_by_others(bench.questdb, series, less)

@@ -1,11 +1,55 @@
-"""The candle and the trade as Kraken sends them."""
+"""The candle and the trade as Kraken sends them, and what a traded candle of any source must satisfy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal  # noqa: TC003 (dataclass fields are inspected at run time)
-from typing import NamedTuple, overload
+from typing import Any, Final, NamedTuple, overload
+
+PRICES: Final = ("open", "high", "low", "close")
+HIGHEST_PRICE: Final = 1e12
+LARGEST_VOLUME: Final = 1e18
+MOST_TRADES: Final = 1_000_000_000
+LARGEST: Final = sys.float_info.max
+"""Compared with, since that tells infinite and NaN from a number in Python and in polars alike."""
+
+
+def requirements(figures: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """Return what must hold of a traded candle: the one table of soundness, for all sources.
+
+    The vwap is not in it: one that lies outside of low and high is absent, and spoils nothing else.
+
+    :param figures: ``open``, ``high``, ``low``, ``close`` in quote units, ``volume`` in base units,
+        ``trades``; numbers, or polars expressions
+    :return: each requirement, a bool or an expression, with what is wrong when it does not hold; the first
+        that does not hold is to be told
+    """
+    sums = (*PRICES, "volume")
+    opened, high, low, close, volume = (figures[name] for name in sums)
+    trades = figures["trades"]
+    found = [((figures[n] >= -LARGEST) & (figures[n] <= LARGEST), f"{n} is not finite") for n in sums]
+    for name in PRICES:
+        found.append((figures[name] > 0, f"{name} is not above zero"))
+        found.append((figures[name] <= HIGHEST_PRICE, f"{name} is impossibly high"))
+    return [
+        *found,
+        (volume > 0, "volume is not above zero"),
+        (volume <= LARGEST_VOLUME, "volume is impossibly large"),
+        (trades >= 1, "trades is less than one"),
+        (trades <= MOST_TRADES, "trades is impossibly large"),
+        ((high >= opened) & (high >= close) & (high >= low), "high is not the highest"),
+        ((low <= opened) & (low <= close), "low is not the lowest"),
+    ]
+
+
+def fault_of(figures: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the figures of a traded candle, or None.
+
+    :param figures: numbers, see :func:`requirements`
+    """
+    return next((what for holds, what in requirements(figures) if not holds), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.omission import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
 from include.ohlcv.gaps import Series
+from include.ohlcv.schema import ensure_candle_table
 from include.ohlcv.store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text
 
@@ -130,6 +131,27 @@ def test_a_stronger_version_corrects_keeps_the_vwap_and_is_logged(archive: Archi
     assert logged["applied_at"] is not None
 
 
+def test_candles_under_the_former_name_of_their_source_get_the_present_one_once(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    world = archive.world
+    truth = list(world.truth(HOURLY, old).values())
+    former = [replace(one, source="archive_rim", vwap=None) for one in truth[:9]]
+    write_candles(world.questdb, HOURLY, [*former, *truth[9:]], old)
+
+    ensure_candle_table(world.questdb)
+
+    stored = world.stored(HOURLY, old)
+    assert list(stored.values()) == [
+        *(replace(one, source="archive_provisional") for one in former),
+        *truth[9:],
+    ]
+    wal = "SELECT writerTxn FROM wal_tables() WHERE name = 'ohlcv'"
+    before = world.questdb.query(wal)
+    ensure_candle_table(world.questdb)
+    assert world.questdb.query(wal) == before
+
+
 def test_the_last_day_of_a_release_corrects_nothing_and_is_marked(archive: ArchiveWorld) -> None:
     world = archive.world
     end = QUARTER_2026Q2[1]
@@ -143,10 +165,10 @@ def test_the_last_day_of_a_release_corrects_nothing_and_is_marked(archive: Archi
     done = archive.run(quarter="2026Q2", intervals=[60])
 
     assert (done["candles_corrected"], done["contradictions"]) == (0, {})
-    assert done["files"][0]["rows_on_the_rim_left_alone"] == 1
+    assert done["files"][0]["rows_provisional_left_alone"] == 1
     stored, truth = world.stored(HOURLY, covered), world.truth(HOURLY, covered)
     assert stored[last] == truth[last]
-    assert {stored[ts_s].source for ts_s in range(end - 3 * HOUR, last, HOUR)} == {"archive_rim"}
+    assert {stored[ts_s].source for ts_s in range(end - 3 * HOUR, last, HOUR)} == {"archive_provisional"}
 
 
 def test_defects_of_a_release_are_told_and_prove_nothing(archive: ArchiveWorld) -> None:

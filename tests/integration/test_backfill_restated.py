@@ -95,20 +95,22 @@ def test_a_fuller_version_replaces_the_stored_candle_at_once_and_is_logged(
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "hourly"),
     [
-        pytest.param({"trades": 3}, id="fewer trades"),
-        pytest.param({"volume": 1.0}, id="as many trades and less volume"),
-        pytest.param({"close": 0.5}, id="another price"),
-        pytest.param({"vwap": 0.5}, id="another vwap"),
+        pytest.param({"trades": 3}, True, id="fewer trades, and the hour adds up with them"),
+        pytest.param({"volume": 1.0}, True, id="as many trades and less volume, likewise"),
+        pytest.param({"close": 0.5}, False, id="another price"),
+        pytest.param({"vwap": 0.5}, False, id="another vwap"),
     ],
 )
 def test_another_version_is_remembered_and_applied_when_seen_again_half_an_hour_later(
-    loaded: World, change: dict[str, float]
+    loaded: World, change: dict[str, float], hourly: bool
 ) -> None:
     truth = some_candle(loaded)
     stored = replace(truth, **{name: getattr(truth, name) + more for name, more in change.items()})
     put(loaded, stored)
+    if hourly:
+        loaded.store(Series("XBTUSD", 60), loaded.window(Series("XBTUSD", 60)))
 
     for seconds in (0, QUARTER, 2 * QUARTER - 1):
         assert run_at(loaded, seconds)["candles_restated"] == 0
@@ -124,6 +126,60 @@ def test_another_version_is_remembered_and_applied_when_seen_again_half_an_hour_
     assert now_stored(loaded, truth) == truth
     (applied,) = log(loaded)
     assert (applied["applied_at"] - applied["first_seen_at"]).total_seconds() == 3 * QUARTER
+
+
+@pytest.mark.parametrize(
+    ("interval", "source"),
+    [
+        pytest.param(None, "", id="no other interval is at hand"),
+        pytest.param(60, "imported", id="the hour that agrees was imported"),
+        pytest.param(5, "archive_provisional", id="the five minutes that agree are provisional"),
+    ],
+)
+def test_a_version_with_fewer_trades_waits_as_long_as_nothing_bears_it_out(
+    loaded: World, interval: int | None, source: str
+) -> None:
+    truth = some_candle(loaded)
+    put(loaded, replace(truth, trades=truth.trades + 3))
+    if interval is not None:
+        other = Series("XBTUSD", interval)
+        covered = (truth.ts_s // 3600 * 3600, truth.ts_s // 3600 * 3600 + 3600)
+        candles = [replace(one, source=source) for one in loaded.truth(other, covered).values()]
+        write_candles(loaded.questdb, other, candles, covered)
+
+    for n in range(6):
+        assert run_at(loaded, n * QUARTER)["candles_restated"] == 0
+
+    assert now_stored(loaded, truth).trades == truth.trades + 3
+    assert [entry["applied_at"] for entry in log(loaded)] == [None]
+
+
+def test_a_version_with_fewer_trades_that_shorter_candles_add_up_to_is_believed_at_the_second_sight(
+    loaded: World,
+) -> None:
+    truth = some_candle(loaded)
+    put(loaded, replace(truth, trades=truth.trades + 3, volume=truth.volume + 1))
+    loaded.store(Series("XBTUSD", 5), (truth.ts_s, truth.ts_s + QUARTER))
+
+    assert run_at(loaded, 0)["candles_restated"] == 0
+    assert run_at(loaded, 2 * QUARTER)["candles_restated"] == 1
+    assert now_stored(loaded, truth) == truth
+
+
+@pytest.mark.parametrize("source", ["imported", "archive_provisional"])
+def test_a_candle_that_nothing_proved_is_corrected_at_once_and_confirmed_when_it_is_right(
+    loaded: World, source: str
+) -> None:
+    truth = some_candle(loaded)
+    following = loaded.truth(SERIES, (truth.ts_s + QUARTER, truth.ts_s + 2 * QUARTER))[truth.ts_s + QUARTER]
+    put(loaded, replace(truth, trades=truth.trades + 3, close=truth.close + 0.5, source=source))
+    put(loaded, replace(following, vwap=None, source=source))
+
+    assert run_at(loaded, 0)["candles_restated"] == 1
+
+    assert now_stored(loaded, truth) == truth
+    assert now_stored(loaded, following) == following
+    assert [entry["old"]["trades"] for entry in log(loaded)] == [truth.trades + 3]
 
 
 def test_two_servers_that_disagree_do_not_flip_a_candle_within_half_an_hour(loaded: World) -> None:
@@ -154,16 +210,9 @@ def test_a_version_that_keeps_changing_starts_waiting_anew_each_time(loaded: Wor
     assert pending["new"]["trades"] == truth.trades + 4
 
 
-@pytest.mark.parametrize("source", ["archive", "trades"])
-def test_a_candle_from_a_stronger_source_is_not_overwritten(loaded: World, source: str) -> None:
+def test_a_candle_from_trades_is_not_overwritten(loaded: World) -> None:
     truth = some_candle(loaded)
-    stored = replace(
-        truth,
-        trades=truth.trades - 1,
-        volume=truth.volume / 2,
-        vwap=None if source == "archive" else truth.vwap,
-        source=source,
-    )
+    stored = replace(truth, trades=truth.trades - 1, volume=truth.volume / 2, source="trades")
     put(loaded, stored)
 
     for n in range(4):
@@ -171,6 +220,15 @@ def test_a_candle_from_a_stronger_source_is_not_overwritten(loaded: World, sourc
 
     assert now_stored(loaded, truth) == stored
     assert log(loaded) == []
+
+
+def test_an_archive_candle_yields_to_an_answer_that_has_more_trades(loaded: World) -> None:
+    truth = some_candle(loaded)
+    put(loaded, replace(truth, trades=truth.trades - 1, volume=truth.volume / 2, vwap=None, source="archive"))
+
+    assert run_at(loaded, 0)["candles_restated"] == 1
+
+    assert now_stored(loaded, truth) == truth
 
 
 def test_float_noise_in_the_volume_is_no_restatement(loaded: World) -> None:
@@ -204,7 +262,7 @@ def test_an_archive_candle_that_says_more_than_the_answer_is_left_without_vwap(l
 
     assert run_at(loaded, 0)["candles_restated"] == 0
     assert now_stored(loaded, truth) == filed
-    assert log(loaded) == []
+    assert [entry["applied_at"] for entry in log(loaded)] == [None]
 
 
 def test_a_huge_volume_whose_last_digits_wander_is_not_restated(loaded: World) -> None:

@@ -164,7 +164,7 @@ def test_candles_come_over_once_and_the_better_source_of_two_wins(
     old.candle(3, source="kraken_csv")
     old.candle(4, 100.25, source="kraken_csv")
     assert old.bring_over(MAPPING, "--write") == 0
-    expected = dict.fromkeys(range(4), (100.0, "ohlc")) | {4: (100.25, "archive")}
+    expected = dict.fromkeys(range(4), (100.0, "imported")) | {4: (100.25, "imported")}
     assert old.stored() == expected
     said = capsys.readouterr().out
     assert "rows 7, twice 2, twice_differing 1, written 5" in said
@@ -182,7 +182,7 @@ def test_a_candle_that_stands_here_is_never_replaced(old: Old, capsys: pytest.Ca
     capsys.readouterr()
     old.bring_over(MAPPING, "--write")
     assert "kept 1" in capsys.readouterr().out
-    assert old.stored() == {0: (100.0, "ohlc")}
+    assert old.stored() == {0: (100.0, "imported")}
 
 
 def test_rows_that_are_no_candles_stay_behind_and_are_named(

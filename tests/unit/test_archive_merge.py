@@ -14,10 +14,12 @@ CANDLE = {"open": 100.0, "high": 110.0, "low": 90.0, "close": 105.0, "volume": 5
 STORED = {**CANDLE, "vwap": 101.0, "source": "ohlc"}
 
 
-def merged(row: dict[str, Any], stored: dict[str, Any] | None, *, rim: bool = False) -> Merge:
+def merged(row: dict[str, Any], stored: dict[str, Any] | None, *, provisional: bool = False) -> Merge:
     rows = pl.DataFrame([{"ts_s": HOUR, **CANDLE, **row}])
     standing = [] if stored is None else [{"ts_s": HOUR, **STORED, **stored}]
-    return merge(rows, pl.DataFrame(standing, schema=STORED_SCHEMA), rim_s=HOUR if rim else 2 * HOUR)
+    return merge(
+        rows, pl.DataFrame(standing, schema=STORED_SCHEMA), provisional_s=HOUR if provisional else 2 * HOUR
+    )
 
 
 def verdict(found: Merge) -> str:
@@ -26,7 +28,7 @@ def verdict(found: Merge) -> str:
         "correct": found.corrected.height,
         "equal": found.n_equal,
         "dispute": found.disputed.height,
-        "rim": found.n_rim,
+        "left": found.n_provisional,
     }
     (word,) = [name for name, count in words.items() if count]
     return word
@@ -41,33 +43,37 @@ CASES = [
         {"volume": 5e10 + 1}, {"volume": 5e10}, False, "correct", id="more than noise of a huge volume"
     ),
     pytest.param({"volume": 5.1}, {}, False, "correct", id="more volume than ohlc"),
-    pytest.param({"trades": 6}, {}, False, "correct", id="inside its release it is stronger than ohlc"),
+    pytest.param({"trades": 6}, {}, False, "dispute", id="fewer trades than ohlc, its equal"),
+    pytest.param({"trades": 8}, {}, False, "correct", id="more trades than ohlc, its equal"),
     pytest.param({"trades": 8}, {"source": "trades"}, False, "dispute", id="trades stay, whatever it says"),
     pytest.param({}, {"source": "trades"}, False, "equal", id="trades say the same"),
     pytest.param({"trades": 8}, {"source": "archive"}, False, "correct", id="a release with more trades"),
     pytest.param({"volume": 6.0}, {"source": "archive"}, False, "correct", id="as many trades, more volume"),
     pytest.param({"trades": 6}, {"source": "archive"}, False, "dispute", id="a release with fewer trades"),
     pytest.param({"close": 104.0}, {"source": "archive"}, False, "dispute", id="as many trades, other price"),
-    pytest.param({"trades": 6}, {"source": "archive_rim"}, False, "correct", id="stronger than a rim"),
-    pytest.param({"trades": 6}, {}, True, "rim", id="on the rim ohlc is stronger"),
-    pytest.param({"trades": 6}, {"source": "archive"}, True, "rim", id="on the rim another release is too"),
-    pytest.param({"trades": 8}, {"source": "archive_rim"}, True, "correct", id="a rim with more trades"),
+    pytest.param({"trades": 6}, {"source": "archive_provisional"}, False, "correct", id="over provisional"),
+    pytest.param({"trades": 6}, {"source": "imported"}, False, "correct", id="stronger than imported"),
+    pytest.param({"trades": 6}, {}, True, "left", id="provisional: ohlc is stronger"),
+    pytest.param({"trades": 6}, {"source": "archive"}, True, "left", id="provisional: another release is"),
+    pytest.param({"trades": 8}, {"source": "archive_provisional"}, True, "correct", id="more, provisional"),
     pytest.param({"trades": 8}, {"source": "manual"}, False, "dispute", id="a source nobody knows stays"),
     pytest.param(
-        {"high": 100.5, "close": 100.2, "trades": 8}, {}, False, "dispute", id="the vwap would lie outside"
+        {"high": 100.5, "close": 100.2, "trades": 8}, {}, False, "correct", id="the vwap would lie outside"
     ),
-    pytest.param({"high": 100.5, "close": 100.2}, {"vwap": None}, False, "correct", id="no vwap to be lost"),
+    pytest.param(
+        {"trades": 8, "high": 100.5, "close": 100.2}, {"vwap": None}, False, "correct", id="no vwap to lose"
+    ),
 ]
 
 
-@pytest.mark.parametrize(("row", "stored", "rim", "expected"), CASES)
+@pytest.mark.parametrize(("row", "stored", "provisional", "expected"), CASES)
 def test_the_stronger_version_is_written_and_the_rest_is_told(
     row: dict[str, Any],
     stored: dict[str, Any] | None,
-    rim: bool,
+    provisional: bool,
     expected: str,
 ) -> None:
-    found = merged(row, stored, rim=rim)
+    found = merged(row, stored, provisional=provisional)
     assert verdict(found) == expected
     assert found.write.height == (expected in {"write", "correct"})
     assert found.write.columns == list(STORED_SCHEMA) or found.write.is_empty() or stored is None
@@ -81,8 +87,22 @@ def test_a_correction_keeps_the_vwap_and_both_versions_are_told() -> None:
     assert (corrected["trades"], corrected["trades_stored"], corrected["source_stored"]) == (9, 7, "ohlc")
 
 
-def test_rows_on_the_rim_are_marked_as_such() -> None:
+def test_a_vwap_that_lies_outside_of_the_corrected_candle_is_absent() -> None:
+    (written,) = merged({"high": 100.5, "close": 100.2, "trades": 8}, {}).write.iter_rows(named=True)
+    assert (written["vwap"], written["trades"]) == (None, 8)
+
+
+@pytest.mark.parametrize("source", ["imported", "archive_provisional"])
+def test_a_row_that_says_the_same_as_an_unproven_candle_confirms_it(source: str) -> None:
+    found = merged({}, {"source": source})
+    (written,) = found.write.iter_rows(named=True)
+    assert (written["source"], written["vwap"], found.n_equal) == ("archive", 101.0, 1)
+    assert found.corrected.is_empty()
+    assert merged({}, {"source": source}, provisional=True).write.is_empty()
+
+
+def test_rows_of_the_last_day_are_provisional() -> None:
     rows = pl.DataFrame([{"ts_s": n * HOUR, **CANDLE} for n in range(3)])
-    found = merge(rows, pl.DataFrame(schema=STORED_SCHEMA), rim_s=HOUR)
-    assert found.write["source"].to_list() == ["archive", "archive_rim", "archive_rim"]
+    found = merge(rows, pl.DataFrame(schema=STORED_SCHEMA), provisional_s=HOUR)
+    assert found.write["source"].to_list() == ["archive", "archive_provisional", "archive_provisional"]
     assert found.write["vwap"].null_count() == 3

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.ohlcv.archive.merge import STORED_SCHEMA, merge
 from include.ohlcv.candles import (
+    FIGURES,
+    SOURCE_RANK,
     Restatement,
     StoredCandle,
     completed,
@@ -20,6 +24,7 @@ from include.ohlcv.candles import (
     judge_restatement,
     volume_noise,
 )
+from kraken_hooks.candles import fault_of, requirements
 from tests.unit.builders import NOON, NOW, quick, row, stored
 
 HALF_AN_HOUR = 1800
@@ -52,7 +57,9 @@ def test_a_row_of_kraken_is_stored_digit_for_digit_as_doubles() -> None:
         pytest.param({"volume": 5.0 + 1e-7}, False, id="another volume"),
         pytest.param({"trades": 11}, False, id="a trade more"),
         pytest.param({"close": 101.50001}, False, id="another price, however near"),
-        pytest.param({"vwap": None}, False, id="no vwap"),
+        pytest.param({"vwap": 100.9}, False, id="another vwap"),
+        pytest.param({"vwap": None}, True, id="a vwap that one of them lacks says nothing"),
+        pytest.param({"ts_s": 0}, False, id="another open time"),
     ],
 )
 def test_versions_are_equal_when_only_noise_or_the_source_differs(
@@ -101,7 +108,9 @@ JUDGEMENTS = [
     pytest.param({"close": 101.0}, 0, Restatement.REMEMBER, id="seen this very second: not yet"),
     pytest.param({"close": 101.0}, 1799, Restatement.REMEMBER, id="a second short of half an hour: not yet"),
     pytest.param({"close": 101.0}, 1800, Restatement.REPLACE, id="first seen half an hour ago: believed"),
-    pytest.param({"trades": 9}, 1800, Restatement.REPLACE, id="fewer trades, but half an hour ago: believed"),
+    pytest.param({"trades": 9}, 1800, Restatement.REMEMBER, id="fewer trades, however often: not alone"),
+    pytest.param({"volume": 4.5}, 1800, Restatement.REMEMBER, id="less volume, however often: not alone"),
+    pytest.param({"vwap": None}, 1800, Restatement.IGNORE, id="without a vwap: nothing to do"),
     pytest.param({}, 9999, Restatement.IGNORE, id="the same: nothing to do"),
     pytest.param({"volume": 5.0 + 5e-9}, 9999, Restatement.IGNORE, id="float noise: nothing to do"),
     pytest.param({"source": "trades"}, 9999, Restatement.IGNORE, id="the same from a better source"),
@@ -117,25 +126,52 @@ def test_another_version_replaces_the_stored_candle_by_the_rule(
     assert verdict is expected
 
 
+@pytest.mark.parametrize("changes", [{"trades": 9}, {"volume": 4.5}], ids=str)
 @pytest.mark.parametrize(
-    ("old_source", "new_source", "expected"),
+    ("seen_ago", "expected"),
     [
-        pytest.param("trades", "ohlc", Restatement.IGNORE, id="OHLC never replaces a rebuild from trades"),
-        pytest.param("archive", "ohlc", Restatement.IGNORE, id="OHLC never replaces the archive"),
-        pytest.param("ohlc", "trades", Restatement.REPLACE, id="trades replace OHLC"),
-        pytest.param("ohlc", "archive", Restatement.REPLACE, id="the archive replaces OHLC"),
-        pytest.param("archive", "trades", Restatement.REPLACE, id="trades replace the archive"),
-        pytest.param("trades", "archive", Restatement.REPLACE, id="the archive ranks with trades"),
+        pytest.param(None, Restatement.REMEMBER, id="seen now"),
+        pytest.param(1799, Restatement.REMEMBER, id="a second short of half an hour"),
+        pytest.param(1800, Restatement.REPLACE, id="first seen half an hour ago"),
     ],
 )
-def test_a_weaker_source_never_wins_even_with_more_trades(
-    old_source: str, new_source: str, expected: Restatement
+def test_a_version_that_says_less_is_believed_when_another_interval_bears_it_out_and_it_is_seen_twice(
+    changes: dict[str, Any], seen_ago: int | None, expected: Restatement
 ) -> None:
-    seen = replace(OLD, source=new_source, trades=999)
-    verdict = judge_restatement(
-        replace(OLD, source=old_source), seen, first_seen_s=NOW - HALF_AN_HOUR, now_s=NOW
-    )
+    first_seen = None if seen_ago is None else NOW - seen_ago
+    seen = replace(OLD, **changes)
+    verdict = judge_restatement(OLD, seen, first_seen_s=first_seen, now_s=NOW, is_borne_out=True)
     assert verdict is expected
+
+
+RANKS = [("archive_provisional", "imported"), ("ohlc", "archive"), ("trades",)]
+PAIRS = [
+    (one, other, rank, other_rank)
+    for rank, names in enumerate(RANKS)
+    for one in names
+    for other_rank, others in enumerate(RANKS)
+    for other in others
+]
+
+
+@pytest.mark.parametrize(("old_source", "new_source", "rank", "new_rank"), PAIRS)
+def test_a_higher_rank_replaces_a_lower_one_never_and_among_equals_the_fuller_version_wins(
+    old_source: str, new_source: str, rank: int, new_rank: int
+) -> None:
+    def judged(**changes: Any) -> Restatement:
+        old, seen = replace(OLD, source=old_source), replace(OLD, source=new_source, **changes)
+        return judge_restatement(old, seen, first_seen_s=None, now_s=NOW)
+
+    lower = Restatement.IGNORE if new_rank < rank else Restatement.REPLACE
+    assert judged(trades=999) is lower
+    assert judged(trades=1) is (Restatement.REMEMBER if new_rank == rank else lower)
+
+
+@pytest.mark.parametrize("source", list(SOURCE_RANK))
+def test_a_source_that_is_none_of_ours_is_replaced_by_trades_at_most(source: str) -> None:
+    old, seen = replace(OLD, source="manual"), replace(OLD, source=source, trades=999)
+    expected = Restatement.REPLACE if source == "trades" else Restatement.IGNORE
+    assert judge_restatement(old, seen, first_seen_s=NOW - HALF_AN_HOUR, now_s=NOW) is expected
 
 
 @pytest.mark.parametrize("changes", [{"trades": 9}, {"volume": 4.5}, {"high": 101.0}], ids=str)
@@ -146,7 +182,10 @@ def test_a_stronger_source_is_believed_at_once_whatever_it_says(changes: dict[st
 
 ADDED = [
     pytest.param("archive", {"source": "ohlc"}, {"source": "archive"}, id="OHLC adds it, the archive stays"),
-    pytest.param("archive_rim", {"source": "ohlc"}, {"source": "ohlc"}, id="OHLC is more than a rim"),
+    pytest.param(
+        "archive_provisional", {"source": "ohlc"}, {"source": "ohlc"}, id="OHLC confirms a provisional candle"
+    ),
+    pytest.param("imported", {"source": "ohlc"}, {"source": "ohlc"}, id="OHLC confirms an imported candle"),
     pytest.param("archive", {"source": "trades"}, {"source": "trades"}, id="trades have proven all of it"),
     pytest.param(
         "archive", {"source": "ohlc", "volume": 5.0 + 5e-9}, {"source": "archive"}, id="float noise is kept"
@@ -168,6 +207,67 @@ def test_whoever_says_the_same_adds_the_price_that_the_archive_lacks(
 
 def test_a_stored_price_is_never_completed() -> None:
     assert completed(OLD, replace(OLD, source="trades", vwap=100.9)) is None
+    assert completed(OLD, replace(OLD, source="trades")) is None
+
+
+def test_a_source_without_vwap_confirms_an_imported_candle_and_takes_none_away() -> None:
+    known = replace(OLD, source="imported")
+    filed = replace(OLD, source="archive", vwap=None)
+    assert completed(known, filed) == replace(OLD, source="archive")
+    assert completed(known, replace(filed, source="archive_provisional")) is None
+
+
+@pytest.mark.parametrize("vwap", ["99.4", "102.6", "0.0"])
+def test_a_vwap_outside_of_its_candle_is_absent(vwap: str) -> None:
+    assert from_ohlc(replace(row(NOON), vwap=Decimal(vwap))).vwap is None
+
+
+numbers = st.one_of(st.floats(), st.sampled_from([0.0, -1.0, 1.0, 1e12, 1e13, 1e18, 1e19]))
+
+
+@quick
+@given(
+    prices=st.lists(numbers, min_size=4, max_size=4),
+    volume=numbers,
+    trades=st.integers(-2, 2_000_000_000),
+)
+def test_python_and_polars_find_the_same_first_fault(prices: list[float], volume: float, trades: int) -> None:
+    figures = dict(zip(FIGURES, (*prices, volume, trades), strict=True))
+    one = fault_of(figures)
+    found = pl.DataFrame([figures]).select(
+        holds.alias(str(n)) for n, (holds, _) in enumerate(requirements({n: pl.col(n) for n in FIGURES}))
+    )
+    other = next(
+        (what for holds, (_, what) in zip(found.row(0), requirements(figures), strict=True) if not holds),
+        None,
+    )
+    assert one == other
+
+
+@quick
+@given(
+    stored_source=st.sampled_from([*SOURCE_RANK, "manual"]),
+    trades=st.integers(1, 4),
+    other_trades=st.integers(1, 4),
+    volume=st.sampled_from([1.0, 1.0 + 5e-9, 1.1]),
+    close=st.sampled_from([100.0, 101.0]),
+)
+def test_a_file_and_an_answer_are_judged_alike(
+    stored_source: str, trades: int, other_trades: int, volume: float, close: float
+) -> None:
+    standing = stored(trades=trades, close=100.0, volume=1.0, source=stored_source)
+    seen = stored(trades=other_trades, close=close, volume=volume, source="archive", vwap=None)
+    verdict = judge_restatement(standing, seen, first_seen_s=None, now_s=NOW)
+    whole = completed(standing, seen)
+    row_of_file = {"ts_s": seen.ts_s} | {name: getattr(seen, name) for name in FIGURES}
+    found = merge(
+        pl.DataFrame([row_of_file]),
+        pl.DataFrame([asdict(standing)], schema=STORED_SCHEMA),
+        provisional_s=NOW + HALF_AN_HOUR,
+    )
+    assert found.corrected.height == (verdict is Restatement.REPLACE)
+    assert found.write.height == (verdict is Restatement.REPLACE or whole is not None)
+    assert found.n_equal == seen.equals(standing)
 
 
 class Shelf:
@@ -223,7 +323,7 @@ def test_two_backends_in_turn_every_ten_minutes_flip_a_row_no_faster_than_half_a
 
 @quick
 @given(sequence=looks(2))
-def test_the_more_complete_of_two_versions_is_given_up_at_most_once_in_half_an_hour(
+def test_the_more_complete_of_two_versions_is_never_given_up_for_one_that_nothing_bears_out(
     sequence: list[tuple[int, int]],
 ) -> None:
     complete, partial = OLD, replace(OLD, trades=9, volume=4.0)
@@ -231,7 +331,4 @@ def test_the_more_complete_of_two_versions_is_given_up_at_most_once_in_half_an_h
     for seconds, version in sequence:
         now += seconds
         shelf.see((complete, partial)[version], now)
-        if version == 0:
-            assert shelf.candle == complete
-    downs = [NOW, *(moment for moment, candle in shelf.changes if candle == partial)]
-    assert all(after - before >= HALF_AN_HOUR for before, after in itertools.pairwise(downs))
+    assert shelf.candle == complete

@@ -85,8 +85,10 @@ def by_definition(
         prices = [float(one.price) for one in inside]
         volume = sum((Fraction(one.volume) for one in inside), Fraction())
         notional = sum((Fraction(one.price) * Fraction(one.volume) for one in inside), Fraction())
-        units = notional * 10**decimals // volume
-        vwap = float(Decimal(int(units)).scaleb(-decimals))
+        finest = max(decimals, *(-int(one.price.normalize().as_tuple().exponent) for one in inside))
+        units = notional * 10**finest // volume
+        vwap = float(Decimal(int(units)).scaleb(-finest))
+        assert min(prices) <= vwap <= max(prices)
         candles.append(
             StoredCandle(
                 ts_s,
@@ -249,3 +251,20 @@ def test_a_builder_knows_what_it_can_no_longer_build() -> None:
     assert later.lacks(60, [(START + 29 * HOUR, START + 31 * HOUR)])
     assert not later.lacks(1440, [(START + DAY, START + 2 * DAY)])
     assert later.lacks(240, [(START + 2 * DAY, START + 3 * DAY)])
+
+
+@pytest.mark.parametrize(
+    ("price", "decimals", "vwap"),
+    [
+        pytest.param("243.60200", 1, 243.602, id="an old price, finer than the decimals of today"),
+        pytest.param("243.60000", 1, 243.6, id="zeros behind it are no decimals"),
+        pytest.param("243.6", 5, 243.6, id="decimals that became more"),
+        pytest.param("1E+5", 1, 100000.0, id="a price without decimals"),
+    ],
+)
+def test_the_vwap_of_a_candle_lies_within_its_prices(price: str, decimals: int, vwap: float) -> None:
+    trades = [trade(n, START + n * HOUR, price) for n in range(1, 8)]
+    candles = built([trades], [60], decimals=decimals)[60][0]
+    assert len(candles) == 6
+    assert {candle.vwap for candle in candles} == {vwap}
+    assert all(candle.low <= vwap <= candle.high for candle in candles)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from include.ohlcv.archive.merge import STORED_SCHEMA
-from include.ohlcv.archive.rows import PRICES
 from include.ohlcv.errors import ReadBackError
 from include.ohlcv.intervals import step_s
 from include.ohlcv.names import CANDLE_TABLE
 from include.ohlcv.scan import Scanner
 from include.ohlcv.statements import statement
 from include.ohlcv.store import MICROSECONDS
+from kraken_hooks.candles import PRICES
 
 if TYPE_CHECKING:
     from include.ohlcv.detect import Scan

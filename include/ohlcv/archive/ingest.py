@@ -182,14 +182,14 @@ def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, ident
 def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any]:
     connection, series, spooled, now_s = work.connection, unit.series, read.spooled, work.now_s
     step = step_s(series.interval_minutes)
-    rim_s = unit.release.last_day_s(spooled.span[1])
+    provisional_s = unit.release.last_day_s(spooled.span[1])
     if work.dry_run:
-        stored = store(work.questdb, series, spooled, rim_s=rim_s, dry_run=True)
+        stored = store(work.questdb, series, spooled, provisional_s=provisional_s, dry_run=True)
         return told(unit, "checked", **_figures(read, stored, _found(read, stored, step)))
     (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
     series_id = register(connection, series, oldest_s=spooled.span[0], now_s=now_s)
     with fill_lock(connection, series_id):
-        stored = store(work.questdb, series, spooled, rim_s=rim_s, dry_run=False)
+        stored = store(work.questdb, series, spooled, provisional_s=provisional_s, dry_run=False)
         found = _found(read, stored, step)
         version = settle(
             connection,
@@ -240,7 +240,7 @@ def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[s
         "rows_unordered": spooled.n_unordered,
         "rows_written": stored.n_written,
         "rows_equal": stored.n_equal,
-        "rows_on_the_rim_left_alone": stored.n_rim,
+        "rows_provisional_left_alone": stored.n_provisional,
         "candles_corrected": stored.n_corrected,
         "reject_file": read.reject_file,
         "contradictions": found,

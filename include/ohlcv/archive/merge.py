@@ -1,9 +1,9 @@
 """Decides what of a file is written when candles are already stored; vectorised, pure.
 
-Rank: ``trades`` > ``archive`` (inside its release) > ``ohlc`` > ``archive_rim`` (the last day of a release,
-whose last candle may be short of a few trades). A higher rank corrects a lower one; at equal rank the version
-with more trades, or as many and more volume, wins, and any other difference is reported and left alone. The
-archive has no vwap: the stored one stays, and a correction that would put it outside the candle is not made.
+Rank, equality and fullness are those of :mod:`include.ohlcv.candles`: a higher rank corrects a lower one, at
+equal rank a fuller version does, and any other difference is reported and left alone: a file says the same
+however often it is read. The archive has no vwap: the stored one stays, unless it would lie outside of the
+corrected candle.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from typing import Final
 
 import polars as pl
 
-from include.ohlcv.archive.rows import PRICES
-from include.ohlcv.candles import volume_noise
-
-ARCHIVE: Final = "archive"
-RIM: Final = "archive_rim"
-RANK: Final = {RIM: 0, "ohlc": 1, ARCHIVE: 2, "trades": 3}
+from include.ohlcv.candles import (
+    ARCHIVE,
+    FIGURES,
+    HIGHEST_RANK,
+    PROVISIONAL,
+    SOURCE_RANK,
+    is_fuller,
+    says_same,
+)
+from kraken_hooks.candles import PRICES
 
 STORED_SCHEMA: Final = {
     "ts_s": pl.Int64,
@@ -37,67 +41,63 @@ class Merge:
     :ivar write: candles to write, with ``vwap`` and ``source``, see :data:`STORED_SCHEMA`
     :ivar corrected: those of them that replace a stored candle, beside the ``*_stored`` figures
     :ivar disputed: rows that differ from a stored candle which is left alone, likewise
-    :ivar n_equal: rows that stand already
-    :ivar n_rim: rows on the rim that differ from a stored candle, which is stronger: no fault
+    :ivar n_equal: rows that stand already; those of them that were only provisional or imported are written
+        again under the file's source
+    :ivar n_provisional: provisional rows that differ from a stored candle, which stays: no fault
     """
 
     write: pl.DataFrame
     corrected: pl.DataFrame
     disputed: pl.DataFrame
     n_equal: int
-    n_rim: int
+    n_provisional: int
 
 
-def merge(rows: pl.DataFrame, stored: pl.DataFrame, *, rim_s: int) -> Merge:
+def merge(rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int) -> Merge:
     """Compare rows of a file with stored candles.
 
     :param rows: ``ts_s``, prices, ``volume``, ``trades``; unique times
     :param stored: the stored candles of the same time range, see :data:`STORED_SCHEMA`
-    :param rim_s: rows from here on are on the rim of their release, epoch seconds UTC
+    :param provisional_s: rows from here on are provisional, epoch seconds UTC
     :return: what is to be written, and what is not
     """
-    is_rim = pl.col("ts_s") >= rim_s
-    ours = rows.with_columns(pl.when(is_rim).then(pl.lit(RIM)).otherwise(pl.lit(ARCHIVE)).alias("source"))
+    is_provisional = pl.col("ts_s") >= provisional_s
+    source = pl.when(is_provisional).then(pl.lit(PROVISIONAL)).otherwise(pl.lit(ARCHIVE))
+    ours = rows.with_columns(source.alias("source"))
     if stored.is_empty():
         none = ours.clear()
         return Merge(ours.with_columns(pl.lit(None, pl.Float64).alias("vwap")), none, none, 0, 0)
     both = ours.join(stored, on="ts_s", how="left", suffix="_stored", maintain_order="left")
     both = both.with_columns(_verdict().alias("verdict"))
-    write = both.filter(pl.col("verdict").is_in(["new", "correct"]))
+    fitting = pl.when(pl.col("vwap").is_between("low", "high")).then(pl.col("vwap"))
+    write = both.filter(pl.col("verdict").is_in(["new", "correct", "confirm"])).with_columns(fitting)
     disputed = both.filter(pl.col("verdict") == "keep")
     return Merge(
         write=write.select(STORED_SCHEMA.keys()),
         corrected=both.filter(pl.col("verdict") == "correct"),
-        disputed=disputed.filter(pl.col("source") != RIM),
-        n_equal=both.filter(pl.col("verdict") == "equal").height,
-        n_rim=disputed.filter(pl.col("source") == RIM).height,
+        disputed=disputed.filter(pl.col("source") != PROVISIONAL),
+        n_equal=both.filter(pl.col("verdict").is_in(["equal", "confirm"])).height,
+        n_provisional=disputed.filter(pl.col("source") == PROVISIONAL).height,
     )
 
 
 def _verdict() -> pl.Expr:
-    # A source that nobody knows is left alone.
-    rank = pl.col("source").replace_strict(RANK, return_dtype=pl.Int64)
-    rank_stored = pl.col("source_stored").replace_strict(
-        RANK, default=max(RANK.values()), return_dtype=pl.Int64
+    ours = {name: pl.col(name) for name in FIGURES}
+    stored = {name: pl.col(f"{name}_stored") for name in FIGURES}
+    rank, rank_stored = (
+        pl.col(name).replace_strict(SOURCE_RANK, default=HIGHEST_RANK, return_dtype=pl.Int64)
+        for name in ("source", "source_stored")
     )
-    more_volume = pl.col("volume") - pl.col("volume_stored")
-    noise = volume_noise(pl.col("volume"), pl.col("volume_stored"))
-    is_equal = pl.all_horizontal(
-        *(pl.col(name) == pl.col(f"{name}_stored") for name in (*PRICES, "trades")),
-        more_volume.abs() <= noise,
-    )
-    more_trades = pl.col("trades") - pl.col("trades_stored")
-    is_better = (rank > rank_stored) | (
-        (rank == rank_stored) & ((more_trades > 0) | ((more_trades == 0) & (more_volume > noise)))
-    )
-    fits_vwap = pl.col("vwap").is_null() | pl.col("vwap").is_between("low", "high")
+    is_same = says_same(ours, stored)
     return (
         pl
         .when(pl.col("source_stored").is_null())
         .then(pl.lit("new"))
-        .when(is_equal)
+        .when(is_same & (rank_stored == 0) & (rank > 0))
+        .then(pl.lit("confirm"))
+        .when(is_same)
         .then(pl.lit("equal"))
-        .when(is_better & fits_vwap)
+        .when((rank > rank_stored) | ((rank == rank_stored) & is_fuller(ours, stored)))
         .then(pl.lit("correct"))
         .otherwise(pl.lit("keep"))
     )

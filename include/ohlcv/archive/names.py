@@ -52,7 +52,7 @@ class Release:
     end_s: int | None = None
 
     def last_day_s(self, newest_end_s: int) -> int:
-        """Return from when on rows are on the rim of the release, where omission proves nothing.
+        """Return from when on rows are provisional, and omission proves nothing.
 
         :param newest_end_s: end of the newest candle in the file, epoch seconds UTC
         :return: start of the last day of the release, or of the file when the release is unknown

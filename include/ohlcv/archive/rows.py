@@ -9,6 +9,7 @@ import polars as pl
 
 from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.intervals import step_s
+from kraken_hooks.candles import PRICES, requirements
 
 COLUMNS: Final = ("timestamp", "open", "high", "low", "close", "volume", "trades")
 """Kraken's order; its files have no header and no vwap."""
@@ -24,12 +25,8 @@ ALIASES: Final = {
 }
 """Header words seen in the wild, lower case."""
 
-PRICES: Final = ("open", "high", "low", "close")
 OLDEST_S: Final = 1_293_840_000
 """2011-01-01, before Kraken's first trade; an older time is no time of a candle."""
-HIGHEST_PRICE: Final = 1e12
-LARGEST_VOLUME: Final = 1e18
-MOST_TRADES: Final = 1_000_000_000
 EXACT_LIMIT: Final = 2.0**53
 """Integers below it are exact as doubles."""
 SHOWN_CHARACTERS: Final = 200
@@ -193,25 +190,12 @@ def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.Data
 
 def _faults(interval_minutes: int, now_s: int) -> list[Fault]:
     """Return what may be wrong with a row of numbers, the first finding counts."""
-    step = step_s(interval_minutes)
-    ts, low, high = pl.col("ts_s"), pl.col("low"), pl.col("high")
-    faults: list[Fault] = [
+    step, ts = step_s(interval_minutes), pl.col("ts_s")
+    return [
         (ts % step != 0, pl.lit(f"timestamp does not lie on the {interval_minutes}-minute grid")),
         (ts < OLDEST_S, pl.lit("timestamp is older than Kraken")),
         (ts + step > now_s, pl.lit("the candle had not closed yet")),
-    ]
-    faults += [(~pl.col(name).is_finite(), pl.lit(f"{name} is not finite")) for name in (*PRICES, "volume")]
-    for name in PRICES:
-        faults.append((pl.col(name) <= 0, pl.lit(f"{name} is not above zero")))
-        faults.append((pl.col(name) > HIGHEST_PRICE, pl.lit(f"{name} is impossibly high")))
-    return [
-        *faults,
-        (pl.col("volume") <= 0, pl.lit("volume is not above zero")),
-        (pl.col("volume") > LARGEST_VOLUME, pl.lit("volume is impossibly large")),
-        (pl.col("trades") < 1, pl.lit("trades is less than one")),
-        (pl.col("trades") > MOST_TRADES, pl.lit("trades is impossibly large")),
-        (high < pl.max_horizontal("open", "close", "low"), pl.lit("high is not the highest")),
-        (low > pl.min_horizontal("open", "close"), pl.lit("low is not the lowest")),
+        *((~holds, pl.lit(what)) for holds, what in requirements({n: pl.col(n) for n in COLUMNS[1:]})),
     ]
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import scan_series
-from include.ohlcv.archive.rows import PRICES
 from include.ohlcv.candles import StoredCandle
 from include.ohlcv.detect import missing_ranges
 from include.ohlcv.evidence import Evidence
@@ -21,6 +20,7 @@ from include.ohlcv.ledger.proof_rows import disprove_empty, prove_empty
 from include.ohlcv.ledger.restatement_rows import log_restatement
 from include.ohlcv.ledger.session import Connection, RunKey, series_transaction
 from include.ohlcv.reconcile import View, reconcile
+from kraken_hooks.candles import PRICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

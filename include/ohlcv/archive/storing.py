@@ -45,7 +45,7 @@ class Stored:
 
     :ivar n_written: rows written, corrections included
     :ivar n_equal: rows that stood already
-    :ivar n_rim: rows of the release's last day that differ from a stored candle, which stays
+    :ivar n_provisional: provisional rows that differ from a stored candle, which stays
     :ivar new: open times that no candle stood at before, range set
     :ivar corrected: replaced candles, file's and stored figures beside each other
     :ivar disputed: open times where another stored candle stays, range set
@@ -54,7 +54,7 @@ class Stored:
 
     n_written: int = 0
     n_equal: int = 0
-    n_rim: int = 0
+    n_provisional: int = 0
     new: list[Range] = field(default_factory=list)
     corrected: list[pl.DataFrame] = field(default_factory=list)
     disputed: list[Range] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Stored:
         """
         self.n_written += merged.write.height
         self.n_equal += merged.n_equal
-        self.n_rim += merged.n_rim
+        self.n_provisional += merged.n_provisional
         if merged.corrected.height:
             self.corrected.append(merged.corrected)
         if merged.disputed.height:
@@ -109,7 +109,9 @@ def refuse_foreign_prices(questdb: QuestDBHook, series: Series, spooled: Spooled
         )
 
 
-def store(questdb: QuestDBHook, series: Series, spooled: Spooled, *, rim_s: int, dry_run: bool) -> Stored:
+def store(
+    questdb: QuestDBHook, series: Series, spooled: Spooled, *, provisional_s: int, dry_run: bool
+) -> Stored:
     """Write what of a file is missing or stronger than what is stored; rows that stand are not written again.
 
     A slice is a transaction. A crash between slices leaves whole slices, and the next run writes the others.
@@ -117,7 +119,7 @@ def store(questdb: QuestDBHook, series: Series, spooled: Spooled, *, rim_s: int,
     :param questdb: hook of the candle store
     :param series: ticker and interval; the caller holds its fill lock
     :param spooled: the file
-    :param rim_s: rows from here on are on the rim of their release, epoch seconds UTC
+    :param provisional_s: rows from here on are provisional, epoch seconds UTC
     :param dry_run: compare, but write nothing
     :return: what became of the rows
     :raises ReadBackError: if a candle is not readable as it was sent
@@ -128,7 +130,7 @@ def store(questdb: QuestDBHook, series: Series, spooled: Spooled, *, rim_s: int,
     done, sums = Stored(), Sums()
     for number, (rows, covered) in enumerate(ahead(_slices(spooled)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else stored_candles(questdb, series, covered)
-        merged = merge(rows, stored, rim_s=rim_s)
+        merged = merge(rows, stored, provisional_s=provisional_s)
         done.add(merged, rows, stored, step=step)
         if not stored.height:
             done.new += ranges.intersect(spooled.runs, [covered])

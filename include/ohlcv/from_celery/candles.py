@@ -9,13 +9,14 @@ import polars as pl
 
 from include.ohlcv.archive.candle_store import prove_written, send, stored_candles, wait_applied
 from include.ohlcv.archive.merge import STORED_SCHEMA
-from include.ohlcv.candles import volume_noise
+from include.ohlcv.candles import FIGURES, IMPORTED, says_same
 from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
 from include.ohlcv.from_celery.report import Report
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import INTERVALS, step_s
 from include.ohlcv.store import MICROSECONDS
 from include.ohlcv.times import iso
+from kraken_hooks.candles import requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 CHUNK_BUCKETS: Final = 50_000
 """Buckets read at once: constant memory, whatever the length of the history."""
 
-FIGURES: Final = ("open", "high", "low", "close", "volume", "trades")
 OLD_SCHEMA: Final = {
     "us": pl.Int64,
     **dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64),
@@ -150,12 +150,10 @@ def _import_chunk(
     low, high = int(candles["ts_s"][0]), int(candles["ts_s"][-1]) + step
     stored = stored_candles(new, report.series, (low, high))
     both = candles.join(stored, on="ts_s", how="inner", suffix="_stored")
-    differs = pl.any_horizontal(
-        *(pl.col(name) != pl.col(f"{name}_stored") for name in FIGURES if name != "volume"),
-        (pl.col("volume") - pl.col("volume_stored")).abs()
-        > volume_noise(pl.col("volume"), pl.col("volume_stored")),
+    is_same = says_same(
+        {name: pl.col(name) for name in FIGURES}, {name: pl.col(f"{name}_stored") for name in FIGURES}
     )
-    kept = both.filter(differs)
+    kept = both.filter(~is_same)
     report.kept += kept.height
     report.equal += both.height - kept.height
     report.found(
@@ -171,18 +169,12 @@ def _import_chunk(
 
 
 def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -> pl.DataFrame:
-    prices = ("open", "high", "low", "close")
     untraded = (pl.col("volume") == 0) | (pl.col("trades") == 0)
     bad = {
         "rows off the grid": pl.col("us") % (step * MICROSECONDS) != 0,
         "candles that have not closed": pl.col("us") + step * MICROSECONDS > now_s * MICROSECONDS,
-        "rows with a figure that is missing or impossible": ~(
-            pl.all_horizontal(*(pl.col(name).is_finite() & (pl.col(name) > 0) for name in prices))
-            & (pl.col("low") <= pl.min_horizontal("open", "close"))
-            & (pl.col("high") >= pl.max_horizontal("open", "close"))
-            & pl.col("volume").is_finite()
-            & (pl.col("volume") > 0)
-            & (pl.col("trades") > 0)
+        "rows with a figure that is missing or impossible": ~pl.all_horizontal(
+            holds for holds, _ in requirements({name: pl.col(name) for name in FIGURES})
         ).fill_null(value=False),
     }
     empty = rows.filter(untraded.fill_null(value=False))
@@ -213,8 +205,5 @@ def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource
         pl.lit(None, pl.Float64).alias("vwap"),
         pl.col("volume"),
         pl.col("trades"),
-        pl
-        .col("old_source")
-        .replace_strict(names, list(source.sources.values()), return_dtype=pl.String)
-        .alias("source"),
+        pl.lit(IMPORTED).alias("source"),
     ).select(list(STORED_SCHEMA))

@@ -15,7 +15,7 @@ from operator import attrgetter, mul
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from include.ohlcv import ranges
-from include.ohlcv.candles import StoredCandle
+from include.ohlcv.candles import TRADES, StoredCandle, vwap_within
 from include.ohlcv.intervals import MINUTE_S, step_s
 from kraken_hooks.candles import Trades
 from kraken_hooks.pages import follows
@@ -76,22 +76,28 @@ class Bucket(NamedTuple):
     def candle(self, decimals: int) -> StoredCandle:
         """Return the candle to store.
 
-        :param decimals: digits of the pair's prices, to which the volume-weighted price is cut off
+        :param decimals: digits of the pair's prices today; to these, or to those of the bucket's own prices
+            where they are finer, the volume-weighted price is cut off
+        Rule: decimals of pairs were cut in the past, and a price cut off to fewer than the lowest one has
+        would lie below it.
         """
-        vwap = None
+        low, high, vwap = float(self.low), float(self.high), None
         if self.volume:
+            finest = max(
+                decimals, *(_decimals(price) for price in (self.open, self.high, self.low, self.close))
+            )
             exact = TRUNCATE.divide(self.notional, self.volume)
-            vwap = float(TRUNCATE.quantize(exact, Decimal(1).scaleb(-decimals)))
+            vwap = float(TRUNCATE.quantize(exact, Decimal(1).scaleb(-finest)))
         return StoredCandle(
             ts_s=self.ts_s,
             open=float(self.open),
-            high=float(self.high),
-            low=float(self.low),
+            high=high,
+            low=low,
             close=float(self.close),
-            vwap=vwap,
+            vwap=vwap_within(low, vwap, high),
             volume=float(self.volume),
             trades=self.trades,
-            source="trades",
+            source=TRADES,
         )
 
 
@@ -330,6 +336,11 @@ class CandleBuilder:
     def _doubt(self, start_s: Decimal | int, end_s: Decimal) -> None:
         # One second more, so that the bucket of the later trade is in doubt with the others.
         self._doubts = ranges.union(self._doubts, [(int(start_s), int(end_s) + 1)])
+
+
+def _decimals(price: Decimal) -> int:
+    """Return how many decimals a price has; Trades pads them with zeros."""
+    return -int(TRUNCATE.normalize(price).as_tuple().exponent)
 
 
 def _to_json(bucket: Bucket | None) -> list[Any] | None:
