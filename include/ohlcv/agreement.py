@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv.candles import volume_noise
-from include.ohlcv.intervals import INTERVALS, MINUTE_S, step_s
+from include.ohlcv.intervals import MINUTE_S, divided_by, dividing, step_s
 from include.ohlcv.statements import statement
 from include.ohlcv.store import MICROSECONDS
 
@@ -42,15 +42,14 @@ def borne_out_by_others(
     own, step = series.interval_minutes, step_s(series.interval_minutes)
     times = [seen.ts_s for _, seen in versions]
     sums = _sums(questdb, series.ticker, step, min(times), max(times) + step)
-    shorter = [minutes for minutes in INTERVALS if minutes < own and own % minutes == 0]
     found = {
         seen.ts_s
         for _, seen in versions
-        if any(_agree(sums.get((minutes, seen.ts_s)), seen.trades, seen.volume) for minutes in shorter)
+        if any(_agree(sums.get((minutes, seen.ts_s)), seen.trades, seen.volume) for minutes in dividing(own))
     }
-    for minutes in INTERVALS:
-        if minutes <= own or minutes % own or len(found) == len(versions):
-            continue
+    for minutes in divided_by(own):
+        if len(found) == len(versions):
+            break
         longer = minutes * MINUTE_S
         sums = _sums(questdb, series.ticker, longer, min(times) // longer * longer, max(times) + longer)
         for stored, seen in versions:

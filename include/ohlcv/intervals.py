@@ -25,3 +25,21 @@ def step_s(interval_minutes: int) -> int:
             f"interval {interval_minutes} is not one of Kraken's: {', '.join(map(str, INTERVALS))}"
         )
     return interval_minutes * MINUTE_S
+
+
+def dividing(interval_minutes: int) -> list[int]:
+    """Return the shorter intervals whose candles lie inside the buckets of one, whole.
+
+    :param interval_minutes: one of :data:`INTERVALS`
+    :return: minutes, ascending; buckets are aligned to the epoch, so those whose length divides it
+    """
+    return [one for one in INTERVALS if one < interval_minutes and interval_minutes % one == 0]
+
+
+def divided_by(interval_minutes: int) -> list[int]:
+    """Return the longer intervals inside whose buckets the candles of one lie, whole.
+
+    :param interval_minutes: one of :data:`INTERVALS`
+    :return: minutes, ascending
+    """
+    return [one for one in INTERVALS if one > interval_minutes and one % interval_minutes == 0]

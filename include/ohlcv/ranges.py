@@ -90,6 +90,16 @@ def from_points(points: Iterable[int], *, step: int) -> list[Range]:
     return union((point, point + step) for point in points)
 
 
+def widened(ranges: Iterable[Range], *, step: int) -> list[Range]:
+    """Return the whole buckets that some ranges touch.
+
+    :param ranges: range set
+    :param step: bucket length, seconds, > 0
+    :return: normal range set whose borders lie on the grid
+    """
+    return union((start // step * step, -(-end // step) * step) for start, end in ranges)
+
+
 def count(ranges: Iterable[Range], *, step: int) -> int:
     """Return how many buckets the ranges hold.
 

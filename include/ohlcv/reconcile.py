@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from include.ohlcv import ranges
 from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
+from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.books import Book, bump_revision, read_book
 from include.ohlcv.ledger.gap_rows import close_gap, insert_gaps, redraw_gap
 from include.ohlcv.ledger.session import (
@@ -38,6 +39,7 @@ class View:
     :ivar start_s: first open time expected, epoch seconds UTC; nothing traded before
     :ivar is_gone: whether the pair has left the exchange
     :ivar now_s: the exchange's time, epoch seconds UTC
+    :ivar end_s: end of the expected buckets, epoch seconds UTC; proofs are judged by the candles before it
     """
 
     unstored: list[Range]
@@ -45,6 +47,7 @@ class View:
     start_s: int
     is_gone: bool
     now_s: int
+    end_s: int = 0
 
     def missing(self, book: Book) -> list[Range]:
         """Return what is neither stored nor proven empty.
@@ -53,6 +56,15 @@ class View:
         :return: normal range set
         """
         return ranges.subtract(self.unstored, [proven.range for proven in book.proven])
+
+    def contradicted(self, book: Book) -> list[Range]:
+        """Return what is proven empty, not by trades, where a candle is stored all the same.
+
+        :param book: ledger of the series
+        :return: normal range set
+        """
+        weak = [proven.range for proven in book.proven if proven.is_refutable]
+        return ranges.subtract(ranges.intersect(weak, [(self.start_s, self.end_s)]), self.unstored)
 
     def piece(self, part: Range, gap: Gap | None) -> Piece:
         """Return the state a missing part is to have, a part that does not cross the edge.
@@ -113,8 +125,10 @@ class View:
         :return: True when reconciling would change nothing
         """
         missing = self.missing(book)
-        return not self.untold(book, missing) and all(
-            self.redrawn(gap, missing) == [unchanged_piece(gap, gap.range)] for gap in book.gaps
+        return (
+            not self.contradicted(book)
+            and not self.untold(book, missing)
+            and all(self.redrawn(gap, missing) == [unchanged_piece(gap, gap.range)] for gap in book.gaps)
         )
 
 
@@ -134,9 +148,10 @@ def reconcile(
 ) -> None:
     """Bring the ledgers of series up to their candles.
 
-    New gaps are inserted; open ones are trimmed, split at the API edge, closed, or taken back from a task
-    that died. A gap that another task is filling right now is left to it. A ledger that nobody has changed
-    since it was read, as nearly all, is written together with others; the rest one by one.
+    Proofs that a stored candle contradicts are withdrawn. New gaps are inserted; open ones are trimmed, split
+    at the API edge, closed, or taken back from a task that died. A gap that another task is filling right now
+    is left to it. A ledger that nobody has changed since it was read, as nearly all, is written together with
+    others; the rest one by one.
 
     :param connection: the ledger
     :param run: the run; it takes up what it inserts, splits off or closes
@@ -188,6 +203,8 @@ def _write(
     now_s: int,
 ) -> None:
     new: list[tuple[Series, Piece]] = []
+    for book, view in seen:
+        proofs.withdraw(connection, book.series, view.contradicted(book))
     # Nothing is read any more: the statements follow each other without waiting for answers.
     with connection.pipeline():
         for book, view in seen:

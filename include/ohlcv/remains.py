@@ -24,6 +24,7 @@ class Findings:
 
     :ivar settled: buckets stored, proven empty or before the first trade, range set
     :ivar waiting: buckets seen empty once in a busy series, range set
+    :ivar contested: buckets seen empty, inside which shorter candles are stored, range set
     :ivar sightings: first sightings of the series before this answer
     :ivar reach_s: buckets before this are beyond what the API serves, epoch seconds UTC
     :ivar covered: the range the answer speaks about, epoch seconds UTC
@@ -41,6 +42,7 @@ class Findings:
     now_s: int
     cron: str | None
     rest: Callable[[Gap, Range], Piece] | None = None
+    contested: Sequence[Range] = ()
 
 
 def failed_piece(
@@ -81,7 +83,10 @@ def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piec
     left = ranges.subtract([gap.range], findings.settled)
     if not is_attempted:
         return [unchanged_piece(gap, part) for part in left]
-    borders = [findings.reach_s, *(border for waiting in findings.waiting for border in waiting)]
+    borders = [
+        findings.reach_s,
+        *(border for part in (*findings.waiting, *findings.contested) for border in part),
+    ]
     return [_tried(gap, part, findings) for part in ranges.cut_at(left, borders)]
 
 
@@ -98,6 +103,8 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
         )
     start, end = findings.covered
     spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
+    if ranges.intersect([part], findings.contested):
+        spoken_of = "says that nothing traded, while shorter candles are stored there,"
     return failed_piece(
         gap,
         part,

@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from include.ohlcv import ranges
-from include.ohlcv.evidence import EVIDENCE_RANK, Proof, Reading, weigh_emptiness
+from include.ohlcv.contradiction import contested
+from include.ohlcv.evidence import EVIDENCE_RANK, Evidence, Proof, Reading, weigh_emptiness
 from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Piece, Series, unchanged_piece
 from include.ohlcv.intervals import step_s
+from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_start
 from include.ohlcv.ledger.gap_rows import DIED, close_gap, read_taken_up, record_outcome, redraw_gap
-from include.ohlcv.ledger.proof_rows import disprove_empty, prove_empty, read_sightings, replace_sightings
 from include.ohlcv.ledger.restatement_rows import log_restatement
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import Connection, series_transaction
+from include.ohlcv.ledger.sighting_rows import read_sightings, replace_sightings
 from include.ohlcv.remains import Findings, remains_of
 
 if TYPE_CHECKING:
@@ -68,13 +70,11 @@ def settle(
         book = read_book(connection, series)
         sightings = read_sightings(connection, series)
         have = ranges.from_points(writing.stored, step=step)
-        as_strong = [
-            proven.range
-            for proven in book.proven
-            if EVIDENCE_RANK[proven.evidence] >= EVIDENCE_RANK[reading.evidence]
-        ]
+        seen_empty = _seen_empty(book, reading, have)
+        # Under the lock: a candle written since is seen, or whoever wrote it withdraws the proof after us.
+        contradicted = [] if _is_final(reading) else contested(bench.questdb, series, seen_empty)
         proof = weigh_emptiness(
-            ranges.subtract(reading.empty, [*have, *as_strong]),
+            ranges.subtract(seen_empty, contradicted),
             is_busy=reading.is_busy,
             sightings=sightings,
             now_s=now_s,
@@ -98,6 +98,7 @@ def settle(
         findings = Findings(
             settled=ranges.union(have, empty),
             waiting=proof.waiting,
+            contested=contradicted,
             sightings=sightings,
             reach_s=_reach_s(reading) if attempt.rest is None else reading.covered[1],
             covered=reading.covered,
@@ -153,12 +154,30 @@ def _record_proof(
 ) -> None:
     """Record emptiness contradicted, emptiness proven, and first sightings."""
     series = book.series
-    disprove_empty(connection, series, have, standing=book.proven)
-    standing = read_book(connection, series).proven
-    prove_empty(connection, series, proof.proven, evidence=reading.evidence, standing=standing, seen_s=now_s)
+    proofs.withdraw(connection, series, have)
+    if _is_final(reading):
+        proofs.withdraw(
+            connection, series, ranges.from_points(reading.traded, step=reading.step), by=reading.evidence
+        )
+    proofs.add(connection, series, proof.proven, evidence=reading.evidence, seen_s=now_s)
     replace_sightings(
         connection, series, covered=reading.covered, standing=sightings, waiting=proof.waiting, now_s=now_s
     )
+
+
+def _is_final(reading: Reading) -> bool:
+    """Return whether a source decides against candles, too: where no trade was, a candle is suspect."""
+    return reading.evidence is Evidence.TRADES
+
+
+def _seen_empty(book: Book, reading: Reading, have: Sequence[Range]) -> list[Range]:
+    """Return the buckets that a source says are empty, as far as that is news."""
+    as_strong = [
+        proven.range
+        for proven in book.proven
+        if EVIDENCE_RANK[proven.evidence] >= EVIDENCE_RANK[reading.evidence]
+    ]
+    return ranges.subtract(reading.empty, as_strong if _is_final(reading) else [*have, *as_strong])
 
 
 class _Source(NamedTuple):

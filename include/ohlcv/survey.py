@@ -167,6 +167,7 @@ def carry_out(
             start_s=book.start_s,
             is_gone=gone[series.ticker] is not None,
             now_s=now_s,
+            end_s=expected[1],
         )
 
     def look_again(book: Book) -> View:

@@ -16,6 +16,7 @@ from include.ohlcv.candles import (
     judge_restatement,
     rank_of,
 )
+from include.ohlcv.contradiction import admitted
 from include.ohlcv.ledger.restatement_rows import Pending
 from include.ohlcv.store import read_candles, write_candles
 
@@ -68,7 +69,9 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
     candles += [seen for _, seen, _, is_applied in versions if is_applied]
     if not candles:
         return Writing(stored=before, new=[], versions=versions)
-    stored_now = write_candles(bench.questdb, series, candles, reading.covered)
+    opens = ranges.from_points((candle.ts_s for candle in candles), step=reading.step)
+    with admitted(bench.connection, series, opens):
+        stored_now = write_candles(bench.questdb, series, candles, reading.covered)
     return Writing(stored=stored_now, new=new, versions=versions)
 
 

@@ -10,8 +10,12 @@ import psycopg
 import pytest
 import yaml
 
+from include.ohlcv.evidence import Evidence
 from include.ohlcv.from_celery.__main__ import main
 from include.ohlcv.gaps import Series
+from include.ohlcv.ledger import proofs
+from include.ohlcv.ledger.books import set_start
+from include.ohlcv.ledger.session import connect
 from tests.conftest import set_connection
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.postgres import PostgresServer
     from tests.integration.world import World
 
-HOURLY = Series("XBTUSD", 60)
+HOURLY, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 1440)
 HOUR = 3600
 START = 1_790_000_000 // 86400 * 86400
 ASSETPRICE = """
@@ -183,6 +187,23 @@ def test_a_candle_that_stands_here_is_never_replaced(old: Old, capsys: pytest.Ca
     old.bring_over(MAPPING, "--write")
     assert "kept 1" in capsys.readouterr().out
     assert old.stored() == {0: (100.0, "imported")}
+
+
+def test_an_hour_brought_over_withdraws_the_proof_that_its_day_was_empty(old: Old) -> None:
+    day_s = START // (24 * HOUR) * 24 * HOUR
+    with connect(old.world.dsn) as connection:
+        set_start(connection, DAILY, day_s, revision=None)
+        for n, evidence in enumerate((Evidence.ARCHIVE, Evidence.TRADES)):
+            part = (day_s + n * 24 * HOUR, day_s + (n + 1) * 24 * HOUR)
+            proofs.add(connection, DAILY, [part], evidence=evidence, seen_s=day_s)
+    old.candle(5)
+    old.candle(30)
+
+    old.bring_over(MAPPING)
+    assert len(old.world.proven(DAILY)) == 2
+
+    old.bring_over(MAPPING, "--write")
+    assert old.world.proven(DAILY) == [(day_s + 24 * HOUR, day_s + 48 * HOUR)]
 
 
 def test_rows_that_are_no_candles_stay_behind_and_are_named(

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from include.ohlcv.candles import StoredCandle
 from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
 from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.books import Book, ProvenRange
+from include.ohlcv.ledger.books import Book
 from kraken_hooks.candles import Candle, OhlcAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from include.ohlcv.ledger.proofs import ProvenRange
     from include.ohlcv.ranges import Range
 
 quick = settings(max_examples=60, deadline=None)

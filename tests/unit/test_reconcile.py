@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from include.ohlcv import ranges
 from include.ohlcv.evidence import Evidence
 from include.ohlcv.gaps import Gap, GapStatus, Piece, UnfillableReason, check_move, unchanged_piece
-from include.ohlcv.ledger.books import Book, ProvenRange
+from include.ohlcv.ledger.proofs import ProvenRange
 from include.ohlcv.reconcile import View
 from tests.unit.builders import HOUR, book, buckets, gap, quick, range_sets
 
 if TYPE_CHECKING:
+    from include.ohlcv.ledger.books import Book
     from include.ohlcv.ranges import Range
 
 BACKFILLING, DETECTED = GapStatus.BACKFILLING, GapStatus.DETECTED
@@ -37,7 +38,7 @@ def seen(*missing: tuple[int, int], edge: int = 0, is_gone: bool = False) -> Vie
 
 
 def proven(start: int, end: int) -> ProvenRange:
-    return ProvenRange(range_id=1, start_s=start * HOUR, end_s=end * HOUR, evidence=Evidence.OHLC)
+    return ProvenRange(start_s=start * HOUR, end_s=end * HOUR, evidence=Evidence.OHLC)
 
 
 def told(pieces: list[Piece]) -> list[tuple[int, int, GapStatus, UnfillableReason | None]]:

@@ -24,6 +24,7 @@ from include.ohlcv.archive.rejects import RejectFile
 from include.ohlcv.archive.settle import bring_up, register, settle
 from include.ohlcv.archive.spool import Limits, Spooled, spool
 from include.ohlcv.archive.storing import Stored, refuse_foreign_prices, store
+from include.ohlcv.contradiction import admitted
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.archive_rows import Ingested, is_ingested, read_results, record_result
@@ -189,17 +190,16 @@ def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any
     (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
     series_id = register(connection, series, oldest_s=spooled.span[0], now_s=now_s)
     with fill_lock(connection, series_id):
-        stored = store(work.questdb, series, spooled, provisional_s=provisional_s, dry_run=False)
+        with admitted(connection, series, spooled.runs):
+            stored = store(work.questdb, series, spooled, provisional_s=provisional_s, dry_run=False)
         found = _found(read, stored, step)
         version = settle(
-            connection,
-            work.run,
+            work,
             asset,
             _remembered(unit, read, stored, found),
             spooled=spooled,
             stored=stored,
             empty=ranges.subtract(read.empty, stored.extra),
-            now_s=now_s,
         )
         bring_up(connection, work.questdb, work.run, asset, series, now_s=now_s)
     count_work(connection, work.run, candles_restated=stored.n_corrected)

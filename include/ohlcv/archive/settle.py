@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import scan_series
 from include.ohlcv.candles import StoredCandle
+from include.ohlcv.contradiction import contested
 from include.ohlcv.detect import missing_ranges
 from include.ohlcv.evidence import Evidence
 from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
 from include.ohlcv.grid import api_edge_s, closed_range
 from include.ohlcv.intervals import step_s
+from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.archive_rows import record_file
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, read_books, set_start
 from include.ohlcv.ledger.gap_rows import close_gap, redraw_gap
-from include.ohlcv.ledger.proof_rows import disprove_empty, prove_empty
 from include.ohlcv.ledger.restatement_rows import log_restatement
 from include.ohlcv.ledger.session import Connection, RunKey, series_transaction
 from include.ohlcv.reconcile import View, reconcile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from include.ohlcv.archive.ingest import Ingestion
     from include.ohlcv.archive.spool import Spooled
     from include.ohlcv.archive.storing import Stored
     from include.ohlcv.gaps import Series
@@ -52,41 +54,37 @@ def register(connection: Connection, series: Series, *, oldest_s: int, now_s: in
 
 
 def settle(
-    connection: Connection,
-    run: RunKey,
+    work: Ingestion,
     asset: Asset,
     file: Ingested,
     *,
     spooled: Spooled,
     stored: Stored,
     empty: Sequence[Range],
-    now_s: int,
 ) -> int:
     """Record start, proofs, corrections and closed gaps, and the file itself, in one transaction.
 
-    :param connection: the ledger; the caller holds the fill lock of the series
-    :param run: the run
+    :param work: what to work with; the fill lock of the series is held
     :param asset: of the series
     :param file: what is to be remembered of the file
     :param spooled: the file
     :param stored: what was written
-    :param empty: what the file proves empty, range set
-    :param now_s: the exchange's time, epoch seconds UTC
+    :param empty: what the file proves empty, range set; what shorter candles contradict stays open
     :return: the file's version
     """
+    connection, run, now_s = work.connection, work.run, work.now_s
     series, have = file.series, spooled.runs
     book = read_book(connection, series)
     with series_transaction(connection, book.series_id):
         book = read_book(connection, series)
         if have[0][0] < book.start_s:
             set_start(connection, series, have[0][0], revision=book.revision)
-        contradicted = ranges.intersect([proven.range for proven in book.proven], have)
-        disprove_empty(connection, series, contradicted, standing=book.proven)
-        standing = read_book(connection, series).proven
-        prove_empty(connection, series, empty, evidence=Evidence.ARCHIVE, standing=standing, seen_s=now_s)
+        proofs.withdraw(connection, series, have)
+        empty = ranges.subtract(empty, contested(work.questdb, series, empty))
+        proofs.add(connection, series, empty, evidence=Evidence.ARCHIVE, seen_s=now_s)
         for old, new in _corrections(stored.corrected):
             log_restatement(connection, series, old=old, new=new, first_seen_s=now_s, applied_s=now_s)
-        known_empty = [*(proven.range for proven in standing), *empty]
+        known_empty = [proven.range for proven in read_book(connection, series).proven]
         settled = ranges.union(have, known_empty, stored.extra)
         for gap in book.gaps:
             _settle_gap(
@@ -126,6 +124,7 @@ def bring_up(
             start_s=book.start_s,
             is_gone=asset.gone_s is not None,
             now_s=now_s,
+            end_s=expected[1],
         )
 
     book = read_book(connection, series)

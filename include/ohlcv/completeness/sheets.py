@@ -13,15 +13,17 @@ from include.ohlcv.freshness import DEFAULT_HOURS
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import floor_s
 from include.ohlcv.intervals import step_s
+from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.session import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from include.ohlcv.ledger.asset_rows import Asset
-    from include.ohlcv.ledger.session import Connection, Row
+    from include.ohlcv.ledger.proofs import ProvenRange
+    from include.ohlcv.ledger.session import Connection
     from include.ohlcv.ranges import Range
     from kraken_hooks.questdb import QuestDBHook
 
@@ -152,7 +154,7 @@ def _sheet(
     opens = np.arange(*covered, step, dtype=np.int64)
     asked = {"tickers": tickers, "interval_minutes": interval, "from_s": covered[0], "until_s": covered[1]}
     # The ledger first: a candle stored meanwhile then counts as stored, whatever was proven before.
-    proven = _proven(fetch(connection, "read_proven_between", **asked), tickers, opens, step)
+    proven = _proven(proofs.read(connection, tickers, [interval], covered=covered), tickers, opens, step)
     restated = np.zeros((len(lines), len(opens)), dtype=np.bool_)
     row_of = {ticker: n for n, ticker in enumerate(tickers)}
     for row in fetch(connection, "read_restated_between", **asked):
@@ -165,14 +167,20 @@ def _sheet(
     return Sheet(lines, interval, grids, spans, opens, kinds, restated & stored, strays)
 
 
-def _proven(rows: Sequence[Row], tickers: Sequence[str], opens: Times, step: int) -> Kinds:
+def _proven(
+    proven: Mapping[Series, Sequence[ProvenRange]], tickers: Sequence[str], opens: Times, step: int
+) -> Kinds:
     """Return the kind of proof of each bucket, 0 = none; the ranges of a series never overlap."""
     shape = (len(tickers), len(opens) + 1)
-    if not rows or not len(opens):
+    if not proven or not len(opens):
         return np.zeros((shape[0], len(opens)), dtype=np.uint8)
     row_of = {ticker: n for n, ticker in enumerate(tickers)}
     found = np.array(
-        [(row_of[r["ticker"]], r["start_s"], r["end_s"], PROVEN[r["evidence"]]) for r in rows],
+        [
+            (row_of[series.ticker], one.start_s, one.end_s, PROVEN[one.evidence])
+            for series, those in proven.items()
+            for one in those
+        ],
         dtype=np.int64,
     )
     borders = np.clip((found[:, 1:3] - opens[0]) // step, 0, len(opens))

@@ -72,14 +72,16 @@ def _import(mapping: Mapping, *, write: bool) -> None:
     ensure_candle_table(new)
     if mapping.candles is not None:
         old = QuestDBHook(questdb_conn_id=mapping.candles.connection)
-        _print("candles", import_candles(old, new, mapping, mapping.candles, now_s=now_s, write=write))
+        with connect(dsn) as connection:
+            found = import_candles(connection, old, new, mapping, mapping.candles, now_s=now_s, write=write)
+            _print("candles", found)
     if mapping.gaps is not None:
         with connect(dsn) as connection:
             if write:
                 sync_catalogue(connection, entries)
             old_dsn = ledger_dsn(mapping.gaps.connection)
-            found = import_gaps(old_dsn, connection, new, mapping, mapping.gaps, now_s=now_s, write=write)
-            _print("gap records", found)
+            records = import_gaps(old_dsn, connection, new, mapping, mapping.gaps, now_s=now_s, write=write)
+            _print("gap records", records)
 
 
 def _print(what: str, reports: Iterable[Report]) -> None:

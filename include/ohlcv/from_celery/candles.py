@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import prove_written, send, stored_candles, wait_applied
 from include.ohlcv.archive.merge import STORED_SCHEMA
 from include.ohlcv.candles import FIGURES, IMPORTED, says_same
+from include.ohlcv.contradiction import admitted
 from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
 from include.ohlcv.from_celery.report import Report
 from include.ohlcv.gaps import Series
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from include.ohlcv.from_celery.mapping import CandleSource, Mapping
+    from include.ohlcv.ledger.session import Connection
     from kraken_hooks.questdb import QuestDBHook
 
 CHUNK_BUCKETS: Final = 50_000
@@ -63,10 +66,18 @@ class CandleReport(Report):
 
 
 def import_candles(
-    old: QuestDBHook, new: QuestDBHook, mapping: Mapping, source: CandleSource, *, now_s: int, write: bool
+    connection: Connection,
+    old: QuestDBHook,
+    new: QuestDBHook,
+    mapping: Mapping,
+    source: CandleSource,
+    *,
+    now_s: int,
+    write: bool,
 ) -> Iterator[CandleReport]:
     """Bring all candles over, series by series.
 
+    :param connection: the ledger, whose proofs of emptiness they may contradict
     :param old: hook of the store with the old table
     :param new: hook of the candle store
     :param mapping: the mapping
@@ -105,7 +116,9 @@ def import_candles(
         report = CandleReport(Series(ticker, minutes))
         key = {"asset_id": asset_id, "quote": quote, "minutes": minutes}
         for frame in _chunks(old, source, key, span):
-            _import_chunk(new, source, report, frame, now_s=now_s, write=write)
+            fresh = _fresh(new, source, report, frame, now_s=now_s)
+            if write and not fresh.is_empty():
+                _write(connection, new, report.series, fresh)
         yield report
 
 
@@ -132,21 +145,24 @@ def _chunks(
             yield pl.DataFrame(rows, schema=OLD_SCHEMA, orient="row")
 
 
-def _import_chunk(
-    new: QuestDBHook,
-    source: CandleSource,
-    report: CandleReport,
-    rows: pl.DataFrame,
-    *,
-    now_s: int,
-    write: bool,
-) -> None:
+def _write(connection: Connection, new: QuestDBHook, series: Series, fresh: pl.DataFrame) -> None:
+    opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(series.interval_minutes))
+    with admitted(connection, series, opens):
+        send(new, series, fresh)
+        wait_applied(new)
+        prove_written(new, series, fresh)
+
+
+def _fresh(
+    new: QuestDBHook, source: CandleSource, report: CandleReport, rows: pl.DataFrame, *, now_s: int
+) -> pl.DataFrame:
+    """Return the candles of some rows that do not stand here yet, and count all rows."""
     step = step_s(report.series.interval_minutes)
     report.rows += rows.height
     sound = _sound(report, rows, step=step, now_s=now_s)
     candles = _one_a_bucket(report, sound, source)
     if candles.is_empty():
-        return
+        return candles
     low, high = int(candles["ts_s"][0]), int(candles["ts_s"][-1]) + step
     stored = stored_candles(new, report.series, (low, high))
     both = candles.join(stored, on="ts_s", how="inner", suffix="_stored")
@@ -162,10 +178,7 @@ def _import_chunk(
     )
     fresh = candles.join(stored, on="ts_s", how="anti")
     report.written += fresh.height
-    if write and not fresh.is_empty():
-        send(new, report.series, fresh)
-        wait_applied(new)
-        prove_written(new, report.series, fresh)
+    return fresh
 
 
 def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -> pl.DataFrame:

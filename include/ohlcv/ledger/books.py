@@ -5,35 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.ohlcv.evidence import Evidence
 from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
+from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.session import Connection, Row, execute, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from include.ohlcv.ranges import Range
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenRange:
-    """A range without trades.
-
-    :ivar range_id: primary key
-    :ivar start_s: epoch seconds UTC
-    :ivar end_s: exclusive, epoch seconds UTC
-    :ivar evidence: how it is known
-    """
-
-    range_id: int
-    start_s: int
-    end_s: int
-    evidence: Evidence
-
-    @property
-    def range(self) -> Range:
-        """Return the range, epoch seconds UTC."""
-        return self.start_s, self.end_s
+    from include.ohlcv.ledger.proofs import ProvenRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +73,9 @@ def read_books(
         gap = _gap(row)
         if gap.series in books:
             books[gap.series].gaps.append(gap)
-    for row in fetch(connection, "read_proven_empty", **wanted):
-        series = Series(row.pop("ticker"), row.pop("interval_minutes"))
-        evidence = Evidence(row.pop("evidence"))
+    for series, proven in proofs.read(connection, tickers, intervals).items():
         if series in books:
-            books[series].proven.append(ProvenRange(evidence=evidence, **row))
+            books[series].proven.extend(proven)
     return books
 
 

@@ -1,5 +1,7 @@
 -- PostgreSQL. Remove a proven-empty range, to be replaced by what remains of it.
--- In: range_id. Out: seen_s (epoch seconds).
+-- In: ticker, interval_minutes, start_s (epoch seconds). Out: seen_s (epoch seconds).
 DELETE FROM proven_empty
-WHERE range_id = %(range_id)s
+WHERE ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND range_start = to_timestamp(%(start_s)s)
 RETURNING extract(epoch FROM seen_at)::bigint AS seen_s
