@@ -94,7 +94,7 @@ def test_a_refused_file_fails_the_run_and_is_named(dag_bag: DagBag, world: World
     assert result is not None
     (error,) = result["errors"]
     assert error.startswith("XBTUSD_60.csv: ")
-    assert "50 of 50 rows are bad" in error
+    assert "50 of 50 rows are odd" in error
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ DEFAULTS = {
         "intervals": [60, 1440],
         "dry_run": False,
         "again": False,
-        "max_bad_rows": 1000,
-        "max_bad_percent": 1.0,
+        "max_bad_rows": None,
+        "max_bad_percent": None,
         "allow_full_download": False,
     },
     "validate_data_hourly": {

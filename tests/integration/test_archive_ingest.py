@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.spool import TWO_ROWS
 from include.ohlcv.gaps import Series
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
@@ -157,3 +158,99 @@ def test_a_server_without_ranges_is_refused_unless_a_full_download_is_allowed(ar
     assert [path.name for path in (archive.work_folder / "downloads").iterdir()] == [
         "Kraken_OHLCVT_2026Q2.zip"
     ]
+
+
+def test_a_file_in_which_a_week_stands_twice_is_taken_as_if_it_stood_once(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    world = archive.world
+    path = archive.csv(HOURLY, old)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[300:], *lines[:468]]))
+
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (done["rows_written"], done["rows_bad"], done["errors"], done["warnings"]) == (600, 0, [], [])
+    assert done["files"][0]["rows_repeated"] == 168
+    assert {ts: one.close for ts, one in world.stored(HOURLY, old).items()} == {
+        ts: one.close for ts, one in world.truth(HOURLY, old).items()
+    }
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the smaller row first", "the smaller row last"])
+def test_of_two_rows_of_one_hour_neither_is_stored_nor_anything_proven_there(
+    archive: ArchiveWorld, old: Range, is_first: bool
+) -> None:
+    world = archive.world
+    hour = old[0] + 100 * HOUR
+    world.store(HOURLY, (old[0], world.window(HOURLY)[1]), without=[(hour + 2 * HOUR, hour + 3 * HOUR)])
+    world.run()
+    stored = world.stored(HOURLY, old)
+    path = archive.csv(HOURLY, old)
+    lines = path.read_text().splitlines(keepends=True)
+    for at in (100, 102):
+        open_s, price = lines[at].split(",")[:2]
+        small = f"{open_s},{price},{price},{price},{price},0.5,3\n"
+        lines[at] = small + lines[at] if is_first else lines[at] + small
+    path.write_text("".join(lines))
+
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (done["rows_written"], done["rows_bad"], done["rows_good"], done["errors"]) == (0, 4, 598, [])
+    assert done["contradictions"] == {TWO_ROWS: 2}
+    assert world.stored(HOURLY, old) == stored
+    assert world.proven(HOURLY) == []
+    assert [gap[:2] for gap in gaps(world)] == [(hour + 2 * HOUR, hour + 3 * HOUR)]
+
+
+def test_of_odd_rows_over_one_percent_a_warning_names_file_and_number(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    path = archive.csv(HOURLY, old)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:300], *["rubbish\n"] * 7, *lines[300:]]))
+
+    done = archive.run(path="XBTUSD_60.csv", max_bad_rows=0)
+
+    assert (done["rows_written"], done["rows_bad"], done["errors"]) == (600, 7, [])
+    obsolete, odd = done["warnings"]
+    assert obsolete.startswith("param max_bad_rows no longer has an effect")
+    assert (
+        odd == f"XBTUSD_60.csv: 7 of 607 rows are odd and were left out; {done['reject_files'][0]} names them"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "\n", "timestamp,open,high,low,close,volume,trades\n"])
+def test_an_empty_file_is_nothing_to_take_in_and_no_failure(archive: ArchiveWorld, content: str) -> None:
+    (archive.folder / "XBTUSD_60.csv").write_text(content)
+    done = archive.run(path=".", intervals=[60])
+    assert (done["files_found"], done["files_empty"], done["errors"], done["raised"]) == (1, 1, [], [])
+    assert done["warnings"] == ["XBTUSD_60.csv: nothing to take in"]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        pytest.param("timestamp,price,volume\n1700000000,1,1\n", id="another header"),
+        pytest.param("rubbish\n" * 20, id="rubbish"),
+    ],
+)
+def test_beside_an_unreadable_file_the_sound_one_is_in_and_proves_nothing(
+    archive: ArchiveWorld, old: Range, spoilt: str
+) -> None:
+    world = archive.world
+    quiet = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
+    world.exchange.quiet("XBTUSD", *quiet)
+    text = archive_text(world.truth(HOURLY, old).values())
+    archive.zip("x.zip", {"XBTUSD_60.csv": text, "XBTUSD_15.csv": spoilt})
+
+    done = archive.run(path=".", tickers=["XBTUSD"], intervals=[60])
+
+    assert (done["files_ingested"], done["rows_written"], done["errors"]) == (1, 597, [])
+    assert world.proven(HOURLY) == []
+    (warning,) = done["warnings"]
+    assert warning.startswith("x.zip!XBTUSD_60.csv: XBTUSD_15.csv, the file with the pair's shortest candles")
+    both = archive.run(path=".", tickers=["XBTUSD"], intervals=[15, 60], again=True)
+    (error,) = both["errors"]
+    assert error.startswith("x.zip!XBTUSD_15.csv: ")
+    assert (both["files_ingested"], both["files_refused"]) == (1, 1)

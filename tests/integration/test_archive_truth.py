@@ -230,7 +230,7 @@ def test_bad_rows_are_named_and_the_good_ones_go_in(archive: ArchiveWorld, old: 
     path.write_text("\n".join(lines) + "\n")
     before = path.stat()
 
-    done = archive.run(path="XBTUSD_60.csv", max_bad_percent=5)
+    done = archive.run(path="XBTUSD_60.csv")
 
     assert (done["rows_good"], done["rows_bad"], done["files_ingested"]) == (198, 2, 1)
     (rejects,) = done["reject_files"]
@@ -248,12 +248,13 @@ def test_bad_rows_are_named_and_the_good_ones_go_in(archive: ArchiveWorld, old: 
     )
     assert list(archive.folder.iterdir()) == [path]
     assert evidence(world) == []
+    assert done["warnings"] == []
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        pytest.param(lambda lines: [*lines[:100], *(["x"] * 100)], "over the limit", id="too many bad rows"),
+        pytest.param(lambda lines: [*lines[:100], *(["x"] * 101)], "rows are odd", id="too many bad rows"),
         pytest.param(
             lambda lines: [f"{line.split(',')[0]},1,1,1,1,5,3" for line in lines],
             "not the candles of XBTUSD",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from include.ohlcv import ranges
+from include.ohlcv.archive import rejects as rejects_module
 from include.ohlcv.archive import slices as slices_module
 from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.rejects import RejectFile
 from include.ohlcv.archive.runs import Runs, contains
-from include.ohlcv.archive.spool import Limits, Spooled, spool
+from include.ohlcv.archive.spool import TWO_ROWS, Spooled, spool
 from include.ohlcv.gaps import Series
 
 if TYPE_CHECKING:
@@ -28,11 +31,9 @@ def line(n: int, trades: int = 1) -> str:
     return f"{T0 + n * HOUR},100,110,90,105,1.5,{trades}\n"
 
 
-def spooled(
-    tmp_path: Path, content: str, *, rows: int = 1000, percent: float = 1.0, minutes: int = 60
-) -> tuple[Spooled, str | None]:
+def spooled(tmp_path: Path, content: str, *, minutes: int = 60) -> tuple[Spooled, str | None]:
     folder = tmp_path / "slices"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     rejects = RejectFile(tmp_path / "rejects", "some/XBTUSD_60.csv")
     try:
         read = spool(
@@ -40,7 +41,6 @@ def spooled(
             Series("XBTUSD", minutes),
             folder,
             rejects,
-            Limits(rows, percent),
             is_sealed=False,
             now_s=NOW,
         )
@@ -88,58 +88,167 @@ def test_an_unordered_file_is_put_in_order_whatever_its_slices(
     ]
 
 
+def named(rejects: str | None) -> list[tuple[int, str]]:
+    """Return line and reason of the rows of a reject file, in the order of the lines."""
+    if rejects is None:
+        return []
+    with open(rejects, encoding="utf-8", newline="") as file:  # noqa: PTH123 (the path is a text)
+        header, *rows = csv.reader(file)
+    assert header == ["file", "line", "reason", "text"]
+    return sorted((int(number), reason) for _, number, reason, _ in rows)
+
+
+def kept(read: Spooled) -> list[int]:
+    return [(ts - T0) // HOUR for part in times(read) for ts in part]
+
+
+def hours(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
+    return [(T0 + start * HOUR, T0 + end * HOUR) for start, end in pairs]
+
+
 @pytest.mark.parametrize("block_bytes", [40, 1_000_000])
-def test_of_rows_of_the_same_time_the_first_goes_in_and_the_others_are_named(
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(
+            [*range(20), *range(12, 30)], id="two quarters one after the other, a week stands twice"
+        ),
+        pytest.param([*range(12, 30), *range(20)], id="the later quarter first"),
+        pytest.param([n for n in range(30) for _ in range(2)], id="each row twice"),
+        pytest.param([*range(30), *range(30)], id="the whole file twice"),
+        pytest.param([*range(30), 7, 7, 3], id="some again at the end"),
+    ],
+)
+def test_the_same_row_again_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, order: list[int]
+) -> None:
+    monkeypatch.setattr(slices_module, "SLICE_ROWS", 7)
+    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
+
+    read, rejects = spooled(tmp_path, "".join(line(n, trades=n + 1) for n in order))
+
+    assert kept(read) == list(range(30))
+    assert (read.n_good, read.n_bad, read.n_repeats, rejects) == (30, 0, len(order) - 30, None)
+    assert (read.runs, read.odd, read.disputed) == (hours((0, 30)), [], [])
+
+
+@pytest.mark.parametrize("block_bytes", [40, 1_000_000])
+def test_of_two_different_rows_of_one_time_neither_is_taken_and_both_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
+    monkeypatch.setattr(slices_module, "SLICE_ROWS", 3)
     monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
-    content = line(0) + line(1, trades=5) + line(2) + line(1, trades=9) + line(3) + line(0)
+    content = "".join(line(n) for n in range(8)) + line(1, trades=9) + line(5) + line(8) + line(1)
 
-    read, rejects = spooled(tmp_path, content, percent=50)
+    read, rejects = spooled(tmp_path, content)
 
-    (frame,) = read.frames()
-    assert frame["trades"].to_list() == [1, 5, 1, 1]
-    assert (read.n_good, read.n_bad) == (4, 2)
-    assert rejects is not None
-    with open(rejects, encoding="utf-8") as file:  # noqa: PTH123 (the path is a text)
-        rows = file.read().splitlines()
-    assert rows[0] == "file,line,reason,text"
-    assert rows[1:] == [
-        f"some/XBTUSD_60.csv,{number},another row of the same time stands before it,{T0 + n * HOUR}"
-        for number, n in ((4, 1), (6, 0))
-    ]
+    assert kept(read) == [0, 2, 3, 4, 5, 6, 7, 8]
+    assert (read.n_good, read.n_bad, read.n_repeats) == (8, 2, 2)
+    assert read.disputed == read.odd == hours((1, 2))
+    assert read.runs == hours((0, 1), (2, 9))
+    assert named(rejects) == [(number, TWO_ROWS) for number in (2, 9)]
+
+
+def odd_at(order: list[int], at: int, row: str) -> str:
+    rows = [line(n) for n in order]
+    return "".join([*rows[:at], row, *rows[at:]])
+
+
+THIN = [0, 1, 2, 3, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32]
+
+
+@pytest.mark.parametrize("block_bytes", [40, 1_000_000])
+@pytest.mark.parametrize(
+    ("row", "odd"),
+    [
+        pytest.param(line(5, trades=0), [(5, 6)], id="a time of its place: that bucket"),
+        pytest.param("rubbish\n", [(4, 10)], id="no time: all between its neighbours"),
+        pytest.param("\n", [(4, 10)], id="a blank line: all between its neighbours"),
+        pytest.param(line(5).replace("\n", ",9\n"), [(4, 10)], id="too many fields: no field is sure"),
+        pytest.param(line(5)[11:], [(4, 10)], id="the time is missing"),
+        pytest.param(line(15, trades=0), [(4, 10), (15, 16)], id="the time of another place: both"),
+        pytest.param(f"{T0 + 5 * HOUR + 1},1,1,1,1,1,1\n", [(4, 10)], id="a time off the grid"),
+        pytest.param(
+            line(15, trades=3), [(4, 10), (15, 16)], id="a sound row with the time of another place"
+        ),
+        pytest.param(line(40, trades=3), [(4, 10)], id="a sound row with a time beyond the end"),
+    ],
+)
+def test_what_an_odd_row_may_stand_for_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, row: str, odd: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
+    read, rejects = spooled(tmp_path, odd_at(THIN, 4, row))
+    assert kept(read) == THIN
+    assert [ranges.count([one], step=HOUR) for one in read.odd] == [end - start for start, end in odd]
+    assert read.odd == hours(*odd)
+    assert [number for number, _ in named(rejects)] == [5]
+
+
+def test_rows_that_merely_stand_in_another_order_are_taken(tmp_path: Path) -> None:
+    swapped = list(range(30))
+    swapped[3], swapped[17] = swapped[17], swapped[3]
+    read, rejects = spooled(tmp_path, "".join(line(n) for n in swapped))
+    assert (kept(read), read.odd, rejects) == (list(range(30)), [], None)
+
+
+def test_a_file_in_no_order_at_all_is_taken_and_its_omissions_prove_nothing(tmp_path: Path) -> None:
+    order = [(n * 7) % 23 for n in range(23) if (n * 7) % 23 not in {4, 9, 15, 16}]
+    read, rejects = spooled(tmp_path, "".join(line(n) for n in order))
+    assert (kept(read), read.odd, rejects) == (sorted(order), hours((4, 5), (9, 10), (15, 17)), None)
 
 
 @pytest.mark.parametrize(
-    ("n_bad", "rows", "percent", "is_refused"),
+    ("n_good", "n_odd", "is_refused"),
     [
-        pytest.param(1, 1000, 0.1, False, id="one bad row always passes"),
-        pytest.param(2, 1000, 1.0, True, id="over the share"),
-        pytest.param(2, 1000, 2.0, False, id="within the share"),
-        pytest.param(3, 2, 100.0, True, id="over the number"),
-        pytest.param(1, 0, 100.0, True, id="none wanted"),
+        pytest.param(51, 50, False, id="not half is odd"),
+        pytest.param(50, 50, False, id="half is odd"),
+        pytest.param(50, 51, True, id="more than half is odd"),
+        pytest.param(2, 2, True, id="two sound rows remain of more than three"),
+        pytest.param(2, 1, False, id="three rows, one of them odd"),
+        pytest.param(1, 1, False, id="one row of two"),
+        pytest.param(0, 1, True, id="no row but an odd one"),
+        pytest.param(5000, 1200, False, id="a thousand odd rows"),
     ],
 )
-def test_over_a_limit_of_bad_rows_a_file_is_refused_whole(
-    tmp_path: Path,
-    n_bad: int,
-    rows: int,
-    percent: float,
-    is_refused: bool,
+def test_a_file_is_refused_whole_only_when_more_is_odd_than_sound(
+    tmp_path: Path, n_good: int, n_odd: int, is_refused: bool
 ) -> None:
-    content = "".join(line(n) for n in range(100 - n_bad)) + "rubbish\n" * n_bad
+    content = "rubbish\n" * n_odd + "".join(line(n) for n in range(n_good))
     if is_refused:
-        with pytest.raises(ArchiveRefusedError, match="nothing of the file was stored"):
-            spooled(tmp_path, content, rows=rows, percent=percent)
+        with pytest.raises(ArchiveRefusedError, match=f"{n_odd} of {n_good + n_odd} rows are odd"):
+            spooled(tmp_path, content)
     else:
-        read, _ = spooled(tmp_path, content, rows=rows, percent=percent)
-        assert (read.n_good, read.n_bad) == (100 - n_bad, n_bad)
+        read, rejects = spooled(tmp_path, content)
+        assert (read.n_good, read.n_bad, len(named(rejects))) == (n_good, n_odd, n_odd)
 
 
-@pytest.mark.parametrize("content", ["", "\n", "time,open,high,low,close,volume,trades\n"])
-def test_a_file_without_a_candle_is_refused(tmp_path: Path, content: str) -> None:
-    with pytest.raises(ArchiveRefusedError, match="holds no candle"):
-        spooled(tmp_path, content)
+def test_rubbish_without_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("include.ohlcv.archive.spool.MANY_ROWS", 300)
+    monkeypatch.setattr(rejects_module, "MOST_ROWS", 100)
+    with pytest.raises(ArchiveRefusedError, match="375 of 375 rows are odd"):
+        spooled(tmp_path, "rubbish\n" * 10_000)
+    (path,) = (tmp_path / "rejects").iterdir()
+    rows = path.read_text().splitlines()
+    assert len(rows) == 102
+    assert "no longer named" in rows[-1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("", id="no byte"),
+        pytest.param("\n\n", id="blank lines"),
+        pytest.param("time,open,high,low,close,volume,trades\n", id="a header only"),
+        pytest.param(f"{T0},0,0,0,0,0,0\n", id="a bucket without trades"),
+    ],
+)
+def test_a_file_without_a_row_of_trades_holds_nothing_and_is_not_refused(
+    tmp_path: Path, content: str
+) -> None:
+    read, _ = spooled(tmp_path, content)
+    assert (read.n_good, read.slices, read.span) == (0, [], (0, 0))
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(60, "240 minutes"), (15, "60 minutes")])
@@ -151,7 +260,7 @@ def test_longer_candles_under_a_shorter_name_are_noticed(tmp_path: Path, minutes
 
 
 def test_shorter_candles_under_a_longer_name_lie_off_its_grid(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveRefusedError, match="rows are bad"):
+    with pytest.raises(ArchiveRefusedError, match="rows are odd"):
         spooled(tmp_path, "".join(line(n) for n in range(48)), minutes=1440)
 
 

@@ -15,14 +15,15 @@ from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.omission import (
     STORED_ELSE,
     STORED_OTHER,
+    UNREADABLE,
     Contradiction,
     contradictions,
     judge,
-    read_fine,
+    sum_up,
 )
 from include.ohlcv.archive.rejects import RejectFile
 from include.ohlcv.archive.settle import bring_up, register, settle
-from include.ohlcv.archive.spool import Limits, Spooled, spool
+from include.ohlcv.archive.spool import Spooled, spool
 from include.ohlcv.archive.storing import Stored, refuse_foreign_prices, store
 from include.ohlcv.contradiction import admitted
 from include.ohlcv.gaps import Series
@@ -34,6 +35,7 @@ from include.ohlcv.ledger.session import fill_lock
 
 if TYPE_CHECKING:
     from include.ohlcv.archive.containers import Container
+    from include.ohlcv.archive.omission import Fine
     from include.ohlcv.archive.units import Unit
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.ranges import Range
@@ -53,7 +55,6 @@ class Ingestion:
     :ivar run: the run
     :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
     :ivar work_folder: our own folder, for reject files and files under way
-    :ivar limits: how many bad rows a file may have
     :ivar dry_run: read, check and compare only
     :ivar again: read files again that the ledger knows
     """
@@ -63,7 +64,6 @@ class Ingestion:
     run: RunKey
     now_s: int
     work_folder: Path
-    limits: Limits
     dry_run: bool = False
     again: bool = False
 
@@ -75,6 +75,7 @@ class _Read:
     identity: str
     spooled: Spooled
     reject_file: str | None
+    remarks: list[str] = field(default_factory=list)
     empty: list[Range] = field(default_factory=list)
     found: list[Contradiction] = field(default_factory=list)
 
@@ -85,7 +86,7 @@ def ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
     :param work: what to work with
     :param unit: the file
     :param container: where it lies, open
-    :return: the result: ``status`` (ingested, known, checked in a dry run, refused) and its figures
+    :return: the result: ``status`` (ingested, known, empty, checked in a dry run, refused) and its figures
     :raises ArchiveRefusedError: if it is not acceptable; also recorded
     :raises ArchiveError: if it cannot be read for a passing reason
     :raises QuestDBError: if the candle store does not take it
@@ -110,7 +111,7 @@ def told(unit: Unit, status: str, **figures: Any) -> dict[str, Any]:
     """Return what is told of a file.
 
     :param unit: the file
-    :param status: ingested, known, checked, refused or failed
+    :param status: ingested, known, empty, checked, refused or failed
     :param figures: what else is to be told
     """
     series = unit.series
@@ -131,6 +132,10 @@ def _ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         read = _read(work, unit, container, Path(folder), identity)
+        for remark in read.remarks:
+            log.warning("%s: %s", unit.name, remark)
+        if not read.spooled.n_good:
+            return told(unit, "empty", rows=read.spooled.n_rows, remarks=["nothing to take in"])
         refuse_foreign_prices(work.questdb, unit.series, read.spooled)
         return _store_and_settle(work, unit, read)
 
@@ -146,16 +151,7 @@ def _identity(container: Container, member: str) -> str:
 def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, identity: str) -> _Read:
     rejects = RejectFile(work.work_folder / "rejects", unit.name)
     try:
-        with reading(container, unit.member) as stream:
-            spooled = spool(
-                stream,
-                unit.series,
-                folder,
-                rejects,
-                work.limits,
-                is_sealed=container.is_sealed,
-                now_s=work.now_s,
-            )
+        spooled = _spooled(work, container, unit.member, unit.series, folder / "file", rejects)
     except ArchiveRefusedError as error:
         if reject_file := rejects.close():
             raise ArchiveRefusedError(f"{error}; they are named in {reject_file}") from error
@@ -164,20 +160,44 @@ def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, ident
         reject_file = rejects.close()
     if unit.identity is None and identity != f"sha256:{spooled.sha256}":
         raise ArchiveError(f"{unit.name} changed while it was read; run again when it is complete")
-    read = _Read(identity, spooled, str(rejects.path) if spooled.n_bad else None)
-    fine = None
-    if unit.finest != unit.member:
-        with reading(container, unit.finest) as stream:
-            fine = read_fine(
-                stream,
-                Series(unit.series.ticker, unit.finest_minutes),
-                into_minutes=unit.series.interval_minutes,
-                is_sealed=container.is_sealed,
-                now_s=work.now_s,
-            )
+    read = _Read(identity, spooled, reject_file)
+    if 100 * spooled.n_bad > spooled.n_rows:
+        read.remarks.append(
+            f"{spooled.n_bad} of {spooled.n_rows} rows are odd and were left out; {reject_file} names them"
+        )
+    fine = _fine(work, unit, container, folder / "finest", read) if spooled.n_good else None
     step = step_s(unit.series.interval_minutes)
     read.empty, read.found = judge(spooled, unit.release, fine, step=step)
     return read
+
+
+def _fine(work: Ingestion, unit: Unit, container: Container, folder: Path, read: _Read) -> Fine | None:
+    """Return what the finest member of the pair says; None when that is the file itself."""
+    if unit.finest == unit.member:
+        return None
+    series = Series(unit.series.ticker, unit.finest_minutes)
+    try:
+        finest = _spooled(work, container, unit.finest, series, folder, None)
+    except ArchiveRefusedError as error:
+        read.remarks.append(
+            f"{unit.finest}, the file with the pair's shortest candles, cannot be read ({error}): without "
+            "it, no missing row is taken as proof that nothing traded"
+        )
+        return UNREADABLE
+    return sum_up(finest, into_minutes=unit.series.interval_minutes)
+
+
+def _spooled(
+    work: Ingestion,
+    container: Container,
+    member: str,
+    series: Series,
+    folder: Path,
+    rejects: RejectFile | None,
+) -> Spooled:
+    folder.mkdir()
+    with reading(container, member) as stream:
+        return spool(stream, series, folder, rejects, is_sealed=container.is_sealed, now_s=work.now_s)
 
 
 def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any]:
@@ -236,6 +256,7 @@ def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[s
         "rows": spooled.n_rows,
         "rows_good": spooled.n_good,
         "rows_bad": spooled.n_bad,
+        "rows_repeated": spooled.n_repeats,
         "rows_placeholder": spooled.n_placeholders,
         "rows_unordered": spooled.n_unordered,
         "rows_written": stored.n_written,
@@ -244,4 +265,5 @@ def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[s
         "candles_corrected": stored.n_corrected,
         "reject_file": read.reject_file,
         "contradictions": found,
+        "remarks": read.remarks,
     }

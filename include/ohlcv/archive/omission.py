@@ -3,18 +3,19 @@
 A row left out is the weakest evidence that nothing traded. It counts only between two rows of the file,
 before the last day of its release, and when the finest member of the pair lacks the bucket too: proven
 defects are tails lost in the coarse files, and days missing in a daily file between days of thousands of
-trades. A file with bad rows proves nothing: each of them may stand for any bucket.
+trades. Nothing is proven where an odd row of the file, or of the finest member, may belong.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from include.ohlcv import ranges
-from include.ohlcv.archive.reading import checked_blocks
+from include.ohlcv.archive.odd import EVERYWHERE
+from include.ohlcv.archive.spool import TWO_ROWS
 from include.ohlcv.intervals import step_s
 from include.ohlcv.times import iso
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from include.ohlcv.archive.names import Release
     from include.ohlcv.archive.spool import Spooled
-    from include.ohlcv.gaps import Series
     from include.ohlcv.ranges import Range
 
 LEFT_OUT: Final = "left out, although shorter candles of the release traded"
@@ -74,41 +74,36 @@ class Fine:
 
     :ivar buckets: ``bucket_s`` (open time of the longer candle, epoch seconds UTC), ``fine_trades``
     :ivar span: longer buckets that lie wholly between its first and last candle, epoch seconds UTC
-    :ivar is_clean: whether it has no bad row
+    :ivar odd: longer buckets that its odd rows may belong to, range set
     """
 
     buckets: pl.DataFrame
     span: Range
-    is_clean: bool
+    odd: list[Range]
 
 
-def read_fine(stream: IO[bytes], fine: Series, *, into_minutes: int, is_sealed: bool, now_s: int) -> Fine:
-    """Read the finest member of a pair.
+NO_BUCKETS: Final = {"bucket_s": pl.Int64, "fine_trades": pl.Int64}
+UNREADABLE: Final = Fine(pl.DataFrame(schema=NO_BUCKETS), (0, 0), [EVERYWHERE])
+"""The finest member when it cannot be read: nothing is known of it, so nothing is proven."""
 
-    :param stream: its bytes
-    :param fine: ticker and interval of it
+
+def sum_up(fine: Spooled, *, into_minutes: int) -> Fine:
+    """Sum up the finest member of a pair.
+
+    :param fine: as it was read
     :param into_minutes: longer candle length, minutes
-    :param is_sealed: whether a checksum proves that its end is not cut off
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: what traded
-    :raises ArchiveRefusedError: if it is no such CSV
     """
     step = step_s(into_minutes)
-    sums: list[pl.DataFrame] = []
-    first_s, last_s, is_clean = now_s, 0, True
-    for block in checked_blocks(stream, fine, is_sealed=is_sealed, now_s=now_s):
-        is_clean = is_clean and block.bad.is_empty()
-        if block.good.is_empty():
-            continue
-        low, high = block.good.select(pl.col("ts_s").min().alias("a"), pl.col("ts_s").max().alias("b")).row(0)
-        first_s, last_s = min(first_s, low), max(last_s, high)
-        bucket = (pl.col("ts_s") // step * step).alias("bucket_s")
-        sums.append(block.good.group_by(bucket).agg(pl.col("trades").sum().alias("fine_trades")))
-    if not sums:
-        return Fine(pl.DataFrame(schema={"bucket_s": pl.Int64, "fine_trades": pl.Int64}), (0, 0), is_clean)
+    bucket = (pl.col("ts_s") // step * step).alias("bucket_s")
+    sums = [pl.DataFrame(schema=NO_BUCKETS)]
+    sums += [
+        frame.group_by(bucket).agg(pl.col("trades").sum().alias("fine_trades")) for frame in fine.frames()
+    ]
     buckets = pl.concat(sums).group_by("bucket_s").agg(pl.col("fine_trades").sum())
-    span = (-(-first_s // step) * step, (last_s + step_s(fine.interval_minutes)) // step * step)
-    return Fine(buckets, (span[0], max(span)), is_clean)
+    first_s, end_s = -(-fine.span[0] // step) * step, fine.span[1] // step * step
+    odd = ranges.union((start // step * step, -(-end // step) * step) for start, end in fine.odd)
+    return Fine(buckets, (first_s, max(first_s, end_s)), odd)
 
 
 def judge(
@@ -125,21 +120,21 @@ def judge(
     span = spooled.span
     holes = ranges.subtract([span], spooled.runs)
     inside = ranges.intersect(holes, [(span[0], release.last_day_s(span[1]) // step * step)])
-    is_telling = not spooled.n_bad
+    two_rows = (TWO_ROWS, spooled.disputed)
     if fine is None:
-        return (inside if is_telling else []), []
+        return ranges.subtract(inside, spooled.odd), contradictions([two_rows], step=step)
     traded = ranges.from_points(fine.buckets["bucket_s"].to_list(), step=step)
-    empty = ranges.subtract(ranges.intersect(inside, [fine.span]), traded)
-    both = [(max(span[0], fine.span[0]), min(span[1], fine.span[1]))]
-    found = [(LEFT_OUT, ranges.intersect(holes, traded))]
-    if fine.is_clean:
-        # A bad row of the finest member may be all that traded in a bucket.
-        here = ranges.intersect(spooled.runs, both)
-        found += [
-            (UNSUPPORTED, ranges.subtract(here, traded)),
-            (OTHER_COUNT, ranges.intersect(both, _counted_otherwise(spooled, fine, step))),
-        ]
-    return (empty if is_telling and fine.is_clean else []), contradictions(found, step=step)
+    doubtful = ranges.union(traded, spooled.odd, fine.odd)
+    empty = ranges.subtract(ranges.intersect(inside, [fine.span]), doubtful)
+    # An odd row of the finest member may be all that traded in a bucket.
+    both = ranges.subtract([(max(span[0], fine.span[0]), min(span[1], fine.span[1]))], fine.odd)
+    found = [
+        two_rows,
+        (LEFT_OUT, ranges.subtract(ranges.intersect(holes, traded), spooled.odd)),
+        (UNSUPPORTED, ranges.subtract(ranges.intersect(spooled.runs, both), traded)),
+        (OTHER_COUNT, ranges.intersect(both, _counted_otherwise(spooled, fine, step))),
+    ]
+    return empty, contradictions(found, step=step)
 
 
 def _counted_otherwise(spooled: Spooled, fine: Fine, step: int) -> list[Range]:

@@ -18,6 +18,8 @@ BLOCK_BYTES: Final = 4 * 1024 * 1024
 LONGEST_LINE: Final = 1024 * 1024
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+MOST_NULS_SHARE: Final = 10
+"""Text in UTF-16 is zero in every other byte; a stray zero byte spoils its row only."""
 CUT_OFF: Final = "the last line has no line end, so it may be cut off; add one if it is whole"
 
 
@@ -75,15 +77,16 @@ def _blocks(stream: IO[bytes], digest: Any) -> Iterator[tuple[bytes, bool]]:
 
 def _begin(lines: bytes) -> tuple[Layout, bytes]:
     """Return the layout of a file and what of its first block is data."""
-    if lines.startswith(UTF16_MARKS) or b"\0" in lines[:1000]:
+    head = lines[:1000]
+    if lines.startswith(UTF16_MARKS) or head.count(0) > len(head) // MOST_NULS_SHARE:
         raise ArchiveRefusedError("the file is not plain text in UTF-8; save it as such")
     lines = lines.removeprefix(BYTE_ORDER_MARK)
     first, _, rest = lines.partition(b"\n")
-    layout = read_layout(first.removesuffix(b"\r"))
+    layout = read_layout(first.removesuffix(b"\r"), rest.partition(b"\n")[0].removesuffix(b"\r"))
     return layout, rest if layout.has_header else lines
 
 
 def _cut_off(rest: bytes, line: int) -> Checked:
     text = rest.decode("utf-8", "replace")[:SHOWN_CHARACTERS]
-    bad = pl.DataFrame([(line, CUT_OFF, text)], schema=BAD_SCHEMA, orient="row")
+    bad = pl.DataFrame([(line, CUT_OFF, text, None)], schema=BAD_SCHEMA, orient="row")
     return Checked(bad=bad, n_lines=1)

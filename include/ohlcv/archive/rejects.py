@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 HEADER: Final = ("file", "line", "reason", "text")
+MOST_ROWS: Final = 100_000
+NOT_NAMED: Final = "from here on, odd rows are counted and no longer named"
 
 
 class RejectFile:
@@ -30,6 +32,7 @@ class RejectFile:
         self.path = folder / f"{stem}.{mark}.rejects.csv"
         self._file: IO[str] | None = None
         self._writer: Any = None
+        self._n_left = MOST_ROWS
         self.path.unlink(missing_ok=True)
 
     def add(self, bad: pl.DataFrame) -> None:
@@ -44,7 +47,10 @@ class RejectFile:
             self._file = self.path.open("w", encoding="utf-8", newline="")
             self._writer = csv.writer(self._file, lineterminator="\n")
             self._writer.writerow(HEADER)
-        self._writer.writerows((self._source, *row) for row in bad.iter_rows())
+        self._writer.writerows((self._source, *row) for row in bad.head(self._n_left).iter_rows())
+        if 0 < self._n_left < bad.height:
+            self._writer.writerow((self._source, bad["line"][self._n_left], NOT_NAMED, ""))
+        self._n_left = max(0, self._n_left - bad.height)
 
     def close(self) -> str | None:
         """Close the file.

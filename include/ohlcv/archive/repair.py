@@ -11,7 +11,6 @@ from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
 from include.ohlcv.archive.names import Release, quarter_of
 from include.ohlcv.archive.not_published import mark_not_published
-from include.ohlcv.archive.spool import Limits
 from include.ohlcv.archive.units import REMOTE, Unit, wanted_units
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.gaps import GapStatus, UnfillableReason
@@ -38,7 +37,6 @@ LONGEST_LAG_S: Final = 26 * 7 * DAY_S
 """A quarter that is still not there so long after its end is not waited for."""
 ASK_AGAIN_S: Final = DAY_S
 ASK_LATE_AGAIN_S: Final = 7 * DAY_S
-LIMITS: Final = Limits(rows=1000, percent=1.0)
 FINAL: Final = UnfillableReason.NOBODY_HAS_IT
 
 
@@ -169,7 +167,6 @@ def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:
         run=bench.run,
         now_s=bench.now_s,
         work_folder=shelf.work_folder,
-        limits=LIMITS,
         again=True,  # the plan leaves out what has been read since the gap was found
     )
     try:

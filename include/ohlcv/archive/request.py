@@ -60,21 +60,15 @@ def archive_schemas() -> dict[str, Schema]:
             "title": "Read again",
             "description": "Read files again that the ledger knows by their checksum.",
         },
-        "max_bad_rows": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 1_000_000,
-            "default": 1000,
-            "title": "Bad rows",
-            "description": "A file with more bad rows is refused whole.",
-        },
-        "max_bad_percent": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 100,
-            "default": 1.0,
-            "title": "Bad rows (%)",
-            "description": "So is one with a greater share of bad rows; a single one always passes.",
+        **{
+            name: {
+                "type": ["number", "null"],
+                "default": None,
+                "title": title,
+                "description": "Without effect, and gone with the next release: an odd row is left out and"
+                " named.",
+            }
+            for name, title in (("max_bad_rows", "Bad rows"), ("max_bad_percent", "Bad rows (%)"))
         },
         "allow_full_download": {
             "type": "boolean",
@@ -97,8 +91,8 @@ class ArchiveRequest:
     :ivar intervals: candle lengths, minutes
     :ivar dry_run: store nothing
     :ivar again: read known files again
-    :ivar max_bad_rows: limit
-    :ivar max_bad_percent: limit
+    :ivar max_bad_rows: without effect
+    :ivar max_bad_percent: without effect
     :ivar allow_full_download: fetch a whole release when ranges of it cannot be had
     """
 
@@ -109,8 +103,8 @@ class ArchiveRequest:
     intervals: list[int]
     dry_run: bool
     again: bool
-    max_bad_rows: int
-    max_bad_percent: float
+    max_bad_rows: float | None
+    max_bad_percent: float | None
     allow_full_download: bool
 
     @classmethod
@@ -122,11 +116,16 @@ class ArchiveRequest:
         """
         given = {field.name: params[field.name] for field in fields(cls)}
         # JSON schema takes 60.0 for an integer.
-        return cls(**{
-            **given,
-            "intervals": [int(interval) for interval in given["intervals"]],
-            "max_bad_rows": int(given["max_bad_rows"]),
-        })
+        return cls(**{**given, "intervals": [int(interval) for interval in given["intervals"]]})
+
+    def warnings(self) -> list[str]:
+        """Return what a run is to be told about its params, a sentence each."""
+        given = {"max_bad_rows": self.max_bad_rows, "max_bad_percent": self.max_bad_percent}
+        return [
+            f"param {name} no longer has an effect and goes with the next release: odd rows are left out"
+            for name, value in given.items()
+            if value is not None
+        ]
 
     def refuse_nonsense(self) -> None:
         """Refuse a run that names no file, or two.

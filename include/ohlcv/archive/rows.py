@@ -30,6 +30,7 @@ OLDEST_S: Final = 1_293_840_000
 EXACT_LIMIT: Final = 2.0**53
 """Integers below it are exact as doubles."""
 SHOWN_CHARACTERS: Final = 200
+EMPTY_LINE: Final = "empty line"
 
 Fault: TypeAlias = tuple[pl.Expr, pl.Expr]
 """Whether a row has it, and its text."""
@@ -41,7 +42,7 @@ GOOD_SCHEMA: Final = {
     "trades": pl.Int64,
     "line": pl.Int64,
 }
-BAD_SCHEMA: Final = {"line": pl.Int64, "reason": pl.String, "text": pl.String}
+BAD_SCHEMA: Final = {"line": pl.Int64, "reason": pl.String, "text": pl.String, "ts_s": pl.Int64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Checked:
     """Lines of a file after checking.
 
     :ivar good: candles in the order of the lines, see :data:`GOOD_SCHEMA`
-    :ivar bad: bad rows with line number, reason and text, see :data:`BAD_SCHEMA`
+    :ivar bad: bad rows with line number, reason, text, and their open time where that can be believed, see
+        :data:`BAD_SCHEMA`
     :ivar n_placeholders: rows with neither volume nor trades: no candle, no fault
     :ivar n_lines: lines looked at
     """
@@ -72,19 +74,21 @@ class Checked:
     n_lines: int = 0
 
 
-def read_layout(first_line: bytes) -> Layout:
+def read_layout(first_line: bytes, second_line: bytes = b"") -> Layout:
     """Decide from the first line whether a file has a header, and which column is what.
 
     :param first_line: without byte order mark and line end
+    :param second_line: without line end; one line of eight columns is an odd row, two are a format
     :return: the layout
     :raises ArchiveRefusedError: if there are eight columns without a header (a vwap has been glued in and
         nobody can tell where), or a header lacks a column
     """
-    words = [word.strip(' "') for word in first_line.decode("utf-8", "replace").split(",")]
+    words = _words(first_line)
     known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
     names = tuple(known.get(word.lower(), word.lower()) for word in words)
-    if not any(name in COLUMNS for name in names):
-        if len(words) == len(COLUMNS) + 1:
+    if not any(name in COLUMNS for name in names) or any(_is_number(word) for word in words):
+        second = _words(second_line) if second_line else words
+        if len(words) == len(second) == len(COLUMNS) + 1:
             raise ArchiveRefusedError(
                 "the file has 8 columns and no header, so nobody can tell which one is the vwap; "
                 f"give it a header or remove the column, Kraken's own files have {','.join(COLUMNS)}"
@@ -96,6 +100,18 @@ def read_layout(first_line: bytes) -> Layout:
         what = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
         raise ArchiveRefusedError(f"the header {','.join(words)!r} {what}; it must name {', '.join(COLUMNS)}")
     return Layout(names, has_header=True)
+
+
+def _words(line: bytes) -> list[str]:
+    return [word.strip(' "') for word in line.decode("utf-8", "replace").split(",")]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def check_lines(
@@ -121,14 +137,18 @@ def check_lines(
         frame, unread = _read_slowly(lines, layout, first_line)
     else:
         frame = frame.with_row_index("line", offset=first_line).with_columns(pl.col("line").cast(pl.Int64))
-    is_placeholder = (pl.col("volume") == 0) & (pl.col("trades") == 0)
     faults = _faults(interval_minutes, now_s)
+    is_open_time = ~pl.any_horizontal(is_so for is_so, _ in _time_faults(interval_minutes, now_s))
+    is_placeholder = (pl.col("volume") == 0) & (pl.col("trades") == 0) & is_open_time
+    unread = unread.with_columns(pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s"))
     # Almost always nothing is wrong, and that is quickly seen.
     if not frame.select(pl.any_horizontal(is_so for is_so, _ in faults).any()).item():
         return Checked(frame.select(GOOD_SCHEMA.keys()), unread, 0, n_lines)
     judged = frame.with_columns(_first(faults).alias("reason"))
     wrong = judged.filter(pl.col("reason").is_not_null() & ~is_placeholder)
-    bad = pl.concat([unread, _named(wrong, lines, first_line)]).sort("line")
+    wrong = wrong.with_columns(pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s"))
+    wrong = wrong.with_columns(pl.Series("text", _texts(wrong["line"], lines, first_line), dtype=pl.String))
+    bad = pl.concat([unread, wrong.select(BAD_SCHEMA.keys())]).sort("line")
     good = judged.filter(pl.col("reason").is_null()).select(GOOD_SCHEMA.keys())
     return Checked(good, bad, judged.height - good.height - wrong.height, n_lines)
 
@@ -168,7 +188,7 @@ def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.Data
     )
     n_fields, wanted = fields.list.len(), len(layout.names)
     faults: list[Fault] = [
-        (pl.col("text").str.strip_chars() == "", pl.lit("empty line")),
+        (pl.col("text").str.strip_chars() == "", pl.lit(EMPTY_LINE)),
         (n_fields != wanted, pl.format("{} fields instead of {}", n_fields, pl.lit(wanted))),
         *((pl.col(name).is_null(), pl.lit(f"{name} is not a number")) for name in COLUMNS),
     ]
@@ -176,8 +196,11 @@ def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.Data
         is_whole = (pl.col(name) == pl.col(name).floor()) & (pl.col(name).abs() < EXACT_LIMIT)
         faults.append((~is_whole, pl.lit(f"{name} is not a whole number")))
     judged = numbers.with_columns(_first(faults).alias("reason"))
+    # Of a row with too many or too few fields, nobody can tell which one is the time.
+    is_timed = (n_fields == wanted) & (pl.col("timestamp") == pl.col("timestamp").floor())
+    time = pl.when(is_timed & (pl.col("timestamp").abs() < EXACT_LIMIT)).then(pl.col("timestamp"))
     bad = judged.filter(pl.col("reason").is_not_null()).select(
-        "line", "reason", pl.col("text").str.slice(0, SHOWN_CHARACTERS)
+        "line", "reason", pl.col("text").str.slice(0, SHOWN_CHARACTERS), time.cast(pl.Int64).alias("ts_s")
     )
     good = judged.filter(pl.col("reason").is_null()).select(
         pl.col("line"),
@@ -188,15 +211,20 @@ def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.Data
     return good, bad
 
 
-def _faults(interval_minutes: int, now_s: int) -> list[Fault]:
-    """Return what may be wrong with a row of numbers, the first finding counts."""
+def _time_faults(interval_minutes: int, now_s: int) -> list[Fault]:
+    """Return what may be wrong with the time of a row: it is no open time of a closed candle."""
     step, ts = step_s(interval_minutes), pl.col("ts_s")
     return [
         (ts % step != 0, pl.lit(f"timestamp does not lie on the {interval_minutes}-minute grid")),
         (ts < OLDEST_S, pl.lit("timestamp is older than Kraken")),
         (ts + step > now_s, pl.lit("the candle had not closed yet")),
-        *((~holds, pl.lit(what)) for holds, what in requirements({n: pl.col(n) for n in COLUMNS[1:]})),
     ]
+
+
+def _faults(interval_minutes: int, now_s: int) -> list[Fault]:
+    """Return what may be wrong with a row of numbers, the first finding counts."""
+    sound = requirements({name: pl.col(name) for name in COLUMNS[1:]})
+    return [*_time_faults(interval_minutes, now_s), *((~holds, pl.lit(what)) for holds, what in sound)]
 
 
 def _first(faults: list[Fault]) -> pl.Expr:
@@ -207,10 +235,9 @@ def _first(faults: list[Fault]) -> pl.Expr:
     return reason
 
 
-def _named(wrong: pl.DataFrame, lines: bytes, first_line: int) -> pl.DataFrame:
-    """Return rejected rows with the text of their lines."""
-    if wrong.is_empty():
-        return pl.DataFrame(schema=BAD_SCHEMA)
+def _texts(numbers: pl.Series, lines: bytes, first_line: int) -> list[str]:
+    """Return the texts of some lines, as a reject file shows them."""
+    if numbers.is_empty():
+        return []
     texts = lines.split(b"\n")
-    shown = [texts[line - first_line].decode("utf-8", "replace")[:SHOWN_CHARACTERS] for line in wrong["line"]]
-    return wrong.select("line", "reason").with_columns(pl.Series("text", shown, dtype=pl.String))
+    return [texts[number - first_line].decode("utf-8", "replace")[:SHOWN_CHARACTERS] for number in numbers]

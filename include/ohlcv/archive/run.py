@@ -11,7 +11,6 @@ from include.ohlcv.archive.folder import containers_at, only_file
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
 from include.ohlcv.archive.names import named_release
 from include.ohlcv.archive.not_published import mark_not_published
-from include.ohlcv.archive.spool import Limits
 from include.ohlcv.archive.units import FOLDER, REMOTE, Unit, wanted_units, work_items
 from include.ohlcv.backfill import opened
 from include.ohlcv.errors import ReadBackError
@@ -203,7 +202,6 @@ def ingest_item(
         run=run,
         now_s=opened(connection, run).now_s,
         work_folder=shelf.work_folder,
-        limits=Limits(request.max_bad_rows, request.max_bad_percent),
         dry_run=request.dry_run,
         again=request.again,
     )
@@ -243,6 +241,7 @@ def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -
         "files_found": 0,
         "files_ingested": 0,
         "files_known": 0,
+        "files_empty": 0,
         "files_checked": 0,
         "files_refused": 0,
         "files_failed": 0,
@@ -263,6 +262,7 @@ def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -
         "files": [],
         "files_skipped": [],
         "files_not_asked_for": 0,
+        "warnings": request.warnings(),
         "errors": list(errors),
     }
 
@@ -306,5 +306,9 @@ def summarise(
         "files": [one for one in results if one["status"] != "known"][:MOST_FILES],
         "files_skipped": remarks.get("files_skipped", []),
         "files_not_asked_for": sum(remarks.get("files_not_asked_for", [])),
+        "warnings": [
+            *request.warnings(),
+            *(f"{one['file']}: {remark}" for one in results for remark in one.get("remarks", [])),
+        ],
         "errors": [*errors, *lost],
     }

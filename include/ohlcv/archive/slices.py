@@ -49,6 +49,19 @@ class Slices:
         self._waiting, self._n_waiting = [], 0
         return self._paths
 
+    def without(self, times: pl.Series) -> Slices:
+        """Return the same rows except those of some times; the files of all rows are gone then.
+
+        :param times: epoch seconds UTC
+        """
+        left = Slices(self._folder, f"{self._prefix}-left")
+        for path in self.close():
+            kept = pl.read_ipc(path).filter(~pl.col("ts_s").is_in(times.implode()))
+            path.unlink()
+            if kept.height:
+                left.add(kept)
+        return left
+
     def in_order_of_time(self) -> Slices:
         """Return the same rows in the order of time.
 
@@ -56,6 +69,8 @@ class Slices:
         stays bounded for any file whose rows are spread over its span.
         """
         paths = self.close()
+        if not paths:
+            return self
         bounds = pl.concat([
             pl.read_ipc(path, columns=["ts_s"]).select(
                 pl.col("ts_s").min().alias("low"), pl.col("ts_s").max().alias("high")
@@ -70,10 +85,10 @@ class Slices:
             path.unlink()
             parts = rows.with_columns(((pl.col("ts_s") - low) // width).alias("part"))
             for (part,), mine in parts.partition_by("part", as_dict=True, include_key=False).items():
-                target = self._folder / f"part-{part}-{number}.ipc"
+                target = self._folder / f"{self._prefix}-part-{part}-{number}.ipc"
                 mine.write_ipc(target)
                 dealt.setdefault(part, []).append(target)
-        ordered = Slices(self._folder, "sorted")
+        ordered = Slices(self._folder, f"{self._prefix}-sorted")
         for part in sorted(dealt):
             ordered.add(pl.concat([pl.read_ipc(path) for path in dealt[part]]).sort("ts_s"))
             for path in dealt[part]:
