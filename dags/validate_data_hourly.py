@@ -7,7 +7,7 @@ Replaces the Celery Beat entry `validate-data-hourly`.
 * **A series is stale** when its newest candle closed more than `hours` ago *and* the next one should be
   here: the daily backfill of its tier has had its time and half an hour more. A healthy system never alarms.
 * **Reads** Kraken (Time, SystemStatus, AssetPairs), QuestDB `ohlcv` in one statement, the ledger.
-* **Writes** `incidents` and `incident_messages` in PostgreSQL; posts to Slack; triggers the backfill DAGs.
+* **Writes** `incidents` in PostgreSQL; posts to Slack; triggers the backfill DAGs.
 * **Acknowledge an incident**: `airflow dags trigger validate_data_hourly --conf '{"snooze": ["stale"],
   "snooze_hours": 12}'` keeps its growth quiet for twelve hours.
 * **Rerun it** whenever you like: a check changes no candle.

@@ -46,8 +46,8 @@ class SlackAdmin:
     def fault(self, kind: str, **fields: Any) -> int:
         """Script a fault and return its id.
 
-        :param kind: http, rate_limit, invalid_auth, channel_not_found or lost_answer
-        :param fields: via, skip, count, status, retry_after_s
+        :param kind: http, rate_limit, refuse, answer or lost_answer
+        :param fields: via, skip, count, status, retry_after_s, word, body, headers, is_heard
         :raises SlackAdminError: if a field is unknown or senseless
         """
         number: int = self._send("POST", "faults", {"kind": kind, **fields})["id"]

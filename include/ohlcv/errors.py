@@ -61,4 +61,4 @@ class SlackAnswerLostError(OhlcvError):
 
 
 class DeliveryError(OhlcvError):
-    """Some messages could not be delivered; they stay in the outbox for the next try."""
+    """Some messages could not be delivered; the next delivery tries again."""

@@ -49,7 +49,7 @@ GOOD_CHECKS: Final = {
 
 
 class MessageKind(StrEnum):
-    """Why somebody is told."""
+    """Why people are notified."""
 
     OPENED = "opened"
     GREW = "grew"
@@ -163,3 +163,28 @@ def see_nothing(incident: Incident) -> tuple[Incident, MessageKind | None]:
     good = incident.good_checks + 1
     is_over = good >= GOOD_CHECKS[incident.trouble.incident_class]
     return replace(incident, good_checks=good), MessageKind.RECOVERED if is_over else None
+
+
+def stage_of(n_growths: int, *, is_over: bool) -> int:
+    """Return how many things have happened to an incident of which people are notified.
+
+    :param n_growths: how often it has grown much worse, >= 0
+    :param is_over: whether it is over
+    :return: 1 when it is opened, 1 more with each growth and with its end
+    """
+    return 1 + n_growths + is_over
+
+
+def news(shown_stage: int, n_growths: int, *, is_over: bool) -> MessageKind | None:
+    """Return what people have yet to be notified of; one message is enough, however much they have missed.
+
+    :param shown_stage: the stage that they were notified of, >= 0; see :func:`stage_of`
+    :param n_growths: how often the incident has grown much worse, >= 0
+    :param is_over: whether it is over
+    :return: the end if it is over, else the opening if they know nothing, else the growth; None = nothing
+    """
+    if shown_stage >= stage_of(n_growths, is_over=is_over):
+        return None
+    if is_over:
+        return MessageKind.RECOVERED
+    return MessageKind.GREW if shown_stage else MessageKind.OPENED

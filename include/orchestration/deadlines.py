@@ -96,7 +96,7 @@ def tell_unless_over(
     :param due_s: its deadline, epoch seconds UTC
     :param state_now: returns its state at the time of the call, or None when nobody knows
     :return: what was done
-    :raises DeliveryError: if the message waits in the outbox
+    :raises DeliveryError: if the message could not be sent; a later delivery sends it
     :raises psycopg.OperationalError: if the ledger cannot be reached
     """
     if state in ENDED:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PATIENCE_S: Final = 10.0
 """No attempt to tell starts later than this: after 50 s Airflow kills a process that works on a DAG file."""
 SLACK_WAIT_S: Final = 10.0
-"""How long one attempt waits when Slack asks for it; the outbox keeps what was not sent."""
+"""How long one attempt waits when Slack asks for it; a later delivery shows what this one could not."""
 
 TIMED_OUT: Final = "timed_out"
 TASK_FAILED: Final = "task_failure"

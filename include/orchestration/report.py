@@ -40,7 +40,7 @@ MIGRATING: Final = threading.Lock()
 
 
 def report(look: Look, *, slack_wait_s: float) -> None:
-    """Bring incidents up to what a callback sees, and send what the outbox holds.
+    """Bring incidents up to what a callback sees, and show what has become of them.
 
     :param look: called with the ledger; returns what :func:`include.ohlcv.ledger.incident_rows.observe` takes
     :param slack_wait_s: how long to wait when Slack asks for it, seconds, >= 0
@@ -66,7 +66,7 @@ def _report(dsn: str, look: Look, slack_wait_s: float) -> None:
     now_s = int(time.time())
     with connect(dsn) as connection:
         observe(connection, look(connection), now_s=now_s)
-        # Also without news: an earlier attempt may have left its message in the outbox.
+        # Also without news: an earlier attempt may have failed to show what it saw.
         deliver(connection, slack_channel(), now_s=now_s, max_wait_s=slack_wait_s)
 
 

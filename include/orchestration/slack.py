@@ -1,35 +1,37 @@
 """Slack as a place for messages, on the hooks of Airflow's Slack provider.
 
-What the hooks do not do by themselves: slack_sdk repeats a call when the connection breaks, which may post
-twice, so its retries are off; its loggers print the webhook's address, which is a secret, so they are quiet;
-the frames of its errors hold addresses and tokens, so its errors are never chained to ours.
+The hooks give address, token, proxy and TLS of a connection. The call is one POST of slack_sdk's webhook
+client, for the Web API too: only that gives the answer as it came. What slack_sdk does not do by itself: it
+repeats a call when the connection breaks, which may post twice, so its retries are off; its loggers print
+the webhook's address, which is a secret, so they are quiet; the frames of its errors hold addresses and
+tokens, so its errors are never chained to ours.
 """
 
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
+import re
 from http.client import HTTPException, InvalidURL
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from airflow.providers.slack.hooks.slack import SlackHook
 from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.errors import SlackRequestError
+from slack_sdk.webhook import WebhookClient
 
-from include.ohlcv.errors import SlackRefusedError
-from include.ohlcv.ledger.outbox_rows import Posted
+from include.ohlcv.errors import SlackMessageGoneError, SlackRefusedError
 from include.ohlcv.names import SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
-from include.orchestration.slack_answers import api_error, call_error, unusable, webhook_error
+from include.orchestration.slack_answers import Answer, call_error, check_webhook, confirmed, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from slack_sdk.web import SlackResponse
+    from collections.abc import Callable
 
     from include.ohlcv.alerts.channel import Channel
-    from include.ohlcv.alerts.mrkdwn import Block
+    from include.ohlcv.alerts.mrkdwn import Content
+    from include.ohlcv.ledger.notification_rows import Place
 
 TIMEOUT_S: Final = 10
 """For connecting and for each wait for data; Slack as a rule answers within one second."""
@@ -37,9 +39,14 @@ TIMEOUT_S: Final = 10
 QUIET: Final = logging.getLogger(f"{__name__}.quiet")
 QUIET.setLevel(logging.CRITICAL + 1)
 
+OPTIONS: Final[dict[str, Any]] = {"timeout": TIMEOUT_S, "retry_handlers": [], "logger": QUIET}
+
 NO_PREVIEWS: Final = {"unfurl_links": False, "unfurl_media": False}
 
-Answer = TypeVar("Answer")
+PRINTABLE: Final = re.compile(r"[!-~]+")
+
+DISCORD: Final = re.compile(r"/api(/v\d+)?/webhooks/.+/slack")
+"""Path of a webhook of Discord. Rule: Discord API reference, "Execute Slack-Compatible Webhook"."""
 
 
 def slack_channel() -> Channel | None:
@@ -76,19 +83,20 @@ class SlackWebhook:
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
-        self._hook = SlackWebhookHook(
-            slack_webhook_conn_id=conn_id, timeout=TIMEOUT_S, retry_handlers=[], logger=QUIET
-        )
+        self._hook = SlackWebhookHook(slack_webhook_conn_id=conn_id, **OPTIONS)
 
-    def post(self, text: str, blocks: list[Block]) -> Posted:
-        """Send a new message; see :class:`include.ohlcv.alerts.channel.Channel`."""
-        # Not the hook's own send(), whose error for a refusal has lost the header Retry-After.
-        body = {"text": text, "blocks": blocks, **NO_PREVIEWS}
-        answer = _called(self._conn_id, lambda: self._hook.client.send_dict(body))
-        error = webhook_error(self._conn_id, answer.status_code, answer.headers, answer.body)
-        if error is not None:
-            raise error
-        return Posted("webhook", None, None)
+    def post(self, content: Content, thread: Place | None = None) -> None:
+        """Send a message, never into a thread; see :class:`include.ohlcv.alerts.channel.Channel`."""
+        del thread
+        order = {"text": content.text, "blocks": content.blocks, **NO_PREVIEWS}
+        answer = _answer(self._conn_id, lambda: self._hook.client, order)
+        is_discord = DISCORD.fullmatch(urlsplit(self._hook.client.url).path) is not None
+        check_webhook(self._conn_id, answer, is_discord=is_discord)
+
+    def edit(self, place: Place, content: Content) -> None:
+        """Refuse: a webhook edits nothing, and what a bot has posted is not its own."""
+        del place, content
+        raise SlackMessageGoneError(f"connection {self._conn_id}: a webhook cannot edit messages")
 
 
 class SlackBot:
@@ -101,60 +109,61 @@ class SlackBot:
     def __init__(self, conn_id: str, channel: str) -> None:
         self._conn_id = conn_id
         self._channel = channel
-        self._hook = SlackHook(slack_conn_id=conn_id, timeout=TIMEOUT_S, retry_handlers=[], logger=QUIET)
+        self._hook = SlackHook(slack_conn_id=conn_id, **OPTIONS)
 
-    def post(self, text: str, blocks: list[Block]) -> Posted:
-        """Send a new message; see :class:`include.ohlcv.alerts.channel.Channel`."""
-        answer = self._call(
-            "chat.postMessage",
-            {"channel": self._channel, "text": text, "blocks": blocks, **NO_PREVIEWS},
-            is_about_old=False,
+    def post(self, content: Content, thread: Place | None = None) -> Place:
+        """Send a message; see :class:`include.ohlcv.alerts.channel.Channel`."""
+        where = (
+            {"channel": self._channel}
+            if thread is None
+            else {"channel": thread.channel, "thread_ts": thread.ts}
         )
-        return Posted("api", str(answer["channel"]), str(answer["ts"]))
+        answer = self._call("chat.postMessage", content, {**where, **NO_PREVIEWS})
+        return confirmed(self._conn_id, answer, is_about_old=thread is not None)
 
-    def edit(self, channel: str, ts: str, text: str, blocks: list[Block]) -> None:
-        """Replace what a message says; see :class:`include.ohlcv.alerts.channel.EditingChannel`."""
-        self._call(
-            "chat.update", {"channel": channel, "ts": ts, "text": text, "blocks": blocks}, is_about_old=True
-        )
+    def edit(self, place: Place, content: Content) -> None:
+        """Replace what a message says; see :class:`include.ohlcv.alerts.channel.Channel`."""
+        answer = self._call("chat.update", content, place._asdict())
+        confirmed(self._conn_id, answer, is_about_old=True)
 
-    def reply(self, channel: str, ts: str, text: str, blocks: list[Block]) -> None:
-        """Send a message into a thread; see :class:`include.ohlcv.alerts.channel.EditingChannel`."""
-        self._call(
-            "chat.postMessage",
-            {"channel": channel, "thread_ts": ts, "text": text, "blocks": blocks, **NO_PREVIEWS},
-            is_about_old=True,
-        )
+    def _call(self, method: str, content: Content, order: dict[str, Any]) -> Answer:
+        def client() -> WebhookClient:
+            api = self._hook.client
+            token = {"Authorization": f"Bearer {api.token}"}
+            return WebhookClient(
+                f"{api.base_url}{method}", ssl=api.ssl, proxy=api.proxy, default_headers=token, **OPTIONS
+            )
 
-    def _call(self, method: str, order: dict[str, Any], *, is_about_old: bool) -> Mapping[str, Any]:
-        def call() -> SlackResponse:
-            try:
-                return self._hook.call(method, json=order)
-            except SlackApiError as error:
-                refusal: SlackResponse = error.response
-                return refusal
-
-        answer = _called(self._conn_id, call)
-        data = answer.data if isinstance(answer.data, dict) else {}
-        if answer.status_code == HTTPStatus.OK and data.get("ok"):
-            return data
-        raise api_error(
-            self._conn_id,
-            answer.status_code,
-            answer.headers,
-            str(data.get("error", "")),
-            is_about_old=is_about_old,
-        )
+        return _answer(self._conn_id, client, {"text": content.text, "blocks": content.blocks, **order})
 
 
-def _called(conn_id: str, call: Callable[[], Answer]) -> Answer:
-    """Return what a call returns; turn what it raises into our own errors, without a trace of the address."""
+def _answer(conn_id: str, client_of: Callable[[], WebhookClient], order: dict[str, Any]) -> Answer:
+    """Send an order and return the answer; what is raised becomes our own error, without the address."""
     try:
-        return call()
-    except UnicodeDecodeError as error:
-        lost = call_error(conn_id, error)
-    except (AirflowNotFoundException, InvalidURL, SlackRequestError, ValueError):
-        lost = unusable(conn_id)
-    except (HTTPException, OSError) as error:
-        lost = call_error(conn_id, error)
-    raise lost
+        client = client_of()
+        if not _is_usable(client):
+            raise SlackRequestError
+    except (AirflowNotFoundException, SlackRequestError):
+        error = unusable(conn_id)
+    else:
+        try:
+            answer = client.send_dict(order)
+        except (InvalidURL, UnicodeEncodeError, SlackRequestError):
+            error = unusable(conn_id)
+        except (HTTPException, OSError, ValueError, LookupError) as failure:
+            # The last two: an answer in an encoding that there is not, or not in the one it names.
+            error = call_error(conn_id, failure)
+        else:
+            return Answer(answer.status_code, dict(answer.headers.items()), answer.body)
+    raise error
+
+
+def _is_usable(client: WebhookClient) -> bool:
+    """Whether address and token make a request: what shows later that they do not may have been sent."""
+    try:
+        parts = urlsplit(client.url)
+        has_host = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    words = [client.url, *client.default_headers.get("Authorization", "").split()]
+    return has_host and all(PRINTABLE.fullmatch(word) for word in words)

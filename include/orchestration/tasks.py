@@ -37,7 +37,7 @@ def prepare(known: list[str]) -> None:
 
 @task
 def tell() -> None:
-    """Send what the outbox of incidents holds; what cannot be sent now is sent by a later run.
+    """Show what has become of the incidents; what cannot be shown now is shown by a later run.
 
     Hung up as a teardown: it runs whatever happened before it, and a Slack that does not answer fails no run.
     """

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from sandbox.slack import discord, limits
 from sandbox.slack.channels import HOME_CHANNEL, Channels, Content, Message, Post
-from sandbox.slack.refusals import LostAnswer, SlackError, refuse_by_fault, web_refusal, webhook_refusal
+from sandbox.slack.refusals import SlackError, refuse_by_fault, spoilt_answer, web_refusal, webhook_refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -79,7 +79,7 @@ class Api:
             self._channels.note(post)
         if fault:
             post.error = fault.kind
-            return LostAnswer()
+            return spoilt_answer(fault)
         return PlainTextResponse("ok")
 
     async def web_api(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ class Api:
                 self._channels.note(post)
         if fault:
             post.error = fault.kind
-            return LostAnswer()
+            return spoilt_answer(fault)
         return JSONResponse({"ok": True, **answer})
 
     def _answer(

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-KINDS = ("http", "rate_limit", "invalid_auth", "channel_not_found", "lost_answer")
+KINDS = ("http", "rate_limit", "refuse", "answer", "lost_answer")
+FIELDS = {
+    "kind",
+    "via",
+    "skip",
+    "count",
+    "status",
+    "retry_after_s",
+    "word",
+    "body",
+    "headers",
+    "is_heard",
+}
 VIAS = ("webhook", "postMessage", "update", "auth.test")
 
 
@@ -18,8 +30,12 @@ class Fault:
     :ivar via: calls it is for, one of VIAS; None for any
     :ivar skip: such calls that still go well
     :ivar count: such calls that go wrong after those, None until it is cleared
-    :ivar status: HTTP status of the kind ``http``
+    :ivar status: HTTP status of the kinds ``http`` and ``answer``
     :ivar retry_after_s: value of the header Retry-After, for ``rate_limit`` and ``http``
+    :ivar word: Slack's word of the kind ``refuse``, in the shape that Slack gives it
+    :ivar body: body of the kind ``answer``, as it stands
+    :ivar headers: headers of the kind ``answer``
+    :ivar is_heard: whether the kind ``answer`` takes the message before it answers
     """
 
     id: int
@@ -29,6 +45,10 @@ class Fault:
     count: int | None
     status: int
     retry_after_s: int | None
+    word: str
+    body: str
+    headers: dict[str, str]
+    is_heard: bool
 
 
 class FaultScript:
@@ -42,10 +62,11 @@ class FaultScript:
         """Add a fault and return its id.
 
         :param order: ``kind`` and optionally ``via``, ``skip`` (0), ``count`` (1, null until cleared),
-            ``status`` (503), ``retry_after_s``
+            ``status`` (503; 200 for ``answer``), ``retry_after_s``, ``word``, ``body``, ``headers``,
+            ``is_heard`` (false)
         :raises ValueError: if a field is unknown or senseless
         """
-        unknown = sorted(order.keys() - {"kind", "via", "skip", "count", "status", "retry_after_s"})
+        unknown = sorted(order.keys() - FIELDS)
         if unknown:
             msg = f"unknown fields {unknown}"
             raise ValueError(msg)
@@ -53,6 +74,8 @@ class FaultScript:
             if order.get(name) not in choices:
                 msg = f"{name} {order.get(name)!r} is none of {choices}"
                 raise ValueError(msg)
+        if order["kind"] == "refuse" and not order.get("word"):
+            raise ValueError("a refusal needs a word")
         self._last_number += 1
         count = order.get("count", 1)
         retry_after = order.get("retry_after_s", 1 if order["kind"] == "rate_limit" else None)
@@ -63,8 +86,12 @@ class FaultScript:
                 via=order.get("via"),
                 skip=int(order.get("skip", 0)),
                 count=None if count is None else int(count),
-                status=int(order.get("status", 503)),
+                status=int(order.get("status", 200 if order["kind"] == "answer" else 503)),
                 retry_after_s=None if retry_after is None else int(retry_after),
+                word=str(order.get("word", "")),
+                body=str(order.get("body", "")),
+                headers={str(name): str(value) for name, value in order.get("headers", {}).items()},
+                is_heard=bool(order.get("is_heard", False)),
             )
         )
         return self._last_number

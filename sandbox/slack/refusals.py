@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from sandbox.slack.faults import Fault
 
-_WEBHOOK_STATUS = {"channel_not_found": 404, "no_service": 404, "invalid_token": 403, "invalid_auth": 403}
+_WEBHOOK_STATUS = {
+    "action_prohibited": 403,
+    "channel_is_archived": 410,
+    "channel_not_found": 404,
+    "invalid_token": 403,
+    "no_service": 404,
+    "rollup_error": 500,
+}
+"""Rule: Slack's changelog, "Improving error conditions for Incoming Webhooks"."""
 
 
 class SlackError(Exception):
@@ -44,15 +52,23 @@ def refuse_by_fault(fault: Fault | None, via: str) -> None:
     :param via: kind of call; webhooks have other words than the Web API
     :raises SlackError: with Slack's word
     """
-    match fault.kind if fault else None:
-        case "http" if fault:
-            raise SlackError(f"http {fault.status}")
+    if fault is None or fault.kind == "lost_answer" or fault.is_heard:
+        return
+    match fault.kind:
+        case "refuse":
+            raise SlackError(fault.word)
         case "rate_limit":
             raise SlackError("rate_limited" if via == "webhook" else "ratelimited")
-        case "invalid_auth":
-            raise SlackError("invalid_token" if via == "webhook" else "invalid_auth")
-        case "channel_not_found":
-            raise SlackError("channel_not_found")
+        case kind:
+            raise SlackError(f"{kind} {fault.status}")
+
+
+def spoilt_answer(fault: Fault) -> Response:
+    """Return what the caller of a call that was heard gets instead of Slack's answer.
+
+    :param fault: the fault that hits the call
+    """
+    return _answer(fault) if fault.kind == "answer" else LostAnswer()
 
 
 def webhook_refusal(error: str, fault: Fault | None) -> Response:
@@ -61,8 +77,8 @@ def webhook_refusal(error: str, fault: Fault | None) -> Response:
     :param error: Slack's word
     :param fault: the fault that made it refuse, if one did
     """
-    if fault and fault.kind == "http":
-        return _broken(fault)
+    if fault and fault.kind in {"http", "answer"}:
+        return _answer(fault)
     if fault and fault.kind == "rate_limit":
         body = {"retry_after": fault.retry_after_s, "ok": False, "error": error}
         return JSONResponse(body, 429, headers=_retry_after(fault))
@@ -75,8 +91,8 @@ def web_refusal(refusal: SlackError, fault: Fault | None) -> Response:
     :param refusal: why it refuses
     :param fault: the fault that made it refuse, if one did
     """
-    if fault and fault.kind == "http":
-        return _broken(fault)
+    if fault and fault.kind in {"http", "answer"}:
+        return _answer(fault)
     body: dict[str, Any] = {"ok": False, "error": refusal.error}
     if fault and fault.kind == "rate_limit":
         return JSONResponse(body, 429, headers=_retry_after(fault))
@@ -86,7 +102,9 @@ def web_refusal(refusal: SlackError, fault: Fault | None) -> Response:
     return JSONResponse(body)
 
 
-def _broken(fault: Fault) -> Response:
+def _answer(fault: Fault) -> Response:
+    if fault.kind == "answer":
+        return Response(fault.body, fault.status, headers=fault.headers)
     page = f"<!DOCTYPE html>\n<html><head><title>Server Error | Slack</title></head>{fault.status}</html>\n"
     return Response(page, fault.status, headers=_retry_after(fault), media_type="text/html")
 

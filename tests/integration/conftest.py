@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from include.ohlcv.ledger.session import connect
+from sandbox.slack_client import BOT_TOKEN
+from sandbox.stack import webhook_connection
+from tests.conftest import set_connection
+from tests.integration.alert_desk import Desk
 from tests.integration.archive_world import ArchiveWorld
 from tests.integration.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.exchange_client import ExchangeAdmin
+    from sandbox.postgres import PostgresServer
     from sandbox.slack_client import SlackAdmin
 
 
@@ -35,3 +42,42 @@ def slack(slack_session: SlackAdmin) -> SlackAdmin:
     """Give an empty, faultless Slack; no connection points to it yet."""
     slack_session.reset()
     return slack_session
+
+
+@pytest.fixture(scope="module")
+def alert_ledger(postgres_server: PostgresServer, ledger_template: str) -> Iterator[str]:
+    """Give a ledger to all tests of a file; a database for each would cost most of the time."""
+    name = "ledger_of_alerts"
+    postgres_server.create_database(name, template=ledger_template)
+    yield postgres_server.uri(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def desk(alert_ledger: str) -> Iterator[Desk]:
+    """Give a desk in a ledger without incidents."""
+    with connect(alert_ledger) as connection:
+        connection.execute("TRUNCATE incidents RESTART IDENTITY CASCADE")
+        yield Desk(connection)
+
+
+@pytest.fixture
+def webhook(slack: SlackAdmin, monkeypatch: pytest.MonkeyPatch) -> SlackAdmin:
+    """Give a Slack that ``slack_alerts`` posts to."""
+    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack.webhook_url))
+    return slack
+
+
+@pytest.fixture
+def bot(webhook: SlackAdmin, monkeypatch: pytest.MonkeyPatch) -> SlackAdmin:
+    """Give a Slack that ``slack_api`` writes to; there is a webhook, too."""
+    extra = {"base_url": webhook.api_url, "channel": "#alerts"}
+    set_connection(monkeypatch, "slack_api", conn_type="slack", password=BOT_TOKEN, extra=extra)
+    return webhook
+
+
+@pytest.fixture
+def either(way: str, request: pytest.FixtureRequest) -> SlackAdmin:
+    """Give a Slack reached by webhook or bot."""
+    found: SlackAdmin = request.getfixturevalue(way)
+    return found

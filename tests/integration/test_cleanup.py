@@ -322,40 +322,23 @@ def test_a_failed_gap_that_was_deleted_is_found_again_and_filled(world: World) -
     assert world.stored(HOURLY, window) == world.truth(HOURLY, window)
 
 
-def incident(ledger: Ledger, *, recovered_days_ago: float | None, pending: bool = False) -> int:
+def incident(ledger: Ledger, *, recovered_days_ago: float | None, shown_stage: int = 2) -> int:
     incident_id = ledger.one(
         "INSERT INTO incidents (key, class, headline, since, subjects, opened_at, updated_at, recovered_at,"
-        " told, told_at)"
-        " VALUES ('stale', 'stale', 'h', now(), '[]', now(), now(), to_timestamp(%s), '{}', now())"
+        " told, told_at, shown_stage)"
+        " VALUES ('stale', 'stale', 'h', now(), '[]', now(), now(), to_timestamp(%s), '{}', now(), %s)"
         " RETURNING incident_id",
         None if recovered_days_ago is None else NOW - recovered_days_ago * DAY,
-    )
-    sent = None if pending else NOW
-    message = ledger.one(
-        "INSERT INTO incident_messages (incident_id, kind, created_at, sent_at)"
-        " VALUES (%s, 'opened', now(), to_timestamp(%s)) RETURNING message_id",
-        incident_id,
-        sent,
-    )
-    ledger.connection.execute(
-        "INSERT INTO incident_messages (incident_id, kind, created_at, dropped_at, told_with)"
-        " VALUES ((SELECT max(incident_id) FROM incidents), 'grew', now(), now(), %s)",
-        (message,),
+        shown_stage,
     )
     return int(incident_id)
 
 
-def test_incidents_long_over_go_with_their_messages_unless_one_waits(ledger: Ledger) -> None:
+def test_incidents_long_over_go_unless_their_end_is_not_told_yet(ledger: Ledger) -> None:
     incident(ledger, recovered_days_ago=100)
-    waiting = incident(ledger, recovered_days_ago=100, pending=True)
+    waiting = incident(ledger, recovered_days_ago=100, shown_stage=1)
     recent = incident(ledger, recovered_days_ago=80)
     still_open = incident(ledger, recovered_days_ago=None)
-    # Told together with a message of the first one.
-    ledger.connection.execute(
-        "UPDATE incident_messages SET told_with = (SELECT min(message_id) FROM incident_messages)"
-        " WHERE kind = 'grew' AND incident_id = %s",
-        (recent,),
-    )
     assert foresee(ledger.connection, days=90, now_s=NOW).incidents_deleted == 1
     assert clean_up(ledger.connection, days=90, now_s=NOW, batch=1).incidents_deleted == 1
     rows = ledger.connection.execute("SELECT incident_id FROM incidents ORDER BY incident_id").fetchall()

@@ -222,7 +222,7 @@ def test_a_recovery_that_slack_refuses_at_first_is_sent_by_another_attempt(slack
     assert "works again" in told(slack)[-1]
 
 
-def test_while_slack_is_down_the_message_stays_in_the_outbox_and_nothing_fails(
+def test_while_slack_is_down_the_message_waits_and_nothing_fails(
     slack: SlackAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines, "PATIENCE_S", 0.0)

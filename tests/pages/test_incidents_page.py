@@ -32,25 +32,27 @@ def see(world: World, seen: dict[str, Trouble | None], *, now_s: int) -> None:
         observe(connection, seen, now_s=now_s)
 
 
-def test_open_and_past_incidents_are_told_with_their_messages(site: Site, world: World) -> None:
+def test_open_and_past_incidents_are_told_with_what_was_sent_of_them(site: Site, world: World) -> None:
     see(world, {"run:dag_1": failed_run(1)}, now_s=NOW - DAY)
     see(world, {"run:dag_1": None}, now_s=NOW - 20 * HOUR)
     see(world, {"run:dag_2": failed_run(2)}, now_s=NOW - 3 * HOUR)
     with connect(world.dsn) as connection:
         connection.execute(
-            "UPDATE incident_messages SET sent_at = created_at, via = 'webhook', tries = 1"
-            " WHERE kind = 'opened'"
+            "UPDATE incidents SET shown_stage = 1, shown_at = opened_at WHERE key = 'run:dag_1'"
+        )
+        connection.execute(
+            "UPDATE incidents SET tries = 2, warning = 'Slack is down' WHERE key = 'run:dag_2'"
         )
     client = site.client("viewer")
     answer = client.get("/ohlcv/api/incidents").json()
     assert (answer["open"], answer["past"], answer["pages"]) == (1, 1, 1)
     told: list[tuple[Any, ...]] = [
-        (one["key"], one["recovered_at"], [message["kind"] for message in one["messages"]])
+        (one["key"], one["recovered_at"], one["shown_at"], one["waiting"], one["tries"])
         for one in answer["incidents"]
     ]
     assert told == [
-        ("run:dag_2", None, ["opened"]),
-        ("run:dag_1", "2026-11-22T16:34:56Z", ["opened", "recovered"]),
+        ("run:dag_2", None, None, "opened", 2),
+        ("run:dag_1", "2026-11-22T16:34:56Z", "2026-11-22T12:34:56Z", "recovered", 0),
     ]
     page = client.get("/ohlcv/incidents").text
     assert "<b>1</b> open, 1 past" in page
@@ -59,8 +61,10 @@ def test_open_and_past_incidents_are_told_with_their_messages(site: Site, world:
         "for 1 day",
         "after 4 hours",
         "errors: ETHUSD 60: 1 gap not filled",
-        "told by webhook",
-        "waiting",
+        "The message is not sent yet, after 2 tries",
+        "Slack is down",
+        "The end is not sent yet",
+        "last sent or edited Sun 22 Nov 2026, 12:34 UTC",
         'href="http://127.0.0.1/dags/x/runs/y"',
     ):
         assert words in page

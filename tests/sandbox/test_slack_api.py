@@ -280,21 +280,21 @@ def test_a_rate_limit_is_http_429_with_the_time_to_wait(slack: SlackAdmin, bot: 
 
 
 @pytest.mark.parametrize(
-    ("kind", "by_api", "by_hook"),
+    ("word", "status"),
     [
-        ("invalid_auth", "invalid_auth", (403, "invalid_token")),
-        ("channel_not_found", "channel_not_found", (404, "channel_not_found")),
+        ("invalid_token", 403),
+        ("channel_not_found", 404),
+        ("channel_is_archived", 410),
+        ("restricted_action", 400),
     ],
 )
-def test_a_revoked_token_or_a_lost_channel_can_be_played(
-    slack: SlackAdmin, bot: WebClient, kind: str, by_api: str, by_hook: tuple[int, str]
-) -> None:
-    slack.fault(kind, count=None)
+def test_slack_refuses_with_any_word(slack: SlackAdmin, bot: WebClient, word: str, status: int) -> None:
+    slack.fault("refuse", word=word, count=None)
     with pytest.raises(SlackApiError) as refused:
         bot.chat_postMessage(channel=CHANNEL, text="x")
-    assert refused.value.response["error"] == by_api
+    assert refused.value.response["error"] == word
     answer = hook(slack, text="x")
-    assert (answer.status_code, answer.text) == by_hook
+    assert (answer.status_code, answer.text) == (status, word)
     slack.clear_faults()
     assert hook(slack, text="x").text == "ok"
 
@@ -319,6 +319,15 @@ def test_a_lost_answer_leaves_the_message_in_the_channel(slack: SlackAdmin, via:
     assert requests.post(url, json=order, headers=headers, timeout=60).status_code == 200
 
 
+@pytest.mark.parametrize("is_heard", [False, True])
+def test_slack_answers_what_a_test_says(slack: SlackAdmin, is_heard: bool) -> None:
+    slack.fault("answer", status=429, body="full", headers={"Retry-After": "nan"}, is_heard=is_heard)
+    answer = hook(slack, text="x")
+    assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (429, "full", "nan")
+    assert len(slack.messages()) == is_heard
+    assert [post["is_recorded"] for post in slack.posts()] == [is_heard]
+
+
 def test_discords_slack_compatible_webhook_takes_text_and_leaves_blocks_out(slack: SlackAdmin) -> None:
     url = f"{slack.url}/api/webhooks/123/secret/slack"
     assert requests.post(url, json={"text": "stale", "blocks": [SECTION]}, timeout=60).text == "ok"
@@ -335,6 +344,7 @@ def test_a_senseless_fault_is_refused_with_the_reason(slack: SlackAdmin) -> None
         ({"kind": "flood"}, "'flood' is none of"),
         ({"kind": "http", "code": 5}, "unknown fields"),
         ({"kind": "http", "via": "fax"}, "'fax' is none of"),
+        ({"kind": "refuse"}, "needs a word"),
     ):
         with pytest.raises(SlackAdminError, match=complaint):
             slack.fault(**order)

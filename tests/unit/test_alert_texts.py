@@ -70,8 +70,8 @@ def test_stale_tickers_are_told_with_hours_behind_worst_first_and_what_happens_n
         "Since Mon 23 Nov 2026, 03:30 UTC, 5 hours so far.\n"
         "TIER1: ETHUSD 57 h behind, XBTUSD 33 h behind\n"
         "TIER2: NEWUSD (no candles yet)\n"
-        "What happens next: Airflow keeps fetching what is missing, and you are told here when it is over."
-        " If this lasts more than a few hours, open the run.\n"
+        "What happens next: Airflow keeps fetching what is missing and reports here when this is over."
+        " If it lasts more than a few hours, open the run.\n"
         f"{URL}\n"
         "stale · as of Mon 23 Nov 2026, 08:30 UTC"
     )
@@ -118,8 +118,8 @@ def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> No
         "🔴 No new candles are coming in",
         "Kraken says that its status is maintenance.",
         "Since Mon 23 Nov 2026, 03:30 UTC, 5 hours so far.",
-        "What happens next: Is Kraken down? See https://status.kraken.com. If so, just wait: what is missing"
-        " is fetched when Kraken is back. If not, open the run. Until this is over, other alarms stay quiet.",
+        "What happens next: Check https://status.kraken.com. If Kraken is down, just wait: what is missing is"
+        " fetched once it is back. If it is up, open the run. Until this is over, other alerts stay quiet.",
     ]
     over = compose(incident, RECOVERED, as_of_s=LATER).text
     assert over.startswith("✅ Over: new candles are coming in again\nIt lasted 5 hours:")
@@ -152,12 +152,12 @@ def test_a_failed_run_is_told_with_the_errors_of_its_gaps() -> None:
     ]
     assert lines[13:15] == [
         "    ◦ 20 more, on its page",
-        "What happens next: You are told here as soon as a run ends well. If the next one does not either,"
-        " open it and read its errors.",
+        "What happens next: This is over as soon as a run succeeds. If the next one fails too, open it and"
+        " read its errors.",
     ]
     over = compose(incident, RECOVERED, as_of_s=LATER).text.splitlines()
     assert over[0] == "✅ Over: backfill_tier1_daily works again"
-    assert "The latest run ended well. Nothing to do." in over
+    assert "The latest run succeeded. Nothing to do." in over
 
 
 def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
@@ -321,7 +321,7 @@ def test_an_address_that_is_no_plain_link_is_left_out(url: str) -> None:
         pytest.param({"good_checks": 1}, NEARLY_OVER, id="one good check"),
         pytest.param(
             {"snoozed_until_s": LATER + HOUR},
-            "Quiet until Mon 23 Nov 2026, 09:30 UTC, even if it gets worse: it was acknowledged.",
+            "Quiet until Mon 23 Nov 2026, 09:30 UTC, even if it gets worse: somebody acknowledged it.",
             id="snoozed",
         ),
     ],

@@ -1,12 +1,14 @@
-"""Sends what the outbox holds: nothing is lost, nothing is told twice, and what is told is true now.
+"""Makes the channel show what it should: compares each incident with what is shown of it, and posts or edits.
 
-* One sender at a time. Whoever finds another one at work leaves the sending to it: it looks once more for new
-  messages after it has ceased to be the sender, so none is overlooked.
-* A message is noted as attempted, and that is committed, before it goes out. Refused for certain, it waits as
-  before. When no answer comes back it may stand in the channel: the next delivery sends it again, and it says
-  that it may be a repeat; if that answer is lost, too, it is sent twice an hour at most.
-* All messages that wait about one incident are told by one, which says what is true now: the recovery if it
-  is over, else the opening if that has not been told, else the growth.
+Nothing is queued. Whatever goes wrong, the difference is still there, and the next delivery sees it.
+
+* One notifier at a time. Whoever finds another one at work leaves the work to it: it compares once more after
+  it has ceased to be the notifier, so nothing is overlooked.
+* A post is noted as attempted, and that is committed, before it goes out. Refused for certain, it counts as
+  not attempted. When no answer comes back it may stand in the channel: the next delivery sends it again, and
+  says that it may be a repeat; if that answer is lost, too, it is sent twice an hour at most. An edit that is
+  done twice is the same edit.
+* What cannot be shown of one incident holds up none of the others: those that failed least come first.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg.pq import TransactionStatus
 
-from include.ohlcv.alerts.channel import EditingChannel
 from include.ohlcv.alerts.texts import compose
 from include.ohlcv.alerts.wording import counted
 from include.ohlcv.errors import (
@@ -28,15 +29,15 @@ from include.ohlcv.errors import (
     SlackRefusedError,
 )
 from include.ohlcv.incidents import MessageKind
-from include.ohlcv.ledger import outbox_rows
-from include.ohlcv.ledger.outbox_rows import Anchor, Case, Posted, Waiting
+from include.ohlcv.ledger.notification_rows import read_notifications, save_shown, sole_notifier
 from include.ohlcv.names import SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from include.ohlcv.alerts.channel import Channel
     from include.ohlcv.alerts.mrkdwn import Content
+    from include.ohlcv.ledger.notification_rows import Notification, Place
     from include.ohlcv.ledger.session import Connection
 
 log = logging.getLogger(__name__)
@@ -44,14 +45,15 @@ log = logging.getLogger(__name__)
 MAX_WAIT_S: Final = 60.0
 """How long one delivery waits in all when Slack asks to be left alone for a while, seconds."""
 MIN_WAIT_S: Final = 1.0
-"""A wait is at least so long, so that waits for nothing come to an end too, seconds."""
+"""A wait is at least so long, seconds."""
+MAX_WAITS: Final = 5
+"""How often one delivery waits: a Slack that asks for less than it means is not asked sixty times."""
 RESEND_PAUSE_S: Final = 1800
 """A message sent again in vain waits this long, seconds: each time it may stand in the channel once more."""
 MAX_FAILURES_IN_A_ROW: Final = 2
 """After so many, Slack and not the message is to blame; the rest waits for the next delivery."""
-
-PRECEDENCE: Final = (MessageKind.RECOVERED, MessageKind.OPENED, MessageKind.GREW)
-"""Of several messages waiting about an incident, the kind that tells them all."""
+EDIT_TRIES: Final = 3
+"""A message whose edit Slack has refused so often is left as it stands; what happens next is posted anew."""
 
 NO_CHANNEL: Final = (
     f"nobody was told: there is neither a connection {SLACK_API_CONN_ID} nor {SLACK_WEBHOOK_CONN_ID}"
@@ -63,18 +65,14 @@ NO_CHANNEL: Final = (
 class Delivery:
     """What a delivery did.
 
-    :ivar sent: messages sent; several that waited about one incident count as one
+    :ivar sent: incidents of whose opening, growth or end people were notified
     :ivar edited: messages brought up to date without notifying anybody
-    :ivar dropped: messages that nobody will hear because there is no connection
-    :ivar held: messages that wait because they may have arrived and have been sent again lately
-    :ivar is_elsewhere: whether another sender was at work
+    :ivar dropped: incidents of which nobody hears because there is no connection
     """
 
     sent: int = 0
     edited: int = 0
     dropped: int = 0
-    held: int = 0
-    is_elsewhere: bool = False
 
 
 def deliver(
@@ -85,41 +83,56 @@ def deliver(
     sleep: Callable[[float], None] = time.sleep,
     max_wait_s: float = MAX_WAIT_S,
 ) -> Delivery:
-    """Send the messages in the outbox, oldest first, and bring the sent ones about open incidents up to date.
+    """Make the channel show what has become of the incidents.
 
     :param connection: the ledger, in autocommit and outside of a transaction
-    :param channel: where to, or None when no connection is configured: then the messages are dropped, with a
-        warning in the log and on their incidents
+    :param channel: where to, or None when no connection is configured: then a warning stands in the log and
+        on the incidents, and nobody ever hears of those that are over
     :param now_s: epoch seconds UTC
     :param sleep: how to wait, seconds
     :param max_wait_s: how long to wait in all when Slack asks for it, seconds, >= 0
     :return: what was done
-    :raises DeliveryError: if something could not be sent; it waits for the next delivery
+    :raises DeliveryError: if something could not be shown; the next delivery tries again
     :raises ValueError: if the connection is inside a transaction
     """
     if connection.info.transaction_status is not TransactionStatus.IDLE:
         raise ValueError(
             "messages are delivered outside of a transaction: each step must be committed at once"
         )
-    sender = _Sender(connection, channel, now_s=now_s, sleep=sleep, max_wait_s=max_wait_s)
-    while True:
-        with outbox_rows.sole_sender(connection) as is_mine:
-            if is_mine:
-                sender.work()
-        # Whoever found this sender at work has left its messages to it: look again.
-        if not is_mine or not sender.has_more():
-            break
-    if sender.failures:
-        n_waiting = len(outbox_rows.read_waiting(connection))
-        raise DeliveryError(f"{'; '.join(sender.failures)} ({counted(n_waiting, 'message')} waiting)")
-    return replace(sender.done, is_elsewhere=not is_mine)
+    if channel is None:
+        return _drop(connection)
+    notifier = _Notifier(connection, channel, now_s=now_s, sleep=sleep, max_wait_s=max_wait_s)
+    # Compared without the lock: whoever found this notifier at work has left its work to it.
+    while any(notifier.differences()):
+        with sole_notifier(connection) as is_mine:
+            if not is_mine:
+                break
+            notifier.work()
+    if notifier.failures:
+        n_waiting = sum(one.kind is not None for one in read_notifications(connection))
+        raise DeliveryError(f"{'; '.join(notifier.failures)} ({counted(n_waiting, 'message')} waiting)")
+    return notifier.done
 
 
-class _Sender:
+def _drop(connection: Connection) -> Delivery:
+    n_dropped = 0
+    with sole_notifier(connection) as is_mine:
+        for one in read_notifications(connection) if is_mine else ():
+            # What lasts is told when there is a connection.
+            stage = one.shown.stage if one.recovered_s is None else one.stage
+            if one.kind is not None and (one.shown.warning, one.shown.stage) != (NO_CHANNEL, stage):
+                save_shown(connection, one, stage=stage, warning=NO_CHANNEL)
+                n_dropped += 1
+    if n_dropped:
+        log.warning("%s not sent: %s", counted(n_dropped, "message"), NO_CHANNEL)
+    return Delivery(dropped=n_dropped)
+
+
+class _Notifier:
     def __init__(
         self,
         connection: Connection,
-        channel: Channel | None,
+        channel: Channel,
         *,
         now_s: int,
         sleep: Callable[[float], None],
@@ -132,143 +145,150 @@ class _Sender:
         self._now_s = now_s
         self._sleep = sleep
         self._wait_left_s = max_wait_s
+        self._waits_left = MAX_WAITS
         self._failed_in_a_row = 0
-        self._tried: set[int] = set()
+        self._tried: set[tuple[int, int, str]] = set()
 
-    def has_more(self) -> bool:
-        if self._has_given_up():
-            return False
-        return any(one.message_id not in self._tried for one in outbox_rows.read_waiting(self._connection))
+    def differences(self) -> Iterator[tuple[Notification, Content]]:
+        """Give the incidents that are not shown as they should be, with what their message should say."""
+        for one in read_notifications(self._connection):
+            if self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
+                return
+            content = _content(one, may_be_repeat=one.shown.is_repeat)
+            is_outdated = one.shown.place is not None and content.digest != one.shown.digest
+            if (is_outdated or self._is_to_be_posted(one)) and _state(one, content) not in self._tried:
+                yield one, content
 
     def work(self) -> None:
-        if self._channel is None:
-            self._drop()
-            return
-        for case in outbox_rows.read_cases(self._connection):
-            if self._has_given_up():
-                break
-            if not self._tried.issuperset(one.message_id for one in case.waiting):
-                self._tell(case, self._channel)
-            elif not case.waiting and case.anchor and isinstance(self._channel, EditingChannel):
-                self._refresh(case, case.anchor, self._channel)
+        for one, content in self.differences():
+            self._tried.add(_state(one, content))
+            self._try(one, content)
 
-    def _has_given_up(self) -> bool:
-        return self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW
-
-    def _drop(self) -> None:
-        waiting = outbox_rows.read_waiting(self._connection)
-        if not waiting:
-            return
-        log.warning("%s not sent: %s", counted(len(waiting), "message"), NO_CHANNEL)
-        outbox_rows.drop_untold(self._connection, waiting, NO_CHANNEL, now_s=self._now_s)
-        self.done = replace(self.done, dropped=self.done.dropped + len(waiting))
-
-    def _tell(self, case: Case, channel: Channel) -> None:
-        self._tried.update(one.message_id for one in case.waiting)
-        carrier = min(reversed(case.waiting), key=lambda one: PRECEDENCE.index(one.kind))
-        if carrier.is_resent and 0 <= self._now_s - (carrier.attempted_s or 0) < RESEND_PAUSE_S:
-            log.warning("%s %s waits: it may have arrived", case.incident.trouble.key, carrier.kind)
-            self.done = replace(self.done, held=self.done.held + 1)
-            return
-        shown = _state(case, is_resent=carrier.is_attempted).digest
-
-        def send() -> None:
-            outbox_rows.mark_attempted(self._connection, carrier, now_s=self._now_s)
-            posted = self._say(case, carrier, channel)
-            outbox_rows.mark_sent(self._connection, case, carrier, posted, shown=shown, now_s=self._now_s)
-
-        about = f"{case.incident.trouble.key} {carrier.kind}"
-        if self._try(send, about, carrier=carrier):
-            log.info("told: %s", about)
-            self.done = replace(self.done, sent=self.done.sent + 1)
-
-    def _say(self, case: Case, carrier: Waiting, channel: Channel) -> Posted:
-        content = _content(case, carrier.kind, may_be_repeat=carrier.is_attempted)
-        anchor = case.anchor
-        if anchor is None or not isinstance(channel, EditingChannel):
-            return channel.post(content.text, content.blocks)
-        try:
-            if carrier.kind is MessageKind.RECOVERED:
-                # An edit done twice is the same edit: it is never a repeat.
-                self._edit(anchor, _content(case, carrier.kind), channel)
-            else:
-                self._edit(anchor, _state(case, is_resent=anchor.is_resent), channel)
-                channel.reply(anchor.channel, anchor.ts, content.text, content.blocks)
-        except SlackMessageGoneError as gone:
-            self._give_up_editing(anchor, gone)
-            return channel.post(content.text, content.blocks)
-        return Posted("api", anchor.channel, None)
-
-    def _refresh(self, case: Case, anchor: Anchor, channel: EditingChannel) -> None:
-        state = _state(case, is_resent=anchor.is_resent)
-        if state.digest == anchor.shown:
-            return
-
-        def edit() -> None:
-            try:
-                self._edit(anchor, state, channel)
-            except SlackMessageGoneError as gone:
-                self._give_up_editing(anchor, gone)
-            else:
-                self.done = replace(self.done, edited=self.done.edited + 1)
-
-        self._try(edit, f"{case.incident.trouble.key} edit")
-
-    def _edit(self, anchor: Anchor, content: Content, channel: EditingChannel) -> None:
-        try:
-            channel.edit(anchor.channel, anchor.ts, content.text, content.blocks)
-        except SlackAnswerLostError as lost:
-            # Whether it was done does not matter: doing it again changes nothing.
-            raise SlackRefusedError(str(lost)) from None
-        outbox_rows.mark_edited(self._connection, anchor, shown=content.digest, now_s=self._now_s)
-
-    def _give_up_editing(self, anchor: Anchor, gone: SlackMessageGoneError) -> None:
-        log.warning("%s; the next message about it is a new one", gone)
-        outbox_rows.mark_fixed(self._connection, anchor, str(gone))
-
-    def _try(self, action: Callable[[], None], about: str, *, carrier: Waiting | None = None) -> bool:
+    def _try(self, one: Notification, content: Content) -> None:
+        kind, about = one.kind, f"{one.incident.trouble.key} {one.kind or 'edit'}"
         while True:
             try:
-                action()
+                self._show(one, content)
             except SlackRefusedError as refusal:
-                if carrier is not None:
-                    outbox_rows.mark_refused(self._connection, carrier, str(refusal))
                 if self._waits(refusal.retry_after_s):
                     continue
-                self.failures.append(f"{about}: {refusal}")
                 if refusal.retry_after_s is not None:
                     self._failed_in_a_row = MAX_FAILURES_IN_A_ROW
                 elif not refusal.is_about_message:
                     self._failed_in_a_row += 1
-                return False
+                self._fail(one, about, str(refusal))
             except SlackAnswerLostError as lost:
-                if carrier is not None:
-                    outbox_rows.mark_lost(self._connection, carrier, str(lost))
-                self.failures.append(f"{about}: {lost}")
                 self._failed_in_a_row += 1
-                return False
-            self._failed_in_a_row = 0
-            return True
+                self._fail(one, about, str(lost))
+            else:
+                self._failed_in_a_row = 0
+                is_news = kind is not None and one.kind is None
+                is_edited = not is_news and one.shown.digest == content.digest
+                self.done = replace(
+                    self.done, sent=self.done.sent + is_news, edited=self.done.edited + is_edited
+                )
+                log.info("told: %s", about)
+            return
+
+    def _fail(self, one: Notification, about: str, complaint: str) -> None:
+        save_shown(self._connection, one, tries=one.shown.tries + 1, warning=complaint)
+        self.failures.append(f"{about}: {complaint}")
+
+    def _show(self, one: Notification, content: Content) -> None:
+        if one.shown.place is not None:
+            try:
+                self._bring_up_to_date(one, one.shown.place, content)
+            except SlackRefusedError as refusal:
+                if not _is_final(refusal, one.shown.tries + 1):
+                    raise
+                log.warning("%s; the next message about it is a new one", refusal)
+                save_shown(self._connection, one, place=None, digest=None, tries=0, warning=str(refusal))
+        if one.shown.place is None and self._is_to_be_posted(one):
+            self._post(one, thread=None)
+
+    def _bring_up_to_date(self, one: Notification, place: Place, content: Content) -> None:
+        if self._is_to_be_posted(one):
+            self._post(one, thread=place)
+        if content.digest == one.shown.digest:
+            return
+        self._channel.edit(place, content)
+        self._succeed(
+            one, stage=one.shown.stage if one.recovered_s is None else one.stage, digest=content.digest
+        )
+
+    def _is_to_be_posted(self, one: Notification) -> bool:
+        """Whether people have to be notified by a post, now."""
+        kind, shown = one.kind, one.shown
+        if kind is None or (kind is MessageKind.RECOVERED and shown.place is not None):
+            return False
+        is_resent = shown.unconfirmed.count(kind) > 1
+        return not (is_resent and 0 <= self._now_s - (shown.attempted_s or 0) < RESEND_PAUSE_S)
+
+    def _post(self, one: Notification, *, thread: Place | None) -> None:
+        kind, before = one.kind, one.shown
+        if kind is None:
+            return
+        may_be_repeat = kind in before.unconfirmed
+        content = _content(one, kind, may_be_repeat=may_be_repeat)
+        unconfirmed = before.unconfirmed + (kind,) * (before.unconfirmed.count(kind) < 2)  # noqa: PLR2004
+        save_shown(self._connection, one, attempted_s=self._now_s, unconfirmed=unconfirmed)
+        try:
+            place = self._channel.post(content, thread)
+        except SlackRefusedError:
+            save_shown(self._connection, one, attempted_s=before.attempted_s, unconfirmed=before.unconfirmed)
+            raise
+        if thread is not None:
+            self._succeed(one, stage=one.stage)
+            return
+        shows = _content(one, may_be_repeat=may_be_repeat)
+        self._succeed(
+            one, stage=one.stage, place=place, digest=place and shows.digest, is_repeat=may_be_repeat
+        )
+
+    def _succeed(self, one: Notification, **changes: object) -> None:
+        save_shown(
+            self._connection,
+            one,
+            **changes,
+            shown_s=self._now_s,
+            attempted_s=None,
+            unconfirmed=(),
+            tries=0,
+            warning=None,
+        )
 
     def _waits(self, seconds: float | None) -> bool:
-        if seconds is None or (pause_s := max(seconds, MIN_WAIT_S)) > self._wait_left_s:
+        if (
+            seconds is None
+            or not self._waits_left
+            or (pause_s := max(seconds, MIN_WAIT_S)) > self._wait_left_s
+        ):
             return False
         log.info("Slack asks to be left alone for %s s", seconds)
+        self._waits_left -= 1
         self._wait_left_s -= pause_s
         self._sleep(pause_s)
         return True
 
 
-def _content(case: Case, kind: MessageKind, *, may_be_repeat: bool = False) -> Content:
+def _state(one: Notification, content: Content) -> tuple[int, int, str]:
+    return one.incident_id, one.stage, content.digest
+
+
+def _is_final(refusal: SlackRefusedError, tries: int) -> bool:
+    """Whether a message cannot be edited, or answered, any more."""
+    return isinstance(refusal, SlackMessageGoneError) or (refusal.is_about_message and tries >= EDIT_TRIES)
+
+
+def _content(one: Notification, kind: MessageKind | None = None, *, may_be_repeat: bool) -> Content:
+    """Return a message about an incident; of no kind, what the message says that stands for it."""
+    is_over = one.recovered_s is not None
+    # An end is edited into that message, and an edit done twice is no repeat.
+    is_repeat = may_be_repeat and (kind is not None or not is_over)
     return compose(
-        case.incident,
-        kind,
-        as_of_s=case.updated_s if case.recovered_s is None else case.recovered_s,
-        may_be_repeat=may_be_repeat,
-        was_told=case.was_told,
+        one.incident,
+        kind or (MessageKind.RECOVERED if is_over else MessageKind.OPENED),
+        as_of_s=one.updated_s if one.recovered_s is None else one.recovered_s,
+        may_be_repeat=is_repeat,
+        was_told=one.was_told,
     )
-
-
-def _state(case: Case, *, is_resent: bool) -> Content:
-    """Return what the message that stands for an open incident says."""
-    return _content(case, MessageKind.OPENED, may_be_repeat=is_resent)

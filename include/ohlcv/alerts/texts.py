@@ -32,9 +32,9 @@ HEADLINE_CHARACTERS: Final = 400
 TRIED_CHARACTERS: Final = 200
 KEY_CHARACTERS: Final = 100
 
-REPEAT: Final = "This may be a repeat: Slack did not confirm that the first one arrived."
-NOT_TOLD: Final = "You hear of it only now because no message could be delivered while it lasted."
-NEARLY_OVER: Final = "The last check found nothing wrong. One more like it, and this is over."
+REPEAT: Final = "This may be a repeat: Slack never confirmed the first message."
+NOT_TOLD: Final = "You are only hearing about this now because no message could be delivered at the time."
+NEARLY_OVER: Final = "The last check was clean. One more clean check, and this is over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +57,30 @@ WORDS: Final = {
     IncidentClass.STALE: Words(
         wrong="candles are late",
         over="no candles are late any more",
-        next="Airflow keeps fetching what is missing, and you are told here when it is over. If this lasts"
-        " more than a few hours, open the run.",
+        next="Airflow keeps fetching what is missing and reports here when this is over. If it lasts more"
+        " than a few hours, open the run.",
         after="Nothing to do.",
     ),
     IncidentClass.SOURCE: Words(
         wrong="no new candles are coming in",
         over="new candles are coming in again",
-        next="Is Kraken down? See https://status.kraken.com. If so, just wait: what is missing is fetched"
-        " when Kraken is back. If not, open the run. Until this is over, other alarms stay quiet.",
-        after="What was missed is fetched by the next runs. Nothing to do.",
+        next="Check https://status.kraken.com. If Kraken is down, just wait: what is missing is fetched once"
+        " it is back. If it is up, open the run. Until this is over, other alerts stay quiet.",
+        after="The next runs fetch what was missed. Nothing to do.",
     ),
     IncidentClass.RUN: Words(
         wrong=None,
         over="works again",
-        next="You are told here as soon as a run ends well. If the next one does not either, open it and read"
-        " its errors.",
-        after="The latest run ended well. Nothing to do.",
+        next="This is over as soon as a run succeeds. If the next one fails too, open it and read its"
+        " errors.",
+        after="The latest run succeeded. Nothing to do.",
     ),
     IncidentClass.AT_RISK: Words(
         wrong="candles may soon be lost",
         over="no candles are at risk any more",
-        next="Airflow goes on trying as long as Kraken serves them. If Kraken is up, open the run and read"
-        " the errors. Later they can only be rebuilt from trades or taken from Kraken's archive.",
-        after="They were fetched in time, or Kraken no longer serves them: the page Gaps in Airflow tells"
-        " which.",
+        next="Airflow keeps trying as long as Kraken serves them. If Kraken is up, open the run and read the"
+        " errors. After that, they can only come from trades or from Kraken's archive.",
+        after="They were fetched in time, or Kraken no longer serves them: see the page Gaps in Airflow.",
     ),
     IncidentClass.PAIR: Words(
         wrong=None,
@@ -176,7 +175,8 @@ def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> l
         lines.append(NEARLY_OVER)
     if incident.snoozed_until_s is not None and incident.snoozed_until_s > as_of_s:
         lines.append(
-            f"Quiet until {moment(incident.snoozed_until_s)}, even if it gets worse: it was acknowledged."
+            f"Quiet until {moment(incident.snoozed_until_s)}, even if it gets worse: somebody acknowledged"
+            " it."
         )
     return lines
 

@@ -213,7 +213,7 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
     if not report_rows.claim_digest(connection, report, now_s=now_s):
         return "the digest of this run was sent before, or may have been: it is not sent again"
     try:
-        channel.post(content.text, content.blocks)
+        channel.post(content)
     except SlackRefusedError as refusal:
         report_rows.close_digest(connection, report, error=str(refusal), may_have_arrived=False)
         raise

@@ -1,38 +1,18 @@
-"""Tables ``incidents`` and ``incident_messages`` as people look at them."""
+"""Table ``incidents`` as people look at it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from include.ohlcv.incidents import news
 from include.ohlcv.ledger.session import fetch
 
 if TYPE_CHECKING:
+    from include.ohlcv.incidents import MessageKind
     from include.ohlcv.ledger.session import Connection
 
 PAGE_SIZE: Final = 25
-
-
-@dataclass(frozen=True, slots=True)
-class ListedMessage:
-    """A message about an incident; times in epoch seconds UTC.
-
-    :ivar kind: ``opened``, ``grew`` or ``recovered``
-    :ivar created_s: when it was put into the outbox
-    :ivar sent_s: when it was sent, or None
-    :ivar dropped_s: when it was given up or told with another one, or None
-    :ivar via: ``webhook`` or ``api``, or None
-    :ivar tries: attempts, >= 0
-    :ivar error: what the last attempt said, or None
-    """
-
-    kind: str
-    created_s: int
-    sent_s: int | None
-    dropped_s: int | None
-    via: str | None
-    tries: int
-    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +33,10 @@ class ListedIncident:
     :ivar growths: messages about its growth
     :ivar snoozed_until_s: no growth is told before, or None
     :ivar snoozed_by: who asked for that, or None
+    :ivar shown_stage: the stage that people were notified of; see :func:`include.ohlcv.incidents.stage_of`
+    :ivar shown_s: when its messages in the channel last changed, or None
+    :ivar tries: failures to notify since the last success, >= 0
     :ivar warning: what went wrong in telling it, or None
-    :ivar messages: about it, oldest first
     """
 
     incident_id: int
@@ -71,13 +53,20 @@ class ListedIncident:
     growths: int
     snoozed_until_s: int | None
     snoozed_by: str | None
+    shown_stage: int
+    shown_s: int | None
+    tries: int
     warning: str | None
-    messages: list[ListedMessage] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
         """Return whether it goes on."""
         return self.recovered_s is None
+
+    @property
+    def waiting(self) -> MessageKind | None:
+        """Return of what people have yet to be notified, or None."""
+        return news(self.shown_stage, self.growths, is_over=not self.is_open)
 
 
 def tally_incidents(connection: Connection) -> tuple[int, int]:
@@ -90,19 +79,11 @@ def tally_incidents(connection: Connection) -> tuple[int, int]:
 
 
 def list_incidents(connection: Connection, *, page: int) -> list[ListedIncident]:
-    """Return one page of incidents with their messages.
+    """Return one page of incidents.
 
     :param connection: the ledger
     :param page: from 1; a page of :data:`PAGE_SIZE` incidents
     :return: open ones first, then the newest
     """
-    incidents = [
-        ListedIncident(**row)
-        for row in fetch(
-            connection, "list_incidents", page_size=PAGE_SIZE, page_offset=(page - 1) * PAGE_SIZE
-        )
-    ]
-    by_id = {incident.incident_id: incident for incident in incidents}
-    for row in fetch(connection, "list_incident_messages", incident_ids=list(by_id)):
-        by_id[row.pop("incident_id")].messages.append(ListedMessage(**row))
-    return incidents
+    rows = fetch(connection, "list_incidents", page_size=PAGE_SIZE, page_offset=(page - 1) * PAGE_SIZE)
+    return [ListedIncident(**row) for row in rows]

@@ -1,4 +1,4 @@
-"""Tables ``incidents`` and ``incident_messages``: what checks saw becomes incidents and messages to send."""
+"""Table ``incidents``: what checks saw becomes incidents; the notifier shows them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
 
 
 def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s: int) -> list[MessageKind]:
-    """Bring incidents up to what a check saw, and put the messages that follow into the outbox.
+    """Bring incidents up to what a check saw.
 
     While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
     is opened or grows until it has recovered.
@@ -76,7 +76,7 @@ def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s
     :param seen: by incident key: the trouble, or None where the check looked and saw nothing wrong; keys that
         the check does not judge are absent
     :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
-    :return: kinds of the messages put into the outbox
+    :return: what has happened to incidents of which people are to be notified
     """
     kinds: list[MessageKind] = []
     with connection.transaction():
@@ -93,13 +93,11 @@ def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s
                 if kind is MessageKind.RECOVERED:
                     del standing[key]
             elif trouble is not None and not is_absorbed:
-                incident_id = _open(connection, trouble, now_s=now_s)
-                standing[key] = (incident_id, open_incident(trouble, now_s=now_s))
+                standing[key] = (_open(connection, trouble, now_s=now_s), open_incident(trouble, now_s=now_s))
                 kind = MessageKind.OPENED
             else:
                 continue
             if kind is not None:
-                execute(connection, "insert_message", incident_id=incident_id, kind=kind, now_s=now_s)
                 kinds.append(kind)
     return kinds
 
@@ -117,7 +115,7 @@ def observe_pairs(
     :param seen: by ticker: the trouble, or None where the check looked and saw nothing wrong
     :param looked_at: kinds that the check judges; what stands of the others is left as it is
     :param now_s: as in :func:`observe`
-    :return: kinds of the messages put into the outbox
+    :return: what has happened to incidents of which people are to be notified
     """
     judged: dict[str, Trouble | None] = {}
     with connection.transaction():

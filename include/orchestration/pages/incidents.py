@@ -34,20 +34,11 @@ class IncidentQuery(BaseModel):
     page: int = Field(default=1, ge=1, le=MAX_PAGE)
 
 
-class MessageOut(BaseModel):
-    """A message about an incident; times UTC."""
-
-    kind: str
-    created_at: datetime
-    sent_at: datetime | None
-    dropped_at: datetime | None
-    via: str | None
-    tries: int
-    error: str | None
-
-
 class IncidentOut(BaseModel):
-    """An incident; times UTC."""
+    """An incident; times UTC.
+
+    ``waiting`` is what people have yet to be notified of: opened, grew or recovered.
+    """
 
     incident_id: int
     key: str
@@ -63,8 +54,10 @@ class IncidentOut(BaseModel):
     growths: int
     snoozed_until: datetime | None
     snoozed_by: str | None
+    shown_at: datetime | None
+    waiting: str | None
+    tries: int
     warning: str | None
-    messages: list[MessageOut]
 
 
 class IncidentsOut(BaseModel):
@@ -130,7 +123,7 @@ def show_incidents(request: Request, user: GetUserDep, query: Annotated[Incident
 
 @router.get("/api/incidents", tags=["incidents"])
 def read_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentsOut:
-    """Return incidents with their messages, page by page."""
+    """Return incidents and whether people were notified of them, page by page."""
     log = read_log(query)
     return IncidentsOut(
         open=log.n_open,
@@ -157,17 +150,8 @@ def _incident_out(incident: ListedIncident) -> IncidentOut:
         growths=incident.growths,
         snoozed_until=utc_or_none(incident.snoozed_until_s),
         snoozed_by=incident.snoozed_by,
+        shown_at=utc_or_none(incident.shown_s),
+        waiting=incident.waiting,
+        tries=incident.tries,
         warning=incident.warning,
-        messages=[
-            MessageOut(
-                kind=message.kind,
-                created_at=utc(message.created_s),
-                sent_at=utc_or_none(message.sent_s),
-                dropped_at=utc_or_none(message.dropped_s),
-                via=message.via,
-                tries=message.tries,
-                error=message.error,
-            )
-            for message in incident.messages
-        ],
     )

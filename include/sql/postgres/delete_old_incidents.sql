@@ -1,17 +1,12 @@
--- PostgreSQL. Delete incidents that were over long ago, with their messages; one whose message waits is kept.
+-- PostgreSQL. Delete incidents that were over long ago; one whose end was not shown yet is kept.
 -- In: before_s (epoch seconds), at_most. Out: incidents (number deleted).
 WITH old AS (
-    SELECT i.incident_id
-    FROM incidents AS i
-    WHERE i.recovered_at < to_timestamp(%(before_s)s)
-        AND NOT EXISTS (
-            SELECT 1
-            FROM incident_messages AS m
-            WHERE m.incident_id = i.incident_id AND m.sent_at IS NULL AND m.dropped_at IS NULL
-        )
-    ORDER BY i.incident_id
+    SELECT incident_id
+    FROM incidents
+    WHERE recovered_at < to_timestamp(%(before_s)s) AND shown_stage >= growths + 2
+    ORDER BY incident_id
     LIMIT %(at_most)s
-    FOR UPDATE OF i SKIP LOCKED
+    FOR UPDATE SKIP LOCKED
 ),
 gone AS (
     DELETE FROM incidents AS i

@@ -15,6 +15,9 @@ SELECT
     growths,
     extract(epoch FROM snoozed_until)::bigint AS snoozed_until_s,
     snoozed_by,
+    shown_stage,
+    extract(epoch FROM shown_at)::bigint AS shown_s,
+    tries,
     warning
 FROM incidents
 ORDER BY

@@ -1,0 +1,161 @@
+"""Table ``incidents`` as the notifier sees it: what is shown of each, and what should be."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from include.ohlcv.incidents import MessageKind, news, stage_of
+from include.ohlcv.ledger.incident_rows import incident_of
+from include.ohlcv.ledger.session import Connection, Row, execute, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.ohlcv.incidents import Incident
+
+NOTIFIER_LOCK: Final = 0x4F484C434F55
+"""Advisory lock of the one notifier."""
+
+
+class Place(NamedTuple):
+    """Where a message stands that can be edited.
+
+    :ivar channel: id of the channel
+    :ivar ts: Slack's name of the message there
+    """
+
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of an incident, and what was tried to show more.
+
+    :ivar stage: the stage of the incident that people were notified of, >= 0; see
+        :func:`include.ohlcv.incidents.stage_of`
+    :ivar place: the message to edit, or None
+    :ivar digest: of what that message shows, or None
+    :ivar is_repeat: whether that message says that it may be a repeat
+    :ivar shown_s: when the channel last changed, epoch seconds UTC, or None
+    :ivar attempted_s: when a message was last sent of which nobody knows whether it arrived, or None
+    :ivar unconfirmed: kinds of those messages, each at most twice
+    :ivar tries: failures since the last success, >= 0
+    :ivar warning: what the last one said, or None
+    """
+
+    stage: int
+    place: Place | None
+    digest: str | None
+    is_repeat: bool
+    shown_s: int | None
+    attempted_s: int | None
+    unconfirmed: tuple[MessageKind, ...]
+    tries: int
+    warning: str | None
+
+
+@dataclass(slots=True)
+class Notification:
+    """An incident and what is shown of it.
+
+    :ivar incident_id: its primary key
+    :ivar incident: as it stands
+    :ivar updated_s: when it was last looked at, epoch seconds UTC
+    :ivar recovered_s: when it was over, epoch seconds UTC, or None while it lasts
+    :ivar shown: what is shown
+    """
+
+    incident_id: int
+    incident: Incident
+    updated_s: int
+    recovered_s: int | None
+    shown: Shown
+
+    @property
+    def stage(self) -> int:
+        """The stage that the incident has reached."""
+        return stage_of(self.incident.n_growths, is_over=self.recovered_s is not None)
+
+    @property
+    def kind(self) -> MessageKind | None:
+        """What people have to be notified of, or None."""
+        return news(self.shown.stage, self.incident.n_growths, is_over=self.recovered_s is not None)
+
+    @property
+    def was_told(self) -> bool:
+        """Whether anything but its end may have been heard."""
+        return self.shown.stage > 0 or any(
+            kind is not MessageKind.RECOVERED for kind in self.shown.unconfirmed
+        )
+
+
+@contextmanager
+def sole_notifier(connection: Connection) -> Iterator[bool]:
+    """Become the one that changes the channel, unless somebody else is.
+
+    :param connection: the ledger, in autocommit
+    :return: context manager of whether this session is the notifier now
+    """
+    (row,) = fetch(connection, "try_notifier_lock", lock=NOTIFIER_LOCK)
+    try:
+        yield row["is_mine"]
+    finally:
+        if row["is_mine"] and not connection.closed:
+            fetch(connection, "free_notifier_lock", lock=NOTIFIER_LOCK)
+
+
+def read_notifications(connection: Connection) -> list[Notification]:
+    """Return the incidents of which the channel may have to show something else.
+
+    :param connection: the ledger
+    :return: those that failed least first, then those whose news waits longest
+    """
+    return [_notification(row) for row in fetch(connection, "read_notifications")]
+
+
+def _notification(row: Row) -> Notification:
+    return Notification(
+        incident_id=row["incident_id"],
+        incident=incident_of(row),
+        updated_s=row["updated_s"],
+        recovered_s=row["recovered_s"],
+        shown=Shown(
+            stage=row["shown_stage"],
+            place=None if row["ts"] is None else Place(row["channel"], row["ts"]),
+            digest=row["shown_digest"],
+            is_repeat=row["is_repeat"],
+            shown_s=row["shown_s"],
+            attempted_s=row["attempted_s"],
+            unconfirmed=tuple(MessageKind(kind) for kind in row["unconfirmed"]),
+            tries=row["tries"],
+            warning=row["warning"],
+        ),
+    )
+
+
+def save_shown(connection: Connection, one: Notification, **changes: Any) -> None:
+    """Record what is shown of an incident, and what was tried; only the one notifier may.
+
+    :param connection: the ledger, in autocommit: what follows may not be recorded
+    :param one: the incident; its ``shown`` is brought up to date
+    :param changes: fields of :class:`Shown`
+    """
+    one.shown = shown = replace(one.shown, **changes)
+    execute(
+        connection,
+        "save_shown",
+        incident_id=one.incident_id,
+        shown_stage=shown.stage,
+        shown_digest=shown.digest,
+        shown_s=shown.shown_s,
+        channel=shown.place and shown.place.channel,
+        ts=shown.place and shown.place.ts,
+        is_repeat=shown.is_repeat,
+        attempted_s=shown.attempted_s,
+        unconfirmed=list(shown.unconfirmed),
+        tries=shown.tries,
+        warning=shown.warning,
+    )
