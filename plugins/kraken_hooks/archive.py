@@ -12,7 +12,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from kraken_hooks import __version__
-from kraken_hooks.checksums import FULL_SUMS, read_sums
+from kraken_hooks.checksums import FULL_SUMS, read_sums, subject_of
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.errors import ArchiveServerError, ConnectionFieldError, NotPublishedError
 from kraken_hooks.remote_file import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ARCHIVE_URL: Final = "https://assets.kraken.com/marketing/institutions"
 """Where Kraken publishes the archive since September 2026 (support article 360047124832)."""
 TIMEOUT_S: Final = 30.0
+MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 
 
 class ArchiveHook(BaseHook):
@@ -140,7 +141,8 @@ class ArchiveHook(BaseHook):
 
         :param name: of the file
         :return: hex, lower case, or None when no list of checksums names it
-        :raises ArchiveServerError: if the server does not give a usable answer
+        :raises ArchiveServerError: if the server does not give a usable answer, or a list without a line that
+            can be read
         """
         lists = [FULL_SUMS]
         if name.endswith(".zip"):
@@ -158,9 +160,16 @@ class ArchiveHook(BaseHook):
     def _sums(self, name: str) -> dict[str, str]:
         try:
             with self._get(name) as answer:
-                return read_sums(answer.text)
+                sums = read_sums(answer.raw.read(MAX_LIST_BYTES))
         except NotPublishedError:
             return {}
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise ArchiveServerError(f"{name} does not arrive ({type(error).__name__}); run again") from error
+        if not sums.found:
+            raise ArchiveServerError(
+                f"{name} has no line that can be read, as its server sends it; run again"
+            )
+        return {(found or subject_of(name) or ""): digest for found, digest in sums.found}
 
     def _get(self, name: str) -> requests.Response:
         url, timeout_s = f"{self.url}/{name}", self._timeout_s()

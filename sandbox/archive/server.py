@@ -34,6 +34,7 @@ SERVING = {
     "wrong_range": False,
     "wrong_sum": False,
     "lost_part": None,
+    "etag": "strong",
 }
 
 
@@ -151,10 +152,12 @@ class ArchiveServer:
         return self._made[key]
 
     def _ranged(self, content: bytes, request: Request) -> Response:
-        etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        etag = self._etag(content)
         headers = {"ETag": etag, "Content-Type": "application/zip"}
         asked = RANGE.fullmatch(request.headers.get("range", ""))
-        is_same = request.headers.get("if-range", etag) == etag
+        given = request.headers.get("if-range", etag)
+        # A weak tag never matches If-Range (RFC 9110, section 13.1.5): the whole file is sent.
+        is_same = given == etag and not (etag.startswith("W/") and "if-range" in request.headers)
         if not self._serving["ranges"] or asked is None or not is_same or not any(asked.groups()):
             return self._sent(content, 200, headers)
         headers["Accept-Ranges"] = "bytes"
@@ -167,6 +170,12 @@ class ArchiveServer:
             start = max(0, start - 1)
         headers["Content-Range"] = f"bytes {start}-{last}/{size}"
         return self._sent(content[start : last + 1], 206, headers)
+
+    def _etag(self, content: bytes) -> str:
+        """Return the tag of a file: strong, weak, or another one with each answer, as behind mirrors."""
+        salt = str(len(self._requests)) if self._serving["etag"] == "mirrors" else ""
+        tag = f'"{hashlib.sha256(content + salt.encode()).hexdigest()[:16]}"'
+        return f"W/{tag}" if self._serving["etag"] == "weak" else tag
 
     def _sent(self, body: bytes, status: int, headers: dict[str, str]) -> Response:
         cut_after = self._serving["cut_after"]

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import pytest
 import requests
 
-from include.ohlcv.archive.containers import ZipContainer
+from include.ohlcv.archive.containers import ZipContainer, reading
 from include.ohlcv.archive.parts import JoinedParts
 from include.ohlcv.gaps import Series
 from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
@@ -57,7 +57,7 @@ def test_only_the_directory_and_the_wanted_member_are_fetched(
 ) -> None:
     file = hook.open(NAME)
     container = ZipContainer(cast("IO[bytes]", file), NAME)
-    entry = container.contents().entries[Series("XBTUSD", 1440)]
+    entry = container.contents().entry(Series("XBTUSD", 1440))
 
     with container.open(entry.name) as member:
         assert len(member.read().splitlines()) == 91
@@ -93,7 +93,7 @@ def test_both_layouts_hold_the_same_files(
 
     contents = ZipContainer(cast("IO[bytes]", hook.open(name)), name).contents()
 
-    assert {series: entry.name for series, entry in contents.entries.items()} == {
+    assert {entry.series: entry.name for entry in contents.entries} == {
         Series(ticker, interval): f"{prefix}{ticker}_{interval}.csv"
         for ticker in ("XBTUSD", "DAIUSD")
         for interval in (60, 240, 1440)
@@ -158,6 +158,35 @@ def test_a_file_that_changes_under_way_is_noticed(exchange: ExchangeAdmin, hook:
     exchange.archive(tickers=["XBTUSD"], intervals=[1440])
     with pytest.raises(ArchiveServerError, match="has changed while it was read"):
         file.read(10)
+
+
+@pytest.mark.parametrize("etag", ["weak", "mirrors"])
+def test_a_zip_is_read_whatever_tags_its_servers_give_it(
+    exchange: ExchangeAdmin, hook: ArchiveHook, etag: str
+) -> None:
+    content = whole(exchange)
+    exchange.archive(**FEW, etag=etag)
+    assert hook.open(NAME).read() == content
+    container = opened(hook)
+    entry = container.contents().entry(Series("XBTUSD", 60))
+    with reading(container, entry.name) as member:
+        assert len(member.read().splitlines()) == 91 * 24
+
+
+def test_a_server_that_sends_the_whole_file_once_is_asked_again(
+    raw_exchange: RawExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def part(first: int, last: int) -> Scripted:
+        return Scripted(
+            b"0123456789"[first : last + 1],
+            status=206,
+            headers={"Content-Range": f"bytes {first}-{last}/10"},
+        )
+
+    raw_exchange.script = [part(0, 0), Scripted(b"0123456789", status=200), part(0, 9)]
+    sleeps: list[float] = []
+    assert hook_at(monkeypatch, raw_exchange.url, sleeps).open(NAME).read() == b"0123456789"
+    assert sleeps == [1.0]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +283,7 @@ def test_a_full_release_is_a_zip64_read_by_ranges_across_its_parts(
 
     container = ZipContainer(cast("IO[bytes]", file), name)
     contents = container.contents()
-    with container.open(contents.entries[Series("XBTUSD", 1440)].name) as member:
+    with container.open(contents.entry(Series("XBTUSD", 1440)).name) as member:
         days = [int(line.split(b",")[0]) for line in member.read().splitlines()]
 
     assert (contents.release.name, contents.passed_over) == ("Full_2026Q2", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.spool import TWO_ROWS
 from include.ohlcv.gaps import Series
 from tests.integration.archive_world import ArchiveWorld, archive_text
+from tests.zips import SPOILT, zip_bytes
 
 if TYPE_CHECKING:
     from include.ohlcv.ranges import Range
@@ -254,3 +256,93 @@ def test_beside_an_unreadable_file_the_sound_one_is_in_and_proves_nothing(
     (error,) = both["errors"]
     assert error.startswith("x.zip!XBTUSD_15.csv: ")
     assert (both["files_ingested"], both["files_refused"]) == (1, 1)
+
+
+def test_what_is_wrong_in_a_folder_is_named_and_everything_else_is_in(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    world = archive.world
+    text = archive_text(world.truth(HOURLY, old).values())
+    (archive.folder / "XBTUSD_60.csv").write_text(text)
+    cut_off = zip_bytes({"ETHUSD_60.csv": text})[:-40]
+    (archive.folder / "cut_off.zip").write_bytes(cut_off)
+    (archive.folder / "linked.zip").symlink_to(archive.folder / "cut_off.zip")
+    (archive.folder / "ETHUSD_60 (1).csv").write_text("")
+    (archive.folder / "README.md").write_text("")
+    archive.zip("outer.zip", {"Q1_2025.zip": cut_off, "README.txt": "", "DAIUSD_60.csv": text})
+
+    done = archive.run(path=".", tickers=["XBTUSD", "ETHUSD"], intervals=[60])
+
+    assert (done["files_ingested"], done["files_refused"], done["rows_written"]) == (1, 4, 600)
+    assert len(done["errors"]) == 4
+    said = "\n".join(sorted(done["errors"]))
+    for expected in (
+        r"^ETHUSD_60 \(1\)\.csv: name is not <ALTNAME>_<minutes>\.csv; it may be one that was asked for",
+        r"^cut_off\.zip is not a zip, or not a whole one: .*; download it again$",
+        r"^linked\.zip: is a symbolic link; put what it leads to into the archive folder itself$",
+        r"^outer\.zip!Q1_2025\.zip: unpack it into a folder of the archive folder",
+    ):
+        assert re.search(expected, said, re.MULTILINE), expected
+    assert [example for one in done["files_skipped"] for example in one["examples"]] == [
+        "README.md",
+        "outer.zip!README.txt",
+    ]
+
+
+def test_two_quarters_in_one_zip_are_both_taken(archive: ArchiveWorld) -> None:
+    world = archive.world
+    start, end = QUARTER_2026Q2
+    texts = [
+        archive_text(world.truth(HOURLY, span).values())
+        for span in ((start - 9 * DAY, start), (end - 9 * DAY, end))
+    ]
+    archive.zip("both.zip", {"Q1_2026/XBTUSD_60.csv": texts[0], "Q2_2026\\XBTUSD_60.csv": texts[1]})
+
+    done = archive.run(path="both.zip", tickers=["XBTUSD"], intervals=[60])
+
+    assert (done["files_ingested"], done["rows_written"], done["errors"]) == (2, 2 * 9 * 24, [])
+    files = world.rows("SELECT name, release FROM archive_files ORDER BY name")
+    assert [(file["name"], file["release"]) for file in files] == [
+        ("both.zip!Q1_2026/XBTUSD_60.csv", "2026Q1"),
+        ("both.zip!Q2_2026\\XBTUSD_60.csv", "2026Q2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("XBTUSD_60.csv", "encrypted"),
+        ("XBTUSD_60.csv", "wrong CRC"),
+        ("ETHUSD_60.csv", "method 9"),
+        ("MANIFEST.json", "encrypted"),
+    ],
+)
+def test_a_spoilt_member_is_an_error_of_its_own_when_it_was_asked_for(
+    archive: ArchiveWorld, old: Range, name: str, how: str
+) -> None:
+    members = {
+        f"{ticker}_60.csv": archive_text(archive.world.truth(Series(ticker, 60), old).values())
+        for ticker in ("XBTUSD", "SOLUSD", "ETHUSD")
+    }
+    content = zip_bytes(members | {"MANIFEST.json": '{"product": "ohlcvt"}' * 10})
+    (archive.folder / "x.zip").write_bytes(SPOILT[how](content, name))
+    archive.zip("y.zip", {"DAIUSD_60.csv": members["XBTUSD_60.csv"]})
+
+    done = archive.run(path=".", tickers=["XBTUSD", "SOLUSD", "DAIUSD"], intervals=[60])
+
+    n_wanted = 2 if name == "XBTUSD_60.csv" else 3
+    assert (done["files_ingested"], done["files_refused"]) == (n_wanted, 3 - n_wanted)
+    assert [error.startswith("x.zip!XBTUSD_60.csv: ") for error in done["errors"]] == [True] * (3 - n_wanted)
+    if name == "MANIFEST.json":
+        assert done["files_skipped"][0]["examples"] == ["x.zip!MANIFEST.json"]
+
+
+def test_a_ticker_asked_for_by_name_of_which_there_is_no_file_is_an_error(
+    archive: ArchiveWorld, old: Range
+) -> None:
+    archive.csv(HOURLY, old)
+    done = archive.run(path=".", tickers=["XBTUSD", "SOLUSD"], intervals=[60])
+    assert (done["files_ingested"], done["errors"]) == (
+        1,
+        ["ticker SOLUSD: there is no file of it with candles of 60 minutes"],
+    )

@@ -8,13 +8,17 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from include.ohlcv.archive import containers
 from include.ohlcv.archive.containers import FolderContainer, ZipContainer, reading
-from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.folder import containers_at, only_file, open_container, resolve
 from include.ohlcv.archive.units import FOLDER, Unit, wanted_units, work_items
 from include.ohlcv.gaps import Series
+from tests import zips
+from tests.zips import SPOILT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +57,7 @@ def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
         (f"__MACOSX/{layout}._XBTUSD_60.csv", "\0"),
         ("MANIFEST.json", '{"coverage": {"end": "2026-06-28"}}'),
     ).contents()
-    assert {series: entry.name for series, entry in contents.entries.items()} == {
+    assert {entry.series: entry.name for entry in contents.entries} == {
         Series("XBTUSD", 60): f"{layout}XBTUSD_60.csv",
         Series("1INCHUSD", 1): f"{layout}1INCHUSD_1.csv",
     }
@@ -61,7 +65,7 @@ def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
         f"{layout}XBTUSD_720.csv": "interval 720 is not one of Kraken's OHLC intervals"
     }
     assert contents.release.end_s == 1782691200
-    assert contents.entries[Series("XBTUSD", 60)].identity == (
+    assert contents.entry(Series("XBTUSD", 60)).identity == (
         f"crc32:{zipfile.crc32(ROW.encode()):08x}:{len(ROW)}:2026Q2"
     )
 
@@ -69,7 +73,7 @@ def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
 def test_a_broken_manifest_does_not_matter() -> None:
     contents = zipped(("XBTUSD_60.csv", ROW), ("MANIFEST.json", "{")).contents()
     assert contents.release.name == "2026Q2"
-    assert list(contents.entries) == [Series("XBTUSD", 60)]
+    assert [entry.series for entry in contents.entries] == [Series("XBTUSD", 60)]
 
 
 def link_info(name: str) -> zipfile.ZipInfo:
@@ -91,7 +95,7 @@ def link_info(name: str) -> zipfile.ZipInfo:
 )
 def test_a_hostile_member_is_passed_over_with_the_reason(name: str | zipfile.ZipInfo, said: str) -> None:
     contents = zipped((name, ROW), ("ETHUSD_60.csv", ROW)).contents()
-    assert list(contents.entries) == [Series("ETHUSD", 60)]
+    assert [entry.series for entry in contents.entries] == [Series("ETHUSD", 60)]
     ((_, why),) = contents.passed_over.items()
     assert said in why
 
@@ -105,11 +109,141 @@ def test_a_zip_bomb_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "over the limit of 10" in why
 
 
+def whole(container: ZipContainer, name: str) -> bytes:
+    with reading(container, name) as member:
+        return b"".join(iter(lambda: member.read(1000), b""))
+
+
+def test_of_two_files_of_a_series_each_has_the_release_of_its_folder() -> None:
+    contents = zipped(
+        ("Q1_2025/XBTUSD_60.csv", ROW), ("Q2_2025\\XBTUSD_60.csv", ROW), ("XBTUSD_60.csv", ROW * 2)
+    ).contents()
+    assert [(entry.name, entry.release.name, entry.series) for entry in contents.entries] == [
+        ("Q1_2025/XBTUSD_60.csv", "2025Q1", Series("XBTUSD", 60)),
+        ("Q2_2025\\XBTUSD_60.csv", "2025Q2", Series("XBTUSD", 60)),
+        ("XBTUSD_60.csv", "2026Q2", Series("XBTUSD", 60)),
+    ]
+    assert contents.passed_over == contents.unopened == {}
+
+
+def test_the_finest_file_of_a_pair_is_that_of_its_release_and_folder() -> None:
+    contents = zipped(
+        *(
+            (f"{folder}/XBTUSD_{minutes}.csv", ROW)
+            for folder in ("Q1_2025", "Q2_2025")
+            for minutes in (60, 15)
+        ),
+        *((f"{folder}/XBTUSD_{minutes}.csv", ROW) for folder in ("a", "b") for minutes in (60, 5)),
+    ).contents()
+    assert [
+        (entry.name, contents.finest_for(entry).name)
+        for entry in contents.entries
+        if entry.series.interval_minutes == 60
+    ] == [
+        (f"{folder}/XBTUSD_60.csv", f"{folder}/XBTUSD_{finest}.csv")
+        for folder, finest in (("Q1_2025", 15), ("Q2_2025", 15), ("a", 5), ("b", 5))
+    ]
+
+
+def test_members_that_windows_wrote_are_found() -> None:
+    contents = zipped(
+        ("master\\", ""),
+        ("master\\XBTUSD_60.csv", ROW),
+        ("__MACOSX\\master\\._XBTUSD_60.csv", "x"),
+    ).contents()
+    assert [(entry.name, entry.series) for entry in contents.entries] == [
+        ("master\\XBTUSD_60.csv", Series("XBTUSD", 60))
+    ]
+    assert contents.passed_over == contents.unopened == {}
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_the_second_file_of_a_series_is_passed_over() -> None:
-    contents = zipped(("a/XBTUSD_60.csv", ROW), ("b/XBTUSD_60.csv", ROW)).contents()
-    assert contents.entries[Series("XBTUSD", 60)].name == "a/XBTUSD_60.csv"
-    assert "another XBTUSD 60 beside it" in contents.passed_over["b/XBTUSD_60.csv"]
+def test_a_name_twice_in_a_zip_is_one_file_when_the_content_is_one() -> None:
+    same, different = ("XBTUSD_60.csv", ROW), ("ETHUSD_60.csv", ROW)
+    contents = zipped(same, same, different, (different[0], ROW * 2)).contents()
+    assert [entry.series for entry in contents.entries] == [Series("XBTUSD", 60)]
+    assert contents.passed_over == {"ETHUSD_60.csv": "stands 2 times in the zip, with different contents"}
+
+
+@pytest.mark.parametrize("name", ["more/Q2_2026.zip", "x.ZIP", "x.zip.part01", "x.tar.gz", "x.7z", "x.rar"])
+def test_what_may_hold_files_of_ours_is_named_with_the_cure(name: str) -> None:
+    contents = zipped((name, "PK"), ("XBTUSD_60.csv", ROW)).contents()
+    assert list(contents.unopened) == [name]
+    assert "unpack it into a folder" in contents.unopened[name]
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_spoilt_member_is_named_itself_and_the_others_are_read(how: str) -> None:
+    content = SPOILT[how](zips.zip_bytes({"XBTUSD_60.csv": ROW * 50, "ETHUSD_60.csv": ROW}), "XBTUSD_60.csv")
+    container = ZipContainer(BytesIO(content), "x.zip")
+    contents = container.contents()
+    with reading(container, "ETHUSD_60.csv") as member:
+        assert member.read() == ROW.encode()
+    if "XBTUSD_60.csv" not in contents.passed_over:
+        with pytest.raises(ArchiveRefusedError, match=r"^XBTUSD_60.csv is damaged in its zip"):
+            whole(container, "XBTUSD_60.csv")
+
+
+def test_a_zip_that_changes_on_its_server_meanwhile_is_worth_another_try() -> None:
+    file = BytesIO(zips.zip_bytes({"XBTUSD_60.csv": ROW * 50}))
+    container = ZipContainer(file, "x.zip", is_remote=True)
+    file.seek(50)
+    file.write(b"\0\0")
+    with pytest.raises(ArchiveError, match="changed meanwhile, or its mirrors differ; run again"):
+        whole(container, "XBTUSD_60.csv")
+
+
+@pytest.mark.parametrize("how", [*SPOILT, "200,000 brackets", "too long", "no object", "UTF-16", "not UTF-8"])
+def test_a_spoilt_manifest_is_named_and_how_far_the_release_goes_is_unknown(how: str) -> None:
+    texts: dict[str, str | bytes] = {
+        "200,000 brackets": "[" * 200_000,
+        "too long": " " * 2_000_000,
+        "no object": "[1]",
+        "UTF-16": '{"a": 1'.encode("utf-16"),
+        "not UTF-8": b'{"a": "\xff"}',
+    }
+    content = zips.zip_bytes({
+        "MANIFEST.json": texts.get(how, '{"product": "ohlcvt"}' * 5),
+        "XBTUSD_60.csv": ROW,
+    })
+    if how in SPOILT:
+        content = SPOILT[how](content, "MANIFEST.json")
+    contents = ZipContainer(BytesIO(content), "Kraken_OHLCVT_2026Q2.zip").contents()
+    assert list(contents.passed_over) == ["MANIFEST.json"]
+    (entry,) = contents.entries
+    assert (entry.release.name, entry.release.start_s, entry.release.end_s) == ("2026Q2", 1775001600, None)
+
+
+@pytest.mark.parametrize("where", ["leading", "trailing"])
+def test_rubbish_around_a_zip_does_not_matter(where: str) -> None:
+    content = zip_bytes(("XBTUSD_60.csv", ROW))
+    content = b"rubbish" + content if where == "leading" else content + b"rubbish"
+    container = ZipContainer(BytesIO(content), "x.zip")
+    with reading(container, container.contents().entries[0].name) as member:
+        assert member.read() == ROW.encode()
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_damage_to_a_zip_raises_anything_but_its_refusal(data: st.DataObject) -> None:
+    names = ["Q1_2025/XBTUSD_60.csv", "ETHUSD_60.csv", "MANIFEST.json"]
+    content = bytearray(zips.zip_bytes(dict.fromkeys(names, ROW * 30)))
+    directory = content.index(b"PK\1\2")
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, 60) | st.integers(directory, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.just(len(content)) | st.integers(0, len(content))) :]
+    try:
+        container = ZipContainer(BytesIO(bytes(content)), "x.zip")
+        contents = container.contents()
+    except ArchiveRefusedError:
+        return
+    for entry in contents.entries:
+        try:
+            read = whole(container, entry.name)
+        except ArchiveRefusedError:
+            continue
+        assert f"crc32:{zipfile.crc32(read):08x}:" in str(entry.identity)
 
 
 def test_what_is_no_whole_zip_is_refused() -> None:
@@ -171,8 +305,10 @@ def test_a_folder_names_its_csvs_zips_and_folders_and_no_links(root: Path) -> No
 
     assert list(containers_at(root, ".")) == [".", "Q2_2026.zip", "2026Q1"]
     contents = open_container(root, ".").contents()
-    assert list(contents.entries) == [Series("XBTUSD", 60)]
-    assert contents.passed_over == {"ETHUSD_60.csv": "is a symbolic link"}
+    assert [entry.series for entry in contents.entries] == [Series("XBTUSD", 60)]
+    assert list(contents.passed_over) == ["ETHUSD_60.csv"]
+    assert list(contents.unopened) == ["link.zip", "out"]
+    assert "put what it leads to into the archive folder itself" in contents.unopened["link.zip"]
     assert open_container(root, "2026Q1").contents().release.name == "2026Q1"
 
 

@@ -10,6 +10,7 @@ from include.ohlcv.archive.names import (
     Release,
     is_bystander,
     is_full,
+    may_be_wanted,
     named_release,
     newest_full,
     quarter_of,
@@ -172,3 +173,28 @@ def test_a_member_name_is_split_at_its_last_underscore(
 )
 def test_what_is_no_data_is_passed_over_without_a_word(path: str, passed: bool) -> None:
     assert is_bystander(path) == passed
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        pytest.param("XBTUSD_60.csv", True, id="its own name"),
+        pytest.param("Q1_2025\\XBTUSD_60.csv", True, id="below a folder of Windows"),
+        pytest.param("XBTUSD_60 (1).csv", True, id="a second download"),
+        pytest.param("Copy of XBTUSD_60.csv", True, id="a copy"),
+        pytest.param("XBT-USD_60.csv", True, id="other marks between"),
+        pytest.param("xbtusd-60.csv.gz", True, id="packed"),
+        pytest.param("XBTUSD_1h.csv", True, id="an interval in words"),
+        pytest.param("XBTUSD_60", True, id="no extension"),
+        pytest.param("XBTUSD_60_2025.txt", True, id="a year behind it"),
+        pytest.param("XBTUSD_5.csv", False, id="another interval"),
+        pytest.param("XBTUSD_720.csv", False, id="an interval of the archive only"),
+        pytest.param("XBTUSDT_60.csv", False, id="another pair"),
+        pytest.param("XBTUSD_60.md", False, id="a text"),
+        pytest.param("README.txt", False, id="no pair"),
+        pytest.param("60.csv", False, id="no pair, but an interval"),
+        pytest.param("._XBTUSD_60.csv", False, id="a shadow of macOS"),
+    ],
+)
+def test_a_file_that_is_not_read_may_be_a_wanted_one(name: str, wanted: bool) -> None:
+    assert may_be_wanted(name, ["ETHUSD", "XBTUSD"], [60, 1440]) is wanted

@@ -100,7 +100,10 @@ def open_container(root: Path | None, relative: str) -> Container:
     target = resolve(root, relative)
     if target.is_dir():
         return FolderContainer(target, relative)
-    files = [path.open("rb") for path in files_of_zip(root, relative)]
+    try:
+        files = [path.open("rb") for path in files_of_zip(root, relative)]
+    except OSError as error:
+        raise ArchiveRefusedError(f"{relative} cannot be read: {error.strerror}") from error
     return ZipContainer(files[0] if len(files) == 1 else cast("IO[bytes]", JoinedParts(files)), relative)
 
 

@@ -18,7 +18,7 @@ from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import DAY_S, INTERVALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from typing import Any
 
 PUBLISHED_PATTERN: Final = r"^([0-9]{4}Q[1-4]|[Ff]ull(_[0-9]{4}Q[1-4])?)$"
@@ -34,6 +34,10 @@ _YEAR_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])([0-9]{4})Q([1-4])(?![0-9A-Za-
 _QUARTER_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])Q([1-4])_([0-9]{4})(?![0-9A-Za-z])", re.IGNORECASE)
 _FULL_PREFIX: Final = "Full_"
 _FULL: Final = re.compile(r"(?<![A-Za-z])full(?![A-Za-z])", re.IGNORECASE)
+_PACKED_FOLDER: Final = re.compile(r"\.(zip(\.part\d+)?|7z|rar|tar|tgz|tbz2?|txz|tar\.\w+)$", re.IGNORECASE)
+_DATA_FILE: Final = re.compile(
+    r"^[^.]*$|\.(csv|txt|tsv|parquet|feather|xlsx?)?(\.(gz|bz2|xz|zst|lz4|z))?$", re.IGNORECASE
+)
 _MEMBER: Final = re.compile(r"^(?P<ticker>.+)_(?P<minutes>[0-9]{1,5})\.csv$", re.IGNORECASE)
 
 
@@ -229,3 +233,38 @@ def is_bystander(path: str) -> bool:
         or any(part.startswith(".") and part not in {".", ".."} for part in parts)
         or parts[-1].upper() == "MANIFEST.JSON"
     )
+
+
+def may_hold_files(name: str) -> bool:
+    """Return whether a file may hold several others: a zip or another kind of packed folder.
+
+    :param name: of the file
+    """
+    return _PACKED_FOLDER.search(name) is not None
+
+
+def may_be_wanted(name: str, tickers: Collection[str], intervals: Collection[int]) -> bool:
+    """Return whether a file that is not read may be one of the series that a run is about.
+
+    :param name: its path; ``XBTUSD_60.csv``, but also ``XBTUSD_60 (1).csv``, ``XBT-USD_60.csv.gz``
+    :param tickers: wanted
+    :param intervals: wanted, minutes
+    :return: False when its name is that of another series, or of none
+    """
+    base = PurePosixPath(name.replace("\\", "/")).name
+    stem = base.split(".")[0]
+    if is_bystander(base) or not _DATA_FILE.search(base):
+        return False
+    # A name such as XBT-USD 60 says the same with other marks between.
+    words = {*re.split(r"[^A-Z0-9]+", stem.upper()), re.sub(r"[^A-Z0-9]+", "", stem.upper())}
+    if not any(_begins(word, ticker) for ticker in tickers for word in words):
+        return False
+    minutes = {int(number) for number in re.findall(r"(?<![0-9A-Za-z])[0-9]{1,4}(?![0-9A-Za-z])", stem)} & {
+        *INTERVALS,
+        720,
+    }
+    return not minutes or bool(minutes.intersection(intervals))
+
+
+def _begins(word: str, ticker: str) -> bool:
+    return word.startswith(ticker) and not word[len(ticker) :].strip("0123456789")

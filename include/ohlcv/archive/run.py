@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.folder import containers_at, only_file
+from include.ohlcv.archive.found import Found, sentence
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
 from include.ohlcv.archive.names import named_release
 from include.ohlcv.archive.not_published import mark_not_published
-from include.ohlcv.archive.units import FOLDER, REMOTE, Unit, wanted_units, work_items
+from include.ohlcv.archive.units import FOLDER, REMOTE, Unit, work_items
 from include.ohlcv.backfill import opened
 from include.ohlcv.errors import ReadBackError
 from include.ohlcv.exchange import open_run
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 
 PASSING: Final = (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError)
 DIED: Final = "the task ended before it could say what became of this file"
-MOST_EXAMPLES: Final = 5
 MOST_FILES: Final = 500
 """Files told one by one in a result; counts are of all."""
 
@@ -82,28 +81,25 @@ def find_files(
     """
     if request.path is None:
         return _find_published(connection, run, request, shelf)
-    tickers = _tickers(connection, request)
-    units: list[Unit] = []
-    passed_over: dict[str, str] = {}
-    n_others = 0
-    only = only_file(shelf.archive_folder, request.path)
+    found = Found(
+        _tickers(connection, request), request.intervals, only_file(shelf.archive_folder, request.path)
+    )
     for container in containers_at(shelf.archive_folder, request.path):
-        shelf.refuse_wrong_sums(container)
-        with shelf.open(FOLDER, container) as opened_container:
-            contents = opened_container.contents()
-        found, others = wanted_units(
-            FOLDER, container, contents, tickers=tickers, intervals=request.intervals, only=only
-        )
-        units += found
-        if only is None:
-            n_others += others
-            passed_over |= {f"{container}/{name}": why for name, why in contents.passed_over.items()}
-    _refuse_unknown_ticker(connection, units, only)
-    if not units:
+        try:
+            shelf.refuse_wrong_sums(container, found.warnings)
+            with shelf.open(FOLDER, container) as opened_container:
+                found.add(FOLDER, container, opened_container.contents())
+        except ArchiveRefusedError as error:
+            found.lost[container] = str(error)
+    _refuse_unknown_ticker(connection, found)
+    if not found.units:
+        lost = "; ".join(found.lost_sentences())
         raise ArchiveRefusedError(
-            f"path {request.path!r} holds {n_others} files, none of the tickers and intervals asked for"
+            lost
+            or f"path {request.path!r} holds {found.n_others} files, none of the tickers and intervals asked"
+            " for"
         )
-    return _planned(connection, run, units, passed_over, n_others)
+    return _planned(connection, run, request, found)
 
 
 def _find_published(
@@ -111,19 +107,18 @@ def _find_published(
 ) -> list[dict[str, Any]]:
     """Find the members of a published release; one that is not published is a normal state."""
     release = named_release(request.quarter or "")
-    tickers = _tickers(connection, request)
+    found = Found(_tickers(connection, request), request.intervals)
     name = shelf.published_name(release)
     if name is None:
         now_s = opened(connection, run).now_s
-        for ticker in tickers:
+        for ticker in found.tickers:
             for interval in request.intervals:
                 if not request.dry_run:
                     mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
-        return _planned(connection, run, [], {}, 0, not_published=release.name)
+        return _planned(connection, run, request, found, not_published=release.name)
     with shelf.open(REMOTE, name) as container:
-        contents = container.contents()
-    units, n_others = wanted_units(REMOTE, name, contents, tickers=tickers, intervals=request.intervals)
-    return _planned(connection, run, units, contents.passed_over, n_others)
+        found.add(REMOTE, name, container.contents())
+    return _planned(connection, run, request, found)
 
 
 def _tickers(connection: Connection, request: ArchiveRequest) -> list[str]:
@@ -133,9 +128,8 @@ def _tickers(connection: Connection, request: ArchiveRequest) -> list[str]:
 def _planned(
     connection: Connection,
     run: RunKey,
-    units: Sequence[Unit],
-    passed_over: Mapping[str, str],
-    n_others: int,
+    request: ArchiveRequest,
+    found: Found,
     *,
     not_published: str | None = None,
 ) -> list[dict[str, Any]]:
@@ -143,37 +137,32 @@ def _planned(
     record_survey(
         connection,
         run,
-        assets_processed=len({unit.series.ticker for unit in units}),
+        assets_processed=len({unit.series.ticker for unit in found.units}),
         series_processed=[],
         remarks={
-            "files_skipped": _grouped(passed_over),
-            "files_not_asked_for": [n_others],
+            "files_skipped": found.skipped(),
+            "files_not_asked_for": [found.n_others],
             "not_published": [not_published] if not_published else [],
+            "warnings": found.warnings,
+            "errors": [] if not_published else found.not_found(request.tickers or ()),
         },
     )
-    plan_results(connection, run, {unit.name: told(unit, "failed", error=DIED) for unit in units})
-    return work_items(units)
+    results = {unit.name: told(unit, "failed", error=DIED) for unit in found.units}
+    results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
+    plan_results(connection, run, results)
+    return work_items(found.units)
 
 
-def _refuse_unknown_ticker(connection: Connection, units: Sequence[Unit], only: str | None) -> None:
+def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
     """Refuse a file named alone of which the catalogue does not know the ticker."""
-    if only is None or not units:
+    if found.only is None or not found.units:
         return
-    ticker = units[0].series.ticker
+    ticker = found.units[0].series.ticker
     if not read_assets(connection, tickers=[ticker], tier="ALL"):
         raise ArchiveRefusedError(
-            f"{only}: ticker {ticker} does not stand in the catalogue; add it to assets.yaml, then run again"
+            f"{found.only}: ticker {ticker} does not stand in the catalogue; add it to assets.yaml, then run "
+            "again"
         )
-
-
-def _grouped(passed_over: Mapping[str, str]) -> list[dict[str, Any]]:
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for name, reason in passed_over.items():
-        by_reason[reason].append(name)
-    return [
-        {"reason": reason, "files": len(names), "examples": names[:MOST_EXAMPLES]}
-        for reason, names in sorted(by_reason.items())
-    ]
 
 
 def ingest_item(
@@ -292,7 +281,8 @@ def summarise(
             counts[found["what"]] = counts.get(found["what"], 0) + found["buckets"]
     outcomes = count_outcomes(connection, run)
     remarks = recorded.remarks
-    lost = [f"{one['file']}: {one['error']}" for one in results if one["status"] in {"refused", "failed"}]
+    lost = [*remarks.get("errors", [])]
+    lost += [sentence(one["file"], one["error"]) for one in results if one["status"] in {"refused", "failed"}]
     return summary | {
         "files_found": len(results),
         "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
@@ -308,6 +298,7 @@ def summarise(
         "files_not_asked_for": sum(remarks.get("files_not_asked_for", [])),
         "warnings": [
             *request.warnings(),
+            *remarks.get("warnings", []),
             *(f"{one['file']}: {remark}" for one in results for remark in one.get("remarks", [])),
         ],
         "errors": [*errors, *lost],

@@ -55,7 +55,7 @@ class Shelf:
             yield open_container(self.archive_folder, name)
             return
         with self._published(name) as file:
-            yield ZipContainer(file, name)
+            yield ZipContainer(file, name, is_remote=True)
 
     @contextmanager
     def open_for(self, unit: Unit) -> Iterator[Container]:
@@ -72,15 +72,22 @@ class Shelf:
                 raise ArchiveError(f"{unit.container} was replaced after the run had found it; run again")
             yield container
 
-    def refuse_wrong_sums(self, name: str) -> None:
+    def refuse_wrong_sums(self, name: str, warnings: list[str]) -> bool:
         """Refuse a zip of the user's folder that is not what the checksums beside it say.
 
         :param name: of a zip, or of a folder, which has none
+        :param warnings: takes a sentence for each list that cannot be read
+        :return: whether checksums speak of all of it
         :raises ArchiveRefusedError: if it is not, or a part of it is missing
         """
-        if not resolve(self.archive_folder, name).is_dir():
-            files = files_of_zip(self.archive_folder, name)
-            refuse_wrong_sums(PurePosixPath(name).name, files, self.work_folder / "right-sums")
+        if resolve(self.archive_folder, name).is_dir():
+            return False
+        files = files_of_zip(self.archive_folder, name)
+        remembered = self.work_folder / "right-sums"
+        try:
+            return refuse_wrong_sums(PurePosixPath(name).name, files, remembered, warnings)
+        except OSError as error:
+            raise ArchiveRefusedError(f"{name} cannot be read: {error.strerror}") from error
 
     def published_name(self, release: Release) -> str | None:
         """Return under which name a release is published.

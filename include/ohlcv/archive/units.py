@@ -18,6 +18,18 @@ FOLDER: Final = "folder"
 REMOTE: Final = "remote"
 
 
+def file_name(place: str, container: str, member: str) -> str:
+    """Return how people know a file.
+
+    :param place: ``folder`` or ``remote``
+    :param container: folder or zip, relative to the archive folder, or the published zip's name
+    :param member: how the container finds it
+    """
+    if place == FOLDER and not container.lower().endswith(".zip"):
+        return member if container == "." else f"{container}/{member}"
+    return f"{container}!{member}"
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One CSV to ingest.
@@ -44,9 +56,7 @@ class Unit:
     @property
     def name(self) -> str:
         """Return how people know the file."""
-        if self.place == FOLDER and not self.container.lower().endswith(".zip"):
-            return self.member if self.container == "." else f"{self.container}/{self.member}"
-        return f"{self.container}!{self.member}"
+        return file_name(self.place, self.container, self.member)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for the way between tasks."""
@@ -83,7 +93,7 @@ def wanted_units(
     """
     chosen = [
         entry
-        for entry in contents.entries.values()
+        for entry in contents.entries
         if (only is None and entry.series.interval_minutes in intervals and entry.series.ticker in tickers)
         or entry.name == only
     ]
@@ -91,7 +101,7 @@ def wanted_units(
     chosen.sort(key=lambda entry: (order.get(entry.series.ticker, 0), entry.series))
     units = []
     for entry in chosen:
-        finest = contents.finest_of(entry.series.ticker)
+        finest = contents.finest_for(entry)
         units.append(
             Unit(
                 place=place,
@@ -99,7 +109,7 @@ def wanted_units(
                 member=entry.name,
                 series=entry.series,
                 identity=entry.identity,
-                release=contents.release,
+                release=entry.release,
                 finest=finest.name,
                 finest_minutes=finest.series.interval_minutes,
             )
