@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.tools.invented import invent_candles
 from bench.tools.ratios import Ratio
-from include.ohlcv.backfill import fill_item, plan_run
+from include.ohlcv.backfill import bench_of, fill_ohlc, plan_ohlc
 from include.ohlcv.catalogue import CatalogueEntry
 from include.ohlcv.completeness.report import make_report
 from include.ohlcv.exchange import open_run
@@ -149,8 +149,9 @@ def one_day(dsn: str, questdb: QuestDBHook, day: int) -> None:
         assets = read_assets(connection, tickers=None, tier=request.tier)
         scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
         carry_out(connection, questdb, key, request, assets, scanner, now_s=now_s)
-        for item in plan_run(connection, kraken, questdb, key, request):
-            fill_item(connection, kraken, questdb, key, request, item)
+        bench = bench_of(connection, kraken, questdb, key)
+        for item in plan_ohlc(bench, request):
+            fill_ohlc(bench, item, request)
         report = make_report(
             connection,
             questdb,

@@ -30,6 +30,7 @@ from include.ohlcv.ledger.books import set_start
 from include.ohlcv.ledger.run_rows import start_run
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.ledger.trade_rows import plan_errands, read_errands
+from include.ohlcv.params import BackfillRequest
 from include.ohlcv.trades.builder import CandleBuilder
 from include.ohlcv.trades.errands import Errand
 from include.ohlcv.trades.rebuild import rebuild
@@ -53,6 +54,9 @@ CLOCK: Final = "2026-11-23T12:34:56Z"
 NOW_S: Final = 1_795_437_296
 REBUILT: Final = (NOW_S // 86400 * 86400 - 100 * 86400, NOW_S // 86400 * 86400 - 50 * 86400)
 MIN_INTERVAL_S: Final = 1.0
+
+CALLS: Final = 1000
+"""More than the rebuild takes."""
 
 FEW, MANY = 10**5, 10**7
 
@@ -198,16 +202,18 @@ def _rebuild(services: Services) -> tuple[float, int]:
         plan_errands(
             connection,
             run_key,
-            [Errand(TICKER, *REBUILT, calls=1000, allotted=1000)],
+            [Errand(TICKER, *REBUILT, calls=CALLS)],
             is_recheck=True,
+            budget=CALLS,
             now_s=NOW_S,
         )
         (planned,) = read_errands(connection, run_key)
         (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
         kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S))
-        bench = Bench(connection, kraken, questdb, run_key, NOW_S)
+        bench = Bench(connection, kraken, questdb, run_key, NOW_S, stretch=CALLS)
+        request = BackfillRequest("TIER1", [60, 1440], 0, 0, [TICKER], False, trades_call_budget=CALLS)
         began = time.perf_counter()
-        rebuild(bench, asset, planned, [60, 1440])
+        rebuild(bench, asset, planned, request)
         return time.perf_counter() - began, kraken.calls
 
 

@@ -1,37 +1,39 @@
-"""The steps of a backfill run after detection: plan it, and fill what an item of the plan names."""
+"""The steps of a backfill run after detection, a source at a time: OHLC calls, the archive, trades.
+
+Each source is planned when the one before it has done what it could, so that what one leaves open is what the
+next one is asked for.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from include.ohlcv import ranges
-from include.ohlcv.archive.repair import Fetch, fetch_unit, plan_fetch
+from include.ohlcv.archive.repair import fetch_unit, plan_fetch
 from include.ohlcv.archive.units import Unit
 from include.ohlcv.bench import Bench
-from include.ohlcv.errors import FillError, FillRefusedError, RunFailedError
-from include.ohlcv.fill import attempt_all, fill_series
+from include.ohlcv.errors import RunFailedError
+from include.ohlcv.fill import CALLS_PER_SERIES, attempt_all, fill_series
 from include.ohlcv.gaps import Series
+from include.ohlcv.ledger.archive_rows import read_results
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.books import read_books
-from include.ohlcv.ledger.gap_rows import plan_gaps
+from include.ohlcv.ledger.gap_rows import plan_gaps, read_taken_up
 from include.ohlcv.ledger.run_rows import Run, read_run
 from include.ohlcv.ledger.trade_rows import read_errands
-from include.ohlcv.plan import Plan, make_plan, work_items
-from include.ohlcv.trades.planning import plan_lacking, plan_trades
+from include.ohlcv.plan import make_plan
+from include.ohlcv.trades.planning import plan_walks
 from include.ohlcv.trades.rebuild import rebuild
-from kraken_hooks.errors import QuestDBError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.gaps import Gap
-    from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection, RunKey
+    from include.ohlcv.ledger.trade_rows import Planned
     from include.ohlcv.params import BackfillRequest
-    from include.ohlcv.ranges import Range
     from kraken_hooks.kraken import KrakenHook
     from kraken_hooks.questdb import QuestDBHook
 
@@ -50,140 +52,179 @@ def opened(connection: Connection, run: RunKey) -> Run:
     return recorded
 
 
-def plan_run(
-    connection: Connection,
-    kraken: KrakenHook,
-    questdb: QuestDBHook,
-    run: RunKey,
-    request: BackfillRequest,
-    shelf: Shelf | None = None,
-) -> list[dict[str, Any]]:
-    """Choose the series to ask, the files to fetch and the ranges to rebuild, and take up their gaps.
+def bench_of(connection: Connection, kraken: KrakenHook, questdb: QuestDBHook, run: RunKey) -> Bench:
+    """Return what the steps of a run work with.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange, asked only for weekly counts of trades that nobody knows
+    :param kraken: hook of the exchange, whose calls count from here
     :param questdb: hook of the candle store
-    :param run: the run, after detection
-    :param request: its params
-    :param shelf: where files of the archive come from; None = nothing is fetched
-    :return: items for the fill task, see :func:`include.ohlcv.plan.work_items`
-    :raises RunFailedError: if the run was never opened
+    :param run: the run
+    :raises RunFailedError: if it was never opened
     """
-    recorded = opened(connection, run)
-    assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-    tiers = {asset.ticker: asset.tier for asset in assets}
-    processed = set(recorded.series_processed)
-    gaps = _gaps(connection, processed, list(tiers), request)
-    plan = Plan(series=[], taken_up=[])
-    if "ohlc" in request.repair_from:
-        plan = make_plan(
-            gaps,
-            tiers=tiers,
-            max_gaps_per_asset=request.max_gaps_per_asset,
-            retry_failed=request.retry_failed,
-            now_s=recorded.now_s,
-        )
-    plan_gaps(connection, run, plan.taken_up)
-    bench = Bench(connection, kraken, questdb, run, recorded.now_s)
-    fetch = Fetch()
-    if "archive" in request.repair_from and shelf is not None:
-        fetch = plan_fetch(bench, shelf, gaps)
-        # What the quarters that are not published yet would hold is told apart now.
-        gaps = _gaps(connection, processed, list(tiers), request)
-    rebuilt: list[str] = []
-    if "trades" in request.repair_from:
-        # Trades are for what the archive cannot bring.
-        taken_up = {gap.gap_id for gap in plan.taken_up} | fetch.gap_ids
-        rebuilt = plan_trades(
-            bench, request, assets, [gap for gap in gaps if gap.gap_id not in taken_up], plan.series
-        )
-    return work_items(plan.series, rebuilt, fetch.by_ticker())
+    return Bench(connection, kraken, questdb, run, opened(connection, run).now_s)
 
 
-def _gaps(
-    connection: Connection, processed: set[int], tickers: Sequence[str], request: BackfillRequest
-) -> list[Gap]:
+def plan_ohlc(bench: Bench, request: BackfillRequest) -> list[dict[str, Any]]:
+    """Choose the series to ask, earliest expiry first, and take up the gaps that the calls can serve.
+
+    :param bench: what to work with, after detection
+    :param request: params of the run
+    :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`, one per asset
+    """
+    if "ohlc" not in request.repair_from:
+        return []
+    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    plan = make_plan(
+        _gaps(bench, request, [asset.ticker for asset in assets]),
+        tiers={asset.ticker: asset.tier for asset in assets},
+        max_gaps_per_asset=request.max_gaps_per_asset,
+        retry_failed=request.retry_failed,
+        now_s=bench.now_s,
+    )
+    plan_gaps(bench.connection, bench.run, plan.taken_up)
+    by_ticker: dict[str, list[Series]] = {}
+    for series in plan.series:
+        by_ticker.setdefault(series.ticker, []).append(series)
+    return [
+        {"label": ticker, "series": [list(one) for one in series_list]}
+        for ticker, series_list in by_ticker.items()
+    ]
+
+
+def fill_ohlc(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -> bool:
+    """Fill the gaps of the series of an item: one OHLC call each.
+
+    :param bench: what to work with
+    :param item: see :func:`plan_ohlc`
+    :param request: params of the run
+    :return: whether series wait for another stretch of calls
+    :raises FillError: if gaps stay open for a passing reason
+    :raises FillRefusedError: if gaps stay open for a reason that will not pass
+    """
+    series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
+    tickers = list(dict.fromkeys(series.ticker for series in series_list))
+    assets = {asset.ticker: asset for asset in read_assets(bench.connection, tickers=tickers, tier="ALL")}
+    hands_on = "trades" in request.repair_from
+    # Whose turn has not come yet goes first, so that every stretch comes closer to the end.
+    tried = {series for series in series_list if _was_tried(bench, series)}
+    waiting = [series for series in series_list if series not in tried]
+    turns = [*waiting, *(series for series in series_list if series in tried)]
+    now = turns[: max(1, bench.calls_left // CALLS_PER_SERIES)]
+    attempt_all(
+        partial(fill_series, bench, assets[series.ticker], series, hands_on=hands_on) for series in now
+    )
+    return bool(set(waiting) - set(now))
+
+
+def _was_tried(bench: Bench, series: Series) -> bool:
+    taken_up = read_taken_up(bench.connection, bench.run, series)
+    return any(one.tries for one in taken_up.values())
+
+
+def plan_archive(bench: Bench, request: BackfillRequest, shelf: Shelf | None) -> list[dict[str, Any]]:
+    """Choose the members of published quarters that may close gaps past the edge.
+
+    :param bench: what to work with, after the OHLC calls
+    :param request: params of the run
+    :param shelf: where files come from; None = nothing is fetched
+    :return: items ``{"label", "files"}`` for :func:`ingest_archive`, one per asset
+    :raises ArchiveRefusedError: if the server sends whole files only
+    :raises ArchiveServerError: if it does not give a usable answer
+    """
+    if "archive" not in request.repair_from or shelf is None:
+        return []
+    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    by_ticker: dict[str, list[Unit]] = {}
+    for unit in plan_fetch(bench, shelf, _gaps(bench, request, [asset.ticker for asset in assets])):
+        by_ticker.setdefault(unit.series.ticker, []).append(unit)
+    return [
+        {"label": ticker, "files": [unit.as_dict() for unit in units]} for ticker, units in by_ticker.items()
+    ]
+
+
+def ingest_archive(bench: Bench, item: Mapping[str, Any], shelf: Shelf) -> None:
+    """Take in the files of an item, one after the other.
+
+    :param bench: what to work with
+    :param item: see :func:`plan_archive`
+    :param shelf: where files come from
+    :raises FillError: if a file failed for a passing reason
+    :raises FillRefusedError: if one is not acceptable
+    """
+    attempt_all(partial(fetch_unit, bench, shelf, Unit.from_dict(file)) for file in item["files"])
+
+
+def plan_trades(
+    bench: Bench,
+    request: BackfillRequest,
+    *,
+    asked: Sequence[Mapping[str, Any]],
+    fetched: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Choose the ranges to walk through trade by trade: what no other source has brought, or can bring.
+
+    :param bench: what to work with, after the OHLC calls and the archive; the exchange is asked only for
+        weekly counts of trades that nobody knows
+    :param request: params of the run
+    :param asked: items of :func:`plan_ohlc`
+    :param fetched: items of :func:`plan_archive`; a gap in a file that did not arrive waits for the next run
+    :return: items ``{"label", "tickers"}`` for :func:`rebuild_trades`, one per asset
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    if "trades" not in request.repair_from:
+        return []
+    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    results = read_results(bench.connection, bench.run)
+    coming = [
+        unit
+        for item in fetched
+        for unit in map(Unit.from_dict, item["files"])
+        if results.get(unit.name, {"status": "failed"})["status"] == "failed"
+    ]
+    gaps = [
+        gap
+        for gap in _gaps(bench, request, [asset.ticker for asset in assets])
+        if not any(unit.series == gap.series and unit.may_hold(gap.range) for unit in coming)
+    ]
+    series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
+    tickers = plan_walks(bench, request, assets, gaps, series_asked)
+    return [{"label": ticker, "tickers": [ticker]} for ticker in tickers]
+
+
+def rebuild_trades(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -> bool:
+    """Walk through the trades of the tickers of an item, from where an earlier stretch of calls stopped.
+
+    :param bench: what to work with
+    :param item: see :func:`plan_trades`
+    :param request: params of the run
+    :return: whether a walk waits for another stretch of calls
+    :raises FillError: if a walk broke off for a passing reason
+    :raises FillRefusedError: if one broke off for a reason that will not pass
+    """
+    assets = {
+        asset.ticker: asset for asset in read_assets(bench.connection, tickers=item["tickers"], tier="ALL")
+    }
+    goes_on = False
+
+    def walk(planned: Planned) -> None:
+        nonlocal goes_on
+        goes_on = rebuild(bench, assets[planned.errand.ticker], planned, request) or goes_on
+
+    attempt_all(
+        partial(walk, planned)
+        for planned in read_errands(bench.connection, bench.run)
+        if planned.errand.ticker in assets and not planned.is_done
+    )
+    return goes_on
+
+
+def _gaps(bench: Bench, request: BackfillRequest, tickers: Sequence[str]) -> list[Gap]:
     """Return the open gaps that a run is about."""
+    processed = set(opened(bench.connection, bench.run).series_processed)
     return [
         gap
-        for book in read_books(connection, tickers, request.intervals).values()
+        for book in read_books(bench.connection, tickers, request.intervals).values()
         if book.series_id in processed
         for gap in book.gaps
         if request.span is None or ranges.intersect([gap.range], [request.span])
     ]
-
-
-def fill_item(
-    connection: Connection,
-    kraken: KrakenHook,
-    questdb: QuestDBHook,
-    run: RunKey,
-    request: BackfillRequest,
-    item: Mapping[str, Any],
-    shelf: Shelf | None = None,
-) -> None:
-    """Fill the gaps of an item of the plan: by OHLC calls, then from files, then from trades.
-
-    :param connection: the ledger
-    :param kraken: hook of the exchange
-    :param questdb: hook of the candle store
-    :param run: the run
-    :param request: its params
-    :param item: see :func:`include.ohlcv.plan.work_items`
-    :param shelf: where its files come from, None for an item without files
-    :raises FillError: if gaps stay open for a passing reason
-    :raises FillRefusedError: if gaps stay open for a reason that will not pass
-    """
-    recorded = opened(connection, run)
-    bench = Bench(connection, kraken, questdb, run, recorded.now_s)
-    attempt_all(_jobs(bench, recorded, request, item, shelf))
-
-
-def _jobs(
-    bench: Bench, recorded: Run, request: BackfillRequest, item: Mapping[str, Any], shelf: Shelf | None
-) -> Iterator[Callable[[], None]]:
-    """Give the jobs of an item; what one leaves open decides about those after it."""
-    series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
-    units = [Unit.from_dict(file) for file in item["files"]]
-    wanted = [*item["trades"], *(of.ticker for of in (*series_list, *(unit.series for unit in units)))]
-    assets = {asset.ticker: asset for asset in read_assets(bench.connection, tickers=wanted, tier="ALL")}
-    for series in series_list:
-        yield partial(fill_series, bench, assets[series.ticker], series)
-    read: list[Unit] = []
-    for unit in units:
-        yield partial(_fetch, bench, cast("Shelf", shelf), unit, read)
-    if read and "trades" in request.repair_from:
-        for ticker in dict.fromkeys(unit.series.ticker for unit in read):
-            yield partial(_hand_on, bench, recorded, request, assets[ticker], read, series_list)
-    for planned in read_errands(bench.connection, bench.run):
-        if planned.errand.ticker in assets and planned.errand.allotted > 0:
-            yield partial(rebuild, bench, assets[planned.errand.ticker], planned, recorded.intervals)
-
-
-def _fetch(bench: Bench, shelf: Shelf, unit: Unit, read: list[Unit]) -> None:
-    """Ingest a file, and note it as read unless another try may bring more."""
-    try:
-        fetch_unit(bench, shelf, unit)
-    except FillRefusedError:
-        read.append(unit)
-        raise
-    read.append(unit)
-
-
-def _hand_on(
-    bench: Bench,
-    recorded: Run,
-    request: BackfillRequest,
-    asset: Asset,
-    read: Sequence[Unit],
-    asked: Sequence[Series],
-) -> None:
-    """Let trades bring what the files of an asset lack."""
-    covered: dict[Series, list[Range]] = defaultdict(list)
-    for unit in read:
-        covered[unit.series].append((unit.release.start_s or 0, unit.release.end_s or 0))
-    gaps = _gaps(bench.connection, set(recorded.series_processed), [asset.ticker], request)
-    try:
-        plan_lacking(bench, request, asset, gaps, covered, asked)
-    except QuestDBError as error:
-        raise FillError(f"{asset.ticker}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from include.ohlcv.candles import StoredCandle
@@ -11,16 +11,20 @@ if TYPE_CHECKING:
     from kraken_hooks.kraken import KrakenHook
     from kraken_hooks.questdb import QuestDBHook
 
+CALLS_AT_A_STRETCH: Final = 60
+"""Calls of one task before it gives the slot of the exchange's pool back: Airflow never preempts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What a fill works with.
 
     :ivar connection: the ledger
-    :ivar kraken: hook of the exchange
+    :ivar kraken: hook of the exchange, new for each execution of a task
     :ivar questdb: hook of the candle store
     :ivar run: the run
     :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
+    :ivar stretch: calls that may be made before others have their turn, >= 1
     """
 
     connection: Connection
@@ -28,6 +32,12 @@ class Bench:
     questdb: QuestDBHook
     run: RunKey
     now_s: int
+    stretch: int = CALLS_AT_A_STRETCH
+
+    @property
+    def calls_left(self) -> int:
+        """Return how many calls may still be made before others have their turn, attempts included, >= 0."""
+        return max(0, self.stretch - self.kraken.calls)
 
 
 @dataclass(frozen=True, slots=True)

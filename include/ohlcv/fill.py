@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from include.ohlcv.attempts import begin, fail, give_up_pair, is_within_reach
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
@@ -17,6 +17,7 @@ from include.ohlcv.schedules import backfill_cron
 from include.ohlcv.settle import Attempt, settle
 from include.ohlcv.writing import write
 from kraken_hooks.errors import KrakenError, KrakenPermanentError, QuestDBError, UnknownPairError
+from kraken_hooks.retry import ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from include.ohlcv.gaps import Series
 
 log = logging.getLogger(__name__)
+
+CALLS_PER_SERIES: Final = 2 * ATTEMPTS
+"""At most: the candles, and the pair's first trade when they begin late."""
 
 
 def attempt_all(jobs: Iterable[Callable[[], None]]) -> None:
@@ -49,12 +53,13 @@ def attempt_all(jobs: Iterable[Callable[[], None]]) -> None:
         raise FillRefusedError("; ".join(lasting))
 
 
-def fill_series(bench: Bench, asset: Asset, series: Series) -> None:
+def fill_series(bench: Bench, asset: Asset, series: Series, *, hands_on: bool) -> None:
     """Fill the gaps that the run has planned for one series.
 
     :param bench: what to work with
     :param asset: the series' asset
     :param series: ticker and interval, registered before
+    :param hands_on: whether trades are to bring what the answer leaves open
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
@@ -71,7 +76,9 @@ def fill_series(bench: Bench, asset: Asset, series: Series) -> None:
             reading = read_answer(answer, now_s=bench.now_s)
             start_s = _expected_start(bench, asset, series, reading)
             writing = write(bench, series, reading)
-            failed = settle(bench, series, reading, writing, Attempt(attempted, cron), start_s=start_s)
+            failed = settle(
+                bench, series, reading, writing, Attempt(attempted, cron, hands_on=hands_on), start_s=start_s
+            )
         except UnknownPairError as error:
             give_up_pair(bench, series, series_id, attempted, str(error), cron=cron)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from include.ohlcv.grid import expiry_s
 
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from include.ohlcv.gaps import Gap, Series
-
-MAX_ITEMS: Final = 1000
-"""Mapped task instances of a run; Airflow's default ``[core] max_map_length`` is 1024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +57,19 @@ def make_plan(
     return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
 
 
-def work_items(
-    series: Sequence[Series],
-    rebuilt: Sequence[str] = (),
-    files: Mapping[str, Sequence[dict[str, Any]]] | None = None,
-) -> list[dict[str, Any]]:
-    """Return the plan as the list that the fill task is mapped over: an item an asset.
+def fitted(items: Sequence[dict[str, Any]], at_most: int) -> list[dict[str, Any]]:
+    """Share work out among no more items than a task may be mapped over; neighbours share one.
 
-    :param series: series to ask, those of an asset together
-    :param rebuilt: tickers with ranges to be rebuilt from trades
-    :param files: members of published quarters to be fetched, by ticker
-    :return: at most :data:`MAX_ITEMS` items ``{"label", "series": [[ticker, interval], ...], "trades":
-        [ticker, ...], "files": [...]}``; with more assets than that, neighbours share an item
+    :param items: ``{"label": text, ...: list}``, in the order of the work
+    :param at_most: items, >= 1
+    :return: items of the same form
     """
-    by_ticker: dict[str, list[Series]] = {}
-    for one in series:
-        by_ticker.setdefault(one.ticker, []).append(one)
-    files = files or {}
-    tickers = list(dict.fromkeys([*by_ticker, *files, *rebuilt]))
-    walked = set(rebuilt)
-    per_item = -(-len(tickers) // MAX_ITEMS)
-    return [
-        {
-            "label": tickers[first] + (f" +{len(together) - 1}" if len(together) > 1 else ""),
-            "series": [list(one) for ticker in together for one in by_ticker.get(ticker, [])],
-            "trades": [ticker for ticker in together if ticker in walked],
-            "files": [file for ticker in together for file in files.get(ticker, [])],
-        }
-        for first in range(0, len(tickers), per_item or 1)
-        for together in [tickers[first : first + per_item]]
-    ]
+    per_item = -(-len(items) // at_most) or 1
+    return [_joined(items[first : first + per_item]) for first in range(0, len(items), per_item)]
+
+
+def _joined(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    first = items[0]
+    label = first["label"] + (f" +{len(items) - 1}" if len(items) > 1 else "")
+    lists = first.keys() - {"label"}
+    return {"label": label, **{name: [one for item in items for one in item[name]] for name in lists}}

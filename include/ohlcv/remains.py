@@ -32,6 +32,7 @@ class Findings:
     :ivar cron: schedule that repairs the series, or None
     :ivar rest: what becomes of a part that stays open, for sources that have looked before ``reach_s`` and
         not yet behind it; None = as the OHLC call
+    :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
     """
 
     settled: Sequence[Range]
@@ -43,6 +44,7 @@ class Findings:
     cron: str | None
     rest: Callable[[Gap, Range], Piece] | None = None
     contested: Sequence[Range] = ()
+    hands_on: bool = False
 
 
 def failed_piece(
@@ -105,10 +107,14 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
     spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
     if ranges.intersect([part], findings.contested):
         spoken_of = "says that nothing traded, while shorter candles are stored there,"
+    error = f"Kraken's answer {spoken_of} and lacks {iso(part[0])} to {iso(part[1])}"
+    if findings.hands_on:
+        # Not tried in vain yet: the trades of these buckets come next.
+        return Piece(*part, status=GapStatus.DETECTED, error_message=error)
     return failed_piece(
         gap,
         part,
-        error=f"Kraken's answer {spoken_of} and lacks {iso(part[0])} to {iso(part[1])}",
+        error=error,
         is_permanent=False,
         now_s=findings.now_s,
         cron=findings.cron,

@@ -36,12 +36,14 @@ class Attempt:
     :ivar under_way: ids of gaps that more answers are needed for: they stay as they are
     :ivar rest: what becomes of the open parts of a tried gap, cut where the answer ends; None =
         by the rules of the OHLC call
+    :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
     """
 
     tried: Collection[int]
     cron: str | None = None
     under_way: Collection[int] = ()
     rest: Callable[[Gap, Range], Piece] | None = None
+    hands_on: bool = False
 
 
 def settle(
@@ -105,6 +107,7 @@ def settle(
             now_s=now_s,
             cron=attempt.cron,
             rest=attempt.rest,
+            hands_on=attempt.hands_on,
         )
         new = ranges.from_points(writing.new, step=step)
         taken_up = read_taken_up(connection, run, series)

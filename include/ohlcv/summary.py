@@ -94,24 +94,21 @@ def summarise(
         "warnings": remarks.get("warnings", []),
         "ohlc_calls": recorded.ohlc_calls,
         "api_calls": recorded.api_calls,
-        **_trades(connection, run),
+        "trade_calls": recorded.trade_calls,
+        "trade_calls_planned": max(recorded.trade_calls, recorded.trade_calls_planned),
+        "trades_left_open": _left_open(connection, run),
     }
 
 
-def _trades(connection: Connection, run: RunKey) -> dict[str, Any]:
-    """Return the calls for trades, and what of the ranges that wait for them is left open."""
-    errands = read_errands(connection, run)
-    left = [one for one in errands if one.reached_s < one.errand.end_s and not one.is_ended]
-    return {
-        "trade_calls": sum(planned.made for planned in errands),
-        "trade_calls_planned": sum(planned.taken for planned in errands),
-        "trades_left_open": [
-            {
-                "ticker": planned.errand.ticker,
-                "from": iso(planned.reached_s),
-                "to": iso(planned.errand.end_s),
-                "calls": planned.calls_left,
-            }
-            for planned in left
-        ],
-    }
+def _left_open(connection: Connection, run: RunKey) -> list[dict[str, Any]]:
+    """Return the ranges that wait for trades, as far as the run did not come."""
+    return [
+        {
+            "ticker": planned.errand.ticker,
+            "from": iso(planned.reached_s),
+            "to": iso(planned.errand.end_s),
+            "calls": planned.calls_left,
+        }
+        for planned in read_errands(connection, run)
+        if not planned.is_done
+    ]

@@ -10,10 +10,9 @@ from airflow.sdk import DAG, chain, get_current_context, task
 
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import empty_summary, find_files, ingest_item, open_ingest, summarise
-from include.ohlcv.names import KRAKEN_POOL
 from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key
 from include.orchestration.policy import CANDLES, candle_dag
-from include.orchestration.tasks import prepare, tell, verdict
+from include.orchestration.tasks import mappable, prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def _shelf(request: ArchiveRequest) -> Shelf:
     return archive_shelf(allow_full_download=request.allow_full_download)
 
 
-@task(pool=KRAKEN_POOL)
+@task
 def ask_exchange() -> int:
     """Ask the exchange's clock and pairs; the worker's clock counts while it does not answer."""
     run, request = _asked()
@@ -50,7 +49,7 @@ def find_files_of_run() -> list[dict[str, Any]]:
     """Find the files that the run is about."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return find_files(connection, run, request, _shelf(request))
+        return mappable(find_files(connection, run, request, _shelf(request)))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)

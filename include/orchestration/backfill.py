@@ -1,16 +1,17 @@
-"""Factory of the two backfill DAGs: prepare, ask the exchange, detect, plan, fill, tell the result."""
+"""Factory of the two backfill DAGs: prepare, detect, go through the sources one by one, tell the result."""
 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from include.ohlcv.backfill import fill_item, plan_run
+from include.ohlcv import backfill as steps
 from include.ohlcv.completeness.published import run_figures
 from include.ohlcv.exchange import open_run
 from include.ohlcv.ledger.incident_rows import observe
@@ -22,18 +23,18 @@ from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, candle_dag
-from include.orchestration.tasks import prepare, tell, verdict
+from include.orchestration.tasks import mappable, prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.ohlcv.bench import Bench
     from include.ohlcv.ledger.session import RunKey
     from include.ohlcv.schedules import Schedule
 
-LONGEST_FILL = timedelta(hours=3)
-"""The largest budget of trade calls takes as long at a call a second; cut off, the next try goes on."""
-
-STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan")
-"""Steps whose failure no gap can tell; what ``fill`` could not do stands in the outcomes of its gaps."""
+STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
+"""Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""
 
 
 def _asked() -> tuple[RunKey, BackfillRequest]:
@@ -41,7 +42,19 @@ def _asked() -> tuple[RunKey, BackfillRequest]:
     return run_key(context), BackfillRequest.from_params(context["params"])
 
 
-@task(pool=KRAKEN_POOL)
+@contextmanager
+def _at_work() -> Iterator[tuple[Bench, BackfillRequest]]:
+    run, request = _asked()
+    with ledger() as connection:
+        yield steps.bench_of(connection, kraken(), questdb(), run), request
+
+
+def _give_slot_back() -> None:
+    """End this execution of a task; Airflow queues it again behind whatever waits with a higher priority."""
+    raise AirflowRescheduleException(datetime.now(UTC))  # type: ignore[no-untyped-call]
+
+
+@task
 def ask_exchange() -> int:
     """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
     run, request = _asked()
@@ -51,22 +64,59 @@ def ask_exchange() -> int:
         return now_s
 
 
-@task(pool=KRAKEN_POOL)
+@task
 def plan() -> list[dict[str, Any]]:
-    """Choose the series to ask, earliest expiry first, and what to rebuild from trades within the budget."""
-    run, request = _asked()
-    with handing_on_errors(), ledger() as connection:
+    """Choose the series to ask, earliest expiry first."""
+    with handing_on_errors(), _at_work() as (bench, request):
+        return mappable(steps.plan_ohlc(bench, request))
+
+
+@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
+def fill_ohlc(work: dict[str, Any]) -> None:
+    """Fetch, write, read back and record the gaps of an asset: one OHLC call per series."""
+    with _at_work() as (bench, request):
+        goes_on = steps.fill_ohlc(bench, work, request)
+    if goes_on:
+        _give_slot_back()
+
+
+@task(trigger_rule="all_done")
+def plan_archive(asked: Any) -> list[dict[str, Any]]:
+    """Choose the members of published quarters that may close what is beyond the API window."""
+    _refuse_unplanned(asked)
+    with handing_on_errors(), _at_work() as (bench, request):
         shelf = archive_shelf() if "archive" in request.repair_from else None
-        return plan_run(connection, kraken(), questdb(), run, request, shelf)
+        return mappable(steps.plan_archive(bench, request, shelf))
 
 
-@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}", execution_timeout=LONGEST_FILL)
-def fill(work: dict[str, Any]) -> None:
-    """Fetch, write, read back and record the gaps of an asset."""
-    run, request = _asked()
-    shelf = archive_shelf() if work["files"] else None
-    with ledger() as connection:
-        fill_item(connection, kraken(), questdb(), run, request, work, shelf)
+@task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=4)
+def ingest_archive(work: dict[str, Any]) -> None:
+    """Download, check, write, read back and record the files of an asset; no call to the exchange."""
+    with _at_work() as (bench, _):
+        steps.ingest_archive(bench, work, archive_shelf())
+
+
+@task(trigger_rule="all_done", pool=KRAKEN_POOL)
+def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
+    """Choose what to rebuild from trades: what no other source has brought."""
+    _refuse_unplanned(asked)
+    with handing_on_errors(), _at_work() as (bench, request):
+        return mappable(steps.plan_trades(bench, request, asked=asked, fetched=fetched or []))
+
+
+@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
+def rebuild_trades(work: dict[str, Any]) -> None:
+    """Walk through the trades of an asset, at most 60 calls before others have their turn, then go on."""
+    with _at_work() as (bench, request):
+        goes_on = steps.rebuild_trades(bench, work, request)
+    if goes_on:
+        _give_slot_back()
+
+
+def _refuse_unplanned(asked: Any) -> None:
+    """Skip a later source when task ``plan`` failed; it also runs when some of the calls before it failed."""
+    if asked is None:
+        raise AirflowSkipException("task plan did not finish, so there is nothing to go on with")
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)
@@ -127,9 +177,13 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
     def backfill() -> None:
         detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=f"{SPANS}.sql", sql=f"{HOLES}.sql")
-        work = plan()
+        asked = plan()
+        files = plan_archive(asked)
+        walks = plan_trades(asked, files)
         summary = result()
-        chain(prepare(sorted(schemas)), ask_exchange(), detect_gaps, work, fill.expand(work=work), summary)
+        chain(prepare(sorted(schemas)), ask_exchange(), detect_gaps, asked)
+        chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
+        chain(walks, rebuild_trades.expand(work=walks), summary)
         chain(summary, [publish(), verdict(summary)])
         chain(summary, watch(), tell().as_teardown())
 

@@ -14,7 +14,6 @@ from include.ohlcv.alerts.delivery import NO_CHANNEL
 from include.ohlcv.exchange import ask_clock
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.report_rows import count_open_gaps
-from include.ohlcv.names import KRAKEN_POOL
 from include.ohlcv.params import ReportRequest, report_schemas
 from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
 from include.orchestration.policy import candle_dag
@@ -38,7 +37,7 @@ def _request() -> ReportRequest:
     return ReportRequest.from_params(get_current_context()["params"])
 
 
-@task(pool=KRAKEN_POOL, multiple_outputs=False)
+@task(multiple_outputs=False)
 def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock; when it does not answer, the worker's will do."""
     with handing_on_errors():

@@ -13,7 +13,6 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 from include.ohlcv.catalogue import TIERS
 from include.ohlcv.exchange import ask_clock
 from include.ohlcv.intervals import step_s
-from include.ohlcv.names import KRAKEN_POOL
 from include.orchestration.hooks import kraken, ledger, questdb
 from kraken_hooks.errors import QuestDBUnavailableError
 
@@ -139,5 +138,5 @@ def require_complete(
         since=since,
         tickers=tickers,
         timeout=timeout,
-        **{"mode": "reschedule", "poke_interval": POKE_INTERVAL, "pool": KRAKEN_POOL, **kwargs},
+        **{"mode": "reschedule", "poke_interval": POKE_INTERVAL, **kwargs},
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task
+from airflow.sdk.configuration import conf
 
 from include.ohlcv.alerts.delivery import deliver
 from include.ohlcv.catalogue import read_catalogue
@@ -13,9 +14,21 @@ from include.ohlcv.errors import RunFailedError
 from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
 from include.ohlcv.names import LEDGER_CONN_ID
 from include.ohlcv.params import refuse_unknown_keys
+from include.ohlcv.plan import fitted
 from include.orchestration.hooks import kraken, ledger, questdb
 from include.orchestration.telling import handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return work in no more items than this Airflow maps a task over; neighbours share one where it must be.
+
+    :param items: ``{"label": text, ...: list}``, in the order of the work
+    """
+    return fitted(items, conf.getint("core", "max_map_length"))
 
 
 @task

@@ -14,7 +14,6 @@ from include.ohlcv.incidents import IncidentClass, Trouble
 from include.ohlcv.intervals import HOUR_S
 from include.ohlcv.ledger.catch_up_rows import record_catch_up
 from include.ohlcv.ledger.incident_rows import observe, snooze
-from include.ohlcv.names import KRAKEN_POOL
 from include.ohlcv.params import validation_schemas
 from include.ohlcv.validate import ExchangeState, ask_state, check
 from include.orchestration.hooks import is_under_way, kraken, ledger, run_key, run_url
@@ -36,7 +35,7 @@ def _here(trouble: Trouble | None) -> Trouble | None:
     return trouble and replace(trouble, url=run_url(run_key(get_current_context())))
 
 
-@task(pool=KRAKEN_POOL, multiple_outputs=False)
+@task(multiple_outputs=False)
 def ask_exchange(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
     """Ask the exchange's clock, state and pairs; one that does not answer is a finding."""
     with handing_on_errors(), ledger() as connection:

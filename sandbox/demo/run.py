@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
 LOOKBACK_S = 7 * DAY_S
 PROGRESS_S = 5.0
-PARTS = {"fill": "assets", "ingest": "files"}
+PARTS = {"fill_ohlc": "assets", "rebuild_trades": "assets", "ingest": "files"}
 """What the mapped tasks of a run are mapped over."""
 OHLC_ONLY = {"repair_from": ["ohlc"]}
 BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gaps_per_asset": 0}

@@ -66,7 +66,8 @@ DEFAULTS = {
     "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
 }
 MANUAL = {"ingest_ohlcvt_archive"}
-TASKS_THAT_CALL_KRAKEN = {"ask_exchange", "plan", "fill"}
+TASKS_THAT_FETCH = {"fill_ohlc", "plan_trades", "rebuild_trades"}
+"""Candles or trades from Kraken; what asks only its clock, state or pairs takes the limiter alone."""
 
 
 def test_the_dags_are_exactly_those_of_the_beat_table_and_the_manual_ones(dag_bag: DagBag) -> None:
@@ -114,7 +115,7 @@ def test_a_dag_keeps_the_common_rules(dag_bag: DagBag, pools: dict[str, object],
     for task in dag.tasks:
         assert (task.owner, task.pool in pools) == (OWNER, True)
         assert task.execution_timeout
-        assert (task.pool == KRAKEN_POOL) == (task.task_id in TASKS_THAT_CALL_KRAKEN)
+        assert (task.pool == KRAKEN_POOL) == (task.task_id in TASKS_THAT_FETCH)
     assert {"result", "verdict"} <= set(dag.task_ids)
     assert dag.get_task("verdict").downstream_task_ids == set()
     assert dag.get_task("verdict").upstream_task_ids == {"result"}
@@ -124,9 +125,14 @@ def test_the_pool_of_the_exchange_has_one_slot_also_for_deferred_tasks(pools: di
     assert (pools[KRAKEN_POOL]["slots"], pools[KRAKEN_POOL]["include_deferred"]) == (1, True)
 
 
-def test_the_plan_never_exceeds_what_airflow_maps() -> None:
-    from airflow.configuration import conf  # noqa: PLC0415 (reads the environment)
+@pytest.mark.parametrize("at_most", [1, 8, 1024])
+def test_work_is_shared_out_among_as_many_items_as_this_airflow_maps(
+    at_most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.orchestration.tasks import mappable  # noqa: PLC0415 (reads the environment)
 
-    from include.ohlcv.plan import MAX_ITEMS  # noqa: PLC0415
-
-    assert conf.getint("core", "max_map_length") >= MAX_ITEMS
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", str(at_most))
+    tickers = [f"SYN{n}USD" for n in range(50)]
+    items = mappable([{"label": ticker, "tickers": [ticker]} for ticker in tickers])
+    assert len(items) <= at_most
+    assert [ticker for item in items for ticker in item["tickers"]] == tickers

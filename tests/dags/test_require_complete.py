@@ -12,7 +12,6 @@ import pytest
 from include.ohlcv.errors import BadRequestError
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import DAY_S, HOUR_S
-from include.ohlcv.names import KRAKEN_POOL
 from include.orchestration.require_complete import NotCompleteError, require_complete
 from sandbox.airflow import LOCAL_BUNDLE
 from tests.dags.test_backfill_run import finish_dag
@@ -141,9 +140,9 @@ def test_a_tier_or_interval_that_does_not_exist_is_refused_when_the_dag_is_parse
         require_complete(tier, interval, WEEK_AGO)
 
 
-def test_it_holds_no_worker_while_it_waits_and_calls_kraken_in_the_pool() -> None:
+def test_it_holds_neither_a_worker_nor_the_slot_of_the_exchange_while_it_waits() -> None:
     sensor = require_complete("TIER1", 60, datetime(2026, 11, 1, tzinfo=UTC))
-    assert (sensor.mode, sensor.pool, sensor.timeout) == ("reschedule", KRAKEN_POOL, 2 * HOUR_S)
+    assert (sensor.mode, sensor.pool, sensor.timeout) == ("reschedule", "default_pool", 2 * HOUR_S)
 
 
 def test_the_example_of_the_documentation_runs(

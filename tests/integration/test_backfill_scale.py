@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.ohlcv.backfill import plan_run
+from include.ohlcv.backfill import bench_of, plan_ohlc
 from include.ohlcv.exchange import open_run
 from include.ohlcv.ledger.session import RunKey, connect
 from include.ohlcv.params import BackfillRequest
-from include.ohlcv.plan import MAX_ITEMS
+from include.ohlcv.plan import fitted
 
 if TYPE_CHECKING:
     from tests.integration.world import World
 
 TICKERS = 1400
+AIRFLOW_MAPS = 1024
 
 
 def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> None:
@@ -31,9 +32,10 @@ def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> 
     with connect(world.dsn) as connection:
         now_s = open_run(connection, world.kraken(), run, request)
         world.detect(connection, run, request, now_s)
-        items = plan_run(connection, world.kraken(), world.questdb, run, request)
+        bench = bench_of(connection, world.kraken(), world.questdb, run)
+        items = fitted(plan_ohlc(bench, request), AIRFLOW_MAPS)
 
-    assert len(items) <= MAX_ITEMS
+    assert len(items) <= AIRFLOW_MAPS < TICKERS
     assert [tuple(one) for item in items for one in item["series"]] == [
         (ticker, interval)
         for ticker in tickers

@@ -43,6 +43,7 @@ def fill_and_kill(world: World, planned: Planned, directory: Path, *, before: st
         halt_after=after,
         run=list(planned.run),
         items=planned.items,
+        walks=world.plan_trades(planned),
     )
     worker = start_worker(order, directory)
     worker.wait_for_line("halted", timeout_s=PATIENCE_S)

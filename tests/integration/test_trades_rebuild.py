@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from include.ohlcv import ranges
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.session import connect
-from include.ohlcv.ledger.trade_rows import add_errands, spare_calls
-from include.ohlcv.trades.errands import Errand
+from include.ohlcv.ledger.trade_rows import spend_trade_call
+from include.ohlcv.store import write_candles
+from include.ohlcv.times import iso
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
@@ -368,19 +370,113 @@ def test_a_walk_whose_gap_others_close_before_its_turn_is_over(world: World) -> 
     assert (world.result(planned)["trades_left_open"], len(world.exchange.calls("Trades"))) == ([], calls)
 
 
-def test_two_tasks_never_allot_the_same_calls(world: World) -> None:
+def test_tasks_at_the_same_time_never_make_more_calls_than_the_run_has(world: World) -> None:
     run = world.plan(**BOTH).run
-    seen: list[int] = []
+    with connect(world.dsn) as first, connect(world.dsn) as second:
+        with first.transaction():
+            assert spend_trade_call(first, run, budget=1)
+            waiting = Thread(target=lambda: seen.append(spend_trade_call(second, run, budget=1)))
+            seen: list[bool] = []
+            waiting.start()
+            waits = "SELECT FROM pg_locks WHERE NOT granted"
+            wait_for(lambda: seen or world.rows(waits), "the second task neither waits nor goes on")
+        waiting.join()
+    assert seen == [False]
 
-    def allot() -> None:
-        with connect(world.dsn) as connection, spare_calls(connection, run, 10) as spare:
-            seen.append(spare)
 
-    second = Thread(target=allot)
-    with connect(world.dsn) as connection, spare_calls(connection, run, 10) as spare:
-        second.start()
-        waits = "SELECT FROM pg_locks WHERE NOT granted"
-        wait_for(lambda: seen or world.rows(waits), "the second task neither waits nor goes on")
-        add_errands(connection, run, [Errand("XBTUSD", 0, DAY, 7, 7)], is_recheck=False, now_s=DAY)
-    second.join()
-    assert [spare, *seen] == [10, 3]
+def test_a_walk_whose_estimate_was_too_small_goes_on_while_the_run_has_calls(world: World) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    whole = store_history(world, HOURLY, buckets=520, without=[hole])
+    misjudge(world, HOURLY.ticker, hole)
+
+    summary = world.run(**BOTH)
+
+    assert (summary["errors"], summary["trades_left_open"], summary["gaps_filled"]) == ([], [], 1)
+    assert 2 < summary["trade_calls"] <= summary["trade_calls_planned"] <= 200
+    assert_true(world, HOURLY, whole)
+
+
+def test_what_one_walk_leaves_of_the_calls_the_next_one_uses_and_never_more(world: World) -> None:
+    world.catalogue(["XBTUSD", "ETHUSD"])
+    holes = {}
+    for series in (HOURLY, Series("ETHUSD", 60)):
+        holes[series] = past(world, series, first=600, last=200)
+        store_history(world, series, buckets=620, without=[holes[series]])
+        misjudge(world, series.ticker, holes[series])
+    needed = [-(-true_trades(world, series.ticker, hole) // 1000) + 2 for series, hole in holes.items()]
+    budget = max(needed) + 2
+    assert budget < sum(needed) - 4
+
+    summary = world.run(trades_call_budget=budget, **BOTH)
+
+    assert_sums_hold(summary)
+    assert summary["trade_calls"] == summary["trade_calls_planned"] == budget
+    assert len(world.exchange.calls("Trades")) == budget
+    (left,) = summary["trades_left_open"]
+    (gap,) = [gap for gap in world.gaps() if gap["status"] != "FILLED"]
+    assert (left["ticker"], gap["unfillable_reason"]) == (gap["ticker"], "past_edge")
+    assert gap["error_message"].endswith("then the run's calls were spent")
+
+
+def misjudge(world: World, ticker: str, part: Range) -> None:
+    """Let the plan believe that a pair hardly traded in the days around a range."""
+    daily = Series(ticker, 1440)
+    days = (part[0] // DAY * DAY - DAY, part[1] // DAY * DAY + 2 * DAY)
+    few = [replace(candle, trades=3) for candle in world.truth(daily, days).values()]
+    write_candles(world.questdb, daily, few, days)
+
+
+def test_a_long_walk_gives_the_slot_back_before_sixty_calls_and_goes_on_from_there(world: World) -> None:
+    hole = past(world, HOURLY, first=4900, last=250)
+    whole = store_history(world, HOURLY, buckets=5000, without=[hole])
+    stretches: list[int] = []
+    between: list[set[str]] = []
+
+    def watch(step: str) -> None:
+        if step == "walk":
+            stretches.append(0)
+            between.append({gap["status"] for gap in world.gaps(HOURLY)})
+        elif step == "page":
+            stretches[-1] += 1
+
+    world.before_step = watch
+    summary = world.run(trades_call_budget=2000, **BOTH)
+
+    assert (summary["errors"], summary["trades_left_open"], summary["gaps_filled"]) == ([], [], 1)
+    assert len(stretches) > 1
+    assert max(stretches) <= 60
+    assert min(stretches[:-1]) > 50
+    assert all("BACKFILLING" not in statuses for statuses in between)
+    calls = len(world.exchange.calls("Trades"))
+    assert calls == summary["trade_calls"] <= -(-true_trades(world, "XBTUSD", hole) // 1000) + 3
+    assert [row["attempts"] for row in world.gaps(HOURLY)] == [1]
+    assert_true(world, HOURLY, whole)
+
+
+@pytest.mark.parametrize("series", [HOURLY, THIN], ids=str)
+def test_trades_alone_fill_a_gap_within_the_window_of_the_ohlc_call(world: World, series: Series) -> None:
+    world.catalogue([series.ticker])
+    whole = world.window(series)
+    hole = (whole[1] - 40 * HOUR, whole[1] - 20 * HOUR)
+    world.store(series, whole, without=[hole])
+
+    summary = world.run(repair_from=["trades"])
+
+    assert_sums_hold(summary)
+    assert (summary["errors"], summary["raised"], summary["trades_left_open"]) == ([], [], [])
+    assert summary["gaps_filled"] == summary["gaps_detected"] > 0
+    assert world.exchange.calls("OHLC") == []
+    assert_true(world, series, whole)
+
+
+def test_trades_alone_without_a_call_say_what_they_would_take(world: World) -> None:
+    whole = world.window(HOURLY)
+    hole = (whole[1] - 40 * HOUR, whole[1] - 20 * HOUR)
+    world.store(HOURLY, whole, without=[hole])
+
+    summary = world.run(repair_from=["trades"], trades_call_budget=0)
+
+    assert (summary["gaps_detected"], summary["gaps_deferred"]) == (1, 1)
+    (left,) = summary["trades_left_open"]
+    assert (left["from"], left["to"]) == (iso(hole[0]), iso(hole[1]))
+    assert left["calls"] > 1

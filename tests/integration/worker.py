@@ -32,7 +32,8 @@ class Order:
     :ivar halt_before: step at which to stop and wait to be killed, or None
     :ivar halt_after: how often that step is passed before
     :ivar run: DAG id and run id of a planned run whose fills are to be done, or None to do a whole run
-    :ivar items: its plan
+    :ivar items: its plan of OHLC calls
+    :ivar walks: its plan of walks through trades, None until it is made
     """
 
     url: str
@@ -43,6 +44,7 @@ class Order:
     halt_after: int = 0
     run: list[str] | None = None
     items: list[dict[str, Any]] = field(default_factory=list)
+    walks: list[dict[str, Any]] | None = None
 
 
 def start_worker(order: Order, directory: Path, *, env: dict[str, str] | None = None) -> ManagedProcess:
@@ -72,7 +74,8 @@ def _work(order: Order) -> None:
     if order.run is None:
         world.run(**order.params)
     else:
-        world.fill(Planned(RunKey(*order.run), request_of(**order.params), order.items))
+        planned = Planned(RunKey(*order.run), request_of(**order.params), order.items, walks=order.walks)
+        world.fill(planned)
     print("finished", flush=True)
 
 

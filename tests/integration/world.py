@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.backfill import fill_item, plan_run
+from include.ohlcv import backfill as steps
 from include.ohlcv.candles import StoredCandle
 from include.ohlcv.catalogue import CatalogueEntry
 from include.ohlcv.errors import FillError, FillRefusedError
@@ -26,9 +28,10 @@ from kraken_hooks.questdb import QuestDBHook
 from kraken_hooks.rate_limit import CallSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from include.ohlcv.archive.shelf import Shelf
+    from include.ohlcv.bench import Bench
     from include.ohlcv.detect import Scan
     from include.ohlcv.gaps import Series
     from include.ohlcv.ledger.session import Connection
@@ -116,18 +119,22 @@ def request_of(**params: Any) -> BackfillRequest:
     })
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Planned:
     """A run up to its plan.
 
     :ivar run: its identity
     :ivar request: its params
-    :ivar items: what its fill tasks are to do
+    :ivar items: what its OHLC tasks are to do
+    :ivar files: what its archive tasks are to do, None until it is planned
+    :ivar walks: what its trade tasks are to do, None until it is planned
     """
 
     run: RunKey
     request: BackfillRequest
     items: list[dict[str, Any]]
+    files: list[dict[str, Any]] | None = None
+    walks: list[dict[str, Any]] | None = None
 
 
 @dataclass
@@ -138,9 +145,10 @@ class World:
     :ivar dsn: the ledger
     :ivar tickers: TIER1 of the catalogue
     :ivar before_step: called with the name of each step before it runs: ``ask_exchange``, ``detect_gaps``,
-        ``reconcile`` (candles are scanned), ``plan``, ``fill`` (each item), ``write`` (an answer is there),
-        ``page`` (a page of trades is there),
-        ``settle`` (it is stored), ``result``; a test may break something there
+        ``reconcile`` (candles are scanned), ``plan``, ``fill`` (each item of OHLC calls), ``write``
+        (an answer is there), ``archive`` (files are planned), ``ingest`` (each item), ``trades`` (walks are
+        planned), ``walk`` (each stretch of calls), ``page`` (a page of trades is there), ``settle`` (it is
+        stored), ``result``; a test may break something there
     :ivar shelf: where files of the archive come from, None = from nowhere
     """
 
@@ -239,25 +247,60 @@ class World:
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
-            return Planned(
-                run, request, plan_run(connection, self.kraken(), self.questdb, run, request, self.shelf)
-            )
+            bench = steps.bench_of(connection, self.kraken(), self.questdb, run)
+            return Planned(run, request, steps.plan_ohlc(bench, request))
 
     def fill(self, planned: Planned) -> list[Exception]:
-        """Do what a run has planned; done again, it is the second try of the same tasks."""
+        """Do what a run has planned, a source at a time; done again, it is the tasks' second try."""
+        run, request = planned.run, planned.request
+        raised = self._each("fill", run, planned.items, partial(steps.fill_ohlc, request=request))
+        files = self.plan_archive(planned)
+        raised += self._each("ingest", run, files, partial(steps.ingest_archive, shelf=self.shelf))
+        walks = self.plan_trades(planned)
+        return raised + self._each("walk", run, walks, partial(steps.rebuild_trades, request=request))
+
+    def plan_archive(self, planned: Planned) -> list[dict[str, Any]]:
+        """Choose the files to fetch, once in a run."""
+        if planned.files is None:
+            self.before_step("archive")
+            with self._at_work(planned.run) as bench:
+                planned.files = steps.plan_archive(bench, planned.request, self.shelf)
+        return planned.files
+
+    def plan_trades(self, planned: Planned) -> list[dict[str, Any]]:
+        """Choose what to walk through, once in a run."""
+        if planned.walks is None:
+            self.before_step("trades")
+            fetched = self.plan_archive(planned)
+            with self._at_work(planned.run) as bench:
+                planned.walks = steps.plan_trades(
+                    bench, planned.request, asked=planned.items, fetched=fetched
+                )
+        return planned.walks
+
+    def _each(
+        self, step: str, run: RunKey, items: Sequence[dict[str, Any]], work: Callable[..., bool | None]
+    ) -> list[Exception]:
+        """Do the items of a mapped task, each until it has no calls to make; return what they raised."""
+        raised: list[Exception] = []
+        for item in items:
+            goes_on: bool | None = True
+            while goes_on:
+                self.before_step(step)
+                goes_on = False
+                with self._at_work(run) as bench:
+                    try:
+                        goes_on = work(bench, item=item)
+                    except (FillError, FillRefusedError) as error:
+                        raised.append(error)
+        return raised
+
+    @contextmanager
+    def _at_work(self, run: RunKey) -> Iterator[Bench]:
         questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
         questdb.before_step = self.before_step
-        raised: list[Exception] = []
-        for item in planned.items:
-            self.before_step("fill")
-            with connect(self.dsn) as connection:
-                try:
-                    fill_item(
-                        connection, self.kraken(), questdb, planned.run, planned.request, item, self.shelf
-                    )
-                except (FillError, FillRefusedError) as error:
-                    raised.append(error)
-        return raised
+        with connect(self.dsn) as connection:
+            yield steps.bench_of(connection, self.kraken(), questdb, run)
 
     def result(self, planned: Planned) -> dict[str, Any]:
         """Return the summary of a run whose fills have ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from include.ohlcv.gaps import Gap, GapStatus, Series
 from include.ohlcv.grid import expiry_s
-from include.ohlcv.plan import MAX_ITEMS, Plan, make_plan, work_items
+from include.ohlcv.plan import Plan, fitted, make_plan
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, gap, quick
 
 TIERS = {"XBTUSD": "TIER1", "ETHUSD": "TIER2", "SOLUSD": "TIER3"}
@@ -163,34 +164,36 @@ def test_every_gap_that_may_be_tried_is_taken_up_once_and_the_cap_counts_by_expi
     assert {one.series for one in eligible} >= set(plan.series)
 
 
-def test_an_item_names_its_asset_and_holds_its_series_as_json() -> None:
-    ether = Series("ETHUSD", 1440)
-    assert work_items([HOURLY, DAILY, ether], ["SOLUSD", "ETHUSD"]) == [
-        {"label": "XBTUSD", "series": [["XBTUSD", 60], ["XBTUSD", 1440]], "trades": [], "files": []},
-        {"label": "ETHUSD", "series": [["ETHUSD", 1440]], "trades": ["ETHUSD"], "files": []},
-        {"label": "SOLUSD", "series": [], "trades": ["SOLUSD"], "files": []},
+def items_of(n_assets: int) -> list[dict[str, Any]]:
+    """Return an item per asset, each with two series."""
+    return [
+        {"label": f"SYN{n:04}USD", "series": [[f"SYN{n:04}USD", m] for m in (60, 1440)]}
+        for n in range(n_assets)
     ]
 
 
-def test_no_series_make_no_item() -> None:
-    assert work_items([]) == []
-
-
 @pytest.mark.parametrize(
-    ("n_assets", "n_items", "label"),
+    ("n_assets", "at_most", "n_items", "label"),
     [
-        pytest.param(1, 1, "SYN0000USD", id="one asset"),
-        pytest.param(1000, 1000, "SYN0000USD", id="as many assets as items"),
-        pytest.param(1001, 501, "SYN0000USD +1", id="one asset too many: two share an item"),
-        pytest.param(1400, 700, "SYN0000USD +1", id="the whole exchange"),
-        pytest.param(2001, 667, "SYN0000USD +2", id="three share an item"),
+        pytest.param(1, 1024, 1, "SYN0000USD", id="one asset"),
+        pytest.param(1024, 1024, 1024, "SYN0000USD", id="as many assets as items"),
+        pytest.param(1025, 1024, 513, "SYN0000USD +1", id="one asset too many: two share an item"),
+        pytest.param(2049, 1024, 683, "SYN0000USD +2", id="three share an item"),
+        pytest.param(50, 8, 8, "SYN0000USD +6", id="a site that maps over eight"),
+        pytest.param(50, 1, 1, "SYN0000USD +49", id="a site that maps over one"),
     ],
 )
 def test_a_run_never_has_more_items_than_airflow_maps_and_loses_no_series(
-    n_assets: int, n_items: int, label: str
+    n_assets: int, at_most: int, n_items: int, label: str
 ) -> None:
-    series = [Series(f"SYN{n:04}USD", minutes) for n in range(n_assets) for minutes in (60, 1440)]
-    items = work_items(series)
-    assert len(items) == n_items <= MAX_ITEMS < 1024
-    assert items[0]["label"] == label
-    assert [Series(*one) for item in items for one in item["series"]] == series
+    items = items_of(n_assets)
+    shared = fitted(items, at_most)
+    assert len(shared) == n_items <= at_most
+    assert shared[0]["label"] == label
+    assert [one for item in shared for one in item["series"]] == [
+        one for item in items for one in item["series"]
+    ]
+
+
+def test_no_work_makes_no_item() -> None:
+    assert fitted([], 8) == []

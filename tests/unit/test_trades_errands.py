@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from include.ohlcv import ranges
 from include.ohlcv.gaps import GapStatus, UnfillableReason
-from include.ohlcv.trades.errands import allot, chosen, stretches, waits_for_trades
+from include.ohlcv.trades.errands import chosen, in_order, stretches, waits_for_trades
 from include.ohlcv.trades.estimate import (
     BUNCHING,
     UNKNOWN_TRADES_A_DAY,
@@ -107,18 +107,9 @@ COUNTS = {"XBTUSD": BUSY, "DAIUSD": THIN, "UNIUSD": THIN}
 
 
 def test_a_higher_tier_goes_first_and_in_a_tier_the_thin_pair() -> None:
-    errands = allot(WANTED, COUNTS, tiers=TIERS, budget=1000)
+    errands = in_order(WANTED, COUNTS, tiers=TIERS)
     assert [errand.ticker for errand in errands] == ["DAIUSD", "DAIUSD", "XBTUSD", "UNIUSD"]
-    assert all(errand.allotted == errand.calls for errand in errands)
-
-
-@pytest.mark.parametrize("budget", [0, 1, 3, 10, 46, 48, 10_000])
-def test_never_more_calls_are_allotted_than_the_budget_and_none_is_kept_back(budget: int) -> None:
-    errands = allot(WANTED, COUNTS, tiers=TIERS, budget=budget)
-    needed = sum(errand.calls for errand in errands)
-    assert sum(errand.allotted for errand in errands) == min(budget, needed)
-    spent = [errand.allotted < errand.calls for errand in errands]
-    assert spent == sorted(spent)
+    assert [errand.range for errand in errands if errand.ticker == "DAIUSD"] == WANTED["DAIUSD"]
 
 
 def test_gaps_forgotten_first_are_chosen_first() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from include.ohlcv import ranges
 from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
 from include.ohlcv.archive.names import Release, quarter_of
@@ -40,25 +38,6 @@ ASK_LATE_AGAIN_S: Final = 7 * DAY_S
 FINAL: Final = UnfillableReason.NOBODY_HAS_IT
 
 
-@dataclass(slots=True)
-class Fetch:
-    """What a run fetches from the archive.
-
-    :ivar units: members, those of a ticker together
-    :ivar gap_ids: gaps that lie wholly in what is fetched
-    """
-
-    units: list[Unit] = field(default_factory=list)
-    gap_ids: set[int] = field(default_factory=set)
-
-    def by_ticker(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the members for the way between tasks."""
-        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for unit in self.units:
-            found[unit.series.ticker].append(unit.as_dict())
-        return found
-
-
 def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
     """Return the quarters that may hold a range and may be published by now.
 
@@ -76,7 +55,7 @@ def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
     return found
 
 
-def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> Fetch:
+def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
     """Choose the members of published quarters that may close gaps past the edge.
 
     A quarter that is not published is asked for once a day at most, one long overdue once a week. A member
@@ -85,7 +64,7 @@ def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> Fetch:
     :param bench: what the run works with
     :param shelf: where files come from
     :param gaps: open gaps of the series processed
-    :return: what to fetch
+    :return: members, those of a ticker together
     :raises ArchiveRefusedError: if the server sends whole files only
     :raises ArchiveServerError: if it does not give a usable answer
     """
@@ -96,25 +75,15 @@ def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> Fetch:
             for release in quarters_of(gap.range, now_s=bench.now_s):
                 waiting[release.name].append(gap)
                 releases[release.name] = release
-    fetch = Fetch()
+    units: list[Unit] = []
     for name, release in sorted(releases.items()):
         published = _published_name(bench, shelf, release)
         if published is not None:
-            fetch.units += _members(bench, shelf, published, waiting[name])
+            units += _members(bench, shelf, published, waiting[name])
         elif bench.now_s < (release.end_s or 0) + LONGEST_LAG_S:
             for series in dict.fromkeys(gap.series for gap in waiting[name]):
                 mark_not_published(bench.connection, bench.run, series, release, now_s=bench.now_s)
-    coming: dict[Series, list[tuple[int, int]]] = defaultdict(list)
-    for unit in fetch.units:
-        coming[unit.series].append((unit.release.start_s or 0, unit.release.end_s or 0))
-    fetch.gap_ids = {
-        gap.gap_id
-        for found in waiting.values()
-        for gap in found
-        if not ranges.subtract([gap.range], coming.get(gap.series, []))
-    }
-    fetch.units.sort(key=lambda unit: (unit.series, unit.container))
-    return fetch
+    return sorted(units, key=lambda unit: (unit.series, unit.container))
 
 
 def _published_name(bench: Bench, shelf: Shelf, release: Release) -> str | None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv.archive.names import Release
 from include.ohlcv.gaps import Series
-from include.ohlcv.plan import MAX_ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from include.ohlcv.archive.containers import Contents
+    from include.ohlcv.ranges import Range
 
 FOLDER: Final = "folder"
 REMOTE: Final = "remote"
@@ -57,6 +57,14 @@ class Unit:
     def name(self) -> str:
         """Return how people know the file."""
         return file_name(self.place, self.container, self.member)
+
+    def may_hold(self, wanted: Range) -> bool:
+        """Return whether some of a range lies in what the file speaks about.
+
+        :param wanted: half-open, epoch seconds UTC
+        """
+        start_s, end_s = self.release.start_s, self.release.end_s
+        return (start_s is None or start_s < wanted[1]) and (end_s is None or wanted[0] < end_s)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for the way between tasks."""
@@ -118,18 +126,9 @@ def wanted_units(
 
 
 def work_items(units: Sequence[Unit]) -> list[dict[str, Any]]:
-    """Return the files as the list that the ingest task is mapped over: an item a file.
+    """Return the files as the list that the ingest task is mapped over.
 
     :param units: the files
-    :return: at most :data:`MAX_ITEMS` items ``{"label", "files"}``; with more files, neighbours share an item
+    :return: items ``{"label", "files"}``, one per file
     """
-    per_item = -(-len(units) // MAX_ITEMS) or 1
-    items = []
-    for first in range(0, len(units), per_item):
-        together = units[first : first + per_item]
-        more = f" +{len(together) - 1}" if len(together) > 1 else ""
-        items.append({
-            "label": f"{together[0].name}{more}",
-            "files": [unit.as_dict() for unit in together],
-        })
-    return items
+    return [{"label": unit.name, "files": [unit.as_dict()]} for unit in units]

@@ -26,6 +26,8 @@ class Run:
     :ivar remarks: what the result names: ``series_skipped``, ``pairs_gone``, ``warnings``, ``errors``
     :ivar ohlc_calls: OHLC calls that fills made
     :ivar api_calls: all calls of the run
+    :ivar trade_calls: calls for trades, each counted before it was made
+    :ivar trade_calls_planned: calls for trades that the plan expected within the budget
     :ivar candles_restated: stored candles replaced by a newer version
     """
 
@@ -37,6 +39,8 @@ class Run:
     remarks: dict[str, list[Any]]
     ohlc_calls: int
     api_calls: int
+    trade_calls: int
+    trade_calls_planned: int
     candles_restated: int
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,33 +11,26 @@ from include.ohlcv.ledger.session import Connection, RunKey, execute, execute_ma
 from include.ohlcv.trades.errands import Errand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """An errand as a run has planned it, and how far it has come.
 
-    :ivar errand: range and calls
+    :ivar errand: range and estimated calls
     :ivar is_recheck: whether the range was asked for, rather than its gaps
-    :ivar made: calls made so far, >= 0
     :ivar reached_s: up to when the range was looked at, epoch seconds UTC
     """
 
     errand: Errand
     is_recheck: bool
-    made: int
     reached_s: int
 
     @property
-    def taken(self) -> int:
-        """Return the calls of its run's budget that it takes, >= 0."""
-        return max(self.errand.allotted, self.made)
-
-    @property
-    def is_ended(self) -> bool:
-        """Return whether its run was cleared and has planned anew what was left of it."""
-        return self.errand.allotted < self.made
+    def is_done(self) -> bool:
+        """Return whether the whole range was looked at."""
+        return self.reached_s >= self.errand.end_s
 
     @property
     def calls_left(self) -> int:
@@ -48,64 +40,48 @@ class Planned:
 
 
 def plan_errands(
-    connection: Connection, run: RunKey, errands: Iterable[Errand], *, is_recheck: bool, now_s: int
+    connection: Connection,
+    run: RunKey,
+    errands: Sequence[Errand],
+    *,
+    is_recheck: bool,
+    budget: int,
+    now_s: int,
 ) -> None:
-    """Record what a run may walk through; what it has begun before it was cleared makes no more calls.
+    """Record what a run may walk through; the calls of a run that was cleared and plans again stay counted.
 
     :param connection: the ledger
-    :param run: the run
-    :param errands: all ranges, those beyond the budget too
+    :param run: the run, which was opened before
+    :param errands: all ranges, in the order in which they may use the run's calls
     :param is_recheck: whether the ranges were asked for, rather than their gaps
+    :param budget: calls that the run may make for trades, >= 0
     :param now_s: the exchange's time, epoch seconds UTC
     """
     with connection.transaction():
         execute(connection, "forget_errands", **run._asdict(), now_s=now_s)
-        execute(connection, "end_errands", **run._asdict())
-        add_errands(connection, run, errands, is_recheck=is_recheck, now_s=now_s)
-
-
-def add_errands(
-    connection: Connection, run: RunKey, errands: Iterable[Errand], *, is_recheck: bool, now_s: int
-) -> None:
-    """Record more of what a run may walk through; see :func:`plan_errands`.
-
-    :param connection: the ledger, inside a transaction
-    :param run: the run
-    :param errands: ranges, those beyond the budget too
-    :param is_recheck: whether the ranges were asked for, rather than their gaps
-    :param now_s: the exchange's time, epoch seconds UTC
-    """
-    execute_many(
-        connection,
-        "plan_errand",
-        [
-            {
-                **run._asdict(),
-                "ticker": errand.ticker,
-                "start_s": errand.start_s,
-                "end_s": errand.end_s,
-                "calls": errand.calls,
-                "allotted": errand.allotted,
-                "is_recheck": is_recheck,
-                "now_s": now_s,
-            }
-            for errand in errands
-        ],
-    )
-
-
-@contextmanager
-def spare_calls(connection: Connection, run: RunKey, budget: int) -> Iterator[int]:
-    """Open a transaction in which nobody else allots calls of a run.
-
-    :param connection: the ledger, in autocommit
-    :param run: the run
-    :param budget: its calls, >= 0
-    :return: context manager of the calls that nothing is allotted to, >= 0
-    """
-    with connection.transaction():
-        fetch(connection, "lock_run", **run._asdict())
-        yield max(0, budget - sum(planned.taken for planned in read_errands(connection, run)))
+        execute(
+            connection,
+            "plan_trade_calls",
+            **run._asdict(),
+            calls=sum(errand.calls for errand in errands),
+            budget=budget,
+        )
+        execute_many(
+            connection,
+            "plan_errand",
+            [
+                {
+                    **run._asdict(),
+                    "ticker": errand.ticker,
+                    "start_s": errand.start_s,
+                    "end_s": errand.end_s,
+                    "calls": errand.calls,
+                    "is_recheck": is_recheck,
+                    "now_s": now_s,
+                }
+                for errand in errands
+            ],
+        )
 
 
 def read_errands(connection: Connection, run: RunKey) -> list[Planned]:
@@ -116,24 +92,23 @@ def read_errands(connection: Connection, run: RunKey) -> list[Planned]:
     """
     return [
         Planned(
-            Errand(row["ticker"], row["start_s"], row["end_s"], row["calls"], row["allotted"]),
+            Errand(row["ticker"], row["start_s"], row["end_s"], row["calls"]),
             row["is_recheck"],
-            row["made"],
             row["reached_s"],
         )
         for row in fetch(connection, "read_errands", **run._asdict())
     ]
 
 
-def spend_call(connection: Connection, run: RunKey, errand: Errand) -> bool:
-    """Count a call before it is made, be it again, so that neither death nor fault makes more than allotted.
+def spend_trade_call(connection: Connection, run: RunKey, *, budget: int) -> bool:
+    """Count a call for trades before it is made or repeated: neither death nor fault exceeds the budget.
 
     :param connection: the ledger, in autocommit
     :param run: the run
-    :param errand: what it is for
-    :return: False when the errand has no call left; then nothing is counted
+    :param budget: calls that the run may make for trades, >= 0
+    :return: False when the run has none left; then nothing is counted
     """
-    return bool(execute(connection, "spend_call", **run._asdict(), **_key(errand)))
+    return bool(execute(connection, "spend_trade_call", **run._asdict(), budget=budget))
 
 
 def note_reached(connection: Connection, run: RunKey, errand: Errand, reached_s: int) -> None:

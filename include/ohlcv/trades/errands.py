@@ -1,4 +1,4 @@
-"""Which ranges of which tickers a run walks through trade by trade, within its budget of calls; pure."""
+"""Which ranges of which tickers a run walks through trade by trade, and in which order; pure."""
 
 from __future__ import annotations
 
@@ -29,14 +29,12 @@ class Errand:
     :ivar start_s: epoch seconds UTC
     :ivar end_s: exclusive, epoch seconds UTC
     :ivar calls: estimated calls, >= 1
-    :ivar allotted: calls it may make in this run, >= 0
     """
 
     ticker: str
     start_s: int
     end_s: int
     calls: int
-    allotted: int
 
     @property
     def range(self) -> Range:
@@ -55,6 +53,18 @@ def waits_for_trades(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:
         gap.status is GapStatus.UNFILLABLE
         and gap.unfillable_reason in WAITING
         and (retry_failed or gap.next_attempt_s is None or gap.next_attempt_s <= now_s)
+    )
+
+
+def is_due(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:
+    """Return whether trades may close a gap now, wherever it lies.
+
+    :param gap: open gap
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param retry_failed: take gaps before their next attempt
+    """
+    return gap.is_eligible(now_s, retry_failed=retry_failed) or waits_for_trades(
+        gap, now_s=now_s, retry_failed=retry_failed
     )
 
 
@@ -87,14 +97,10 @@ def stretches(wanted: Iterable[Range], counts: Counts) -> list[Range]:
     return walked
 
 
-def allot(
-    wanted: Mapping[str, Sequence[Range]],
-    counts: Mapping[str, Counts],
-    *,
-    tiers: Mapping[str, str],
-    budget: int,
+def in_order(
+    wanted: Mapping[str, Sequence[Range]], counts: Mapping[str, Counts], *, tiers: Mapping[str, str]
 ) -> list[Errand]:
-    """Share the calls of a run among the ranges to walk.
+    """Put the ranges to walk in the order in which they may use the calls of a run.
 
     A higher tier goes first, within a tier the ticker that takes fewest calls, so that a budget closes as
     much as it can; the ranges of a ticker follow each other as given.
@@ -102,17 +108,11 @@ def allot(
     :param wanted: ranges by ticker, see :func:`stretches`
     :param counts: what is known of each ticker's trades
     :param tiers: tier by ticker
-    :param budget: calls, >= 0
-    :return: all ranges; those beyond the budget with nothing allotted
+    :return: all ranges
     """
     estimated = {
-        ticker: [(part, expected_calls(part, counts[ticker])) for part in parts]
+        ticker: [Errand(ticker, *part, calls=expected_calls(part, counts[ticker])) for part in parts]
         for ticker, parts in wanted.items()
     }
-    errands = []
-    for ticker in sorted(estimated, key=lambda t: (tiers[t], sum(calls for _, calls in estimated[t]), t)):
-        for part, calls in estimated[ticker]:
-            allotted = min(calls, budget)
-            budget -= allotted
-            errands.append(Errand(ticker, *part, calls=calls, allotted=allotted))
-    return errands
+    tickers = sorted(estimated, key=lambda t: (tiers[t], sum(one.calls for one in estimated[t]), t))
+    return [errand for ticker in tickers for errand in estimated[ticker]]

@@ -13,15 +13,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv import ranges
-from include.ohlcv.attempts import begin, give_up_pair, is_within_reach
-from include.ohlcv.backoff import next_attempt_s
+from include.ohlcv.attempts import begin, give_up_pair
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.evidence import Reading
-from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Piece, Series, UnfillableReason
-from include.ohlcv.grid import api_edge_s
+from include.ohlcv.gaps import FilledFrom, Series
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.books import bump_revision, read_book, read_books
-from include.ohlcv.ledger.gap_rows import redraw_gap
+from include.ohlcv.ledger.gap_rows import plan_gaps, redraw_gap
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock, series_transaction
 from include.ohlcv.ledger.trade_rows import (
@@ -29,13 +27,15 @@ from include.ohlcv.ledger.trade_rows import (
     note_reached,
     read_pass,
     save_pass,
-    spend_call,
+    spend_trade_call,
 )
 from include.ohlcv.settle import Attempt, settle
 from include.ohlcv.store import read_candles
 from include.ohlcv.times import iso
 from include.ohlcv.trades.builder import CandleBuilder
 from include.ohlcv.trades.counts import lead_start_s
+from include.ohlcv.trades.errands import is_due
+from include.ohlcv.trades.remains import Remains
 from include.ohlcv.writing import write
 from kraken_hooks.errors import (
     KrakenError,
@@ -45,14 +45,15 @@ from kraken_hooks.errors import (
     UnknownPairError,
 )
 from kraken_hooks.pages import MAX_TRADES, Place, turn
+from kraken_hooks.retry import ATTEMPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from include.ohlcv.bench import Bench, Writing
+    from include.ohlcv.gaps import Gap
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.books import Book
     from include.ohlcv.ledger.trade_rows import Planned
+    from include.ohlcv.params import BackfillRequest
     from include.ohlcv.ranges import Range
     from include.ohlcv.trades.builder import Built
     from kraken_hooks.candles import TradesPage
@@ -64,28 +65,41 @@ NS: Final = 1_000_000_000
 PRICE_DECIMALS: Final = 8
 """Of a pair that AssetPairs did not describe; none has more."""
 
-NEVER_S: Final = 10**11
 
-UNPROVEN: Final = "Kraken's trade ids do not prove that nothing traded here"
-
-
-class _NoCallsLeft(Exception):  # noqa: N818 (no error: the walk goes on in the next run)
-    """The errand has made the calls allotted to it."""
+class _StopError(Exception):
+    """The walk makes no call now; it goes on from where it stands."""
 
 
-def rebuild(bench: Bench, asset: Asset, planned: Planned, intervals: Sequence[int]) -> None:
-    """Build all candles of a range from its trades, as far as the calls allotted go.
+class _BudgetSpentError(_StopError):
+    """The run has made all its calls for trades."""
+
+    def __str__(self) -> str:
+        return "then the run's calls were spent"
+
+
+class _StretchOverError(_StopError):
+    """Others have their turn with the exchange first."""
+
+    def __str__(self) -> str:
+        return "then others had their turn with the exchange"
+
+
+def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillRequest) -> bool:
+    """Build all candles of a range from its trades, as far as the calls go.
+
+    Those of the asset's known series are built, each from where it begins: years of hours would be missing
+    behind one old day's.
 
     :param bench: what to work with
     :param asset: the errand's asset
-    :param planned: the range, and the calls it may take
-    :param intervals: candle lengths of the run, minutes; those of the asset's known series are built, each
-        from where it begins: years of hours would be missing behind one old day's
+    :param planned: the range
+    :param request: params of the run: intervals, budget, and which gaps it takes before their time
+    :return: whether the walk waits for another stretch of calls
     :raises FillError: if the walk broke off for a passing reason
     :raises FillRefusedError: if it broke off for a reason that will not pass
     """
     errand = planned.errand
-    books = read_books(bench.connection, [errand.ticker], intervals)
+    books = read_books(bench.connection, [errand.ticker], request.intervals)
     starts = {
         series: errand.start_s if planned.is_recheck else books[series].start_s
         for series in sorted(books)
@@ -95,25 +109,28 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, intervals: Sequence[in
     with ExitStack() as locks:
         for series_id in sorted(ids.values()):
             locks.enter_context(fill_lock(bench.connection, series_id))
-        work = _Rebuild(bench, asset, planned, ids, starts)
+        work = _Rebuild(bench, asset, planned, request, ids, starts)
         calls = bench.kraken.calls
         try:
             work.carry_out()
-        except _NoCallsLeft:
-            log.info("%s: the calls of this run are spent, read up to %s", errand.ticker, iso(work.reached_s))
+        except _StopError as stop:
+            log.info("%s: read up to %s, %s", errand.ticker, iso(work.reached_s), stop)
+            work.put_back(f"trades were read up to {iso(work.reached_s)}, {stop}")
+            return isinstance(stop, _StretchOverError)
         except UnknownPairError as error:
             for series, series_id in ids.items():
                 give_up_pair(bench, series, series_id, set(work.open[series]), str(error), cron=None)
-            return
+            return False
         except KrakenPermanentError as error:
-            work.put_back(str(error))
+            work.put_back(str(error), is_error=True)
             raise FillRefusedError(f"{errand.ticker} trades: {error}") from error
         except (KrakenError, QuestDBError, ReadBackError) as error:
-            work.put_back(str(error))
+            work.put_back(str(error), is_error=True)
             raise FillError(f"{errand.ticker} trades: {error}") from error
         finally:
             count_work(bench.connection, bench.run, api_calls=bench.kraken.calls - calls)
-        work.put_back(None)
+        work.put_back("the walk found nothing missing; the next run looks again")
+    return False
 
 
 class _Rebuild:
@@ -121,7 +138,8 @@ class _Rebuild:
 
     :param bench: what to work with; the fill locks of all series are held
     :param asset: the errand's asset
-    :param planned: the range, and the calls it may take
+    :param planned: the range
+    :param request: params of the run
     :param ids: primary key of each series to build
     :param starts: where each of them begins, epoch seconds UTC
     """
@@ -131,6 +149,7 @@ class _Rebuild:
         bench: Bench,
         asset: Asset,
         planned: Planned,
+        request: BackfillRequest,
         ids: dict[Series, int],
         starts: dict[Series, int],
     ) -> None:
@@ -138,6 +157,8 @@ class _Rebuild:
         self._asset = asset
         self._errand = planned.errand
         self._is_recheck = planned.is_recheck
+        self._request = request
+        self._remains = Remains(asset.tier, bench.now_s)
         self._ids = ids
         self._starts = starts
         self.open: dict[Series, dict[int, Gap]] = {series: {} for series in ids}
@@ -147,12 +168,13 @@ class _Rebuild:
     def carry_out(self) -> None:
         """Walk to the end of the range.
 
-        :raises _NoCallsLeft: if the calls end before
+        :raises _StopError: if the calls end before
         :raises KrakenError: if Kraken does not answer
         """
         connection = self._bench.connection
         for series, series_id in self._ids.items():
-            begun = begin(self._bench, series, series_id, self._is_ours)
+            self._claim(series)
+            begun = begin(self._bench, series, series_id, self._is_inside)
             gaps = read_book(connection, series).gaps
             self.open[series] = {gap.gap_id: gap for gap in gaps if gap.gap_id in begun}
         wanted = self._wanted()
@@ -161,6 +183,7 @@ class _Rebuild:
             self._note_done()
             return
         builder, place = self._resumed(wanted) or self._begun()
+        self.reached_s = max(self.reached_s, builder.reached_s)
         while not builder.is_complete:
             trades, place = turn(self._ask, place, MAX_TRADES)
             if place.is_stuck:
@@ -172,12 +195,14 @@ class _Rebuild:
                 builder.reach(self._bench.now_s)
             self._store(builder, place)
 
-    def put_back(self, error: str | None) -> None:
+    def put_back(self, said: str, *, is_error: bool = False) -> None:
         """Take what is left of the gaps back to where it can be planned again.
 
-        :param error: what went wrong, or None when only the calls are spent
+        :param said: why the walk stops here, one sentence
+        :param is_error: whether something went wrong, rather than only the calls being spent
         """
         connection, run = self._bench.connection, self._bench.run
+        becomes = self._remains.broken_off if is_error else self._remains.unreached
         for series, series_id in self._ids.items():
             if not self.open[series]:
                 continue
@@ -188,7 +213,7 @@ class _Rebuild:
                     if gap.gap_id in self.open[series]:
                         # Nothing is closed here: what is whole after all, the next run will see.
                         left = ranges.subtract([gap.range], ranges.near(settled, gap.range)) or [gap.range]
-                        pieces = [self._open_piece(gap, part, error) for part in left]
+                        pieces = [becomes(gap, part, said) for part in left]
                         redraw_gap(connection, run, gap, pieces, take_up=True)
                 bump_revision(connection, series_id)
 
@@ -202,16 +227,25 @@ class _Rebuild:
         have = ranges.from_points(stored, step=step_s(series.interval_minutes))
         return ranges.union(have, (proven.range for proven in book.proven))
 
-    def _is_ours(self, gap: Gap) -> bool:
-        is_inside = self._errand.start_s <= gap.start_s and gap.end_s <= self._errand.end_s
-        return is_inside and (self._is_recheck or not is_within_reach(gap, now_s=self._bench.now_s))
+    def _claim(self, series: Series) -> None:
+        """Take up the gaps of a series that lie in the range and whose time has come."""
+        connection, run, now_s = self._bench.connection, self._bench.run, self._bench.now_s
+        due = [
+            gap
+            for gap in read_book(connection, series).gaps
+            if self._is_inside(gap) and is_due(gap, now_s=now_s, retry_failed=self._request.retry_failed)
+        ]
+        plan_gaps(connection, run, due)
+
+    def _is_inside(self, gap: Gap) -> bool:
+        return self._errand.start_s <= gap.start_s and gap.end_s <= self._errand.end_s
 
     def _note_done(self) -> None:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
         connection = self._bench.connection
         for series in self._ids:
             book = read_book(connection, series)
-            ours = [gap.range for gap in book.gaps if self._is_ours(gap)]
+            ours = [gap.range for gap in book.gaps if self._is_inside(gap)]
             if ours and ranges.subtract(ours, self._settled(book)):
                 return
         with connection.transaction():
@@ -265,12 +299,15 @@ class _Rebuild:
         return builder, place
 
     def _ask(self, since_ns: int) -> TradesPage:
+        if self._bench.calls_left < ATTEMPTS:
+            raise _StretchOverError
         if not self._spend():
-            raise _NoCallsLeft
+            raise _BudgetSpentError
         return self._bench.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
 
     def _spend(self) -> bool:
-        return spend_call(self._bench.connection, self._bench.run, self._errand)
+        budget = self._request.trades_call_budget
+        return spend_trade_call(self._bench.connection, self._bench.run, budget=budget)
 
     def _store(self, builder: CandleBuilder, place: Place) -> None:
         """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""
@@ -310,45 +347,10 @@ class _Rebuild:
             series,
             reading,
             writing,
-            Attempt(ends, under_way=self.open[series].keys() - ends, rest=self._unproven_piece),
+            Attempt(ends, under_way=self.open[series].keys() - ends, rest=self._remains.unproven),
         )
         for gap_id in ends:
             del self.open[series][gap_id]
-
-    def _unproven_piece(self, gap: Gap, part: Range) -> Piece:
-        if self._is_in_window(gap, part):
-            return Piece(*part, status=GapStatus.DETECTED)
-        return self._waiting_piece(gap, part, UNPROVEN, Outcome.UNFILLABLE)
-
-    def _open_piece(self, gap: Gap, part: Range, error: str | None) -> Piece:
-        if self._is_in_window(gap, part):
-            return Piece(*part, status=GapStatus.DETECTED, error_message=error)
-        if error is not None:
-            return self._waiting_piece(gap, part, error, Outcome.FAILED)
-        return Piece(
-            *part,
-            status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.PAST_EDGE,
-            error_message=f"trades were read up to {iso(self.reached_s)}, then the run's calls were spent",
-            outcome=Outcome.DEFERRED,
-        )
-
-    def _waiting_piece(self, gap: Gap, part: Range, error: str, outcome: Outcome) -> Piece:
-        # Past the edge nothing expires any more, and no schedule has to be met.
-        later = next_attempt_s(
-            attempt_s=self._bench.now_s, attempts=max(1, gap.attempts), expires_s=NEVER_S, cron=None
-        )
-        return Piece(
-            *part,
-            status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.PAST_EDGE,
-            next_attempt_s=later,
-            error_message=error,
-            outcome=outcome,
-        )
-
-    def _is_in_window(self, gap: Gap, part: Range) -> bool:
-        return part[1] > api_edge_s(self._bench.now_s, gap.series.interval_minutes)
 
 
 def _reading(built: Built, series: Series) -> Reading:

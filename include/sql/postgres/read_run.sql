@@ -8,6 +8,8 @@ SELECT
     remarks,
     ohlc_calls,
     api_calls,
+    trade_calls,
+    trade_calls_planned,
     candles_restated
 FROM backfill_runs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
