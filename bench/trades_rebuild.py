@@ -34,7 +34,8 @@ from include.ohlcv.params import BackfillRequest
 from include.ohlcv.trades.builder import CandleBuilder
 from include.ohlcv.trades.errands import Errand
 from include.ohlcv.trades.rebuild import rebuild
-from kraken_hooks.replies import open_envelope, read_trades
+from kraken_hooks.replies import open_envelope
+from kraken_hooks.trade_rows import read_trades
 from sandbox.processes import start_process
 
 if TYPE_CHECKING:

@@ -64,9 +64,14 @@ class ExchangeAdmin:
     def fault(self, kind: str, **fields: Any) -> int:
         """Script a fault and return its id.
 
-        :param kind: latency, http, truncated, not_json, error, rate_limit, stale, drop, maintenance,
-            restated, rows, omit_flat, bad_row, flat, id_jump, id_reset (ids begin anew at ts), six_fields or
-            repeat_border (a page begins with the trade before its cursor)
+        :param kind: latency, http, truncated, not_json, error, rate_limit, drop, maintenance, restated, rows,
+            omit_flat, bad_row, flat, id_jump, id_reset (ids begin anew at ts), six_fields, repeat_border (a
+            page begins with the trade before its cursor), stale (one bucket behind, or as it was at), huge (a
+            little gzip becomes mib megabytes), foreign_pair (rows of pair), foreign_interval (rows of served
+            minutes), only_pairs (AssetPairs lists pairs and no other), time (moved by offset_s, or standing
+            still at), altered (in the result, value is put at path, or what is there taken out; ``*`` in a
+            path is every list below an object, every element of a list: ``["*", "*", 8]`` is a ninth field
+            of each row)
         :param fields: endpoint, ticker, skip, count, and what the kind needs
         :raises ExchangeAdminError: if a field is missing or unknown
         """
@@ -96,7 +101,11 @@ class ExchangeAdmin:
         self._send("DELETE", "quiet")
 
     def set_pair(self, ticker: str, status: str) -> None:
-        """Give a pair another status: online, cancel_only, post_only, limit_only, reduce_only or delisted."""
+        """Give a pair another status: online, cancel_only, post_only, limit_only, reduce_only, delisted ...
+
+        A delisted pair stays in AssetPairs, while its candles and trades are no longer served; ``vanished``,
+        no status of Kraken's, takes it out of AssetPairs, too.
+        """
         self._send("POST", "pairs", {"ticker": ticker, "status": status})
 
     def pairs(self) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from include.ohlcv.ranges import Range
-    from kraken_hooks.candles import OhlcAnswer
+    from kraken_hooks.candles import OddRow, OhlcAnswer
 
 BUSY_SHARE: Final = 0.99
 """A series is busy when at least this share of an answer's buckets traded."""
@@ -64,12 +64,13 @@ class Reading:
 
     :ivar covered: the range the answer speaks about, epoch seconds UTC; empty (0, 0) without a closed row
     :ivar traded: candles with trades, by open time, ascending
-    :ivar empty: buckets without trades: flat rows of count 0, and rows left out between two others
+    :ivar empty: buckets without trades, as the source itself says: a row left out says nothing
     :ivar is_busy: whether at least :data:`BUSY_SHARE` of the buckets traded
     :ivar edge_s: oldest open time that this answer could reach, epoch seconds UTC
     :ivar step: candle length, seconds
     :ivar source: where the candles come from
     :ivar doubtful: buckets of ``traded`` that may lack trades; they fill a hole and replace nothing
+    :ivar odd: rows that cannot be used; their buckets are neither in ``traded`` nor in ``empty``
     """
 
     covered: Range
@@ -80,6 +81,7 @@ class Reading:
     step: int
     source: FilledFrom = FilledFrom.OHLC
     doubtful: Sequence[Range] = ()
+    odd: Sequence[OddRow] = ()
 
     @property
     def evidence(self) -> Evidence:
@@ -100,6 +102,8 @@ def read_answer(answer: OhlcAnswer, *, now_s: int) -> Reading:
     :param now_s: the exchange's time asked before the call, epoch seconds UTC
     :return: the reading; a candle is final only when it is at or before Kraken's ``last`` and its end is not
         after ``now_s``, so a bucket that closed since waits for the next run
+    Rule: only a flat row of count 0 says that nothing traded, and only where the rows show by their spacing
+    that they are of the interval asked for. A row left out may be one that was lost on the way.
     """
     step = step_s(answer.interval_minutes)
     end = min(answer.last_s + step, floor_s(now_s, answer.interval_minutes))
@@ -107,17 +111,21 @@ def read_answer(answer: OhlcAnswer, *, now_s: int) -> Reading:
     # The window rolls with the clock of the answer, which may be later than the run's.
     edge = answer.last_s + step - API_WINDOW_BUCKETS * step
     if not closed:
-        return Reading(covered=(0, 0), traded={}, empty=[], is_busy=False, edge_s=edge, step=step)
+        return Reading(
+            covered=(0, 0), traded={}, empty=[], is_busy=False, edge_s=edge, step=step, odd=answer.odd
+        )
     covered = (closed[0].ts_s, end)
     traded = {candle.ts_s: from_ohlc(candle) for candle in closed if candle.trades > 0}
+    flat = [candle.ts_s for candle in closed if candle.trades == 0]
     buckets = ranges.count([covered], step=step)
     return Reading(
         covered=covered,
         traded=traded,
-        empty=ranges.subtract([covered], ranges.from_points(traded, step=step)),
+        empty=ranges.from_points(flat, step=step) if answer.is_on_grid else [],
         is_busy=len(traded) >= BUSY_SHARE * buckets,
         edge_s=edge,
         step=step,
+        odd=answer.odd,
     )
 
 

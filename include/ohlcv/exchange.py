@@ -11,10 +11,11 @@ from include.ohlcv.ledger.asset_rows import (
     mark_pairs,
     read_assets,
     record_first_trade,
-    record_pair_decimals,
+    record_pair_details,
 )
 from include.ohlcv.ledger.run_rows import count_work, start_run
-from kraken_hooks.errors import KrakenError, KrakenTransientError
+from include.ohlcv.oddities import PAIRS, note_oddities
+from kraken_hooks.errors import KrakenError, KrakenMalformedReplyError, KrakenTransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,14 +78,19 @@ def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: S
     if status != "online":
         log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
     now_s = kraken.get_server_time()
-    pairs = {ticker: pair for ticker, pair in kraken.get_asset_pairs().items() if pair.status != GONE_STATUS}
+    said = kraken.get_asset_pairs()
+    pairs = {ticker: pair for ticker, pair in said.items() if pair.status != GONE_STATUS}
     start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
     _add_named(connection, request, pairs)
     asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
-    mark_pairs(connection, asked, {ticker: pair.status for ticker, pair in pairs.items()}, now_s=now_s)
-    record_pair_decimals(
-        connection, {ticker: pairs[ticker].pair_decimals for ticker in asked if ticker in pairs}
-    )
+    for ticker in asked:
+        if ticker in said.odd:
+            note_oddities(
+                connection, run, ticker=ticker, source=PAIRS, n_rows=1, odd=[said.odd[ticker]], notes=()
+            )
+    readable = [ticker for ticker in asked if ticker not in said.odd]
+    mark_pairs(connection, readable, {ticker: pair.status for ticker, pair in pairs.items()}, now_s=now_s)
+    record_pair_details(connection, [pairs[ticker] for ticker in asked if ticker in pairs])
     _find_first_trades(connection, kraken, asked)
     count_work(connection, run, api_calls=kraken.calls)
     return now_s
@@ -94,9 +100,15 @@ def _find_first_trades(connection: Connection, kraken: KrakenHook, asked: Sequen
     """Ask once for the first trade of each pair whose history is wanted: nothing is expected before it."""
     for asset in read_assets(connection, tickers=asked, tier="ALL") if asked else []:
         if asset.history_from_s is not None and asset.first_trade_s is None and asset.gone_s is None:
-            trade = kraken.get_first_trade(asset.ticker)
-            if trade is not None:
-                record_first_trade(connection, asset.ticker, float(trade.time_s))
+            try:
+                first_trade_s = kraken.get_first_trade(asset.ticker)
+            except KrakenMalformedReplyError as error:
+                log.warning(
+                    "the first trade of %s is asked for again by the next run: %s", asset.ticker, error
+                )
+                continue
+            if first_trade_s is not None:
+                record_first_trade(connection, asset.ticker, float(first_trade_s))
 
 
 def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, AssetPair]) -> None:

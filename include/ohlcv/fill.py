@@ -13,10 +13,17 @@ from include.ohlcv.ledger.asset_rows import Asset, read_assets, record_first_tra
 from include.ohlcv.ledger.books import read_book
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock
+from include.ohlcv.oddities import note_oddities
 from include.ohlcv.schedules import backfill_cron
 from include.ohlcv.settle import Attempt, settle
 from include.ohlcv.writing import write
-from kraken_hooks.errors import KrakenError, KrakenPermanentError, QuestDBError, UnknownPairError
+from kraken_hooks.errors import (
+    KrakenError,
+    KrakenMalformedReplyError,
+    KrakenPermanentError,
+    QuestDBError,
+    UnknownPairError,
+)
 from kraken_hooks.retry import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -72,13 +79,24 @@ def fill_series(bench: Bench, asset: Asset, series: Series, *, hands_on: bool) -
         cron = backfill_cron(asset.tier, series.interval_minutes)
         calls = bench.kraken.calls
         try:
-            answer = bench.kraken.get_ohlc(series.ticker, series.interval_minutes, now_s=bench.now_s)
+            bench.kraken.names[asset.ticker] = asset.names
+            answer = bench.kraken.get_ohlc(
+                series.ticker, series.interval_minutes, now_s=bench.now_s, is_trading=asset.is_trading
+            )
             reading = read_answer(answer, now_s=bench.now_s)
+            note_oddities(
+                bench.connection,
+                bench.run,
+                ticker=series.ticker,
+                source=f"OHLC {series.interval_minutes}",
+                n_rows=answer.n_rows,
+                odd=[one.what for one in answer.odd],
+                notes=answer.notes,
+            )
             start_s = _expected_start(bench, asset, series, reading)
             writing = write(bench, series, reading)
-            failed = settle(
-                bench, series, reading, writing, Attempt(attempted, cron, hands_on=hands_on), start_s=start_s
-            )
+            attempt = Attempt(attempted, cron, hands_on=hands_on, is_trading=asset.is_trading)
+            failed = settle(bench, series, reading, writing, attempt, start_s=start_s)
         except UnknownPairError as error:
             give_up_pair(bench, series, series_id, attempted, str(error), cron=cron)
             return
@@ -102,9 +120,13 @@ def _expected_start(bench: Bench, asset: Asset, series: Series, reading: Reading
     (known,) = read_assets(bench.connection, tickers=[asset.ticker], tier="ALL")
     first_trade_s = known.first_trade_s
     if first_trade_s is None:
-        trade = bench.kraken.get_first_trade(asset.ticker)
-        if trade is None:
+        try:
+            first = bench.kraken.get_first_trade(asset.ticker)
+        except KrakenMalformedReplyError as error:
+            log.warning("%s: where trading began is not known: %s", series, error)
+            return None
+        if first is None:
             return floor_s(bench.now_s, series.interval_minutes)
-        first_trade_s = float(trade.time_s)
+        first_trade_s = float(first)
         record_first_trade(bench.connection, asset.ticker, first_trade_s)
     return floor_s(first_trade_s, series.interval_minutes)

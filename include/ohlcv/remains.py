@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from include.ohlcv import ranges
 from include.ohlcv.backoff import next_attempt_s
 from include.ohlcv.evidence import Sighting, confirmable_s
-from include.ohlcv.gaps import Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
+from include.ohlcv.gaps import Gap, GapStatus, Outcome, Piece, UnfillableReason, unchanged_piece
 from include.ohlcv.grid import expiry_s
+from include.ohlcv.intervals import step_s
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from include.ohlcv.ranges import Range
+    from kraken_hooks.candles import OddRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Findings:
     :ivar rest: what becomes of a part that stays open, for sources that have looked before ``reach_s`` and
         not yet behind it; None = as the OHLC call
     :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
+    :ivar odd: rows of the answer that cannot be used
+    :ivar is_trading: whether the pair is online, so that more candles are to come
     """
 
     settled: Sequence[Range]
@@ -45,10 +49,19 @@ class Findings:
     rest: Callable[[Gap, Range], Piece] | None = None
     contested: Sequence[Range] = ()
     hands_on: bool = False
+    odd: Sequence[OddRow] = ()
+    is_trading: bool = True
 
 
 def failed_piece(
-    gap: Gap, part: Range, *, error: str, is_permanent: bool, now_s: int, cron: str | None
+    gap: Gap,
+    part: Range,
+    *,
+    error: str,
+    is_permanent: bool,
+    now_s: int,
+    cron: str | None,
+    outcome: Outcome | None = None,
 ) -> Piece:
     """Return a part of a gap that was tried in vain.
 
@@ -58,6 +71,7 @@ def failed_piece(
     :param is_permanent: whether the same request would fail again; then only a person brings it back
     :param now_s: the exchange's time, epoch seconds UTC
     :param cron: schedule that repairs the series, or None
+    :param outcome: what it means for the run; None = that it has failed
     :return: the piece in FAILED
     """
     later = next_attempt_s(
@@ -71,6 +85,7 @@ def failed_piece(
         status=GapStatus.FAILED,
         next_attempt_s=None if is_permanent else later,
         error_message=error,
+        outcome=outcome,
     )
 
 
@@ -85,9 +100,13 @@ def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piec
     left = ranges.subtract([gap.range], findings.settled)
     if not is_attempted:
         return [unchanged_piece(gap, part) for part in left]
+    odd = [one.ts_s for one in findings.odd if one.ts_s is not None]
+    step = step_s(gap.series.interval_minutes)
     borders = [
         findings.reach_s,
+        *findings.covered,
         *(border for part in (*findings.waiting, *findings.contested) for border in part),
+        *(border for ts_s in odd for border in (ts_s, ts_s + step)),
     ]
     return [_tried(gap, part, findings) for part in ranges.cut_at(left, borders)]
 
@@ -103,11 +122,7 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
             status=GapStatus.DETECTED,
             next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
         )
-    start, end = findings.covered
-    spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
-    if ranges.intersect([part], findings.contested):
-        spoken_of = "says that nothing traded, while shorter candles are stored there,"
-    error = f"Kraken's answer {spoken_of} and lacks {iso(part[0])} to {iso(part[1])}"
+    error, outcome = _why_open(part, findings)
     if findings.hands_on:
         # Not tried in vain yet: the trades of these buckets come next.
         return Piece(*part, status=GapStatus.DETECTED, error_message=error)
@@ -118,4 +133,32 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
         is_permanent=False,
         now_s=findings.now_s,
         cron=findings.cron,
+        outcome=outcome,
     )
+
+
+def _why_open(part: Range, findings: Findings) -> tuple[str, Outcome | None]:
+    """Return why an answer leaves a part open, and what that means for the run when nothing else helps.
+
+    An answer that reaches over a part and has no row there that can be used is no failure of the run: the row
+    is named, the bucket waits.
+    """
+    start, end = findings.covered
+    lacks = f"lacks {iso(part[0])} to {iso(part[1])}"
+    if ranges.intersect([part], findings.contested):
+        error = "says that nothing traded, while shorter candles are stored there, and"
+        return f"Kraken's answer {error} {lacks}", None
+    if not (start <= part[0] and part[1] <= end):
+        spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
+        if findings.is_trading:
+            return f"Kraken's answer {spoken_of} and {lacks}", None
+        return f"Kraken's answer {spoken_of} and {lacks}: the pair is not online", Outcome.DEFERRED
+    of_part = [one.what for one in findings.odd if one.ts_s is not None and part[0] <= one.ts_s < part[1]]
+    unplaced = [one.what for one in findings.odd if one.ts_s is None]
+    if of_part:
+        error = f"cannot be used here: {of_part[0]}"
+    elif unplaced:
+        error = f"has no row here, and one without a usable time: {unplaced[0]}"
+    else:
+        error = "has no row here, which proves nothing: only trades can tell whether any traded"
+    return f"Kraken's answer {error}", Outcome.DEFERRED

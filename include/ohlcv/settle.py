@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from include.ohlcv import ranges
 from include.ohlcv.contradiction import contested
 from include.ohlcv.evidence import EVIDENCE_RANK, Evidence, Proof, Reading, weigh_emptiness
-from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Piece, Series, unchanged_piece
+from include.ohlcv.gaps import FilledFrom, Gap, Outcome, Piece, Series, unchanged_piece
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_start
@@ -37,6 +37,7 @@ class Attempt:
     :ivar rest: what becomes of the open parts of a tried gap, cut where the answer ends; None =
         by the rules of the OHLC call
     :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
+    :ivar is_trading: whether the pair is online, so that more candles are to come
     """
 
     tried: Collection[int]
@@ -44,6 +45,7 @@ class Attempt:
     under_way: Collection[int] = ()
     rest: Callable[[Gap, Range], Piece] | None = None
     hands_on: bool = False
+    is_trading: bool = True
 
 
 def settle(
@@ -108,6 +110,8 @@ def settle(
             cron=attempt.cron,
             rest=attempt.rest,
             hands_on=attempt.hands_on,
+            odd=reading.odd,
+            is_trading=attempt.is_trading,
         )
         new = ranges.from_points(writing.new, step=step)
         taken_up = read_taken_up(connection, run, series)
@@ -214,7 +218,7 @@ def _settle_gap(
     if pieces:
         redraw_gap(bench.connection, bench.run, gap, pieces, candles=candles, take_up=is_attempted)
         return [
-            piece.error_message or "" for piece in pieces if is_attempted and piece.status is GapStatus.FAILED
+            piece.error_message or "" for piece in pieces if is_attempted and piece.told is Outcome.FAILED
         ]
     if candles or source.candles_before:
         filled_from = source.name

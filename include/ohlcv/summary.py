@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.ohlcv import oddities
 from include.ohlcv.attempts import close_stranded
 from include.ohlcv.gaps import Outcome
 from include.ohlcv.ledger.archive_rows import read_results
@@ -77,6 +78,7 @@ def summarise(
     files = read_results(connection, run).values()
     lost = [f"{one['file']}: {one['error']}" for one in files if "error" in one]
     remarks = recorded.remarks
+    odd = remarks.get("odd", [])
     return summary | {
         "assets_processed": recorded.assets_processed,
         "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
@@ -87,11 +89,17 @@ def summarise(
         "gaps_standing": count_standing(connection, run, recorded.series_processed),
         "total_candles_filled": sum(candles for _, candles in outcomes.values()),
         "candles_restated": recorded.candles_restated,
-        "errors": [*errors, *remarks.get("errors", []), *read_failures(connection, run), *lost],
+        "errors": [
+            *errors,
+            *remarks.get("errors", []),
+            *oddities.errors(odd),
+            *read_failures(connection, run),
+            *lost,
+        ],
         "files_ingested": sum(one["status"] == "ingested" for one in files),
         "series_skipped": remarks.get("series_skipped", []),
         "pairs_gone": remarks.get("pairs_gone", []),
-        "warnings": remarks.get("warnings", []),
+        "warnings": [*remarks.get("warnings", []), *oddities.sentences(odd)],
         "ohlc_calls": recorded.ohlc_calls,
         "api_calls": recorded.api_calls,
         "trade_calls": recorded.trade_calls,

@@ -52,6 +52,10 @@ def fault_of(figures: Mapping[str, Any]) -> str | None:
     return next((what for holds, what in requirements(figures) if not holds), None)
 
 
+INTERVALS: Final = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080, 21600})
+"""Candle lengths Kraken offers, minutes (REST reference, "Get OHLC Data"); there is no 720."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candle:
     """One bucket of an OHLC answer; ``trades == 0`` marks a bucket without trades.
@@ -76,6 +80,18 @@ class Candle:
     trades: int
 
 
+class OddRow(NamedTuple):
+    """A row of an OHLC answer that cannot be used.
+
+    :ivar what: the row and why, a sentence
+    :ivar ts_s: open time of the bucket it touches, epoch seconds UTC; None when its time cannot be read, so
+        that any bucket without a row may be the one
+    """
+
+    what: str
+    ts_s: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class OhlcAnswer:
     """One answer of Kraken's OHLC call.
@@ -85,6 +101,11 @@ class OhlcAnswer:
     :ivar committed: rows up to and including ``last_s``, ascending by ``ts_s``, unique; count-0 rows included
     :ivar running: the uncommitted bucket, if the answer had one
     :ivar last_s: open time of the newest committed bucket, epoch seconds UTC
+    :ivar n_rows: rows as sent
+    :ivar odd: rows left out because they cannot be used
+    :ivar notes: what else was ignored or is worth a warning, a sentence each
+    :ivar is_on_grid: whether the rows themselves show that the interval is the one asked for; without that,
+        they prove nothing
     """
 
     ticker: str
@@ -92,6 +113,10 @@ class OhlcAnswer:
     committed: tuple[Candle, ...]
     running: Candle | None
     last_s: int
+    n_rows: int = 0
+    odd: tuple[OddRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    is_on_grid: bool = True
 
 
 class Trade(NamedTuple):
@@ -174,16 +199,40 @@ class Trades(Sequence[Trade]):
         return f"Trades({list(self)!r})"
 
 
+class OddTrade(NamedTuple):
+    """A trade that cannot be used, and where it may lie.
+
+    :ivar what: the trade and why, a sentence
+    :ivar since_s: epoch seconds UTC; None = after the last trade before the page
+    :ivar until_s: epoch seconds UTC, inclusive; None = before the first trade after the page
+    """
+
+    what: str
+    since_s: Decimal | None
+    until_s: Decimal | None
+
+
 @dataclass(frozen=True, slots=True)
 class TradesPage:
     """One page of Kraken's Trades call.
 
     :ivar trades: ascending by time and id, at most 1000
     :ivar last_ns: cursor for the next page, epoch nanoseconds
+    :ivar notes: what was ignored, a sentence each
+    :ivar odd: trades left out because they cannot be used
+    :ivar n_rows: trades as sent, so that a page with odd ones is still known to be full
     """
 
     trades: Sequence[Trade]
     last_ns: int
+    notes: tuple[str, ...] = ()
+    odd: tuple[OddTrade, ...] = ()
+    n_rows: int = 0
+
+    @property
+    def size(self) -> int:
+        """Return the number of trades as sent."""
+        return max(self.n_rows, len(self.trades))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,18 +241,37 @@ class AssetPair:
 
     :ivar ticker: altname, the identity everywhere in this project
     :ivar internal_name: Kraken's key of the pair, for example ``XXBTZUSD``
-    :ivar base: Kraken's base asset code
-    :ivar quote: Kraken's quote asset code
-    :ivar pair_decimals: decimals of prices
+    :ivar base: Kraken's base asset code; empty when absent
+    :ivar quote: Kraken's quote asset code; empty when absent
+    :ivar pair_decimals: decimals of prices, None when absent
     :ivar status: ``online`` or another state as sent; ``online`` when absent
+    :ivar wsname: name for people, for example ``XBT/USD``; empty when absent
     """
 
     ticker: str
     internal_name: str
     base: str
     quote: str
-    pair_decimals: int
+    pair_decimals: int | None
     status: str
+    wsname: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names under which Kraken answers for the pair."""
+        return frozenset({self.ticker, self.internal_name, self.wsname} - {""})
+
+
+class AssetPairs(dict[str, AssetPair]):
+    """The pairs of an AssetPairs answer, by ticker.
+
+    :ivar odd: what is wrong with entries that cannot be used, a sentence each, by altname, or by Kraken's key
+        where the altname cannot be read
+    """
+
+    def __init__(self, pairs: Mapping[str, AssetPair], odd: Mapping[str, str] | None = None) -> None:
+        super().__init__(pairs)
+        self.odd: Mapping[str, str] = odd or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +279,8 @@ class SystemStatus:
     """Kraken's SystemStatus answer.
 
     :ivar status: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``
-    :ivar timestamp: as sent, ISO 8601
+    :ivar timestamp: as sent, ISO 8601; None when absent
     """
 
     status: str
-    timestamp: str
+    timestamp: str | None

@@ -21,7 +21,11 @@ class KrakenRateLimitError(KrakenTransientError):
 
 
 class KrakenMalformedReplyError(KrakenTransientError):
-    """The body is not JSON, is cut off, has another shape, or holds an impossible candle or trade."""
+    """The body is not JSON, is cut off, has another shape, or holds too little that can be used."""
+
+
+class KrakenForeignReplyError(KrakenTransientError):
+    """The answer is another pair's, or another interval's; nothing of it is taken."""
 
 
 class KrakenStaleReplyError(KrakenTransientError):

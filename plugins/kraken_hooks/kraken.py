@@ -12,34 +12,28 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from kraken_hooks import __version__
+from kraken_hooks.candles import INTERVALS, AssetPairs
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.errors import ConnectionFieldError, KrakenError, KrakenRateLimitError
+from kraken_hooks.ohlc_rows import read_ohlc
 from kraken_hooks.pages import MAX_TRADES, walk
 from kraken_hooks.rate_limit import CallSlot
-from kraken_hooks.replies import (
-    open_envelope,
-    read_asset_pairs,
-    read_ohlc,
-    read_server_time,
-    read_system_status,
-    read_trades,
-)
+from kraken_hooks.replies import open_envelope, read_asset_pairs, read_server_time, read_system_status
 from kraken_hooks.retry import failure, pause_for_all_s, retrying
+from kraken_hooks.trade_rows import read_first_trade, read_trades
 from kraken_hooks.transport import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from decimal import Decimal
 
     from airflow.sdk import Connection
     from tenacity import RetryCallState
 
-    from kraken_hooks.candles import AssetPair, OhlcAnswer, SystemStatus, Trade, TradesPage
+    from kraken_hooks.candles import OhlcAnswer, SystemStatus, TradesPage
 
 T = TypeVar("T")
-
-INTERVALS: Final = frozenset({1, 5, 15, 30, 60, 240, 1440, 10080, 21600})
-"""Candle lengths Kraken offers, minutes (REST reference, "Get OHLC Data"); there is no 720."""
 
 FIRST_POSSIBLE_NS: Final = 10**17
 """Smaller cursors (before 1973) are seconds or milliseconds by mistake; 0 means from the first trade."""
@@ -77,6 +71,9 @@ class KrakenHook(BaseHook):
         self.kraken_conn_id = kraken_conn_id
         self.calls = 0
         """HTTP calls made by this instance, failed ones included."""
+        self.names: dict[str, frozenset[str]] = {}
+        """Names under which Kraken answers for a pair, by altname, as AssetPairs gave them: an answer under
+        another name is refused. Whoever has recorded them sets them."""
         self._slot = slot
         self._sleep = sleep
         self._connection: Connection | None = None
@@ -106,7 +103,9 @@ class KrakenHook(BaseHook):
         if self._slot is not None:
             self._slot.close()
 
-    def get_ohlc(self, ticker: str, interval_minutes: int, *, now_s: float | None = None) -> OhlcAnswer:
+    def get_ohlc(
+        self, ticker: str, interval_minutes: int, *, now_s: float | None = None, is_trading: bool = True
+    ) -> OhlcAnswer:
         """Return the whole window Kraken has of a series: up to 720 committed candles and the running one.
 
         ``since`` is never sent: it costs the same, and the full answer re-checks everything stored.
@@ -114,8 +113,10 @@ class KrakenHook(BaseHook):
         :param ticker: altname, for example ``XBTUSD``
         :param interval_minutes: one of Kraken's candle lengths
         :param now_s: the exchange's time before this call, epoch seconds; ``None`` = staleness is not judged
+        :param is_trading: whether the pair is online; one that is not may have no newer candle
         :raises ValueError: if ticker or interval cannot be asked for
         :raises UnknownPairError: if Kraken does not know the ticker
+        :raises KrakenForeignReplyError: if all attempts were answered with another pair or interval
         :raises KrakenStaleReplyError: if all attempts were answered by a server that lags behind
         :raises KrakenError: if there is no usable answer after all attempts
         """
@@ -124,7 +125,14 @@ class KrakenHook(BaseHook):
         return self._ask(
             "OHLC",
             {"pair": _checked(ticker), "interval": str(interval_minutes)},
-            lambda result: read_ohlc(result, ticker, interval_minutes, now_s=now_s),
+            lambda result: read_ohlc(
+                result,
+                ticker,
+                interval_minutes,
+                names=self._names(ticker),
+                now_s=now_s,
+                is_trading=is_trading,
+            ),
         )
 
     def get_trades(
@@ -143,6 +151,7 @@ class KrakenHook(BaseHook):
         :param count: trades wanted, 1..1000
         :param may_repeat: asked before the call is made again after a transient error; for who counts calls
         :raises ValueError: if an argument is out of range
+        :raises KrakenForeignReplyError: if all attempts were answered with another pair
         :raises KrakenError: if there is no usable answer after all attempts
         """
         if not 1 <= count <= MAX_TRADES:
@@ -150,7 +159,10 @@ class KrakenHook(BaseHook):
         if since_ns != 0 and since_ns < FIRST_POSSIBLE_NS:
             raise ValueError(f"since_ns {since_ns} is not in nanoseconds")
         parameters = {"pair": _checked(ticker), "since": str(since_ns), "count": str(count)}
-        return self._ask("Trades", parameters, lambda result: read_trades(result, ticker), may_repeat)
+        names = self._names(ticker)
+        return self._ask(
+            "Trades", parameters, lambda result: read_trades(result, ticker, names=names), may_repeat
+        )
 
     def iter_trades(self, ticker: str, *, since_ns: int) -> Iterator[TradesPage]:
         """Yield pages from a moment to the newest trade, no trade twice and none left out at a page border.
@@ -162,26 +174,32 @@ class KrakenHook(BaseHook):
         """
         return walk(lambda cursor_ns: self.get_trades(ticker, since_ns=cursor_ns), since_ns, MAX_TRADES)
 
-    def get_first_trade(self, ticker: str) -> Trade | None:
-        """Return the pair's first trade ever, that is its listing, or ``None`` if it never traded.
+    def get_first_trade(self, ticker: str) -> Decimal | None:
+        """Return when a pair first traded, that is its listing, epoch seconds UTC; ``None``: it never did.
 
         :param ticker: altname
+        :raises KrakenMalformedReplyError: if all attempts were answered with another trade than the first
         :raises KrakenError: if there is no usable answer after all attempts
         """
-        trades = self.get_trades(ticker, since_ns=0, count=1).trades
-        return trades[0] if trades else None
+        names = self._names(ticker)
+        parameters = {"pair": _checked(ticker), "since": "0", "count": "1"}
+        return self._ask("Trades", parameters, lambda result: read_first_trade(result, ticker, names=names))
 
-    def get_asset_pairs(self, tickers: Sequence[str] | None = None) -> dict[str, AssetPair]:
+    def get_asset_pairs(self, tickers: Sequence[str] | None = None) -> AssetPairs:
         """Return what Kraken says of pairs, by ticker; dark pools are left out.
+
+        The names of the pairs are kept in :attr:`names`.
 
         :param tickers: altnames; one unknown among them fails the whole call; ``None`` = all pairs
         :raises UnknownPairError: if Kraken does not know one of them
         :raises KrakenError: if there is no usable answer after all attempts
         """
         if tickers is not None and not tickers:
-            return {}
+            return AssetPairs({})
         parameters = {} if tickers is None else {"pair": ",".join(map(_checked, tickers))}
-        return self._ask("AssetPairs", parameters, read_asset_pairs)
+        pairs = self._ask("AssetPairs", parameters, read_asset_pairs)
+        self.names |= {ticker: pair.names for ticker, pair in pairs.items()}
+        return pairs
 
     def get_system_status(self) -> SystemStatus:
         """Return whether the exchange is online.
@@ -209,6 +227,9 @@ class KrakenHook(BaseHook):
         finally:
             self.close()
         return True, f"{self.base_url} answers; the exchange is {status.status}"
+
+    def _names(self, ticker: str) -> frozenset[str]:
+        return self.names.get(ticker, frozenset())
 
     @property
     def _fields(self) -> Connection:

@@ -38,39 +38,58 @@ class Place:
     is_stuck: bool = False
 
 
-def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> tuple[Trades, Place]:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a page has brought.
+
+    :ivar trades: trades not seen before, ascending by time
+    :ivar place: where the walk stands then
+    :ivar page: the page as it was read
+    """
+
+    trades: Trades
+    place: Place
+    page: TradesPage
+
+
+def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> Turn:
     """Ask for the next page of a walk.
 
     The cursor of a page's last trade would skip what else traded in the same nanosecond, so the next page is
     asked from one nanosecond earlier, and what was seen is dropped by its id. Ids are contiguous: where they
-    jump, the page is asked for once more; if they still jump, the cursor chain is all there is.
+    jump, or where a trade cannot be used, the page is asked for once more; if it is no better, what came is
+    all there is.
 
     :param ask: returns the page that begins after a moment, epoch nanoseconds
     :param place: where the walk stands
     :param page_size: trades of a full page; fewer mean that the newest trade was reached
-    :return: trades not seen before, ascending by time, and where the walk stands then
+    :return: what it has brought
     Rule: measured on recorded page sequences (border repeats, ties); Kraken REST "Get Recent Trades".
     """
     page = ask(place.since_ns)
     trades = _unseen(page.trades, place)
-    if not follows(trades, place.last_id):
+    if page.odd or not follows(trades, place.last_id):
         again = ask(place.since_ns)
         retold = _unseen(again.trades, place)
-        if follows(retold, place.last_id):
+        if (len(again.odd), not follows(retold, place.last_id)) < (
+            len(page.odd),
+            not follows(trades, place.last_id),
+        ):
             page, trades = again, retold
-    is_full = len(page.trades) >= page_size
+    is_full = page.size >= page_size
     if not trades:
         # A whole page of one instant, all seen: only the plain cursor leads on.
         is_stuck = is_full and page.last_ns <= place.since_ns
         since_ns = page.last_ns if is_full else place.since_ns
-        return trades, replace(place, since_ns=since_ns, is_at_newest=not is_full, is_stuck=is_stuck)
+        stands = replace(place, since_ns=since_ns, is_at_newest=not is_full, is_stuck=is_stuck)
+        return Turn(trades, stands, page)
     newest = trades[-1]
     first = bisect_left(trades.times, newest.time_s)
     seen_before = place.ids if newest.time_s == place.last_s else frozenset()
     ids = frozenset(number for number in trades.ids[first:] if number is not None)
     # Without ids a repeated trade could not be told apart.
     since_ns = page.last_ns if newest.trade_id is None else page.last_ns - 1
-    return trades, Place(
+    stands = Place(
         since_ns=since_ns,
         last_id=newest.trade_id,
         last_s=newest.time_s,
@@ -78,6 +97,7 @@ def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> tupl
         is_at_newest=not is_full,
         is_stuck=is_full and since_ns < place.since_ns,
     )
+    return Turn(trades, stands, page)
 
 
 def walk(ask: Callable[[int], TradesPage], since_ns: int, page_size: int) -> Iterator[TradesPage]:
@@ -90,8 +110,9 @@ def walk(ask: Callable[[int], TradesPage], since_ns: int, page_size: int) -> Ite
     """
     place = Place(since_ns)
     while not (place.is_at_newest or place.is_stuck):
-        trades, place = turn(ask, place, page_size)
-        yield TradesPage(trades, place.since_ns)
+        turned = turn(ask, place, page_size)
+        place = turned.place
+        yield TradesPage(turned.trades, place.since_ns, odd=turned.page.odd)
 
 
 def follows(trades: Trades, last_id: int | None) -> bool:

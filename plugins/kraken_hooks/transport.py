@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Final
 import requests
 import urllib3
 
-from kraken_hooks.errors import KrakenTransientError
+from kraken_hooks.classify import clip
+from kraken_hooks.errors import KrakenMalformedReplyError, KrakenTransientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_TIMEOUT_S: Final = 5.0
-CHUNK: Final = 65536
+CHUNK: Final = 16384
+"""Bytes as sent; gzip makes at most a thousand times as many of them."""
+
+LARGEST_BODY: Final = 32 * 2**20
+"""Bytes after decompression; the largest answer, AssetPairs of all pairs, has about two millions."""
+
+ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
+"""One alone: of two, one within the other, nothing would bound what a few bytes become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ def fetch(
     :param timeout_s: seconds for the whole answer, also one that keeps trickling in; > 0
     :param call: what is asked, for messages
     :raises KrakenTransientError: if there is no complete answer within the time
+    :raises KrakenMalformedReplyError: if the answer is larger than any of Kraken's, or compressed twice
     """
     deadline = time.monotonic() + timeout_s
     try:
@@ -55,10 +64,18 @@ def fetch(
             allow_redirects=False,
             stream=True,
         ) as response:
+            encoding = response.headers.get("Content-Encoding", "").strip().lower()
+            if encoding not in ENCODINGS:
+                raise KrakenMalformedReplyError(f"{call}: the answer is encoded as {clip(encoding)!r}")
             body = bytearray()
             # read1 returns what has arrived; read would wait for a full chunk however long that takes.
             while chunk := response.raw.read1(CHUNK, decode_content=True):
                 body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise KrakenMalformedReplyError(
+                        f"{call}: the answer is larger than {LARGEST_BODY} bytes, which none of Kraken's is; "
+                        "it was not read to its end"
+                    )
                 if time.monotonic() > deadline:
                     raise KrakenTransientError(f"{call}: the answer was not complete after {timeout_s:g} s")
             return Reply(response.status_code, bytes(body), response.headers.get("Retry-After"))

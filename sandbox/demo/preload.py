@@ -63,7 +63,7 @@ def preload(
     now_s = int(exchange.now_s())
     truth = fetch_truth(exchange, _wanted(tickers, now_s))
     # Only now: a delisted pair's history is what was stored while it was traded.
-    exchange.set_pair(DELISTED, "delisted")
+    exchange.set_pair(DELISTED, "vanished")
     damaged = dict(truth)
     for scene in scenes:
         series = Series(scene.ticker, scene.interval)

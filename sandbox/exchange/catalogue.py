@@ -58,7 +58,8 @@ INTERNAL_NAMES = {
 }
 _BASE_CODES = {"XBT": "XXBT", "ETH": "XETH", "XRP": "XXRP", "LTC": "XLTC", "ETC": "XETC", "XLM": "XXLM"}
 _BASE_CODES |= {"ZEC": "XZEC", "XDG": "XXDG"}
-ALIASES = {"DOGEUSD": "XDGUSD"}
+ALIASES = {"DOGEUSD": "XDGUSD", "BTCUSD": "XBTUSD"}
+PEOPLE_SAY = {"XBT": "BTC", "XDG": "DOGE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,16 @@ class Pair:
     def base_name(self) -> str:
         """The base currency as people see it, ``XBT``."""
         return self.ticker.removesuffix("USD")
+
+    @property
+    def wsname(self) -> str:
+        """Name in AssetPairs for people, ``XBT/USD``; a request may use it."""
+        return f"{self.base_name}/USD"
+
+    @property
+    def display_name(self) -> str:
+        """Name of answers to requests with ``assetVersion=1``, ``BTC/USD``; a request may use it, too."""
+        return f"{PEOPLE_SAY.get(self.base_name, self.base_name)}/USD"
 
     @property
     def base_code(self) -> str:

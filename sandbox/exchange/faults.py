@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Kinds that only make sense for one endpoint look at that one unless told otherwise.
-_DEFAULT_ENDPOINT = {
+_DEFAULT_ENDPOINT: dict[str, str | None] = {
     "restated": "OHLC",
     "stale": "OHLC",
     "rows": "OHLC",
@@ -17,13 +17,28 @@ _DEFAULT_ENDPOINT = {
     "id_reset": "Trades",
     "six_fields": "Trades",
     "repeat_border": "Trades",
+    "foreign_pair": None,
+    "foreign_interval": "OHLC",
+    "altered": None,
+    "only_pairs": "AssetPairs",
+    "time": "Time",
 }
 CONTENT_KINDS = frozenset(_DEFAULT_ENDPOINT)
 ANSWER_KINDS = frozenset(
-    {"http", "truncated", "not_json", "error", "rate_limit", "drop", "maintenance"},
+    {"http", "truncated", "not_json", "error", "rate_limit", "drop", "maintenance", "huge"},
 )
 KINDS = CONTENT_KINDS | ANSWER_KINDS | {"latency"}
-BAD_ROWS = frozenset({"high_below_low", "negative_volume", "nan", "off_grid", "short_row"})
+BAD_ROWS = frozenset({
+    "high_below_low",
+    "open_below_low",
+    "negative_volume",
+    "no_volume",
+    "five_zeros",
+    "nan",
+    "no_time",
+    "off_grid",
+    "short_row",
+})
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "latency": ("seconds",),
     "http": ("status",),
@@ -33,6 +48,11 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "bad_row": ("what",),
     "flat": ("interval", "ts"),
     "id_reset": ("ts",),
+    "foreign_pair": ("pair",),
+    "foreign_interval": ("served",),
+    "altered": ("path",),
+    "only_pairs": ("pairs",),
+    "huge": ("mib",),
 }
 _CHOICES = {"what": BAD_ROWS, "result": {"absent", "empty", "null"}}
 _OPTIONAL = {
@@ -45,6 +65,9 @@ _OPTIONAL = {
     "html",
     "partial",
     "retry_after_s",
+    "value",
+    "offset_s",
+    "at",
 }
 _COMMON = {"kind", "endpoint", "ticker", "skip", "count"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from http import HTTPStatus
@@ -126,6 +127,8 @@ class Front:
                 answer = _json(call, wire.envelope(status))
             case "maintenance":
                 answer = _refused(call, UNAVAILABLE)
+            case "huge":
+                answer = _huge(call, int(extras["mib"]))
             case "drop" if not extras.get("partial"):
                 answer = CutResponse(b"", is_partial=False)
         return answer
@@ -144,6 +147,13 @@ def _delivered(call: Call, body: bytes, fault: Fault | None) -> Response:
             return _json(call, warned + b"," + body.split(b",", 1)[1])
         case _:
             return _json(call, body)
+
+
+def _huge(call: Call, mib: int) -> Response:
+    """Return a few bytes of gzip that become so many megabytes."""
+    body = gzip.compress(b'{"error":[],"result":"' + b" " * (mib << 20) + b'"}')
+    call.status = int(HTTPStatus.OK)
+    return Response(body, media_type="application/json", headers={"Content-Encoding": "gzip"})
 
 
 def _json(call: Call, body: bytes, status: int = HTTPStatus.OK) -> Response:

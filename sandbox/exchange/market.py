@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sandbox.exchange.clock import Clock
 
 DELISTED = "delisted"
+VANISHED = "vanished"
+"""No status of Kraken's: what it no longer shows at all."""
 STATUSES = frozenset({
     "online",
     "cancel_only",
@@ -25,7 +27,13 @@ STATUSES = frozenset({
     "maintenance",
     "work_in_progress",
     DELISTED,
+    VANISHED,
 })
+
+
+def _names(pair: Pair) -> set[str]:
+    """Return the names that a request may use for a pair."""
+    return {pair.ticker, pair.internal_name, pair.wsname, pair.display_name}
 
 
 class Market:
@@ -50,7 +58,7 @@ class Market:
             self._add(pair)
 
     def status(self, ticker: str) -> str:
-        """Return the trading status of a pair, ``delisted`` for one that has gone."""
+        """Return the trading status of a pair, ``vanished`` for one that has gone."""
         return self._statuses.get(ticker, "online")
 
     def set_status(self, ticker: str, status: str) -> None:
@@ -65,17 +73,17 @@ class Market:
         self._statuses[ticker] = status
 
     def public_pairs(self) -> list[Pair]:
-        """Return the pairs that the exchange shows now: listed already and not delisted."""
+        """Return the pairs that the exchange shows now: listed already and not gone; delisted ones, too."""
         return [pair for pair in self.pairs.values() if self._is_public(pair)]
 
     def find(self, name: str) -> Tape:
         """Return the tape of a pair by any name Kraken accepts in a request.
 
         :param name: altname, internal name or alias
-        :raises RefusedError: if no such pair is shown now
+        :raises RefusedError: if no such pair is shown now, or its candles and trades are no longer served
         """
         ticker = self._ticker_by_name.get(name)
-        if ticker is None or not self._is_public(self.pairs[ticker]):
+        if ticker is None or not self._is_public(self.pairs[ticker]) or self.status(ticker) == DELISTED:
             raise RefusedError(UNKNOWN_PAIR)
         return self._tapes[ticker]
 
@@ -106,16 +114,18 @@ class Market:
         self._statuses.clear()
         for number in range(1, self._n_synthetic + 1):
             ticker = synthetic_pair(number, self._seed, self._anchor).ticker
-            del self.pairs[ticker], self._tapes[ticker], self._ticker_by_name[ticker]
+            for name in _names(self.pairs[ticker]):
+                del self._ticker_by_name[name]
+            del self.pairs[ticker], self._tapes[ticker]
             self._cache.forget(ticker)
         self._n_synthetic = 0
 
     def _add(self, pair: Pair) -> str:
         self.pairs[pair.ticker] = pair
         self._tapes[pair.ticker] = Tape(pair, self._seed, self._cache)
-        self._ticker_by_name |= {pair.ticker: pair.ticker, pair.internal_name: pair.ticker}
+        self._ticker_by_name |= dict.fromkeys(_names(pair), pair.ticker)
         return pair.ticker
 
     def _is_public(self, pair: Pair) -> bool:
         is_listed = pair.listed_s * NS_PER_S <= self.clock.now_ns()
-        return is_listed and self.status(pair.ticker) != DELISTED
+        return is_listed and self.status(pair.ticker) != VANISHED

@@ -32,8 +32,12 @@ def answer(
     Rule: measured on the real exchange: 720 committed rows, then the running one whatever ``since``.
     """
     step_s = interval * 60
-    if any(fault.kind == "stale" for fault in faults):
-        now_ns = now_ns // (step_s * NS_PER_S) * step_s * NS_PER_S - 1
+    for fault in faults:
+        if fault.kind == "stale":
+            at_s = fault.extras.get("at")
+            now_ns = (
+                now_ns // (step_s * NS_PER_S) * step_s * NS_PER_S - 1 if at_s is None else at_s * NS_PER_S
+            )
     running_s = now_ns // NS_PER_S // step_s * step_s
     rows = _window(tape, step_s, running_s, now_ns)
     for fault in faults:
@@ -125,18 +129,29 @@ def _restated(row: Row, fault: Fault) -> Row:
 
 def _bad(row: Row, what: str, pair: Pair) -> Row:
     ts, open_, high, low, close, vwap, volume, count = row
-    match what:
-        case "high_below_low":
-            beneath = wire.fixed(int(low.replace(".", "")) - 1, pair.decimals)
-            return [ts, open_, beneath, low, close, vwap, volume, count]
-        case "negative_volume":
-            return [ts, open_, high, low, close, vwap, f"-{volume if count else '1.00000000'}", count]
-        case "nan":
-            return [ts, open_, high, low, "NaN", vwap, volume, count]
-        case "off_grid":
-            return [ts + 7, open_, high, low, close, vwap, volume, count]
-        case _:
-            return row[:7]
+    beneath = wire.fixed(int(low.replace(".", "")) - 1, pair.decimals)
+    nothing = wire.fixed(0, wire.VOLUME_DIGITS)
+    bad: dict[str, Row] = {
+        "high_below_low": [ts, open_, beneath, low, close, vwap, volume, count],
+        "open_below_low": [ts, beneath, high, low, close, vwap, volume, count],
+        "negative_volume": [
+            ts,
+            open_,
+            high,
+            low,
+            close,
+            vwap,
+            f"-{volume if count else '1.00000000'}",
+            count,
+        ],
+        "no_volume": [ts, close, close, close, close, close, nothing, 1],
+        "five_zeros": _flat_row(ts, wire.fixed(0, pair.decimals), pair),
+        "nan": [ts, open_, high, low, "NaN", vwap, volume, count],
+        "no_time": [None, open_, high, low, close, vwap, volume, count],
+        "off_grid": [ts + 7, open_, high, low, close, vwap, volume, count],
+        "short_row": row[:7],
+    }
+    return bad[what]
 
 
 def closed_rows(tape: Tape, interval: int, start_s: int, end_s: int, now_ns: int) -> list[Row]:

@@ -77,6 +77,7 @@ class SimulatedExchange:
             "OHLC": self._ohlc,
             "Trades": self._trades,
             "AssetPairs": self._asset_pairs,
+            "Assets": self._assets,
             "SystemStatus": self._system_status,
             "Time": self._time,
             "MaintenanceSchedule": self._maintenance_schedule,
@@ -93,7 +94,11 @@ class SimulatedExchange:
         method = self._methods.get(endpoint)
         if method is None:
             raise RefusedError(UNKNOWN_METHOD)
-        return Answer(method(query, faults))
+        body = method(query, faults)
+        for fault in faults:
+            if fault.kind == "altered":
+                body = wire.altered(body, fault.extras["path"], fault.extras)
+        return Answer(body)
 
     def ticker_of(self, name: str) -> str:
         """Return the altname for a name in a request, or the name itself when no pair has it."""
@@ -106,14 +111,18 @@ class SimulatedExchange:
         interval = whole_number(query, "interval", 1)
         if interval not in ohlc.INTERVALS:
             raise RefusedError(f"{BAD_ARGUMENTS}:interval")
-        tape = self.market.find(_pair_name(query))
+        tape = self._tape(query, faults)
         since_s = whole_number(query, "since", None)
         if since_s is not None and not self._since_is_inclusive:
             since_s += 1
-        return wire.envelope(ohlc.answer(tape, interval, since_s, self.clock.now_ns(), faults))
+        served = next(
+            (int(one.extras["served"]) for one in faults if one.kind == "foreign_interval"), interval
+        )
+        result = ohlc.answer(tape, served, since_s, self.clock.now_ns(), faults)
+        return wire.envelope({_result_key(tape.pair, query): result.pop(tape.pair.internal_name), **result})
 
     def _trades(self, query: Mapping[str, str], faults: list[Fault]) -> bytes:
-        tape = self.market.find(_pair_name(query))
+        tape = self._tape(query, faults)
         since = whole_number(query, "since", None)
         limit = whole_number(query, "count", PAGE_LIMIT)
         if limit is None or limit < 1:
@@ -132,9 +141,30 @@ class SimulatedExchange:
         last_ns = int(page.times_ns[-1]) if len(page) else since or 0
         ids = _ids(page, first_id, tape, faults)
         rows = _trade_rows(page, ids, tape.pair)
-        return f'{{"error":[],"result":{{"{tape.pair.internal_name}":[{rows}],"last":"{last_ns}"}}}}'.encode()
+        key = _result_key(tape.pair, query)
+        return f'{{"error":[],"result":{{"{key}":[{rows}],"last":"{last_ns}"}}}}'.encode()
 
-    def _asset_pairs(self, query: Mapping[str, str], _: list[Fault]) -> bytes:
+    def _tape(self, query: Mapping[str, str], faults: list[Fault]) -> Tape:
+        """Return the pair asked for, or the one that a fault puts in its place."""
+        tape = self.market.find(_pair_name(query))
+        foreign = next((str(one.extras["pair"]) for one in faults if one.kind == "foreign_pair"), None)
+        return tape if foreign is None else self.market.tape(foreign)
+
+    def _assets(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
+        pairs = self.market.public_pairs()
+        names = {pair.base_code: pair.base_name for pair in pairs} | {"ZUSD": "USD"}
+        return wire.envelope({
+            code: {
+                "aclass": "currency",
+                "altname": name,
+                "decimals": 10,
+                "display_decimals": 5,
+                "status": "enabled",
+            }
+            for code, name in names.items()
+        })
+
+    def _asset_pairs(self, query: Mapping[str, str], faults: list[Fault]) -> bytes:
         info = query.get("info", "info")
         if info not in (*_INFO_FIELDS, "info"):
             raise RefusedError(f"{BAD_ARGUMENTS}:info")
@@ -142,7 +172,12 @@ class SimulatedExchange:
         pairs = self.market.public_pairs()
         if names is not None:
             pairs = [self.market.find(name.strip()).pair for name in names.split(",")]
-        details = {pair.internal_name: _details(pair, self.market.status(pair.ticker)) for pair in pairs}
+        for fault in faults:
+            if fault.kind == "only_pairs":
+                pairs = [self.market.tape(ticker).pair for ticker in fault.extras["pairs"]]
+        details = {
+            _result_key(pair, query): _details(pair, self.market.status(pair.ticker)) for pair in pairs
+        }
         if info != "info":
             wanted = _INFO_FIELDS[info]
             details = {name: {key: full[key] for key in wanted} for name, full in details.items()}
@@ -151,11 +186,22 @@ class SimulatedExchange:
     def _system_status(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
         return wire.envelope(system_status(self.clock.now_ns(), "online"))
 
-    def _time(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
-        return wire.envelope(server_time(self.clock.now_ns()))
+    def _time(self, _query: Mapping[str, str], faults: list[Fault]) -> bytes:
+        now_ns = self.clock.now_ns()
+        for fault in faults:
+            if fault.kind == "time":
+                at_s = fault.extras.get("at")
+                now_ns = now_ns if at_s is None else int(at_s) * NS_PER_S
+                now_ns += int(fault.extras.get("offset_s", 0)) * NS_PER_S
+        return wire.envelope(server_time(now_ns))
 
     def _maintenance_schedule(self, _query: Mapping[str, str], _faults: list[Fault]) -> bytes:
         return wire.envelope({"events": []})
+
+
+def _result_key(pair: Pair, query: Mapping[str, str]) -> str:
+    """Return the key of a pair in a result: its internal name; with ``assetVersion=1`` the one for people."""
+    return pair.display_name if query.get("assetVersion") == "1" else pair.internal_name
 
 
 def _pair_name(query: Mapping[str, str]) -> str:
@@ -205,7 +251,7 @@ def _details(pair: Pair, status: str) -> dict[str, Any]:
     return {
         **_DETAILS,
         "altname": pair.ticker,
-        "wsname": f"{pair.base_name}/USD",
+        "wsname": pair.wsname,
         "base": pair.base_code,
         "pair_decimals": pair.decimals,
         "ordermin": f"{5 / pair.price:.8f}".rstrip("0").rstrip("."),

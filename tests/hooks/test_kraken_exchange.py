@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks.errors import KrakenMalformedReplyError, KrakenRateLimitError, UnknownPairError
+from kraken_hooks.errors import KrakenRateLimitError, UnknownPairError
 from kraken_hooks.kraken import KrakenHook
 
 if TYPE_CHECKING:
@@ -62,11 +62,15 @@ def test_stale_backend_is_asked_again(hook: KrakenHook, exchange: ExchangeAdmin)
 
 
 @pytest.mark.parametrize("what", ["high_below_low", "negative_volume", "nan", "off_grid", "short_row"])
-def test_bad_row_is_never_data(hook: KrakenHook, exchange: ExchangeAdmin, what: str) -> None:
+def test_bad_row_is_never_data_and_spoils_no_other(
+    hook: KrakenHook, exchange: ExchangeAdmin, what: str
+) -> None:
     exchange.fault("bad_row", what=what, count=None)
-    with pytest.raises(KrakenMalformedReplyError, match=f"OHLC {TICKER} 60 min: row "):
-        hook.get_ohlc(TICKER, 60, now_s=NOW_S)
-    assert len(exchange.calls("OHLC")) == 4
+    answer = hook.get_ohlc(TICKER, 60, now_s=NOW_S)
+    assert len(answer.committed) == 719
+    (odd,) = answer.odd
+    assert odd.ts_s not in {candle.ts_s for candle in answer.committed}
+    assert hook.calls == 1
 
 
 @pytest.mark.parametrize(
@@ -99,8 +103,17 @@ def test_rate_limit_storm_is_an_error_that_pauses_everybody(
     assert row == (True,)
 
 
-def test_delisted_pair_is_unknown(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_a_delisted_pair_is_listed_as_such_and_answers_no_more(
+    hook: KrakenHook, exchange: ExchangeAdmin
+) -> None:
     exchange.set_pair(TICKER, "delisted")
+    assert hook.get_asset_pairs()[TICKER].status == "delisted"
+    with pytest.raises(UnknownPairError):
+        hook.get_ohlc(TICKER, 60)
+
+
+def test_vanished_pair_is_unknown(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+    exchange.set_pair(TICKER, "vanished")
     with pytest.raises(UnknownPairError):
         hook.get_ohlc(TICKER, 60)
     assert TICKER not in hook.get_asset_pairs()
@@ -134,11 +147,10 @@ def test_connection_test_tells_the_state_and_closes_its_connections(
 
 
 def test_first_trade_is_the_listing(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
-    trade = hook.get_first_trade(TICKER)
-    assert trade is not None
-    assert trade.trade_id == 1
+    first_s = hook.get_first_trade(TICKER)
+    assert first_s is not None
     listed_s = next(pair["listed_s"] for pair in exchange.pairs() if pair["ticker"] == TICKER)
-    assert listed_s <= trade.time_s < listed_s + 3600
+    assert listed_s <= first_s < listed_s + 3600
     assert exchange.calls("Trades")[-1]["ticker"] == TICKER
 
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks.errors import KrakenMalformedReplyError
-from kraken_hooks.replies import read_asset_pairs, read_ohlc, read_system_status, read_trades
+from kraken_hooks.errors import KrakenForeignReplyError, KrakenMalformedReplyError, KrakenStaleReplyError
+from kraken_hooks.ohlc_rows import read_ohlc
+from kraken_hooks.replies import read_asset_pairs, read_server_time, read_system_status
+from kraken_hooks.trade_rows import read_first_trade, read_trades
 
 if TYPE_CHECKING:
+    from kraken_hooks.candles import OhlcAnswer, TradesPage
     from kraken_hooks.kraken import KrakenHook
     from tests.hooks.raw_exchange import RawExchange
 
@@ -60,10 +63,34 @@ def test_no_rows_are_not_stale() -> None:
     assert read_ohlc(result_of(), "XBTUSD", 60, now_s=START_S).committed == ()
 
 
-def test_disorder_and_identical_repeats_are_tolerated() -> None:
-    rows = [changed(GOOD, ts=START_S + 3600), GOOD, changed(GOOD, ts=START_S + 7200), GOOD]
-    answer = read_ohlc(result_of(*rows, last=START_S + 3600), "XBTUSD", 60)
-    assert [candle.ts_s for candle in answer.committed] == [START_S, START_S + 3600]
+def series_of(n: int, *, step_s: int = 3600) -> list[list[Any]]:
+    """Return so many sound rows, one step apart, the last one running."""
+    return [changed(GOOD, ts=START_S // step_s * step_s + step_s * number) for number in range(n)]
+
+
+def read(rows: list[Any], *, interval: int = 60, **given: Any) -> OhlcAnswer:
+    """Return what is read of rows, of which the last but one is committed."""
+    return read_ohlc(result_of(*rows, last=rows[-2][0]), "XBTUSD", interval, **given)
+
+
+def opens(answer: OhlcAnswer) -> list[int]:
+    return [candle.ts_s for candle in answer.committed]
+
+
+def test_identical_repeats_are_harmless() -> None:
+    rows = series_of(8)
+    answer = read([rows[5], *rows[:3], rows[2], *rows[3:7], rows[0], rows[7]])
+    assert opens(answer) == [row[0] for row in rows[:7]]
+    assert answer.odd == ()
+
+
+def test_a_row_out_of_order_is_left_out_since_its_time_may_be_wrong() -> None:
+    rows = series_of(8)
+    gone = rows.pop(2)
+    moved = changed(rows[4], ts=gone[0])
+    answer = read([*rows[:4], moved, *rows[5:]])
+    assert opens(answer) == [row[0] for row in (*rows[:4], rows[5])]
+    assert [one.ts_s for one in answer.odd] == [gone[0]]
 
 
 def test_buckets_left_out_are_accepted() -> None:
@@ -78,69 +105,262 @@ def test_numbers_sent_as_json_numbers_are_exact(raw_hook: KrakenHook, raw_exchan
     assert candle.open == Decimal("60010.00000000000000001")
 
 
-@pytest.mark.parametrize(
-    ("row", "why"),
-    [
-        pytest.param(GOOD[:7], "has not 8 fields", id="seven fields"),
-        pytest.param([*GOOD, 1], "has not 8 fields", id="nine fields"),
-        pytest.param({"time": START_S}, "has not 8 fields", id="an object instead of a row"),
-        pytest.param(changed(GOOD, ts=START_S + 1), "off the grid", id="a second off the grid"),
-        pytest.param(changed(GOOD, ts=-3600), "off the grid", id="before 1970"),
-        pytest.param(changed(GOOD, ts=START_S * 1000), "off the grid", id="milliseconds"),
-        pytest.param(changed(GOOD, ts=str(START_S)), "no number", id="time as text"),
-        pytest.param(changed(GOOD, ts=float(START_S)), "no number", id="time with a point"),
-        pytest.param(changed(GOOD, high="60004"), "impossible prices", id="high below low"),
-        pytest.param(changed(GOOD, high="60008"), "impossible prices", id="high below open"),
-        pytest.param(changed(GOOD, low="60006"), "impossible prices", id="low above close"),
-        pytest.param(changed(GOOD, low="0"), "impossible prices", id="low of zero"),
-        pytest.param(changed(GOOD, low="-1"), "impossible prices", id="negative low"),
-        pytest.param(changed(GOOD, open="NaN"), "no number", id="NaN"),
-        pytest.param(changed(GOOD, high="Infinity"), "no number", id="infinity"),
-        pytest.param(changed(GOOD, open=None), "no number", id="null"),
-        pytest.param(changed(GOOD, open=True), "no number", id="true"),
-        pytest.param(changed(GOOD, open="6_0010"), "no number", id="an underscore"),
-        pytest.param(changed(GOOD, open="٦"), "no number", id="foreign digits"),
-        pytest.param(changed(GOOD, high="1e9999"), "no number", id="a number beyond any price"),
-        pytest.param(changed(GOOD, volume="-0.1"), "impossible volume", id="negative volume"),
-        pytest.param(changed(GOOD, vwap="-0.1"), "impossible volume", id="negative vwap"),
-        pytest.param(changed(GOOD, count=-1), "impossible volume", id="negative count"),
-        pytest.param(changed(GOOD, count=0), "impossible volume", id="volume without trades"),
-        pytest.param(changed(FLAT, count=1), "impossible volume", id="trades without volume"),
-        pytest.param(changed(GOOD, count="3"), "no number", id="count as text"),
-        pytest.param(changed(GOOD, count=True), "no number", id="count as true"),
-    ],
-)
-def test_impossible_row_makes_the_answer_malformed_and_is_shown(row: Any, why: str) -> None:
-    with pytest.raises(KrakenMalformedReplyError, match=rf"^OHLC XBTUSD 60 min: row .* {why}"):
-        read_ohlc(result_of(row), "XBTUSD", 60)
+ODD_ROWS = [
+    pytest.param(GOOD[:7], "has not 8 fields", True, id="seven fields"),
+    pytest.param({"time": START_S}, "has not 8 fields", False, id="an object instead of a row"),
+    pytest.param(None, "has not 8 fields", False, id="null instead of a row"),
+    pytest.param([], "has not 8 fields", False, id="an empty row"),
+    pytest.param(changed(GOOD, ts=START_S + 1), "off the grid", True, id="a second off the grid"),
+    pytest.param(changed(GOOD, ts=-3600), "no number", False, id="before 1970"),
+    pytest.param(changed(GOOD, ts=START_S * 1000), "off the grid", False, id="milliseconds"),
+    pytest.param(changed(GOOD, ts="soon"), "no number", False, id="time as another text"),
+    pytest.param(changed(GOOD, ts=None), "no number", False, id="no time"),
+    pytest.param(changed(GOOD, ts=Decimal("1795428000.5")), "no number", False, id="half a second"),
+    pytest.param(changed(GOOD, high="60004"), "high is not the highest", True, id="high below low"),
+    pytest.param(changed(GOOD, high="60008"), "high is not the highest", True, id="high below open"),
+    pytest.param(changed(GOOD, open="60001"), "low is not the lowest", True, id="open below low"),
+    pytest.param(changed(GOOD, low="60006"), "low is not the lowest", True, id="low above close"),
+    pytest.param(changed(GOOD, low="0"), "low is not above zero", True, id="low of zero"),
+    pytest.param(changed(GOOD, low="-1"), "low is not above zero", True, id="negative low"),
+    pytest.param(changed(GOOD, open="NaN"), "no number", True, id="NaN"),
+    pytest.param(changed(GOOD, high="Infinity"), "no number", True, id="infinity"),
+    pytest.param(changed(GOOD, open=None), "no number", True, id="null"),
+    pytest.param(changed(GOOD, open=True), "no number", True, id="true"),
+    pytest.param(changed(GOOD, open="6_0010"), "no number", True, id="an underscore"),
+    pytest.param(changed(GOOD, open="\u0666"), "no number", True, id="foreign digits"),
+    pytest.param(changed(GOOD, high="1e9999"), "no number", True, id="a number beyond any price"),
+    pytest.param(changed(GOOD, volume="-0.1"), "volume is not above zero", True, id="negative volume"),
+    pytest.param(changed(GOOD, count=-1), "no number", True, id="negative count"),
+    pytest.param(changed(GOOD, count=0), "has no trades", True, id="volume without trades"),
+    pytest.param(changed(GOOD, count=0, volume="0"), "has no trades", True, id="prices without trades"),
+    pytest.param(changed(FLAT, vwap="1"), "has no trades", True, id="a vwap without trades"),
+    pytest.param(changed(FLAT, count=1), "volume is not above zero", True, id="trades without volume"),
+    pytest.param(changed(GOOD, count="many"), "no number", True, id="count as another text"),
+    pytest.param(changed(GOOD, count=True), "no number", True, id="count as true"),
+]
+
+
+@pytest.mark.parametrize(("row", "why", "has_time"), ODD_ROWS)
+def test_an_odd_row_is_left_out_and_shown_and_all_others_count(row: Any, why: str, has_time: bool) -> None:
+    rows = series_of(12)[1:]
+    answer = read([row, *rows])
+    assert opens(answer) == [one[0] for one in rows[:-1]]
+    (odd,) = answer.odd
+    assert why in odd.what
+    assert odd.ts_s == (START_S if has_time else None)
+    assert answer.n_rows == 12
+
+
+def test_a_row_of_five_zeros_and_no_trade_is_an_empty_bucket() -> None:
+    rows = series_of(6)
+    rows[2] = [rows[2][0], "0.0", "0.0", "0.0", "0.0", "0.0", "0.00000000", 0]
+    answer = read(rows)
+    assert [candle.trades for candle in answer.committed] == [3, 3, 0, 3, 3]
+    assert answer.odd == ()
+
+
+def test_of_two_different_rows_for_one_open_time_neither_is_taken() -> None:
+    rows = series_of(8)
+    answer = read([*rows[:4], changed(rows[3], close="60006.0"), *rows[4:]])
+    assert opens(answer) == [row[0] for row in (*rows[:3], *rows[4:7])]
+    assert {one.ts_s for one in answer.odd} == {rows[3][0]}
+
+
+@pytest.mark.parametrize("odd", [None, [0, "x"], changed(GOOD, ts=START_S + 7 * 3600, high="1")])
+def test_an_odd_running_row_is_ignored(odd: Any) -> None:
+    rows = series_of(8)
+    answer = read_ohlc(result_of(*rows[:7], odd, last=rows[6][0]), "XBTUSD", 60, now_s=rows[7][0] + 60)
+    assert opens(answer) == [row[0] for row in rows[:7]]
+    assert (answer.running, answer.odd) == (None, ())
 
 
 @pytest.mark.parametrize(
-    ("result", "why"),
+    ("n_rows", "n_odd", "is_refused"),
     [
-        pytest.param([], "not one list of rows", id="a list"),
-        pytest.param({}, "not one list of rows", id="empty"),
-        pytest.param({"last": START_S}, "not one list of rows", id="no rows key"),
-        pytest.param({"XXBTZUSD": []}, "not one list of rows", id="no last"),
-        pytest.param({"A": [], "B": [], "last": 0}, "not one list of rows", id="two pairs"),
-        pytest.param({"XXBTZUSD": {}, "last": 0}, "not one list of rows", id="rows that are no list"),
-        pytest.param(result_of(GOOD, last="1795428000"), "last is '1795428000'", id="last as text"),
-        pytest.param(result_of(GOOD, last=None), "last is None", id="last null"),
-        pytest.param(
-            result_of(GOOD, changed(GOOD, close="60006.0")),
-            "two different candles",
-            id="two versions of a candle",
-        ),
-        pytest.param(
-            result_of(*(changed(GOOD, ts=START_S + 3600 * n) for n in range(3))),
-            "2 candles after last",
-            id="two running candles",
-        ),
+        pytest.param(10, 5, False, id="half of them odd"),
+        pytest.param(10, 6, True, id="more than half odd"),
+        pytest.param(4, 2, True, id="two sound of four"),
+        pytest.param(4, 1, False, id="three sound of four"),
+        pytest.param(3, 1, False, id="two sound of three"),
+        pytest.param(3, 2, True, id="one sound of three"),
     ],
 )
-def test_other_shape_of_candles_is_malformed(result: Any, why: str) -> None:
-    with pytest.raises(KrakenMalformedReplyError, match=why):
+def test_an_answer_is_refused_whole_only_when_little_is_left(
+    n_rows: int, n_odd: int, is_refused: bool
+) -> None:
+    rows = series_of(n_rows)
+    spoilt = [[row[0], *row[1:3]] for row in rows[:n_odd]] + rows[n_odd:]
+    result = result_of(*spoilt, last=rows[-1][0])
+    if is_refused:
+        with pytest.raises(
+            KrakenMalformedReplyError, match=rf"^OHLC .*{n_odd} of {n_rows} rows cannot be used"
+        ):
+            read_ohlc(result, "XBTUSD", 60)
+    else:
+        assert len(read_ohlc(result, "XBTUSD", 60).committed) == n_rows - n_odd
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(changed(GOOD, ts=str(START_S)), id="time as text"),
+        pytest.param(changed(GOOD, ts=Decimal("1795428000.0")), id="time with a point"),
+        pytest.param(changed(GOOD, count="3"), id="count as text"),
+        pytest.param(changed(GOOD, vwap="-0.1"), id="a vwap outside of the candle"),
+        pytest.param([*GOOD, "a ninth"], id="a ninth field"),
+    ],
+)
+def test_what_says_the_same_is_the_same_and_what_is_not_needed_spoils_nothing(row: Any) -> None:
+    rows = series_of(6)
+    answer = read([row, *rows[1:]])
+    assert opens(answer) == [one[0] for one in rows[:5]]
+    assert answer.committed[0].open == Decimal("60010.0")
+    assert answer.odd == ()
+    assert len(answer.notes) == (len(row) > 8)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param("{}", id="text"),
+        pytest.param(None, id="absent"),
+        pytest.param("soon", id="another text"),
+        pytest.param(7, id="off the grid"),
+        pytest.param(START_S, id="older than the rows"),
+        pytest.param(START_S + 99 * 3600, id="newer than the rows"),
+    ],
+)
+def test_last_may_be_text_or_lack_since_the_newest_row_always_runs(last: Any) -> None:
+    rows = series_of(8)
+    last = str(rows[-2][0]) if last == "{}" else last
+    result = result_of(*rows, last=last)
+    if last is None:
+        del result["last"]
+    answer = read_ohlc(result, "XBTUSD", 60)
+    assert opens(answer) == [row[0] for row in rows[:-1]]
+    assert answer.last_s == rows[-2][0]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param([], id="a list"),
+        pytest.param({}, id="empty"),
+        pytest.param({"last": START_S}, id="no rows key"),
+        pytest.param({"XXBTZUSD": []}, id="neither rows nor last"),
+        pytest.param({"XXBTZUSD": {}, "last": 0}, id="rows that are no list"),
+        pytest.param({"XXBTZUSD": [GOOD], "XBTUSD": [], "last": 0}, id="two answers for one pair"),
+    ],
+)
+def test_an_answer_without_rows_is_malformed(result: Any) -> None:
+    with pytest.raises(KrakenMalformedReplyError, match=r"^OHLC XBTUSD 60 min: "):
         read_ohlc(result, "XBTUSD", 60)
+
+
+XBT_NAMES = frozenset({"XBTUSD", "XXBTZUSD", "XBT/USD"})
+
+
+@pytest.mark.parametrize("key", ["XETHZUSD", "ETHUSD", "XBTEUR", "xbtusd", ""])
+@pytest.mark.parametrize("names", [frozenset(), XBT_NAMES], ids=["not described", "described"])
+def test_the_answer_of_another_pair_is_refused_naming_both(key: str, names: frozenset[str]) -> None:
+    rows = series_of(8)
+    with pytest.raises(KrakenForeignReplyError, match=rf"^OHLC .*'{key}', not about XBTUSD"):
+        read_ohlc({key: rows, "last": rows[-2][0]}, "XBTUSD", 60, names=names)
+    trades = {key: [TRADE], "last": "1795431784125087345"}
+    with pytest.raises(KrakenForeignReplyError, match=rf"^Trades .*'{key}', not about XBTUSD"):
+        read_trades(trades, "XBTUSD", names=names)
+    with pytest.raises(KrakenForeignReplyError, match=f"'{key}', not about XBTUSD"):
+        read_first_trade(trades, "XBTUSD", names=names)
+
+
+@pytest.mark.parametrize(
+    ("ticker", "key", "names"),
+    [
+        pytest.param("XBTUSD", "XBT/USD", XBT_NAMES, id="wsname, as described"),
+        pytest.param("XBTUSD", "XXBTZUSD", XBT_NAMES, id="internal name, as described"),
+        pytest.param("XBTUSD", "XXBTZUSD", frozenset(), id="well-known internal name"),
+        pytest.param("ETHXBT", "XETHXXBT", frozenset(), id="well-known internal name of a cross rate"),
+        pytest.param("USDTUSD", "USDTZUSD", frozenset(), id="the one of Tether"),
+        pytest.param("SOLUSD", "SOLUSD", frozenset(), id="altname"),
+    ],
+)
+def test_a_pair_answers_under_its_names(ticker: str, key: str, names: frozenset[str]) -> None:
+    rows = series_of(8)
+    assert len(read_ohlc({key: rows, "last": rows[-2][0]}, ticker, 60, names=names).committed) == 7
+
+
+def test_no_prefixes_are_put_before_any_base_since_that_may_be_another_pair() -> None:
+    with pytest.raises(KrakenForeignReplyError, match="'XTZUSD', not about TUSD"):
+        read_ohlc({"XTZUSD": series_of(8), "last": START_S}, "TUSD", 60)
+
+
+def test_a_further_key_is_ignored_and_named_be_it_a_list_of_another_pair() -> None:
+    rows = series_of(8)
+    answer = read_ohlc({"XETHZUSD": [GOOD], **result_of(*rows, last=rows[-2][0])}, "XBTUSD", 60)
+    assert len(answer.committed) == 7
+    (note,) = answer.notes
+    assert "XETHZUSD" in note
+
+
+MIDNIGHT = 1_795_392_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [(60, 1440), (60, 240), (60, 30), (60, 15), (60, 1), (1440, 60), (1440, 10080), (1440, 21600), (5, 1)],
+)
+@pytest.mark.parametrize("n_rows", [721, 720, 30])
+def test_the_rows_of_another_interval_are_refused(asked: int, sent: int, n_rows: int) -> None:
+    step_s = 60 * sent
+    end_s = MIDNIGHT // step_s * step_s
+    rows = [changed(GOOD, ts=end_s - (n_rows - 1 - number) * step_s) for number in range(n_rows)]
+    with pytest.raises((KrakenForeignReplyError, KrakenMalformedReplyError)):
+        read(rows, interval=asked)
+    with pytest.raises((KrakenForeignReplyError, KrakenMalformedReplyError)):
+        read([*rows[:3], [1], *rows[4:]], interval=asked)
+
+
+@pytest.mark.parametrize("interval", [1, 5, 15, 30, 60, 240, 1440, 10080, 21600])
+@pytest.mark.parametrize("n_rows", [721, 12, 3])
+def test_the_rows_of_the_interval_asked_for_are_taken(interval: int, n_rows: int) -> None:
+    answer = read(series_of(n_rows, step_s=60 * interval), interval=interval)
+    assert len(answer.committed) == n_rows - 1
+    assert answer.is_on_grid
+
+
+@pytest.mark.parametrize(
+    "hours", [[0, 24, 48, 72], [0, 1], [0, 5, 9, 14]], ids=["daily spacings", "two rows", "wide spacings"]
+)
+def test_rows_that_do_not_show_their_interval_are_taken_and_prove_nothing(hours: list[int]) -> None:
+    rows = [changed(GOOD, ts=START_S + 3600 * hour) for hour in hours]
+    answer = read(rows)
+    assert len(answer.committed) == len(hours) - 1
+    assert not answer.is_on_grid
+
+
+def test_a_first_row_older_than_an_answer_can_reach_is_odd() -> None:
+    rows = series_of(30)
+    answer = read([changed(GOOD, ts=START_S - 900 * 3600), *rows])
+    assert opens(answer) == [row[0] for row in rows[:-1]]
+    assert len(answer.odd) == 1
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_pair_that_trades_and_ends_a_little_early_is_answered_by_a_server_that_lags(hours: int) -> None:
+    rows = series_of(30)
+    with pytest.raises(KrakenStaleReplyError):
+        read(rows, now_s=rows[-1][0] + hours * 3600)
+
+
+@pytest.mark.parametrize(("hours", "is_trading"), [(72, False), (1, False), (72, True)])
+def test_an_answer_that_ends_where_trading_does_counts_for_what_it_covers(
+    hours: int, is_trading: bool
+) -> None:
+    rows = series_of(30)
+    answer = read(rows, now_s=rows[-1][0] + hours * 3600, is_trading=is_trading)
+    assert len(answer.committed) == 29
+    (note,) = answer.notes
+    assert "serves no candle after" in note
 
 
 @pytest.mark.parametrize(("interval", "ts_s"), [(10080, 1_794_441_600), (21600, 1_794_960_000)])
@@ -148,7 +368,7 @@ def test_long_intervals_lie_on_the_epoch_grid_not_on_the_calendar(interval: int,
     step_s = 60 * interval
     assert ts_s % step_s == 0
     assert read_ohlc(result_of(changed(GOOD, ts=ts_s), last=ts_s), "XBTUSD", interval).committed
-    with pytest.raises(KrakenMalformedReplyError, match="off the grid"):
+    with pytest.raises(KrakenMalformedReplyError, match=r"off the grid|neither a candle"):
         read_ohlc(result_of(changed(GOOD, ts=ts_s + 86_400), last=ts_s), "XBTUSD", interval)
 
 
@@ -166,60 +386,148 @@ def test_time_of_a_trade_is_not_rounded_into_the_next_minute(
     raw_hook: KrakenHook, raw_exchange: RawExchange
 ) -> None:
     row = '["1.00000","1.00000000",1762820039.9999999,"b","l","",7]'
-    raw_exchange.will_answer(f'{{"error":[],"result":{{"X":[{row}],"last":"1762820039999999900"}}}}')
+    raw_exchange.will_answer(f'{{"error":[],"result":{{"XXBTZUSD":[{row}],"last":"1762820039999999900"}}}}')
     (trade,) = raw_hook.get_trades("XBTUSD", since_ns=0).trades
     assert trade.time_s // 60 == 1762820039 // 60
 
 
 def test_trades_of_one_id_count_once_and_of_equal_values_twice() -> None:
     twin = [*TRADE[:6], 502]
-    page = read_trades({"X": [twin, TRADE, TRADE], "last": "0"}, "XBTUSD")
+    page = read_trades({"XXBTZUSD": [twin, TRADE, TRADE], "last": "0"}, "XBTUSD")
     assert [trade.trade_id for trade in page.trades] == [501, 502]
 
 
 def test_old_trades_without_ids_are_kept_in_order_of_time() -> None:
-    rows = [[*TRADE[:2], Decimal(time), *TRADE[3:6]] for time in (9, 8, 9)]
-    page = read_trades({"X": rows, "last": "9"}, "XBTUSD")
+    rows = [[*TRADE[:2], Decimal(time), *TRADE[3:6]] for time in (8, 9, 9)]
+    page = read_trades({"XXBTZUSD": rows, "last": "9"}, "XBTUSD")
     assert [(trade.trade_id, trade.time_s) for trade in page.trades] == [(None, 8), (None, 9), (None, 9)]
 
 
-@pytest.mark.parametrize(
-    ("rows", "last", "why"),
-    [
-        pytest.param([TRADE[:5]], "1", "neither 6 nor 7 fields", id="five fields"),
-        pytest.param([["x", *TRADE[1:]]], "1", "no number", id="a price that is no number"),
-        pytest.param([["0", *TRADE[1:]]], "1", "impossible price", id="a price of zero"),
-        pytest.param([[TRADE[0], "-1", *TRADE[2:]]], "1", "impossible price", id="negative volume"),
-        pytest.param([[*TRADE[:2], "1795431784", *TRADE[3:]]], "1", "no number", id="time as text"),
-        pytest.param([[*TRADE[:2], 1795431784000, *TRADE[3:]]], "1", "impossible price", id="milliseconds"),
-        pytest.param([[*TRADE[:6], 0]], "1", "impossible id", id="id zero"),
-        pytest.param([[*TRADE[:6], "501"]], "1", "impossible id", id="id as text"),
-        pytest.param([TRADE, TRADE[:6]], "1", "only 1 of 2 trades have an id", id="ids for some"),
-        pytest.param([TRADE, ["1", *TRADE[1:]]], "1", "two different trades with id 501", id="an id twice"),
-        pytest.param([TRADE], "soon", "last is 'soon'", id="cursor that is no number"),
-        pytest.param([TRADE], Decimal("1.5"), "last is", id="cursor with a point"),
-    ],
-)
-def test_impossible_trades_are_malformed(rows: list[Any], last: Any, why: str) -> None:
-    with pytest.raises(KrakenMalformedReplyError, match=rf"^Trades XBTUSD: .*{why}"):
-        read_trades({"XXBTZUSD": rows, "last": last}, "XBTUSD")
+def page_of(n: int) -> list[list[Any]]:
+    """Return so many sound trades, a second apart."""
+    return [[*TRADE[:2], 1795431784 + number, *TRADE[3:6], 501 + number] for number in range(n)]
+
+
+def read_page(rows: list[Any], last: Any = None) -> TradesPage:
+    """Return what is read of a page of trades."""
+    return read_trades({"XXBTZUSD": rows, "last": last}, "XBTUSD")
+
+
+ODD_TRADES = [
+    pytest.param(lambda row: row[:5], True, id="five fields"),
+    pytest.param(lambda row: [], False, id="an empty row"),
+    pytest.param(lambda row: None, False, id="null instead of a row"),
+    pytest.param(lambda row: ["x", *row[1:]], True, id="a price that is no number"),
+    pytest.param(lambda row: [None, *row[1:]], True, id="no price"),
+    pytest.param(lambda row: ["0.00000", *row[1:]], True, id="a price of zero"),
+    pytest.param(lambda row: [row[0], "-1", *row[2:]], True, id="negative volume"),
+    pytest.param(lambda row: [*row[:2], "soon", *row[3:]], False, id="time as another text"),
+    pytest.param(lambda row: [*row[:2], 1795431784000, *row[3:]], False, id="milliseconds"),
+    pytest.param(lambda row: [*row[:6], 0], True, id="id zero"),
+    pytest.param(lambda row: [*row[:6], "x"], True, id="id as another text"),
+    pytest.param(lambda row: row[:6], True, id="no id among those with one"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "has_time"), ODD_TRADES)
+@pytest.mark.parametrize("nth", [0, 4, 9], ids=["first", "inside", "last"])
+def test_an_odd_trade_is_left_out_and_says_where_it_may_lie(spoil: Any, has_time: bool, nth: int) -> None:
+    rows = page_of(10)
+    page = read_page([*rows[:nth], spoil(rows[nth]), *rows[nth + 1 :]])
+    assert [trade.trade_id for trade in page.trades] == [row[6] for row in rows if row is not rows[nth]]
+    (odd,) = page.odd
+    at_s = rows[nth][2]
+    if has_time:
+        assert (odd.since_s, odd.until_s) == (at_s, at_s)
+    else:
+        assert odd.since_s == (at_s - 1 if nth > 0 else None)
+        assert odd.until_s == (at_s + 1 if nth < 9 else None)
+    assert page.size == 10
 
 
 @pytest.mark.parametrize("text", ["1.", ".5", "1.2.3", "1,2", " 1", "1_0", "\u0661", "NaN", "", "1" * 31])
 @pytest.mark.parametrize("field", [0, 1], ids=["price", "volume"])
-def test_one_odd_number_in_a_page_of_good_ones_is_malformed(text: str, field: int) -> None:
-    rows = [[*TRADE[:6], number] for number in range(501, 504)]
+def test_one_odd_number_in_a_page_of_good_ones_leaves_one_trade_out(text: str, field: int) -> None:
+    rows = page_of(5)
     rows[1][field] = text
-    with pytest.raises(KrakenMalformedReplyError, match="holds something that is no number"):
-        read_trades({"XXBTZUSD": rows, "last": "1"}, "XBTUSD")
+    page = read_page(rows)
+    assert (len(page.trades), len(page.odd)) == (4, 1)
+    assert "holds something that is no number" in page.odd[0].what
+
+
+def test_of_two_different_trades_with_one_id_neither_is_taken() -> None:
+    rows = page_of(6)
+    page = read_page([*rows[:3], ["1", *rows[2][1:]], *rows[3:]])
+    assert [trade.trade_id for trade in page.trades] == [501, 502, 504, 505, 506]
+    assert {(one.since_s, one.until_s) for one in page.odd} == {(rows[2][2], rows[2][2])}
+
+
+def test_a_trade_out_of_order_may_lie_at_its_time_or_where_it_stands() -> None:
+    rows = page_of(9)
+    rows[4][2] += 3600
+    page = read_page(rows)
+    assert [trade.trade_id for trade in page.trades] == [501, 502, 503, 504, 506, 507, 508, 509]
+    assert {(one.since_s, one.until_s) for one in page.odd} == {
+        (rows[4][2], rows[4][2]),
+        (rows[3][2], rows[5][2]),
+    }
+
+
+def test_a_page_is_refused_whole_only_when_little_is_left() -> None:
+    rows = page_of(10)
+    with pytest.raises(KrakenMalformedReplyError, match="6 of 10 rows cannot be used"):
+        read_page([*(row[:3] for row in rows[:6]), *rows[6:]])
+    assert len(read_page([*(row[:3] for row in rows[:5]), *rows[5:]]).trades) == 5
+
+
+def test_an_eighth_field_is_ignored_and_named() -> None:
+    rows = page_of(5)
+    page = read_page([[*row, "new"] for row in rows], "1795431788000000000")
+    assert page.trades == read_page(rows).trades
+    assert page.odd == ()
+    assert len(page.notes) == 1
+
+
+@pytest.mark.parametrize(
+    "last", [None, "soon", Decimal("1.5"), 7, 1795431784, "1795431783125087345", "1795431999000000000"]
+)
+def test_where_the_cursor_does_not_fit_the_newest_trade_is_the_cursor(last: Any) -> None:
+    page = read_page([TRADE], last)
+    assert page.last_ns == 1_795_431_784_125_087_300
+    assert len(page.notes) == 1
+
+
+def test_an_empty_page_without_a_cursor_is_malformed() -> None:
+    with pytest.raises(KrakenMalformedReplyError, match="neither a trade nor a usable 'last'"):
+        read_page([])
+
+
+def test_the_first_trade_is_read_by_its_time_alone() -> None:
+    odd = [None, "x", 1380577862, "b"]
+    assert read_first_trade({"XXBTZUSD": [odd], "last": None}, "XBTUSD") == 1380577862
+    assert read_first_trade({"XXBTZUSD": [], "last": "0"}, "XBTUSD") is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([TRADE], id="one with another id"),
+        pytest.param([[*TRADE[:6], 1], [*TRADE[:6], 2]], id="more than were asked for"),
+        pytest.param([[*TRADE[:2], None, *TRADE[3:6], 1]], id="one without a time"),
+    ],
+)
+def test_what_is_not_the_first_trade_of_a_pair_does_not_tell_when_it_was_listed(rows: list[Any]) -> None:
+    with pytest.raises(KrakenMalformedReplyError, match=r"^Trades XBTUSD since 0: "):
+        read_first_trade({"XXBTZUSD": rows, "last": "1"}, "XBTUSD")
 
 
 def test_ids_that_begin_anew_inside_a_page_keep_the_order_of_time() -> None:
     rows = [
         [*TRADE[:2], Decimal(1795431784 + n), *TRADE[3:6], number] for n, number in enumerate([8, 9, 1, 2])
     ]
-    page = read_trades({"XXBTZUSD": rows, "last": "1"}, "XBTUSD")
+    page = read_page(rows)
     assert [trade.trade_id for trade in page.trades] == [8, 9, 1, 2]
+    assert page.odd == ()
 
 
 PAIR: dict[str, Any] = {"altname": "XBTUSD", "base": "XXBT", "quote": "ZUSD", "pair_decimals": 1}
@@ -239,22 +547,74 @@ def test_pairs_are_named_by_altname_and_online_unless_said_otherwise() -> None:
     assert pairs["XBTUSD"].pair_decimals == 1
 
 
+SOUND = {f"SYN{n}USD": {**PAIR, "altname": f"SYN{n}USD"} for n in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "name"),
+    [
+        pytest.param("NEW", {"altname": "NEW", "status": None}, "NEW", id="a null status"),
+        pytest.param("NEW", {**PAIR, "altname": "NEW", "pair_decimals": "x"}, "NEW", id="decimals as text"),
+        pytest.param("NEW", {**PAIR, "altname": "NEW", "pair_decimals": 99}, "NEW", id="99 decimals"),
+        pytest.param("NEW", {**PAIR, "altname": None}, "NEW", id="no altname"),
+        pytest.param("NEW", [], "NEW", id="an entry that is no object"),
+        pytest.param("NEW", {**PAIR, "altname": "SYN3USD"}, "SYN3USD", id="an altname twice"),
+    ],
+)
+def test_an_odd_entry_is_left_out_and_named_and_all_others_count(key: str, entry: Any, name: str) -> None:
+    pairs = read_asset_pairs({**SOUND, key: entry})
+    assert set(pairs) == set(SOUND) - {name}
+    assert set(pairs.odd) == {name}
+    assert pairs.odd[name].startswith("AssetPairs: ")
+
+
+def test_what_is_not_needed_of_an_entry_may_lack() -> None:
+    pair = read_asset_pairs({"NEWTHING": {"altname": "NEWTHING", "status": "work_in_progress"}})["NEWTHING"]
+    assert (pair.pair_decimals, pair.base, pair.wsname, pair.status) == (None, "", "", "work_in_progress")
+    assert read_asset_pairs({"X": {**PAIR, "pair_decimals": "1"}})["XBTUSD"].pair_decimals == 1
+
+
 @pytest.mark.parametrize(
     "result",
     [
         pytest.param({}, id="no pair at all"),
         pytest.param([], id="a list"),
-        pytest.param({"X": []}, id="a pair that is no object"),
-        pytest.param({"X": {**PAIR, "altname": None}}, id="no altname"),
-        pytest.param({"X": {**PAIR, "pair_decimals": "1"}}, id="decimals as text"),
-        pytest.param({"X": {**PAIR, "status": None}}, id="a null status"),
+        pytest.param({"A": [], "B": None, "XXBTZUSD": PAIR}, id="more than half odd"),
     ],
 )
-def test_pairs_without_what_is_needed_are_malformed(result: Any) -> None:
+def test_a_list_of_pairs_of_which_little_is_left_is_malformed(result: Any) -> None:
     with pytest.raises(KrakenMalformedReplyError, match=r"^AssetPairs: "):
         read_asset_pairs(result)
 
 
-def test_status_without_its_fields_is_malformed() -> None:
-    with pytest.raises(KrakenMalformedReplyError, match="SystemStatus"):
-        read_system_status({"status": "online"})
+def test_a_status_needs_no_timestamp_but_a_status() -> None:
+    assert read_system_status({"status": "online"}).status == "online"
+    for result in ({}, [], {"status": None}, {"status": 7}, {"timestamp": "2026-11-23T12:34:56Z"}):
+        with pytest.raises(KrakenMalformedReplyError, match="SystemStatus"):
+            read_system_status(result)
+
+
+WRITTEN = "Mon, 23 Nov 26 12:34:56 +0000"
+
+
+@pytest.mark.parametrize("moment", [1795437296, "1795437296", Decimal("1795437296.5"), "1795437296.9"])
+@pytest.mark.parametrize("more", [{}, {"rfc1123": WRITTEN}, {"rfc1123": "today"}, {"rfc1123": None}])
+def test_a_time_that_says_the_same_is_the_same(moment: Any, more: dict[str, Any]) -> None:
+    assert read_server_time({"unixtime": moment, **more}) == 1795437296
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param([1795437296], id="a list"),
+        pytest.param({"unixtime": None}, id="null"),
+        pytest.param({"unixtime": True}, id="true"),
+        pytest.param({"unixtime": 0}, id="zero"),
+        pytest.param({"unixtime": 1795437296000}, id="milliseconds"),
+        pytest.param({"unixtime": 1795437296 + 86400, "rfc1123": WRITTEN}, id="two different times"),
+    ],
+)
+def test_what_is_no_time_or_two_different_ones_is_malformed(result: Any) -> None:
+    with pytest.raises(KrakenMalformedReplyError, match=r"^Time: "):
+        read_server_time(result)

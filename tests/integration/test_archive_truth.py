@@ -207,7 +207,7 @@ def test_what_nobody_has_is_said_when_the_pair_is_gone_and_its_release_lacks_it(
     world = archive.world
     hole = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
     world.store(HOURLY, (old[0], world.window(HOURLY)[1]), without=[hole])
-    world.exchange.set_pair("XBTUSD", "delisted")
+    world.exchange.set_pair("XBTUSD", "vanished")
     archive.csv(HOURLY, old, without=[hole])
     archive.csv(QUARTERS, old)
 

@@ -155,7 +155,7 @@ def test_a_series_older_than_the_lookback_is_named_and_left_alone(world: World) 
 def test_a_pair_gone_from_the_exchange_is_named_and_its_gaps_wait_for_the_archive(world: World) -> None:
     start, end = world.window(HOURLY)
     world.store(HOURLY, (start, end), without=[(end - 30 * HOUR, end - 28 * HOUR)])
-    world.exchange.set_pair("XBTUSD", "delisted")
+    world.exchange.set_pair("XBTUSD", "vanished")
 
     summary = world.run()
 
@@ -176,7 +176,7 @@ def test_a_pair_gone_from_the_exchange_is_named_and_its_gaps_wait_for_the_archiv
 def test_a_pair_that_vanishes_between_plan_and_fetch_is_not_retried_for_ever(world: World) -> None:
     def vanish(step: str) -> None:
         if step == "fill":
-            world.exchange.set_pair("XBTUSD", "delisted")
+            world.exchange.set_pair("XBTUSD", "vanished")
 
     world.before_step = vanish
     summary = world.run()

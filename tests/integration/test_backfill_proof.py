@@ -45,10 +45,7 @@ def empty_hours(world: World, series: Series) -> list[Range]:
     return ranges.subtract([covered], ranges.from_points(world.truth(series, covered), step=HOUR))
 
 
-@pytest.mark.parametrize("answer", ["flat rows", "rows left out"])
-def test_a_thin_pair_is_loaded_and_its_hours_without_trades_are_proven(thin: World, answer: str) -> None:
-    if answer == "rows left out":
-        thin.exchange.fault("omit_flat")
+def test_a_thin_pair_is_loaded_and_its_hours_without_trades_are_proven(thin: World) -> None:
     empty = empty_hours(thin, THIN)
     assert len(empty) > 50
 

@@ -251,7 +251,7 @@ def test_the_start_of_a_series_stays_when_the_window_moves_on(world: World) -> N
 def test_a_gap_of_a_pair_that_is_gone_stays_one_record_while_the_edge_passes_through_it(world: World) -> None:
     start, _ = world.window(HOURLY)
     world.store(HOURLY, (start - 5 * HOUR, start))
-    world.before_step = at_step("fill", lambda: world.exchange.set_pair("XBTUSD", "delisted"))
+    world.before_step = at_step("fill", lambda: world.exchange.set_pair("XBTUSD", "vanished"))
     world.run()
     world.before_step = lambda _: None
     before = world.contents()

@@ -147,7 +147,7 @@ def test_twenty_flaps_are_one_incident(loaded: World) -> None:
 
 def test_a_pair_that_takes_no_orders_is_told_apart_and_never_alarms(loaded: World) -> None:
     loaded.exchange.set_pair("XBTUSD", "cancel_only")
-    loaded.exchange.set_pair("ETHUSD", "delisted")
+    loaded.exchange.set_pair("ETHUSD", "vanished")
     loaded.exchange.advance(2 * HOUR + 600)
     loaded.run(intervals=[1440], tickers=TICKERS[2:])
     loaded.exchange.advance(5 * HOUR)

@@ -52,9 +52,9 @@ class WatchedKraken(KrakenHook):
 
     before_step: Callable[[str], None]
 
-    def get_ohlc(self, ticker: str, interval_minutes: int, *, now_s: float | None = None) -> OhlcAnswer:
+    def get_ohlc(self, ticker: str, interval_minutes: int, **arguments: Any) -> OhlcAnswer:
         """Ask, then tell."""
-        answer = super().get_ohlc(ticker, interval_minutes, now_s=now_s)
+        answer = super().get_ohlc(ticker, interval_minutes, **arguments)
         self.before_step("write")
         return answer
 

@@ -47,7 +47,7 @@ def test_questdb_holds_the_truth_without_what_the_scenes_take(
     ]
     assert len(differing) == done.outdated == sum(len(scene.outdated) for scene in SCENES)
     pairs = {pair["ticker"]: pair["status"] for pair in exchange.pairs()}
-    assert pairs[DELISTED] == "delisted"
+    assert pairs[DELISTED] == "vanished"
 
 
 @pytest.mark.parametrize(

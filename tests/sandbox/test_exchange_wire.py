@@ -197,7 +197,7 @@ def test_a_caller_without_a_name_is_turned_away_by_the_front(exchange: ExchangeA
 
 def test_a_delisted_pair_vanishes_and_other_states_are_only_told(exchange: ExchangeAdmin) -> None:
     exchange.set_pair("XBTUSD", "cancel_only")
-    exchange.set_pair("ETHUSD", "delisted")
+    exchange.set_pair("ETHUSD", "vanished")
     pairs = get(exchange, "AssetPairs").json()["result"]
     assert pairs["XXBTZUSD"]["status"] == "cancel_only"
     assert "XETHZUSD" not in pairs

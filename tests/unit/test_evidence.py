@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -106,13 +107,20 @@ def test_long_intervals_are_read_on_the_epoch_grid(minutes: int, running: int) -
     assert reading.begins_late
 
 
-def test_rows_without_trades_and_rows_left_out_are_both_empty() -> None:
+def test_rows_without_trades_are_empty_and_rows_left_out_say_nothing() -> None:
     rows = window(10, empty=[2, 3, 7])
     as_rows = read_answer(answer(rows), now_s=NOW)
     left_out = read_answer(answer([one for one in rows if one.trades]), now_s=NOW)
     start = NOON - 10 * HOUR
     assert as_rows.empty == [(start + 2 * HOUR, start + 4 * HOUR), (start + 7 * HOUR, start + 8 * HOUR)]
-    assert left_out == as_rows
+    assert left_out == replace(as_rows, empty=[])
+
+
+def test_rows_that_do_not_show_their_interval_prove_nothing() -> None:
+    rows = window(10, empty=[2, 3, 7])
+    reading = read_answer(replace(answer(rows), is_on_grid=False), now_s=NOW)
+    assert reading.empty == []
+    assert len(reading.traded) == 7
 
 
 def test_nothing_is_said_about_buckets_before_the_first_row() -> None:
@@ -161,15 +169,15 @@ def test_a_series_is_busy_from_99_percent_traded_buckets_on(n_rows: int, n_empty
 
 @quick
 @given(empty=st.sets(st.integers(0, 29)), omitted=st.sets(st.integers(1, 28)), rolled=st.integers(0, 1))
-def test_traded_and_empty_buckets_together_are_what_the_answer_covers(
+def test_a_row_with_trades_is_traded_a_flat_one_is_empty_and_nothing_is_said_without_a_row(
     empty: set[int], omitted: set[int], rolled: int
 ) -> None:
     rows = window(30, running_s=NOON + rolled * HOUR, empty=empty)
     kept = [one for position, one in enumerate(rows) if position not in omitted]
     reading = read_answer(answer(kept, last_s=rows[-1].ts_s), now_s=NOW)
     found_empty = buckets(reading.empty, step=HOUR)
-    assert not found_empty & set(reading.traded)
-    assert found_empty | set(reading.traded) == buckets([reading.covered], step=HOUR)
+    assert found_empty == {one.ts_s for one in kept if not one.trades and one.ts_s < NOON}
+    assert found_empty | set(reading.traded) <= buckets([reading.covered], step=HOUR)
     expected = {one.ts_s for one in kept if one.trades and one.ts_s < NOON}
     assert set(reading.traded) == expected
 

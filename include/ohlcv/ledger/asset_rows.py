@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from include.ohlcv.catalogue import CatalogueEntry
+    from kraken_hooks.candles import AssetPair
 
 ONLINE = "online"
 """AssetPairs status of a pair that takes all orders; others are cancel_only, post_only, limit_only ..."""
@@ -29,6 +30,7 @@ class Asset:
     :ivar added_s: when it came into the catalogue, epoch seconds UTC
     :ivar pair_decimals: digits of its prices, or None when AssetPairs was never asked
     :ivar history_from_s: from when on its candles are wanted, epoch seconds UTC, or None
+    :ivar names: names under which Kraken answers for the pair, as AssetPairs gave them; may be empty
     """
 
     ticker: str
@@ -39,6 +41,7 @@ class Asset:
     added_s: int
     pair_decimals: int | None = None
     history_from_s: int | None = None
+    names: frozenset[str] = frozenset()
 
     @property
     def is_trading(self) -> bool:
@@ -95,7 +98,10 @@ def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: 
     :return: in tier order, then as in the catalogue
     """
     chosen = list(tickers) if tickers else None
-    return [Asset(**row) for row in fetch(connection, "read_assets", tickers=chosen, tier=tier)]
+    return [
+        Asset(**row | {"names": frozenset(row["names"])})
+        for row in fetch(connection, "read_assets", tickers=chosen, tier=tier)
+    ]
 
 
 def mark_pairs(
@@ -119,16 +125,19 @@ def mark_pairs(
     )
 
 
-def record_pair_decimals(connection: Connection, decimals: Mapping[str, int]) -> None:
-    """Remember how many digits the prices of some pairs have.
+def record_pair_details(connection: Connection, pairs: Iterable[AssetPair]) -> None:
+    """Remember how many digits the prices of some pairs have, and under which names Kraken answers for them.
 
     :param connection: the ledger
-    :param decimals: digits by ticker
+    :param pairs: as AssetPairs describes them; digits that it leaves out stay as they are known
     """
     execute_many(
         connection,
-        "record_pair_decimals",
-        [{"ticker": ticker, "pair_decimals": digits} for ticker, digits in decimals.items()],
+        "record_pair_details",
+        [
+            {"ticker": pair.ticker, "pair_decimals": pair.pair_decimals, "names": sorted(pair.names)}
+            for pair in pairs
+        ],
     )
 
 

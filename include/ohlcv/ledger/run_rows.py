@@ -23,7 +23,8 @@ class Run:
     :ivar intervals: candle lengths, minutes
     :ivar assets_processed: assets with at least one series processed
     :ivar series_processed: their series ids
-    :ivar remarks: what the result names: ``series_skipped``, ``pairs_gone``, ``warnings``, ``errors``
+    :ivar remarks: what the result names: ``series_skipped``, ``pairs_gone``, ``warnings``, ``errors``; and
+        ``odd``, see :func:`add_oddity`
     :ivar ohlc_calls: OHLC calls that fills made
     :ivar api_calls: all calls of the run
     :ivar trade_calls: calls for trades, each counted before it was made
@@ -82,6 +83,26 @@ def record_survey(
         series_processed=list(series_processed),
         remarks=Jsonb(dict(remarks)),
     )
+
+
+def add_oddity(connection: Connection, run: RunKey, found: Mapping[str, Any]) -> None:
+    """Keep with a run what an answer held that could not be used.
+
+    :param connection: the ledger
+    :param run: the run
+    :param found: ``ticker``, ``source``, ``n_rows``, ``n_odd``, ``odd`` and ``notes`` (sentences)
+    """
+    execute(connection, "add_oddity", **run._asdict(), found=Jsonb(dict(found)))
+
+
+def read_asked(connection: Connection, run: RunKey) -> list[str]:
+    """Return the tickers whose gaps a run has tried to fill.
+
+    :param connection: the ledger
+    :param run: the run
+    :return: ascending
+    """
+    return [row["ticker"] for row in fetch(connection, "read_asked", **run._asdict())]
 
 
 def count_work(

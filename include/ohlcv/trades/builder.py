@@ -7,7 +7,7 @@ of each interval. All sums are exact decimals; a candle is finished only when it
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
 from math import gcd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from include.ohlcv.ranges import Range
-    from kraken_hooks.candles import Trade
+    from kraken_hooks.candles import OddTrade, Trade
 
 EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero])
 """Sums and products of any numbers that a reply may hold; never rounded."""
@@ -108,11 +108,14 @@ class Built:
     :ivar covered: every bucket of it was looked at, half-open, epoch seconds UTC
     :ivar candles: its traded buckets, ascending
     :ivar doubtful: buckets of it that a trade may be missing from, on the grid, range set
+    :ivar spoilt: buckets of it that a trade lies in, or may lie in, which cannot be used: nothing is known of
+        them, and none is among the candles; on the grid, range set
     """
 
     covered: Range
     candles: list[StoredCandle]
     doubtful: list[Range]
+    spoilt: list[Range] = field(default_factory=list)
 
     def since(self, start_s: int) -> Built | None:
         """Return what lies at a time or after it; None when that is nothing.
@@ -126,6 +129,7 @@ class Built:
             (begin_s, end_s),
             self.candles[bisect_left(self.candles, begin_s, key=attrgetter("ts_s")) :],
             ranges.intersect(self.doubtful, [(begin_s, end_s)]),
+            ranges.intersect(self.spoilt, [(begin_s, end_s)]),
         )
 
 
@@ -152,17 +156,24 @@ class _Level:
             self.done.append(self.bucket)
         self.bucket = part._replace(ts_s=ts_s)
 
-    def take(self, reached_s: int, doubts: Sequence[Range], decimals: int) -> Built:
+    def take(self, reached_s: int, doubts: Sequence[Range], spoilt: Sequence[Range], decimals: int) -> Built:
         if self.bucket is not None and self.bucket.ts_s + self.step <= reached_s:
             self.done.append(self.bucket)
             self.bucket = None
         covered = (self.covered_s, max(self.covered_s, min(self.end_s, reached_s // self.step * self.step)))
-        candles = [bucket.candle(decimals) for bucket in self.done]
-        self.done, self.covered_s = [], covered[1]
-        touched = [
-            (start // self.step * self.step, -(-end // self.step) * self.step) for start, end in doubts
+        unusable = self._touched(spoilt, covered)
+        candles = [
+            bucket.candle(decimals)
+            for bucket in self.done
+            if not unusable or not ranges.intersect(unusable, [(bucket.ts_s, bucket.ts_s + 1)])
         ]
-        return Built(covered, candles, ranges.intersect(touched, [covered]))
+        self.done, self.covered_s = [], covered[1]
+        return Built(covered, candles, self._touched(doubts, covered), unusable)
+
+    def _touched(self, parts: Sequence[Range], covered: Range) -> list[Range]:
+        """Return the buckets of a range that some parts touch."""
+        touched = [(start // self.step * self.step, -(-end // self.step) * self.step) for start, end in parts]
+        return ranges.intersect(touched, [covered])
 
 
 class CandleBuilder:
@@ -183,6 +194,9 @@ class CandleBuilder:
         self._last_s: Decimal | None = None
         self._reached_s = span[0]
         self._doubts: list[Range] = []
+        self._spoilt: list[Range] = []
+        self._odd_since_s: int | None = None
+        """From when on a trade that cannot be used may lie, until the next trade; None = there is none."""
 
     @property
     def intervals(self) -> set[int]:
@@ -199,13 +213,19 @@ class CandleBuilder:
         """Return up to when all trades were seen, epoch seconds UTC, inside the range."""
         return min(self._reached_s, self.span[1])
 
-    def add(self, page: Sequence[Trade]) -> None:
+    def add(self, page: Sequence[Trade], odd: Sequence[OddTrade] = ()) -> None:
         """Take the trades that follow those taken so far.
 
         The first trades may lie before the range: one such trade proves that none is missing at its start.
 
         :param page: ascending by time, none of them taken before
+        :param odd: trades of the page that cannot be used: what they touch is not finished
         """
+        if page and self._odd_since_s is not None:
+            self._spoil(self._odd_since_s, page[0].time_s)
+            self._odd_since_s = None
+        for one in odd:
+            self._note_odd(one)
         if not page:
             return
         trades = Trades.of(page)
@@ -230,8 +250,10 @@ class CandleBuilder:
 
         :param moment_s: epoch seconds UTC, at or before the exchange's time
         """
-        if self._last_id is None:
-            self._doubt(self.span[0] if self._last_s is None else self._last_s, Decimal(moment_s))
+        # No trade behind it bears out that none is missing.
+        self._doubt(self.span[0] if self._last_s is None else self._last_s, Decimal(moment_s))
+        if self._odd_since_s is not None:
+            self._spoil(self._odd_since_s, Decimal(moment_s))
         self._reached_s = max(self._reached_s, moment_s)
         if self._part is not None and self._part.ts_s + self._step <= self._reached_s:
             with localcontext(EXACT):
@@ -240,11 +262,12 @@ class CandleBuilder:
     def take(self) -> dict[int, Built]:
         """Return what has been finished since this was last asked, by interval."""
         built = {
-            interval: level.take(self._reached_s, self._doubts, self._decimals)
+            interval: level.take(self._reached_s, self._doubts, self._spoilt, self._decimals)
             for interval, level in self._levels.items()
         }
         oldest_s = min(level.covered_s for level in self._levels.values())
         self._doubts = [doubt for doubt in self._doubts if doubt[1] > oldest_s]
+        self._spoilt = [part for part in self._spoilt if part[1] > oldest_s]
         return built
 
     def state(self) -> dict[str, Any]:
@@ -257,6 +280,8 @@ class CandleBuilder:
             "last_s": None if self._last_s is None else str(self._last_s),
             "reached_s": self._reached_s,
             "doubts": [list(doubt) for doubt in self._doubts],
+            "spoilt": [list(part) for part in self._spoilt],
+            "odd_since_s": self._odd_since_s,
             "levels": {
                 str(interval): [level.covered_s, _to_json(level.bucket)]
                 for interval, level in self._levels.items()
@@ -276,6 +301,9 @@ class CandleBuilder:
         builder._last_s = None if state["last_s"] is None else Decimal(state["last_s"])
         builder._reached_s = state["reached_s"]
         builder._doubts = [(start, end) for start, end in state["doubts"]]
+        # A walk that 0.1.0 left has met no odd trade: it would have ended there.
+        builder._spoilt = [(start, end) for start, end in state.get("spoilt", ())]
+        builder._odd_since_s = state.get("odd_since_s")
         for interval, (covered_s, bucket) in state["levels"].items():
             level = builder._levels[int(interval)]
             level.covered_s, level.bucket = covered_s, _from_json(bucket)
@@ -332,6 +360,18 @@ class CandleBuilder:
         for earlier, later in pairwise(trades):
             if earlier.trade_id is None or later.trade_id != earlier.trade_id + 1:
                 self._doubt(earlier.time_s, later.time_s)
+
+    def _note_odd(self, odd: OddTrade) -> None:
+        """Remember what a trade that cannot be used touches, or may touch."""
+        since_s = self._last_s if odd.since_s is None else odd.since_s
+        start_s = self.span[0] if since_s is None else int(since_s)
+        if odd.until_s is not None:
+            self._spoil(start_s, odd.until_s)
+        elif self._odd_since_s is None or start_s < self._odd_since_s:
+            self._odd_since_s = start_s
+
+    def _spoil(self, start_s: int, end_s: Decimal) -> None:
+        self._spoilt = ranges.union(self._spoilt, [(start_s, int(end_s) + 1)])
 
     def _doubt(self, start_s: Decimal | int, end_s: Decimal) -> None:
         # One second more, so that the bucket of the later trade is in doubt with the others.

@@ -43,6 +43,7 @@ def plan_walks(
     :return: tickers with ranges to walk, in the order in which they may use the calls; none without a budget
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
+    bench.kraken.names |= {asset.ticker: asset.names for asset in assets}
     listed = {asset.ticker: asset for asset in assets if asset.gone_s is None}
     waiting = [gap for gap in gaps if gap.series.ticker in listed and _is_wanted(gap, bench, request, asked)]
     wanted = _wanted(bench, request, listed, waiting, asked)

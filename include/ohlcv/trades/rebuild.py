@@ -29,6 +29,7 @@ from include.ohlcv.ledger.trade_rows import (
     save_pass,
     spend_trade_call,
 )
+from include.ohlcv.oddities import note_oddities
 from include.ohlcv.settle import Attempt, settle
 from include.ohlcv.store import read_candles
 from include.ohlcv.times import iso
@@ -48,6 +49,8 @@ from kraken_hooks.pages import MAX_TRADES, Place, turn
 from kraken_hooks.retry import ATTEMPTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from include.ohlcv.bench import Bench, Writing
     from include.ohlcv.gaps import Gap
     from include.ohlcv.ledger.asset_rows import Asset
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
     from include.ohlcv.params import BackfillRequest
     from include.ohlcv.ranges import Range
     from include.ohlcv.trades.builder import Built
-    from kraken_hooks.candles import TradesPage
+    from kraken_hooks.candles import OddTrade, Trades, TradesPage
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +114,7 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
             locks.enter_context(fill_lock(bench.connection, series_id))
         work = _Rebuild(bench, asset, planned, request, ids, starts)
         calls = bench.kraken.calls
+        bench.kraken.names[asset.ticker] = asset.names
         try:
             work.carry_out()
         except _StopError as stop:
@@ -129,6 +133,7 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
             raise FillError(f"{errand.ticker} trades: {error}") from error
         finally:
             count_work(bench.connection, bench.run, api_calls=bench.kraken.calls - calls)
+            work.note_oddities()
         work.put_back("the walk found nothing missing; the next run looks again")
     return False
 
@@ -164,6 +169,7 @@ class _Rebuild:
         self.open: dict[Series, dict[int, Gap]] = {series: {} for series in ids}
         """The gaps being filled, by id."""
         self.reached_s = planned.errand.start_s
+        self.n_rows, self.notes = 0, list[str]()
 
     def carry_out(self) -> None:
         """Walk to the end of the range.
@@ -185,12 +191,12 @@ class _Rebuild:
         builder, place = self._resumed(wanted) or self._begun()
         self.reached_s = max(self.reached_s, builder.reached_s)
         while not builder.is_complete:
-            trades, place = turn(self._ask, place, MAX_TRADES)
+            trades, place, odd = self._turn(place)
             if place.is_stuck:
                 raise KrakenMalformedReplyError(
                     f"Trades {self._errand.ticker}: the cursor {place.since_ns} leads nowhere"
                 )
-            builder.add(trades)
+            builder.add(trades, odd)
             if place.is_at_newest and not trades:
                 builder.reach(self._bench.now_s)
             self._store(builder, place)
@@ -216,6 +222,18 @@ class _Rebuild:
                         pieces = [becomes(gap, part, said) for part in left]
                         redraw_gap(connection, run, gap, pieces, take_up=True)
                 bump_revision(connection, series_id)
+
+    def note_oddities(self) -> None:
+        """Name the trades that cannot be used, and what else was ignored."""
+        note_oddities(
+            self._bench.connection,
+            self._bench.run,
+            ticker=self._errand.ticker,
+            source="Trades",
+            n_rows=self.n_rows,
+            odd=[one.what for one in self._remains.odd],
+            notes=self.notes,
+        )
 
     def _settled(self, book: Book) -> list[Range]:
         """Return what of the range is stored or proven empty; what is stored only if QuestDB answers."""
@@ -289,14 +307,22 @@ class _Rebuild:
             return builder, Place(0)
         for is_second in (False, True):
             lead_s = lead_start_s(self._bench.questdb, self._errand.ticker, start_s, is_second=is_second)
-            trades, place = turn(self._ask, Place(lead_s * NS - 1), MAX_TRADES)
+            trades, place, odd = self._turn(Place(lead_s * NS - 1))
             if trades and (trades[0].time_s < start_s or trades[0].trade_id in {None, 1}):
                 break
-        builder.add(trades)
+        builder.add(trades, odd)
         if place.is_at_newest and not trades:
             builder.reach(self._bench.now_s)
         self._store(builder, place)
         return builder, place
+
+    def _turn(self, place: Place) -> tuple[Trades, Place, Sequence[OddTrade]]:
+        """Ask for a page, and remember what of it cannot be used."""
+        turned = turn(self._ask, place, MAX_TRADES)
+        self.n_rows += turned.page.size
+        self.notes += turned.page.notes
+        self._remains.odd.extend(turned.page.odd)
+        return turned.trades, turned.place, turned.page.odd
 
     def _ask(self, since_ns: int) -> TradesPage:
         if self._bench.calls_left < ATTEMPTS:
@@ -359,7 +385,9 @@ def _reading(built: Built, series: Series) -> Reading:
     return Reading(
         covered=built.covered,
         traded=traded,
-        empty=ranges.subtract([built.covered], [*ranges.from_points(traded, step=step), *built.doubtful]),
+        empty=ranges.subtract(
+            [built.covered], [*ranges.from_points(traded, step=step), *built.doubtful, *built.spoilt]
+        ),
         is_busy=False,
         edge_s=built.covered[0],
         step=step,

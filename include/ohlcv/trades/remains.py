@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from include.ohlcv.backoff import next_attempt_s
@@ -14,10 +14,12 @@ from include.ohlcv.schedules import backfill_cron
 if TYPE_CHECKING:
     from include.ohlcv.gaps import Gap
     from include.ohlcv.ranges import Range
+    from kraken_hooks.candles import OddTrade
 
 NEVER_S: Final = 10**11
 
 UNPROVEN: Final = "Kraken's trade ids do not prove that nothing traded here"
+ODD: Final = "Kraken's trades cannot be used here: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,12 @@ class Remains:
 
     :ivar tier: of the asset, whose schedule has to be met while the API still serves a bucket
     :ivar now_s: the exchange's time, epoch seconds UTC
+    :ivar odd: trades that the walk met and that cannot be used
     """
 
     tier: str
     now_s: int
+    odd: list[OddTrade] = field(default_factory=list)
 
     def unproven(self, gap: Gap, part: Range) -> Piece:
         """Return a part that was walked through, and of which nothing proves that it is empty.
@@ -37,9 +41,10 @@ class Remains:
         :param gap: the gap, its attempt counted
         :param part: what is still missing of it, epoch seconds UTC
         """
+        error = next((ODD.format(one.what) for one in self.odd if _may_touch(one, part)), UNPROVEN)
         if self._is_in_window(gap, part):
-            return replace(self._failed(gap, part, UNPROVEN), status=GapStatus.DETECTED)
-        return self._waiting(gap, part, UNPROVEN, Outcome.UNFILLABLE)
+            return replace(self._failed(gap, part, error), status=GapStatus.DETECTED)
+        return self._waiting(gap, part, error, Outcome.UNFILLABLE)
 
     def unreached(self, gap: Gap, part: Range, said: str) -> Piece:
         """Return a part that the walk has not come to, since it stopped before.
@@ -89,3 +94,9 @@ class Remains:
             error_message=error,
             outcome=outcome,
         )
+
+
+def _may_touch(odd: OddTrade, part: Range) -> bool:
+    """Return whether a trade that cannot be used may lie in a part of a gap."""
+    is_before_end = odd.since_s is None or odd.since_s < part[1]
+    return is_before_end and (odd.until_s is None or odd.until_s >= part[0])

@@ -1,7 +1,7 @@
 -- PostgreSQL. The assets a run is about: those named, or the active ones of a tier.
 -- In: tickers (text[] or null), tier (TIER1..TIER4 or ALL).
 -- Out: ticker, tier, pair_status, gone_s, first_trade_s (epoch seconds or null), added_s, pair_decimals (or null),
--- history_from_s (or null); in tier order, then as in the catalogue.
+-- history_from_s (or null), names (text[]); in tier order, then as in the catalogue.
 SELECT
     ticker,
     tier,
@@ -10,7 +10,8 @@ SELECT
     extract(epoch FROM first_trade_at)::float8 AS first_trade_s,
     extract(epoch FROM added_at)::bigint AS added_s,
     pair_decimals,
-    extract(epoch FROM history_from)::bigint AS history_from_s
+    extract(epoch FROM history_from)::bigint AS history_from_s,
+    pair_names AS names
 FROM assets
 WHERE ticker = ANY(%(tickers)s::text[])
     OR (%(tickers)s::text[] IS NULL AND active AND %(tier)s IN (tier, 'ALL'))
