@@ -1,4 +1,4 @@
-"""Start, stop and use the sandbox: ``python -m sandbox up|down|status|demo|airflow|psql``."""
+"""Start, stop and use the sandbox: ``python -m sandbox up|down|status|demo|airflow|psql|set-up``."""
 
 from __future__ import annotations
 
@@ -108,6 +108,17 @@ def airflow(arguments: Sequence[str]) -> NoReturn:
     os.execve(sys.executable, command, environment)  # noqa: S606 (the caller's own command line)
 
 
+def set_up(arguments: Sequence[str]) -> NoReturn:
+    """Become the package's own set-up, on the stores that run.
+
+    :param arguments: for example ``--accept-exchange``
+    :raises SandboxError: if no mode runs
+    """
+    command = [sys.executable, "-m", "include.orchestration.set_up", *arguments]
+    environment = running_stack("api-server").airflow_environment()
+    os.execve(sys.executable, command, environment)  # noqa: S606 (the caller's own command line)
+
+
 def psql(arguments: Sequence[str]) -> NoReturn:
     """Become PostgreSQL's own shell, on the ledger or the candles of the mode that runs.
 
@@ -150,7 +161,7 @@ def print_addresses(stack: Stack) -> None:
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "demo": demo}
-SHELLS = {"airflow": airflow, "psql": psql}
+SHELLS = {"airflow": airflow, "psql": psql, "set-up": set_up}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -232,7 +232,7 @@ class Stack:
                 # The ledger accepts the exchange it was filled from, known by its address, and no other.
                 raise SandboxError(
                     f"Port {last} is in use by another program, but the exchange of mode {self.home.mode} "
-                    "needs it: its candles are known by this address. Free it, or start anew: make clean"
+                    "needs it: its candles are known by this address. End that program, then start again."
                 )
             self.state.ports[name] = port
 

@@ -79,6 +79,11 @@ def commands() -> list[Found]:
     return found
 
 
+def shell_blocks(document: str) -> list[str]:
+    """Return the blocks of commands of a document, whole."""
+    return [token.content for token in tokens(document) if _is_shell(token)]
+
+
 def confs() -> list[Found]:
     """Return the JSON of every code span that is only the ``--conf '{...}'`` of a command."""
     return [

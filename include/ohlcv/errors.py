@@ -17,6 +17,10 @@ class WrongExchangeError(OhlcvError):
     """The ledger belongs to another exchange than the connection points at."""
 
 
+class SurroundingsError(OhlcvError):
+    """A store, its settings or a disk is not as it must be; the message has the cure, which loses no data."""
+
+
 class SetUpError(OhlcvError):
     """An installation lacks something; the message says what to provide."""
 

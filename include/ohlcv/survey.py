@@ -19,6 +19,7 @@ from include.ohlcv.times import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from include.ohlcv.detect import Span
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
@@ -65,10 +66,7 @@ def select(
             series = Series(asset.ticker, interval)
             span = scan.spans.get(series)
             if series in unsound:
-                survey.errors.append(
-                    f"{series}: stored candles do not lie on the {interval}-minute grid; remove the strays "
-                    "from table ohlcv, then run again"
-                )
+                survey.errors.append(_unsound(series, span))
             elif span is not None and is_left_alone(
                 span, interval_minutes=interval, lookback_days=request.lookback_days, now_s=now_s
             ):
@@ -87,6 +85,16 @@ def select(
                     history_from_s=asset.history_from_s,
                 )
     return survey
+
+
+def _unsound(series: Series, span: Span | None) -> str:
+    """Return why the candles of a series cannot be judged, and what to do; nothing is lost by it."""
+    if span is None or not span.off_grid_us:
+        what, cure, chapter = "some stored candles stand twice", "make them one", "Candles that stand twice"
+    else:
+        what = f"stored candles do not lie on the {series.interval_minutes}-minute grid"
+        cure, chapter = "set them aside", "Strays"
+    return f'{series}: {what}; {cure} as docs/OPERATIONS.md says under "{chapter}", then run again'
 
 
 def warnings(intervals: Sequence[int]) -> list[str]:

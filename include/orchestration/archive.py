@@ -86,7 +86,9 @@ def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
     def ingest_archive() -> None:
         work = find_files_of_run.override(task_id="find_files")()
         summary = result()
-        chain(prepare(sorted(schemas)), ask_exchange(), work, ingest.expand(work=work), summary)
+        chain(
+            prepare(sorted(schemas), is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary
+        )
         chain(summary, [verdict(summary), tell().as_teardown()])
 
     return ingest_archive()

@@ -58,13 +58,19 @@ def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
 
     :param allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
-    folder, work_folder = os.environ.get(ARCHIVE_FOLDER_ENV), os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
+    folder = os.environ.get(ARCHIVE_FOLDER_ENV)
     return Shelf(
         archive_folder=Path(folder) if folder else None,
-        work_folder=Path(work_folder) if work_folder else Path(tempfile.gettempdir()) / "ohlcv-archive",
+        work_folder=work_folder(),
         server=archive_server(),
         allow_full_download=allow_full_download,
     )
+
+
+def work_folder() -> Path:
+    """Return the folder of our own for reject files, downloads and files under way; it may not exist yet."""
+    named = os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
+    return Path(named) if named else Path(tempfile.gettempdir()) / "ohlcv-archive"
 
 
 def ledger() -> AbstractContextManager[Connection]:

@@ -42,10 +42,11 @@ NO_RETRY: Final = (
     "include.ohlcv.errors.FillRefusedError",
     "include.ohlcv.errors.RunFailedError",
     "include.ohlcv.errors.SlackAnswerLostError",
+    "include.ohlcv.errors.SurroundingsError",
     "include.ohlcv.errors.WrongExchangeError",
     "kraken_hooks.errors.ConnectionFieldError",
     "kraken_hooks.errors.KrakenPermanentError",
-    "kraken_hooks.errors.TableMismatchError",
+    "kraken_hooks.errors.QuestDBRefusedError",
 )
 """Errors that another try would only repeat."""
 

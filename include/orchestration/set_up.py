@@ -3,28 +3,35 @@
 Run before the first start and after every upgrade; may be repeated at any time. Airflow's own database is
 migrated, the pools are imported, the ledger's role and database are made where they are absent, and both
 stores get the schema of this version. Deployments run it as service ``db-migration``, as a job, or as a unit.
+What is wrong with the stores is told here, too, with its cure. With ``--accept-exchange`` the ledger
+belongs to the exchange that connection ``kraken_default`` names from now on.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from airflow.configuration import conf
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from include.ohlcv.errors import SetUpError
+from include.ohlcv.errors import OhlcvError, SetUpError
+from include.ohlcv.ledger.asset_rows import check_exchange
+from include.ohlcv.ledger.session import connect
 from include.ohlcv.names import LEDGER_CONN_ID
 from include.ohlcv.schema import ensure_candle_table, migrate_ledger
-from include.orchestration.hooks import questdb
+from include.orchestration.hooks import kraken, questdb
 from kraken_hooks.dsn import libpq_dsn
-from kraken_hooks.errors import QuestDBError, QuestDBUnavailableError
+from kraken_hooks.errors import ConnectionFieldError, QuestDBError, QuestDBUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,11 +119,34 @@ def libpq_dsn_of(uri: str) -> str | None:
     return make_conninfo("", **{**url.query, **given})
 
 
-def main() -> None:
+def check_exchange_and_bulk(dsn: str, *, accept_exchange: bool) -> None:
+    """Refuse another exchange than the ledger's, and a QuestDB that takes no rows over HTTP.
+
+    :param dsn: libpq DSN of the ledger
+    :param accept_exchange: let the ledger belong to the exchange in use
+    :raises WrongExchangeError: if the ledger belongs to another exchange
+    :raises QuestDBRefusedError: if QuestDB's HTTP refuses the login, or takes no rows
+    """
+    with connect(dsn) as connection:
+        check_exchange(connection, kraken().base_url, accept=accept_exchange)
+    try:
+        questdb().check_bulk()
+    except QuestDBUnavailableError as error:
+        # Only the archive's rows go this way: everything else works without it.
+        log.warning("%s; rows of the archive cannot be stored until then", error)
+
+
+def main(argv: Sequence[str]) -> None:
     """Prepare everything; a failure is one sentence.
 
+    :param argv: arguments without the program's name
     :raises SystemExit: if something cannot be prepared
     """
+    parser = argparse.ArgumentParser(prog="python -m include.orchestration.set_up", description=__doc__)
+    parser.add_argument(
+        "--accept-exchange", action="store_true", help="the ledger's exchange has another address from now on"
+    )
+    arguments = parser.parse_args(argv)
     try:
         prepare_airflow()
         ledger = BaseHook.get_connection(LEDGER_CONN_ID)
@@ -130,7 +160,8 @@ def main() -> None:
             reraise=True,
         )
         patiently(ensure_candle_table, questdb())
-    except (SetUpError, QuestDBError) as error:
+        check_exchange_and_bulk(libpq_dsn(ledger), accept_exchange=arguments.accept_exchange)
+    except (OhlcvError, QuestDBError, ConnectionFieldError, AirflowNotFoundException) as error:
         raise SystemExit(f"Set-up failed: {error}") from None
     log.info("Airflow's database, the pools, the ledger and the candle table are ready.")
 
@@ -173,4 +204,4 @@ def _sentence(error: psycopg.Error) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -15,7 +15,7 @@ from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
 from include.ohlcv.names import LEDGER_CONN_ID
 from include.ohlcv.params import refuse_unknown_keys
 from include.ohlcv.plan import fitted
-from include.orchestration.hooks import kraken, ledger, questdb
+from include.orchestration.hooks import kraken, ledger, questdb, work_folder
 from include.orchestration.telling import handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
 
@@ -32,10 +32,17 @@ def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @task
-def prepare(known: list[str]) -> None:
-    """Refuse unknown conf keys; bring schemas, catalogue and the claim on the exchange up to date."""
+def prepare(known: list[str], *, is_storing: bool = False) -> None:
+    """Refuse unknown conf keys; bring schemas, catalogue and the claim on the exchange up to date.
+
+    What is wrong around the package ends the run here, before a call is spent.
+
+    :param known: params of the DAG
+    :param is_storing: whether the run may store candles, so that disks and the way of archive rows count
+    """
     # Alembic is slow to import, and every task instance imports this file.
     from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
+    from include.ohlcv.surroundings import check_room  # noqa: PLC0415
 
     with handing_on_errors():
         # First, so that also a run that is refused finds the tables that its last tasks look into.
@@ -46,6 +53,11 @@ def prepare(known: list[str]) -> None:
             claim_exchange(connection, kraken().base_url)
             sync_catalogue(connection, entries)
         ensure_candle_table(questdb())
+        if is_storing:
+            check_room(questdb(), work_folder())
+            params = get_current_context()["params"]
+            if "archive" in params.get("repair_from", ["archive"]):
+                questdb().check_bulk()
 
 
 @task

@@ -63,8 +63,8 @@ class NotAppliedInTimeError(QuestDBError):
     """A committed write was not readable within the time allowed."""
 
 
-class TableMismatchError(QuestDBError):
-    """The table exists with another definition than this package needs."""
+class QuestDBRefusedError(QuestDBError):
+    """QuestDB refuses a login, or takes no writes on this way; asking again will not help."""
 
 
 class RateLimitLockError(KrakenTransientError):

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
-from psycopg import sql as pgsql
 
 from kraken_hooks.connection_fields import positive_number
 from kraken_hooks.errors import (
     NotAppliedInTimeError,
     QuestDBError,
+    QuestDBRefusedError,
     QuestDBUnavailableError,
-    TableMismatchError,
     TableSuspendedError,
 )
 from kraken_hooks.questdb_values import adapt, check_rows, check_statement
@@ -51,15 +50,14 @@ WAL_STATE: Final = """
 SELECT suspended, writerTxn, sequencerTxn, errorTag, errorMessage FROM wal_tables() WHERE name = %(table)s"""
 """No row for a table that does not exist or has no WAL."""
 
-TABLE_STATE: Final = "SELECT walEnabled, dedup FROM tables() WHERE table_name = %(table)s"
-
 
 class QuestDBHook(PostgresHook):
     """Reads and writes QuestDB; SQL operators and the connection form's test work through PostgresHook.
 
     Connection (type ``questdb``): host, port (PGWire, default 8812), login, password, schema (default
-    ``qdb``); extra ``{"http_port": 9000, "apply_timeout_s": 30}`` and libpq's parameters, for example
-    ``{"connect_timeout": 5, "options": "-c statement_timeout=120000"}``.
+    ``qdb``); extra ``{"http_port": 9000, "apply_timeout_s": 30}``, ``http_login`` and ``http_password`` where
+    HTTP has another login than PGWire, and libpq's parameters, for example ``{"connect_timeout": 5,
+    "options": "-c statement_timeout=120000"}``.
 
     Aware times go in and come out; naive ones are refused.
     """
@@ -69,7 +67,12 @@ class QuestDBHook(PostgresHook):
     conn_type = "questdb"
     hook_name = "QuestDB"
     connecting: ClassVar[Mapping[str, int]] = CONNECTING
-    ignored_extra_options = PostgresHook.ignored_extra_options | {"http_port", "apply_timeout_s"}
+    ignored_extra_options = PostgresHook.ignored_extra_options | {
+        "apply_timeout_s",
+        "http_login",
+        "http_password",
+        "http_port",
+    }
 
     def get_conn(self) -> Any:
         """Return a new connection to QuestDB, which the caller closes and never rolls back.
@@ -159,45 +162,22 @@ class QuestDBHook(PostgresHook):
         :param symbols: SYMBOL columns that have the same value in every row
         :param at: column with the time, epoch seconds UTC
         :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
         :raises QuestDBError: if it refuses the rows
         """
         from kraken_hooks.questdb_bulk import send_frame  # noqa: PLC0415 (the client is slow to import)
 
         send_frame(self.connection, table, frame, symbols=symbols, at=at)
 
-    def ensure_table(
-        self, ddl: str, table: str, columns: Mapping[str, str], dedup_keys: Sequence[str]
-    ) -> None:
-        """Create a table if it is absent, and refuse one of another definition.
+    def check_bulk(self) -> None:
+        """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
 
-        ``CREATE TABLE IF NOT EXISTS`` keeps a different existing table silently, so the result is compared.
-
-        :param ddl: ``CREATE TABLE IF NOT EXISTS``
-        :param table: its name as stored
-        :param columns: type by name, as QuestDB spells them
-        :param dedup_keys: columns of ``DEDUP UPSERT KEYS``
-        :raises TableMismatchError: if a column, the WAL or the keys differ; names what differs
-        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+        :raises QuestDBUnavailableError: if the server cannot be reached
         """
-        with self._connected(autocommit=True) as connection:
-            connection.execute(ddl)
-            shown = _dicts(connection, pgsql.SQL("SHOW COLUMNS FROM {}").format(pgsql.Identifier(table)))
-            state = _dicts(connection, TABLE_STATE, {"table": table})
-        for name, wanted in columns.items():
-            found = next((column["type"] for column in shown if column["column"] == name), None)
-            if found is None:
-                _refuse(table, f"column {name} is missing")
-            if found.upper() != wanted.upper():
-                _refuse(table, f"column {name} is {found}, not {wanted}")
-        for column in shown:
-            if column["column"] not in columns:
-                _refuse(table, f"column {column['column']} is not one of this package's")
-            if column["upsertKey"] != (column["column"] in dedup_keys):
-                _refuse(
-                    table, f"column {column['column']} is {'' if column['upsertKey'] else 'not '}a DEDUP key"
-                )
-        if not state or not state[0]["walEnabled"] or not state[0]["dedup"]:
-            _refuse(table, "WAL or DEDUP is not enabled")
+        from kraken_hooks.questdb_bulk import check_bulk  # noqa: PLC0415 (the client is slow to import)
+
+        check_bulk(self.connection)
 
     def insert_rows(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: it commits piece by piece, or not at all and says nothing (``commit_every=0``).
@@ -224,8 +204,9 @@ class QuestDBHook(PostgresHook):
             yield
         except psycopg.OperationalError as error:
             if "invalid username/password" in str(error):
-                raise QuestDBError(
-                    f"QuestDB at {where} refuses the login of connection {self.get_conn_id()}"
+                raise QuestDBRefusedError(
+                    f"QuestDB at {where} refuses login {self.connection.login!r} of connection "
+                    f"{self.get_conn_id()}: correct login and password (QuestDB's pg.user and pg.password)"
                 ) from error
             raise QuestDBUnavailableError(
                 f"QuestDB at {where} is out of reach or dropped the connection: {_line(error)}"
@@ -279,13 +260,6 @@ def _dicts(
     cursor = connection.execute(sql, parameters)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _refuse(table: str, difference: str) -> NoReturn:
-    raise TableMismatchError(
-        f"QuestDB table {table} exists with another definition: {difference}; "
-        f"rename or drop it, then run again"
-    )
 
 
 def _line(error: psycopg.Error) -> str:

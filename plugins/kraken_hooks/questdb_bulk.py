@@ -6,13 +6,15 @@ Rows go into an existing table only: a misspelt column or table would be *create
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
+import requests
 from questdb import QuestDBError as ClientError
 from questdb import QuestDBErrorCode, Sender
 
-from kraken_hooks.errors import QuestDBError, QuestDBUnavailableError
+from kraken_hooks.errors import QuestDBError, QuestDBRefusedError, QuestDBUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 HTTP_PORT: Final = 9000
 REQUEST_TIMEOUT_MS: Final = 60_000
+PROBE_TIMEOUT_S: Final = 10
 PASSING: Final = frozenset({
     QuestDBErrorCode.SocketError,
     QuestDBErrorCode.ProtocolVersionError,
@@ -38,12 +41,14 @@ def send_frame(
 
     They are not readable yet when this returns; see :meth:`QuestDBHook.wait_applied`.
 
-    :param connection: to the server; its login, and ``http_port`` of its extra, count
+    :param connection: to the server; its login counts, ``http_port``, ``http_login`` and ``http_password``
+        of its extra
     :param table: an existing table
     :param frame: at most 100,000 rows; text columns go into SYMBOL columns, nulls become NULL
     :param symbols: SYMBOL columns that have the same value in every row
     :param at: column with the time, epoch seconds UTC; it is sent as the table's designated timestamp
     :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+    :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
     :raises QuestDBError: if it refuses the rows
     """
     if frame.is_empty():
@@ -71,15 +76,70 @@ def send_frame(
             raise QuestDBUnavailableError(
                 f"QuestDB at {where} (HTTP) is out of reach or dropped the connection: {said}"
             ) from error
+        check_bulk(connection)
         raise QuestDBError(f"QuestDB at {where} (HTTP) refuses rows for {table}: {said}") from error
 
 
+def check_bulk(connection: Connection) -> None:
+    """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
+
+    :param connection: as for :func:`send_frame`
+    :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+    :raises QuestDBUnavailableError: if the server cannot be reached
+    Rule: QuestDB 9.3.4 answers a write without rows as it answers others, with 204 where it takes them
+    (measured).
+    """
+    where = f"QuestDB at {connection.host}:{_http_port(connection)} (HTTP)"
+    extra = f"the extra of connection {connection.conn_id}"
+    login = http_login(connection)
+    try:
+        answer = requests.post(
+            f"http://{connection.host}:{_http_port(connection)}/write",
+            data=b"",
+            auth=login,
+            timeout=PROBE_TIMEOUT_S,
+        )
+    except requests.RequestException as error:
+        raise QuestDBUnavailableError(
+            f"{where} is out of reach ({type(error).__name__}): start it, or correct http_port in {extra}"
+        ) from error
+    match HTTPStatus(answer.status_code):
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            raise QuestDBRefusedError(
+                f"{where} refuses {f'login {login[0]!r}' if login else 'calls without a login'}: put its "
+                f"http.user and http.password into {extra} as http_login and http_password"
+            )
+        case HTTPStatus.MISDIRECTED_REQUEST:
+            raise QuestDBRefusedError(
+                f"{where} takes no writes: set http.security.readonly=false and start it again"
+            )
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            raise QuestDBRefusedError(
+                f"{where} takes no rows: set line.http.enabled=true and start it again, or correct http_port "
+                f"in {extra}"
+            )
+
+
+def http_login(connection: Connection) -> tuple[str, str] | None:
+    """Return login and password for HTTP: those of the extra, else those for PGWire.
+
+    :param connection: of type ``questdb``
+    :return: None when there is none; a server that has no ``http.user`` ignores it
+    """
+    extra = connection.extra_dejson
+    login, password = extra.get("http_login"), extra.get("http_password")
+    if login is None:
+        login, password = connection.login, connection.password
+    return (login, password) if login and password else None
+
+
 def _login(connection: Connection) -> str:
-    """Return the login in the form of the client; a server that has no ``http.user`` ignores it."""
-    if not connection.login or not connection.password:
+    """Return the login in the form of the client."""
+    login = http_login(connection)
+    if login is None:
         return ""
-    fields = {"username": connection.login, "password": connection.password}
-    return "".join(f"{name}={value.replace(';', ';;')};" for name, value in fields.items())
+    fields = zip(("username", "password"), login, strict=True)
+    return "".join(f"{name}={value.replace(';', ';;')};" for name, value in fields)
 
 
 def _http_port(connection: Connection) -> int:

@@ -108,3 +108,18 @@ def test_a_malformed_catalogue_fails_the_run_and_names_the_line(
     assert [error.split(": use")[0] for error in result["errors"]] == [
         "prepare: assets.yaml line 2: tier is 'TIER9'"
     ]
+
+
+def test_a_ttl_on_the_candle_table_ends_the_run_before_a_call_is_spent(dag_bag: DagBag, world: World) -> None:
+    world.questdb.query("ALTER TABLE ohlcv SET TTL 12 MONTHS")
+    world.questdb.wait_applied("ohlcv")
+
+    state, states, result = run_dag(dag_bag, "backfill_tier1_daily")
+
+    assert (state, states["prepare"], states["ask_exchange"]) == ("failed", "failed", "upstream_failed")
+    assert result is not None
+    assert result["errors"] == [
+        "prepare: QuestDB throws candles away: table ohlcv has a TTL of 1 year: run ALTER TABLE ohlcv SET "
+        "TTL 1000 YEARS; what is missing by then is backfilled"
+    ]
+    assert world.exchange.calls() == []

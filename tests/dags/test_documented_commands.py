@@ -62,6 +62,12 @@ WAYS = (
     Way(r"make (test|unit|quick|e2e|lint|bench|help)", "make"),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
     Way(r"python -m include\.ohlcv\.from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
+    Way(
+        r"(\.venv/bin/python -m sandbox set-up|python -m include\.orchestration\.set_up) --accept-exchange",
+        "test",
+        ("tests/deploy/test_set_up.py", "tests/integration/test_backfill_faults.py"),
+    ),
+    Way(r"(cp -a|touch) .+", "test", ("tests/integration/test_documented_sql.py",)),
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
     Way(r"curl .*https://api\.kraken\.com/.*", "the live exchange"),

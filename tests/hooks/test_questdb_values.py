@@ -20,7 +20,6 @@ TABLE = "hook_values"
 DDL = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (ts TIMESTAMP, name SYMBOL, price DOUBLE, trades LONG)
 TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, name)"""
-COLUMNS = {"ts": "TIMESTAMP", "name": "SYMBOL", "price": "DOUBLE", "trades": "LONG"}
 INSERT = "INSERT INTO hook_values (ts, name, price, trades) VALUES (%(ts)s, %(name)s, %(price)s, %(trades)s)"
 BY_POSITION = "INSERT INTO hook_values (ts, name, price, trades) VALUES (%s, %s, %s, %s)"
 ALL = "SELECT ts, name, price, trades FROM hook_values ORDER BY ts, name"
@@ -33,7 +32,7 @@ def hook(questdb_conn: str) -> QuestDBHook:
     """Give a hook and an empty table."""
     questdb = QuestDBHook(questdb_conn_id=questdb_conn)
     questdb.query(f"DROP TABLE IF EXISTS {TABLE}")
-    questdb.ensure_table(DDL, TABLE, COLUMNS, ("ts", "name"))
+    questdb.query(DDL)
     return questdb
 
 

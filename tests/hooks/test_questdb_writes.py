@@ -14,7 +14,6 @@ from kraken_hooks.errors import (
     NotAppliedInTimeError,
     QuestDBError,
     QuestDBUnavailableError,
-    TableMismatchError,
     TableSuspendedError,
 )
 from kraken_hooks.questdb import QuestDBHook
@@ -30,8 +29,6 @@ TABLE = "hook_writes"
 DDL = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (ts TIMESTAMP, name SYMBOL, price DOUBLE)
 TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS(ts, name)"""
-COLUMNS = {"ts": "TIMESTAMP", "name": "SYMBOL", "price": "DOUBLE"}
-KEYS = ("ts", "name")
 INSERT = "INSERT INTO hook_writes (ts, name, price) VALUES (%(ts)s, %(name)s, %(price)s)"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -66,7 +63,7 @@ def hook(questdb_conn: str) -> Iterator[QuestDBHook]:
     """Give a hook and an empty table."""
     questdb = QuestDBHook(questdb_conn_id=questdb_conn)
     questdb.query(f"DROP TABLE IF EXISTS {TABLE}")
-    questdb.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+    questdb.query(DDL)
     return questdb
 
 
@@ -146,7 +143,7 @@ def test_write_that_is_not_applied_in_time_is_an_error(
     server = start_questdb(service_directory / "lazy", env={"QDB_CAIRO_WAL_APPLY_ENABLED": "false"})
     try:
         lazy = point_to(server, monkeypatch, extra={"apply_timeout_s": 0.5})
-        lazy.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+        lazy.query(DDL)
         began = time.monotonic()
         with pytest.raises(NotAppliedInTimeError, match=f"table {TABLE}: .* not readable after 0.5 s"):
             lazy.write_batch(TABLE, INSERT, rows(1))
@@ -168,7 +165,7 @@ def test_stopped_server_is_unavailable_and_works_again_after_its_start(
     with pytest.raises(QuestDBUnavailableError, match=where):
         hook.wait_applied(TABLE)
     with pytest.raises(QuestDBUnavailableError, match=where):
-        hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+        hook.query(DDL)
     works, said = hook.test_connection()
     assert (works, "out of reach" in said) == (False, True)
     questdb_server.start()
@@ -189,7 +186,7 @@ def test_wrong_password_is_not_taken_for_an_outage(
     questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = point_to(questdb_server, monkeypatch, password="wrong-one")  # noqa: S106 (that is the point)
-    with pytest.raises(QuestDBError, match="refuses the login of connection questdb_other") as caught:
+    with pytest.raises(QuestDBError, match=r"refuses login .* of connection questdb_other") as caught:
         hook.query("SELECT 1")
     assert not isinstance(caught.value, QuestDBUnavailableError)
     assert "wrong-one" not in str(caught.value)
@@ -223,7 +220,7 @@ def test_table_is_made_once_by_several_at_the_same_time(hook: QuestDBHook) -> No
 
     def ensure() -> None:
         try:
-            hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+            hook.query(DDL)
         except QuestDBError as error:
             errors.append(error)
 
@@ -234,62 +231,5 @@ def test_table_is_made_once_by_several_at_the_same_time(hook: QuestDBHook) -> No
         thread.join()
     assert errors == []
     hook.write_batch(TABLE, INSERT, rows(1))
-    hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
+    hook.query(DDL)
     assert stored(hook) == 1
-
-
-KEYED = "TIMESTAMP(ts) PARTITION BY MONTH WAL DEDUP UPSERT KEYS"
-
-
-@pytest.mark.parametrize(
-    ("definition", "said"),
-    [
-        pytest.param(
-            f"(ts TIMESTAMP, name SYMBOL) {KEYED}(ts, name)", "column price is missing", id="missing"
-        ),
-        pytest.param(
-            f"(ts TIMESTAMP, name SYMBOL, price FLOAT) {KEYED}(ts, name)",
-            "column price is FLOAT, not DOUBLE",
-            id="another type",
-        ),
-        pytest.param(
-            f"(ts TIMESTAMP, name SYMBOL, price DOUBLE, note VARCHAR) {KEYED}(ts, name)",
-            "column note is not one",
-            id="one more",
-        ),
-        pytest.param(
-            f"(ts TIMESTAMP, name SYMBOL, price DOUBLE) {KEYED}(ts)",
-            "column name is not a DEDUP key",
-            id="a key is missing",
-        ),
-        pytest.param(
-            f"(ts TIMESTAMP, name SYMBOL, price DOUBLE) {KEYED}(ts, name, price)",
-            "column price is a DEDUP key",
-            id="one key too many",
-        ),
-        pytest.param(
-            "(ts TIMESTAMP, name SYMBOL, price DOUBLE) TIMESTAMP(ts) PARTITION BY MONTH WAL",
-            "column ts is not a DEDUP key",
-            id="no deduplication",
-        ),
-        pytest.param(
-            "(ts TIMESTAMP, name SYMBOL, price DOUBLE) TIMESTAMP(ts) PARTITION BY MONTH BYPASS WAL",
-            "column ts is not a DEDUP key",
-            id="no WAL",
-        ),
-    ],
-)
-def test_table_of_another_definition_is_refused_and_the_column_named(
-    hook: QuestDBHook, definition: str, said: str
-) -> None:
-    hook.query(f"DROP TABLE {TABLE}")
-    hook.query(f"CREATE TABLE {TABLE} {definition}")
-    with pytest.raises(TableMismatchError, match=f"QuestDB table {TABLE} exists .*{said}"):
-        hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)
-
-
-def test_table_whose_deduplication_was_switched_off_is_refused(hook: QuestDBHook) -> None:
-    hook.query(f"ALTER TABLE {TABLE} DEDUP DISABLE")
-    hook.wait_applied(TABLE)
-    with pytest.raises(TableMismatchError, match="DEDUP"):
-        hook.ensure_table(DDL, TABLE, COLUMNS, KEYS)

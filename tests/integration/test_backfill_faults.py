@@ -8,7 +8,7 @@ import pytest
 
 from include.ohlcv.errors import BadRequestError, FillError, FillRefusedError, WrongExchangeError
 from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.asset_rows import claim_exchange, record_first_trade
+from include.ohlcv.ledger.asset_rows import check_exchange, claim_exchange, record_first_trade
 from include.ohlcv.ledger.session import connect
 from kraken_hooks.errors import KrakenTransientError
 from kraken_hooks.kraken import KrakenHook
@@ -307,8 +307,21 @@ def test_another_exchange_on_the_same_ledger_is_refused_with_both_addresses(
         )
         with pytest.raises(WrongExchangeError) as error:
             claim_exchange(connection, KrakenHook("kraken_default").base_url)
-    assert world.exchange.url in str(error.value)
-    assert "https://api.kraken.com" in str(error.value)
+        assert world.exchange.url in str(error.value)
+        assert "https://api.kraken.com" in str(error.value)
+        assert "include.orchestration.set_up --accept-exchange once" in str(error.value)
+
+        with pytest.raises(WrongExchangeError):
+            check_exchange(connection, KrakenHook("kraken_default").base_url, accept=False)
+        check_exchange(connection, KrakenHook("kraken_default").base_url, accept=True)
+        claim_exchange(connection, KrakenHook("kraken_default").base_url)
+
+
+def test_set_up_binds_a_ledger_that_was_never_used_to_no_exchange(world: World) -> None:
+    with connect(world.dsn) as connection:
+        check_exchange(connection, "https://one.example", accept=False)
+        check_exchange(connection, "https://one.example", accept=True)
+        claim_exchange(connection, "https://other.example")
 
 
 def test_a_cleared_run_that_retries_failures_tries_its_own_again(slow: World) -> None:

@@ -8,9 +8,7 @@ import pytest
 
 from include.ohlcv.errors import FillError
 from include.ohlcv.gaps import Series
-from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.statements import statement
-from kraken_hooks.errors import QuestDBUnavailableError, TableMismatchError
+from kraken_hooks.errors import QuestDBUnavailableError
 from tests.integration.world import at_step
 
 if TYPE_CHECKING:
@@ -105,32 +103,3 @@ def test_a_suspended_table_is_an_error_that_names_the_cure_and_closes_no_gap(hol
     assert {gap["filled_from"] for gap in holed.gaps()} == {"observed"}
     assert holed.exchange.calls("OHLC") == []
     assert_complete(holed)
-
-
-@pytest.mark.parametrize(
-    ("there", "wanted", "named"),
-    [
-        pytest.param("vwap DOUBLE,\n", "", "column vwap is missing", id="a column less"),
-        pytest.param("trades LONG", "trades INT", "column trades is INT", id="a column of another type"),
-        pytest.param("trades LONG", "trades LONG,\n    note STRING", "column note", id="a column more"),
-        pytest.param(
-            "(ts, ticker, interval)\n",
-            "(ts, ticker)\n",
-            "column interval is not a DEDUP key",
-            id="other keys",
-        ),
-    ],
-)
-def test_a_table_of_another_definition_is_refused_naming_what_differs(
-    world: World, there: str, wanted: str, named: str
-) -> None:
-    ddl = statement("questdb", "create_ohlcv") + "\n"
-    assert there in ddl
-    world.questdb.query("DROP TABLE ohlcv")
-    world.questdb.query(ddl.replace(there, wanted))
-
-    with pytest.raises(TableMismatchError) as error:
-        ensure_candle_table(world.questdb)
-
-    assert named in str(error.value)
-    assert "table ohlcv exists with another definition" in str(error.value)

@@ -130,7 +130,16 @@ def test_a_series_with_a_candle_off_the_grid_is_an_error_and_not_touched() -> No
     survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 3, off_grid_us=30_000_000)})
     assert survey.starts == {}
     (error,) = survey.errors
-    assert error.startswith("XBTUSD 60: stored candles do not lie on the 60-minute grid")
+    assert error.startswith("XBTUSD 60: stored candles do not lie on the 60-minute grid; set them aside")
+
+
+def test_a_series_with_a_candle_twice_is_an_error_and_not_touched() -> None:
+    survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 4)})
+    assert survey.starts == {}
+    (error,) = survey.errors
+    assert error.startswith(
+        "XBTUSD 60: some stored candles stand twice; make them one as docs/OPERATIONS.md says"
+    )
 
 
 @pytest.mark.parametrize(

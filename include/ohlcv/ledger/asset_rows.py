@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from include.ohlcv.catalogue import CatalogueEntry
     from kraken_hooks.candles import AssetPair
+
+log = logging.getLogger(__name__)
 
 ONLINE = "online"
 """AssetPairs status of a pair that takes all orders; others are cancel_only, post_only, limit_only ..."""
@@ -58,10 +61,29 @@ def claim_exchange(connection: Connection, base_url: str) -> None:
         must not mix
     """
     (row,) = fetch(connection, "claim_exchange", base_url=base_url)
-    if row["base_url"] != base_url:
+    _refuse_other(row["base_url"], base_url)
+
+
+def check_exchange(connection: Connection, base_url: str, *, accept: bool) -> None:
+    """Refuse another exchange than the ledger's, or accept it; an unused ledger belongs to none.
+
+    :param connection: the ledger
+    :param base_url: normalised base URL of the exchange in use
+    :param accept: make the ledger belong to it: the same market under another address
+    :raises WrongExchangeError: if the ledger belongs to another exchange
+    """
+    if accept and execute(connection, "accept_exchange", base_url=base_url):
+        log.info("The ledger belongs to %s from now on", base_url)
+    for row in fetch(connection, "read_exchange"):
+        _refuse_other(row["base_url"], base_url)
+
+
+def _refuse_other(known: str, base_url: str) -> None:
+    if known != base_url:
         raise WrongExchangeError(
-            f"this ledger and its candles belong to {row['base_url']}, but the connection points at "
-            f"{base_url}: point it back, or give the other exchange an empty PostgreSQL and QuestDB database"
+            f"this ledger and its candles belong to {known}, but the connection points at {base_url}: point "
+            "it back. The same market under another address? Then run python -m include.orchestration.set_up "
+            "--accept-exchange once. Another exchange needs its own PostgreSQL database and QuestDB"
         )
 
 
