@@ -23,7 +23,7 @@ import polars as pl
 from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from bench.tools.timing import best_ms
-from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
+from include.ohlcv.archive.request import TRUST_FILE, ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import find_files, ingest_item, summarise
 from include.ohlcv.archive.shelf import Shelf
 from include.ohlcv.archive.slices import SLICE_ROWS
@@ -69,7 +69,9 @@ def ingest(uri: str, folder: Path, work_folder: Path) -> dict[str, Any]:
     :param work_folder: folder for files under way
     :return: the summary
     """
-    given = {name: schema["default"] for name, schema in archive_schemas().items()} | {"path": NAME}
+    # Of an invented series in an empty store nothing else tells whose candles these are.
+    decided = {"path": NAME, "trust": TRUST_FILE}
+    given = {name: schema["default"] for name, schema in archive_schemas().items()} | decided
     request = ArchiveRequest.from_params(given)
     shelf = Shelf(folder, work_folder)
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")

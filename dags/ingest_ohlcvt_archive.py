@@ -9,14 +9,16 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
   which fetches only what it needs; `"quarter": "full"` is the newest full release. Paths are below
   `OHLCV_ARCHIVE_FOLDER`; its files are never moved, changed or deleted.
 * **Reads** the archive folder, with the checksums in it, or, by HTTP Range, the connection
-  `kraken_archive`; QuestDB `ohlcv`; the ledger.
+  `kraken_archive`; QuestDB `ohlcv`; the ledger; one answer of the exchange per file, where nothing else tells
+  whose candles it holds.
 * **Writes** `ohlcv`; in PostgreSQL `archive_files`, `archive_results`, `gap_records`, `gap_outcomes`,
   `proven_empty`, `candle_restatements`; reject files into `OHLCV_ARCHIVE_WORK_FOLDER`.
 * **Rerun it** whenever you like: a file of the same content is not read again, rows that stand are not
   written again. After a crash the next run does what is left.
 * **When it fails**: task `verdict` says which file was refused and why; bad rows are named, line by line, in
   the reject file. Try first with `"dry_run": true`.
-* **Result**: the return value of task `result`. A release that is not published yet is no failure.
+* **Result**: the return value of task `result`; `files_unverified` names files that nothing could be compared
+  with, which prove nothing. A release that is not published yet is no failure.
 """
 
 from include.ohlcv.schedules import INGEST_ARCHIVE

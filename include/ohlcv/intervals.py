@@ -9,6 +9,10 @@ DAY_S: Final = 86400
 INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 """Candle lengths in minutes that the OHLC call serves (REST reference, "Get OHLC Data")."""
 
+WITNESS_INTERVALS: Final = (720,)
+"""Candle lengths of the archive that the OHLC call does not serve, minutes: never stored, but they tell what
+the files beside them have lost."""
+
 API_WINDOW_BUCKETS: Final = 720
 """Committed candles one OHLC answer reaches back, whatever ``since`` says (REST reference)."""
 
@@ -16,11 +20,11 @@ API_WINDOW_BUCKETS: Final = 720
 def step_s(interval_minutes: int) -> int:
     """Return the length of one candle.
 
-    :param interval_minutes: one of :data:`INTERVALS`
+    :param interval_minutes: one of :data:`INTERVALS` or :data:`WITNESS_INTERVALS`
     :return: seconds
     :raises ValueError: if Kraken serves no such interval
     """
-    if interval_minutes not in INTERVALS:
+    if interval_minutes not in INTERVALS and interval_minutes not in WITNESS_INTERVALS:
         raise ValueError(
             f"interval {interval_minutes} is not one of Kraken's: {', '.join(map(str, INTERVALS))}"
         )

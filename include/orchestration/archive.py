@@ -49,7 +49,7 @@ def find_files_of_run() -> list[dict[str, Any]]:
     """Find the files that the run is about."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return mappable(find_files(connection, run, request, _shelf(request)))
+        return mappable(find_files(connection, run, request, _shelf(request), questdb()))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
@@ -57,7 +57,7 @@ def ingest(work: dict[str, Any]) -> None:
     """Read, check, compare, write, read back and record a file."""
     run, request = _asked()
     with ledger() as connection:
-        ingest_item(connection, questdb(), run, request, _shelf(request), work)
+        ingest_item(connection, questdb(), run, request, _shelf(request), work, kraken())
 
 
 @task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])

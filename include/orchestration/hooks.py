@@ -59,11 +59,13 @@ def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
     :param allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
     folder = os.environ.get(ARCHIVE_FOLDER_ENV)
+    server = archive_server()
     return Shelf(
         archive_folder=Path(folder) if folder else None,
         work_folder=work_folder(),
-        server=archive_server(),
+        server=server,
         allow_full_download=allow_full_download,
+        is_mirror=not server.belongs_to(kraken().base_url),
     )
 
 

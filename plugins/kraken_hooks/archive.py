@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -72,6 +73,19 @@ class ArchiveHook(BaseHook):
                 ) from None
             return self._default_url
         return base_url(connection) if connection.host else ARCHIVE_URL
+
+    def belongs_to(self, exchange_url: str) -> bool:
+        """Return whether the server is the exchange's own: of the same host or domain.
+
+        :param exchange_url: base URL of the exchange
+        """
+        try:
+            ours = urlsplit(self.url).hostname or ""
+        except ConnectionFieldError:
+            return False
+        theirs = urlsplit(exchange_url).hostname or ""
+        is_named = not ours.replace(".", "").isdigit() and "." in ours
+        return ours == theirs or (is_named and ours.split(".")[-2:] == theirs.split(".")[-2:])
 
     def get_conn(self) -> requests.Session:
         """Return the HTTP session, made at the first call and kept."""

@@ -51,6 +51,7 @@ DEFAULTS = {
         "intervals": [60, 1440],
         "dry_run": False,
         "again": False,
+        "trust": "stored",
         "max_bad_rows": None,
         "max_bad_percent": None,
         "allow_full_download": False,

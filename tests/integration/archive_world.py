@@ -115,7 +115,7 @@ class ArchiveWorld:
         with connect(self.world.dsn) as connection:
             open_ingest(connection, self.world.kraken(), run, request, self.world.exchange.now_s)
             self.allow_full_download = request.allow_full_download
-            return run, request, find_files(connection, run, request, self.shelf())
+            return run, request, find_files(connection, run, request, self.shelf(), self.world.questdb)
 
     def ingest(
         self, run: RunKey, request: ArchiveRequest, items: Sequence[Mapping[str, Any]]
@@ -127,7 +127,7 @@ class ArchiveWorld:
         for item in items:
             with connect(self.world.dsn) as connection:
                 try:
-                    ingest_item(connection, questdb, run, request, self.shelf(), item)
+                    ingest_item(connection, questdb, run, request, self.shelf(), item, self.world.kraken())
                 except (ArchiveError, ArchiveRefusedError) as error:
                     raised.append(error)
         return raised

@@ -67,8 +67,9 @@ def test_of_the_full_release_the_wanted_members_are_fetched_across_its_parts(
 
     assert (done["files_ingested"], done["errors"], done["raised"]) == (1, [], [])
     assert (done["rows_written"], done["quarter"]) == (72, name)
-    assert states(archive) == [(*hole, "FILLED", "archive"), (*quiet, "FILLED", "empty")]
-    assert archive.world.proven(HOURLY) == [quiet]
+    # An hour without a trade between hours of many is rather lost than silent: trades are asked about it.
+    assert states(archive) == [(*hole, "FILLED", "archive"), (*quiet, "UNFILLABLE", None)]
+    assert archive.world.proven(HOURLY) == []
     (file,) = archive.world.rows("SELECT * FROM archive_files")
     assert (file["release"], file["verified"], file["name"]) == (
         "Full_2026Q2",

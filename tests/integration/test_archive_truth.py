@@ -41,25 +41,6 @@ def evidence(world: World) -> list[tuple[int, int, str]]:
     ]
 
 
-def test_hours_that_all_files_leave_out_are_proven_empty_and_close_their_gap(
-    archive: ArchiveWorld, old: Range
-) -> None:
-    world = archive.world
-    quiet = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
-    world.exchange.quiet("XBTUSD", *quiet)
-    world.store(HOURLY, (old[0], world.window(HOURLY)[1]))
-    world.run()
-    archive.csv(HOURLY, old)
-    archive.csv(QUARTERS, old)
-
-    done = archive.run(path=".", intervals=[60])
-
-    assert evidence(world) == [(*quiet, "archive")]
-    (gap,) = world.gaps(HOURLY)
-    assert (gap["status"], gap["filled_from"]) == ("FILLED", "empty")
-    assert (done["gaps_filled"], done["total_candles_filled"], done["contradictions"]) == (1, 0, {})
-
-
 def test_an_hour_that_shorter_candles_have_stays_a_gap_and_is_told(archive: ArchiveWorld, old: Range) -> None:
     world = archive.world
     hole = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
@@ -86,22 +67,6 @@ def test_a_stored_candle_that_the_archive_lacks_stays_and_is_told(archive: Archi
 
     assert (evidence(world), done["contradictions"]) == ([], {STORED_ELSE: 1})
     assert len(world.stored(HOURLY, old)) == 200
-
-
-def test_proof_of_emptiness_yields_to_a_real_candle(archive: ArchiveWorld, old: Range) -> None:
-    world = archive.world
-    quiet = (old[0] + 50 * HOUR, old[0] + 53 * HOUR)
-    world.exchange.quiet("XBTUSD", *quiet)
-    archive.csv(HOURLY, old)
-    archive.run(path="XBTUSD_60.csv")
-    assert evidence(world) == [(*quiet, "archive")]
-
-    world.exchange.clear_quiet()
-    archive.csv(HOURLY, old, without=[(quiet[0], quiet[0] + HOUR)])
-    done = archive.run(path="XBTUSD_60.csv")
-
-    assert (done["files_ingested"], done["files"][0]["version"], done["rows_written"]) == (1, 2, 2)
-    assert evidence(world) == [(quiet[0], quiet[0] + HOUR, "archive")]
 
 
 def test_a_stronger_version_corrects_keeps_the_vwap_and_is_logged(archive: ArchiveWorld, old: Range) -> None:

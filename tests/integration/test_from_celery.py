@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from include.ohlcv.gaps import Series
 from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.books import set_start
 from include.ohlcv.ledger.session import connect
+from include.ohlcv.store import write_candles
 from tests.conftest import set_connection
 
 if TYPE_CHECKING:
@@ -204,6 +205,42 @@ def test_an_hour_brought_over_withdraws_the_proof_that_its_day_was_empty(old: Ol
 
     old.bring_over(MAPPING, "--write")
     assert old.world.proven(DAILY) == [(day_s + 24 * HOUR, day_s + 48 * HOUR)]
+
+
+def test_candles_that_an_earlier_version_brought_over_are_marked_as_imported(
+    old: Old, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = old.world
+    truth = list(world.truth(HOURLY, (START, START + 5 * HOUR)).values())
+    sources = ["ohlc", "ohlc", "archive", "archive", "trades"]
+    changed = [replace(one, source=source) for one, source in zip(truth, sources, strict=True)]
+    for n in (0, 2, 3):
+        changed[n] = replace(changed[n], vwap=None)
+    before = {one.ts_s: one for one in changed}
+    write_candles(world.questdb, HOURLY, list(before.values()), (START, START + 5 * HOUR))
+    with connect(world.dsn) as connection:
+        connection.execute(
+            "INSERT INTO archive_files (name, identity, ticker, interval_minutes, version, verified,"
+            " first_ts, end_ts, rows_good, rows_bad, rows_written, rows_equal, dag_id, run_id, ingested_at)"
+            " VALUES"
+            " ('x', 'sha256:x', 'XBTUSD', 60, 1, 'sha256', to_timestamp(%s), to_timestamp(%s), 1, 0, 1, 0,"
+            " 'd', 'r', now())",
+            (truth[3].ts_s, truth[3].ts_s + HOUR),
+        )
+
+    assert main(["--mark-imported"]) == 0
+    assert "XBTUSD 60: rows 3, marked 2, left 1" in capsys.readouterr().out
+    assert world.stored(HOURLY, (START, START + 5 * HOUR)) == before
+
+    assert main(["--mark-imported", "--tickers", "ETHUSD", "--write"]) == 0
+    assert world.stored(HOURLY, (START, START + 5 * HOUR)) == before
+
+    assert main(["--mark-imported", "--write"]) == 0
+    sources = [one.source for one in world.stored(HOURLY, (START, START + 5 * HOUR)).values()]
+    assert sources == ["imported", "ohlc", "imported", "archive", "trades"]
+    capsys.readouterr()
+    assert main(["--mark-imported", "--write"]) == 0
+    assert "marked" not in capsys.readouterr().out
 
 
 def test_rows_that_are_no_candles_stay_behind_and_are_named(

@@ -61,9 +61,9 @@ def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
         Series("XBTUSD", 60): f"{layout}XBTUSD_60.csv",
         Series("1INCHUSD", 1): f"{layout}1INCHUSD_1.csv",
     }
-    assert contents.passed_over == {
-        f"{layout}XBTUSD_720.csv": "interval 720 is not one of Kraken's OHLC intervals"
-    }
+    assert contents.passed_over == {}
+    witnesses = contents.witnesses_of(contents.entry(Series("XBTUSD", 60)))
+    assert witnesses == [(f"{layout}XBTUSD_720.csv", 720)]
     assert contents.release.end_s == 1782691200
     assert contents.entry(Series("XBTUSD", 60)).identity == (
         f"crc32:{zipfile.crc32(ROW.encode()):08x}:{len(ROW)}:2026Q2"
@@ -126,7 +126,7 @@ def test_of_two_files_of_a_series_each_has_the_release_of_its_folder() -> None:
     assert contents.passed_over == contents.unopened == {}
 
 
-def test_the_finest_file_of_a_pair_is_that_of_its_release_and_folder() -> None:
+def test_the_witnesses_of_a_file_are_those_of_its_pair_in_its_release_and_folder() -> None:
     contents = zipped(
         *(
             (f"{folder}/XBTUSD_{minutes}.csv", ROW)
@@ -136,11 +136,11 @@ def test_the_finest_file_of_a_pair_is_that_of_its_release_and_folder() -> None:
         *((f"{folder}/XBTUSD_{minutes}.csv", ROW) for folder in ("a", "b") for minutes in (60, 5)),
     ).contents()
     assert [
-        (entry.name, contents.finest_for(entry).name)
+        (entry.name, contents.witnesses_of(entry))
         for entry in contents.entries
         if entry.series.interval_minutes == 60
     ] == [
-        (f"{folder}/XBTUSD_60.csv", f"{folder}/XBTUSD_{finest}.csv")
+        (f"{folder}/XBTUSD_60.csv", [(f"{folder}/XBTUSD_{finest}.csv", finest)])
         for folder, finest in (("Q1_2025", 15), ("Q2_2025", 15), ("a", 5), ("b", 5))
     ]
 
@@ -361,8 +361,10 @@ def test_of_a_container_the_wanted_files_are_taken_in_the_order_of_the_tickers(r
         "ADAUSD_1440.csv",
     ]
     assert others == 5
-    assert {(unit.finest, unit.finest_minutes) for unit in units[:2]} == {("XBTUSD_1.csv", 1)}
-    assert [(unit.name, unit.finest) for unit in alone] == [("ETHUSD_1.csv", "ETHUSD_1.csv")]
+    assert {unit.witnesses[0] for unit in units[:2]} == {("XBTUSD_1.csv", 1)}
+    assert [(unit.name, unit.witnesses) for unit in alone] == [
+        ("ETHUSD_1.csv", [("ETHUSD_60.csv", 60), ("ETHUSD_1440.csv", 1440)])
+    ]
     assert [Unit.from_dict(unit.as_dict()) for unit in units] == units
 
 

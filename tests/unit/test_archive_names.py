@@ -145,7 +145,12 @@ def test_the_last_day_is_that_of_the_release_or_else_of_the_file() -> None:
             "1INCHUSD_1440.csv", Series("1INCHUSD", 1440), "", id="an altname may begin with a digit"
         ),
         pytest.param("xbtusd_60.CSV", Series("XBTUSD", 60), "", id="letters of another case"),
-        pytest.param("XBTUSD_720.csv", None, "interval 720 is not one of", id="12 hours: not Kraken's"),
+        pytest.param(
+            "XBTUSD_720.csv",
+            Series("XBTUSD", 720),
+            "interval 720 is not one of",
+            id="12 hours: a witness only",
+        ),
         pytest.param("XBTUSD_61.csv", None, "interval 61 in the name does not exist", id="no interval"),
         pytest.param("XBT_USD_60.csv", None, "'XBT_USD' in the name", id="split at the last underscore"),
         pytest.param("XBTUSD.csv", None, "name is not", id="no minutes"),

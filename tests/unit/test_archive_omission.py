@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
+import statistics
+import tempfile
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from include.ohlcv import ranges
+from include.ohlcv.archive.busy import busy_holes
 from include.ohlcv.archive.names import Release
 from include.ohlcv.archive.omission import (
     LEFT_OUT,
+    LONGER_HAS_MORE,
     OTHER_COUNT,
-    UNREADABLE,
     UNSUPPORTED,
-    Fine,
+    Judgement,
+    Witness,
     judge,
-    sum_up,
+    marked_quarters,
+    plausibly_empty,
+    witness,
 )
 from include.ohlcv.archive.spool import TWO_ROWS, Spooled, spool
 from include.ohlcv.gaps import Series
+from tests.unit.builders import quick
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 HOUR = 3600
 QUARTER = 900
@@ -43,39 +56,41 @@ def hourly(tmp_path: Path, hours: list[int], *, trades: int = 4, odd: str = "") 
     return read(tmp_path / "hours", odd.join(["".join(rows[:10]), "".join(rows[10:])]), 60)
 
 
-def fine(tmp_path: Path, hours: list[int], *, odd: str = "", first: int = 0, last: int = 4) -> Fine:
+def fine(tmp_path: Path, hours: list[int], *, odd: str = "", first: int = 0, last: int = 4) -> Witness:
     """Return quarters of an hour: four of each hour, one trade each."""
     rows = [f"{T0 + n * HOUR + q * QUARTER},100,110,90,105,1.5,1\n" for n in hours for q in range(4)]
     rows = rows[first : len(rows) - 4 + last]
     content = odd.join(["".join(rows[:40]), "".join(rows[40:])])
-    return sum_up(read(tmp_path / "quarters", content, 15), into_minutes=60)
+    return witness(read(tmp_path / "quarters", content, 15), 15, own_minutes=60)
 
 
 def hours(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
     return [(T0 + start * HOUR, T0 + end * HOUR) for start, end in pairs]
 
 
-def told(found: tuple[list[tuple[int, int]], list[object]]) -> dict[str, list[tuple[int, int]]]:
-    return {one.what: one.ranges for one in found[1]}  # type: ignore[attr-defined]
+def judged(spooled: Spooled, release: Release, *witnesses: Witness, step: int = HOUR) -> Judgement:
+    return judge(spooled, plausibly_empty(spooled, release, step=step), witnesses, step=step)
+
+
+def told(found: Judgement) -> dict[str, list[tuple[int, int]]]:
+    return {one.what: one.ranges for one in found.found}
 
 
 WITH_HOLE = [*range(10), *range(13, 80)]
 
 
 def test_a_row_left_out_by_all_files_of_the_pair_is_empty(tmp_path: Path) -> None:
-    found = judge(hourly(tmp_path, WITH_HOLE), OPEN_END, fine(tmp_path, WITH_HOLE), step=HOUR)
-    assert found == (hours((10, 13)), [])
+    found = judged(hourly(tmp_path, WITH_HOLE), OPEN_END, fine(tmp_path, WITH_HOLE))
+    assert found == Judgement(empty=hours((10, 13)))
 
 
 def test_the_finest_file_speaks_for_itself(tmp_path: Path) -> None:
-    assert judge(hourly(tmp_path, WITH_HOLE), OPEN_END, None, step=HOUR) == (hours((10, 13)), [])
+    assert judged(hourly(tmp_path, WITH_HOLE), OPEN_END) == Judgement(empty=hours((10, 13)))
 
 
 def test_a_row_that_shorter_candles_have_is_no_evidence_but_a_contradiction(tmp_path: Path) -> None:
-    found = judge(
-        hourly(tmp_path, WITH_HOLE), OPEN_END, fine(tmp_path, [*range(11), *range(13, 80)]), step=HOUR
-    )
-    assert found[0] == hours((11, 13))
+    found = judged(hourly(tmp_path, WITH_HOLE), OPEN_END, fine(tmp_path, [*range(11), *range(13, 80)]))
+    assert found.empty == hours((11, 13))
     assert told(found) == {LEFT_OUT: hours((10, 11))}
 
 
@@ -89,18 +104,18 @@ def test_a_row_that_shorter_candles_have_is_no_evidence_but_a_contradiction(tmp_
 )
 def test_the_last_day_proves_nothing(tmp_path: Path, release: Release, empty: list[tuple[int, int]]) -> None:
     there = [*range(10), *range(13, 60), *range(62, 80)]
-    assert judge(hourly(tmp_path, there), release, fine(tmp_path, there), step=HOUR) == (empty, [])
+    assert judged(hourly(tmp_path, there), release, fine(tmp_path, there)) == Judgement(empty=empty)
 
 
 def test_a_tail_or_head_that_is_lost_proves_nothing(tmp_path: Path) -> None:
-    found = judge(hourly(tmp_path, list(range(5, 30))), OPEN_END, fine(tmp_path, list(range(40))), step=HOUR)
-    assert found == ([], [])
+    found = judged(hourly(tmp_path, list(range(5, 30))), OPEN_END, fine(tmp_path, list(range(40))))
+    assert found == Judgement()
 
 
 def test_outside_of_the_shorter_candles_span_nothing_is_known(tmp_path: Path) -> None:
     there = [*range(10), *range(13, 80)]
-    found = judge(hourly(tmp_path, there), OPEN_END, fine(tmp_path, list(range(20, 40))), step=HOUR)
-    assert found == ([], [])
+    found = judged(hourly(tmp_path, there), OPEN_END, fine(tmp_path, list(range(20, 40))))
+    assert found == Judgement()
 
 
 ODD_HOUR = f"{T0 + 11 * HOUR},100,110,90,105,1.5,0\n"
@@ -122,26 +137,181 @@ def test_where_an_odd_row_may_belong_nothing_is_proven_and_elsewhere_it_is(
 ) -> None:
     there = [*WITH_HOLE[:40], *WITH_HOLE[42:]]
     spooled, finest = hourly(tmp_path, there, odd=ours), fine(tmp_path, there, odd=theirs)
-    assert judge(spooled, OPEN_END, finest, step=HOUR) == ([*empty, *hours((43, 45))], [])
+    assert judged(spooled, OPEN_END, finest) == Judgement(empty=[*empty, *hours((43, 45))])
 
 
 def test_without_the_finest_file_nothing_is_proven_and_nothing_contradicted(tmp_path: Path) -> None:
-    assert judge(hourly(tmp_path, WITH_HOLE), OPEN_END, UNREADABLE, step=HOUR) == ([], [])
+    assert judged(hourly(tmp_path, WITH_HOLE), OPEN_END, Witness.unreadable(15)) == Judgement()
 
 
 def test_two_rows_of_one_time_are_a_finding_and_no_proof(tmp_path: Path) -> None:
     spooled = hourly(tmp_path, WITH_HOLE, odd=f"{T0 + 9 * HOUR},100,110,90,105,1.5,7\n")
-    found = judge(spooled, OPEN_END, None, step=HOUR)
-    assert found[0] == hours((10, 13))
+    found = judged(spooled, OPEN_END)
+    assert found.empty == hours((10, 13))
     assert told(found) == {TWO_ROWS: hours((9, 10))}
 
 
 def test_a_candle_without_shorter_ones_and_one_with_other_trades_are_told(tmp_path: Path) -> None:
     spooled = hourly(tmp_path, list(range(80)), trades=4)
     without = fine(tmp_path, [*range(20), *range(21, 80)])
-    assert told(judge(spooled, OPEN_END, without, step=HOUR)) == {UNSUPPORTED: hours((20, 21))}
+    found = judged(spooled, OPEN_END, without)
+    assert (told(found), found.spoiled) == ({UNSUPPORTED: hours((20, 21))}, hours((20, 21)))
 
     other = tmp_path / "other"
     other.mkdir()
     spooled, finest = hourly(other, list(range(80)), trades=5), fine(other, list(range(2, 80)), first=1)
-    assert told(judge(spooled, OPEN_END, finest, step=HOUR)) == {OTHER_COUNT: hours((3, 80))}
+    found = judged(spooled, OPEN_END, finest)
+    assert (told(found), found.spoiled) == ({OTHER_COUNT: hours((3, 80))}, hours((3, 80)))
+
+
+def file(tmp_path: Path, minutes: int, trades: Mapping[int, int], name: str = "") -> Spooled:
+    """Return a file with so many trades in each of its buckets, counted from the beginning."""
+    rows = [f"{T0 + n * minutes * 60},100,110,90,105,1.5,{count}\n" for n, count in trades.items()]
+    return read(tmp_path / (name or f"file_{minutes}"), "".join(rows), minutes)
+
+
+def test_a_day_left_out_between_days_of_thousands_of_trades_is_not_empty_whoever_is_at_hand(
+    tmp_path: Path,
+) -> None:
+    days = {n: 4800 for n in range(40) if n != 20}
+    spooled = file(tmp_path, 1440, days)
+    halves = witness(file(tmp_path, 720, dict.fromkeys(range(80), 2400)), 720, own_minutes=1440)
+    silent = {n: 2400 for n in range(80) if n not in {40, 41}}
+    others = witness(file(tmp_path, 720, silent, "silent"), 720, own_minutes=1440)
+    day = [(T0 + 20 * DAY, T0 + 21 * DAY)]
+
+    found = judged(spooled, OPEN_END, halves, step=DAY)
+    assert (found.empty, told(found)) == ([], {LEFT_OUT: day})
+    assert judged(spooled, OPEN_END, others, step=DAY) == Judgement()
+    assert judged(spooled, OPEN_END, step=DAY) == Judgement()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "alone"),
+    [
+        pytest.param(240, True, id="four hours may speak for themselves"),
+        pytest.param(1440, False, id="a day may not"),
+    ],
+)
+def test_days_need_a_file_with_shorter_candles_beside_them(tmp_path: Path, minutes: int, alone: bool) -> None:
+    step = minutes * 60
+    spooled = file(tmp_path, minutes, {n: 4 for n in range(40) if n != 20})
+    hole = [(T0 + 20 * step, T0 + 21 * step)]
+    per = minutes // 60
+    hourly_trades = {n: 1 for n in range(40 * per) if n // per != 20} | {
+        20 * per - 1: 4 - per + 1 if per <= 4 else 1
+    }
+    shorter = witness(file(tmp_path, 60, hourly_trades), 60, own_minutes=minutes)
+    release = Release("x", T0, T0 + 60 * DAY)
+    assert judged(spooled, release, step=step).empty == (hole if alone else [])
+    assert judged(spooled, release, shorter, step=step).empty == hole
+
+
+def test_a_longer_candle_that_counts_more_trades_tells_that_a_shorter_one_was_lost(tmp_path: Path) -> None:
+    whole = dict.fromkeys(range(120), 4)
+    lossy = {n: count for n, count in whole.items() if n not in {10, 50}}
+    spooled = file(tmp_path, 240, lossy)
+    halves = {n: sum(whole[3 * n + k] for k in range(3)) for n in range(40)}
+    halves[16] -= 4  # the one of the second hole, in which nothing traded
+    longer = witness(file(tmp_path, 720, halves), 720, own_minutes=240)
+
+    found = judged(spooled, OPEN_END, longer, step=4 * HOUR)
+
+    def hole(n: int) -> tuple[int, int]:
+        return T0 + n * 4 * HOUR, T0 + (n + 1) * 4 * HOUR
+
+    assert (found.empty, told(found)) == ([hole(50)], {LONGER_HAS_MORE: [hole(10)]})
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "around", "empty"),
+    [
+        pytest.param(49, 50, 1, True, id="one neighbour of fifty trades may stand beside silence"),
+        pytest.param(50, 50, 1, False, id="between two of fifty something was lost"),
+        pytest.param(14, 14, 14, True, id="fourteen trades an hour: silence is possible"),
+        pytest.param(1, 1, 15, False, id="fifteen trades an hour: it is not"),
+    ],
+)
+def test_a_hole_in_busy_trading_proves_nothing(
+    tmp_path: Path, left: int, right: int, around: int, empty: bool
+) -> None:
+    trades = dict.fromkeys(range(100), around) | {39: left, 41: right}
+    del trades[40]
+    found = judged(file(tmp_path, 60, trades), OPEN_END)
+    assert found.empty == (hours((40, 41)) if empty else [])
+
+
+def test_the_last_day_of_each_quarter_of_a_full_release_proves_nothing(tmp_path: Path) -> None:
+    new_year = 1_704_067_200  # 2024-01-01
+    first = (new_year - T0) // HOUR
+    holes = [first - 30, first - 24, first - 1, first, first + 5]
+    trades = {n: 2 for n in range(first + 100) if n not in holes}
+    release = Release("Full_2024Q1", None, new_year + 91 * DAY)
+    found = judged(file(tmp_path, 60, trades), release)
+    assert found.empty == hours((first - 30, first - 29), (first, first + 1), (first + 5, first + 6))
+
+
+@quick
+@given(
+    trades=st.dictionaries(st.integers(0, 400), st.integers(1, 120), min_size=2, max_size=120),
+    slices=st.lists(st.integers(1, 60), min_size=1, max_size=6),
+)
+def test_busy_holes_are_the_same_however_the_file_is_cut_into_slices(
+    trades: dict[int, int], slices: list[int]
+) -> None:
+    rows = pl.DataFrame(
+        [{"ts_s": T0 + n * HOUR, "trades": trades[n]} for n in sorted(trades)],
+        schema={"ts_s": pl.Int64, "trades": pl.Int64},
+    )
+    counts, times = rows["trades"].to_list(), rows["ts_s"].to_list()
+    expected = [
+        (times[i - 1] + HOUR, times[i])
+        for i in range(1, len(times))
+        if times[i] - times[i - 1] > HOUR
+        and (min(counts[i - 1], counts[i]) >= 50 or statistics.median(counts[max(0, i - 10) : i + 10]) >= 15)
+    ]
+    frames, at = [], 0
+    for n in itertools.cycle(slices):
+        frames.append(rows.slice(at, n))
+        at += n
+        if at >= rows.height:
+            break
+    assert busy_holes(frames, HOUR) == busy_holes([rows], HOUR) == ranges.union(expected)
+
+
+@quick
+@given(
+    quiet=st.sets(st.integers(1, 110), max_size=40),
+    lost=st.sets(st.integers(1, 110), max_size=6),
+    trades=st.integers(1, 14),
+)
+def test_no_bucket_that_another_file_knows_to_have_traded_is_ever_proven_empty(
+    quiet: set[int], lost: set[int], trades: int
+) -> None:
+    traded = {n: trades for n in range(120) if n not in quiet}
+    with tempfile.TemporaryDirectory() as folder:
+        spooled = file(Path(folder), 60, {n: count for n, count in traded.items() if n not in lost})
+        days: dict[int, int] = {}
+        for n, count in traded.items():
+            days[n // 24] = days.get(n // 24, 0) + count
+        shorter = witness(
+            file(Path(folder), 15, {n * 4 + n % 4: count for n, count in traded.items()}), 15, own_minutes=60
+        )
+        longer = witness(file(Path(folder), 1440, days), 1440, own_minutes=60)
+        release = Release("x", T0, T0 + 50 * DAY)
+        for witnesses in ([shorter], [longer], [shorter, longer]):
+            proven = judged(spooled, release, *witnesses).empty
+            assert not ranges.intersect(proven, hours(*((n, n + 1) for n in traded)))
+        last = max(traded)
+        inner = [n for n in quiet - lost if min(traded) < n < last]
+        proven = judged(spooled, release, shorter).empty
+        assert ranges.count(proven, step=HOUR) == len(inner) or lost
+
+
+def test_a_contradiction_marks_the_quarter_of_its_bucket() -> None:
+    new_year = 1_704_067_200
+    inside = (new_year - 3 * DAY, new_year - 2 * DAY)
+    assert marked_quarters([inside]) == [(new_year - 92 * DAY, new_year)]
+    across = (new_year - HOUR, new_year + HOUR)
+    assert marked_quarters([across]) == [(new_year - 92 * DAY, new_year + 91 * DAY)]
+    assert marked_quarters([]) == []

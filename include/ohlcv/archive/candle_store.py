@@ -39,20 +39,6 @@ def stored_candles(questdb: QuestDBHook, series: Series, covered: Range) -> pl.D
     return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")
 
 
-def newest_closes(questdb: QuestDBHook, series: Series, covered: Range, *, n: int) -> pl.DataFrame:
-    """Return the closes of the newest stored candles in a range.
-
-    :param questdb: hook of the candle store
-    :param series: ticker and interval
-    :param covered: half-open, epoch seconds UTC
-    :param n: at most so many
-    :return: ``ts_s``, ``close_stored``
-    """
-    parameters = _parameters(series, covered) | {"n": n}
-    rows = questdb.query(statement("questdb", "newest_closes"), parameters)
-    return pl.DataFrame(rows, schema={"ts_s": pl.Int64, "close_stored": pl.Float64}, orient="row")
-
-
 def scan_series(questdb: QuestDBHook, series: Series, *, now_s: int) -> Scan:
     """Return span and holes of a series' stored candles.
 

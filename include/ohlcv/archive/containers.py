@@ -87,12 +87,14 @@ class Contents:
 
     :ivar release: what it speaks about as a whole
     :ivar entries: its CSVs, n >= 0; a series may have several, of different releases
+    :ivar only_witnesses: files that are read beside others of their pair, and never stored
     :ivar passed_over: single files that are not read, with the reason
     :ivar unopened: what may hold files of ours and is not looked into, with the reason
     """
 
     release: Release
     entries: list[Entry] = field(default_factory=list)
+    only_witnesses: list[Entry] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
     unopened: dict[str, str] = field(default_factory=dict)
 
@@ -103,19 +105,19 @@ class Contents:
         """
         return next(entry for entry in self.entries if entry.series == series)
 
-    def finest_for(self, asked: Entry) -> Entry:
-        """Return the member with the shortest candles of a pair, of the same release.
+    def witnesses_of(self, asked: Entry) -> list[tuple[str, int]]:
+        """Return the other files of a pair, of the same release; of each interval one.
 
         :param asked: one of the entries
+        :return: name and candle length in minutes, shortest candles first
         """
-        return min(
-            (
-                entry
-                for entry in self.entries
-                if entry.series.ticker == asked.series.ticker and entry.release == asked.release
-            ),
-            key=lambda entry: (entry.series.interval_minutes, entry.folder != asked.folder),
-        )
+        found: dict[int, Entry] = {}
+        all_files = (*self.entries, *self.only_witnesses)
+        for entry in sorted(all_files, key=lambda one: one.folder != asked.folder):
+            if entry.series.ticker == asked.series.ticker and entry.release == asked.release:
+                found.setdefault(entry.series.interval_minutes, entry)
+        found.pop(asked.series.interval_minutes, None)
+        return [(entry.name, minutes) for minutes, entry in sorted(found.items())]
 
 
 class Container(Protocol):
@@ -340,7 +342,8 @@ def _contents(
             continue
         manifest = manifests.get(str(path.parent), manifests.get(".", {}))
         release = _covered_by(_release_below(found.release, name), manifest)
-        found.entries.append(Entry(member.series, name, identity, release))
+        entries = found.only_witnesses if member.is_witness else found.entries
+        entries.append(Entry(member.series, name, identity, release))
     return replace(found, release=_covered_by(found.release, manifests.get(".", {})))
 
 

@@ -45,15 +45,22 @@ class Found:
     n_others: int = 0
     warnings: list[str] = field(default_factory=list)
 
-    def add(self, place: str, container: str, contents: Contents) -> None:
+    def add(self, place: str, container: str, contents: Contents, *, is_published: bool) -> None:
         """Add a container.
 
         :param place: ``folder`` or ``remote``
         :param container: its name
         :param contents: what is in it
+        :param is_published: whether it is as the exchange publishes it
         """
         units, n_others = wanted_units(
-            place, container, contents, tickers=self.tickers, intervals=self.intervals, only=self.only
+            place,
+            container,
+            contents,
+            tickers=self.tickers,
+            intervals=self.intervals,
+            only=self.only,
+            is_published=is_published,
         )
         self.units += units
         if self.only is not None:

@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING, Any, Final
 from include.ohlcv import ranges
 from include.ohlcv.archive.containers import reading
 from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
+from include.ohlcv.archive.identity import BY_TRUST, Claim, identify
+from include.ohlcv.archive.merge import Standing
 from include.ohlcv.archive.omission import (
     STORED_ELSE,
     STORED_OTHER,
-    UNREADABLE,
-    Contradiction,
+    Judgement,
+    Witness,
     contradictions,
     judge,
-    sum_up,
+    marked_quarters,
+    plausibly_empty,
+    witness,
 )
 from include.ohlcv.archive.rejects import RejectFile
 from include.ohlcv.archive.settle import bring_up, register, settle
 from include.ohlcv.archive.spool import Spooled, spool
-from include.ohlcv.archive.storing import Stored, refuse_foreign_prices, store
+from include.ohlcv.archive.storing import Stored, store
 from include.ohlcv.contradiction import admitted
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import step_s
@@ -35,10 +39,10 @@ from include.ohlcv.ledger.session import fill_lock
 
 if TYPE_CHECKING:
     from include.ohlcv.archive.containers import Container
-    from include.ohlcv.archive.omission import Fine
     from include.ohlcv.archive.units import Unit
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.ranges import Range
+    from kraken_hooks.kraken import KrakenHook
     from kraken_hooks.questdb import QuestDBHook
 
 log = logging.getLogger(__name__)
@@ -57,6 +61,8 @@ class Ingestion:
     :ivar work_folder: our own folder, for reject files and files under way
     :ivar dry_run: read, check and compare only
     :ivar again: read files again that the ledger knows
+    :ivar kraken: hook of the exchange, asked when nothing else tells whose candles a file holds; or None
+    :ivar trust_file: where a file differs from what is stored, the file is right
     """
 
     connection: Connection
@@ -66,6 +72,8 @@ class Ingestion:
     work_folder: Path
     dry_run: bool = False
     again: bool = False
+    kraken: KrakenHook | None = None
+    trust_file: bool = False
 
 
 @dataclass(slots=True)
@@ -76,8 +84,14 @@ class _Read:
     spooled: Spooled
     reject_file: str | None
     remarks: list[str] = field(default_factory=list)
-    empty: list[Range] = field(default_factory=list)
-    found: list[Contradiction] = field(default_factory=list)
+    judged: Judgement = field(default_factory=Judgement)
+    identified_by: str | None = None
+
+    def standing(self) -> Standing:
+        """Return how the file stands to what is stored."""
+        if self.identified_by is None:
+            return Standing.UNIDENTIFIED
+        return Standing.TRUSTED if self.identified_by == BY_TRUST else Standing.IDENTIFIED
 
 
 def ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
@@ -126,7 +140,7 @@ def told(unit: Unit, status: str, **figures: Any) -> dict[str, Any]:
 
 def _ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]:
     identity = unit.identity or _identity(container, unit.member)
-    if not work.again and is_ingested(work.connection, unit.series, identity):
+    if not (work.again or work.trust_file) and is_ingested(work.connection, unit.series, identity):
         return told(unit, "known")
     scratch = work.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -136,7 +150,12 @@ def _ingest(work: Ingestion, unit: Unit, container: Container) -> dict[str, Any]
             log.warning("%s: %s", unit.name, remark)
         if not read.spooled.n_good:
             return told(unit, "empty", rows=read.spooled.n_rows, remarks=["nothing to take in"])
-        refuse_foreign_prices(work.questdb, unit.series, read.spooled)
+        read.identified_by = BY_TRUST if work.trust_file else _identified_by(work, unit, read.spooled)
+        read.spooled.set_aside(read.judged.spoiled)
+        if not read.spooled.runs:
+            raise ArchiveRefusedError(
+                f"the pair's shorter candles beside it contradict all its rows: {read.judged.found[0].what}"
+            )
         return _store_and_settle(work, unit, read)
 
 
@@ -165,26 +184,37 @@ def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, ident
         read.remarks.append(
             f"{spooled.n_bad} of {spooled.n_rows} rows are odd and were left out; {reject_file} names them"
         )
-    fine = _fine(work, unit, container, folder / "finest", read) if spooled.n_good else None
-    step = step_s(unit.series.interval_minutes)
-    read.empty, read.found = judge(spooled, unit.release, fine, step=step)
+    if spooled.n_good:
+        read.judged = _judged(work, unit, container, folder, read)
     return read
 
 
-def _fine(work: Ingestion, unit: Unit, container: Container, folder: Path, read: _Read) -> Fine | None:
-    """Return what the finest member of the pair says; None when that is the file itself."""
-    if unit.finest == unit.member:
-        return None
-    series = Series(unit.series.ticker, unit.finest_minutes)
+def _judged(work: Ingestion, unit: Unit, container: Container, folder: Path, read: _Read) -> Judgement:
+    """Compare a file with the finest one of its pair, and with the others where it may prove something."""
+    own, step = unit.series.interval_minutes, step_s(unit.series.interval_minutes)
+    plausible = plausibly_empty(read.spooled, unit.release, step=step)
+    witnesses = []
+    for number, (member, minutes) in enumerate(unit.witnesses):
+        is_finest = number == 0 and minutes < own
+        if is_finest or plausible:
+            witnesses.append(_witness(work, unit, container, folder / f"{number}", read, member, minutes))
+    return judge(read.spooled, plausible, witnesses, step=step)
+
+
+def _witness(
+    work: Ingestion, unit: Unit, container: Container, folder: Path, read: _Read, member: str, minutes: int
+) -> Witness:
+    """Return what another file of the pair says."""
+    series = Series(unit.series.ticker, minutes)
     try:
-        finest = _spooled(work, container, unit.finest, series, folder, None)
+        other = _spooled(work, container, member, series, folder, None)
     except ArchiveRefusedError as error:
         read.remarks.append(
-            f"{unit.finest}, the file with the pair's shortest candles, cannot be read ({error}): without "
-            "it, no missing row is taken as proof that nothing traded"
+            f"{member}, a file of the same pair, cannot be read ({error}): without it, no missing row is "
+            "taken as proof that nothing traded"
         )
-        return UNREADABLE
-    return sum_up(finest, into_minutes=unit.series.interval_minutes)
+        return Witness.unreadable(minutes)
+    return witness(other, minutes, own_minutes=unit.series.interval_minutes)
 
 
 def _spooled(
@@ -200,18 +230,37 @@ def _spooled(
         return spool(stream, series, folder, rejects, is_sealed=container.is_sealed, now_s=work.now_s)
 
 
+def _identified_by(work: Ingestion, unit: Unit, spooled: Spooled) -> str | None:
+    claim = Claim(
+        questdb=work.questdb,
+        kraken=work.kraken,
+        series=unit.series,
+        spooled=spooled,
+        until_s=unit.release.last_day_s(spooled.span[1]),
+        is_published=unit.is_published,
+        now_s=work.now_s,
+    )
+    return identify(claim)
+
+
 def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any]:
     connection, series, spooled, now_s = work.connection, unit.series, read.spooled, work.now_s
     step = step_s(series.interval_minutes)
-    provisional_s = unit.release.last_day_s(spooled.span[1])
+    is_identified = read.identified_by is not None
+    provisional_s = unit.release.last_day_s(spooled.span[1]) if is_identified else spooled.span[0]
+    standing = read.standing()
     if work.dry_run:
-        stored = store(work.questdb, series, spooled, provisional_s=provisional_s, dry_run=True)
+        stored = store(
+            work.questdb, series, spooled, provisional_s=provisional_s, standing=standing, dry_run=True
+        )
         return told(unit, "checked", **_figures(read, stored, _found(read, stored, step)))
     (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
     series_id = register(connection, series, oldest_s=spooled.span[0], now_s=now_s)
     with fill_lock(connection, series_id):
         with admitted(connection, series, spooled.runs):
-            stored = store(work.questdb, series, spooled, provisional_s=provisional_s, dry_run=False)
+            stored = store(
+                work.questdb, series, spooled, provisional_s=provisional_s, standing=standing, dry_run=False
+            )
         found = _found(read, stored, step)
         version = settle(
             work,
@@ -219,19 +268,30 @@ def _store_and_settle(work: Ingestion, unit: Unit, read: _Read) -> dict[str, Any
             _remembered(unit, read, stored, found),
             spooled=spooled,
             stored=stored,
-            empty=ranges.subtract(read.empty, stored.extra),
+            empty=_proven(read, stored) if is_identified else [],
         )
         bring_up(connection, work.questdb, work.run, asset, series, now_s=now_s)
     count_work(connection, work.run, candles_restated=stored.n_corrected)
     return told(unit, "ingested", version=version, **_figures(read, stored, found))
 
 
+def _proven(read: _Read, stored: Stored) -> list[Range]:
+    """Return what the file proves empty, now that it is known what is stored."""
+    marked = marked_quarters([*stored.at_odds, *_lacking(read, stored)])
+    return ranges.subtract(read.judged.empty, [*stored.extra, *marked])
+
+
+def _lacking(read: _Read, stored: Stored) -> list[Range]:
+    """Return the stored buckets that the file leaves out without a reason of its own."""
+    spooled = read.spooled
+    return ranges.subtract(stored.lacking, [*spooled.odd, *spooled.disputed, *read.judged.spoiled])
+
+
 def _found(read: _Read, stored: Stored, step: int) -> list[dict[str, Any]]:
     with_stored = contradictions(
-        [(STORED_ELSE, ranges.intersect(stored.extra, read.empty)), (STORED_OTHER, stored.disputed)],
-        step=step,
+        [(STORED_ELSE, _lacking(read, stored)), (STORED_OTHER, stored.disputed)], step=step
     )
-    return [one.as_dict() for one in (*read.found, *with_stored)]
+    return [one.as_dict() for one in (*read.judged.found, *with_stored)]
 
 
 def _remembered(unit: Unit, read: _Read, stored: Stored, found: list[dict[str, Any]]) -> Ingested:
@@ -246,6 +306,7 @@ def _remembered(unit: Unit, read: _Read, stored: Stored, found: list[dict[str, A
         rows_written=stored.n_written,
         rows_equal=stored.n_equal,
         findings=found,
+        identified_by=read.identified_by,
         reject_file=read.reject_file,
     )
 
@@ -266,4 +327,5 @@ def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[s
         "reject_file": read.reject_file,
         "contradictions": found,
         "remarks": read.remarks,
+        "identified_by": read.identified_by,
     }

@@ -9,6 +9,7 @@ corrected candle.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import polars as pl
@@ -53,12 +54,30 @@ class Merge:
     n_provisional: int
 
 
-def merge(rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int) -> Merge:
+class Standing(Enum):
+    """How a file stands to what is stored."""
+
+    UNIDENTIFIED = "unidentified"
+    """Nothing tells whose candles these are: they fill holes and replace nothing."""
+    IDENTIFIED = "identified"
+    """It is judged by rank."""
+    TRUSTED = "trusted"
+    """Somebody has decided that it is right where it differs from what is stored."""
+
+
+def merge(
+    rows: pl.DataFrame,
+    stored: pl.DataFrame,
+    *,
+    provisional_s: int,
+    standing: Standing = Standing.IDENTIFIED,
+) -> Merge:
     """Compare rows of a file with stored candles.
 
     :param rows: ``ts_s``, prices, ``volume``, ``trades``; unique times
     :param stored: the stored candles of the same time range, see :data:`STORED_SCHEMA`
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
+    :param standing: how the file stands to what is stored
     :return: what is to be written, and what is not
     """
     is_provisional = pl.col("ts_s") >= provisional_s
@@ -68,7 +87,7 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int) -> Me
         none = ours.clear()
         return Merge(ours.with_columns(pl.lit(None, pl.Float64).alias("vwap")), none, none, 0, 0)
     both = ours.join(stored, on="ts_s", how="left", suffix="_stored", maintain_order="left")
-    both = both.with_columns(_verdict().alias("verdict"))
+    both = both.with_columns(_verdict(standing).alias("verdict"))
     fitting = pl.when(pl.col("vwap").is_between("low", "high")).then(pl.col("vwap"))
     write = both.filter(pl.col("verdict").is_in(["new", "correct", "confirm"])).with_columns(fitting)
     disputed = both.filter(pl.col("verdict") == "keep")
@@ -81,7 +100,7 @@ def merge(rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int) -> Me
     )
 
 
-def _verdict() -> pl.Expr:
+def _verdict(standing: Standing) -> pl.Expr:
     ours = {name: pl.col(name) for name in FIGURES}
     stored = {name: pl.col(f"{name}_stored") for name in FIGURES}
     rank, rank_stored = (
@@ -89,6 +108,11 @@ def _verdict() -> pl.Expr:
         for name in ("source", "source_stored")
     )
     is_same = says_same(ours, stored)
+    is_better = {
+        Standing.UNIDENTIFIED: pl.lit(value=False),
+        Standing.IDENTIFIED: (rank > rank_stored) | ((rank == rank_stored) & is_fuller(ours, stored)),
+        Standing.TRUSTED: pl.lit(value=True),
+    }[standing]
     return (
         pl
         .when(pl.col("source_stored").is_null())
@@ -97,7 +121,7 @@ def _verdict() -> pl.Expr:
         .then(pl.lit("confirm"))
         .when(is_same)
         .then(pl.lit("equal"))
-        .when((rank > rank_stored) | ((rank == rank_stored) & is_fuller(ours, stored)))
+        .when(is_better)
         .then(pl.lit("correct"))
         .otherwise(pl.lit("keep"))
     )

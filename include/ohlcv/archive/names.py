@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from include.ohlcv.archive.parts import PART
 from include.ohlcv.catalogue import TICKER_PATTERN
 from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, INTERVALS
+from include.ohlcv.intervals import DAY_S, INTERVALS, WITNESS_INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -27,9 +27,6 @@ NEWEST_FULL: Final = "full"
 """Stands for the newest full release, whichever that is."""
 UNDATED_FULL: Final = "Kraken_OHLCVT.zip"
 """Name of the full release when there was only one."""
-FOREIGN_INTERVALS: Final = frozenset({720})
-"""Candle lengths of the archive that Kraken's OHLC call does not serve, minutes."""
-
 _YEAR_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])([0-9]{4})Q([1-4])(?![0-9A-Za-z])", re.IGNORECASE)
 _QUARTER_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])Q([1-4])_([0-9]{4})(?![0-9A-Za-z])", re.IGNORECASE)
 _FULL_PREFIX: Final = "Full_"
@@ -193,11 +190,13 @@ class MemberName:
     """A file name of the archive, read.
 
     :ivar series: ticker and interval, or None when the file is not one of ours
-    :ivar problem: why it is not, as a short phrase
+    :ivar problem: why it is not taken in, as a short phrase
+    :ivar is_witness: whether it is only read beside the other files of its pair
     """
 
     series: Series | None
     problem: str = ""
+    is_witness: bool = False
 
 
 def read_member_name(name: str) -> MemberName:
@@ -211,12 +210,13 @@ def read_member_name(name: str) -> MemberName:
         return MemberName(None, "name is not <ALTNAME>_<minutes>.csv")
     minutes = int(match["minutes"])
     ticker = match["ticker"].upper()
-    if minutes in FOREIGN_INTERVALS:
-        return MemberName(None, f"interval {minutes} is not one of Kraken's OHLC intervals")
-    if minutes not in INTERVALS:
+    if minutes not in INTERVALS and minutes not in WITNESS_INTERVALS:
         return MemberName(None, f"interval {minutes} in the name does not exist")
     if not re.match(TICKER_PATTERN, ticker):
         return MemberName(None, f"{ticker!r} in the name is no Kraken altname")
+    if minutes in WITNESS_INTERVALS:
+        problem = f"interval {minutes} is not one of Kraken's OHLC intervals; it is read beside the others"
+        return MemberName(Series(ticker, minutes), problem, is_witness=True)
     return MemberName(Series(ticker, minutes))
 
 
@@ -261,7 +261,7 @@ def may_be_wanted(name: str, tickers: Collection[str], intervals: Collection[int
         return False
     minutes = {int(number) for number in re.findall(r"(?<![0-9A-Za-z])[0-9]{1,4}(?![0-9A-Za-z])", stem)} & {
         *INTERVALS,
-        720,
+        *WITNESS_INTERVALS,
     }
     return not minutes or bool(minutes.intersection(intervals))
 

@@ -1,26 +1,29 @@
 """What a file's omissions prove, and where the intervals of a pair contradict each other.
 
-A row left out is the weakest evidence that nothing traded. It counts only between two rows of the file,
-before the last day of its release, and when the finest member of the pair lacks the bucket too: proven
-defects are tails lost in the coarse files, and days missing in a daily file between days of thousands of
-trades. Nothing is proven where an odd row of the file, or of the finest member, may belong.
+A row left out is the weakest evidence that nothing traded. It counts only where that is plausible: between
+two rows of the file, when no other file of the pair has the bucket, and neither its neighbours nor the last
+day of a quarter make it likely that something was lost. Proven defects are tails lost in the coarse files,
+and days missing in a daily file between days of thousands of trades. Nothing is proven where an odd row of
+the file, or of another one of the pair, may belong. What is not proven is left to trades.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from include.ohlcv import ranges
+from include.ohlcv.archive.busy import busy_holes
+from include.ohlcv.archive.names import quarter_of
 from include.ohlcv.archive.odd import EVERYWHERE
 from include.ohlcv.archive.spool import TWO_ROWS
-from include.ohlcv.intervals import step_s
+from include.ohlcv.intervals import DAY_S, HOUR_S, MINUTE_S
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from include.ohlcv.archive.names import Release
     from include.ohlcv.archive.spool import Spooled
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 LEFT_OUT: Final = "left out, although shorter candles of the release traded"
 UNSUPPORTED: Final = "stands, although no shorter candle of the release traded"
 OTHER_COUNT: Final = "counts other trades than the shorter candles of the release"
+LONGER_HAS_MORE: Final = "left out, although the longer candle around it counts other trades"
 STORED_ELSE: Final = "left out, although a candle is stored"
 STORED_OTHER: Final = "differs from the stored candle, which is left alone"
 
@@ -68,78 +72,168 @@ def contradictions(found: Iterable[tuple[str, Iterable[Range]]], *, step: int) -
     return [Contradiction(what, where, ranges.count(where, step=step)) for what, where in normal if where]
 
 
-@dataclass(frozen=True, slots=True)
-class Fine:
-    """The finest member of a pair, summed up to longer candles.
+ALONE_UP_TO_S: Final = 12 * HOUR_S
+"""Candles of this length and longer prove nothing when no file with shorter ones is at hand."""
 
-    :ivar buckets: ``bucket_s`` (open time of the longer candle, epoch seconds UTC), ``fine_trades``
-    :ivar span: longer buckets that lie wholly between its first and last candle, epoch seconds UTC
-    :ivar odd: longer buckets that its odd rows may belong to, range set
+SUMS: Final = {"bucket_s": pl.Int64, "trades": pl.Int64}
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Another file of the pair, summed up to the buckets in which both can be compared.
+
+    :ivar minutes: its candle length, minutes
+    :ivar sums: ``bucket_s`` (open time of the longer of the two candles, epoch seconds UTC), ``trades``
+    :ivar span: such buckets that lie wholly between its first and last candle, epoch seconds UTC
+    :ivar odd: such buckets that its odd rows may belong to, range set
     """
 
-    buckets: pl.DataFrame
+    minutes: int
+    sums: pl.DataFrame
     span: Range
     odd: list[Range]
 
+    @classmethod
+    def unreadable(cls, minutes: int) -> Witness:
+        """Return the witness of a file that cannot be read: nothing is known of it, so nothing is proven.
 
-NO_BUCKETS: Final = {"bucket_s": pl.Int64, "fine_trades": pl.Int64}
-UNREADABLE: Final = Fine(pl.DataFrame(schema=NO_BUCKETS), (0, 0), [EVERYWHERE])
-"""The finest member when it cannot be read: nothing is known of it, so nothing is proven."""
+        :param minutes: its candle length, minutes
+        """
+        return cls(minutes, pl.DataFrame(schema=SUMS), (0, 0), [EVERYWHERE])
 
 
-def sum_up(fine: Spooled, *, into_minutes: int) -> Fine:
-    """Sum up the finest member of a pair.
+def witness(other: Spooled, minutes: int, *, own_minutes: int) -> Witness:
+    """Return another file of the pair as a witness.
 
-    :param fine: as it was read
-    :param into_minutes: longer candle length, minutes
-    :return: what traded
+    :param other: as it was read
+    :param minutes: its candle length, minutes
+    :param own_minutes: candle length of the file that is judged, minutes
     """
-    step = step_s(into_minutes)
+    step = max(minutes, own_minutes) * MINUTE_S
+    first_s, end_s = -(-other.span[0] // step) * step, other.span[1] // step * step
+    return Witness(
+        minutes, _sums(other, step), (first_s, max(first_s, end_s)), ranges.widened(other.odd, step=step)
+    )
+
+
+def _sums(file: Spooled, step: int) -> pl.DataFrame:
     bucket = (pl.col("ts_s") // step * step).alias("bucket_s")
-    sums = [pl.DataFrame(schema=NO_BUCKETS)]
-    sums += [
-        frame.group_by(bucket).agg(pl.col("trades").sum().alias("fine_trades")) for frame in fine.frames()
-    ]
-    buckets = pl.concat(sums).group_by("bucket_s").agg(pl.col("fine_trades").sum())
-    first_s, end_s = -(-fine.span[0] // step) * step, fine.span[1] // step * step
-    odd = ranges.union((start // step * step, -(-end // step) * step) for start, end in fine.odd)
-    return Fine(buckets, (first_s, max(first_s, end_s)), odd)
+    sums = [pl.DataFrame(schema=SUMS)]
+    sums += [frame.group_by(bucket).agg(pl.col("trades").sum()) for frame in file.frames()]
+    return pl.concat(sums).group_by("bucket_s").agg(pl.col("trades").sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a file is believed.
+
+    :ivar empty: what it proves empty, range set
+    :ivar spoiled: its rows that a file with shorter candles contradicts: neither stored nor proven, range set
+    :ivar found: where it contradicts the other files of its pair
+    """
+
+    empty: list[Range] = field(default_factory=list)
+    spoiled: list[Range] = field(default_factory=list)
+    found: list[Contradiction] = field(default_factory=list)
+
+
+def left_out(spooled: Spooled) -> list[Range]:
+    """Return the buckets between its rows that a file leaves out, range set.
+
+    :param spooled: the file
+    """
+    return ranges.subtract([spooled.span], spooled.runs)
 
 
 def judge(
-    spooled: Spooled, release: Release, fine: Fine | None, *, step: int
-) -> tuple[list[Range], list[Contradiction]]:
-    """Return what a file proves empty, and where it contradicts the finest member of its pair.
+    spooled: Spooled, plausible: Sequence[Range], witnesses: Sequence[Witness], *, step: int
+) -> Judgement:
+    """Return what a file proves empty, and where it contradicts the other files of its pair.
+
+    :param spooled: the file
+    :param plausible: what :func:`plausibly_empty` returns of it
+    :param witnesses: the other files of its pair, those with the shortest candles first
+    :param step: candle length of the file, seconds
+    """
+    shorter = [one for one in witnesses if one.minutes * MINUTE_S < step]
+    longer = [one for one in witnesses if one.minutes * MINUTE_S > step]
+    holes = left_out(spooled)
+    found: list[tuple[str, list[Range]]] = [(TWO_ROWS, spooled.disputed)]
+    spoiled: list[Range] = []
+    empty = list(plausible)
+    traded: list[Range] = []
+    for one in shorter:
+        has = ranges.from_points(one.sums["bucket_s"].to_list(), step=step)
+        traded = ranges.union(traded, has)
+        empty = ranges.subtract(ranges.intersect(empty, [one.span]), ranges.union(has, one.odd))
+    if shorter:
+        unsupported, counted_otherwise = _against(spooled, shorter[0], step)
+        spoiled = ranges.union(unsupported, counted_otherwise)
+        lacking = ranges.subtract(ranges.intersect(holes, traded), spooled.odd)
+        found += [(LEFT_OUT, lacking), (UNSUPPORTED, unsupported), (OTHER_COUNT, counted_otherwise)]
+    elif step >= ALONE_UP_TO_S:
+        empty = []
+    for one in longer:
+        if not holes:
+            break
+        at_odds = _at_odds(spooled, one)
+        empty = ranges.subtract(empty, ranges.union(at_odds, one.odd))
+        found.append((LONGER_HAS_MORE, ranges.subtract(ranges.intersect(holes, at_odds), spooled.odd)))
+    return Judgement(empty, spoiled, contradictions(found, step=step))
+
+
+def plausibly_empty(spooled: Spooled, release: Release, *, step: int) -> list[Range]:
+    """Return the buckets left out that may be empty, as far as the file itself tells.
 
     :param spooled: the file
     :param release: what it speaks about
-    :param fine: the finest member, or None when it is the file itself
     :param step: candle length of the file, seconds
-    :return: ranges proven empty, and contradictions
+    :return: range set
     """
-    span = spooled.span
-    holes = ranges.subtract([span], spooled.runs)
-    inside = ranges.intersect(holes, [(span[0], release.last_day_s(span[1]) // step * step)])
-    two_rows = (TWO_ROWS, spooled.disputed)
-    if fine is None:
-        return ranges.subtract(inside, spooled.odd), contradictions([two_rows], step=step)
-    traded = ranges.from_points(fine.buckets["bucket_s"].to_list(), step=step)
-    doubtful = ranges.union(traded, spooled.odd, fine.odd)
-    empty = ranges.subtract(ranges.intersect(inside, [fine.span]), doubtful)
-    # An odd row of the finest member may be all that traded in a bucket.
-    both = ranges.subtract([(max(span[0], fine.span[0]), min(span[1], fine.span[1]))], fine.odd)
-    found = [
-        two_rows,
-        (LEFT_OUT, ranges.subtract(ranges.intersect(holes, traded), spooled.odd)),
-        (UNSUPPORTED, ranges.subtract(ranges.intersect(spooled.runs, both), traded)),
-        (OTHER_COUNT, ranges.intersect(both, _counted_otherwise(spooled, fine, step))),
-    ]
-    return empty, contradictions(found, step=step)
+    holes = left_out(spooled)
+    if not holes:
+        return []
+    start_s, end_s = spooled.span
+    inside = ranges.intersect(holes, [(start_s, release.last_day_s(end_s) // step * step)])
+    last_days = []
+    while start_s < end_s:
+        start_s = quarter_of(start_s).end_s or end_s
+        last_days.append((start_s - DAY_S, start_s))
+    lost = ranges.union(busy_holes(spooled.frames(), step), last_days, spooled.odd)
+    return ranges.subtract(inside, ranges.widened(lost, step=step))
 
 
-def _counted_otherwise(spooled: Spooled, fine: Fine, step: int) -> list[Range]:
+def _against(spooled: Spooled, finest: Witness, step: int) -> tuple[list[Range], list[Range]]:
+    """Return the rows without a shorter candle, and those that count other trades than the shorter ones."""
+    span = (max(spooled.span[0], finest.span[0]), min(spooled.span[1], finest.span[1]))
+    # An odd row of the finest file may be all that traded in a bucket.
+    both = ranges.subtract([span], finest.odd)
+    traded = ranges.from_points(finest.sums["bucket_s"].to_list(), step=step)
+    unsupported = ranges.subtract(ranges.intersect(spooled.runs, both), traded)
     points: list[int] = []
     for frame in spooled.frames():
-        both = frame.join(fine.buckets, left_on="ts_s", right_on="bucket_s", how="inner")
-        points += both.filter(pl.col("trades") != pl.col("fine_trades"))["ts_s"].to_list()
-    return ranges.from_points(points, step=step)
+        joined = frame.join(finest.sums, left_on="ts_s", right_on="bucket_s", how="inner", suffix="_shorter")
+        points += joined.filter(pl.col("trades") != pl.col("trades_shorter"))["ts_s"].to_list()
+    return unsupported, ranges.intersect(both, ranges.from_points(points, step=step))
+
+
+def _at_odds(spooled: Spooled, longer: Witness) -> list[Range]:
+    """Return the longer buckets that count other trades than the file's rows in them."""
+    step = longer.minutes * MINUTE_S
+    near = pl.col("bucket_s").is_between(spooled.span[0] - step, spooled.span[1])
+    both = _sums(spooled, step).join(
+        longer.sums.filter(near), on="bucket_s", how="full", coalesce=True, suffix="_longer"
+    )
+    differs = pl.col("trades").fill_null(0) != pl.col("trades_longer").fill_null(0)
+    points = both.filter(differs)["bucket_s"].to_list()
+    return ranges.intersect(ranges.from_points(points, step=step), [longer.span])
+
+
+def marked_quarters(contradicted: Sequence[Range]) -> list[Range]:
+    """Return the UTC quarters in which a file contradicts a stored candle, and so proves no absence.
+
+    :param contradicted: such buckets, range set
+    :return: range set; a quarter is what the exchange publishes at once
+    """
+    quarters = (quarter_of(moment) for start, end in contradicted for moment in (start, end - 1))
+    return ranges.union((one.start_s or 0, one.end_s or 0) for one in set(quarters))

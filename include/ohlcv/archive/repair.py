@@ -113,6 +113,7 @@ def _members(bench: Bench, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list
         contents,
         tickers=list(dict.fromkeys(series.ticker for series in newest)),
         intervals={series.interval_minutes for series in newest},
+        is_published=not shelf.is_mirror,
     )
     return [
         unit
@@ -136,6 +137,7 @@ def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:
         run=bench.run,
         now_s=bench.now_s,
         work_folder=shelf.work_folder,
+        kraken=bench.kraken,
         again=True,  # the plan leaves out what has been read since the gap was found
     )
     try:

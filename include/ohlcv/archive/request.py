@@ -18,6 +18,10 @@ ARCHIVE_INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440)
 """Candle lengths that a release may hold and that are ours, minutes; which of them varies by release."""
 
 
+TRUST_STORED: Final = "stored"
+TRUST_FILE: Final = "file"
+
+
 def archive_schemas() -> dict[str, Schema]:
     """Return the params of the archive DAG.
 
@@ -60,6 +64,14 @@ def archive_schemas() -> dict[str, Schema]:
             "title": "Read again",
             "description": "Read files again that the ledger knows by their checksum.",
         },
+        "trust": {
+            "type": "string",
+            "enum": [TRUST_STORED, TRUST_FILE],
+            "default": TRUST_STORED,
+            "title": "Trust",
+            "description": "Where a file differs from what is stored: stored refuses a file of another"
+            " series, file replaces the stored candles. Look at a dry run first.",
+        },
         **{
             name: {
                 "type": ["number", "null"],
@@ -91,6 +103,7 @@ class ArchiveRequest:
     :ivar intervals: candle lengths, minutes
     :ivar dry_run: store nothing
     :ivar again: read known files again
+    :ivar trust: which is right where a file differs from what is stored, the stored candles or the file
     :ivar max_bad_rows: without effect
     :ivar max_bad_percent: without effect
     :ivar allow_full_download: fetch a whole release when ranges of it cannot be had
@@ -103,6 +116,7 @@ class ArchiveRequest:
     intervals: list[int]
     dry_run: bool
     again: bool
+    trust: str
     max_bad_rows: float | None
     max_bad_percent: float | None
     allow_full_download: bool

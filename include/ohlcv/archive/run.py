@@ -11,7 +11,9 @@ from include.ohlcv.archive.found import Found, sentence
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
 from include.ohlcv.archive.names import named_release
 from include.ohlcv.archive.not_published import mark_not_published
+from include.ohlcv.archive.request import TRUST_FILE
 from include.ohlcv.archive.units import FOLDER, REMOTE, Unit, work_items
+from include.ohlcv.archive.unverified import judge_unverified
 from include.ohlcv.backfill import opened
 from include.ohlcv.errors import ReadBackError
 from include.ohlcv.exchange import open_run
@@ -67,28 +69,35 @@ def open_ingest(
 
 
 def find_files(
-    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf
+    connection: Connection,
+    run: RunKey,
+    request: ArchiveRequest,
+    shelf: Shelf,
+    questdb: QuestDBHook | None = None,
 ) -> list[dict[str, Any]]:
-    """Find the files that a run is about.
+    """Find the files that a run is about; before that, judge those that were not identified so far.
 
     :param connection: the ledger
     :param run: the run
     :param request: its params
     :param shelf: where they lie
+    :param questdb: hook of the candle store, asked about files that were not identified; or None
     :return: items for the ingest task, see :func:`include.ohlcv.archive.units.work_items`
     :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
         or a file named alone is not one of ours
     """
+    found = Found(_tickers(connection, request), request.intervals)
+    if questdb is not None and not request.dry_run:
+        now_s = opened(connection, run).now_s
+        found.warnings += judge_unverified(connection, questdb, found.tickers, now_s=now_s)
     if request.path is None:
-        return _find_published(connection, run, request, shelf)
-    found = Found(
-        _tickers(connection, request), request.intervals, only_file(shelf.archive_folder, request.path)
-    )
+        return _find_published(connection, run, request, shelf, found)
+    found.only = only_file(shelf.archive_folder, request.path)
     for container in containers_at(shelf.archive_folder, request.path):
         try:
-            shelf.refuse_wrong_sums(container, found.warnings)
+            is_published = shelf.refuse_wrong_sums(container, found.warnings)
             with shelf.open(FOLDER, container) as opened_container:
-                found.add(FOLDER, container, opened_container.contents())
+                found.add(FOLDER, container, opened_container.contents(), is_published=is_published)
         except ArchiveRefusedError as error:
             found.lost[container] = str(error)
     _refuse_unknown_ticker(connection, found)
@@ -103,11 +112,10 @@ def find_files(
 
 
 def _find_published(
-    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf
+    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf, found: Found
 ) -> list[dict[str, Any]]:
     """Find the members of a published release; one that is not published is a normal state."""
     release = named_release(request.quarter or "")
-    found = Found(_tickers(connection, request), request.intervals)
     name = shelf.published_name(release)
     if name is None:
         now_s = opened(connection, run).now_s
@@ -117,7 +125,7 @@ def _find_published(
                     mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
         return _planned(connection, run, request, found, not_published=release.name)
     with shelf.open(REMOTE, name) as container:
-        found.add(REMOTE, name, container.contents())
+        found.add(REMOTE, name, container.contents(), is_published=not shelf.is_mirror)
     return _planned(connection, run, request, found)
 
 
@@ -172,6 +180,7 @@ def ingest_item(
     request: ArchiveRequest,
     shelf: Shelf,
     item: Mapping[str, Any],
+    kraken: KrakenHook | None = None,
 ) -> list[dict[str, Any]]:
     """Ingest the files of an item; one that is refused does not keep the next from its turn.
 
@@ -181,6 +190,7 @@ def ingest_item(
     :param request: its params
     :param shelf: where files come from and go to
     :param item: ``{"label", "files"}``
+    :param kraken: hook of the exchange, asked when nothing else tells whose candles a file holds; or None
     :return: what became of each
     :raises ArchiveError: if one of them failed for a passing reason; doing it again tries only those
     :raises ArchiveRefusedError: if one of them is refused
@@ -193,6 +203,8 @@ def ingest_item(
         work_folder=shelf.work_folder,
         dry_run=request.dry_run,
         again=request.again,
+        kraken=kraken,
+        trust_file=request.trust == TRUST_FILE,
     )
     results, passing, lasting = [], [], []
     for given in item["files"]:
@@ -248,6 +260,7 @@ def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -
         "not_published": [],
         "contradictions": {},
         "reject_files": [],
+        "files_unverified": [],
         "files": [],
         "files_skipped": [],
         "files_not_asked_for": 0,
@@ -292,6 +305,11 @@ def summarise(
         "gaps_deferred": outcomes[Outcome.DEFERRED][0],
         "total_candles_filled": sum(candles for _, candles in outcomes.values()),
         "not_published": remarks.get("not_published", []),
+        "files_unverified": [
+            one["file"]
+            for one in results
+            if one["status"] in {"ingested", "checked"} and one["identified_by"] is None
+        ],
         "reject_files": [one["reject_file"] for one in results if one.get("reject_file")],
         "files": [one for one in results if one["status"] != "known"][:MOST_FILES],
         "files_skipped": remarks.get("files_skipped", []),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import scan_series
-from include.ohlcv.candles import StoredCandle
+from include.ohlcv.candles import StoredCandle, vwap_within
 from include.ohlcv.contradiction import contested
 from include.ohlcv.detect import missing_ranges
 from include.ohlcv.evidence import Evidence
@@ -91,7 +91,7 @@ def settle(
                 connection,
                 run,
                 gap,
-                spooled.span,
+                (0, 0) if file.identified_by is None else spooled.span,  # of no release that anybody knows
                 settled,
                 have,
                 is_gone=asset.gone_s is not None,
@@ -193,5 +193,5 @@ def _corrections(frames: Sequence[pl.DataFrame]) -> Iterator[tuple[StoredCandle,
             old = {name: row[f"{name}_stored"] for name in (*PRICES, "volume", "trades", "source")}
             yield (
                 StoredCandle(ts_s=row["ts_s"], vwap=row["vwap"], **old),
-                StoredCandle(**new),
+                StoredCandle(**{**new, "vwap": vwap_within(row["low"], row["vwap"], row["high"])}),
             )

@@ -33,6 +33,7 @@ class Shelf:
     :ivar archive_folder: the user's files, or None when it is not set
     :ivar work_folder: our own folder
     :ivar server: hook of the web server with published files, or None where nothing is to be fetched
+    :ivar is_mirror: whether that server is somebody else's than the exchange's own
     :ivar allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
 
@@ -40,6 +41,7 @@ class Shelf:
     work_folder: Path
     server: ArchiveHook | None = None
     allow_full_download: bool = False
+    is_mirror: bool = False
 
     @contextmanager
     def open(self, place: str, name: str) -> Iterator[Container]:
@@ -77,7 +79,7 @@ class Shelf:
 
         :param name: of a zip, or of a folder, which has none
         :param warnings: takes a sentence for each list that cannot be read
-        :return: whether checksums speak of all of it
+        :return: whether checksums speak of all of it: then it is as it was published
         :raises ArchiveRefusedError: if it is not, or a part of it is missing
         """
         if resolve(self.archive_folder, name).is_dir():

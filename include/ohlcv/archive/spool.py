@@ -17,12 +17,13 @@ from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.odd import EVERYWHERE, OddPlaces
 from include.ohlcv.archive.reading import checked_blocks
 from include.ohlcv.archive.rows import BAD_SCHEMA, COLUMNS, EMPTY_LINE, GOOD_SCHEMA
+from include.ohlcv.archive.runs import SCHEMA as RUNS_SCHEMA
 from include.ohlcv.archive.runs import Runs, contains, is_rising
 from include.ohlcv.archive.slices import Slices
 from include.ohlcv.intervals import step_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from include.ohlcv.archive.rejects import RejectFile
@@ -69,6 +70,7 @@ class Spooled:
     n_repeats: int = 0
     n_placeholders: int = 0
     n_unordered: int = 0
+    _aside: pl.DataFrame | None = None
 
     @property
     def span(self) -> Range:
@@ -78,7 +80,20 @@ class Spooled:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Return the slices one after the other, in the order of time."""
         for path in self.slices:
-            yield pl.read_ipc(path).drop("line")
+            rows = pl.read_ipc(path).drop("line")
+            if self._aside is not None:
+                rows = rows.filter(~contains(self._aside, rows["ts_s"]))
+            if not rows.is_empty():
+                yield rows
+
+    def set_aside(self, spoiled: Sequence[Range]) -> None:
+        """Leave out rows that turned out not to be believed.
+
+        :param spoiled: their buckets, normal range set
+        """
+        if spoiled:
+            self.runs = ranges.subtract(self.runs, spoiled)
+            self._aside = pl.DataFrame(list(spoiled), schema=RUNS_SCHEMA, orient="row")
 
 
 def spool(

@@ -12,14 +12,13 @@ from include.ohlcv.archive.ahead import ahead
 from include.ohlcv.archive.candle_store import (
     Sums,
     count_stored,
-    newest_closes,
     prove_written,
     send,
     stored_candles,
     wait_applied,
 )
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.merge import STORED_SCHEMA, Merge, merge
+from include.ohlcv.archive.merge import STORED_SCHEMA, Merge, Standing, merge
+from include.ohlcv.candles import IDENTIFIED
 from include.ohlcv.intervals import step_s
 
 if TYPE_CHECKING:
@@ -33,11 +32,6 @@ if TYPE_CHECKING:
 UNAPPLIED_SLICES: Final = 5
 """So many slices may be on their way before we wait for the server to apply them."""
 
-COMPARED_ROWS: Final = 1000
-TELLING_ROWS: Final = 10
-FOREIGN_SHARE: Final = 0.2
-"""A close so far from the stored one is that of another pair, when half of all closes are."""
-
 
 @dataclass(slots=True)
 class Stored:
@@ -50,6 +44,8 @@ class Stored:
     :ivar corrected: replaced candles, file's and stored figures beside each other
     :ivar disputed: open times where another stored candle stays, range set
     :ivar extra: stored candles between the file's rows that the file lacks, range set
+    :ivar at_odds: those of ``disputed`` that come from identified sources, range set
+    :ivar lacking: those of ``extra`` likewise, where the file's rows are not provisional, range set
     """
 
     n_written: int = 0
@@ -59,18 +55,23 @@ class Stored:
     corrected: list[pl.DataFrame] = field(default_factory=list)
     disputed: list[Range] = field(default_factory=list)
     extra: list[Range] = field(default_factory=list)
+    at_odds: list[Range] = field(default_factory=list)
+    lacking: list[Range] = field(default_factory=list)
 
     @property
     def n_corrected(self) -> int:
         """Return how many stored candles were replaced."""
         return sum(frame.height for frame in self.corrected)
 
-    def add(self, merged: Merge, rows: pl.DataFrame, stored: pl.DataFrame, *, step: int) -> None:
+    def add(
+        self, merged: Merge, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, step: int
+    ) -> None:
         """Add a slice.
 
         :param merged: what becomes of it
         :param rows: its rows
         :param stored: the candles stored in its range before
+        :param provisional_s: rows from here on are provisional, epoch seconds UTC
         :param step: candle length, seconds
         """
         self.n_written += merged.write.height
@@ -79,38 +80,28 @@ class Stored:
         if merged.corrected.height:
             self.corrected.append(merged.corrected)
         if merged.disputed.height:
-            self.disputed += ranges.from_points(merged.disputed["ts_s"].to_list(), step=step)
+            self.disputed += _buckets(merged.disputed, step)
+            self.at_odds += _buckets(merged.disputed.filter(pl.col("source_stored").is_in(IDENTIFIED)), step)
         if stored.height:
-            new = rows.join(stored, on="ts_s", how="anti")["ts_s"].to_list()
-            self.new += ranges.from_points(new, step=step)
-            extra = stored.join(rows, on="ts_s", how="anti")["ts_s"].to_list()
-            self.extra += ranges.from_points(extra, step=step)
+            self.new += _buckets(rows.join(stored, on="ts_s", how="anti"), step)
+            extra = stored.join(rows, on="ts_s", how="anti")
+            self.extra += _buckets(extra, step)
+            is_final = pl.col("ts_s") < provisional_s
+            self.lacking += _buckets(extra.filter(pl.col("source").is_in(IDENTIFIED) & is_final), step)
 
 
-def refuse_foreign_prices(questdb: QuestDBHook, series: Series, spooled: Spooled) -> None:
-    """Refuse a file whose prices are not those of its series: its name tells the wrong ticker.
-
-    :param questdb: hook of the candle store
-    :param series: what its name tells
-    :param spooled: the file
-    :raises ArchiveRefusedError: if half of its closes lie far from the stored ones
-    """
-    stored = newest_closes(questdb, series, spooled.span, n=COMPARED_ROWS)
-    if stored.height < TELLING_ROWS:
-        return
-    both = [frame.join(stored, on="ts_s") for frame in spooled.frames()]
-    distance = (pl.col("close") - pl.col("close_stored")).abs() / pl.col("close_stored")
-    apart = pl.concat(both).select(distance.alias("apart"))["apart"]
-    middle = apart.median()
-    if len(apart) >= TELLING_ROWS and isinstance(middle, float) and middle > FOREIGN_SHARE:
-        raise ArchiveRefusedError(
-            f"half of the closes that can be compared differ from the stored ones by more than {middle:.0%}: "
-            f"these are not the candles of {series.ticker} that the file's name tells"
-        )
+def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
+    return ranges.from_points(rows["ts_s"].to_list(), step=step)
 
 
 def store(
-    questdb: QuestDBHook, series: Series, spooled: Spooled, *, provisional_s: int, dry_run: bool
+    questdb: QuestDBHook,
+    series: Series,
+    spooled: Spooled,
+    *,
+    provisional_s: int,
+    standing: Standing,
+    dry_run: bool,
 ) -> Stored:
     """Write what of a file is missing or stronger than what is stored; rows that stand are not written again.
 
@@ -120,6 +111,7 @@ def store(
     :param series: ticker and interval; the caller holds its fill lock
     :param spooled: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
+    :param standing: how the file stands to what is stored
     :param dry_run: compare, but write nothing
     :return: what became of the rows
     :raises ReadBackError: if a candle is not readable as it was sent
@@ -130,8 +122,8 @@ def store(
     done, sums = Stored(), Sums()
     for number, (rows, covered) in enumerate(ahead(_slices(spooled)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else stored_candles(questdb, series, covered)
-        merged = merge(rows, stored, provisional_s=provisional_s)
-        done.add(merged, rows, stored, step=step)
+        merged = merge(rows, stored, provisional_s=provisional_s, standing=standing)
+        done.add(merged, rows, stored, provisional_s=provisional_s, step=step)
         if not stored.height:
             done.new += ranges.intersect(spooled.runs, [covered])
         if dry_run or not merged.write.height:

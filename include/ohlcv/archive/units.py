@@ -40,8 +40,9 @@ class Unit:
     :ivar series: what its name tells
     :ivar identity: text that changes with its content, or None when only its content tells
     :ivar release: what it speaks about
-    :ivar finest: member with the shortest candles of the pair; its own name when it is this one
-    :ivar finest_minutes: candle length of that, minutes
+    :ivar is_published: whether it comes from where the exchange publishes it, or a published checksum fits
+    :ivar witnesses: the other files of the pair in the container, name and candle length in minutes, shortest
+        candles first
     """
 
     place: str
@@ -50,8 +51,8 @@ class Unit:
     series: Series
     identity: str | None
     release: Release
-    finest: str
-    finest_minutes: int
+    is_published: bool
+    witnesses: list[tuple[str, int]]
 
     @property
     def name(self) -> str:
@@ -77,6 +78,7 @@ class Unit:
             **given,
             "series": Series(*given["series"]),
             "release": Release(**given["release"]),
+            "witnesses": [(member, minutes) for member, minutes in given["witnesses"]],
         })
 
 
@@ -88,6 +90,7 @@ def wanted_units(
     tickers: Collection[str],
     intervals: Collection[int],
     only: str | None = None,
+    is_published: bool = False,
 ) -> tuple[list[Unit], int]:
     """Return the files of a container that a run is about.
 
@@ -97,6 +100,7 @@ def wanted_units(
     :param tickers: wanted
     :param intervals: wanted, minutes
     :param only: base name of the one file asked for, or None
+    :param is_published: whether the container is as the exchange publishes it
     :return: the files in the order of the tickers, and how many others there are
     """
     chosen = [
@@ -109,7 +113,6 @@ def wanted_units(
     chosen.sort(key=lambda entry: (order.get(entry.series.ticker, 0), entry.series))
     units = []
     for entry in chosen:
-        finest = contents.finest_for(entry)
         units.append(
             Unit(
                 place=place,
@@ -118,8 +121,8 @@ def wanted_units(
                 series=entry.series,
                 identity=entry.identity,
                 release=entry.release,
-                finest=finest.name,
-                finest_minutes=finest.series.interval_minutes,
+                is_published=is_published,
+                witnesses=contents.witnesses_of(entry),
             )
         )
     return units, len(contents.entries) - len(units)

@@ -1,7 +1,8 @@
 """Bring the candles and gap records of the Celery application over.
 
 ``python -m include.ohlcv.from_celery MAPPING.yaml`` says what would be done; with ``--write`` it is done.
-Safe to run again: what stands already is left as it is.
+Safe to run again: what stands already is left as it is. ``--mark-imported`` instead of a mapping gives
+candles that version 0.1.0 brought over the source ``imported``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from include.ohlcv.errors import OhlcvError
 from include.ohlcv.from_celery.candles import import_candles
 from include.ohlcv.from_celery.gaps import import_gaps
 from include.ohlcv.from_celery.mapping import MappingError, read_mapping
+from include.ohlcv.from_celery.marking import mark_imported
 from include.ohlcv.ledger.asset_rows import sync_catalogue
 from include.ohlcv.ledger.session import connect
 from include.ohlcv.names import LEDGER_CONN_ID, QUESTDB_CONN_ID
@@ -41,11 +43,18 @@ def main(argv: Sequence[str]) -> int:
     :return: exit code: 0 done, 1 a database failed, 2 the mapping does not fit
     """
     parser = argparse.ArgumentParser(prog="python -m include.ohlcv.from_celery", description=__doc__)
-    parser.add_argument("mapping", type=Path, help="YAML, see docs/FROM_CELERY.md")
+    parser.add_argument("mapping", type=Path, nargs="?", help="YAML, see docs/FROM_CELERY.md")
+    parser.add_argument("--mark-imported", action="store_true", help="mark what version 0.1.0 brought over")
+    parser.add_argument("--tickers", nargs="+", help="with --mark-imported: only these")
     parser.add_argument("--write", action="store_true", help="do it; without it nothing is changed")
     arguments = parser.parse_args(argv)
+    if arguments.mark_imported == (arguments.mapping is not None):
+        parser.error("name a mapping, or give --mark-imported")
     try:
-        _import(read_mapping(arguments.mapping), write=arguments.write)
+        if arguments.mark_imported:
+            _mark(arguments.tickers, write=arguments.write)
+        else:
+            _import(read_mapping(arguments.mapping), write=arguments.write)
     except OhlcvError as error:
         print(error, file=sys.stderr)
         return 2
@@ -82,6 +91,14 @@ def _import(mapping: Mapping, *, write: bool) -> None:
             old_dsn = ledger_dsn(mapping.gaps.connection)
             records = import_gaps(old_dsn, connection, new, mapping, mapping.gaps, now_s=now_s, write=write)
             _print("gap records", records)
+
+
+def _mark(tickers: Sequence[str] | None, *, write: bool) -> None:
+    questdb, dsn = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID), ledger_dsn(LEDGER_CONN_ID)
+    migrate_ledger(dsn)
+    ensure_candle_table(questdb)
+    with connect(dsn) as connection:
+        _print("candles that were imported", mark_imported(connection, questdb, tickers, write=write))
 
 
 def _print(what: str, reports: Iterable[Report]) -> None:

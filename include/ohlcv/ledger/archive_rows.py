@@ -31,6 +31,7 @@ class Ingested:
     :ivar rows_equal: candles that stood already
     :ivar findings: contradictions, as dicts
     :ivar reject_file: where its bad rows are named, or None
+    :ivar identified_by: by what it is known to be of its series, or None while nothing tells
     """
 
     series: Series
@@ -44,10 +45,11 @@ class Ingested:
     rows_equal: int
     findings: list[dict[str, Any]]
     reject_file: str | None
+    identified_by: str | None
 
 
 def is_ingested(connection: Connection, series: Series, identity: str) -> bool:
-    """Return whether a file of this content has been ingested for a series.
+    """Return whether a file of this content has been ingested for a series, and identified.
 
     :param connection: the ledger
     :param series: ticker and interval
@@ -82,6 +84,7 @@ def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: i
         rows_equal=file.rows_equal,
         findings=Jsonb(file.findings),
         reject_file=file.reject_file,
+        identified_by=file.identified_by,
         now_s=now_s,
     )
     return int(row["version"])

@@ -16,6 +16,7 @@ INSERT INTO archive_files AS f (
     rows_equal,
     findings,
     reject_file,
+    identified_by,
     dag_id,
     run_id,
     ingested_at
@@ -36,6 +37,7 @@ VALUES (
     %(rows_equal)s,
     %(findings)s,
     %(reject_file)s,
+    %(identified_by)s,
     %(dag_id)s,
     %(run_id)s,
     to_timestamp(%(now_s)s)
@@ -45,6 +47,7 @@ SET rows_written = f.rows_written + excluded.rows_written,
     rows_equal = excluded.rows_equal,
     findings = excluded.findings,
     reject_file = excluded.reject_file,
+    identified_by = coalesce(excluded.identified_by, f.identified_by),
     dag_id = excluded.dag_id,
     run_id = excluded.run_id,
     ingested_at = excluded.ingested_at
