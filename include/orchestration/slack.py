@@ -43,7 +43,8 @@ OPTIONS: Final[dict[str, Any]] = {"timeout": TIMEOUT_S, "retry_handlers": [], "l
 
 NO_PREVIEWS: Final = {"unfurl_links": False, "unfurl_media": False}
 
-PRINTABLE: Final = re.compile(r"[!-~]+")
+WITHOUT_BLANKS: Final = re.compile(r"[!-~]+")
+PRINTABLE: Final = re.compile(r"[ -~]+")
 
 DISCORD: Final = re.compile(r"/api(/v\d+)?/webhooks/.+/slack")
 """Path of a webhook of Discord. Rule: Discord API reference, "Execute Slack-Compatible Webhook"."""
@@ -143,7 +144,8 @@ def _answer(conn_id: str, client_of: Callable[[], WebhookClient], order: dict[st
         client = client_of()
         if not _is_usable(client):
             raise SlackRequestError
-    except (AirflowNotFoundException, SlackRequestError):
+    except (AirflowNotFoundException, SlackRequestError, AttributeError, TypeError, ValueError):
+        # The last three: an extra that holds something else than texts.
         error = unusable(conn_id)
     else:
         try:
@@ -165,5 +167,5 @@ def _is_usable(client: WebhookClient) -> bool:
         has_host = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    words = [client.url, *client.default_headers.get("Authorization", "").split()]
-    return has_host and all(PRINTABLE.fullmatch(word) for word in words)
+    token = client.default_headers.get("Authorization", "-")
+    return has_host and bool(WITHOUT_BLANKS.fullmatch(client.url) and PRINTABLE.fullmatch(token))

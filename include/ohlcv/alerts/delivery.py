@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.pq import TransactionStatus
 
@@ -50,10 +50,15 @@ MAX_WAITS: Final = 5
 """How often one delivery waits: a Slack that asks for less than it means is not asked sixty times."""
 RESEND_PAUSE_S: Final = 1800
 """A message sent again in vain waits this long, seconds: each time it may stand in the channel once more."""
+MAX_UNCONFIRMED: Final = 2
+"""Posts of a kind in vain after which that pause begins."""
 MAX_FAILURES_IN_A_ROW: Final = 2
 """After so many, Slack and not the message is to blame; the rest waits for the next delivery."""
 EDIT_TRIES: Final = 3
 """A message whose edit Slack has refused so often is left as it stands; what happens next is posted anew."""
+
+NOWHERE: Final[dict[str, Any]] = {"channel": None, "ts": None, "shown_digest": None, "is_repeat": False}
+"""No message can be edited."""
 
 NO_CHANNEL: Final = (
     f"nobody was told: there is neither a connection {SLACK_API_CONN_ID} nor {SLACK_WEBHOOK_CONN_ID}"
@@ -119,9 +124,9 @@ def _drop(connection: Connection) -> Delivery:
     with sole_notifier(connection) as is_mine:
         for one in read_notifications(connection) if is_mine else ():
             # What lasts is told when there is a connection.
-            stage = one.shown.stage if one.recovered_s is None else one.stage
-            if one.kind is not None and (one.shown.warning, one.shown.stage) != (NO_CHANNEL, stage):
-                save_shown(connection, one, stage=stage, warning=NO_CHANNEL)
+            stage = one.shown.shown_stage if one.recovered_s is None else one.stage
+            if one.kind is not None and (one.shown.warning, one.shown.shown_stage) != (NO_CHANNEL, stage):
+                save_shown(connection, one, shown_stage=stage, warning=NO_CHANNEL)
                 n_dropped += 1
     if n_dropped:
         log.warning("%s not sent: %s", counted(n_dropped, "message"), NO_CHANNEL)
@@ -155,8 +160,8 @@ class _Notifier:
             if self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
                 return
             content = _content(one, may_be_repeat=one.shown.is_repeat)
-            is_outdated = one.shown.place is not None and content.digest != one.shown.digest
-            if (is_outdated or self._is_to_be_posted(one)) and _state(one, content) not in self._tried:
+            is_outdated = one.shown.place is not None and content.digest != one.shown.shown_digest
+            if (is_outdated or self._to_post(one)) and _state(one, content) not in self._tried:
                 yield one, content
 
     def work(self) -> None:
@@ -183,7 +188,7 @@ class _Notifier:
             else:
                 self._failed_in_a_row = 0
                 is_news = kind is not None and one.kind is None
-                is_edited = not is_news and one.shown.digest == content.digest
+                is_edited = not is_news and one.shown.shown_digest == content.digest
                 self.done = replace(
                     self.done, sent=self.done.sent + is_news, edited=self.done.edited + is_edited
                 )
@@ -195,67 +200,55 @@ class _Notifier:
         self.failures.append(f"{about}: {complaint}")
 
     def _show(self, one: Notification, content: Content) -> None:
-        if one.shown.place is not None:
+        kind, place = self._to_post(one), one.shown.place
+        if place is not None:
             try:
-                self._bring_up_to_date(one, one.shown.place, content)
+                if kind is not None:
+                    self._post(one, kind, place)
+                if content.digest != one.shown.shown_digest:
+                    self._channel.edit(place, content)
+                    stage = one.shown.shown_stage if one.recovered_s is None else one.stage
+                    self._succeed(one, shown_stage=stage, shown_digest=content.digest)
             except SlackRefusedError as refusal:
                 if not _is_final(refusal, one.shown.tries + 1):
                     raise
                 log.warning("%s; the next message about it is a new one", refusal)
-                save_shown(self._connection, one, place=None, digest=None, tries=0, warning=str(refusal))
-        if one.shown.place is None and self._is_to_be_posted(one):
-            self._post(one, thread=None)
+                save_shown(self._connection, one, **NOWHERE, tries=0, warning=str(refusal))
+                kind = self._to_post(one)
+        if one.shown.place is None and kind is not None:
+            self._post(one, kind, None)
 
-    def _bring_up_to_date(self, one: Notification, place: Place, content: Content) -> None:
-        if self._is_to_be_posted(one):
-            self._post(one, thread=place)
-        if content.digest == one.shown.digest:
-            return
-        self._channel.edit(place, content)
-        self._succeed(
-            one, stage=one.shown.stage if one.recovered_s is None else one.stage, digest=content.digest
-        )
-
-    def _is_to_be_posted(self, one: Notification) -> bool:
-        """Whether people have to be notified by a post, now."""
+    def _to_post(self, one: Notification) -> MessageKind | None:
+        """Return what people have to be notified of by a post, now; an end is edited where it can be."""
         kind, shown = one.kind, one.shown
         if kind is None or (kind is MessageKind.RECOVERED and shown.place is not None):
-            return False
-        is_resent = shown.unconfirmed.count(kind) > 1
-        return not (is_resent and 0 <= self._now_s - (shown.attempted_s or 0) < RESEND_PAUSE_S)
+            return None
+        is_resent = shown.unconfirmed.count(kind) >= MAX_UNCONFIRMED
+        return None if is_resent and 0 <= self._now_s - (shown.attempted_s or 0) < RESEND_PAUSE_S else kind
 
-    def _post(self, one: Notification, *, thread: Place | None) -> None:
-        kind, before = one.kind, one.shown
-        if kind is None:
-            return
+    def _post(self, one: Notification, kind: MessageKind, thread: Place | None) -> None:
+        before = one.shown
         may_be_repeat = kind in before.unconfirmed
         content = _content(one, kind, may_be_repeat=may_be_repeat)
-        unconfirmed = before.unconfirmed + (kind,) * (before.unconfirmed.count(kind) < 2)  # noqa: PLR2004
-        save_shown(self._connection, one, attempted_s=self._now_s, unconfirmed=unconfirmed)
+        again = [kind] if before.unconfirmed.count(kind) < MAX_UNCONFIRMED else []
+        save_shown(self._connection, one, attempted_s=self._now_s, unconfirmed=[*before.unconfirmed, *again])
         try:
             place = self._channel.post(content, thread)
         except SlackRefusedError:
-            save_shown(self._connection, one, attempted_s=before.attempted_s, unconfirmed=before.unconfirmed)
+            save_shown(self._connection, one, **before._asdict())
             raise
         if thread is not None:
-            self._succeed(one, stage=one.stage)
+            self._succeed(one, shown_stage=one.stage)
             return
-        shows = _content(one, may_be_repeat=may_be_repeat)
-        self._succeed(
-            one, stage=one.stage, place=place, digest=place and shows.digest, is_repeat=may_be_repeat
-        )
+        where = NOWHERE
+        if place is not None:
+            shows = _content(one, may_be_repeat=may_be_repeat)
+            where = {**place._asdict(), "shown_digest": shows.digest, "is_repeat": may_be_repeat}
+        self._succeed(one, shown_stage=one.stage, **where)
 
     def _succeed(self, one: Notification, **changes: object) -> None:
-        save_shown(
-            self._connection,
-            one,
-            **changes,
-            shown_s=self._now_s,
-            attempted_s=None,
-            unconfirmed=(),
-            tries=0,
-            warning=None,
-        )
+        settled: dict[str, Any] = {"attempted_s": None, "unconfirmed": [], "tries": 0, "warning": None}
+        save_shown(self._connection, one, **changes, **settled, shown_s=self._now_s)
 
     def _waits(self, seconds: float | None) -> bool:
         if (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from include.ohlcv.incidents import MessageKind, news, stage_of
 from include.ohlcv.ledger.incident_rows import incident_of
-from include.ohlcv.ledger.session import Connection, Row, execute, fetch
+from include.ohlcv.ledger.session import Connection, execute, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,31 +30,37 @@ class Place(NamedTuple):
     ts: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What is shown of an incident, and what was tried to show more.
+class Shown(NamedTuple):
+    """What is shown of an incident, and what was tried to show more; named like the columns.
 
-    :ivar stage: the stage of the incident that people were notified of, >= 0; see
+    :ivar shown_stage: the stage of the incident that people were notified of, >= 0; see
         :func:`include.ohlcv.incidents.stage_of`
-    :ivar place: the message to edit, or None
-    :ivar digest: of what that message shows, or None
-    :ivar is_repeat: whether that message says that it may be a repeat
+    :ivar shown_digest: of what the message at ``place`` shows, or None
     :ivar shown_s: when the channel last changed, epoch seconds UTC, or None
+    :ivar channel: of the message to edit, or None
+    :ivar ts: of the message to edit, or None
+    :ivar is_repeat: whether that message says that it may be a repeat
     :ivar attempted_s: when a message was last sent of which nobody knows whether it arrived, or None
     :ivar unconfirmed: kinds of those messages, each at most twice
     :ivar tries: failures since the last success, >= 0
     :ivar warning: what the last one said, or None
     """
 
-    stage: int
-    place: Place | None
-    digest: str | None
-    is_repeat: bool
+    shown_stage: int
+    shown_digest: str | None
     shown_s: int | None
+    channel: str | None
+    ts: str | None
+    is_repeat: bool
     attempted_s: int | None
-    unconfirmed: tuple[MessageKind, ...]
+    unconfirmed: list[str]
     tries: int
     warning: str | None
+
+    @property
+    def place(self) -> Place | None:
+        """The message to edit, or None."""
+        return None if self.channel is None or self.ts is None else Place(self.channel, self.ts)
 
 
 @dataclass(slots=True)
@@ -82,14 +88,12 @@ class Notification:
     @property
     def kind(self) -> MessageKind | None:
         """What people have to be notified of, or None."""
-        return news(self.shown.stage, self.incident.n_growths, is_over=self.recovered_s is not None)
+        return news(self.shown.shown_stage, self.incident.n_growths, is_over=self.recovered_s is not None)
 
     @property
     def was_told(self) -> bool:
         """Whether anything but its end may have been heard."""
-        return self.shown.stage > 0 or any(
-            kind is not MessageKind.RECOVERED for kind in self.shown.unconfirmed
-        )
+        return self.shown.shown_stage > 0 or bool({*self.shown.unconfirmed} - {MessageKind.RECOVERED})
 
 
 @contextmanager
@@ -113,27 +117,16 @@ def read_notifications(connection: Connection) -> list[Notification]:
     :param connection: the ledger
     :return: those that failed least first, then those whose news waits longest
     """
-    return [_notification(row) for row in fetch(connection, "read_notifications")]
-
-
-def _notification(row: Row) -> Notification:
-    return Notification(
-        incident_id=row["incident_id"],
-        incident=incident_of(row),
-        updated_s=row["updated_s"],
-        recovered_s=row["recovered_s"],
-        shown=Shown(
-            stage=row["shown_stage"],
-            place=None if row["ts"] is None else Place(row["channel"], row["ts"]),
-            digest=row["shown_digest"],
-            is_repeat=row["is_repeat"],
-            shown_s=row["shown_s"],
-            attempted_s=row["attempted_s"],
-            unconfirmed=tuple(MessageKind(kind) for kind in row["unconfirmed"]),
-            tries=row["tries"],
-            warning=row["warning"],
-        ),
-    )
+    return [
+        Notification(
+            incident_id=row["incident_id"],
+            incident=incident_of(row),
+            updated_s=row["updated_s"],
+            recovered_s=row["recovered_s"],
+            shown=Shown(**{name: row[name] for name in Shown._fields}),
+        )
+        for row in fetch(connection, "read_notifications")
+    ]
 
 
 def save_shown(connection: Connection, one: Notification, **changes: Any) -> None:
@@ -143,19 +136,5 @@ def save_shown(connection: Connection, one: Notification, **changes: Any) -> Non
     :param one: the incident; its ``shown`` is brought up to date
     :param changes: fields of :class:`Shown`
     """
-    one.shown = shown = replace(one.shown, **changes)
-    execute(
-        connection,
-        "save_shown",
-        incident_id=one.incident_id,
-        shown_stage=shown.stage,
-        shown_digest=shown.digest,
-        shown_s=shown.shown_s,
-        channel=shown.place and shown.place.channel,
-        ts=shown.place and shown.place.ts,
-        is_repeat=shown.is_repeat,
-        attempted_s=shown.attempted_s,
-        unconfirmed=list(shown.unconfirmed),
-        tries=shown.tries,
-        warning=shown.warning,
-    )
+    one.shown = one.shown._replace(**changes)
+    execute(connection, "save_shown", incident_id=one.incident_id, **one.shown._asdict())
