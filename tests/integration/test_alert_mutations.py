@@ -389,7 +389,8 @@ def test_no_mutation_of_slacks_answers_loses_an_alert_or_makes_one_up(
     way, hit = step
     spoilt: Mutated = data.draw(mutated(SOUND[way][hit], MUTATIONS))
     is_ok = says_ok(way, spoilt.value)
-    is_detectable = any(KIND_OF[name] == DETECTABLE for name in spoilt.names)
+    # Of several, one may undo the other: rubbish at the end that is cut off.
+    is_detectable = [KIND_OF[name] for name in spoilt.names] == [DETECTABLE]
     assert not (is_ok and is_detectable)
     tally(f"Slack's answers to a {way}", spoilt)
     # What Slack confirms it has taken; of anything else nobody knows.
