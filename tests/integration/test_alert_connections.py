@@ -140,6 +140,31 @@ def test_a_webhook_connection_that_cannot_work_is_named_without_its_address(
     assert "connection slack_alerts cannot be used" in told
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="no token"),
+        pytest.param({"password": "xoxb-T0SECRET\u00e9"}, id="a letter no token has"),
+        pytest.param({"password": "xoxb-T0SECRET\nx"}, id="two lines"),
+        pytest.param({"password": "xoxb-T0SECRET", "base_url": 5}, id="a number as the address"),
+        pytest.param({"password": "xoxb-T0SECRET", "base_url": "http://[::1/api/"}, id="half an address"),
+        pytest.param({"password": "xoxb-T0SECRET", "base_url": "http://h:port/api/"}, id="no port"),
+    ],
+)
+def test_a_bots_connection_that_cannot_work_is_named_without_its_token(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fields: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    extra = {"channel": "#alerts", "base_url": fields.get("base_url", "http://127.0.0.1:9/api/")}
+    token = {"password": fields["password"]} if fields else {}
+    set_connection(monkeypatch, "slack_api", conn_type="slack", extra=extra, **token)
+    desk.see(late("XBTUSD"))
+    with pytest.raises(DeliveryError) as failed_delivery:
+        desk.deliver()
+    assert "connection slack_api cannot be used" in without_secrets(failed_delivery.value, caplog, "T0SECRET")
+    assert desk.rows("unconfirmed") == [([],)]
+
+
 def test_a_bot_without_a_channel_is_a_mistake_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, "slack_api", conn_type="slack", password=BOT_TOKEN)
     with pytest.raises(SlackRefusedError, match="connection slack_api does not say to which channel"):

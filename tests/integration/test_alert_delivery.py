@@ -133,6 +133,22 @@ def test_what_grew_before_it_could_be_told_is_one_message(desk: Desk, either: Sl
 
 
 @both_ways
+def test_days_without_slack_end_in_one_message_that_says_since_when_it_lasts(
+    desk: Desk, either: SlackAdmin
+) -> None:
+    either.fault("http", count=None)
+    for n in range(3 * 24):
+        desk.see(late(*(TIER1 + TIER2)[: 2 + n // 2], hours=33 + n))
+        assert desk.try_to_deliver()
+    either.clear_faults()
+    assert desk.deliver() == Delivery(sent=1)
+    (message,) = either.messages()
+    assert message["text"].startswith("🔴 Candles are late: 37 tickers\n")
+    assert "Since Mon 23 Nov 2026, 03:30 UTC, 3 days so far." in message["text"]
+    assert desk.deliver() == Delivery()
+
+
+@both_ways
 def test_growth_that_is_over_before_it_could_be_told_is_only_the_recovery(
     desk: Desk, either: SlackAdmin, way: str
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,13 +12,14 @@ from include.ohlcv.errors import DeliveryError
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.ledger.notification_rows import sole_notifier
 from include.ohlcv.ledger.session import connect
-from include.orchestration.slack import SlackWebhook, slack_channel
+from include.orchestration.slack import SlackBot, SlackWebhook, slack_channel
 from tests.integration.alert_desk import (
     GOOD,
     OPEN,
     OVER,
     TIER1,
     TIER2,
+    WORSE,
     Desk,
     both_ways,
     failed,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from include.ohlcv.alerts.mrkdwn import Content
     from include.ohlcv.ledger.notification_rows import Place
+    from include.orchestration.slack_answers import Answer
     from sandbox.slack_client import SlackAdmin
 
 
@@ -45,7 +47,7 @@ def test_a_message_whose_answer_was_lost_is_sent_again_as_a_repeat(desk: Desk, e
     assert desk.rows("attempted_at IS NULL, shown_stage, unconfirmed") == [(False, 0, ["opened"])]
     assert desk.deliver().sent == 1
     assert [REPEAT in message["text"] for message in either.messages()] == [False, True]
-    assert desk.rows("attempted_at IS NULL, shown_stage, unconfirmed, is_repeat") == [(True, 1, [], True)]
+    assert desk.rows("attempted_at IS NULL, shown_stage, unconfirmed") == [(True, 1, [])]
     assert desk.deliver() == Delivery()
 
 
@@ -144,6 +146,37 @@ def test_a_sender_that_dies_leaves_a_trace_before_it_posts_and_no_lock(
     assert traces == [{"no": False}]
     assert desk.deliver().sent == 1
     assert [REPEAT in message["text"] for message in webhook.messages()] == [False, True]
+
+
+class MortalBot(SlackBot):
+    """A bot whose notifier dies as soon as Slack has heard the call."""
+
+    def __init__(self) -> None:
+        super().__init__("slack_api", "#alerts")
+
+    def _call(self, method: str, content: Content, order: dict[str, Any]) -> Answer:
+        super()._call(method, content, order)
+        raise Killed
+
+
+def test_a_bot_whose_notifier_dies_at_every_call_repeats_posts_as_such_and_edits_unseen(
+    desk: Desk, bot: SlackAdmin, alert_ledger: str
+) -> None:
+    for seen in (late(*TIER1), late(*TIER1, *TIER2), GOOD, GOOD):
+        desk.see(seen)
+        with pytest.raises(Killed), connect(alert_ledger) as doomed:
+            deliver(doomed, MortalBot(), now_s=desk.now_s)
+        desk.deliver()
+    assert desk.deliver() == Delivery()
+    lost, message, lost_growth, growth = bot.messages()
+    assert [one["text"][0] for one in (lost, message, lost_growth, growth)] == [OPEN, OVER, WORSE, WORSE]
+    assert [REPEAT in one["text"] for one in (lost, message, lost_growth, growth)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert REPEAT in bot.posts()[1]["text"]
 
 
 def test_while_another_one_sends_nothing_is_sent_and_nothing_fails(

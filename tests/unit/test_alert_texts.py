@@ -164,10 +164,7 @@ def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
     incident = open_incident(late_run(RUN, state="running", due_s=SINCE, url=None), now_s=SINCE)
     text = compose(incident, OPENED, as_of_s=LATER).text
     assert text.startswith("🔴 backfill_tier1_daily is not finished in time\n")
-    assert (
-        "• scheduled__2026-11-23T02:00:00+00:00: running, should have been finished by"
-        " Mon 23 Nov 2026, 03:30 UTC\n" in text
-    )
+    assert "• scheduled__2026-11-23T02:00:00+00:00: running, was due by Mon 23 Nov 2026, 03:30 UTC\n" in text
     assert "http" not in text
 
 
@@ -187,8 +184,8 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
         "🔴 Candles may soon be lost: 2 series",
         "Kraken will soon stop serving candles that could not be fetched so far.",
         "Since Mon 23 Nov 2026, 03:30 UTC, 5 hours so far.",
-        "• ETHUSD, candles of 1440 minutes: Kraken serves them until Mon 23 Nov 2026, 09:00 UTC",
-        "• XBTUSD, candles of 60 minutes: Kraken serves them until Tue 24 Nov 2026, 03:00 UTC",
+        "• ETHUSD, 1440-minute candles: Kraken serves them until Mon 23 Nov 2026, 09:00 UTC",
+        "• XBTUSD, 60-minute candles: Kraken serves them until Tue 24 Nov 2026, 03:00 UTC",
         "    ◦ EService:Busy",
         "Tried so far: A backfill was started.",
     ]
@@ -274,7 +271,7 @@ def test_more_than_fifty_series_at_risk_are_counted_and_the_first_ten_named() ->
     subjects = {f"A{n:02}USD 60": {"expires_at": f"2026-11-24T00:{n % 60:02}:00"} for n in range(60)}
     incident = stale(subjects, key="at_risk", incident_class=IncidentClass.AT_RISK)
     said = sections(compose(incident, OPENED, as_of_s=LATER))
-    assert "60 series, the first ten are:\n• A00USD, candles of 60 minutes" in said
+    assert "60 series, the first ten are:\n• A00USD, 60-minute candles" in said
     assert re.findall(r"A\d\dUSD", said) == [f"A{n:02}USD" for n in range(10)]
 
 

@@ -126,7 +126,7 @@ def _run(name: str, facts: Facts) -> list[str]:
     state, due = facts.get("state"), facts.get("due")
     line = f"• {name}: {_fact(state)}" if state else f"• {name}"
     if due:
-        line += f", should have been finished by {_fact(iso_moment(str(due)))}"
+        line += f", was due by {_fact(iso_moment(str(due)))}"
     shown = errors[:MAX_ERRORS]
     lines = [line, *(f"{INDENT}{_fact(error)}" for error in shown)]
     if n_errors > len(shown):
@@ -136,7 +136,7 @@ def _run(name: str, facts: Facts) -> list[str]:
 
 def _series(name: str, facts: Facts) -> list[str]:
     ticker, _, minutes = name.partition(" ")
-    line = f"• {ticker}, candles of {minutes} minutes" if minutes.isdecimal() else f"• {name}"
+    line = f"• {ticker}, {minutes}-minute candles" if minutes.isdecimal() else f"• {name}"
     if facts.get("expires_at"):
         line += f": Kraken serves them until {_fact(iso_moment(str(facts['expires_at'])))}"
     return [line, f"{INDENT}{_fact(facts['error'])}"] if facts.get("error") else [line]
