@@ -1,4 +1,4 @@
-"""Clean up the ledger, weekly on Sunday at 04:00 UTC.
+"""Clean up the ledger, weekly on Sunday at 04:00 UTC; trigger it by hand, not with Airflow's *Backfill*.
 
 Deletes what nobody asks for any more, and keeps its figures by month. Replaces the Celery Beat entry
 `cleanup-gap-records-weekly`.

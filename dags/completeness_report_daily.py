@@ -1,4 +1,4 @@
-"""Report completeness, daily at 08:00 UTC.
+"""Report completeness, daily at 08:00 UTC; trigger it for figures of now, not with Airflow's *Backfill*.
 
 Counts every candle that the assets of a tier should have by now: stored, proven empty, missing, or not due
 yet; compares the hourly candles with the daily ones; tells how long gaps took to be detected and filled.

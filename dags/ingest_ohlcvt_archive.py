@@ -1,4 +1,4 @@
-"""Ingest Kraken's OHLCVT archive, by hand.
+"""Ingest Kraken's OHLCVT archive, by hand; name what you want by `quarter` or `path`, not with *Backfill*.
 
 Reads CSVs of Kraken's archive (loose, in folders, in the full or a quarterly zip), checks every row, stores
 the candles that are missing or corrected, and closes the gaps they fill, also those past the API's edge that

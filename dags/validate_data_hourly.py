@@ -1,4 +1,4 @@
-"""Check freshness, hourly.
+"""Check freshness, hourly; to repair past days use `repair_range` of a backfill, not Airflow's *Backfill*.
 
 Looks whether the TIER1 and TIER2 assets have the daily candles they should have by now, tells people when
 they have not, and starts a backfill out of turn for what is overdue or about to be forgotten by the API.

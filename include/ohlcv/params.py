@@ -306,6 +306,21 @@ class BackfillRequest:
         return [field.name for field in fields(cls)]
 
 
+def refuse_backfill_run(run_type: str, dag_id: str) -> None:
+    """Refuse a run of Airflow's own *Backfill*; Airflow does, too, unless somebody has changed the DAG.
+
+    :param run_type: what started the run, as Airflow calls it
+    :param dag_id: the run's DAG
+    :raises BadRequestError: says what to use instead
+    """
+    if run_type == "backfill":
+        raise BadRequestError(
+            f"a run of Airflow's Backfill is refused: every run of {dag_id} is about now, whatever its date; "
+            "to repair past days, trigger backfill_tier1_daily with tickers and repair_range, for example "
+            '{"tickers": ["XBTUSD"], "repair_range": {"start": "2026-11-03", "end": "2026-11-06"}}'
+        )
+
+
 def refuse_unknown_keys(conf: Mapping[str, Any] | None, known: Iterable[str]) -> None:
     """Refuse a run whose conf names what the DAG does not know; Airflow itself passes such keys silently.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -25,6 +24,7 @@ from include.ohlcv.surroundings import (
     server_findings,
     table_findings,
 )
+from kraken_hooks.bounded import BoundedConnection
 from kraken_hooks.errors import QuestDBError, QuestDBUnavailableError
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
 
 MIGRATION_LOCK: Final = 0x6F686C63
 """Advisory lock held while migrating, so that workers starting together do not race ("ohlc")."""
+
+MIGRATION_TIMEOUT_S: Final = 900.0
+"""For a statement of a migration, or for waiting until another process has migrated."""
 
 FORMER_SOURCES: Final = {"archive_rim": PROVISIONAL}
 """Sources by the names that earlier versions stored them under."""
@@ -48,7 +51,8 @@ def migrate_ledger(dsn: str) -> None:
     """
     check_ledger(dsn)
     # Connected here, because SQLAlchemy would put its own error around the driver's; it closes it in the end.
-    raw = psycopg.connect(dsn, connect_timeout=10)
+    raw = BoundedConnection.connect(dsn, connect_timeout=10)
+    raw.patience_s = MIGRATION_TIMEOUT_S
     role = raw.info.user
     engine = create_engine("postgresql+psycopg://", creator=lambda: raw, poolclass=NullPool)
     config = Config()

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, chain, get_current_context, task
 
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import empty_summary, find_files, ingest_item, open_ingest, summarise
-from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key
+from include.orchestration.hooks import archive_shelf, kraken, ledger, patiently, questdb, run_key
 from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import mappable, prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
@@ -66,8 +66,7 @@ def result() -> dict[str, Any]:
     run, request = _asked()
     errors = sentences(errors_of(get_current_context(), STEPS))
     try:
-        with ledger() as connection:
-            return summarise(connection, run, request, errors=errors)
+        return patiently(lambda connection: summarise(connection, run, request, errors=errors))
     except psycopg.Error as error:
         return empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
 

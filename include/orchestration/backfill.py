@@ -21,7 +21,7 @@ from include.ohlcv.scan import HOLES, SPANS
 from include.ohlcv.summary import empty_summary, summarise
 from include.ohlcv.watch import source_seen
 from include.orchestration.detect_gaps import DetectGapsOperator
-from include.orchestration.hooks import archive_shelf, kraken, ledger, questdb, run_key, run_url
+from include.orchestration.hooks import archive_shelf, kraken, ledger, patiently, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import mappable, prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
@@ -126,8 +126,7 @@ def result() -> dict[str, Any]:
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
     errors = sentences(errors_of(get_current_context(), STEPS))
     try:
-        with ledger() as connection:
-            return summarise(connection, run, **asked, errors=errors)
+        return patiently(lambda connection: summarise(connection, run, **asked, errors=errors))
     except psycopg.Error as error:
         return empty_summary(run, **asked, errors=[*errors, f"result: {sentence_of(error)}"])
 
@@ -136,8 +135,7 @@ def result() -> dict[str, Any]:
 def publish(*, outlet_events: Any = None) -> None:
     """Attach the completeness figures of the run to an event of the candles' asset."""
     run, request = _asked()
-    with ledger() as connection:
-        complete = run_figures(connection, questdb(), run, request)
+    complete = patiently(lambda connection: run_figures(connection, questdb(), run, request))
     if complete is None:
         raise AirflowSkipException("the run processed no series")
     outlet_events[CANDLES].extra = complete

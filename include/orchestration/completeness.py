@@ -15,12 +15,14 @@ from include.ohlcv.exchange import ask_clock
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.report_rows import count_open_gaps
 from include.ohlcv.params import ReportRequest, report_schemas
-from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url
+from include.orchestration.hooks import kraken, ledger, patiently, questdb, run_key, run_url
 from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
+    from include.ohlcv.ledger.asset_rows import Asset as ListedAsset
+    from include.ohlcv.ledger.session import Connection
     from include.ohlcv.schedules import Schedule
 
 log = logging.getLogger(__name__)
@@ -73,14 +75,17 @@ def result() -> dict[str, Any]:
         return {**made, "errors": errors}
     request = _request()
     try:
-        with ledger() as connection:
-            assets = read_assets(connection, tickers=None, tier=request.tier)
-            gaps = count_open_gaps(connection, [asset.ticker for asset in assets], request.intervals)
-            return {**gap_counts(request, assets, gaps), "errors": errors}
+        assets, gaps = patiently(lambda connection: _open_gaps(connection, request))
+        return {**gap_counts(request, assets, gaps), "errors": errors}
     except psycopg.Error as error:
         # Nobody knows: no gaps of no assets would read as complete.
         unknown = {**gap_counts(request, [], {}), "completeness_pct": None}
         return {**unknown, "errors": [*errors, f"result: {sentence_of(error)}"]}
+
+
+def _open_gaps(connection: Connection, request: ReportRequest) -> tuple[list[ListedAsset], dict[Any, Any]]:
+    assets = read_assets(connection, tickers=None, tier=request.tier)
+    return assets, count_open_gaps(connection, [asset.ticker for asset in assets], request.intervals)
 
 
 @task(outlets=[COMPLETENESS], retries=0)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
+import psycopg
+from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
 
 from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.ledger.session import RunKey, connect
+from include.ohlcv.ledger.session import STATEMENT_TIMEOUT_S, RunKey, connect
 from include.ohlcv.names import (
     ARCHIVE_FOLDER_ENV,
     ARCHIVE_WORK_FOLDER_ENV,
@@ -21,8 +31,8 @@ from include.ohlcv.names import (
     QUESTDB_CONN_ID,
 )
 from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
-from kraken_hooks.connection_fields import KRAKEN_URL
-from kraken_hooks.dsn import ledger_dsn
+from kraken_hooks.connection_fields import KRAKEN_URL, positive_number
+from kraken_hooks.dsn import libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
 
@@ -31,6 +41,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from include.ohlcv.ledger.session import Connection
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LEDGER_PATIENCE_S: Final = 30.0
 
 
 def kraken() -> KrakenHook:
@@ -76,8 +92,31 @@ def work_folder() -> Path:
 
 
 def ledger() -> AbstractContextManager[Connection]:
-    """Return a context manager of a connection to the ledger."""
-    return connect(ledger_dsn(LEDGER_CONN_ID))
+    """Return a context manager of a connection to the ledger; the connection's extra may bound statements."""
+    fields = BaseHook.get_connection(LEDGER_CONN_ID)
+    timeout_s = positive_number(fields, "statement_timeout_s", STATEMENT_TIMEOUT_S)
+    return connect(libpq_dsn(fields), statement_timeout_s=timeout_s)
+
+
+def patiently(read: Callable[[Connection], T]) -> T:
+    """Return what a task reads from the ledger, asked again for half a minute while that is out of reach.
+
+    For tasks whose failure would make a good run red.
+
+    :param read: may be called again
+    :raises psycopg.OperationalError: if the ledger did not answer in the end
+    """
+    again = Retrying(
+        retry=retry_if_exception_type(psycopg.OperationalError),
+        stop=stop_before_delay(LEDGER_PATIENCE_S),
+        wait=wait_exponential_jitter(initial=0.5, max=8, jitter=0.5),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )
+    for attempt in again:
+        with attempt, ledger() as connection:
+            return read(connection)
+    raise AssertionError("tenacity ends with a value or an exception")
 
 
 def run_url(run: RunKey) -> str | None:

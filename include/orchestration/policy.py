@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk import (
     DAG,
@@ -49,6 +49,15 @@ NO_RETRY: Final = (
     "kraken_hooks.errors.QuestDBRefusedError",
 )
 """Errors that another try would only repeat."""
+
+RUN_TYPES: Final = (
+    "scheduled",
+    "manual",
+    "operator_triggered",
+    "asset_triggered",
+    "asset_materialization",
+)
+"""All kinds of runs but those of Airflow's *Backfill*: every run is about now, whatever its date says."""
 
 DEFAULT_ARGS: Final[dict[str, Any]] = {
     "owner": OWNER,
@@ -100,6 +109,7 @@ def candle_dag(
         dag_id=entry.dag_id,
         schedule=timetable(entry.cron) if isinstance(entry, Schedule) else None,
         catchup=False,
+        allowed_run_types=cast("Any", RUN_TYPES),  # Airflow takes the names, too
         max_active_runs=1,  # two runs of a DAG would wait for each other's series, and find nothing to do
         dagrun_timeout=entry.timeout,
         deadline=deadline(entry),

@@ -13,7 +13,7 @@ from include.ohlcv.catalogue import read_catalogue
 from include.ohlcv.errors import RunFailedError
 from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
 from include.ohlcv.names import LEDGER_CONN_ID
-from include.ohlcv.params import refuse_unknown_keys
+from include.ohlcv.params import refuse_backfill_run, refuse_unknown_keys
 from include.ohlcv.plan import fitted
 from include.orchestration.hooks import kraken, ledger, questdb, work_folder
 from include.orchestration.telling import handing_on_errors
@@ -33,7 +33,7 @@ def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @task
 def prepare(known: list[str], *, is_storing: bool = False) -> None:
-    """Refuse unknown conf keys; bring schemas, catalogue and the claim on the exchange up to date.
+    """Refuse what no run can do; bring schemas, catalogue and the claim on the exchange up to date.
 
     What is wrong around the package ends the run here, before a call is spent.
 
@@ -47,7 +47,9 @@ def prepare(known: list[str], *, is_storing: bool = False) -> None:
     with handing_on_errors():
         # First, so that also a run that is refused finds the tables that its last tasks look into.
         migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
-        refuse_unknown_keys(get_current_context()["dag_run"].conf, known)
+        dag_run: Any = get_current_context()["dag_run"]
+        refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
+        refuse_unknown_keys(dag_run.conf, known)
         entries = read_catalogue()
         with ledger() as connection:
             claim_exchange(connection, kraken().base_url)

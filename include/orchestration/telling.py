@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 import psycopg
 from airflow.sdk import get_current_context
 
+from include.ohlcv.ledger.session import is_full
 from include.ohlcv.names import LEDGER_CONN_ID
+from kraken_hooks.bounded import StatementTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +49,17 @@ def sentence_of(error: Exception) -> str:
     :return: one line; the driver's own words say neither whose connection it is nor what to do
     """
     said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, StatementTimeoutError | psycopg.errors.QueryCanceled):
+        return (
+            f"the ledger did not answer a statement in time (connection {LEDGER_CONN_ID}): see whether "
+            "PostgreSQL stands still (its log, disk, locks), then clear the failed tasks; if statements do "
+            f"take longer, raise statement_timeout_s in the connection's extra; the driver says: {said}"
+        )
+    if isinstance(error, psycopg.OperationalError) and is_full(error):
+        return (
+            f"the ledger has too many clients (connection {LEDGER_CONN_ID}): clear the failed tasks; if it "
+            f"comes again, raise PostgreSQL's max_connections or run fewer tasks; the driver says: {said}"
+        )
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return (
             f"the ledger did not answer (connection {LEDGER_CONN_ID}): start PostgreSQL or correct the "

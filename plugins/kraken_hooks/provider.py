@@ -75,6 +75,11 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Seconds until a write must be readable",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
                     },
+                    "statement_timeout_s": {
+                        "label": "Seconds until a statement is given up",
+                        "description": "Also when the server stands still.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 120},
+                    },
                 },
             },
         ],

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
+from kraken_hooks.bounded import BoundedConnection, StatementTimeoutError
 from kraken_hooks.connection_fields import positive_number
 from kraken_hooks.errors import (
     NotAppliedInTimeError,
@@ -43,6 +44,8 @@ CONNECTING: Final = {
 """Seconds; a server that vanished is noticed after 30 + 3 * 10. The connection's extra may say otherwise."""
 
 APPLY_TIMEOUT_S: Final = 30.0
+STATEMENT_TIMEOUT_S: Final = 120.0
+"""The server itself gives a statement 60 s, unless its ``query.timeout`` says otherwise."""
 FIRST_POLL_S: Final = 0.005
 LONGEST_POLL_S: Final = 0.1
 
@@ -55,9 +58,12 @@ class QuestDBHook(PostgresHook):
     """Reads and writes QuestDB; SQL operators and the connection form's test work through PostgresHook.
 
     Connection (type ``questdb``): host, port (PGWire, default 8812), login, password, schema (default
-    ``qdb``); extra ``{"http_port": 9000, "apply_timeout_s": 30}``, ``http_login`` and ``http_password`` where
-    HTTP has another login than PGWire, and libpq's parameters, for example ``{"connect_timeout": 5,
-    "options": "-c statement_timeout=120000"}``.
+    ``qdb``); extra ``{"http_port": 9000, "apply_timeout_s": 30, "statement_timeout_s": 120}``, ``http_login``
+    and ``http_password`` where HTTP has another login than PGWire, and libpq's parameters, for example
+    ``{"connect_timeout": 5, "options": "-c statement_timeout=120000"}``.
+
+    A statement that is not answered within ``statement_timeout_s`` is given up, also when the server stands
+    still and cannot end it by itself.
 
     Aware times go in and come out; naive ones are refused.
     """
@@ -72,7 +78,13 @@ class QuestDBHook(PostgresHook):
         "http_login",
         "http_password",
         "http_port",
+        "statement_timeout_s",
     }
+
+    @property
+    def statement_timeout_s(self) -> float:
+        """Return how long a statement may take, seconds."""
+        return positive_number(self.connection, "statement_timeout_s", STATEMENT_TIMEOUT_S)
 
     def get_conn(self) -> Any:
         """Return a new connection to QuestDB, which the caller closes and never rolls back.
@@ -96,7 +108,8 @@ class QuestDBHook(PostgresHook):
             "dbname": self.database or fields.schema or DATABASE,
         }
         with self._typed_errors():
-            connection = psycopg.connect(**arguments)
+            connection = BoundedConnection.connect(**arguments)
+        connection.patience_s = self.statement_timeout_s
         adapt(connection)
         return connection
 
@@ -167,7 +180,7 @@ class QuestDBHook(PostgresHook):
         """
         from kraken_hooks.questdb_bulk import send_frame  # noqa: PLC0415 (the client is slow to import)
 
-        send_frame(self.connection, table, frame, symbols=symbols, at=at)
+        send_frame(self.connection, table, frame, symbols=symbols, at=at, timeout_s=self.statement_timeout_s)
 
     def check_bulk(self) -> None:
         """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
@@ -202,6 +215,12 @@ class QuestDBHook(PostgresHook):
         where = f"{self.connection.host}:{self.connection.port or PG_PORT}"
         try:
             yield
+        except StatementTimeoutError as error:
+            raise QuestDBUnavailableError(
+                f"QuestDB at {where} has not answered a statement for {error.waited_s:g} s: see whether "
+                f"it stands still (its log, its disk, its load); if statements do take longer, raise "
+                f"statement_timeout_s in the extra of connection {self.get_conn_id()}"
+            ) from error
         except psycopg.OperationalError as error:
             if "invalid username/password" in str(error):
                 raise QuestDBRefusedError(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 HTTP_PORT: Final = 9000
-REQUEST_TIMEOUT_MS: Final = 60_000
 PROBE_TIMEOUT_S: Final = 10
 PASSING: Final = frozenset({
     QuestDBErrorCode.SocketError,
@@ -35,7 +34,13 @@ PASSING: Final = frozenset({
 
 
 def send_frame(
-    connection: Connection, table: str, frame: pl.DataFrame, *, symbols: Mapping[str, str], at: str
+    connection: Connection,
+    table: str,
+    frame: pl.DataFrame,
+    *,
+    symbols: Mapping[str, str],
+    at: str,
+    timeout_s: float,
 ) -> None:
     """Send rows as one transaction: all of them are accepted, or none.
 
@@ -47,6 +52,8 @@ def send_frame(
     :param frame: at most 100,000 rows; text columns go into SYMBOL columns, nulls become NULL
     :param symbols: SYMBOL columns that have the same value in every row
     :param at: column with the time, epoch seconds UTC; it is sent as the table's designated timestamp
+    :param timeout_s: how long the server may take to answer, seconds, > 0; the client adds a second for each
+        100 KiB sent, and one repeated try
     :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
     :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
     :raises QuestDBError: if it refuses the rows
@@ -64,10 +71,9 @@ def send_frame(
             columns[name] = frame[name].to_numpy()
     columns["ts"] = frame[at].cast(pl.Int64).to_numpy().astype("datetime64[s]").astype("datetime64[us]")
     where = f"{connection.host}:{_http_port(connection)}"
+    settings = f"http::addr={where};auto_flush=off;request_timeout={round(timeout_s * 1000)};"
     try:
-        with Sender.from_conf(
-            f"http::addr={where};auto_flush=off;request_timeout={REQUEST_TIMEOUT_MS};{_login(connection)}"
-        ) as sender:
+        with Sender.from_conf(settings + _login(connection)) as sender:
             sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
             sender.flush()
     except ClientError as error:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from kraken_hooks.bounded import BoundedConnection, patience
 from kraken_hooks.errors import RateLimitLockError
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ one, on a connection that is open already, coming too close behind it. Reserved 
 given back after it as far as the call was faster: so a killed caller leaves the longer distance."""
 
 CONNECT_TIMEOUT_S: Final = 10
+
+STATEMENT_TIMEOUT_S: Final = 30.0
+"""For statements that wait for nobody; one that waits for the lock has its lock timeout on top."""
 
 # Seconds until a vanished peer is noticed: 30 + 3 * 10. The server's side frees the lock of a host that died.
 CONNECTING: Final = {
@@ -173,7 +177,8 @@ class CallSlot:
 
     def _lock_and_reserve(self, connection: Session) -> tuple[Session, datetime | None, float]:
         """Take the lock and reserve; or leave the lock and say how long to wait before the next try."""
-        connection.execute(LOCK, self._key)
+        with patience(connection, LOCK_TIMEOUT_S + STATEMENT_TIMEOUT_S):
+            connection.execute(LOCK, self._key)
         while True:
             taken = connection.execute(TAKE, {"name": self._name, **self._distances}).fetchone()
             if taken is not None:
@@ -229,7 +234,8 @@ class CallSlot:
             self._connection = self._closer = None
             self._pid = os.getpid()
         if self._connection is None:
-            connection = psycopg.connect(make_conninfo(self._dsn, **CONNECTING), autocommit=True)
+            connection = BoundedConnection.connect(make_conninfo(self._dsn, **CONNECTING), autocommit=True)
+            connection.patience_s = STATEMENT_TIMEOUT_S
             self._connection = connection
             self._closer = weakref.finalize(self, _close, connection, os.getpid())
             connection.execute(SESSION_SETTINGS)

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from include.ohlcv.statements import statement
+from kraken_hooks.bounded import LATER_S, BoundedConnection, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,13 @@ FILL_LOCK_TIMEOUT_S: Final = 900
 """How long a fill waits for another one on the same series; one OHLC call with retries takes far less."""
 
 
+FULL: Final = ("too many clients", "too many connections", "remaining connection slots are reserved")
+"""PostgreSQL's words for SQLSTATE 53300."""
+
+STATEMENT_TIMEOUT_S: Final = 300.0
+"""How long a statement may take by default; the longest of a cleanup or report takes seconds."""
+
+
 class RunKey(NamedTuple):
     """Identity of a DAG run; run ids alone repeat between DAGs."""
 
@@ -33,15 +41,19 @@ class RunKey(NamedTuple):
 
 
 @contextmanager
-def connect(dsn: str, *, timeout_s: int = 10) -> Iterator[Connection]:
+def connect(
+    dsn: str, *, timeout_s: int = 10, statement_timeout_s: float = STATEMENT_TIMEOUT_S
+) -> Iterator[Connection]:
     """Open a connection in autocommit; transactions are opened where they are needed.
 
     :param dsn: libpq URI or DSN of the ledger's database
     :param timeout_s: how long to wait for the server, seconds, >= 2
+    :param statement_timeout_s: how long a statement may take, waiting for locks included, seconds, > 0; a
+        little later the client gives up by itself, should the server stand still
     :return: context manager of the connection, rows as dicts; closing frees its session locks
     :raises psycopg.OperationalError: if the server cannot be reached in time
     """
-    connection: Connection = psycopg.connect(
+    connection = BoundedConnection.connect(
         dsn,
         autocommit=True,
         row_factory=dict_row,
@@ -50,7 +62,19 @@ def connect(dsn: str, *, timeout_s: int = 10) -> Iterator[Connection]:
         application_name="ohlcv",
     )
     with connection:
+        connection.patience_s = statement_timeout_s + LATER_S
+        # Not as a startup option, which poolers refuse.
+        connection.execute(f"SET statement_timeout = {round(statement_timeout_s * 1000)}")
         yield connection
+
+
+def is_full(error: psycopg.OperationalError) -> bool:
+    """Return whether a server has refused a connection because it has too many of them.
+
+    :param error: what ended the attempt; before a session there is no SQLSTATE, only PostgreSQL's words
+    """
+    said = str(error)
+    return error.sqlstate == "53300" or any(words in said for words in FULL)
 
 
 def fetch(connection: Connection, name: str, /, **values: Any) -> list[Row]:
@@ -133,8 +157,11 @@ def fill_lock(connection: Connection, series_id: int) -> Iterator[None]:
     :return: context manager
     :raises psycopg.errors.LockNotAvailable: if another fill holds it longer than 15 minutes
     """
-    connection.execute(f"SET lock_timeout = '{FILL_LOCK_TIMEOUT_S}s'")
-    connection.execute("SELECT pg_advisory_lock(%s, %s)", (FILL_LOCK, series_id))
+    with patience(connection, FILL_LOCK_TIMEOUT_S + LATER_S), connection.transaction():
+        # For this transaction only; the lock is the session's, and outlives it.
+        connection.execute(f"SET LOCAL lock_timeout = '{FILL_LOCK_TIMEOUT_S}s'")
+        connection.execute("SET LOCAL statement_timeout = 0")
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", (FILL_LOCK, series_id))
     try:
         yield
     finally:

@@ -10,9 +10,10 @@ import psycopg
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.ohlcv.errors import OhlcvError
-from include.ohlcv.ledger.session import connect
+from include.ohlcv.ledger.session import connect, is_full
 from include.ohlcv.names import LEDGER_CONN_ID, QUESTDB_CONN_ID
 from include.orchestration.hooks import archive_server
+from kraken_hooks.bounded import LATER_S
 from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.errors import ConnectionFieldError, QuestDBError, QuestDBUnavailableError
 from kraken_hooks.questdb import QuestDBHook
@@ -38,6 +39,11 @@ class PageQuestDBHook(QuestDBHook):
 
     connecting: ClassVar[Mapping[str, int]] = {"connect_timeout": CONNECT_TIMEOUT_S}
 
+    @property
+    def statement_timeout_s(self) -> float:
+        """Return how long a statement may take, seconds: a little longer than the server gives it."""
+        return min(super().statement_timeout_s, STATEMENT_TIMEOUT_S + LATER_S)
+
 
 @contextmanager
 def ledger() -> Iterator[Connection]:
@@ -47,8 +53,9 @@ def ledger() -> Iterator[Connection]:
     :raises StoreError: if PostgreSQL does not answer, is not configured or has no tables yet
     """
     try:
-        with connect(ledger_dsn(LEDGER_CONN_ID), timeout_s=CONNECT_TIMEOUT_S) as connection:
-            connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        with connect(
+            ledger_dsn(LEDGER_CONN_ID), timeout_s=CONNECT_TIMEOUT_S, statement_timeout_s=STATEMENT_TIMEOUT_S
+        ) as connection:
             yield connection
     except AirflowNotFoundException as error:
         raise StoreError(_undefined(LEDGER_CONN_ID)) from error
@@ -68,6 +75,11 @@ def ledger() -> Iterator[Connection]:
     except psycopg.OperationalError as error:
         # Its text may name hosts and users: for the log, not for the page.
         log.warning("the ledger does not answer: %s", " ".join(str(error).split()))
+        if is_full(error):
+            raise StoreError(
+                f"The ledger in PostgreSQL has too many clients (connection {LEDGER_CONN_ID}): reload in a"
+                " moment. Again and again? Raise max_connections, or run fewer tasks at once."
+            ) from error
         raise StoreError(
             f"The ledger in PostgreSQL does not answer (connection {LEDGER_CONN_ID}): start the server or"
             " correct the connection, then reload."
