@@ -155,7 +155,11 @@ def test_forms_offer_the_fields_the_hooks_read() -> None:
     assert set(types) == {"kraken", "kraken_archive", "questdb"}
     assert set(types["kraken_archive"]["conn-fields"]) == {"timeout_s"}
     assert set(types["kraken"]["conn-fields"]) == {"min_interval_s", "timeout_s"}
-    assert set(types["questdb"]["conn-fields"]) == {"http_port", "apply_timeout_s"}
+    assert set(types["questdb"]["conn-fields"]) == {
+        "http_port",
+        "apply_timeout_s",
+        "statement_timeout_s",
+    }
     for entry in types.values():
         assert entry["ui-field-behaviour"]
 
