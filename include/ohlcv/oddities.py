@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 PAIRS: Final = "AssetPairs"
 """Source of what is odd about a pair itself: an error of a run that is about it."""
 
+TRADES: Final = "Trades"
+"""Source of what a walk through pages of trades has met, be it in several stretches of calls."""
+
 MUCH_SHARE: Final = 0.01
 """More than this share of odd rows is the pair's own incident."""
 
@@ -61,19 +64,33 @@ def note_oddities(
         add_oddity(connection, run, found)
 
 
+def _merged(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one entry per ticker and source: the latest answer, but of a walk all its stretches together."""
+    merged: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in found:
+        key = one["ticker"], one["source"]
+        before = merged.get(key)
+        if before is None or one["source"] != TRADES:
+            merged[key] = one
+            continue
+        sums = {name: before[name] + one[name] for name in ("n_rows", "n_odd", "odd", "notes")}
+        merged[key] = one | sums
+    return list(merged.values())
+
+
 def sentences(found: Sequence[dict[str, Any]]) -> list[str]:
     """Return the warnings of a run: one per ticker and source with odd rows, one per thing ignored.
 
     :param found: oddities of the run
     """
-    latest = {(one["ticker"], one["source"]): one for one in found}
+    merged = _merged(found)
     warnings = [
         f"{one['ticker']} {one['source']}: {one['n_odd']} of {one['n_rows']} rows cannot be used and are "
         f"left out; the first: {one['odd'][0]}"
-        for one in latest.values()
+        for one in merged
         if one["odd"] and one["source"] != PAIRS
     ]
-    return [*warnings, *dict.fromkeys(note for one in latest.values() for note in one["notes"])]
+    return [*warnings, *dict.fromkeys(note for one in merged for note in one["notes"])]
 
 
 def errors(found: Sequence[dict[str, Any]]) -> list[str]:
@@ -99,7 +116,7 @@ def observe_oddities(
     if recorded is None:
         return []
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one in {(one["ticker"], one["source"]): one for one in recorded.remarks.get("odd", [])}.values():
+    for one in _merged(recorded.remarks.get("odd", [])):
         found[one["ticker"]].append(one)
     seen: dict[str, Trouble | None] = dict.fromkeys(read_asked(connection, run))
     for ticker, parts in found.items():

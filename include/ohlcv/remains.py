@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from include.ohlcv import ranges
 from include.ohlcv.backoff import next_attempt_s
 from include.ohlcv.evidence import Sighting, confirmable_s
-from include.ohlcv.gaps import Gap, GapStatus, Outcome, Piece, UnfillableReason, unchanged_piece
+from include.ohlcv.gaps import Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
 from include.ohlcv.grid import expiry_s
 from include.ohlcv.intervals import step_s
 from include.ohlcv.times import iso
@@ -54,14 +54,7 @@ class Findings:
 
 
 def failed_piece(
-    gap: Gap,
-    part: Range,
-    *,
-    error: str,
-    is_permanent: bool,
-    now_s: int,
-    cron: str | None,
-    outcome: Outcome | None = None,
+    gap: Gap, part: Range, *, error: str, is_permanent: bool, now_s: int, cron: str | None
 ) -> Piece:
     """Return a part of a gap that was tried in vain.
 
@@ -71,7 +64,6 @@ def failed_piece(
     :param is_permanent: whether the same request would fail again; then only a person brings it back
     :param now_s: the exchange's time, epoch seconds UTC
     :param cron: schedule that repairs the series, or None
-    :param outcome: what it means for the run; None = that it has failed
     :return: the piece in FAILED
     """
     later = next_attempt_s(
@@ -85,7 +77,6 @@ def failed_piece(
         status=GapStatus.FAILED,
         next_attempt_s=None if is_permanent else later,
         error_message=error,
-        outcome=outcome,
     )
 
 
@@ -122,23 +113,16 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
             status=GapStatus.DETECTED,
             next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
         )
-    error, outcome = _why_open(part, findings)
+    error, is_failure = _why_open(part, findings)
     if findings.hands_on:
         # Not tried in vain yet: the trades of these buckets come next.
         return Piece(*part, status=GapStatus.DETECTED, error_message=error)
-    return failed_piece(
-        gap,
-        part,
-        error=error,
-        is_permanent=False,
-        now_s=findings.now_s,
-        cron=findings.cron,
-        outcome=outcome,
-    )
+    piece = failed_piece(gap, part, error=error, is_permanent=False, now_s=findings.now_s, cron=findings.cron)
+    return piece if is_failure else replace(piece, status=GapStatus.DETECTED)
 
 
-def _why_open(part: Range, findings: Findings) -> tuple[str, Outcome | None]:
-    """Return why an answer leaves a part open, and what that means for the run when nothing else helps.
+def _why_open(part: Range, findings: Findings) -> tuple[str, bool]:
+    """Return why an answer leaves a part open, and whether the run has failed there.
 
     An answer that reaches over a part and has no row there that can be used is no failure of the run: the row
     is named, the bucket waits.
@@ -147,12 +131,12 @@ def _why_open(part: Range, findings: Findings) -> tuple[str, Outcome | None]:
     lacks = f"lacks {iso(part[0])} to {iso(part[1])}"
     if ranges.intersect([part], findings.contested):
         error = "says that nothing traded, while shorter candles are stored there, and"
-        return f"Kraken's answer {error} {lacks}", None
+        return f"Kraken's answer {error} {lacks}", True
     if not (start <= part[0] and part[1] <= end):
         spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
         if findings.is_trading:
-            return f"Kraken's answer {spoken_of} and {lacks}", None
-        return f"Kraken's answer {spoken_of} and {lacks}: the pair is not online", Outcome.DEFERRED
+            return f"Kraken's answer {spoken_of} and {lacks}", True
+        return f"Kraken's answer {spoken_of} and {lacks}: the pair is not online", False
     of_part = [one.what for one in findings.odd if one.ts_s is not None and part[0] <= one.ts_s < part[1]]
     unplaced = [one.what for one in findings.odd if one.ts_s is None]
     if of_part:
@@ -161,4 +145,4 @@ def _why_open(part: Range, findings: Findings) -> tuple[str, Outcome | None]:
         error = f"has no row here, and one without a usable time: {unplaced[0]}"
     else:
         error = "has no row here, which proves nothing: only trades can tell whether any traded"
-    return f"Kraken's answer {error}", Outcome.DEFERRED
+    return f"Kraken's answer {error}", False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from include.ohlcv import ranges
 from include.ohlcv.contradiction import contested
 from include.ohlcv.evidence import EVIDENCE_RANK, Evidence, Proof, Reading, weigh_emptiness
-from include.ohlcv.gaps import FilledFrom, Gap, Outcome, Piece, Series, unchanged_piece
+from include.ohlcv.gaps import FilledFrom, Gap, GapStatus, Outcome, Piece, Series, unchanged_piece
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_start
@@ -218,7 +218,7 @@ def _settle_gap(
     if pieces:
         redraw_gap(bench.connection, bench.run, gap, pieces, candles=candles, take_up=is_attempted)
         return [
-            piece.error_message or "" for piece in pieces if is_attempted and piece.told is Outcome.FAILED
+            piece.error_message or "" for piece in pieces if is_attempted and piece.status is GapStatus.FAILED
         ]
     if candles or source.candles_before:
         filled_from = source.name

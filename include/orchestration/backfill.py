@@ -16,6 +16,7 @@ from include.ohlcv.completeness.published import run_figures
 from include.ohlcv.exchange import open_run
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.names import KRAKEN_POOL
+from include.ohlcv.oddities import observe_oddities
 from include.ohlcv.params import BackfillRequest, backfill_schemas
 from include.ohlcv.scan import HOLES, SPANS
 from include.ohlcv.summary import empty_summary, summarise
@@ -143,7 +144,7 @@ def publish(*, outlet_events: Any = None) -> None:
 
 @task(trigger_rule="all_done")
 def watch() -> None:
-    """Open, grow or recover the incident of the source, from what this run saw of it."""
+    """Open, grow or recover the incidents of the source and of pairs with odd data that this run saw."""
     run, _ = _asked()
     context = get_current_context()
     error = errors_of(context, ["ask_exchange"]).get("ask_exchange")
@@ -157,6 +158,7 @@ def watch() -> None:
             url=run_url(run),
         )
         observe(connection, seen, now_s=now_s)
+        observe_oddities(connection, run, now_s=now_s, url=run_url(run))
 
 
 def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:

@@ -41,11 +41,8 @@ PASSING = [
     pytest.param("drop", {}, "the call to", id="connection dropped"),
     pytest.param("maintenance", {}, "EService:Unavailable", id="maintenance"),
     pytest.param("stale", {}, "lags behind", id="a server that lags behind"),
-    pytest.param("bad_row", {"what": "high_below_low"}, "OHLC XBTUSD", id="high below low"),
-    pytest.param("bad_row", {"what": "negative_volume"}, "OHLC XBTUSD", id="negative volume"),
-    pytest.param("bad_row", {"what": "nan"}, "OHLC XBTUSD", id="not a number"),
-    pytest.param("bad_row", {"what": "off_grid"}, "OHLC XBTUSD", id="off the grid"),
-    pytest.param("bad_row", {"what": "short_row"}, "OHLC XBTUSD", id="a row too short"),
+    pytest.param("foreign_pair", {"pair": "ETHUSD"}, "not about XBTUSD", id="the answer of another pair"),
+    pytest.param("huge", {"mib": 40}, "is larger than", id="an answer that is far too large"),
 ]
 LASTING = [
     pytest.param("EGeneral:Permission denied", id="permission denied"),

@@ -136,7 +136,7 @@ def test_one_odd_row_leaves_its_bucket_open_and_all_others_are_stored(world: Wor
     assert (summary["total_candles_filled"], summary["ohlc_calls"]) == (719, 1)
     assert_all_but(world, HOURLY, [odd])
     (gap,) = open_gaps(world, HOURLY)
-    assert (gap["start_s"], gap["end_s"], gap["status"]) == (*odd, "FAILED")
+    assert (gap["start_s"], gap["end_s"], gap["status"]) == (*odd, "DETECTED")
     assert "row [" in gap["error_message"]
     (warning,) = summary["warnings"]
     assert warning.startswith("XBTUSD OHLC 60: 1 of 721 rows cannot be used")
@@ -189,7 +189,7 @@ def test_rows_left_out_prove_nothing_and_trades_tell_in_the_same_run(world: Worl
 
     assert (alone["raised"], alone["errors"], alone["gaps_failed"]) == ([], [], 0)
     assert world.proven(THIN) == []
-    assert {gap["status"] for gap in open_gaps(world, THIN)} == {"FAILED"}
+    assert {gap["status"] for gap in open_gaps(world, THIN)} == {"DETECTED"}
 
     world.exchange.advance(2 * HOUR)
     summary = world.run(**BOTH)

@@ -29,7 +29,7 @@ from include.ohlcv.ledger.trade_rows import (
     save_pass,
     spend_trade_call,
 )
-from include.ohlcv.oddities import note_oddities
+from include.ohlcv.oddities import TRADES, note_oddities
 from include.ohlcv.settle import Attempt, settle
 from include.ohlcv.store import read_candles
 from include.ohlcv.times import iso
@@ -229,7 +229,7 @@ class _Rebuild:
             self._bench.connection,
             self._bench.run,
             ticker=self._errand.ticker,
-            source="Trades",
+            source=TRADES,
             n_rows=self.n_rows,
             odd=[one.what for one in self._remains.odd],
             notes=self.notes,
