@@ -200,14 +200,8 @@ def _rebuild(services: Services) -> tuple[float, int]:
         for interval in (60, 1440):
             set_start(connection, Series(TICKER, interval), REBUILT[0], revision=None)
         start_run(connection, run_key, now_s=NOW_S, tier="TIER1", intervals=[60, 1440])
-        plan_errands(
-            connection,
-            run_key,
-            [Errand(TICKER, *REBUILT, calls=CALLS)],
-            is_recheck=True,
-            budget=CALLS,
-            now_s=NOW_S,
-        )
+        errands = [Errand(TICKER, *REBUILT, calls=CALLS)]
+        plan_errands(connection, run_key, errands, rechecks=errands, budget=CALLS, now_s=NOW_S)
         (planned,) = read_errands(connection, run_key)
         (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
         kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S))

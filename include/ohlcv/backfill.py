@@ -16,10 +16,12 @@ from include.ohlcv.bench import Bench
 from include.ohlcv.errors import RunFailedError
 from include.ohlcv.fill import CALLS_PER_SERIES, attempt_all, fill_series
 from include.ohlcv.gaps import Series
+from include.ohlcv.grid import api_edge_s
 from include.ohlcv.ledger.archive_rows import read_results
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.books import read_books
 from include.ohlcv.ledger.gap_rows import plan_gaps, read_taken_up
+from include.ohlcv.ledger.repair_rows import read_repairs
 from include.ohlcv.ledger.run_rows import Run, read_run
 from include.ohlcv.ledger.trade_rows import read_errands
 from include.ohlcv.plan import make_plan
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.gaps import Gap
+    from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.ledger.trade_rows import Planned
     from include.ohlcv.params import BackfillRequest
@@ -83,7 +86,7 @@ def plan_ohlc(bench: Bench, request: BackfillRequest) -> list[dict[str, Any]]:
     )
     plan_gaps(bench.connection, bench.run, plan.taken_up)
     by_ticker: dict[str, list[Series]] = {}
-    for series in plan.series:
+    for series in dict.fromkeys([*plan.series, *_rechecked(bench, request, assets)]):
         by_ticker.setdefault(series.ticker, []).append(series)
     return [
         {"label": ticker, "series": [list(one) for one in series_list]}
@@ -111,14 +114,36 @@ def fill_ohlc(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -
     turns = [*waiting, *(series for series in series_list if series in tried)]
     now = turns[: max(1, bench.calls_left // CALLS_PER_SERIES)]
     attempt_all(
-        partial(fill_series, bench, assets[series.ticker], series, hands_on=hands_on) for series in now
+        partial(
+            fill_series,
+            bench,
+            assets[series.ticker],
+            series,
+            hands_on=hands_on,
+            is_recheck=request.span is not None,
+        )
+        for series in now
     )
     return bool(set(waiting) - set(now))
 
 
+def _rechecked(bench: Bench, request: BackfillRequest, assets: Sequence[Asset]) -> list[Series]:
+    """Return the series to ask though they lack nothing: a range of theirs within reach is to be checked."""
+    if request.span is None:
+        return []
+    processed = set(opened(bench.connection, bench.run).series_processed)
+    tickers = [asset.ticker for asset in assets if asset.gone_s is None]
+    return [
+        series
+        for series, book in sorted(read_books(bench.connection, tickers, request.intervals).items())
+        if book.series_id in processed and request.span[1] > api_edge_s(bench.now_s, series.interval_minutes)
+    ]
+
+
 def _was_tried(bench: Bench, series: Series) -> bool:
     taken_up = read_taken_up(bench.connection, bench.run, series)
-    return any(one.tries for one in taken_up.values())
+    is_checked = any(one.series == series for one in read_repairs(bench.connection, bench.run))
+    return is_checked or any(one.tries for one in taken_up.values())
 
 
 def plan_archive(bench: Bench, request: BackfillRequest, shelf: Shelf | None) -> list[dict[str, Any]]:

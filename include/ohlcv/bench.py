@@ -47,8 +47,10 @@ class Writing:
     :ivar stored: all candles now stored in the answer's range, by open time
     :ivar new: open times that were missing before, ascending
     :ivar versions: stored and seen version, when the latter was first seen, and whether it was applied
+    :ivar n_withdrawn: buckets, of this series and of longer ones, that were proven empty and no longer are
     """
 
     stored: dict[int, StoredCandle]
     new: list[int]
     versions: list[tuple[StoredCandle, StoredCandle, int, bool]]
+    n_withdrawn: int = 0

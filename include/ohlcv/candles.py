@@ -204,6 +204,7 @@ def judge_restatement(
     first_seen_s: int | None,
     now_s: int,
     is_borne_out: bool = False,
+    is_suspect: bool = False,
 ) -> Restatement:
     """Decide between a stored candle and another version of it.
 
@@ -213,11 +214,16 @@ def judge_restatement(
     :param now_s: the exchange's time, epoch seconds UTC
     :param is_borne_out: whether the stored candles of another interval agree with the version; asked for only
         where it says less than the stored one
+    :param is_suspect: whether the stored candle fails the comparison with other intervals, and the version
+        does not, see :func:`include.ohlcv.suspects.suspects`
     :return: the decision
     Rule: committed candles of Kraken still change and differ between its backends; a version with more
     trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later, and one that
-    says less must be borne out, too. A stronger source is believed at once.
+    says less must be borne out, too. A stronger source is believed at once; of a candle that is not that of
+    its series, any identified source is.
     """
+    if is_suspect and seen.source in IDENTIFIED and not seen.equals(stored):
+        return Restatement.REPLACE
     rank, rank_stored = rank_of(seen.source), rank_of(stored.source)
     if rank < rank_stored or seen.equals(stored):
         return Restatement.IGNORE

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 from include.ohlcv.attempts import begin, fail, give_up_pair, is_within_reach
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.evidence import Reading, read_answer
+from include.ohlcv.gaps import FilledFrom
 from include.ohlcv.grid import floor_s
 from include.ohlcv.ledger.asset_rows import Asset, read_assets, record_first_trade
 from include.ohlcv.ledger.books import read_book
+from include.ohlcv.ledger.repair_rows import record_repair_error
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock
 from include.ohlcv.oddities import note_oddities
@@ -60,20 +62,23 @@ def attempt_all(jobs: Iterable[Callable[[], None]]) -> None:
         raise FillRefusedError("; ".join(lasting))
 
 
-def fill_series(bench: Bench, asset: Asset, series: Series, *, hands_on: bool) -> None:
+def fill_series(
+    bench: Bench, asset: Asset, series: Series, *, hands_on: bool, is_recheck: bool = False
+) -> None:
     """Fill the gaps that the run has planned for one series.
 
     :param bench: what to work with
     :param asset: the series' asset
     :param series: ticker and interval, registered before
     :param hands_on: whether trades are to bring what the answer leaves open
+    :param is_recheck: whether to ask without a gap, too: what is stored and proven is to be checked again
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
     series_id = read_book(bench.connection, series).series_id
     with fill_lock(bench.connection, series_id):
         attempted = begin(bench, series, series_id, lambda gap: is_within_reach(gap, now_s=bench.now_s))
-        if not attempted:
+        if not attempted and not is_recheck:
             log.info("%s: nothing left to do", series)
             return
         cron = backfill_cron(asset.tier, series.interval_minutes)
@@ -95,16 +100,22 @@ def fill_series(bench: Bench, asset: Asset, series: Series, *, hands_on: bool) -
             )
             start_s = _expected_start(bench, asset, series, reading)
             writing = write(bench, series, reading)
-            attempt = Attempt(attempted, cron, hands_on=hands_on, is_trading=asset.is_trading)
+            attempt = Attempt(
+                attempted, cron, hands_on=hands_on, is_trading=asset.is_trading, is_recheck=is_recheck
+            )
             failed = settle(bench, series, reading, writing, attempt, start_s=start_s)
         except UnknownPairError as error:
             give_up_pair(bench, series, series_id, attempted, str(error), cron=cron)
             return
         except KrakenPermanentError as error:
             fail(bench, series, series_id, attempted, str(error), is_permanent=True, cron=cron)
+            if is_recheck:
+                record_repair_error(bench.connection, bench.run, series, FilledFrom.OHLC, str(error))
             raise FillRefusedError(f"{series}: {error}") from error
         except (KrakenError, QuestDBError, ReadBackError) as error:
             fail(bench, series, series_id, attempted, str(error), is_permanent=False, cron=cron)
+            if is_recheck:
+                record_repair_error(bench.connection, bench.run, series, FilledFrom.OHLC, str(error))
             raise FillError(f"{series}: {error}") from error
         finally:
             count_work(bench.connection, bench.run, ohlc_calls=1, api_calls=bench.kraken.calls - calls)

@@ -36,6 +36,8 @@ class PairTrouble(StrEnum):
     """Kraken had it, and no longer has."""
     ODD_DATA = "odd data"
     """Some of what Kraken sends for it cannot be used."""
+    DISPUTED = "disputed candles"
+    """Candles of it stand where its trades, asked twice, prove that nothing traded."""
 
 
 GOOD_CHECKS: Final = {

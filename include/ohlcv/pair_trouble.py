@@ -15,6 +15,7 @@ HEADLINES: Final = {
     PairTrouble.UNKNOWN: "Kraken does not know {}",
     PairTrouble.LEFT: "{} has left Kraken",
     PairTrouble.ODD_DATA: "Kraken sends odd data for {}",
+    PairTrouble.DISPUTED: "Stored candles of {} stand where its trades prove that nothing traded",
 }
 MAX_ROWS: Final = 20
 """Odd rows of a pair that an incident keeps; the rest is counted."""
@@ -56,6 +57,20 @@ def odd_data(ticker: str, rows: Sequence[str], *, now_s: int, url: str | None) -
     """
     facts = {"said": "Some of it cannot be used", "rows": list(rows[:MAX_ROWS]), "n_rows": len(rows)}
     return _trouble(ticker, PairTrouble.ODD_DATA, facts, since_s=now_s, url=url)
+
+
+def disputed_candles(ticker: str, rows: Sequence[str], *, since_s: int, url: str | None) -> Trouble:
+    """Return the trouble of a pair with candles that its trades do not bear out.
+
+    :param ticker: Kraken's altname
+    :param rows: a line per series and range; n >= 1
+    :param since_s: when the first of them was found, epoch seconds UTC
+    :param url: where to look at the run, or None
+    :return: subject is ``disputed candles``; its facts are ``said``, ``rows`` (at most 20), ``n_rows`` (all)
+    """
+    said = "Its trades were read twice, and hold none in these ranges"
+    facts = {"said": said, "rows": list(rows[:MAX_ROWS]), "n_rows": len(rows)}
+    return _trouble(ticker, PairTrouble.DISPUTED, facts, since_s=since_s, url=url)
 
 
 def with_others(

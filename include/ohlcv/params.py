@@ -75,8 +75,8 @@ REPAIR_RANGE: Final[Schema] = {
     "additionalProperties": False,
     "default": None,
     "title": "Range to repair",
-    "description": "Repair only this range, and compare what is stored in it with the trades: "
-    "{start, end}, ISO days UTC, without the day end itself.",
+    "description": "Repair only this range, and check again what is stored and proven in it, by OHLC calls"
+    " and trades: {start, end}, ISO days UTC, without the day end itself.",
 }
 
 

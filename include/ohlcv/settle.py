@@ -13,6 +13,7 @@ from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger import proofs
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, set_start
 from include.ohlcv.ledger.gap_rows import DIED, close_gap, read_taken_up, record_outcome, redraw_gap
+from include.ohlcv.ledger.repair_rows import Settled, record_repair
 from include.ohlcv.ledger.restatement_rows import log_restatement
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import Connection, series_transaction
@@ -38,6 +39,7 @@ class Attempt:
         by the rules of the OHLC call
     :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
     :ivar is_trading: whether the pair is online, so that more candles are to come
+    :ivar is_recheck: whether the range was asked for, so that the result is to say what was settled in it
     """
 
     tried: Collection[int]
@@ -46,6 +48,7 @@ class Attempt:
     rest: Callable[[Gap, Range], Piece] | None = None
     hands_on: bool = False
     is_trading: bool = True
+    is_recheck: bool = False
 
 
 def settle(
@@ -83,7 +86,7 @@ def settle(
             sightings=sightings,
             now_s=now_s,
         )
-        _record_proof(connection, book, reading, proof, have, sightings, now_s=now_s)
+        withdrawn = _record_proof(connection, book, reading, proof, have, sightings, now_s=now_s)
         for stored, seen, first_seen_s, is_applied in writing.versions:
             log_restatement(
                 connection,
@@ -115,7 +118,7 @@ def settle(
         )
         new = ranges.from_points(writing.new, step=step)
         taken_up = read_taken_up(connection, run, series)
-        troubles = []
+        troubles, counted = [], 0
         touched = ranges.union([reading.covered], have, before_trading)
         # A thin series has thousands of gaps: each is judged by what lies near it.
         for gap in book.gaps:
@@ -126,9 +129,10 @@ def settle(
             if gap.gap_id in attempt.under_way:
                 candles = ranges.count(new_here, step=step)
                 record_outcome(connection, run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
+                counted += candles
                 continue
             so_far = taken_up.get(gap.gap_id)
-            troubles += _settle_gap(
+            said, candles = _settle_gap(
                 bench,
                 gap,
                 replace(findings, settled=ranges.near(findings.settled, gap.range)),
@@ -140,11 +144,21 @@ def settle(
                 ),
                 is_attempted=is_attempted,
             )
+            troubles += said
+            counted += candles
         for gap_id in set(attempt.tried) - {gap.gap_id for gap in book.gaps}:
             record_outcome(connection, run, gap_id, Outcome.FILLED)
-        count_work(
-            connection, run, candles_restated=sum(is_applied for _, _, _, is_applied in writing.versions)
-        )
+        n_restated = sum(is_applied for _, _, _, is_applied in writing.versions)
+        count_work(connection, run, candles_restated=n_restated, candles_outside=len(writing.new) - counted)
+        if attempt.is_recheck:
+            settled = Settled(
+                candles_stored=len(writing.new),
+                candles_restated=n_restated,
+                buckets_proven=ranges.count(proof.proven, step=step),
+                proofs_withdrawn=writing.n_withdrawn + ranges.count(withdrawn, step=step),
+                candles_disputed=ranges.count(ranges.intersect(proof.proven, have), step=step),
+            )
+            record_repair(connection, run, series, reading.source, reading.covered, settled)
         bump_revision(connection, book.series_id)
     return "; ".join(troubles) or None
 
@@ -158,18 +172,18 @@ def _record_proof(
     sightings: Sequence[Sighting],
     *,
     now_s: int,
-) -> None:
-    """Record emptiness contradicted, emptiness proven, and first sightings."""
+) -> list[Range]:
+    """Record emptiness contradicted, emptiness proven, and first sightings; return what was contradicted."""
     series = book.series
-    proofs.withdraw(connection, series, have)
+    withdrawn = proofs.withdraw(connection, series, have)
     if _is_final(reading):
-        proofs.withdraw(
-            connection, series, ranges.from_points(reading.traded, step=reading.step), by=reading.evidence
-        )
+        traded = ranges.from_points(reading.traded, step=reading.step)
+        withdrawn += proofs.withdraw(connection, series, traded, by=reading.evidence)
     proofs.add(connection, series, proof.proven, evidence=reading.evidence, seen_s=now_s)
     replace_sightings(
         connection, series, covered=reading.covered, standing=sightings, waiting=proof.waiting, now_s=now_s
     )
+    return withdrawn
 
 
 def _is_final(reading: Reading) -> bool:
@@ -208,18 +222,17 @@ def _reach_s(reading: Reading) -> int:
 
 def _settle_gap(
     bench: Bench, gap: Gap, findings: Findings, source: _Source, *, is_attempted: bool
-) -> list[str]:
-    """Close, trim or split one gap; return what is to be said about it."""
+) -> tuple[list[str], int]:
+    """Close, trim or split one gap; return what is to be said about it, and the candles that it counts."""
     pieces = remains_of(gap, findings, is_attempted=is_attempted)
     if not is_attempted and pieces == [unchanged_piece(gap, gap.range)]:
-        return []
+        return [], 0
     step = step_s(gap.series.interval_minutes)
     candles = ranges.count(source.new, step=step)
     if pieces:
         redraw_gap(bench.connection, bench.run, gap, pieces, candles=candles, take_up=is_attempted)
-        return [
-            piece.error_message or "" for piece in pieces if is_attempted and piece.status is GapStatus.FAILED
-        ]
+        failed = [piece for piece in pieces if is_attempted and piece.status is GapStatus.FAILED]
+        return [piece.error_message or "" for piece in failed], candles if is_attempted else 0
     if candles or source.candles_before:
         filled_from = source.name
     elif ranges.subtract([gap.range], source.empty):
@@ -227,4 +240,4 @@ def _settle_gap(
     else:
         filled_from = FilledFrom.EMPTY
     close_gap(bench.connection, bench.run, gap, filled_from=filled_from, candles=candles, now_s=bench.now_s)
-    return []
+    return [], candles

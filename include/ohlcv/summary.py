@@ -8,6 +8,7 @@ from include.ohlcv import oddities
 from include.ohlcv.attempts import close_stranded
 from include.ohlcv.gaps import Outcome
 from include.ohlcv.ledger.archive_rows import read_results
+from include.ohlcv.ledger.repair_rows import read_repairs
 from include.ohlcv.ledger.run_rows import count_outcomes, count_standing, read_failures, read_run
 from include.ohlcv.ledger.trade_rows import read_errands
 from include.ohlcv.times import iso
@@ -52,6 +53,8 @@ def empty_summary(
         "trade_calls": 0,
         "trade_calls_planned": 0,
         "trades_left_open": [],
+        "repaired": [],
+        "contradictions": [],
     }
 
 
@@ -77,6 +80,10 @@ def summarise(
     outcomes = count_outcomes(connection, run)
     files = read_results(connection, run).values()
     lost = [f"{one['file']}: {one['error']}" for one in files if "error" in one]
+    repairs = read_repairs(connection, run)
+    broken = [
+        f"{one.series}, range not repaired from {one.source}: {one.error}" for one in repairs if one.error
+    ]
     remarks = recorded.remarks
     odd = remarks.get("odd", [])
     return summary | {
@@ -87,7 +94,7 @@ def summarise(
         "gaps_failed": outcomes[Outcome.FAILED][0],
         "gaps_deferred": outcomes[Outcome.DEFERRED][0],
         "gaps_standing": count_standing(connection, run, recorded.series_processed),
-        "total_candles_filled": sum(candles for _, candles in outcomes.values()),
+        "total_candles_filled": sum(candles for _, candles in outcomes.values()) + recorded.candles_outside,
         "candles_restated": recorded.candles_restated,
         "errors": [
             *errors,
@@ -95,6 +102,7 @@ def summarise(
             *oddities.errors(odd),
             *read_failures(connection, run),
             *lost,
+            *broken,
         ],
         "files_ingested": sum(one["status"] == "ingested" for one in files),
         "series_skipped": remarks.get("series_skipped", []),
@@ -105,6 +113,8 @@ def summarise(
         "trade_calls": recorded.trade_calls,
         "trade_calls_planned": max(recorded.trade_calls, recorded.trade_calls_planned),
         "trades_left_open": _left_open(connection, run),
+        "repaired": [one.told() for one in repairs],
+        "contradictions": remarks.get("contradictions", []),
     }
 
 

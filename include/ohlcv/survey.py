@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv import ranges
+from include.ohlcv.contradiction import sweep
 from include.ohlcv.detect import Scan, is_left_alone, missing_ranges
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import api_edge_s, closed_range, series_start_s
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from include.ohlcv.ledger.session import Connection, RunKey
     from include.ohlcv.params import BackfillRequest
     from kraken_hooks.questdb import QuestDBHook
+
+MAX_NAMED: Final = 20
+"""Contradicted proofs that the result of a repaired range names."""
 
 CHANGED_SINCE: Final = -1
 """No series has this revision: its candles are read again before its ledger is touched."""
@@ -155,6 +159,8 @@ def carry_out(
     :return: the survey
     """
     tickers = [asset.ticker for asset in assets]
+    # Before the ledger is read: what falls here is missing in this very run.
+    contradictions = [] if request.span is None else sweep(connection, questdb, tickers, covered=request.span)
     gone = {asset.ticker: asset.gone_s for asset in assets}
     books = read_books(connection, tickers, request.intervals)
     scan = scan_candles()
@@ -197,6 +203,7 @@ def carry_out(
             "pairs_gone": survey.gone,
             "warnings": warnings(request.intervals),
             "errors": survey.errors,
+            "contradictions": [one.told() for one in contradictions[:MAX_NAMED]],
         },
     )
     return survey

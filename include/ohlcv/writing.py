@@ -17,8 +17,10 @@ from include.ohlcv.candles import (
     rank_of,
 )
 from include.ohlcv.contradiction import admitted
+from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.restatement_rows import Pending
 from include.ohlcv.store import read_candles, write_candles
+from include.ohlcv.suspects import suspects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +56,15 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
         elif not seen.equals(stored):
             differing.append((stored, seen, pending.first_seen(seen)))
     borne_out = _borne_out(bench, series, differing)
+    suspect = suspects(bench.questdb, series, [(stored, seen) for stored, seen, _ in differing])
     for stored, seen, seen_s in differing:
         verdict = judge_restatement(
-            stored, seen, first_seen_s=seen_s, now_s=bench.now_s, is_borne_out=seen.ts_s in borne_out
+            stored,
+            seen,
+            first_seen_s=seen_s,
+            now_s=bench.now_s,
+            is_borne_out=seen.ts_s in borne_out,
+            is_suspect=seen.ts_s in suspect,
         )
         if verdict is not Restatement.IGNORE:
             versions.append((
@@ -70,9 +78,10 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
     if not candles:
         return Writing(stored=before, new=[], versions=versions)
     opens = ranges.from_points((candle.ts_s for candle in candles), step=reading.step)
-    with admitted(bench.connection, series, opens):
+    with admitted(bench.connection, series, opens, by=reading.evidence) as withdrawn:
         stored_now = write_candles(bench.questdb, series, candles, reading.covered)
-    return Writing(stored=stored_now, new=new, versions=versions)
+    n_withdrawn = sum((end - start) // step_s(other.interval_minutes) for other, (start, end) in withdrawn)
+    return Writing(stored=stored_now, new=new, versions=versions, n_withdrawn=n_withdrawn)
 
 
 def _borne_out(

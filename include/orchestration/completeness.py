@@ -53,10 +53,14 @@ def report(asked: Any) -> dict[str, Any]:
     # Arrays and tables are slow to import, and every task instance imports this file.
     from include.ohlcv.completeness.report import make_report  # noqa: PLC0415
     from include.ohlcv.completeness.table import as_text  # noqa: PLC0415
+    from include.ohlcv.disputes import observe_disputes  # noqa: PLC0415
 
     with handing_on_errors(), ledger() as connection:
         made = make_report(connection, questdb(), _request(), **asked)
-        made.keep(connection, run_key(get_current_context()))
+        run = run_key(get_current_context())
+        made.keep(connection, run)
+        tickers = [asset.ticker for asset in made.assets]
+        observe_disputes(connection, tickers, now_s=made.now_s, url=run_url(run))
     for line in as_text(made).splitlines():
         log.info("%s", line)
     return made.result()

@@ -40,7 +40,8 @@ def prepare(known: list[str], *, is_storing: bool = False) -> None:
     :param known: params of the DAG
     :param is_storing: whether the run may store candles, so that disks and the way of archive rows count
     """
-    # Alembic is slow to import, and every task instance imports this file.
+    # Alembic and arrays are slow to import, and every task instance imports this file.
+    from include.ohlcv.one_off import check_proofs_once  # noqa: PLC0415
     from include.ohlcv.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
     from include.ohlcv.surroundings import check_room  # noqa: PLC0415
 
@@ -54,12 +55,15 @@ def prepare(known: list[str], *, is_storing: bool = False) -> None:
         with ledger() as connection:
             claim_exchange(connection, kraken().base_url)
             sync_catalogue(connection, entries)
-        ensure_candle_table(questdb())
+        store = questdb()
+        ensure_candle_table(store)
         if is_storing:
-            check_room(questdb(), work_folder())
+            check_room(store, work_folder())
             params = get_current_context()["params"]
             if "archive" in params.get("repair_from", ["archive"]):
-                questdb().check_bulk()
+                store.check_bulk()
+        with ledger() as connection:
+            check_proofs_once(connection, store)
 
 
 @task

@@ -52,6 +52,13 @@ class Damaged:
         step = step_s(self.series.interval_minutes)
         return NOW // step * step + bucket * step
 
+    def disputed(self, counted: dict[int, str]) -> int:
+        """Return how many buckets of a recount hold a candle where trades prove that nothing traded."""
+        proven = {
+            b for start, end, evidence in self.proven if evidence == "trades" for b in range(start, end)
+        }
+        return len({self.open_s(bucket) for bucket in proven & self.stored} & counted.keys())
+
 
 @dataclass(frozen=True)
 class History:

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from include.ohlcv.completeness.cross_check import (
-    DAY_ALONE,
+    DAYS,
     FIELDS,
-    HOURS_ALONE,
+    LONGER_ALONE,
+    SHORTER_ALONE,
     CrossCheck,
     Mismatch,
     cross_check,
@@ -154,9 +155,9 @@ def recount(history: list[Day]) -> tuple[int, dict[int, str]]:
             continue
         n_compared += 1
         if day.day == STORED and STORED not in day.hours:
-            wrong[day_s] = DAY_ALONE
+            wrong[day_s] = DAYS.phrase(LONGER_ALONE)
         elif day.day == EMPTY and STORED in day.hours:
-            wrong[day_s] = HOURS_ALONE
+            wrong[day_s] = DAYS.phrase(SHORTER_ALONE)
         elif day.day == STORED and day.off:
             wrong[day_s] = day.off
     return n_compared, wrong
@@ -176,8 +177,8 @@ def test_of_any_days_exactly_those_that_contradict_themselves_are_named(
     found = check(ledger_uri, questdb, history)
 
     n_compared, wrong = recount(history)
-    assert found.days == n_compared
-    assert {one.day_s: one.contradiction or next(iter(one.values)) for one in found.mismatches} == wrong
+    assert found.days.buckets == n_compared
+    assert {one.bucket_s: one.contradiction or next(iter(one.values)) for one in found.mismatches} == wrong
     assert {one.ticker for one in found.mismatches} <= {TICKER}
 
 
@@ -187,7 +188,7 @@ def test_a_mismatch_names_day_field_and_both_values(ledger_uri: str, questdb: Qu
     hours = WHOLE.candles(FIRST)
     trades = sum(hour["trades"] for hour in hours)
     (mismatch,) = found.mismatches
-    assert mismatch == Mismatch(TICKER, FIRST + DAY_S, {"trades": (trades, trades + 1)})
+    assert mismatch == Mismatch(TICKER, DAYS, FIRST + DAY_S, {"trades": (trades, trades + 1)})
     assert mismatch.told() == {
         "ticker": TICKER,
         "day": "2026-11-20",
@@ -216,10 +217,10 @@ def test_the_smallest_price_step_counts_and_the_noise_of_a_sum_does_not(
         assets = read_assets(connection, tickers=[TICKER], tier="ALL")
         found = cross_check(connection, questdb, assets, now_s=NOW)
 
-    assert [(one.day_s, list(one.values)) for one in found.mismatches] == [(FIRST, ["close"])]
+    assert [(one.bucket_s, list(one.values)) for one in found.mismatches] == [(FIRST, ["close"])]
 
 
 def test_without_assets_nothing_is_compared(ledger_uri: str, questdb: QuestDBHook) -> None:
     check(ledger_uri, questdb, [WHOLE] * N_DAYS)
     with connect(ledger_uri) as connection:
-        assert cross_check(connection, questdb, [], now_s=NOW) == CrossCheck(0, [])
+        assert cross_check(connection, questdb, [], now_s=NOW) == CrossCheck([], [], [])

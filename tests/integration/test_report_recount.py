@@ -140,6 +140,7 @@ def naive_line(history: Damaged, counted: dict[int, str], records: list[Record])
     proven = sum(n[evidence] for evidence in EVIDENCE)
     expected = n["stored"] + proven + len(missing)
     step = step_s(history.series.interval_minutes)
+    disputed = history.disputed(counted)
     stored_s = sorted(history.open_s(bucket) for bucket in history.stored)
     return {
         "ticker": history.series.ticker,
@@ -154,8 +155,9 @@ def naive_line(history: Damaged, counted: dict[int, str], records: list[Record])
         "unfillable": n["unfillable"],
         "pending": n["pending"],
         "restated": len({history.open_s(b) for b in history.restated} & set(of_kind(counted, "stored"))),
+        "disputed": disputed,
         "coverage_pct": share(n["stored"], expected),
-        "verified_pct": share(n["stored"] + proven, expected),
+        "verified_pct": share(n["stored"] - disputed + proven, expected),
         "first_candle": moment(stored_s),
         "last_candle": moment(stored_s, newest=True),
         "oldest_open_gap": moment(missing),
@@ -169,14 +171,14 @@ def naive_interval(lines: list[dict[str, Any]], records: list[Record], interval:
     those = [line for line in lines if line["interval"] == interval]
     total = {
         name: sum(line[name] for line in those)
-        for name in ("expected", "stored", "proven_empty", "missing", "pending")
+        for name in ("expected", "stored", "proven_empty", "missing", "pending", "disputed")
     }
     of_it = [one.status for one in records if is_open(one) and one.series.interval_minutes == interval]
     return {
         **total,
         "series": len(those),
         "coverage_pct": share(total["stored"], total["expected"]),
-        "verified_pct": share(total["stored"] + total["proven_empty"], total["expected"]),
+        "verified_pct": share(total["stored"] - total["disputed"] + total["proven_empty"], total["expected"]),
         "fillable_gaps": len(of_it) - of_it.count("UNFILLABLE"),
         "unfillable_gaps": of_it.count("UNFILLABLE"),
         "total_gaps": len(of_it),

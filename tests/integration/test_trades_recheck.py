@@ -13,6 +13,7 @@ from include.ohlcv.gaps import Series
 from include.ohlcv.ledger.asset_rows import sync_catalogue
 from include.ohlcv.ledger.session import connect
 from include.ohlcv.store import write_candles
+from tests.integration.test_proofs_withdrawn import iso_day
 from tests.integration.test_trades_rebuild import BOTH, DAY, HOUR, HOURLY, assert_true, true_trades
 
 if TYPE_CHECKING:
@@ -84,6 +85,30 @@ def test_a_range_repaired_on_demand_takes_nothing_else_up(loaded: World) -> None
     left = [gap for gap in loaded.gaps(HOURLY) if gap["status"] != "FILLED"]
     assert [(gap["start_s"], gap["end_s"]) for gap in left] == [outside]
     assert loaded.exchange.calls("OHLC") == []
+
+
+def test_candles_from_before_the_beginning_of_a_series_are_counted_and_told(world: World) -> None:
+    start, end = world.window(HOURLY)
+    world.store(HOURLY, (start, end))
+    world.run(repair_from=["ohlc"])
+    first = start // DAY * DAY - 30 * DAY
+    span = (first, first + 2 * DAY)
+    days = {"start": iso_day(span[0]), "end": iso_day(span[1])}
+
+    summary = world.run(repair_from=["trades"], repair_range=days)
+
+    stored = world.stored(HOURLY, span)
+    assert stored.keys() == world.truth(HOURLY, span).keys()
+    assert summary["total_candles_filled"] == len(stored) == 48
+    (repaired,) = summary["repaired"]
+    assert {name: repaired[name] for name in ("ticker", "interval", "from", "to", "candles_stored")} == {
+        "ticker": "XBTUSD",
+        "interval": 60,
+        "from": f"{days['start']}T00:00:00",
+        "to": f"{days['end']}T00:00:00",
+        "candles_stored": 48,
+    }
+    assert world.run(repair_from=["trades"], repair_range=days)["total_candles_filled"] == 0
 
 
 def test_a_check_that_runs_out_of_calls_goes_on_where_it_stopped(loaded: World) -> None:

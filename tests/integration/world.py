@@ -43,7 +43,8 @@ RUN_NUMBERS = itertools.count(1)
 
 CLEARED_TABLES = (
     "exchange, api_slot, assets, series, gap_records, gap_outcomes, proven_empty, empty_sightings,"
-    " candle_restatements, backfill_runs, trade_errands, trade_passes, weekly_trades"
+    " candle_restatements, backfill_runs, trade_errands, trade_passes, weekly_trades, one_off_checks,"
+    " range_repairs, disputes"
 )
 
 

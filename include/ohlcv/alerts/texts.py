@@ -97,6 +97,8 @@ PAIR_NEXT: Final = {
     " only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this is over.",
     PairTrouble.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
     " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
+    PairTrouble.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
+    " again until they change. Leave them out of your analysis; docs/REPAIR.md says what they may be.",
 }
 """What happens next, by what is wrong with a pair."""
 

@@ -19,6 +19,7 @@ from include.ohlcv.ledger.archive_rows import record_file
 from include.ohlcv.ledger.books import Book, bump_revision, read_book, read_books, set_start
 from include.ohlcv.ledger.gap_rows import close_gap, redraw_gap
 from include.ohlcv.ledger.restatement_rows import log_restatement
+from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import Connection, RunKey, series_transaction
 from include.ohlcv.reconcile import View, reconcile
 from kraken_hooks.candles import PRICES
@@ -97,6 +98,9 @@ def settle(
                 is_gone=asset.gone_s is not None,
                 now_s=now_s,
             )
+        outside = ranges.subtract(stored.new, [gap.range for gap in book.gaps])
+        step = step_s(series.interval_minutes)
+        count_work(connection, run, candles_outside=ranges.count(outside, step=step))
         version = record_file(connection, run, file, now_s=now_s)
         bump_revision(connection, book.series_id)
     return version

@@ -78,7 +78,8 @@ class Cells:
     :ivar expiring: missing and inside the API window for a day at most
     :ivar unfillable: missing and out of the API's reach
     :ivar pending: closed, not here and not due yet
-    :ivar restated: stored candles for which the exchange gave other values
+    :ivar restated: stored candles for which the exchange gave other values, or none at all: trades prove that
+        nothing traded
     """
 
     lines: Sequence[Line]
@@ -196,7 +197,7 @@ def _count(sheet: Sheet, periods: Sequence[Range]) -> dict[str, NDArray[np.int32
         "expiring": per_period(sheet.kinds == Kind.EXPIRING),
         "unfillable": per_period(sheet.kinds == Kind.UNFILLABLE),
         "pending": per_period(sheet.kinds == Kind.PENDING),
-        "restated": per_period(sheet.restated & is_stored),
+        "restated": per_period((sheet.restated & is_stored) | sheet.disputed),
     }
 
 

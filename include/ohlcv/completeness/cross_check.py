@@ -1,130 +1,329 @@
-"""Whether the hourly candles add up to the daily ones, on every day on which both are complete."""
+"""Whether the candles of an interval add up to those of the longer ones, wherever both are complete.
+
+Every longer interval of an asset is compared with the longest stored one that divides it, and days with hours
+in any case, so that each candle is read a few times at most, however many intervals there are. Proofs of
+emptiness are held against the candles of all intervals.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from include.ohlcv.candles import VOLUME_NOISE
 from include.ohlcv.completeness.buckets import PROVEN, Kind, Kinds
-from include.ohlcv.completeness.sheets import Line, read_sheets
+from include.ohlcv.completeness.sheets import MAX_BUCKETS, Line, read_sheets
+from include.ohlcv.completeness.stored import chosen, read_spans
+from include.ohlcv.contradiction import Contradiction, sweep
+from include.ohlcv.gaps import Series
 from include.ohlcv.grid import floor_s
-from include.ohlcv.intervals import DAY_S, HOUR_S, step_s
-from include.ohlcv.statements import statement
+from include.ohlcv.intervals import INTERVALS, dividing, step_s
+from include.ohlcv.ledger.dispute_rows import keep_disputes
+from include.ohlcv.ledger.session import fetch
+from include.ohlcv.statements import rendered
 from include.ohlcv.store import MICROSECONDS
+from include.ohlcv.suspects import copied
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from include.ohlcv.completeness.sheets import Sheet
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.ledger.session import Connection
+    from include.ohlcv.ranges import Range
     from kraken_hooks.questdb import QuestDBHook
 
 HOURLY: Final = 60
 DAILY: Final = 1440
-HOURS: Final = DAY_S // HOUR_S
 
 FIELDS: Final = ("open", "high", "low", "close", "volume", "trades")
 
 VOLUME_SHARE: Final = 1e-9
-"""Beside :data:`VOLUME_NOISE`, volumes may differ by this share: 24 hours are summed up."""
+"""Beside :data:`VOLUME_NOISE`, volumes may differ by this share: many candles are summed up."""
+
+MAX_ROWS: Final = 10_000
+"""Buckets that differ, of one statement; more than that are not counted, and the report says so."""
 
 HERE: Final = (Kind.STORED, *PROVEN.values())
 
-DAY_ALONE: Final = "the daily candle is stored, every hour is proven empty"
-HOURS_ALONE: Final = "hourly candles are stored, the day is proven empty"
+LONGER_ALONE: Final = "the {longer} candle is stored, every {shorter} one is proven empty"
+SHORTER_ALONE: Final = "{shorter} candles are stored, the {longer} one is proven empty"
+WORDS: Final = {HOURLY: "hourly", DAILY: "daily", 10080: "weekly"}
+
+
+class Pair(NamedTuple):
+    """Two intervals of which one divides the other.
+
+    :ivar shorter: minutes
+    :ivar longer: minutes
+    """
+
+    shorter: int
+    longer: int
+
+    @property
+    def ratio(self) -> int:
+        """Return how many shorter buckets make a longer one."""
+        return self.longer // self.shorter
+
+    def names(self) -> tuple[str, str]:
+        """Return what people call the two."""
+        shorter, longer = (WORDS.get(minutes, f"{minutes}-minute") for minutes in self)
+        return shorter, longer
+
+    def phrase(self, words: str) -> str:
+        """Return a sentence about the two."""
+        shorter, longer = self.names()
+        return words.format(shorter=shorter, longer=longer)
+
+
+DAYS: Final = Pair(HOURLY, DAILY)
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A day on which the hourly candles do not add up to the daily one.
+    """A bucket in which the shorter candles do not add up to the longer one.
 
     :ivar ticker: Kraken's altname
-    :ivar day_s: begin of the day, epoch seconds UTC
-    :ivar values: hourly and daily value of each field in which they differ
+    :ivar pair: the intervals
+    :ivar bucket_s: open time of the longer candle, epoch seconds UTC
+    :ivar values: what the shorter ones add up to, and the longer one, of each field in which they differ
     :ivar contradiction: what is wrong when only one of both has candles, or None
     """
 
     ticker: str
-    day_s: int
+    pair: Pair
+    bucket_s: int
     values: dict[str, tuple[float, float]] = field(default_factory=dict)
     contradiction: str | None = None
 
     def told(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        found: dict[str, Any] = {"ticker": self.ticker, "day": iso(self.day_s)[:10]}
+        """Return it as JSON; a day in the words of days."""
+        if self.pair == DAYS:
+            found: dict[str, Any] = {"ticker": self.ticker, "day": iso(self.bucket_s)[:10]}
+            names = ("hourly", "daily")
+        else:
+            found = {"ticker": self.ticker, **self.pair._asdict(), "bucket": iso(self.bucket_s)}
+            names = self.pair._fields
         if self.contradiction:
             found["contradiction"] = self.contradiction
-        return found | {
-            name: {"hourly": hourly, "daily": daily} for name, (hourly, daily) in self.values.items()
+        return found | {name: dict(zip(names, both, strict=True)) for name, both in self.values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Candles of a longer interval that were stored as those of a shorter one.
+
+    :ivar ticker: Kraken's altname
+    :ivar pair: the intervals; the candles of the shorter one are suspect
+    :ivar start_s: first longer bucket, epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    """
+
+    ticker: str
+    pair: Pair
+    start_s: int
+    end_s: int
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "ticker": self.ticker,
+            "interval": self.pair.shorter,
+            "from": iso(self.start_s),
+            "to": iso(self.end_s),
+            "suspect": self.pair.phrase("{longer} candles are stored as {shorter} ones"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What became of the comparison of two intervals.
+
+    :ivar pair: the intervals
+    :ivar buckets: longer buckets compared, each asset's counted
+    :ivar mismatches: by asset in the given order, then by time
+    :ivar is_cut: whether more differ than were looked at
+    """
+
+    pair: Pair
+    buckets: int
+    mismatches: list[Mismatch]
+    is_cut: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON, without the buckets themselves."""
+        return {
+            **self.pair._asdict(),
+            "compared": self.buckets,
+            "mismatched": len(self.mismatches),
+            "more_differ": self.is_cut,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class CrossCheck:
-    """What became of the comparison.
+    """What became of all comparisons.
 
-    :ivar days: days compared, each asset's counted
-    :ivar mismatches: by asset in the given order, then by day
+    :ivar compared: by pair of intervals, days against hours first
+    :ivar copies: longer candles stored as shorter ones
+    :ivar contradictions: proofs of emptiness that stored candles contradict
     """
 
-    days: int
-    mismatches: list[Mismatch]
+    compared: list[Compared]
+    copies: list[Copies]
+    contradictions: list[Contradiction]
+
+    @property
+    def days(self) -> Compared:
+        """Return the comparison of days with hours; an empty one where there is none."""
+        found = (one for one in self.compared if one.pair == DAYS)
+        return next(found, Compared(DAYS, 0, []))
+
+    @property
+    def mismatches(self) -> list[Mismatch]:
+        """Return the mismatches of all pairs, days first."""
+        return [mismatch for one in self.compared for mismatch in one.mismatches]
 
 
 def cross_check(
     connection: Connection, questdb: QuestDBHook, assets: Sequence[Asset], *, now_s: int
 ) -> CrossCheck:
-    """Compare hourly and daily candles on every day of which both are complete.
+    """Compare the candles of all stored intervals that divide each other; withdraw proofs found wrong.
 
-    Complete means that each of the 24 hours, and the day, is stored or proven empty. Prices and trades must
+    A bucket is compared when it and each shorter one in it is stored or proven empty. Prices and trades must
     be equal, volumes within the noise of binary fractions. What is proven empty adds nothing.
 
-    :param connection: the ledger
+    :param connection: the ledger, in autocommit
     :param questdb: hook of the candle store
     :param assets: the assets
     :param now_s: the exchange's time, epoch seconds UTC
-    :return: how many days were compared, and those that do not match
+    :return: how many buckets were compared, and what does not match
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    end_s = floor_s(now_s, DAILY)
-    differing = _differing(questdb, end_s)
-    days, mismatches = 0, []
-    for hourly in read_sheets(
-        connection, questdb, [Line(asset, HOURLY) for asset in assets], None, now_s=now_s
-    ):
-        if not len(hourly.opens) or hourly.opens[0] >= end_s:
-            continue
-        begin_s = floor_s(int(hourly.opens[0]), DAILY)
-        n_days = (end_s - begin_s) // DAY_S
-        of_hours = _aligned(hourly, begin_s, n_days * HOURS).reshape(len(hourly.lines), n_days, HOURS)
-        lines = [Line(line.asset, DAILY) for line in hourly.lines]
-        of_days = np.concatenate([
-            _aligned(daily, begin_s, n_days)
-            for daily in read_sheets(connection, questdb, lines, (begin_s, end_s), now_s=now_s)
-        ])
-        is_compared = np.isin(of_hours, HERE).all(axis=2) & np.isin(of_days, HERE)
-        has_hours, has_day = (of_hours == Kind.STORED).any(axis=2), of_days == Kind.STORED
-        days += int(is_compared.sum())
-        for row, line in enumerate(hourly.lines):
-            ticker = line.asset.ticker
-            found = [
-                one for one in differing.get(ticker, []) if is_compared[row, (one.day_s - begin_s) // DAY_S]
+    if not assets:
+        return CrossCheck([], [], [])
+    tickers = [asset.ticker for asset in assets]
+    contradictions = sweep(connection, questdb, tickers)
+    keep_disputes(connection, tickers, contradictions, now_s=now_s)
+    compared, copies = [], []
+    begins = _begins(connection, questdb, assets, now_s)
+    for pair, those in _pairs(begins, assets).items():
+        tickers = [asset.ticker for asset in those]
+        begin_s = min(begins[Series(ticker, pair.shorter)] for ticker in tickers)
+        whole = (floor_s(begin_s, pair.longer), floor_s(now_s, pair.longer))
+        copies += [
+            Copies(ticker, pair, *part)
+            for ticker, parts in copied(questdb, tickers, pair.shorter, pair.longer, whole).items()
+            for part in parts
+        ]
+        compared.append(_compared(connection, questdb, pair, those, whole, now_s=now_s))
+    return CrossCheck(compared, copies, contradictions)
+
+
+def _begins(
+    connection: Connection, questdb: QuestDBHook, assets: Sequence[Asset], now_s: int
+) -> dict[Series, int]:
+    """Return where each series begins that has candles or proofs, epoch seconds UTC."""
+    tickers = [asset.ticker for asset in assets]
+    known = fetch(connection, "read_series", tickers=tickers, intervals=list(INTERVALS))
+    begins = {Series(row["ticker"], row["interval_minutes"]): row["start_s"] for row in known}
+    for interval in INTERVALS:
+        for ticker, (first_s, _) in read_spans(questdb, tickers, interval, until_s=now_s).items():
+            series = Series(ticker, interval)
+            begins[series] = min(first_s, begins.get(series, first_s))
+    return begins
+
+
+def _pairs(begins: Collection[Series], assets: Sequence[Asset]) -> dict[Pair, list[Asset]]:
+    """Return which intervals are compared, days with hours first, and of which assets."""
+    found: dict[Pair, list[Asset]] = {DAYS: []}
+    for asset in assets:
+        there = [interval for interval in INTERVALS if Series(asset.ticker, interval) in begins]
+        pairs = {
+            Pair(max(shorter), longer)
+            for longer in there
+            if (shorter := [one for one in dividing(longer) if one in there])
+        }
+        if {HOURLY, DAILY} <= set(there):
+            pairs.add(DAYS)
+        for pair in sorted(pairs):
+            found.setdefault(pair, []).append(asset)
+    return {pair: those for pair, those in found.items() if those}
+
+
+def _compared(
+    connection: Connection,
+    questdb: QuestDBHook,
+    pair: Pair,
+    assets: Sequence[Asset],
+    whole: Range,
+    *,
+    now_s: int,
+) -> Compared:
+    """Compare two intervals, a stretch of bounded size after the other."""
+    step = step_s(pair.longer)
+    length = step * max(1, MAX_BUCKETS // (len(assets) * pair.ratio))
+    buckets, is_cut = 0, False
+    found: dict[str, list[Mismatch]] = {asset.ticker: [] for asset in assets}
+    for begin_s in range(whole[0], whole[1], length):
+        part = (begin_s, min(whole[1], begin_s + length))
+        differing = _differing(questdb, pair, list(found), part)
+        is_cut = is_cut or len(differing) >= MAX_ROWS
+        for ticker, is_compared, mismatches in _judged(connection, questdb, pair, assets, part, now_s):
+            buckets += int(is_compared.sum())
+            mismatches += [
+                one
+                for one in differing
+                if one.ticker == ticker and is_compared[(one.bucket_s - part[0]) // step]
             ]
-            for is_alone, word in (
-                (has_day & ~has_hours, DAY_ALONE),
-                (has_hours & ~has_day, HOURS_ALONE),
-            ):
-                found += [
-                    Mismatch(ticker, begin_s + int(column) * DAY_S, contradiction=word)
+            found[ticker] += sorted(mismatches, key=lambda one: one.bucket_s)
+    return Compared(pair, buckets, [one for those in found.values() for one in those], is_cut)
+
+
+def _judged(
+    connection: Connection,
+    questdb: QuestDBHook,
+    pair: Pair,
+    assets: Sequence[Asset],
+    part: Range,
+    now_s: int,
+) -> Iterator[tuple[str, Any, list[Mismatch]]]:
+    """Give of each asset which longer buckets are compared, and those that only one interval has."""
+    step = step_s(pair.longer)
+    n_buckets = (part[1] - part[0]) // step
+    lines = [Line(asset, pair.shorter) for asset in assets]
+    for shorter in read_sheets(connection, questdb, lines, part, now_s=now_s):
+        of_shorter = _aligned(shorter, part[0], n_buckets * pair.ratio)
+        of_shorter = of_shorter.reshape(len(shorter.lines), n_buckets, pair.ratio)
+        others = [Line(line.asset, pair.longer) for line in shorter.lines]
+        of_longer = np.concatenate([
+            _aligned(longer, part[0], n_buckets)
+            for longer in read_sheets(connection, questdb, others, part, now_s=now_s)
+        ])
+        is_compared = np.isin(of_shorter, HERE).all(axis=2) & np.isin(of_longer, HERE)
+        has_shorter, has_longer = (of_shorter == Kind.STORED).any(axis=2), of_longer == Kind.STORED
+        for row, line in enumerate(shorter.lines):
+            yield (
+                line.asset.ticker,
+                is_compared[row],
+                [
+                    Mismatch(
+                        line.asset.ticker,
+                        pair,
+                        part[0] + int(column) * step,
+                        contradiction=pair.phrase(words),
+                    )
+                    for is_alone, words in (
+                        (has_longer & ~has_shorter, LONGER_ALONE),
+                        (has_shorter & ~has_longer, SHORTER_ALONE),
+                    )
                     for column in np.flatnonzero(is_alone[row] & is_compared[row])
-                ]
-            mismatches += sorted(found, key=lambda one: one.day_s)
-    return CrossCheck(days, mismatches)
+                ],
+            )
 
 
 def _aligned(sheet: Sheet, begin_s: int, n_buckets: int) -> Kinds:
@@ -137,22 +336,33 @@ def _aligned(sheet: Sheet, begin_s: int, n_buckets: int) -> Kinds:
     return kinds
 
 
-def _differing(questdb: QuestDBHook, end_s: int) -> dict[str, list[Mismatch]]:
-    """Return the days with daily and hourly candles that differ, complete or not, by ticker."""
+def _differing(questdb: QuestDBHook, pair: Pair, tickers: Sequence[str], part: Range) -> list[Mismatch]:
+    """Return the buckets with candles of both intervals that differ, complete or not."""
+    n_tickers, named = chosen(tickers)
     rows = questdb.query(
-        statement("questdb", "compare_days"),
-        {"until_us": end_s * MICROSECONDS, "volume_least": VOLUME_NOISE, "volume_share": VOLUME_SHARE},
+        rendered("questdb", "compare_buckets", n_tickers=n_tickers),
+        {
+            "shorter": str(pair.shorter),
+            "longer": str(pair.longer),
+            "longer_us": step_s(pair.longer) * MICROSECONDS,
+            "from_us": part[0] * MICROSECONDS,
+            "until_us": part[1] * MICROSECONDS,
+            "volume_least": VOLUME_NOISE,
+            "volume_share": VOLUME_SHARE,
+            "n_rows": MAX_ROWS,
+            **named,
+        },
     )
-    found: dict[str, list[Mismatch]] = {}
-    for ticker, day_s, *both in rows:
+    found = []
+    for ticker, bucket_s, *both in rows:
         pairs = dict(zip(FIELDS, zip(both[::2], both[1::2], strict=True), strict=True))
-        values = {name: pair for name, pair in pairs.items() if _differs(name, *pair)}
+        values = {name: one for name, one in pairs.items() if _differs(name, *one)}
         if values:
-            found.setdefault(ticker, []).append(Mismatch(ticker, day_s, values))
+            found.append(Mismatch(ticker, pair, bucket_s, values))
     return found
 
 
-def _differs(name: str, hourly: float, daily: float) -> bool:
+def _differs(name: str, shorter: float, longer: float) -> bool:
     if name == "volume":
-        return abs(hourly - daily) > VOLUME_NOISE + VOLUME_SHARE * daily
-    return hourly != daily
+        return abs(shorter - longer) > VOLUME_NOISE + VOLUME_SHARE * longer
+    return shorter != longer

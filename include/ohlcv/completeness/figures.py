@@ -46,6 +46,7 @@ class Figures:
     :ivar unfillable: missing, beyond the window or of a pair that is gone
     :ivar pending: closed, not here and not due yet
     :ivar restated: stored candles for which the exchange gave other values
+    :ivar disputed: stored candles where trades prove that nothing traded; stored, but not verified
     :ivar strays: candles off the grid, counted nowhere else
     :ivar start_s: first open time expected, epoch seconds UTC, or None of no series
     :ivar first_s: open time of the oldest stored candle, epoch seconds UTC, or None when nothing is stored
@@ -68,6 +69,7 @@ class Figures:
     last_s: int | None
     oldest_missing_s: int | None
     next_expiry_s: int | None
+    disputed: int = 0
 
     @property
     def proven_empty(self) -> int:
@@ -91,8 +93,8 @@ class Figures:
 
     @property
     def verified_pct(self) -> float:
-        """Return the share of the expected buckets that are stored or proven empty, percent."""
-        return percent(self.stored + self.proven_empty, self.expected)
+        """Return the share of the expected buckets that are stored undisputed or proven empty, percent."""
+        return percent(self.stored - self.disputed + self.proven_empty, self.expected)
 
     @property
     def is_loaded(self) -> bool:
@@ -123,6 +125,7 @@ def together(all_figures: Iterable[Figures]) -> Figures:
         unfillable=total("unfillable"),
         pending=total("pending"),
         restated=total("restated"),
+        disputed=total("disputed"),
         strays=total("strays"),
         start_s=min(known("start_s"), default=None),
         first_s=min(known("first_s"), default=None),
@@ -161,6 +164,7 @@ def series_figures(
 def _figures(sheet: Sheet) -> dict[Series, Figures]:
     counts = {kind: (sheet.kinds == kind).sum(axis=1).tolist() for kind in Kind}
     restated = (sheet.restated & (sheet.kinds == Kind.STORED)).sum(axis=1).tolist()
+    disputed = sheet.disputed.sum(axis=1).tolist()
     in_reach = _oldest(sheet, Kind.FILLABLE, Kind.EXPIRING)
     missing = _oldest(sheet, *MISSING)
     found = {}
@@ -176,6 +180,7 @@ def _figures(sheet: Sheet) -> dict[Series, Figures]:
             unfillable=counts[Kind.UNFILLABLE][row],
             pending=counts[Kind.PENDING][row],
             restated=restated[row],
+            disputed=disputed[row],
             strays=int(sheet.strays[row]),
             start_s=sheet.grids[row].start_s,
             first_s=first_s,

@@ -30,6 +30,7 @@ def brief(figures: Figures) -> dict[str, Any]:
         "proven_empty": figures.proven_empty,
         "missing": figures.missing,
         "pending": figures.pending,
+        "disputed": figures.disputed,
         "coverage_pct": figures.coverage_pct,
         "verified_pct": figures.verified_pct,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from include.ohlcv.completeness.cross_check import DAILY, HOURLY, CrossCheck, cross_check
+from include.ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
 from include.ohlcv.completeness.figures import Figures, percent, series_figures, together
 from include.ohlcv.completeness.published import brief
 from include.ohlcv.completeness.sheets import lines_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LOOKBACK_DAYS: Final = 30
 """Gap times and restatements are those of so many days."""
 N_NEWEST: Final = 20
-"""Restatements and mismatches named in the result; the log names all mismatches."""
+"""Restatements and findings of the cross-check named in the result; the log names more."""
 MAX_SERIES: Final = 200
 """Series named in the result, the least verified first when there are more; the history has all of them."""
 NO_GAPS: Final = OpenGaps(0, 0)
@@ -53,7 +53,7 @@ class Report:
     :ivar open_gaps: by series, of the ledger as the last backfill left it
     :ivar gap_times: of :data:`LOOKBACK_DAYS`
     :ivar restatements: of :data:`LOOKBACK_DAYS`
-    :ivar cross_check: None unless hourly and daily candles are asked for
+    :ivar cross_check: of all stored intervals, whichever were asked for; None when no two divide each other
     """
 
     now_s: int
@@ -153,10 +153,17 @@ class Report:
     def _told_cross_check(self) -> dict[str, Any] | None:
         if self.cross_check is None:
             return None
+        check = self.cross_check
+        others = [one for one in check.mismatches if one.pair != check.days.pair]
         return {
-            "days_compared": self.cross_check.days,
-            "days_mismatched": len(self.cross_check.mismatches),
-            "mismatches": [one.told() for one in self.cross_check.mismatches[:N_NEWEST]],
+            "days_compared": check.days.buckets,
+            "days_mismatched": len(check.days.mismatches),
+            "mismatches": [one.told() for one in check.days.mismatches[:N_NEWEST]],
+            "pairs": [one.told() for one in check.compared],
+            "other_mismatches": [one.told() for one in others[:N_NEWEST]],
+            "copies": [one.told() for one in check.copies[:N_NEWEST]],
+            "contradictions": [one.told() for one in check.contradictions[:N_NEWEST]],
+            "contradicted": len(check.contradictions),
         }
 
 
@@ -192,6 +199,9 @@ def make_report(
     assets = read_assets(connection, tickers=None, tier=request.tier)
     tickers, intervals = [asset.ticker for asset in assets], request.intervals
     since_s = now_s - LOOKBACK_DAYS * DAY_S
+    # First, because a proof that it finds wrong counts for nothing any more.
+    checked = cross_check(connection, questdb, assets, now_s=now_s)
+    is_asked = set(DAYS) <= set(intervals)
     return Report(
         now_s=now_s,
         clock=clock,
@@ -201,9 +211,7 @@ def make_report(
         open_gaps=count_open_gaps(connection, tickers, intervals),
         gap_times=read_gap_times(connection, tickers, intervals, since_s=since_s),
         restatements=read_restatements(connection, tickers, intervals, since_s=since_s, n_newest=N_NEWEST),
-        cross_check=cross_check(connection, questdb, assets, now_s=now_s)
-        if {HOURLY, DAILY} <= set(intervals)
-        else None,
+        cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
     )
 
 
@@ -260,6 +268,7 @@ def told_series(series: Series, tier: str, figures: Figures, gaps: OpenGaps) -> 
         "unfillable": figures.unfillable,
         "pending": figures.pending,
         "restated": figures.restated,
+        "disputed": figures.disputed,
         "coverage_pct": figures.coverage_pct,
         "verified_pct": figures.verified_pct,
         "first_candle": _moment(figures.first_s),

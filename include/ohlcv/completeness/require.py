@@ -113,6 +113,8 @@ def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str
         return "was never loaded"
     if figures.missing and figures.oldest_missing_s is not None:
         return f"lacks {figures.missing} from {iso(figures.oldest_missing_s)} on"
+    if figures.disputed:
+        return f"holds {figures.disputed} where trades prove that nothing traded"
     start_s = figures.start_s
     is_first = asset.first_trade_s is not None and start_s == floor_s(asset.first_trade_s, interval)
     if start_s is not None and start_s > since_s and not is_first:

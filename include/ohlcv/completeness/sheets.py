@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from include.ohlcv.completeness.buckets import PROVEN, Bits, Grid, Kinds, Times, classify, grid_of
+from include.ohlcv.completeness.buckets import PROVEN, Bits, Grid, Kind, Kinds, Times, classify, grid_of
 from include.ohlcv.completeness.stored import read_spans, read_stored
 from include.ohlcv.freshness import DEFAULT_HOURS
 from include.ohlcv.gaps import Series
@@ -58,6 +58,7 @@ class Sheet:
     :ivar opens: open times, epoch seconds UTC, ascending, without a hole; shape (m,), m may be 0
     :ivar kinds: :class:`include.ohlcv.completeness.buckets.Kind`; shape (n, m)
     :ivar restated: whether the exchange gave other values for a stored candle; shape (n, m)
+    :ivar disputed: whether a candle is stored where trades prove that nothing traded; shape (n, m)
     :ivar strays: candles off the grid in the range looked at, counted nowhere else; shape (n,)
     """
 
@@ -68,6 +69,7 @@ class Sheet:
     opens: Times
     kinds: Kinds
     restated: Bits
+    disputed: Bits
     strays: NDArray[np.int64]
 
 
@@ -164,7 +166,8 @@ def _sheet(
     else:
         stored, strays = np.zeros_like(restated), np.zeros(len(lines), dtype=np.int64)
     kinds = classify(opens, grids, stored, proven, interval_minutes=interval, now_s=now_s)
-    return Sheet(lines, interval, grids, spans, opens, kinds, restated & stored, strays)
+    disputed = (kinds == Kind.STORED) & (proven == Kind.PROVEN_TRADES)
+    return Sheet(lines, interval, grids, spans, opens, kinds, restated & stored, disputed, strays)
 
 
 def _proven(

@@ -25,7 +25,11 @@ MAX_TICKERS: Final = 400
 """With more tickers QuestDB looks faster through all of them than for each."""
 
 
-def _chosen(tickers: Sequence[str]) -> tuple[int, dict[str, Any]]:
+def chosen(tickers: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """Return how many tickers a statement is to name, 0 = it looks through all of them, and their parameters.
+
+    :param tickers: Kraken's altnames
+    """
     if len(tickers) > MAX_TICKERS:
         return 0, {}
     return len(tickers), {f"ticker_{n}": ticker for n, ticker in enumerate(tickers)}
@@ -43,10 +47,10 @@ def read_spans(
     :return: first and last open time by ticker, epoch seconds UTC; a series without a candle is absent
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    n_tickers, chosen = _chosen(tickers)
+    n_tickers, named = chosen(tickers)
     rows = questdb.query(
         rendered("questdb", "candle_spans", n_tickers=n_tickers),
-        {"interval": str(interval_minutes), "until_us": until_s * MICROSECONDS, **chosen},
+        {"interval": str(interval_minutes), "until_us": until_s * MICROSECONDS, **named},
     )
     wanted = set(tickers)
     return {ticker: (first_s, last_s) for ticker, first_s, last_s in rows if ticker in wanted}
@@ -68,7 +72,7 @@ def read_stored(
     block_s = BLOCK_BUCKETS * step
     first_block = covered[0] // block_s
     n_blocks = -(-covered[1] // block_s) - first_block
-    n_tickers, chosen = _chosen(tickers)
+    n_tickers, named = chosen(tickers)
     rows = questdb.query(
         rendered("questdb", "stored_buckets", n_tickers=n_tickers),
         {
@@ -77,7 +81,7 @@ def read_stored(
             "block_us": block_s * MICROSECONDS,
             "from_us": covered[0] * MICROSECONDS,
             "until_us": covered[1] * MICROSECONDS,
-            **chosen,
+            **named,
         },
     )
     row_of = {ticker: n for n, ticker in enumerate(tickers)}

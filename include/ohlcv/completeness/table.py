@@ -12,10 +12,16 @@ from include.ohlcv.alerts.wording import duration
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
     from include.ohlcv.completeness.figures import Figures
     from include.ohlcv.completeness.report import Report
+    from include.ohlcv.contradiction import Contradiction
 
 WIDTH: Final = 150
+MAX_FINDINGS: Final = 1000
+"""Findings of a kind in the log; their number is told in any case."""
 MAX_LINES: Final = 60
 """Series in the table, the least verified first; the history in PostgreSQL has all of them."""
 
@@ -81,10 +87,29 @@ def _remarks(report: Report) -> list[str]:
         f"restated: {report.restatements.candles} candles, {report.restatements.applied} of them replaced",
     ]
     if report.cross_check is not None:
-        found = report.cross_check.mismatches
-        lines.append(f"hourly against daily: {report.cross_check.days} days compared, {len(found)} differ")
-        lines += [f"  {one.told()}" for one in found]
+        lines += _findings(report.cross_check)
     return lines + report.warnings()
+
+
+def _findings(check: CrossCheck) -> list[str]:
+    """Return what the comparison of intervals has found, a line each."""
+    lines = []
+    for one in check.compared:
+        shorter, longer = one.pair.names()
+        unit = "days" if one.pair == check.days.pair else "buckets"
+        n_different = f"{len(one.mismatches)} differ{', and more' if one.is_cut else ''}"
+        lines.append(f"{shorter} against {longer}: {one.buckets} {unit} compared, {n_different}")
+        lines += _named(one.mismatches)
+    lines += _named(check.copies)
+    if check.contradictions:
+        lines.append(f"{len(check.contradictions)} proofs of emptiness contradicted by stored candles")
+        lines += _named(check.contradictions)
+    return lines
+
+
+def _named(found: Sequence[Mismatch | Copies | Contradiction]) -> list[str]:
+    named = [f"  {one.told()}" for one in found[:MAX_FINDINGS]]
+    return named + ([f"  and {len(found) - MAX_FINDINGS} more"] if len(found) > MAX_FINDINGS else [])
 
 
 def _percentiles(values: list[float] | None) -> str:

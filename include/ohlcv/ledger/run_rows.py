@@ -30,6 +30,7 @@ class Run:
     :ivar trade_calls: calls for trades, each counted before it was made
     :ivar trade_calls_planned: calls for trades that the plan expected within the budget
     :ivar candles_restated: stored candles replaced by a newer version
+    :ivar candles_outside: candles stored that no gap counts
     """
 
     now_s: int
@@ -43,6 +44,7 @@ class Run:
     trade_calls: int
     trade_calls_planned: int
     candles_restated: int
+    candles_outside: int
 
 
 def start_run(
@@ -106,7 +108,13 @@ def read_asked(connection: Connection, run: RunKey) -> list[str]:
 
 
 def count_work(
-    connection: Connection, run: RunKey, *, ohlc_calls: int = 0, api_calls: int = 0, candles_restated: int = 0
+    connection: Connection,
+    run: RunKey,
+    *,
+    ohlc_calls: int = 0,
+    api_calls: int = 0,
+    candles_restated: int = 0,
+    candles_outside: int = 0,
 ) -> None:
     """Add to what a run has done.
 
@@ -115,6 +123,7 @@ def count_work(
     :param ohlc_calls: OHLC calls made
     :param api_calls: all calls made
     :param candles_restated: stored candles replaced
+    :param candles_outside: candles stored that no gap counts
     """
     execute(
         connection,
@@ -123,6 +132,7 @@ def count_work(
         ohlc_calls=ohlc_calls,
         api_calls=api_calls,
         candles_restated=candles_restated,
+        candles_outside=candles_outside,
     )
 
 

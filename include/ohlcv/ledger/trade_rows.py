@@ -11,7 +11,7 @@ from include.ohlcv.ledger.session import Connection, RunKey, execute, execute_ma
 from include.ohlcv.trades.errands import Errand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def plan_errands(
     run: RunKey,
     errands: Sequence[Errand],
     *,
-    is_recheck: bool,
+    rechecks: Collection[Errand],
     budget: int,
     now_s: int,
 ) -> None:
@@ -53,7 +53,7 @@ def plan_errands(
     :param connection: the ledger
     :param run: the run, which was opened before
     :param errands: all ranges, in the order in which they may use the run's calls
-    :param is_recheck: whether the ranges were asked for, rather than their gaps
+    :param rechecks: those of them that are read for their own sake, rather than for their gaps
     :param budget: calls that the run may make for trades, >= 0
     :param now_s: the exchange's time, epoch seconds UTC
     """
@@ -76,7 +76,7 @@ def plan_errands(
                     "start_s": errand.start_s,
                     "end_s": errand.end_s,
                     "calls": errand.calls,
-                    "is_recheck": is_recheck,
+                    "is_recheck": errand in rechecks,
                     "now_s": now_s,
                 }
                 for errand in errands

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from include.ohlcv import ranges
+from include.ohlcv.disputes import to_recheck
 from include.ohlcv.gaps import GapStatus
 from include.ohlcv.grid import floor_s
 from include.ohlcv.ledger.run_rows import count_work
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from include.ohlcv.ledger.asset_rows import Asset
     from include.ohlcv.params import BackfillRequest
     from include.ohlcv.ranges import Range
+    from include.ohlcv.trades.errands import Errand
     from include.ohlcv.trades.estimate import Counts
 
 MOST_WEEKLY_CALLS: Final = 50
@@ -54,11 +56,27 @@ def plan_walks(
         counts,
         tiers={ticker: asset.tier for ticker, asset in listed.items()},
     )
-    is_recheck = request.span is not None
-    plan_errands(
-        bench.connection, bench.run, errands, is_recheck=is_recheck, budget=budget, now_s=bench.now_s
-    )
-    return list(dict.fromkeys(errand.ticker for errand in errands)) if budget else []
+    rechecks = errands if request.span is not None else _rechecks(bench, request, listed, errands)
+    every = list(dict.fromkeys([*errands, *rechecks]))
+    plan_errands(bench.connection, bench.run, every, rechecks=rechecks, budget=budget, now_s=bench.now_s)
+    return list(dict.fromkeys(errand.ticker for errand in every)) if budget else []
+
+
+def _rechecks(
+    bench: Bench, request: BackfillRequest, listed: Mapping[str, Asset], errands: Sequence[Errand]
+) -> list[Errand]:
+    """Return the ranges about which trades are asked once more, after all gaps."""
+    walked = {
+        errand.ticker: [one.range for one in errands if one.ticker == errand.ticker] for errand in errands
+    }
+    wanted = {
+        # A range that a walk for gaps touches waits for the next run: no trade is read twice in one.
+        ticker: [part for part in ranges.union(parts) if not ranges.intersect([part], walked.get(ticker, []))]
+        for ticker, parts in to_recheck(bench.connection, list(listed), request.intervals).items()
+    }
+    wanted = {ticker: parts for ticker, parts in wanted.items() if parts}
+    counts = _counts(bench, wanted, may_ask=False)
+    return in_order(wanted, counts, tiers={ticker: asset.tier for ticker, asset in listed.items()})
 
 
 def _is_wanted(gap: Gap, bench: Bench, request: BackfillRequest, asked: Collection[Series]) -> bool:

@@ -19,7 +19,9 @@ from include.ohlcv.evidence import Reading
 from include.ohlcv.gaps import FilledFrom, Series
 from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.books import bump_revision, read_book, read_books
+from include.ohlcv.ledger.dispute_rows import mark_rechecked
 from include.ohlcv.ledger.gap_rows import plan_gaps, redraw_gap
+from include.ohlcv.ledger.repair_rows import record_repair_error
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock, series_transaction
 from include.ohlcv.ledger.trade_rows import (
@@ -126,10 +128,10 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
                 give_up_pair(bench, series, series_id, set(work.open[series]), str(error), cron=None)
             return False
         except KrakenPermanentError as error:
-            work.put_back(str(error), is_error=True)
+            work.break_off(str(error))
             raise FillRefusedError(f"{errand.ticker} trades: {error}") from error
         except (KrakenError, QuestDBError, ReadBackError) as error:
-            work.put_back(str(error), is_error=True)
+            work.break_off(str(error))
             raise FillError(f"{errand.ticker} trades: {error}") from error
         finally:
             count_work(bench.connection, bench.run, api_calls=bench.kraken.calls - calls)
@@ -234,6 +236,16 @@ class _Rebuild:
             odd=[one.what for one in self._remains.odd],
             notes=self.notes,
         )
+
+    def break_off(self, error: str) -> None:
+        """Put the gaps back after an error, and note that the range asked for is not repaired.
+
+        :param error: one sentence
+        """
+        self.put_back(error, is_error=True)
+        if self._is_recheck:
+            for series in self._ids:
+                record_repair_error(self._bench.connection, self._bench.run, series, FilledFrom.TRADES, error)
 
     def _settled(self, book: Book) -> list[Range]:
         """Return what of the range is stored or proven empty; what is stored only if QuestDB answers."""
@@ -351,6 +363,13 @@ class _Rebuild:
                 self._settle(series, reading, writings[series])
             note_reached(connection, run, self._errand, self.reached_s)
             if builder.is_complete:
+                mark_rechecked(
+                    connection,
+                    self._errand.ticker,
+                    [series.interval_minutes for series in self._ids],
+                    self._errand.range,
+                    now_s=self._bench.now_s,
+                )
                 delete_pass(connection, self._errand, is_recheck=self._is_recheck)
             else:
                 save_pass(
@@ -373,7 +392,12 @@ class _Rebuild:
             series,
             reading,
             writing,
-            Attempt(ends, under_way=self.open[series].keys() - ends, rest=self._remains.unproven),
+            Attempt(
+                ends,
+                under_way=self.open[series].keys() - ends,
+                rest=self._remains.unproven,
+                is_recheck=self._is_recheck,
+            ),
         )
         for gap_id in ends:
             del self.open[series][gap_id]

@@ -10,6 +10,7 @@ SELECT
     api_calls,
     trade_calls,
     trade_calls_planned,
+    candles_outside,
     candles_restated
 FROM backfill_runs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
