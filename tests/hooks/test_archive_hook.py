@@ -305,3 +305,20 @@ def test_the_sums_of_full_releases_name_their_parts(exchange: ExchangeAdmin, hoo
     assert hook.checksum("Kraken_OHLCVT_Full_2026Q2.zip.part99") is None
     exchange.archive(**FEW, sums=False)
     assert (hook.full_sums(), hook.checksum(first)) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("archive_url", "exchange_url", "belongs"),
+    [
+        pytest.param(ARCHIVE_URL, "https://api.kraken.com", True, id="Kraken's own"),
+        pytest.param("https://mirror.example.org/kraken.com", "https://api.kraken.com", False, id="a mirror"),
+        pytest.param("http://127.0.0.1:9001", "http://127.0.0.1:9000", True, id="simulated, both"),
+        pytest.param("http://127.0.0.1:9001", "https://api.kraken.com", False, id="a local mirror"),
+        pytest.param("http://10.0.0.5", "http://10.7.0.5", False, id="two addresses with the same end"),
+        pytest.param("http://archive", "http://exchange", False, id="two hosts without a domain"),
+    ],
+)
+def test_only_a_server_of_the_exchanges_own_domain_is_taken_for_its_own(
+    monkeypatch: pytest.MonkeyPatch, archive_url: str, exchange_url: str, belongs: bool
+) -> None:
+    assert hook_at(monkeypatch, archive_url).belongs_to(exchange_url) is belongs
