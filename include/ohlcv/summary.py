@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.ohlcv import oddities
+from include.ohlcv.archive.found import sentence
 from include.ohlcv.attempts import close_stranded
 from include.ohlcv.gaps import Outcome
 from include.ohlcv.ledger.archive_rows import read_results
@@ -79,7 +80,7 @@ def summarise(
     close_stranded(connection, run, now_s=recorded.now_s)
     outcomes = count_outcomes(connection, run)
     files = read_results(connection, run).values()
-    lost = [f"{one['file']}: {one['error']}" for one in files if "error" in one]
+    lost = [sentence(one["file"], one["error"]) for one in files if "error" in one]
     repairs = read_repairs(connection, run)
     broken = [
         f"{one.series}, range not repaired from {one.source}: {one.error}" for one in repairs if one.error

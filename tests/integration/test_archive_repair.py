@@ -66,6 +66,23 @@ def test_a_backfill_fetches_the_quarter_that_closes_a_gap(fetching: World) -> No
     assert (again["gaps_detected"], len(world.exchange.archive_requests())) == (0, asked)
 
 
+def test_a_quarter_that_cannot_be_opened_is_an_error_and_keeps_no_other_from_its_turn(
+    fetching: World,
+) -> None:
+    world = fetching
+    world.exchange.archive(tickers=["XBTUSD"], intervals=[60], broken=["Kraken_OHLCVT_2026Q1.zip"])
+    first, second = (Q2_START - 11 * DAY, Q2_START - 10 * DAY), (Q2_START + 10 * DAY, Q2_START + 11 * DAY)
+    whole = (Q2_START - 20 * DAY, world.window(HOURLY)[1])
+    world.store(HOURLY, whole, without=[first, second])
+    world.run()
+
+    done = world.run(repair_from=FROM)
+
+    assert [state[:3] for state in states(world)] == [(*first, "UNFILLABLE"), (*second, "FILLED")]
+    (error,) = done["errors"]
+    assert error.startswith("2026Q1: Kraken_OHLCVT_2026Q1.zip is not a zip, or not a whole one")
+
+
 def test_a_quarter_that_is_not_out_is_asked_for_once_a_day(fetching: World) -> None:
     world = fetching
     hole = (Q2_END + 10 * DAY, Q2_END + 11 * DAY)

@@ -6,10 +6,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
+from include.ohlcv.archive.found import Found
 from include.ohlcv.archive.ingest import Ingestion, ingest, told
 from include.ohlcv.archive.names import Release, quarter_of
 from include.ohlcv.archive.not_published import mark_not_published
-from include.ohlcv.archive.units import REMOTE, Unit, wanted_units
+from include.ohlcv.archive.units import REMOTE, Unit
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.gaps import GapStatus, UnfillableReason
 from include.ohlcv.intervals import DAY_S
@@ -22,7 +23,7 @@ from include.ohlcv.ledger.archive_rows import (
 from kraken_hooks.errors import ArchiveServerError, QuestDBError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from include.ohlcv.archive.shelf import Shelf
     from include.ohlcv.bench import Bench
@@ -65,8 +66,7 @@ def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
     :param shelf: where files come from
     :param gaps: open gaps of the series processed
     :return: members, those of a ticker together
-    :raises ArchiveRefusedError: if the server sends whole files only
-    :raises ArchiveServerError: if it does not give a usable answer
+    :raises ArchiveServerError: if the server does not give a usable answer
     """
     waiting: dict[str, list[Gap]] = defaultdict(list)
     releases: dict[str, Release] = {}
@@ -77,10 +77,15 @@ def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
                 releases[release.name] = release
     units: list[Unit] = []
     for name, release in sorted(releases.items()):
-        published = _published_name(bench, shelf, release)
-        if published is not None:
-            units += _members(bench, shelf, published, waiting[name])
-        elif bench.now_s < (release.end_s or 0) + LONGEST_LAG_S:
+        try:
+            published = _published_name(bench, shelf, release)
+            found = _members(bench, shelf, published, waiting[name]) if published is not None else []
+        except ArchiveRefusedError as error:
+            # One quarter that cannot be opened keeps no other from its turn.
+            _record_lost(bench, {name: str(error)})
+            continue
+        units += found
+        if published is None and bench.now_s < (release.end_s or 0) + LONGEST_LAG_S:
             for series in dict.fromkeys(gap.series for gap in waiting[name]):
                 mark_not_published(bench.connection, bench.run, series, release, now_s=bench.now_s)
     return sorted(units, key=lambda unit: (unit.series, unit.container))
@@ -107,19 +112,23 @@ def _members(bench: Bench, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list
         return []
     with shelf.open(REMOTE, name) as container:
         contents = container.contents()
-    units, _ = wanted_units(
-        REMOTE,
-        name,
-        contents,
+    found = Found(
         tickers=list(dict.fromkeys(series.ticker for series in newest)),
-        intervals={series.interval_minutes for series in newest},
-        is_published=not shelf.is_mirror,
+        intervals=list({series.interval_minutes for series in newest}),
     )
+    found.add(REMOTE, name, contents, is_published=not shelf.is_mirror)
+    _record_lost(bench, found.lost)
     return [
         unit
-        for unit in units
+        for unit in found.units
         if unit.series in newest and ingested_at_s(bench.connection, unit.series, name) < newest[unit.series]
     ]
+
+
+def _record_lost(bench: Bench, lost: Mapping[str, str]) -> None:
+    """Record what may be wanted and cannot be read: errors of the run."""
+    for name, why in lost.items():
+        record_result(bench.connection, bench.run, name, {"file": name, "status": "refused", "error": why})
 
 
 def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:

@@ -1,0 +1,138 @@
+"""Whatever is done to a CSV or zip of the archive, what is read of it is true, or not taken for whole."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.ohlcv import ranges
+from include.ohlcv.archive.containers import ZipContainer, reading
+from include.ohlcv.archive.errors import ArchiveRefusedError
+from include.ohlcv.archive.rows import OLDEST_S
+from include.ohlcv.archive.spool import Spooled, spool
+from include.ohlcv.gaps import Series
+from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS
+from tests.mutations import examples, mutated, tally
+from tests.zips import zip_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypothesis.strategies import DataObject
+
+    from sandbox.exchange_client import ExchangeAdmin
+
+HOUR: Final = 3600
+NOW: Final = 1_795_437_296
+NAME: Final = "Kraken_OHLCVT_2026Q2.zip"
+THIN: Final = Series("DAIUSD", 60)
+BUSY: Final = Series("XBTUSD", 60)
+ROWS: Final = 150
+
+
+@pytest.fixture(scope="module")
+def release(exchange_session: ExchangeAdmin) -> dict[Series, bytes]:
+    """Give the first rows of files of a release that the simulated archive publishes."""
+    exchange_session.reset(clock=NOW)
+    exchange_session.archive(tickers=[THIN.ticker, BUSY.ticker], intervals=[60])
+    content = requests.get(f"{exchange_session.archive_url}/{NAME}", timeout=60).content
+    container = ZipContainer(BytesIO(content), NAME)
+    found = {}
+    for entry in container.contents().entries:
+        with reading(container, entry.name) as member:
+            rows = member.read().splitlines(keepends=True)
+        # Quiet hours, so that each file has holes.
+        found[entry.series] = b"".join(row for n, row in enumerate(rows[:ROWS]) if n % 23 not in {4, 5, 11})
+    return found
+
+
+def read(folder: Path, content: bytes, series: Series, *, is_sealed: bool) -> Spooled:
+    folder.mkdir(parents=True)
+    return spool(BytesIO(content), series, folder, None, is_sealed=is_sealed, now_s=NOW)
+
+
+def rows_of(content: bytes) -> dict[int, bytes]:
+    return {int(line.split(b",")[0]): line for line in content.split(b"\n") if line}
+
+
+def untouched(sound: bytes, spoilt: bytes) -> set[int]:
+    """Return the times of the rows that stand as they stood, with no other row of their time beside them."""
+    by_time: dict[float, set[bytes]] = defaultdict(set)
+    *whole, cut_off = spoilt.split(b"\n")
+    for line in [*whole, cut_off + b"?"]:
+        try:
+            by_time[float(line.split(b",")[0])].add(line.removesuffix(b"\r"))
+        except ValueError:
+            continue
+    return {time for time, line in rows_of(sound).items() if by_time[time] == {line}}
+
+
+def assert_true(sound: bytes, spoilt: bytes, spooled: Spooled, *, is_silent: bool) -> None:
+    """Check what was read of a spoilt CSV against the sound one."""
+    truth = rows_of(sound)
+    kept = {row[0]: row[1:] for frame in spooled.frames() for row in frame.iter_rows()}
+    assert sorted(kept) == [t for start, end in spooled.runs for t in range(start, end, HOUR)]
+    assert len(kept) == spooled.n_good
+    if is_silent:
+        assert all(time >= OLDEST_S and time % HOUR == 0 for time in kept)
+        return
+    assert {t: tuple(map(float, truth.get(t, b"").split(b",")[1:])) for t in kept} == kept
+    assert untouched(sound, spoilt) <= kept.keys()
+    lacking = ranges.subtract([spooled.span], spooled.runs)
+    provable = ranges.subtract(lacking, spooled.odd)
+    assert ranges.intersect(provable, ranges.from_points(truth, step=HOUR)) == []
+
+
+@pytest.mark.parametrize("series", [THIN, BUSY], ids=["a quiet pair", "a busy pair"])
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["in a zip", "in a folder"])
+@examples(60)
+@given(data=st.data())
+def test_of_a_spoilt_csv_only_what_is_true_is_kept_and_no_trades_are_taken_for_absent(
+    release: dict[Series, bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+    series: Series,
+    is_sealed: bool,
+    data: DataObject,
+) -> None:
+    sound = release[series]
+    mutations = [one for one in CSV_MUTATIONS if not (is_sealed and one.name == "cut off")]
+    spoilt = data.draw(mutated(sound, mutations))
+    tally("archive CSV, read", spoilt)
+    spooled = read(tmp_path_factory.mktemp("csv") / "slices", spoilt.value, series, is_sealed=is_sealed)
+    assert_true(sound, spoilt.value, spooled, is_silent=spoilt.is_silent)
+
+
+@examples(120)
+@given(data=st.data())
+def test_of_a_spoilt_zip_the_sound_members_are_read_and_nothing_untrue(
+    release: dict[Series, bytes], tmp_path_factory: pytest.TempPathFactory, data: DataObject
+) -> None:
+    members = {f"{series.ticker}_60.csv": content for series, content in release.items()}
+    sound = zip_bytes(members | {"MANIFEST.json": b'{"coverage": {"end": "2026-06-30"}}' * 3})
+    spoilt = data.draw(mutated(sound, ZIP_MUTATIONS))
+    tally("archive zip, read", spoilt)
+    folder = tmp_path_factory.mktemp("zip")
+    try:
+        container = ZipContainer(BytesIO(spoilt.value), NAME)
+        contents = container.contents()
+    except ArchiveRefusedError:
+        return
+    for number, entry in enumerate(contents.entries):
+        if entry.series not in release:
+            continue
+        slices = folder / str(number)
+        slices.mkdir()
+        try:
+            with reading(container, entry.name) as member:
+                raw = member.read()
+            spooled = read(slices / "s", raw, entry.series, is_sealed=True)
+        except ArchiveRefusedError:
+            continue
+        if raw:
+            assert_true(release[entry.series], raw, spooled, is_silent=spoilt.is_silent)
