@@ -38,6 +38,7 @@ def note_oddities(
     n_rows: int,
     odd: Sequence[str],
     notes: Sequence[str],
+    n_odd: int | None = None,
 ) -> None:
     """Name what an answer, or a walk through pages, held that could not be used; without any, do nothing.
 
@@ -48,6 +49,7 @@ def note_oddities(
     :param n_rows: rows that were looked at
     :param odd: a sentence per row that cannot be used
     :param notes: a sentence per thing that was ignored
+    :param n_odd: how many rows cannot be used, when ``odd`` shows only the first of them
     """
     odd, notes = list(dict.fromkeys(odd)), list(dict.fromkeys(notes))
     for sentence in (*notes, *odd[:MAX_ROWS]):
@@ -57,7 +59,7 @@ def note_oddities(
             "ticker": ticker,
             "source": source,
             "n_rows": n_rows,
-            "n_odd": len(odd),
+            "n_odd": len(odd) if n_odd is None else n_odd,
             "odd": odd[:MAX_ROWS],
             "notes": notes[:MAX_ROWS],
         }

@@ -17,7 +17,7 @@ from include.ohlcv.archive.errors import ArchiveRefusedError
 from include.ohlcv.archive.rows import OLDEST_S
 from include.ohlcv.archive.spool import Spooled, spool
 from include.ohlcv.gaps import Series
-from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS
+from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS, is_silent
 from tests.mutations import examples, mutated, tally
 from tests.zips import zip_bytes
 
@@ -34,6 +34,8 @@ NAME: Final = "Kraken_OHLCVT_2026Q2.zip"
 THIN: Final = Series("DAIUSD", 60)
 BUSY: Final = Series("XBTUSD", 60)
 ROWS: Final = 150
+FEW: Final = 8
+"""Rows of which three mutations may spoil so many that the rest tells nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +64,28 @@ def rows_of(content: bytes) -> dict[int, bytes]:
 
 
 def untouched(sound: bytes, spoilt: bytes) -> set[int]:
-    """Return the times of the rows that stand as they stood, with no other row of their time beside them."""
+    """Return the times of the rows that stand between the neighbours they had, alone with their time.
+
+    Of two rows that stand the wrong way round, nobody can tell which one is at its place.
+    """
     by_time: dict[float, set[bytes]] = defaultdict(set)
-    *whole, cut_off = spoilt.split(b"\n")
+    *whole, cut_off = [line.removesuffix(b"\r") for line in spoilt.split(b"\n")]
     for line in [*whole, cut_off + b"?"]:
         try:
-            by_time[float(line.split(b",")[0])].add(line.removesuffix(b"\r"))
+            by_time[float(line.split(b",")[0])].add(line)
         except ValueError:
             continue
-    return {time for time, line in rows_of(sound).items() if by_time[time] == {line}}
+    places = set(placed(whole))
+    return {
+        int(line.split(b",")[0])
+        for before, line, after in placed(list(rows_of(sound).values()))
+        if (before, line, after) in places and by_time[float(line.split(b",")[0])] == {line}
+    }
+
+
+def placed(lines: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+    """Return each line with those before and after it."""
+    return list(zip([b"", *lines[:-1]], lines, [*lines[1:], b""], strict=True)) if lines else []
 
 
 def assert_true(sound: bytes, spoilt: bytes, spooled: Spooled, *, is_silent: bool) -> None:
@@ -89,6 +104,11 @@ def assert_true(sound: bytes, spoilt: bytes, spooled: Spooled, *, is_silent: boo
     assert ranges.intersect(provable, ranges.from_points(truth, step=HOUR)) == []
 
 
+def may_be_refused(content: bytes, error: ArchiveRefusedError) -> bool:
+    """Return whether a whole CSV may be refused: a header that lost a column, or hardly a row left."""
+    return "the header" in str(error) or content.count(b"\n") < FEW
+
+
 @pytest.mark.parametrize("series", [THIN, BUSY], ids=["a quiet pair", "a busy pair"])
 @pytest.mark.parametrize("is_sealed", [True, False], ids=["in a zip", "in a folder"])
 @examples(60)
@@ -104,8 +124,12 @@ def test_of_a_spoilt_csv_only_what_is_true_is_kept_and_no_trades_are_taken_for_a
     mutations = [one for one in CSV_MUTATIONS if not (is_sealed and one.name == "cut off")]
     spoilt = data.draw(mutated(sound, mutations))
     tally("archive CSV, read", spoilt)
-    spooled = read(tmp_path_factory.mktemp("csv") / "slices", spoilt.value, series, is_sealed=is_sealed)
-    assert_true(sound, spoilt.value, spooled, is_silent=spoilt.is_silent)
+    try:
+        spooled = read(tmp_path_factory.mktemp("csv") / "slices", spoilt.value, series, is_sealed=is_sealed)
+    except ArchiveRefusedError as error:
+        assert is_silent(spoilt) or may_be_refused(spoilt.value, error)  # noqa: PT017 (most are not refused)
+        return
+    assert_true(sound, spoilt.value, spooled, is_silent=is_silent(spoilt))
 
 
 @examples(120)
@@ -135,4 +159,4 @@ def test_of_a_spoilt_zip_the_sound_members_are_read_and_nothing_untrue(
         except ArchiveRefusedError:
             continue
         if raw:
-            assert_true(release[entry.series], raw, spooled, is_silent=spoilt.is_silent)
+            assert_true(release[entry.series], raw, spooled, is_silent=is_silent(spoilt))

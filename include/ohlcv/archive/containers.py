@@ -57,7 +57,9 @@ DAMAGED: Final = (
 """What :mod:`zipfile` raises, one way or another, about bytes that are no sound zip."""
 Manifest: TypeAlias = "dict[str, Any] | str"
 """A parsed ``MANIFEST.json``, or what is wrong with it."""
-NO_ZIP_HERE: Final = "unpack it into a folder of the archive folder: nothing inside of it is looked at"
+NO_ZIP_HERE: Final = (
+    "unpack it into a folder of the archive folder, or name a path that leaves it out: it is not looked into"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from include.ohlcv.ledger.archive_rows import Ingested, is_ingested, read_result
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.run_rows import count_work
 from include.ohlcv.ledger.session import fill_lock
+from include.ohlcv.oddities import MUCH_SHARE, note_oddities
 
 if TYPE_CHECKING:
     from include.ohlcv.archive.containers import Container
@@ -180,7 +181,17 @@ def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, ident
     if unit.identity is None and identity != f"sha256:{spooled.sha256}":
         raise ArchiveError(f"{unit.name} changed while it was read; run again when it is complete")
     read = _Read(identity, spooled, reject_file)
-    if 100 * spooled.n_bad > spooled.n_rows:
+    if spooled.n_bad > MUCH_SHARE * spooled.n_rows:
+        note_oddities(
+            work.connection,
+            work.run,
+            ticker=unit.series.ticker,
+            source=unit.name,
+            n_rows=spooled.n_rows,
+            odd=rejects.first,
+            n_odd=spooled.n_bad,
+            notes=(),
+        )
         read.remarks.append(
             f"{spooled.n_bad} of {spooled.n_rows} rows are odd and were left out; {reject_file} names them"
         )

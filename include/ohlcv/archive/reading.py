@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 LONGEST_LINE: Final = 1024 * 1024
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 MOST_NULS_SHARE: Final = 10
 """Text in UTF-16 is zero in every other byte; a stray zero byte spoils its row only."""
 CUT_OFF: Final = "the last line has no line end, so it may be cut off; add one if it is whole"
@@ -78,7 +77,7 @@ def _blocks(stream: IO[bytes], digest: Any) -> Iterator[tuple[bytes, bool]]:
 def _begin(lines: bytes) -> tuple[Layout, bytes]:
     """Return the layout of a file and what of its first block is data."""
     head = lines[:1000]
-    if lines.startswith(UTF16_MARKS) or head.count(0) > len(head) // MOST_NULS_SHARE:
+    if head.count(0) > len(head) // MOST_NULS_SHARE:
         raise ArchiveRefusedError("the file is not plain text in UTF-8; save it as such")
     lines = lines.removeprefix(BYTE_ORDER_MARK)
     first, _, rest = lines.partition(b"\n")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = ("file", "line", "reason", "text")
 MOST_ROWS: Final = 100_000
+MOST_SHOWN: Final = 10
 NOT_NAMED: Final = "from here on, odd rows are counted and no longer named"
 
 
@@ -33,6 +34,8 @@ class RejectFile:
         self._file: IO[str] | None = None
         self._writer: Any = None
         self._n_left = MOST_ROWS
+        self.first: list[str] = []
+        """A sentence for each of the first odd rows."""
         self.path.unlink(missing_ok=True)
 
     def add(self, bad: pl.DataFrame) -> None:
@@ -42,6 +45,8 @@ class RejectFile:
         """
         if bad.is_empty():
             return
+        shown = bad.head(MOST_SHOWN - len(self.first))
+        self.first += [f"line {line}: {why}: {text}" for line, why, text in shown.iter_rows()]
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8", newline="")

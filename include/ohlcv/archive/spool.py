@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from include.ohlcv.archive.odd import Misplaced
     from include.ohlcv.archive.rejects import RejectFile
     from include.ohlcv.archive.rows import Checked
     from include.ohlcv.gaps import Series
@@ -247,27 +248,36 @@ class _Keeper:
         return pl.concat(found)
 
     def _misplaced(self, runs: list[Range], disputed: pl.Series) -> pl.Series:
-        """Name rows out of order where no other row has the time of their place; return their times.
+        """Name rows out of order of whose place no other row has the time; return their times.
 
         A row whose time was altered is one. Rows that merely stand in another order are none.
         """
-        found = [row for row in self._places.misplaced if ranges.subtract([row.between], runs)]
+        found = [
+            row
+            for row in self._places.misplaced
+            if row.between[0] < row.between[1]
+            and not ranges.intersect([row.between], ranges.near(runs, row.between))
+        ]
         if not self._places.is_ordered:
             self._read.odd, found = [EVERYWHERE], []
+        if not found:
+            return pl.Series(dtype=pl.Int64)
         self._read.odd = ranges.union(self._read.odd, (row.between for row in found))
-        lines = pl.Series([row.line for row in found], dtype=pl.Int64)
-        settled = pl.concat([disputed, *self._times(self._repeats)])
-        is_alone = pl.col("line").is_in(lines.implode()) & ~pl.col("ts_s").is_in(settled.implode())
-        left_out = [pl.Series(dtype=pl.Int64)]
-        for path in self._slices.close() if found else []:
-            rows = pl.read_ipc(path).filter(is_alone)
-            self._reject(_named(rows, OUT_OF_ORDER))
-            left_out.append(rows["ts_s"])
-        return pl.concat(left_out)
+        is_misplaced = pl.col("line").is_in([row.line for row in found])
+        # A row that stands at its place, too, is a mere repeat here.
+        confirmed = pl.concat([disputed, self._with_times(found, self._repeats, ~is_misplaced)["ts_s"]])
+        rows = self._with_times(
+            found, self._slices, is_misplaced & ~pl.col("ts_s").is_in(confirmed.implode())
+        )
+        self._reject(_named(rows, OUT_OF_ORDER))
+        return rows["ts_s"]
 
     @staticmethod
-    def _times(slices: Slices) -> list[pl.Series]:
-        return [pl.read_ipc(path, columns=["ts_s"])["ts_s"] for path in slices.close()]
+    def _with_times(found: list[Misplaced], slices: Slices, condition: pl.Expr) -> pl.DataFrame:
+        """Return those rows of slices that have the times of misplaced ones and meet a condition."""
+        is_one = pl.col("ts_s").is_in([row.ts_s for row in found])
+        frames = [pl.read_ipc(path).filter(is_one & condition) for path in slices.close()]
+        return pl.concat([pl.DataFrame(schema=GOOD_SCHEMA), *frames])
 
     def _refuse_longer_candles(self) -> None:
         grid = self._runs.common_step_s()
