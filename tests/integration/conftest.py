@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from include.ohlcv.ledger.session import connect
@@ -12,6 +13,7 @@ from sandbox.stack import webhook_connection
 from tests.conftest import set_connection
 from tests.integration.alert_desk import Desk
 from tests.integration.archive_world import ArchiveWorld
+from tests.integration.old_application import ASSETPRICE, GAP_RECORDS, Old
 from tests.integration.world import World
 
 if TYPE_CHECKING:
@@ -81,3 +83,29 @@ def either(way: str, request: pytest.FixtureRequest) -> SlackAdmin:
     """Give a Slack reached by webhook or bot."""
     found: SlackAdmin = request.getfixturevalue(way)
     return found
+
+
+@pytest.fixture
+def old(
+    world: World, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Old]:
+    """Give the old stores with one candle of asset 2 and no gap record."""
+    world.questdb.query("DROP TABLE IF EXISTS assetprice")
+    world.questdb.query(ASSETPRICE)
+    postgres_server.drop_database("celery")
+    postgres_server.create_database("celery")
+    set_connection(
+        monkeypatch,
+        "celery_postgres",
+        conn_type="postgres",
+        host=postgres_server.socket_directory,
+        login="postgres",
+        schema="celery",
+    )
+    with psycopg.connect(postgres_server.uri("celery"), autocommit=True) as ledger:
+        ledger.execute(GAP_RECORDS)
+        one = Old(world, ledger, tmp_path / "mapping.yaml")
+        one.candle(0, asset_id=2)
+        yield one
+    world.questdb.query("DROP TABLE assetprice")
+    postgres_server.drop_database("celery")

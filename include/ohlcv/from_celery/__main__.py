@@ -10,17 +10,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.ohlcv.catalogue import read_catalogue
 from include.ohlcv.errors import OhlcvError
-from include.ohlcv.from_celery.candles import import_candles
-from include.ohlcv.from_celery.gaps import import_gaps
+from include.ohlcv.from_celery.candles import CandleReport, import_candles
+from include.ohlcv.from_celery.gaps import check_gaps, import_gaps
 from include.ohlcv.from_celery.mapping import MappingError, read_mapping
 from include.ohlcv.from_celery.marking import mark_imported
+from include.ohlcv.from_celery.report import LeftBehind
 from include.ohlcv.ledger.asset_rows import sync_catalogue
 from include.ohlcv.ledger.session import connect
 from include.ohlcv.names import LEDGER_CONN_ID, QUESTDB_CONN_ID
@@ -30,10 +33,12 @@ from kraken_hooks.errors import QuestDBError
 from kraken_hooks.questdb import QuestDBHook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from include.ohlcv.from_celery.mapping import Mapping
     from include.ohlcv.from_celery.report import Report
+    from include.ohlcv.gaps import Series
+    from include.ohlcv.ranges import Range
 
 
 def main(argv: Sequence[str]) -> int:
@@ -58,6 +63,9 @@ def main(argv: Sequence[str]) -> int:
     except OhlcvError as error:
         print(error, file=sys.stderr)
         return 2
+    except AirflowNotFoundException as error:
+        print(f"{error}: define it, or correct the connection named in the mapping", file=sys.stderr)
+        return 2
     except (QuestDBError, psycopg.Error) as error:
         print(f"stopped, run it again when this is cured: {error}", file=sys.stderr)
         return 1
@@ -79,18 +87,34 @@ def _import(mapping: Mapping, *, write: bool) -> None:
     # Empty tables are what an import begins with: a dry run makes them too, and nothing else.
     migrate_ledger(dsn)
     ensure_candle_table(new)
+    coming: dict[Series, list[Range]] = {}
+    # Before candles are written: a mapping that does not fit is refused whole.
+    old_dsn = ledger_dsn(mapping.gaps.connection) if mapping.gaps else ""
+    left = check_gaps(old_dsn, mapping, mapping.gaps) if mapping.gaps else LeftBehind()
     if mapping.candles is not None:
+        new.check_bulk()
         old = QuestDBHook(questdb_conn_id=mapping.candles.connection)
+        print("candles:")
         with connect(dsn) as connection:
-            found = import_candles(connection, old, new, mapping, mapping.candles, now_s=now_s, write=write)
-            _print("candles", found)
+            for report in import_candles(
+                connection, old, new, mapping, mapping.candles, now_s=now_s, write=write
+            ):
+                _print(report)
+                if isinstance(report, CandleReport):
+                    coming[report.series] = report.coming
     if mapping.gaps is not None:
-        with connect(dsn) as connection:
-            if write:
-                sync_catalogue(connection, entries)
-            old_dsn = ledger_dsn(mapping.gaps.connection)
-            records = import_gaps(old_dsn, connection, new, mapping, mapping.gaps, now_s=now_s, write=write)
-            _print("gap records", records)
+        print("gap records:")
+        _print(left)
+        # A dry run does everything, so that it says the same, and takes it back.
+        with (
+            connect(dsn) as connection,
+            connection.transaction(force_rollback=True) if not write else nullcontext(),
+        ):
+            sync_catalogue(connection, entries)
+            for one in import_gaps(
+                old_dsn, connection, new, mapping, mapping.gaps, coming=coming, now_s=now_s
+            ):
+                _print(one)
 
 
 def _mark(tickers: Sequence[str] | None, *, write: bool) -> None:
@@ -98,14 +122,14 @@ def _mark(tickers: Sequence[str] | None, *, write: bool) -> None:
     migrate_ledger(dsn)
     ensure_candle_table(questdb)
     with connect(dsn) as connection:
-        _print("candles that were imported", mark_imported(connection, questdb, tickers, write=write))
+        print("candles that were imported:")
+        for report in mark_imported(connection, questdb, tickers, write=write):
+            _print(report)
 
 
-def _print(what: str, reports: Iterable[Report]) -> None:
-    print(f"{what}:")
-    for report in reports:
-        for line in report.lines():
-            print(f"  {line}")
+def _print(report: Report | LeftBehind) -> None:
+    for line in report.lines():
+        print(f"  {line}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-"""From table ``assetprice`` to table ``ohlcv``: one candle a bucket, nothing that stands here is replaced."""
+"""From table ``assetprice`` to table ``ohlcv``: one candle a bucket, nothing that stands here is replaced.
+
+Whatever the old system called its source, a candle is stored as ``imported``: nothing here has seen where it
+came from, so any source of our own may replace it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -10,12 +15,13 @@ import polars as pl
 from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import prove_written, send, stored_candles, wait_applied
 from include.ohlcv.archive.merge import STORED_SCHEMA
+from include.ohlcv.archive.rows import OLDEST_S
 from include.ohlcv.candles import FIGURES, IMPORTED, says_same
 from include.ohlcv.contradiction import admitted
-from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
-from include.ohlcv.from_celery.report import Report
+from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns, check_interval
+from include.ohlcv.from_celery.report import LeftBehind, Report
 from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import INTERVALS, step_s
+from include.ohlcv.intervals import step_s
 from include.ohlcv.store import MICROSECONDS
 from include.ohlcv.times import iso
 from kraken_hooks.candles import requirements
@@ -25,10 +31,15 @@ if TYPE_CHECKING:
 
     from include.ohlcv.from_celery.mapping import CandleSource, Mapping
     from include.ohlcv.ledger.session import Connection
+    from include.ohlcv.ranges import Range
     from kraken_hooks.questdb import QuestDBHook
 
 CHUNK_BUCKETS: Final = 50_000
 """Buckets read at once: constant memory, whatever the length of the history."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+LAST_US: Final = int(LAST.timestamp()) * MICROSECONDS
 
 OLD_SCHEMA: Final = {
     "us": pl.Int64,
@@ -49,6 +60,7 @@ class CandleReport(Report):
     :ivar equal: candles that stand here already
     :ivar kept: candles that stand here with other figures, and stay
     :ivar written: candles written, or to be written
+    :ivar coming: where they are, half-open, epoch seconds UTC
     """
 
     twice: int = 0
@@ -58,6 +70,7 @@ class CandleReport(Report):
     equal: int = 0
     kept: int = 0
     written: int = 0
+    coming: list[Range] = field(default_factory=list)
 
     def found(self, what: str, rows: pl.DataFrame) -> None:
         """Name the first of the rows that have a kind of trouble, if there are any."""
@@ -74,7 +87,7 @@ def import_candles(
     *,
     now_s: int,
     write: bool,
-) -> Iterator[CandleReport]:
+) -> Iterator[CandleReport | LeftBehind]:
     """Bring all candles over, series by series.
 
     :param connection: the ledger, whose proofs of emptiness they may contradict
@@ -84,31 +97,44 @@ def import_candles(
     :param source: its part about candles
     :param now_s: epoch seconds UTC; candles that close later are refused
     :param write: False = only say what would be done
-    :return: a report a series
+    :return: what is left behind, then a report per series
     :raises MappingError: if a column, an asset, an interval or a source does not fit; nothing is written then
     """
     columns = source.columns
-    shown = old.query(f'SHOW COLUMNS FROM "{source.table}"')
-    check_columns(source.table, columns.values(), [row[0] for row in shown])
+    shown = {row[0]: row[1] for row in old.query(f'SHOW COLUMNS FROM "{source.table}"')}
+    check_columns(source.table, columns.values(), shown)
+    if not shown[columns["time"]].startswith("TIMESTAMP"):
+        raise MappingError(
+            f"column {columns['time']} of table {source.table} is {shown[columns['time']]}, not TIMESTAMP or "
+            "TIMESTAMP_NS: name the column with the open time"
+        )
     series = ", ".join(_quoted(columns[name]) for name in ("asset_id", "quote", "interval_minutes", "source"))
     moment = _quoted(columns["time"])
     inventory = old.query(
-        f"SELECT {series}, min({moment})::long, max({moment})::long FROM {_quoted(source.table)}"  # noqa: S608
+        f"SELECT {series}, {_micros(f'min({moment})')}, {_micros(f'max({moment})')}, count()"  # noqa: S608
+        f" FROM {_quoted(source.table)}"
     )
     check_assets(mapping, source.table, [(row[0], row[1]) for row in inventory])
     spans: dict[tuple[int, str, int], tuple[int, int]] = {}
-    for asset_id, quote, minutes, old_source, low, high in inventory:
+    left = LeftBehind()
+    for asset_id, quote, minutes, old_source, low, high, n_rows in inventory:
         if asset_id in mapping.ignore and mapping.ticker(asset_id, quote) is None:
+            left.add(f"asset {asset_id} in {quote}", n_rows)
             continue
-        if minutes not in INTERVALS:
-            raise MappingError(f"table {source.table} holds interval {minutes}, which Kraken does not serve")
+        if not check_interval(mapping, source.table, minutes):
+            left.add(f"interval {minutes}", n_rows)
+            continue
+        if old_source in mapping.ignore_sources:
+            left.add(f"source {old_source}", n_rows)
+            continue
         if old_source not in source.sources:
             raise MappingError(
                 f"table {source.table} holds source {old_source!r}, which the mapping does not name: add it "
-                "to candles.sources as ohlc or archive"
+                "to candles.sources, or leave it behind with ignore_sources"
             )
         known = spans.get((asset_id, quote, minutes), (low, high))
         spans[asset_id, quote, minutes] = (min(low, known[0]), max(high, known[1]))
+    yield left
     for (asset_id, quote, minutes), span in sorted(spans.items()):
         ticker = mapping.ticker(asset_id, quote)
         if ticker is None:
@@ -117,8 +143,10 @@ def import_candles(
         key = {"asset_id": asset_id, "quote": quote, "minutes": minutes}
         for frame in _chunks(old, source, key, span):
             fresh = _fresh(new, source, report, frame, now_s=now_s)
-            if write and not fresh.is_empty():
-                _write(connection, new, report.series, fresh)
+            opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(minutes))
+            if write and opens:
+                _write(connection, new, report.series, fresh, opens)
+            report.coming = ranges.union(report.coming, opens)
         yield report
 
 
@@ -127,26 +155,41 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
+def _micros(moment: str) -> str:
+    """Return epoch microseconds of a time, also of one in nanoseconds."""
+    return f"cast({moment} AS TIMESTAMP)::long"
+
+
+def _aware(us: int) -> datetime:
+    """Return a time as a driver parameter: a small number would be sent in too few bytes to be a time."""
+    return LAST if us >= LAST_US else EPOCH + timedelta(microseconds=us)
+
+
 def _chunks(
     old: QuestDBHook, source: CandleSource, key: dict[str, Any], span: tuple[int, int]
 ) -> Iterator[pl.DataFrame]:
     columns = {name: _quoted(column) for name, column in source.columns.items()}
     figures = ", ".join(columns[name] for name in FIGURES)
+    names = {f"source_{number}": name for number, name in enumerate(source.sources)}
     sql = (
-        f"SELECT {columns['time']}::long, {figures}, {columns['source']} FROM {_quoted(source.table)}"  # noqa: S608
+        f"SELECT {_micros(columns['time'])}, {figures}, {columns['source']}"  # noqa: S608
+        f" FROM {_quoted(source.table)}"
         f" WHERE {columns['asset_id']} = %(asset_id)s AND {columns['quote']} = %(quote)s"
         f" AND {columns['interval_minutes']} = %(minutes)s"
-        f" AND {columns['time']} >= %(low)s AND {columns['time']} < %(high)s ORDER BY {columns['time']}"
+        f" AND {columns['time']} >= %(low)s AND {columns['time']} < %(high)s"
+        f" AND {columns['source']} IN ({', '.join(f'%({name})s' for name in names)})"
+        f" ORDER BY {columns['time']}"
     )
     length = CHUNK_BUCKETS * key["minutes"] * 60 * MICROSECONDS
     for low in range(span[0] // length * length, span[1] + 1, length):
-        rows = old.query(sql, {**key, "low": low, "high": low + length})
+        rows = old.query(sql, {**key, **names, "low": _aware(low), "high": _aware(low + length)})
         if rows:
             yield pl.DataFrame(rows, schema=OLD_SCHEMA, orient="row")
 
 
-def _write(connection: Connection, new: QuestDBHook, series: Series, fresh: pl.DataFrame) -> None:
-    opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(series.interval_minutes))
+def _write(
+    connection: Connection, new: QuestDBHook, series: Series, fresh: pl.DataFrame, opens: list[Range]
+) -> None:
     with admitted(connection, series, opens):
         send(new, series, fresh)
         wait_applied(new)
@@ -184,6 +227,7 @@ def _fresh(
 def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -> pl.DataFrame:
     untraded = (pl.col("volume") == 0) | (pl.col("trades") == 0)
     bad = {
+        "candles of before Kraken": pl.col("us") < OLDEST_S * MICROSECONDS,
         "rows off the grid": pl.col("us") % (step * MICROSECONDS) != 0,
         "candles that have not closed": pl.col("us") + step * MICROSECONDS > now_s * MICROSECONDS,
         "rows with a figure that is missing or impossible": ~pl.all_horizontal(
@@ -203,7 +247,7 @@ def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -
 
 def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource) -> pl.DataFrame:
     """Keep one row a bucket: of the source named first in the mapping, then the one with more trades."""
-    names = list(source.sources)
+    names = source.sources
     ranked = rows.with_columns(
         rank=pl.col("old_source").replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
     ).sort(["us", "rank", "trades", "volume"], descending=[False, False, True, True])

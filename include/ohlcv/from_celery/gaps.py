@@ -3,6 +3,8 @@
 * A record that says FILLED becomes history, with its stamps, if every candle of it is stored here.
 * Of an open record the part that is still missing becomes an open gap, detected when the old system saw it;
   the next backfill decides whether the API still serves it. What is stored by now needs no record.
+* The old task took the moment of its run for the end of a gap, and local midnight for the start of a daily
+  one: such records are cut to the grid.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from psycopg import sql
 from include.ohlcv import ranges
 from include.ohlcv.archive.candle_store import scan_series
 from include.ohlcv.detect import missing_ranges
-from include.ohlcv.from_celery.mapping import MappingError, check_assets, check_columns
-from include.ohlcv.from_celery.report import Report
+from include.ohlcv.from_celery.mapping import check_assets, check_columns, check_interval
+from include.ohlcv.from_celery.report import LeftBehind, Report
 from include.ohlcv.gaps import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
 from include.ohlcv.grid import closed_range, expiry_s, series_start_s
-from include.ohlcv.intervals import INTERVALS, step_s
+from include.ohlcv.intervals import step_s
 from include.ohlcv.ledger.books import bump_revision, read_book, read_books, set_start
 from include.ohlcv.ledger.session import connect, fetch, series_transaction
 
@@ -58,6 +60,39 @@ class GapReport(Report):
     refused: int = 0
 
 
+def check_gaps(old_dsn: str, mapping: Mapping, source: GapSource) -> LeftBehind:
+    """Refuse a mapping that does not fit the old table, before anything is written.
+
+    :param old_dsn: libpq DSN of the database with the old table
+    :param mapping: the mapping
+    :param source: its part about gap records
+    :return: what is left behind
+    :raises MappingError: if a column, an asset or an interval does not fit
+    """
+    names = source.columns
+    with connect(old_dsn) as old:
+        shown = old.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = %s", (source.table,)
+        )
+        check_columns(source.table, names.values(), [row["column_name"] for row in shown.fetchall()])
+        found = old.execute(
+            sql.SQL("SELECT {} AS asset_id, {} AS minutes, count(*) AS n_rows FROM {} GROUP BY 1, 2").format(
+                sql.Identifier(names["asset_id"]),
+                sql.Identifier(names["interval_minutes"]),
+                sql.Identifier(source.table),
+            )
+        ).fetchall()
+    there = {(row["asset_id"], source.quote) for row in found}
+    check_assets(mapping, source.table, there, is_complete=False)
+    left = LeftBehind()
+    for row in found:
+        if mapping.ticker(row["asset_id"], source.quote) is None:
+            left.add(f"asset {row['asset_id']} in {source.quote}", row["n_rows"])
+        elif not check_interval(mapping, source.table, row["minutes"]):
+            left.add(f"interval {row['minutes']}", row["n_rows"])
+    return left
+
+
 def import_gaps(
     old_dsn: str,
     connection: Connection,
@@ -65,47 +100,29 @@ def import_gaps(
     mapping: Mapping,
     source: GapSource,
     *,
+    coming: dict[Series, list[Range]],
     now_s: int,
-    write: bool,
 ) -> Iterator[GapReport]:
     """Bring all gap records over, series by series.
 
-    :param old_dsn: libpq DSN of the database with the old table
+    :param old_dsn: libpq DSN of the database with the old table, which :func:`check_gaps` has looked at
     :param connection: the ledger
     :param questdb: hook of the candle store, after the candles were brought over
     :param mapping: the mapping
     :param source: its part about gap records
+    :param coming: ranges of the candles that were brought over, or would have been
     :param now_s: epoch seconds UTC
-    :param write: False = only say what would be done
-    :return: a report a series
-    :raises MappingError: if a column, an asset or an interval does not fit; nothing is written then
+    :return: a report per series
     """
     names = source.columns
-    table = sql.Identifier(source.table)
     with connect(old_dsn) as old, old.transaction():
-        shown = old.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_name = %s", (source.table,)
-        )
-        check_columns(source.table, names.values(), [row["column_name"] for row in shown.fetchall()])
-        found = old.execute(
-            sql.SQL("SELECT DISTINCT {} AS asset_id, {} AS minutes FROM {}").format(
-                sql.Identifier(names["asset_id"]), sql.Identifier(names["interval_minutes"]), table
-            )
-        ).fetchall()
-        there = {(row["asset_id"], source.quote) for row in found}
-        check_assets(mapping, source.table, there, is_complete=False)
-        for row in found:
-            if row["minutes"] not in INTERVALS:
-                raise MappingError(
-                    f"table {source.table} holds interval {row['minutes']}, which Kraken does not serve"
-                )
         columns = sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(sql.Identifier(column), sql.Identifier(name))
             for name, column in names.items()
         )
         everything = sql.SQL("SELECT {} FROM {} ORDER BY {}, {}, {}").format(
             columns,
-            table,
+            sql.Identifier(source.table),
             sql.Identifier(names["asset_id"]),
             sql.Identifier(names["interval_minutes"]),
             sql.Identifier(names["gap_start"]),
@@ -117,10 +134,11 @@ def import_gaps(
                 rows, key=lambda row: (row["asset_id"], row["interval_minutes"])
             ):
                 ticker = mapping.ticker(asset_id, source.quote)
-                if ticker is not None:
-                    report = GapReport(Series(ticker, minutes))
-                    _import_series(connection, questdb, report, group, now_s=now_s, write=write)
-                    yield report
+                if ticker is None or minutes in mapping.ignore_intervals:
+                    continue
+                report = GapReport(Series(ticker, minutes))
+                _import_series(connection, questdb, report, group, coming.get(report.series, []), now_s=now_s)
+                yield report
 
 
 def _import_series(
@@ -128,26 +146,24 @@ def _import_series(
     questdb: QuestDBHook,
     report: GapReport,
     rows: Iterable[Row],
+    coming: list[Range],
     *,
     now_s: int,
-    write: bool,
 ) -> None:
     series, minutes = report.series, report.series.interval_minutes
     scan = scan_series(questdb, series, now_s=now_s)
     span = scan.spans.get(series)
+    stored = [(span.first_s, span.last_s)] if span else []
     book = read_books(connection, [series.ticker], [minutes]).get(series)
     start_s = series_start_s(
         known_s=book.start_s if book else None,
-        oldest_s=span.first_s if span else None,
+        oldest_s=min((start for start, _ in [*stored, *coming]), default=None),
         first_trade_s=None,
         now_s=now_s,
         interval_minutes=minutes,
     )
     expected = closed_range(start_s, now_s, minutes)
-    unstored = missing_ranges(scan, series, expected=expected, proven_empty=())
-    if not write:
-        _sort(report, rows, unstored, book)
-        return
+    unstored = ranges.subtract(missing_ranges(scan, series, expected=expected, proven_empty=()), coming)
     if book is None or book.start_s != start_s:
         set_start(connection, series, start_s, revision=book.revision if book else None)
     with series_transaction(connection, read_book(connection, series).series_id):
@@ -164,13 +180,11 @@ def _import_series(
         bump_revision(connection, book.series_id)
 
 
-def _sort(
-    report: GapReport, rows: Iterable[Row], unstored: list[Range], book: Book | None
-) -> list[dict[str, Any]]:
+def _sort(report: GapReport, rows: Iterable[Row], unstored: list[Range], book: Book) -> list[dict[str, Any]]:
     """Return what is to be recorded, and count everything else."""
     step = step_s(report.series.interval_minutes)
-    taken = [] if book is None else [gap.range for gap in book.gaps]
-    empty = [] if book is None else [proven.range for proven in book.proven]
+    taken = [gap.range for gap in book.gaps]
+    empty = [proven.range for proven in book.proven]
     missing = ranges.subtract(unstored, empty)
     wanted: list[dict[str, Any]] = []
     for row in rows:
@@ -203,14 +217,17 @@ def _sort(
 
 
 def _range_of(row: Row, step: int) -> Range | None:
-    """Return the half-open range of a record; ``gap_end`` may name the last candle or the one after it."""
-    start_s, end_s = int(_epoch(row["gap_start"])), int(_epoch(row["gap_end"]))
-    if start_s % step or end_s % step:
-        return None
-    for end in (end_s, end_s + step):
-        if end > start_s and (end - start_s) // step == row["missing_candles"]:
-            return start_s, end
-    return None
+    """Return the half-open range of a record, cut to the grid, or None when it covers no candle.
+
+    Where start and end are whole candles apart, ``gap_end`` may name the last one or the one after it, which
+    the number tells; another end is a moment within a bucket that had not closed.
+    """
+    start_s, end_s = _epoch(row["gap_start"]), _epoch(row["gap_end"])
+    start, end = int(start_s // step * step), int(end_s // step * step)
+    if (end_s - start_s) % step:
+        return (start, end) if start < end else None
+    ends = (one for one in (end, end + step) if (one - start) // step == row["missing_candles"] > 0)
+    return next(((start, one) for one in ends), None)
 
 
 def _epoch(moment: Any) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from include.ohlcv.catalogue import TICKER_PATTERN
 from include.ohlcv.errors import OhlcvError
+from include.ohlcv.intervals import INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,13 +62,19 @@ class CandleSource(_Strict):
     :ivar connection: Airflow connection of type ``questdb``
     :ivar table: its name
     :ivar columns: old column by the name used here; what is not named keeps the old system's name
-    :ivar sources: what an old source is here; of a candle that stands twice the source named first wins
+    :ivar sources: old sources that are brought over; of a candle that stands twice the one named first wins
     """
 
     connection: str = "questdb_default"
     table: Name = "assetprice"
     columns: dict[str, Name] = {}
-    sources: dict[str, Literal["ohlc", "archive"]] = Field(min_length=1)
+    sources: list[str] = Field(min_length=1)
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        # Mappings written for version 0.1.0 said of each source what it is here; all are called imported now.
+        return list(value) if isinstance(value, dict) else value
 
     @field_validator("columns")
     @classmethod
@@ -100,14 +107,32 @@ class Mapping(_Strict):
 
     :ivar assets: ticker by old asset id and quote currency
     :ivar ignore: old asset ids that are not brought over
+    :ivar ignore_intervals: candle lengths that are not brought over, minutes
+    :ivar ignore_sources: old sources that are not brought over
     :ivar candles: the old candle table, or None
     :ivar gaps: the old gap records, or None
     """
 
     assets: dict[int, dict[str, Ticker]] = Field(min_length=1)
     ignore: list[int] = []
+    ignore_intervals: list[int] = []
+    ignore_sources: list[str] = []
     candles: CandleSource | None = None
     gaps: GapSource | None = None
+
+    @field_validator("assets")
+    @classmethod
+    def _apart(cls, value: dict[int, dict[str, str]]) -> dict[int, dict[str, str]]:
+        first: dict[str, str] = {}
+        for asset_id, quotes in value.items():
+            for quote, ticker in quotes.items():
+                this = f"asset {asset_id} in {quote}"
+                if ticker in first:
+                    raise ValueError(
+                        f"{first[ticker]} and {this} are both mapped to {ticker}: a series has one"
+                    )
+                first[ticker] = this
+        return value
 
     def ticker(self, asset_id: int, quote: str) -> str | None:
         """Return what an asset is called here, or None when it is not mapped."""
@@ -167,6 +192,24 @@ def check_columns(table: str, wanted: Iterable[str], found: Iterable[str]) -> No
             )
 
 
+def check_interval(mapping: Mapping, table: str, minutes: int | None) -> bool:
+    """Return whether rows of an interval are brought over.
+
+    :param mapping: the mapping
+    :param table: for the message
+    :param minutes: what the old table says
+    :raises MappingError: if Kraken serves no such interval and the mapping does not leave it behind
+    """
+    if minutes in mapping.ignore_intervals:
+        return False
+    if minutes not in INTERVALS:
+        raise MappingError(
+            f"table {table} holds interval {minutes}, which Kraken does not serve: leave it behind with "
+            f"ignore_intervals: [{minutes}]"
+        )
+    return True
+
+
 def check_assets(
     mapping: Mapping, table: str, found: Iterable[tuple[int, str]], *, is_complete: bool = True
 ) -> None:
@@ -183,7 +226,7 @@ def check_assets(
     for asset_id, quote in sorted(mapped - there) if is_complete else ():
         raise MappingError(
             f"asset {asset_id} in {quote} is mapped to {mapping.ticker(asset_id, quote)}, but table {table} "
-            "has no row of it: remove it from the mapping, or correct it"
+            "has no row of it: correct the mapping"
         )
     for asset_id, quote in sorted(there - mapped):
         if asset_id not in mapping.ignore:
