@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sandbox.postgres import PSQL
 from sandbox.processes import SandboxError
+from sandbox.questdb import USER as QUESTDB_USER
 from sandbox.settings import MODES, USERS, Mode, ModeHome
 from sandbox.stack import Exchange, Stack, choose_exchange
 
@@ -155,7 +156,8 @@ def print_addresses(stack: Stack) -> None:
     print(f"  Exchange  {stack.exchange_url}")
     if stack.slack_url is not None:
         print(f"  Slack     {stack.slack_url}   (stand-in)")
-    print(f"  QuestDB   {stack.questdb_url}")
+    password = stack.home.secrets().questdb_password
+    print(f"  QuestDB   {stack.questdb_url}   log in as {QUESTDB_USER} / {password}")
     print(f"  Logs      {stack.home.logs}")
     print("  Stop with `make down`.", flush=True)
 

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from sandbox.airflow_setup import DONE, POOLS_FILE
-from sandbox.processes import ROOT, ManagedProcess, SandboxError, load_process, start_process, stop_all
+from sandbox.processes import (
+    ROOT,
+    ManagedProcess,
+    SandboxError,
+    is_listened_on,
+    load_process,
+    start_process,
+    stop_all,
+)
 from sandbox.settings import USERS, ModeHome, State, write_atomically
 
 if TYPE_CHECKING:
@@ -252,6 +260,13 @@ def answers(url: str, *, timeout_s: float) -> bool:
         return False
 
 
+def _taken(settings: AirflowSettings, dead: list[str]) -> str:
+    """Return that somebody else has the api-server's port, if that is why it ended."""
+    if "api-server" not in dead or not is_listened_on(settings.port):
+        return ""
+    return f" Port {settings.port} is in use by another program: end it, or start again to get another port."
+
+
 def wait_until_healthy(settings: AirflowSettings) -> None:
     """Wait until all four components say "healthy", the API for tasks is loaded, and the workers are there.
 
@@ -268,7 +283,8 @@ def wait_until_healthy(settings: AirflowSettings) -> None:
             break
         dead = sorted(settings.components.keys() - running(settings.home).keys())
         if dead:
-            raise SandboxError(f"Airflow's {', '.join(dead)} ended. See {settings.home.logs}")
+            why = _taken(settings, dead)
+            raise SandboxError(f"Airflow's {', '.join(dead)} ended.{why} See {settings.home.logs}")
         if time.monotonic() > deadline:
             raise SandboxError(
                 f"Airflow is not healthy after {START_TIMEOUT_S:g} s: {states}. See {settings.home.logs}"

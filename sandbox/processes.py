@@ -222,16 +222,34 @@ def free_port(preferred: int | None = None) -> int:
 
     :param preferred: port of an earlier start, kept so that addresses stay the same; ``None`` or 0 = any
     """
+    with hold_port(preferred) as held:
+        return int(held.getsockname()[1])
+
+
+def hold_port(preferred: int | None = None) -> socket.socket:
+    """Return a socket that holds a free loopback TCP port, so that nobody is given the same one.
+
+    :param preferred: port of an earlier start, kept so that addresses stay the same; ``None`` or 0 = any
+    :return: bound, not listening; close it when the port's service is about to bind it
+    """
     for candidate in (preferred, 0) if preferred else (0,):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            # As servers do: connections of a just stopped one in TIME_WAIT do not count as "in use".
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # As servers do: connections of a just stopped one in TIME_WAIT do not count as "in use". Not so for
+        # any port: the system would give one out again that another socket of this kind holds.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1 if candidate else 0)
+        try:
+            held.bind(("127.0.0.1", candidate))
+        except OSError:
+            held.close()
+            continue
+        return held
     raise SandboxError("no free TCP port on 127.0.0.1")
+
+
+def is_listened_on(port: int) -> bool:
+    """Return whether somebody listens on a loopback TCP port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _signal_members(processes: Iterable[ManagedProcess], number: signal.Signals) -> None:

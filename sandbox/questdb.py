@@ -63,12 +63,15 @@ class QuestDBServer:
     :ivar pg_port: PGWire port; 0 before the first start = any
     :ivar http_port: HTTP port (ILP, web console); 0 before the first start = any
     :ivar env: additional ``QDB_*`` settings, they win
+    :ivar http_password: what HTTP asks for, with the user of PGWire; empty = HTTP is open to everybody, every
+        web page in a browser on this machine included
     """
 
     directory: Path
     pg_port: int = 0
     http_port: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
+    http_password: str = ""
     process: ManagedProcess | None = None
 
     def start(self) -> None:
@@ -82,10 +85,12 @@ class QuestDBServer:
             return
         root = self.directory / "root"
         root.mkdir(parents=True, exist_ok=True)
+        login = {"QDB_HTTP_USER": USER, "QDB_HTTP_PASSWORD": self.http_password}
         settings = {
             **SETTINGS,
             "QDB_PG_NET_BIND_TO": f"127.0.0.1:{self.pg_port}",
             "QDB_HTTP_BIND_TO": f"127.0.0.1:{self.http_port}",
+            **(login if self.http_password else {}),
             **self.env,
         }
         self.process = start_process(
@@ -124,6 +129,12 @@ class QuestDBServer:
             connect_timeout=5,
         )
 
+    @property
+    def ilp_settings(self) -> str:
+        """Return what a client of ILP over HTTP needs to be told; holds the password."""
+        login = f"username={USER};password={self.http_password};" if self.http_password else ""
+        return f"http::addr=127.0.0.1:{self.http_port};{login}"
+
     def _read_ports(self) -> None:
         assert self.process is not None  # noqa: S101 (only called right after start_process)
         for name, attribute in (("http", "http_port"), ("pg", "pg_port")):
@@ -146,7 +157,12 @@ class QuestDBServer:
 
 
 def start_questdb(
-    directory: Path, *, pg_port: int = 0, http_port: int = 0, env: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    pg_port: int = 0,
+    http_port: int = 0,
+    env: Mapping[str, str] | None = None,
+    http_password: str = "",
 ) -> QuestDBServer:
     """Start QuestDB on loopback, or take over the one that already runs on this folder.
 
@@ -154,9 +170,10 @@ def start_questdb(
     :param pg_port: PGWire port, 0 = any free one
     :param http_port: HTTP port, 0 = any free one
     :param env: additional ``QDB_*`` settings
+    :param http_password: what HTTP asks for; empty = nothing
     :raises SandboxError: if the server cannot be fetched or started
     """
-    server = QuestDBServer(directory, pg_port, http_port, dict(env or {}))
+    server = QuestDBServer(directory, pg_port, http_port, dict(env or {}), http_password)
     running = load_process(directory / "questdb.pid")
     if running is not None and running.is_alive():
         server.process = running

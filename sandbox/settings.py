@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -56,6 +57,11 @@ class Secrets:
     jwt_secret: str
     fernet_key: str
     api_secret_key: str
+
+    @property
+    def questdb_password(self) -> str:
+        """Return what QuestDB's HTTP asks for: one that no web page knows, unlike that of PGWire."""
+        return hashlib.sha256(f"questdb {self.api_secret_key}".encode()).hexdigest()[:24]
 
 
 class ModeHome:

@@ -15,13 +15,15 @@ import requests
 from sandbox import airflow
 from sandbox.airflow import AirflowSettings
 from sandbox.postgres import PostgresServer, is_postgres_running, start_postgres, stop_postgres
-from sandbox.processes import ROOT, SandboxError, free_port, load_process, start_process, stop_all
+from sandbox.processes import ROOT, SandboxError, hold_port, load_process, start_process, stop_all
 from sandbox.questdb import DATABASE, PASSWORD, USER, start_questdb, stop_questdb
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
     from sandbox.processes import ManagedProcess
+    from sandbox.questdb import QuestDBServer
     from sandbox.settings import Mode, ModeHome
     from sandbox.workers import Workers
 
@@ -87,6 +89,7 @@ class Stack:
         self.workers = workers
         self.more_variables = dict(more_variables or {})
         self.state = home.load_state()
+        self._held: dict[str, socket.socket] = {}
         if exchange is None:
             replay = None if self.state.replay is None else Path(self.state.replay)
             exchange = Exchange(url=self.state.exchange_url, replay=replay)
@@ -118,6 +121,16 @@ class Stack:
     def postgres(self) -> PostgresServer:
         """The mode's PostgreSQL, started if it does not run."""
         return start_postgres(self.postgres_directory)
+
+    @property
+    def questdb(self) -> QuestDBServer:
+        """The mode's QuestDB, started if it does not run."""
+        return start_questdb(
+            self.questdb_directory,
+            pg_port=self.state.ports["questdb_pg"],
+            http_port=self.state.ports["questdb_http"],
+            http_password=self.home.secrets().questdb_password,
+        )
 
     @property
     def ledger_uri(self) -> str:
@@ -227,7 +240,8 @@ class Stack:
             last = self.state.ports.get(name)
             if last is not None and runs[owners.get(name, name)]:
                 continue
-            port = free_port(last)
+            held = hold_port(last)
+            port = int(held.getsockname()[1])
             if name == "exchange" and last not in (None, port) and not is_fresh:
                 # The ledger accepts the exchange it was filled from, known by its address, and no other.
                 raise SandboxError(
@@ -235,13 +249,17 @@ class Stack:
                     "needs it: its candles are known by this address. End that program, then start again."
                 )
             self.state.ports[name] = port
+            self._held[name] = held
+
+    def _let_go(self, *names: str) -> None:
+        """Let go of ports whose service binds them next."""
+        for name in names:
+            if name in self._held:
+                self._held.pop(name).close()
 
     def _start_questdb(self) -> None:
-        start_questdb(
-            self.questdb_directory,
-            pg_port=self.state.ports["questdb_pg"],
-            http_port=self.state.ports["questdb_http"],
-        )
+        self._let_go("questdb_pg", "questdb_http")
+        self.questdb.start()
 
     def _start_helper(self, name: str) -> None:
         """Start the exchange or the Slack stand-in, anew if it runs with other arguments."""
@@ -253,6 +271,7 @@ class Stack:
             if running.is_alive() and running.has_arguments(argv):
                 return
             running.stop()
+        self._let_go(name)
         process = start_process(
             name,
             argv,
@@ -274,6 +293,7 @@ class Stack:
             self.state.metadata_ready_for = None
         settings = self._airflow_settings()
         airflow.prepare_metadata(settings, self.state)
+        self._let_go("airflow")
         airflow.start_components(settings, self.state)
         self.home.save_state(self.state)
 
@@ -307,7 +327,11 @@ class Stack:
                 "login": USER,
                 "password": PASSWORD,
                 "schema": DATABASE,
-                "extra": {"http_port": self.state.ports["questdb_http"]},
+                "extra": {
+                    "http_port": self.state.ports["questdb_http"],
+                    "http_login": USER,
+                    "http_password": self.home.secrets().questdb_password,
+                },
             },
             "ohlcv_postgres": {
                 "conn_type": "postgres",

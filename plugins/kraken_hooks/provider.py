@@ -71,6 +71,15 @@ def get_provider_info() -> dict[str, Any]:
                             "default": 9000,
                         },
                     },
+                    "http_login": {
+                        "label": "HTTP login",
+                        "description": "Where HTTP has another login than PGWire.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "http_password": {
+                        "label": "HTTP password",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
                     "apply_timeout_s": {
                         "label": "Seconds until a write must be readable",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},

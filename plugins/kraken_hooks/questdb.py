@@ -249,7 +249,7 @@ class QuestDBHook(PostgresHook):
                 raise TableSuspendedError(
                     f"table {table} is suspended, QuestDB accepts writes but does not apply them "
                     f"({wal['errorTag'] or 'no error tag'}: {wal['errorMessage'] or 'no message'}); "
-                    f"remove the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
+                    f"mend the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
                 )
             if wal["writerTxn"] >= target:
                 return

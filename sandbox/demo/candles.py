@@ -91,7 +91,7 @@ def store(questdb: QuestDBServer, stored: Mapping[Series, Candles]) -> int:
         connection.execute("DROP TABLE IF EXISTS ohlcv")
         connection.execute(cast("Any", CREATE_TABLE.read_text()))
         # ILP instead of PGWire: far faster for so many rows, and light on the server's memory.
-        with Sender.from_conf(f"http::addr=127.0.0.1:{questdb.http_port};auto_flush=off;") as sender:
+        with Sender.from_conf(f"{questdb.ilp_settings}auto_flush=off;") as sender:
             for series, candles in stored.items():
                 for ts, values in candles.items():
                     sender.row(

@@ -32,7 +32,6 @@ from sandbox.demo.screenshots import take
 from sandbox.demo.truth import LedgerView, compare, ledger_digest, read_ledger
 from sandbox.demo.watch import Watch
 from sandbox.exchange_client import ExchangeAdmin
-from sandbox.questdb import start_questdb
 from sandbox.settings import ModeHome, sandbox_directory, write_atomically
 from sandbox.slack_client import SlackAdmin
 from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
@@ -198,12 +197,12 @@ class Demo:
         ledger = read_ledger(self.stack.ledger_uri)
         end_s = max([self._preload_s, *ledger.processed.values()])
         wanted = {series: (start_s, end_s) for series, start_s in self._history_starts(ledger).items()}
-        with start_questdb(self.stack.questdb_directory).connect() as connection:
+        with self.stack.questdb.connect() as connection:
             stored = read_stored(connection, self.scope)
         return ledger, self._facts(ledger, fetch_truth(self.exchange, wanted), stored)
 
     def _preload(self) -> None:
-        questdb = start_questdb(self.stack.questdb_directory)
+        questdb = self.stack.questdb
         done = preload(self.exchange, questdb, list(self.catalogue))
         self.preloaded = done
         facts = self._facts(LedgerView(), done.truth, done.stored)
@@ -282,7 +281,7 @@ class Demo:
         )
 
     def _digests(self) -> Mapping[str, Any]:
-        with start_questdb(self.stack.questdb_directory).connect() as connection:
+        with self.stack.questdb.connect() as connection:
             return {"ohlcv": transactions(connection), **ledger_digest(self.stack.ledger_uri)}
 
 

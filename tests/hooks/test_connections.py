@@ -157,6 +157,8 @@ def test_forms_offer_the_fields_the_hooks_read() -> None:
     assert set(types["kraken"]["conn-fields"]) == {"min_interval_s", "timeout_s"}
     assert set(types["questdb"]["conn-fields"]) == {
         "http_port",
+        "http_login",
+        "http_password",
         "apply_timeout_s",
         "statement_timeout_s",
     }

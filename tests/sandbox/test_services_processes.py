@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox.processes import SandboxError, free_port, load_process, start_process
+from sandbox.processes import SandboxError, free_port, hold_port, load_process, start_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,21 @@ def test_failing_start_shows_the_end_of_the_log(tmp_path: Path) -> None:
         process.wait_for_line("never")
     with pytest.raises(SandboxError, match="cannot be started"):
         start_process("absent", ["/does/not/exist"], log_file=tmp_path / "log")
+
+
+def test_ports_that_are_held_are_given_out_once() -> None:
+    held = [hold_port() for _ in range(2000)]
+    ports = [one.getsockname()[1] for one in held]
+    try:
+        assert len(set(ports)) == len(ports)
+        with pytest.raises(OSError, match="in use"), socket.socket() as other:
+            other.bind(("127.0.0.1", ports[0]))
+    finally:
+        for one in held:
+            one.close()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", ports[0]))
+        server.listen()
 
 
 def test_preferred_port_is_kept_when_free_and_left_when_taken() -> None:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import requests
+from questdb import Sender
 
 from kraken_hooks.questdb import QuestDBHook
 from sandbox.questdb import start_questdb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from sandbox.questdb import QuestDBServer
 
 
@@ -54,3 +58,42 @@ def test_misspelt_table_is_refused_over_http(questdb_server: QuestDBServer) -> N
     assert answer.status_code == 400
     with questdb_server.connect() as connection, pytest.raises(psycopg.DatabaseError, match="does not exist"):
         connection.execute("SELECT * FROM ohlvc")
+
+
+@pytest.fixture(scope="module")
+def closed_server(service_directory: Path) -> Iterator[QuestDBServer]:
+    """Give a QuestDB as the local stack starts it."""
+    server = start_questdb(service_directory / "questdb-asks", http_password="a-password")  # noqa: S106
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("path", ["/exec", "/exp", "/imp", "/write", "/settings/none"])
+@pytest.mark.parametrize("login", [None, ("admin", "quest")], ids=["no login", "the login of PGWire"])
+def test_a_web_page_can_neither_read_nor_drop_candles(
+    closed_server: QuestDBServer, path: str, login: tuple[str, str] | None
+) -> None:
+    with closed_server.connect() as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS kept (ts TIMESTAMP) TIMESTAMP(ts) PARTITION BY DAY WAL"
+        )
+    for method in ("GET", "POST"):
+        answer = requests.request(
+            method,
+            f"http://127.0.0.1:{closed_server.http_port}{path}",
+            params={"query": "DROP TABLE kept"},
+            headers={"Origin": "https://elsewhere.example", "Host": "elsewhere.example"},
+            auth=login,
+            timeout=60,
+        )
+        assert answer.status_code in {401, 404, 405}
+    with closed_server.connect() as connection:
+        assert connection.execute("SELECT count() FROM kept").fetchall() == [(0,)]
+
+
+def test_who_has_the_password_of_http_gets_in(closed_server: QuestDBServer) -> None:
+    address = f"http://127.0.0.1:{closed_server.http_port}/exec"
+    answer = requests.get(address, params={"query": "SELECT 1"}, auth=("admin", "a-password"), timeout=60)
+    assert answer.json()["dataset"] == [[1]]
+    with Sender.from_conf(f"{closed_server.ilp_settings}auto_flush=off;") as sender:
+        sender.flush()

@@ -6,10 +6,13 @@ import json
 import re
 import stat
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.airflow import AirflowSettings, wait_until_healthy
 from sandbox.processes import ROOT, SandboxError
 from sandbox.settings import ModeHome, State
 from sandbox.stack import Exchange, Stack, choose_exchange, webhook_connection
@@ -122,3 +125,24 @@ def test_set_up_says_in_a_sentence_which_python_it_needs(python: str, sentence: 
     assert answer.returncode == 1
     assert sentence in answer.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_an_api_server_that_ended_because_of_its_port_names_the_port(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        settings = AirflowSettings(ModeHome("demo", sandbox=tmp_path), stranger.server_port, "", {})
+        with pytest.raises(SandboxError, match=f"api-server.* ended. Port {stranger.server_port} is in use"):
+            wait_until_healthy(settings)
+        stranger.shutdown()
+    with pytest.raises(SandboxError, match=r"api-server.* ended\. See"):
+        wait_until_healthy(settings)
+
+
+def test_services_that_start_together_are_given_different_ports(tmp_path: Path) -> None:
+    stack = Stack(ModeHome("demo", sandbox=tmp_path), Exchange())
+    for _ in range(50):
+        stack.state.ports.clear()
+        stack._choose_ports(is_fresh=True)
+        ports = list(stack.state.ports.values())
+        assert len(set(ports)) == len(ports) == 5
+        stack._let_go(*stack.state.ports)

@@ -109,6 +109,15 @@ def test_only_known_users_get_in(stack: Stack) -> None:
         viewer.trigger("backfill_tier1_daily")
 
 
+def test_questdb_asks_web_pages_for_a_password_that_the_connection_has(stack: Stack) -> None:
+    address, query = f"{stack.questdb_url}/exec", {"query": "SELECT 1"}
+    origin = {"Origin": "https://elsewhere.example"}
+    assert requests.get(address, params=query, headers=origin, timeout=60).status_code == 401
+    extra = json.loads(stack.airflow_environment()["AIRFLOW_CONN_QUESTDB_DEFAULT"])["extra"]
+    login = (extra["http_login"], extra["http_password"])
+    assert requests.get(address, params=query, auth=login, timeout=60).json()["dataset"] == [[1]]
+
+
 def test_passwords_can_only_be_read_by_their_owner(stack: Stack) -> None:
     holding = [
         stack.home.path / "secrets.json",
