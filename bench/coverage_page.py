@@ -67,7 +67,7 @@ def measure(services: Services, name: str, without: str) -> list[Ratio]:
         without=without,
     )
     uri = services.new_ledger()
-    _connect(uri)
+    point_pages_to(uri)
     with connect(uri) as connection:
         entries = [
             CatalogueEntry(ticker=ticker, base=ticker[:-3], quote="USD", tier="TIER1")
@@ -97,7 +97,7 @@ def measure(services: Services, name: str, without: str) -> list[Ratio]:
     ]
 
 
-def _connect(uri: str) -> None:
+def point_pages_to(uri: str) -> None:
     """Define the connection by which the pages find the ledger."""
     parts = urlsplit(uri)
     fields = {

@@ -91,7 +91,7 @@ def read_layout(first_line: bytes, second_line: bytes = b"") -> Layout:
         if len(words) == len(second) == len(COLUMNS) + 1:
             raise ArchiveRefusedError(
                 "the file has 8 columns and no header, so nobody can tell which one is the vwap; "
-                f"give it a header or remove the column, Kraken's own files have {','.join(COLUMNS)}"
+                f"name its columns in a header, Kraken's own files have {','.join(COLUMNS)}"
             )
         return Layout()
     missing = [name for name in COLUMNS if name not in names]

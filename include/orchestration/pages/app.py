@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from include.orchestration.pages import actions, coverage, gaps, incidents
@@ -43,6 +44,15 @@ STATIC: Final = {
 }
 
 
+class Problem(BaseModel):
+    """What is answered instead of what was asked for.
+
+    :ivar detail: a sentence
+    """
+
+    detail: str
+
+
 def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     """Return the application.
 
@@ -55,6 +65,8 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # Whatever is refused is told in the same way; FastAPI would say otherwise of a bad query.
+        responses={status: {"model": Problem, "description": "Refused"} for status in ("4XX", "5XX")},
     )
     app.state.clock = clock
     app.middleware("http")(_with_headers)
@@ -107,7 +119,7 @@ def _answer(request: Request, status: HTTPStatus, sentence: str) -> Response:
             status=status,
             up="../" * below.count("/"),
         )
-    return JSONResponse({"detail": sentence}, status_code=int(status))
+    return JSONResponse(Problem(detail=sentence).model_dump(), status_code=int(status))
 
 
 def _store_error(request: Request, error: Exception) -> Response:
