@@ -161,7 +161,14 @@ def test_a_candle_without_shorter_ones_and_one_with_other_trades_are_told(tmp_pa
     other.mkdir()
     spooled, finest = hourly(other, list(range(80)), trades=5), fine(other, list(range(2, 80)), first=1)
     found = judged(spooled, OPEN_END, finest)
-    assert (told(found), found.spoiled) == ({OTHER_COUNT: hours((3, 80))}, hours((3, 80)))
+    assert (told(found), found.spoiled) == ({OTHER_COUNT: hours((3, 80))}, [])
+
+
+def test_a_file_of_another_series_beside_it_spoils_no_row_and_lets_nothing_be_proven(tmp_path: Path) -> None:
+    spooled = hourly(tmp_path, WITH_HOLE, trades=5)
+    found = judged(spooled, OPEN_END, fine(tmp_path, WITH_HOLE))
+    assert (found.empty, found.spoiled) == ([], [])
+    assert told(found) == {OTHER_COUNT: hours((0, 10), (13, 80))}
 
 
 def file(tmp_path: Path, minutes: int, trades: Mapping[int, int], name: str = "") -> Spooled:
@@ -198,9 +205,7 @@ def test_days_need_a_file_with_shorter_candles_beside_them(tmp_path: Path, minut
     spooled = file(tmp_path, minutes, {n: 4 for n in range(40) if n != 20})
     hole = [(T0 + 20 * step, T0 + 21 * step)]
     per = minutes // 60
-    hourly_trades = {n: 1 for n in range(40 * per) if n // per != 20} | {
-        20 * per - 1: 4 - per + 1 if per <= 4 else 1
-    }
+    hourly_trades = {n: 1 for n in range(40 * per) if n // per != 20 and n % per < 4}
     shorter = witness(file(tmp_path, 60, hourly_trades), 60, own_minutes=minutes)
     release = Release("x", T0, T0 + 60 * DAY)
     assert judged(spooled, release, step=step).empty == (hole if alone else [])

@@ -75,6 +75,9 @@ def contradictions(found: Iterable[tuple[str, Iterable[Range]]], *, step: int) -
 ALONE_UP_TO_S: Final = 12 * HOUR_S
 """Candles of this length and longer prove nothing when no file with shorter ones is at hand."""
 
+COMPARED_ROWS: Final = 10
+"""Of so many rows, not more than half are contradicted by a file of the same pair and release."""
+
 SUMS: Final = {"bucket_s": pl.Int64, "trades": pl.Int64}
 
 
@@ -169,6 +172,9 @@ def judge(
     if shorter:
         unsupported, counted_otherwise = _against(spooled, shorter[0], step)
         spoiled = ranges.union(unsupported, counted_otherwise)
+        if _is_another_series(spoiled, spooled, step):
+            # Whose candles the file holds is asked elsewhere; these here are not to be compared with.
+            spoiled, empty = [], []
         lacking = ranges.subtract(ranges.intersect(holes, traded), spooled.odd)
         found += [(LEFT_OUT, lacking), (UNSUPPORTED, unsupported), (OTHER_COUNT, counted_otherwise)]
     elif step >= ALONE_UP_TO_S:
@@ -180,6 +186,12 @@ def judge(
         empty = ranges.subtract(empty, ranges.union(at_odds, one.odd))
         found.append((LONGER_HAS_MORE, ranges.subtract(ranges.intersect(holes, at_odds), spooled.odd)))
     return Judgement(empty, spoiled, contradictions(found, step=step))
+
+
+def _is_another_series(spoiled: Sequence[Range], spooled: Spooled, step: int) -> bool:
+    """Return whether a file contradicts so many rows that it cannot be one of the same pair and release."""
+    n_rows = ranges.count(spooled.runs, step=step)
+    return n_rows >= COMPARED_ROWS and 2 * ranges.count(spoiled, step=step) > n_rows
 
 
 def plausibly_empty(spooled: Spooled, release: Release, *, step: int) -> list[Range]:
