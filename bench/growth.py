@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,7 @@ from include.ohlcv.schedules import BACKFILL_TIER1, COMPLETENESS
 from include.ohlcv.survey import carry_out
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.rate_limit import CallSlot
-from sandbox.exchange_client import ExchangeAdmin
+from sandbox.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin
 from sandbox.processes import start_process
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def one_day(dsn: str, questdb: QuestDBHook, day: int) -> None:
     key = RunKey(BACKFILL_TIER1.dag_id, f"scheduled__{day}")
     kraken = KrakenHook("kraken_default", slot=CallSlot(dsn, min_interval_s=0.001, clock_margin_s=0.0))
     with connect(dsn) as connection:
-        now_s = open_run(connection, kraken, key, request)
+        now_s = open_run(connection, kraken, key, request, time.time)
         assets = read_assets(connection, tickers=None, tier=request.tier)
         scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
         carry_out(connection, questdb, key, request, assets, scanner, now_s=now_s)
@@ -193,7 +194,11 @@ def simulated_exchange(services: Services) -> Iterator[ExchangeAdmin]:
     )
     try:
         url = process.wait_for_line(r"exchange listening on (http://\S+)")[1]
-        os.environ["AIRFLOW_CONN_KRAKEN_DEFAULT"] = json.dumps({"conn_type": "kraken", "host": url})
+        os.environ["AIRFLOW_CONN_KRAKEN_DEFAULT"] = json.dumps({
+            "conn_type": "kraken",
+            "host": url,
+            "extra": {"max_clock_skew_s": SIMULATED_SKEW_S},
+        })
         yield ExchangeAdmin(url)
     finally:
         process.stop()

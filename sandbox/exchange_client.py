@@ -7,6 +7,8 @@ from typing import Any
 import requests
 
 TIMEOUT_S = 60
+SIMULATED_SKEW_S = 10 * 366 * 86_400
+"""How far a simulated exchange, which lives at a time of its own, may be from the worker's clock, seconds."""
 
 
 class ExchangeAdminError(RuntimeError):

@@ -14,6 +14,7 @@ import requests
 
 from sandbox import airflow
 from sandbox.airflow import AirflowSettings
+from sandbox.exchange_client import SIMULATED_SKEW_S
 from sandbox.postgres import PostgresServer, is_postgres_running, start_postgres, stop_postgres
 from sandbox.processes import ROOT, SandboxError, hold_port, load_process, start_process, stop_all
 from sandbox.questdb import DATABASE, PASSWORD, USER, start_questdb, stop_questdb
@@ -318,7 +319,11 @@ class Stack:
             "kraken_default": {
                 "conn_type": "kraken",
                 "host": self.exchange_url,
-                "extra": {"min_interval_s": MIN_INTERVAL_S, "timeout_s": CALL_TIMEOUT_S},
+                "extra": {
+                    "min_interval_s": MIN_INTERVAL_S,
+                    "timeout_s": CALL_TIMEOUT_S,
+                    "max_clock_skew_s": None if self.exchange_url == LIVE_EXCHANGE else SIMULATED_SKEW_S,
+                },
             },
             "questdb_default": {
                 "conn_type": "questdb",

@@ -28,7 +28,7 @@ for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
 
 import pytest  # noqa: E402
 
-from sandbox.exchange_client import ExchangeAdmin  # noqa: E402
+from sandbox.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin  # noqa: E402
 from sandbox.processes import start_process  # noqa: E402
 from sandbox.questdb import PASSWORD, USER, QuestDBServer, cache_directory, start_questdb  # noqa: E402
 from sandbox.slack_client import SlackAdmin  # noqa: E402
@@ -213,7 +213,7 @@ def kraken_conn(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> str
         "kraken_default",
         conn_type="kraken",
         host=exchange.url,
-        extra={"min_interval_s": 0.01, "timeout_s": 60},
+        extra={"min_interval_s": 0.01, "timeout_s": 60, "max_clock_skew_s": SIMULATED_SKEW_S},
     )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from include.ohlcv.clock import ask_believed_clock
 from include.ohlcv.errors import BadRequestError
 from include.ohlcv.ledger.asset_rows import (
     add_assets,
-    mark_pairs,
     read_assets,
     record_first_trade,
     record_pair_details,
 )
 from include.ohlcv.ledger.run_rows import count_work, start_run
 from include.ohlcv.oddities import PAIRS, note_oddities
-from kraken_hooks.errors import KrakenError, KrakenMalformedReplyError, KrakenTransientError
+from include.ohlcv.pairs import ask_pairs, judge_pairs, suggestion
+from include.ohlcv.params import refuse_tokenised
+from kraken_hooks.errors import KrakenMalformedReplyError, KrakenTransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,53 +45,42 @@ class Selection(Protocol):
         """Return the tickers that replace the tier, or None."""
 
 
-GONE_STATUS = "delisted"
-"""A pair may stay in AssetPairs with this status for a while before it vanishes."""
-
-
-def ask_clock(kraken: KrakenHook, worker_now: Callable[[], float]) -> tuple[int, str]:
-    """Return the exchange's time, or the worker's when the exchange does not answer.
-
-    :param kraken: hook of the exchange
-    :param worker_now: the worker's clock, epoch seconds UTC
-    :return: epoch seconds UTC, and whose clock it is: ``exchange`` or ``worker``
-    """
-    try:
-        return kraken.get_server_time(), "exchange"
-    except KrakenError as error:
-        log.warning("the exchange does not tell its time, the worker's clock is used: %s", error)
-        return int(worker_now()), "worker"
-
-
-def open_run(connection: Connection, kraken: KrakenHook, run: RunKey, request: Selection) -> int:
+def open_run(
+    connection: Connection,
+    kraken: KrakenHook,
+    run: RunKey,
+    request: Selection,
+    worker_now: Callable[[], float],
+) -> int:
     """Ask the exchange's clock, state and pairs, and record them for the run.
 
     :param connection: the ledger
     :param kraken: hook of the exchange
     :param run: the run
     :param request: its params
+    :param worker_now: the worker's clock, epoch seconds UTC
     :return: the exchange's time, epoch seconds UTC
-    :raises BadRequestError: if a ticker asked for is neither in the catalogue nor in AssetPairs
-    :raises KrakenTransientError: if the exchange is in maintenance
+    :raises BadRequestError: if a ticker asked for is neither in the catalogue nor in AssetPairs, or is a
+        tokenised asset
+    :raises KrakenTransientError: if the exchange is in maintenance, or its clock or pairs are not believed
     """
+    refuse_tokenised(request.tickers)
     status = kraken.get_system_status().status
     if status == "maintenance":
         raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run goes on when it is over")
     if status != "online":
         log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
-    now_s = kraken.get_server_time()
-    said = kraken.get_asset_pairs()
-    pairs = {ticker: pair for ticker, pair in said.items() if pair.status != GONE_STATUS}
+    now_s = ask_believed_clock(connection, kraken, worker_now)
     start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+    pairs = ask_pairs(connection, kraken)
     _add_named(connection, request, pairs)
     asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
     for ticker in asked:
-        if ticker in said.odd:
+        if ticker in pairs.odd:
             note_oddities(
-                connection, run, ticker=ticker, source=PAIRS, n_rows=1, odd=[said.odd[ticker]], notes=()
+                connection, run, ticker=ticker, source=PAIRS, n_rows=1, odd=[pairs.odd[ticker]], notes=()
             )
-    readable = [ticker for ticker in asked if ticker not in said.odd]
-    mark_pairs(connection, readable, {ticker: pair.status for ticker, pair in pairs.items()}, now_s=now_s)
+    judge_pairs(connection, kraken, asked, pairs, now_s=now_s)
     record_pair_details(connection, [pairs[ticker] for ticker in asked if ticker in pairs])
     _find_first_trades(connection, kraken, asked)
     count_work(connection, run, api_calls=kraken.calls)
@@ -118,9 +109,10 @@ def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, A
     new = [ticker for ticker in request.tickers if ticker not in known]
     for ticker in new:
         if ticker not in pairs:
+            meant = suggestion(ticker, pairs)
             raise BadRequestError(
                 f"ticker {ticker!r} stands neither in the catalogue nor in Kraken's AssetPairs; "
-                "use the altname, such as XBTUSD"
+                + (f"did you mean {meant}?" if meant else "use the altname, such as XBTUSD")
             )
     add_assets(
         connection,

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from include.ohlcv.attempts import begin, fail, give_up_pair, is_within_reach
+from include.ohlcv.clock import refuse_rows_of_the_future
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.evidence import Reading, read_answer
 from include.ohlcv.gaps import FilledFrom
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from include.ohlcv.bench import Bench
     from include.ohlcv.gaps import Series
+    from kraken_hooks.candles import OhlcAnswer
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ def fill_series(
             answer = bench.kraken.get_ohlc(
                 series.ticker, series.interval_minutes, now_s=bench.now_s, is_trading=asset.is_trading
             )
+            _refuse_rows_of_the_future(bench, series, answer)
             reading = read_answer(answer, now_s=bench.now_s)
             note_oddities(
                 bench.connection,
@@ -121,6 +124,14 @@ def fill_series(
             count_work(bench.connection, bench.run, ohlc_calls=1, api_calls=bench.kraken.calls - calls)
         if failed:
             raise FillError(f"{series}: {failed}")
+
+
+def _refuse_rows_of_the_future(bench: Bench, series: Series, answer: OhlcAnswer) -> None:
+    rows = [row.ts_s for row in (*answer.committed[-1:], answer.running) if row is not None]
+    if rows:
+        refuse_rows_of_the_future(
+            bench.connection, bench.run, max(rows), now_s=bench.now_s, what=f"OHLC {series}"
+        )
 
 
 def _expected_start(bench: Bench, asset: Asset, series: Series, reading: Reading) -> int | None:

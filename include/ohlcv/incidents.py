@@ -38,6 +38,8 @@ class PairTrouble(StrEnum):
     """Some of what Kraken sends for it cannot be used."""
     DISPUTED = "disputed candles"
     """Candles of it stand where its trades, asked twice, prove that nothing traded."""
+    BAD_LINE = "bad line"
+    """Its line in the catalogue cannot be used."""
 
 
 GOOD_CHECKS: Final = {

@@ -16,21 +16,26 @@ HEADLINES: Final = {
     PairTrouble.LEFT: "{} has left Kraken",
     PairTrouble.ODD_DATA: "Kraken sends odd data for {}",
     PairTrouble.DISPUTED: "Stored candles of {} stand where its trades prove that nothing traded",
+    PairTrouble.BAD_LINE: "The line of {} in assets.yaml cannot be used",
 }
 MAX_ROWS: Final = 20
 """Odd rows of a pair that an incident keeps; the rest is counted."""
 
 
-def unknown_pair(ticker: str, *, suggestion: str | None, now_s: int, url: str | None) -> Trouble:
+def unknown_pair(
+    ticker: str, *, status: str | None = None, suggestion: str | None, now_s: int, url: str | None
+) -> Trouble:
     """Return the trouble of a pair that Kraken never had, as far as is known.
 
     :param ticker: the ticker as the catalogue spells it
+    :param status: its status in AssetPairs, or None when that lacks it
     :param suggestion: a listed ticker that may be meant, or None
     :param now_s: when it was seen, epoch seconds UTC
     :param url: where to look at the run, or None
     :return: subject is ``unknown``; its facts are ``said`` and ``suggestion``
     """
-    facts = {"said": "Kraken lists no pair of this name", "suggestion": suggestion}
+    said = f"Kraken lists it as {status}" if status else "Kraken lists no pair of this name"
+    facts = {"said": said, "suggestion": suggestion}
     return _trouble(ticker, PairTrouble.UNKNOWN, facts, since_s=now_s, url=url)
 
 
@@ -71,6 +76,18 @@ def disputed_candles(ticker: str, rows: Sequence[str], *, since_s: int, url: str
     said = "Its trades were read twice, and hold none in these ranges"
     facts = {"said": said, "rows": list(rows[:MAX_ROWS]), "n_rows": len(rows)}
     return _trouble(ticker, PairTrouble.DISPUTED, facts, since_s=since_s, url=url)
+
+
+def bad_line(ticker: str, said: str, *, now_s: int, url: str | None) -> Trouble:
+    """Return the trouble of a line of the catalogue that cannot be used.
+
+    :param ticker: the ticker that it names, or ``line 7`` when it names none
+    :param said: what is wrong with it and the cure, a sentence
+    :param now_s: when it was seen, epoch seconds UTC
+    :param url: where to look at the run, or None
+    :return: subject is ``bad line``; its only fact is ``said``
+    """
+    return _trouble(ticker, PairTrouble.BAD_LINE, {"said": said}, since_s=now_s, url=url)
 
 
 def with_others(

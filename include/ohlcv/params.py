@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from include.ohlcv.catalogue import TICKER_PATTERN, TIERS
+from include.ohlcv.catalogue import NOT_SUPPORTED, TICKER_PATTERN, TIERS, TOKENISED, is_tokenised
 from include.ohlcv.errors import BadRequestError
 from include.ohlcv.freshness import DEFAULT_HOURS
 from include.ohlcv.intervals import INTERVALS
@@ -36,11 +36,13 @@ INTERVAL_LIST: Final[Schema] = {
 }
 TICKERS: Final[Schema] = {
     "type": ["array", "null"],
-    "items": {"type": "string", "pattern": TICKER_PATTERN},
+    # Tokenised assets are let in, so that a sentence refuses them and not a pattern.
+    "items": {"type": "string", "pattern": f"{TICKER_PATTERN}|^{TOKENISED.pattern}$"},
     "minItems": 1,
     "uniqueItems": True,
     "title": "Tickers",
-    "description": "Kraken altnames such as XBTUSD; they replace the tier as selection.",
+    "description": "Kraken altnames such as XBTUSD; they replace the tier as selection. Tokenised assets"
+    " such as AAPLxUSD are not supported.",
 }
 
 
@@ -153,7 +155,7 @@ def validation_schemas() -> dict[str, Schema]:
             "type": ["array", "null"],
             "items": {
                 "type": "string",
-                "pattern": "^(stale|source|at_risk|run:[a-z0-9_]+|pair:[A-Z0-9]{4,20})$",
+                "pattern": "^(stale|source|at_risk|run:[a-z0-9_]+|pair:[A-Za-z0-9._ -]{1,32})$",
             },
             "default": None,
             "title": "Snooze incidents",
@@ -319,6 +321,17 @@ def refuse_backfill_run(run_type: str, dag_id: str) -> None:
             "to repair past days, trigger backfill_tier1_daily with tickers and repair_range, for example "
             '{"tickers": ["XBTUSD"], "repair_range": {"start": "2026-11-03", "end": "2026-11-06"}}'
         )
+
+
+def refuse_tokenised(tickers: Iterable[str] | None) -> None:
+    """Refuse a run for assets that this package cannot ask for.
+
+    :param tickers: the tickers that a run names, or None
+    :raises BadRequestError: names the first tokenised one
+    """
+    for ticker in tickers or ():
+        if is_tokenised(ticker):
+            raise BadRequestError(f"ticker {ticker!r}: {NOT_SUPPORTED}; take it out of tickers")
 
 
 def refuse_unknown_keys(conf: Mapping[str, Any] | None, known: Iterable[str]) -> None:

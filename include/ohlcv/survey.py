@@ -39,13 +39,15 @@ class Survey:
 
     :ivar starts: first open time expected of each series processed, epoch seconds UTC
     :ivar skipped: series whose newest candle is older than the lookback
-    :ivar gone: tickers that AssetPairs lacks
+    :ivar gone: tickers that have left the exchange
+    :ivar unknown: tickers that the exchange never had, as far as is known
     :ivar errors: series that cannot be judged, a sentence each
     """
 
     starts: dict[Series, int] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -65,7 +67,13 @@ def select(
     unsound = set(scan.unsound())
     for asset in assets:
         if asset.gone_s is not None:
-            survey.gone.append(asset.ticker)
+            is_stored = any(Series(asset.ticker, interval) in scan.spans for interval in request.intervals)
+            if asset.is_unknown and not is_stored:
+                survey.unknown.append(asset.ticker)
+                if request.tickers:
+                    survey.errors.append(_not_had(asset))
+            else:
+                survey.gone.append(asset.ticker)
         for interval in request.intervals:
             series = Series(asset.ticker, interval)
             span = scan.spans.get(series)
@@ -99,6 +107,12 @@ def _unsound(series: Series, span: Span | None) -> str:
         what = f"stored candles do not lie on the {series.interval_minutes}-minute grid"
         cure, chapter = "set them aside", "Strays"
     return f'{series}: {what}; {cure} as docs/OPERATIONS.md says under "{chapter}", then run again'
+
+
+def _not_had(asset: Asset) -> str:
+    listed = f"it as {asset.pair_status}" if asset.pair_status else "no pair of this name"
+    cure = f"did you mean {asset.meant}?" if asset.meant else "correct the ticker in assets.yaml"
+    return f"{asset.ticker}: asked for by name, but Kraken lists {listed}; {cure}"
 
 
 def warnings(intervals: Sequence[int]) -> list[str]:
@@ -201,6 +215,7 @@ def carry_out(
         remarks={
             "series_skipped": survey.skipped,
             "pairs_gone": survey.gone,
+            "pairs_unknown": survey.unknown,
             "warnings": warnings(request.intervals),
             "errors": survey.errors,
             "contradictions": [one.told() for one in contradictions[:MAX_NAMED]],

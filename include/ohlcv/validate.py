@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv import ranges
+from include.ohlcv.clock import ask_clock
 from include.ohlcv.freshness import Freshness, Judgement, Standing, judge
 from include.ohlcv.gaps import Series
 from include.ohlcv.incidents import IncidentClass, Trouble
 from include.ohlcv.intervals import HOUR_S, step_s
-from include.ohlcv.ledger.asset_rows import Asset, mark_pairs, read_assets
+from include.ohlcv.ledger.asset_rows import Asset, read_assets
 from include.ohlcv.ledger.books import read_books
+from include.ohlcv.pairs import ask_pairs, judge_pairs
 from include.ohlcv.times import iso
-from kraken_hooks.errors import KrakenError
+from kraken_hooks.errors import KrakenError, KrakenNotBelievedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,26 +36,30 @@ INTERVAL_WORDS: Final = {60: "hourly", 1440: "daily", 10080: "weekly"}
 class ExchangeState:
     """What the exchange said of itself, or that it said nothing.
 
-    :ivar now_s: its time, or the worker's when it does not answer, epoch seconds UTC
+    :ivar now_s: its time; the worker's when it does not answer, the later of both when its clock is not
+        believed; epoch seconds UTC
     :ivar clock: ``exchange`` or ``worker``
     :ivar status: SystemStatus, or None when it does not answer
     :ivar error: why it does not answer, or None
+    :ivar doubt: why what it says is not believed, or None
     """
 
     now_s: int
     clock: str
     status: str | None
     error: str | None
+    doubt: str | None = None
 
     def trouble(self) -> Trouble | None:
         """Return what is wrong with the exchange, if anything."""
-        if self.error is None and self.status == "online":
+        if self.error is not None:
+            headline = f"Kraken gives no answer to work with: {self.error}"
+        elif self.doubt is not None:
+            headline = self.doubt
+        elif self.status != "online":
+            headline = f"Kraken says that its status is {self.status}"
+        else:
             return None
-        headline = (
-            f"Kraken gives no answer to work with: {self.error}"
-            if self.error
-            else f"Kraken says that its status is {self.status}"
-        )
         return Trouble(IncidentClass.SOURCE, IncidentClass.SOURCE, headline, since_s=self.now_s)
 
 
@@ -69,17 +75,22 @@ def ask_state(
     :return: what it said
     """
     try:
-        now_s = kraken.get_server_time()
+        clock = ask_clock(connection, kraken, worker_now)
         status = kraken.get_system_status().status
     except KrakenError as error:
         return ExchangeState(int(worker_now()), "worker", None, str(error))
+    if clock.doubt is not None:
+        return ExchangeState(clock.now_s, clock.source, status, None, clock.doubt)
     try:
-        pairs = kraken.get_asset_pairs()
+        pairs = ask_pairs(connection, kraken)
+    except KrakenNotBelievedError as error:
+        return ExchangeState(clock.now_s, clock.source, status, None, str(error))
     except KrakenError as error:
-        return ExchangeState(now_s, "exchange", status, None if status != "online" else str(error))
+        said = None if status != "online" else str(error)
+        return ExchangeState(clock.now_s, clock.source, status, said)
     tickers = [asset.ticker for asset in assets_of(connection, tiers)]
-    mark_pairs(connection, tickers, {ticker: pair.status for ticker, pair in pairs.items()}, now_s=now_s)
-    return ExchangeState(now_s, "exchange", status, None)
+    judge_pairs(connection, kraken, tickers, pairs, now_s=clock.now_s)
+    return ExchangeState(clock.now_s, clock.source, status, None)
 
 
 def assets_of(connection: Connection, tiers: Iterable[str]) -> list[Asset]:
@@ -102,12 +113,14 @@ class Check:
     :ivar interval_minutes: candle length, minutes
     :ivar hours: limit, hours
     :ivar lines: standing and judgement by series, in tier order
+    :ivar unknown: tickers that the exchange never had, as far as is known
     """
 
     now_s: int
     interval_minutes: int
     hours: int
     lines: list[tuple[Standing, Judgement]]
+    unknown: Sequence[str] = ()
 
     def those(self, *kinds: Freshness) -> list[tuple[Standing, Judgement]]:
         """Return the lines with one of some verdicts."""
@@ -163,7 +176,8 @@ class Check:
 
         :param state: what the exchange said of itself
         :return: ``assets_checked``, ``interval_minutes``, ``assets_missing_data`` (stale and never loaded
-            series), and the new keys ``clock``, ``exchange_status``, ``pairs_gone``, ``assets_quiet``
+            series), and the new keys ``clock``, ``exchange_status``, ``pairs_gone``, ``pairs_unknown``,
+            ``assets_quiet``, ``warnings``
         """
         missing = [
             line
@@ -188,8 +202,14 @@ class Check:
             "checked_at": iso(self.now_s),
             "clock": state.clock,
             "exchange_status": state.status or state.error,
-            "pairs_gone": [standing.series.ticker for standing, _ in self.those(Freshness.GONE)],
+            "pairs_gone": [
+                standing.series.ticker
+                for standing, _ in self.those(Freshness.GONE)
+                if standing.series.ticker not in self.unknown
+            ],
+            "pairs_unknown": list(self.unknown),
             "assets_quiet": [standing.series.ticker for standing, _ in self.those(Freshness.QUIET)],
+            "warnings": [state.doubt] if state.doubt else [],
         }
 
 
@@ -225,4 +245,5 @@ def check(
             settled_s = next((end for start, end in proven if start <= settled_s < end), settled_s)
         standing = Standing(series, asset.tier, last_s, settled_s, asset.added_s, not asset.is_trading)
         lines.append((standing, judge(standing, now_s=now_s, hours=hours)))
-    return Check(now_s, interval_minutes, hours, lines)
+    unknown = [asset.ticker for asset in assets if asset.is_unknown]
+    return Check(now_s, interval_minutes, hours, lines, unknown)

@@ -14,9 +14,11 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from include.ohlcv import backfill as steps
 from include.ohlcv.completeness.published import run_figures
 from include.ohlcv.exchange import open_run
+from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.incident_rows import observe
 from include.ohlcv.names import KRAKEN_POOL
 from include.ohlcv.oddities import observe_oddities
+from include.ohlcv.pairs import observe_listing
 from include.ohlcv.params import BackfillRequest, backfill_schemas
 from include.ohlcv.scan import HOLES, SPANS
 from include.ohlcv.summary import empty_summary, summarise
@@ -25,7 +27,13 @@ from include.orchestration.detect_gaps import DetectGapsOperator
 from include.orchestration.hooks import archive_shelf, kraken, ledger, patiently, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import mappable, prepare, tell, verdict
-from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
+from include.orchestration.telling import (
+    errors_of,
+    handing_on_errors,
+    lines_passed_over,
+    sentence_of,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +68,7 @@ def ask_exchange() -> int:
     """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        now_s = open_run(connection, kraken(), run, request)
+        now_s = open_run(connection, kraken(), run, request, time.time)
         request.check(now_s)
         return now_s
 
@@ -125,9 +133,14 @@ def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
-    errors = sentences(errors_of(get_current_context(), STEPS))
+    context = get_current_context()
+    errors = sentences(errors_of(context, STEPS))
+    passed_over = lines_passed_over(context)
+    # A line that the run is asked for by name is no line that it may pass over.
+    errors += [one["said"] for one in passed_over if one["ticker"] in (request.tickers or [])]
     try:
-        return patiently(lambda connection: summarise(connection, run, **asked, errors=errors))
+        summary = patiently(lambda connection: summarise(connection, run, **asked, errors=errors))
+        return summary | {"warnings": [*(one["said"] for one in passed_over), *summary["warnings"]]}
     except psycopg.Error as error:
         return empty_summary(run, **asked, errors=[*errors, f"result: {sentence_of(error)}"])
 
@@ -144,8 +157,8 @@ def publish(*, outlet_events: Any = None) -> None:
 
 @task(trigger_rule="all_done")
 def watch() -> None:
-    """Open, grow or recover the incidents of the source and of pairs with odd data that this run saw."""
-    run, _ = _asked()
+    """Bring the incidents of the source and of pairs up to what this run saw of them."""
+    run, request = _asked()
     context = get_current_context()
     error = errors_of(context, ["ask_exchange"]).get("ask_exchange")
     now_s = int(time.time())
@@ -159,6 +172,11 @@ def watch() -> None:
         )
         observe(connection, seen, now_s=now_s)
         observe_oddities(connection, run, now_s=now_s, url=run_url(run))
+        if error is None:
+            judged = [
+                one.ticker for one in read_assets(connection, tickers=request.tickers, tier=request.tier)
+            ]
+            observe_listing(connection, judged, now_s=now_s, url=run_url(run))
 
 
 def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:

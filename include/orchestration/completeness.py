@@ -11,14 +11,20 @@ from airflow.sdk import DAG, Asset, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.ohlcv.alerts.delivery import NO_CHANNEL
-from include.ohlcv.exchange import ask_clock
+from include.ohlcv.clock import ask_any_clock
 from include.ohlcv.ledger.asset_rows import read_assets
 from include.ohlcv.ledger.report_rows import count_open_gaps
 from include.ohlcv.params import ReportRequest, report_schemas
 from include.orchestration.hooks import kraken, ledger, patiently, questdb, run_key, run_url
 from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
-from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
+from include.orchestration.telling import (
+    errors_of,
+    handing_on_errors,
+    lines_passed_over,
+    sentence_of,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from include.ohlcv.ledger.asset_rows import Asset as ListedAsset
@@ -41,10 +47,10 @@ def _request() -> ReportRequest:
 
 @task(multiple_outputs=False)
 def ask_exchange() -> dict[str, Any]:
-    """Ask the exchange's clock; when it does not answer, the worker's will do."""
-    with handing_on_errors():
-        now_s, clock = ask_clock(kraken(), time.time)
-    return {"now_s": now_s, "clock": clock}
+    """Ask the exchange's clock; when it is not to be had or not believed, the worker's may do."""
+    with handing_on_errors(), ledger() as connection:
+        clock = ask_any_clock(connection, kraken(), time.time)
+    return {"now_s": clock.now_s, "clock": clock.source, "doubt": clock.doubt}
 
 
 @task(multiple_outputs=False)
@@ -76,7 +82,8 @@ def result() -> dict[str, Any]:
     errors = sentences(errors_of(context, STEPS))
     made: dict[str, Any] | None = instance.xcom_pull(task_ids="report")
     if made is not None:
-        return {**made, "errors": errors}
+        warnings = [*(one["said"] for one in lines_passed_over(context)), *made["warnings"]]
+        return {**made, "warnings": warnings, "errors": errors}
     request = _request()
     try:
         assets, gaps = patiently(lambda connection: _open_gaps(connection, request))

@@ -70,8 +70,10 @@ class DetectGapsOperator(BaseOperator):
         self.sql = scan.holes_sql
         for skipped in survey.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
+        for ticker in survey.unknown:
+            self.log.warning("not among Kraken's pairs, and never was: %s", ticker)
         for ticker in survey.gone:
-            self.log.warning("not among Kraken's pairs: %s", ticker)
+            self.log.warning("has left Kraken: %s", ticker)
         for error in survey.errors:
             self.log.error("%s", error)
         return {

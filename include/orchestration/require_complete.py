@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from include.ohlcv.catalogue import TIERS
-from include.ohlcv.exchange import ask_clock
+from include.ohlcv.clock import ask_any_clock
 from include.ohlcv.intervals import step_s
 from include.orchestration.hooks import kraken, ledger, questdb
 from kraken_hooks.errors import QuestDBUnavailableError
@@ -85,8 +85,8 @@ class CompletenessSensor(BaseSensorOperator):
         del context
         since_s = parse_since(self.since)
         try:
-            now_s, _ = ask_clock(kraken(), time.time)
             with ledger() as connection:
+                clock = ask_any_clock(connection, kraken(), time.time)
                 answer = ask(
                     connection,
                     questdb(),
@@ -94,7 +94,7 @@ class CompletenessSensor(BaseSensorOperator):
                     interval_minutes=self.interval,
                     since_s=since_s,
                     tickers=self.tickers,
-                    now_s=now_s,
+                    now_s=clock.now_s,
                 )
         except (psycopg.OperationalError, QuestDBUnavailableError) as error:
             self._lacking = f"nobody knows whether candles are complete: {' '.join(str(error).split())}"

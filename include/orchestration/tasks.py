@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task
@@ -13,14 +15,17 @@ from include.ohlcv.catalogue import read_catalogue
 from include.ohlcv.errors import RunFailedError
 from include.ohlcv.ledger.asset_rows import claim_exchange, sync_catalogue
 from include.ohlcv.names import LEDGER_CONN_ID
+from include.ohlcv.pairs import observe_lines
 from include.ohlcv.params import refuse_backfill_run, refuse_unknown_keys
 from include.ohlcv.plan import fitted
-from include.orchestration.hooks import kraken, ledger, questdb, work_folder
+from include.orchestration.hooks import kraken, ledger, questdb, run_key, run_url, work_folder
 from include.orchestration.telling import handing_on_errors
 from kraken_hooks.dsn import ledger_dsn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
 
 
 def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -32,13 +37,14 @@ def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @task
-def prepare(known: list[str], *, is_storing: bool = False) -> None:
+def prepare(known: list[str], *, is_storing: bool = False) -> list[dict[str, Any]]:
     """Refuse what no run can do; bring schemas, catalogue and the claim on the exchange up to date.
 
     What is wrong around the package ends the run here, before a call is spent.
 
     :param known: params of the DAG
     :param is_storing: whether the run may store candles, so that disks and the way of archive rows count
+    :return: lines of the catalogue that were passed over, as :class:`include.ohlcv.catalogue.LineProblem`
     """
     # Alembic and arrays are slow to import, and every task instance imports this file.
     from include.ohlcv.one_off import check_proofs_once  # noqa: PLC0415
@@ -51,10 +57,14 @@ def prepare(known: list[str], *, is_storing: bool = False) -> None:
         dag_run: Any = get_current_context()["dag_run"]
         refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
         refuse_unknown_keys(dag_run.conf, known)
-        entries = read_catalogue()
+        catalogue = read_catalogue()
+        for problem in catalogue.problems:
+            log.error("%s", problem.said)
         with ledger() as connection:
             claim_exchange(connection, kraken().base_url)
-            sync_catalogue(connection, entries)
+            sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
+            url = run_url(run_key(get_current_context()))
+            observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)
         store = questdb()
         ensure_candle_table(store)
         if is_storing:
@@ -64,6 +74,7 @@ def prepare(known: list[str], *, is_storing: bool = False) -> None:
                 store.check_bulk()
         with ledger() as connection:
             check_proofs_once(connection, store)
+        return [asdict(problem) for problem in catalogue.problems]
 
 
 @task

@@ -68,6 +68,16 @@ def sentence_of(error: Exception) -> str:
     return said
 
 
+def lines_passed_over(context: Any) -> list[dict[str, Any]]:
+    """Return the lines of the catalogue that could not be used, as task ``prepare`` found them.
+
+    :param context: Airflow's task context
+    :return: see :class:`include.ohlcv.catalogue.LineProblem`, as dicts
+    """
+    instance: Any = context["ti"]
+    return instance.xcom_pull(task_ids="prepare") or []
+
+
 def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
     """Return what went wrong in the failed ones among some unmapped tasks of this run.
 

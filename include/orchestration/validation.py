@@ -14,13 +14,14 @@ from include.ohlcv.incidents import IncidentClass, Trouble
 from include.ohlcv.intervals import HOUR_S
 from include.ohlcv.ledger.catch_up_rows import record_catch_up
 from include.ohlcv.ledger.incident_rows import observe, snooze
+from include.ohlcv.pairs import observe_listing
 from include.ohlcv.params import validation_schemas
 from include.ohlcv.validate import ExchangeState, ask_state, check
 from include.orchestration.hooks import is_under_way, kraken, ledger, run_key, run_url
 from include.orchestration.newest_candles import NewestCandlesOperator
 from include.orchestration.policy import candle_dag
 from include.orchestration.tasks import prepare, tell, verdict
-from include.orchestration.telling import errors_of, handing_on_errors, sentences
+from include.orchestration.telling import errors_of, handing_on_errors, lines_passed_over, sentences
 
 if TYPE_CHECKING:
     from include.ohlcv.schedules import Schedule
@@ -64,6 +65,10 @@ def check_freshness(state: Any, newest: Any, *, params: dict[str, Any] | None = 
             IncidentClass.STALE: _here(checked.stale()),
         }
         observe(connection, seen, now_s=now_s)
+        if exchange.trouble() is None:
+            judged = [standing.series.ticker for standing, _ in checked.lines]
+            url = run_url(run_key(get_current_context()))
+            observe_listing(connection, judged, now_s=now_s, url=url)
     overdue = [standing.series.ticker for standing in checked.overdue()]
     return {"result": checked.result(exchange), "overdue": overdue}
 
@@ -98,9 +103,10 @@ def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
     found = (
         checked["result"]
         if checked
-        else {**NOTHING_CHECKED, "interval_minutes": (params or {})["interval_minutes"]}
+        else {**NOTHING_CHECKED, "interval_minutes": (params or {})["interval_minutes"], "warnings": []}
     )
-    return {**found, "errors": sentences(errors_of(context, STEPS))}
+    warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
+    return {**found, "warnings": warnings, "errors": sentences(errors_of(context, STEPS))}
 
 
 def validation_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:

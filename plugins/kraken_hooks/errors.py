@@ -32,6 +32,10 @@ class KrakenStaleReplyError(KrakenTransientError):
     """The answer comes from a backend that lags behind: its newest row is older than the running bucket."""
 
 
+class KrakenNotBelievedError(KrakenTransientError):
+    """The answer is sound in itself, but cannot be true: a clock that is days off, pairs that all vanish."""
+
+
 class KrakenUnexpectedReplyError(KrakenTransientError):
     """Kraken answered with something this package does not know; the message holds the raw text.
 

@@ -46,7 +46,7 @@ class KrakenHook(BaseHook):
     4 attempts with exponential back-off and jitter, permanent ones never. HTTP 200 does not mean success.
 
     Connection (type ``kraken``): ``host`` is the base URL, default ``https://api.kraken.com``; extra
-    ``{"min_interval_s": 1.0, "timeout_s": 30}``.
+    ``{"min_interval_s": 1.0, "timeout_s": 30, "max_clock_skew_s": 300}``.
     """
 
     conn_name_attr = "kraken_conn_id"
@@ -86,6 +86,14 @@ class KrakenHook(BaseHook):
         :raises ConnectionFieldError: if the connection's host is no HTTP address
         """
         return base_url(self._fields)
+
+    @property
+    def max_clock_skew_s(self) -> float:
+        """Return how far the exchange's clock may be from the worker's to be believed, seconds.
+
+        :raises ConnectionFieldError: if the connection's extra holds something else than a number above zero
+        """
+        return positive_number(self._fields, "max_clock_skew_s", 300.0)
 
     def get_conn(self) -> requests.Session:
         """Return the HTTP session, made at the first call and kept."""

@@ -34,6 +34,11 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Timeout of a call (s)",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
                     },
+                    "max_clock_skew_s": {
+                        "label": "Allowed difference of the clocks (s)",
+                        "description": "Kraken's clock is believed within so many seconds of the worker's.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 300},
+                    },
                 },
             },
             {

@@ -64,7 +64,11 @@ class Demo:
         self.stack = stack
         self.console = console
         self.report = Report()
-        self.catalogue = {entry.ticker: entry.tier for entry in read_catalogue() if entry.tier in INTERVALS}
+        self.catalogue = {
+            entry.ticker: entry.tier
+            for entry in read_catalogue().entries
+            if entry.tier in INTERVALS and entry.listed
+        }
         self.scope = tuple(
             Series(ticker, interval)
             for ticker, tier in self.catalogue.items()

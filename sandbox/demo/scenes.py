@@ -7,7 +7,7 @@ from dataclasses import dataclass
 API_WINDOW = 720
 EVERYTHING = 1_000_000
 HOURLY_DAYS = 120
-DELISTED = "MKRUSD"
+DELISTED = "SNXUSD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.demo.dag_ids import SLOW_DAG, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
 from sandbox.demo.messages import message_problems, read_messages
 from sandbox.demo.report import WatchRun
+from sandbox.demo.scenes import DELISTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ LATE_TICKER = "BCHUSD"
 LATE_TOO = "ICPUSD"
 """The same in TIER2; repaired first, so that one ticker is late."""
 STALE, SOURCE, LATE_RUN = "stale", "source", f"run:{SLOW_DAG}"
+LEFT = f"pair:{DELISTED}"
 CATCH_UP = "catch_up__"
 """What the ids of runs begin with that the check has started."""
 ANSWER_S = 20.0
@@ -62,7 +64,7 @@ class Watch:
         self.go_stale()
         self.go_into_maintenance()
         self.miss_a_deadline()
-        self.problems += message_problems(self.messages(), (STALE, SOURCE, LATE_RUN))
+        self.problems += message_problems(self.messages(), (STALE, SOURCE, LATE_RUN), (LEFT,))
 
     def go_stale(self) -> None:
         """Let the check find the stale ticker, tell of it, and have it repaired by a run of its own."""

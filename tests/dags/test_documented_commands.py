@@ -165,7 +165,7 @@ def test_the_dag_takes_the_conf(found: Found, dag_bag: DagBag) -> None:
         BackfillRequest.from_params(asked).check(TODAY_S)
     if "quarter" in asked:
         ArchiveRequest.from_params(asked).refuse_nonsense()
-    known = {entry.ticker for entry in read_catalogue()}
+    known = {entry.ticker for entry in read_catalogue().entries}
     assert set(asked.get("tickers") or ()) <= known
 
 

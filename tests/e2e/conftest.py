@@ -17,6 +17,7 @@ from sandbox.airflow import (
     wait_until_healthy,
 )
 from sandbox.airflow_api import AirflowApi
+from sandbox.exchange_client import SIMULATED_SKEW_S
 from sandbox.processes import free_port
 from sandbox.questdb import DATABASE, PASSWORD, USER
 from sandbox.settings import ModeHome, State
@@ -86,7 +87,7 @@ def stack_session(
             "kraken_default": {
                 "conn_type": "kraken",
                 "host": exchange_session.url,
-                "extra": {"min_interval_s": 0.01, "timeout_s": 60},
+                "extra": {"min_interval_s": 0.01, "timeout_s": 60, "max_clock_skew_s": SIMULATED_SKEW_S},
             },
             "questdb_default": {
                 "conn_type": "questdb",

@@ -154,7 +154,7 @@ def test_forms_offer_the_fields_the_hooks_read() -> None:
     types = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
     assert set(types) == {"kraken", "kraken_archive", "questdb"}
     assert set(types["kraken_archive"]["conn-fields"]) == {"timeout_s"}
-    assert set(types["kraken"]["conn-fields"]) == {"min_interval_s", "timeout_s"}
+    assert set(types["kraken"]["conn-fields"]) == {"min_interval_s", "timeout_s", "max_clock_skew_s"}
     assert set(types["questdb"]["conn-fields"]) == {
         "http_port",
         "http_login",

@@ -12,6 +12,7 @@ from sandbox.slack_client import BOT_TOKEN
 from sandbox.stack import webhook_connection
 from tests.conftest import set_connection
 from tests.integration.alert_desk import Desk
+from tests.integration.altered import AlteredExchange
 from tests.integration.archive_world import ArchiveWorld
 from tests.integration.old_application import ASSETPRICE, GAP_RECORDS, Old
 from tests.integration.world import World
@@ -30,6 +31,21 @@ def world(exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_tab
     """Give an exchange, an empty candle store and an empty ledger with XBTUSD in TIER1."""
     del kraken_conn, candle_table
     return World(exchange, ledger_uri)
+
+
+@pytest.fixture
+def altered(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> Iterator[AlteredExchange]:
+    """Give a server in front of the exchange that can alter answers; ``kraken_default`` points to it."""
+    between = AlteredExchange(exchange.url)
+    set_connection(
+        monkeypatch,
+        "kraken_default",
+        conn_type="kraken",
+        host=between.url,
+        extra={"min_interval_s": 0.01, "timeout_s": 60, "max_clock_skew_s": 300},
+    )
+    yield between
+    between.close()
 
 
 @pytest.fixture

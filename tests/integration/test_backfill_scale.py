@@ -30,7 +30,7 @@ def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> 
     )
     run = RunKey("backfill_tier1_daily", "whole_catalogue")
     with connect(world.dsn) as connection:
-        now_s = open_run(connection, world.kraken(), run, request)
+        now_s = open_run(connection, world.kraken(), run, request, world.worker_now)
         world.detect(connection, run, request, now_s)
         bench = bench_of(connection, world.kraken(), world.questdb, run)
         items = fitted(plan_ohlc(bench, request), AIRFLOW_MAPS)

@@ -138,8 +138,14 @@ def test_the_cells_of_a_range_are_what_the_raw_rows_give(
                 counts = getattr(found, name)
                 assert counts[row, column] == len(of_kind(counted, name, within=within)), (name, line, within)
             assert found.proven_empty[row, column] == len(of_kind(counted, *EVIDENCE, within=within))
-            is_outside = STATES[found.state[row, column]] is CellState.OUTSIDE
-            assert is_outside == (not [open_s for open_s in counted if within[0] <= open_s < within[1]])
+            step = step_s(line.interval_minutes)
+            opens = range(-(-within[0] // step) * step, within[1], step)
+            before = [open_s for open_s in opens if counted and open_s < min(counted)]
+            assert found.not_loaded[row, column] == len(before)
+            state = STATES[found.state[row, column]]
+            inside = [open_s for open_s in counted if within[0] <= open_s < within[1]]
+            assert (state is CellState.OUTSIDE) == (not inside and not before)
+            assert state is not CellState.COMPLETE or not before
 
 
 @few
@@ -205,7 +211,9 @@ def test_many_series_come_in_several_sheets_that_together_say_the_same(
         ),
         pytest.param(Damaged(XBT, -900, set(range(-900, -9))), 0, "pending", id="today, before the next run"),
         pytest.param(Damaged(XBT, -900, set(range(-900, 0))), 1, "outside", id="tomorrow"),
-        pytest.param(Damaged(XBT, -900, set(range(-900, 0))), -40, "outside", id="before the series begins"),
+        pytest.param(
+            Damaged(XBT, -900, set(range(-900, 0))), -40, "not_loaded", id="before the series begins"
+        ),
         pytest.param(
             Damaged(XBT, -100, set(range(-100, 0)), [(-30, -10, "ohlc")]),
             -1,

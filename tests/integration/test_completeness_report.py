@@ -8,6 +8,7 @@ import pytest
 
 from include.ohlcv.completeness.digest import send_digest
 from include.ohlcv.completeness.report import make_report
+from include.ohlcv.completeness.require import ask
 from include.ohlcv.completeness.table import as_text
 from include.ohlcv.errors import SlackAnswerLostError, SlackRefusedError
 from include.ohlcv.gaps import Series
@@ -105,7 +106,9 @@ def test_the_old_keys_tell_the_gap_records_and_the_new_ones_the_candles(
 
     result = report_on(ledger_uri, questdb).result()
 
-    assert (result["total_assets"], result["assets_with_gaps"], result["completeness_pct"]) == (3, 1, 66.6666)
+    assert (result["total_assets"], result["assets_with_gaps"]) == (3, 1)
+    # Of CCCUSD nothing is stored: without a gap record it is not complete all the same.
+    assert (result["completeness_pct"], result["assets_without_data"]) == (33.3333, ["CCCUSD"])
     hourly = result["intervals"]["60"]
     assert (hourly["fillable_gaps"], hourly["unfillable_gaps"], hourly["total_gaps"]) == (1, 1, 2)
     of_series = {line["ticker"]: line for line in result["series"]}
@@ -117,6 +120,49 @@ def test_the_old_keys_tell_the_gap_records_and_the_new_ones_the_candles(
     assert result["warnings"] == ["never loaded: CCCUSD 60"]
 
 
+def test_nothing_expected_is_no_data_and_never_complete(ledger_uri: str, questdb: QuestDBHook) -> None:
+    spoil(ledger_uri, questdb, History([], dict.fromkeys(("AAAUSD", "BBBUSD", "CCCUSD"), 5 * DAY_S)))
+
+    made = report_on(ledger_uri, questdb)
+
+    result = made.result()
+    assert (result["completeness_pct"], result["assets_without_data"]) == (
+        None,
+        ["AAAUSD", "BBBUSD", "CCCUSD"],
+    )
+    hourly = result["intervals"]["60"]
+    assert (hourly["expected"], hourly["coverage_pct"], hourly["verified_pct"]) == (0, None, None)
+    assert {line["verified_pct"] for line in result["series"]} == {None}
+    assert result["warnings"] == [
+        "pairs that the exchange never had, of which nothing is expected: AAAUSD, BBBUSD, CCCUSD"
+    ]
+    text = as_text(made)
+    assert "nothing is expected of 3 assets: no data" in text
+    assert "100" not in text
+    with connect(ledger_uri) as connection:
+        answer = ask(
+            connection,
+            questdb,
+            tier="ALL",
+            interval_minutes=60,
+            since_s=NOW - DAY_S,
+            tickers=["AAAUSD"],
+            now_s=NOW,
+        )
+    assert not answer.is_complete
+    assert "AAAUSD has no data: Kraken does not know the pair" in answer.sentence
+
+
+def test_a_digest_of_nothing_says_no_data(ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin) -> None:
+    spoil(ledger_uri, questdb, History([], dict.fromkeys(("AAAUSD", "BBBUSD", "CCCUSD"), 5 * DAY_S)))
+    report_on(ledger_uri, questdb)
+    assert send(ledger_uri) == "the digest was sent"
+    (message,) = webhook.messages()
+    assert "no data" in message["text"]
+    assert "nothing is missing" not in message["text"]
+    assert "None" not in message["text"]
+
+
 def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb: QuestDBHook) -> None:
     spoil(
         ledger_uri,
@@ -126,10 +172,13 @@ def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb
 
     lines = as_text(report_on(ledger_uri, questdb)).splitlines()
 
-    assert lines[0].startswith("ALL at 2026-11-23T12:34:56 UTC: 100.0 % of 3 assets without an open gap")
+    assert lines[0].startswith("ALL at 2026-11-23T12:34:56 UTC: 100.0 % of 2 assets have no open gap")
     rows = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
-    assert rows == ["BBBUSD 60", "AAAUSD 60", "CCCUSD 60", "all 60"]
-    assert lines[-1] == "pairs that have left the exchange, counted up to then: CCCUSD"
+    assert rows == ["CCCUSD 60", "BBBUSD 60", "AAAUSD 60", "all 60"]
+    assert lines[-2:] == [
+        "no data: CCCUSD",
+        "pairs that the exchange never had, of which nothing is expected: CCCUSD",
+    ]
 
 
 def test_a_run_that_starts_again_replaces_its_report(ledger_uri: str, questdb: QuestDBHook) -> None:

@@ -121,8 +121,8 @@ def cut(share: Fraction) -> float:
     return int(share * 1_000_000) / 10_000
 
 
-def share(part: int, whole: int) -> float:
-    return cut(Fraction(part, whole)) if whole else 100.0
+def share(part: int, whole: int) -> float | None:
+    return cut(Fraction(part, whole)) if whole else None
 
 
 def moment(times_s: list[int], *, newest: bool = False) -> str | None:
@@ -268,7 +268,10 @@ def test_the_whole_report_is_what_a_naive_recount_gives(
     assert found["series"] == lines
     assert kept == [{name: line[name] for name in kept[0]} for line in lines]
     assert (found["total_assets"], found["assets_with_gaps"]) == (len(tickers), len(with_gaps))
-    assert found["completeness_pct"] == share(len(tickers) - len(with_gaps), len(tickers))
+    due = {line["ticker"] for line in lines if line["expected"]}
+    there = {line["ticker"] for line in lines if line["stored"] + line["proven_empty"]}
+    assert set(found["assets_without_data"]) == tickers - there
+    assert found["completeness_pct"] == share(len((due & there) - with_gaps), len(due))
     assert found["intervals"] == {str(i): naive_interval(lines, records, i) for i in INTERVALS}
     assert found["gap_times"] == naive_times(records)
     assert found["restatements"]["candles"] == sum(len(one.restated) for one in chosen)

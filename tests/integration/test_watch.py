@@ -11,6 +11,7 @@ from include.ohlcv.gaps import Series
 from include.ohlcv.ledger.catch_up_rows import record_catch_up
 from include.ohlcv.ledger.incident_rows import observe, snooze
 from include.ohlcv.ledger.session import connect
+from include.ohlcv.pairs import observe_listing
 from include.ohlcv.validate import ask_state, check
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ MIDNIGHT = "2026-11-23T00:00:00Z"
 TICKERS = ["XBTUSD", "ETHUSD", "SOLUSD", "XRPUSD", "ADAUSD", "LTCUSD"]
 
 
-def hourly_check(world: World, *, worker_now_s: float = 0) -> tuple[dict[str, Any], list[CatchUp]]:
+def hourly_check(world: World) -> tuple[dict[str, Any], list[CatchUp]]:
     """Do what the validation DAG does; return its result and the runs it would start."""
     with connect(world.dsn) as connection:
-        state = ask_state(connection, world.kraken(), ["TIER1"], lambda: worker_now_s)
+        state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
         newest = dict(
             world.questdb.query(
                 "SELECT ticker, ts::long / 1000000L FROM ohlcv WHERE interval = '1440'"
@@ -36,6 +37,9 @@ def hourly_check(world: World, *, worker_now_s: float = 0) -> tuple[dict[str, An
         checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
         seen = {"source": state.trouble() or checked.source(), "stale": checked.stale()}
         observe(connection, seen, now_s=state.now_s)
+        if state.trouble() is None:
+            judged = [standing.series.ticker for standing, _ in checked.lines]
+            observe_listing(connection, judged, now_s=state.now_s, url=None)
         outlook = look_ahead(
             connection,
             [standing.series.ticker for standing in checked.overdue()],
@@ -120,9 +124,8 @@ def test_one_stale_series_is_told_once_caught_up_and_recovers_after_two_good_che
 
 def test_an_exchange_that_does_not_answer_is_one_incident_and_absorbs_the_rest(loaded: World) -> None:
     loaded.exchange.fault("maintenance")
-    start = loaded.exchange.now_s()
-    for hour in range(24):
-        result, catch_ups = hourly_check(loaded, worker_now_s=start + hour * HOUR)
+    for _ in range(24):
+        result, catch_ups = hourly_check(loaded)
         assert (result["clock"], catch_ups) == ("worker", [])
         loaded.exchange.advance(HOUR)
     assert messages(loaded) == [("source", "opened")]
@@ -141,11 +144,11 @@ def test_twenty_flaps_are_one_incident(loaded: World) -> None:
             loaded.exchange.fault("maintenance")
         else:
             loaded.exchange.clear_faults()
-        hourly_check(loaded, worker_now_s=loaded.exchange.now_s())
+        hourly_check(loaded)
     assert messages(loaded) == [("source", "opened")]
 
 
-def test_a_pair_that_takes_no_orders_is_told_apart_and_never_alarms(loaded: World) -> None:
+def test_a_pair_that_takes_no_orders_is_named_and_never_late_and_one_that_left_is_told(loaded: World) -> None:
     loaded.exchange.set_pair("XBTUSD", "cancel_only")
     loaded.exchange.set_pair("ETHUSD", "vanished")
     loaded.exchange.advance(2 * HOUR + 600)
@@ -155,7 +158,7 @@ def test_a_pair_that_takes_no_orders_is_told_apart_and_never_alarms(loaded: Worl
     result, catch_ups = hourly_check(loaded)
 
     assert (result["pairs_gone"], result["assets_missing_data"]) == (["XBTUSD", "ETHUSD"], [])
-    assert (catch_ups, messages(loaded)) == ([], [])
+    assert (catch_ups, messages(loaded)) == ([], [("pair:ETHUSD", "opened")])
 
 
 def test_a_series_never_loaded_has_no_time_and_alarms_only_once_due(world: World) -> None:

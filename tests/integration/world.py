@@ -44,7 +44,7 @@ RUN_NUMBERS = itertools.count(1)
 CLEARED_TABLES = (
     "exchange, api_slot, assets, series, gap_records, gap_outcomes, proven_empty, empty_sightings,"
     " candle_restatements, backfill_runs, trade_errands, trade_passes, weekly_trades, one_off_checks,"
-    " range_repairs, disputes"
+    " range_repairs, disputes, exchange_clock"
 )
 
 
@@ -150,6 +150,8 @@ class World:
         (an answer is there), ``archive`` (files are planned), ``ingest`` (each item), ``trades`` (walks are
         planned), ``walk`` (each stretch of calls), ``page`` (a page of trades is there), ``settle`` (it is
         stored), ``result``; a test may break something there
+    :ivar worker_ahead_s: how far the worker's clock is ahead of the exchange's own, seconds
+    :ivar lets_time_pass: whether the ledger sees as much time pass as the exchange
     :ivar shelf: where files of the archive come from, None = from nowhere
     """
 
@@ -158,12 +160,18 @@ class World:
     tickers: list[str] = field(default_factory=lambda: ["XBTUSD"])
     before_step: Callable[[str], None] = lambda _: None
     shelf: Shelf | None = None
+    worker_ahead_s: float = 0.0
+    lets_time_pass: bool = True
 
     def __post_init__(self) -> None:
         """Make the candle table and the catalogue."""
         self.questdb = QuestDBHook(questdb_conn_id="questdb_default")
         ensure_candle_table(self.questdb)
         self.catalogue(self.tickers)
+
+    def worker_now(self) -> float:
+        """Return the worker's clock: that of the simulated exchange, which may live at any time."""
+        return self.exchange.now_s() + self.worker_ahead_s
 
     def kraken(self) -> KrakenHook:
         """Return a new hook that does not wait, neither between retries nor after a rate-limit answer."""
@@ -244,7 +252,7 @@ class World:
     def _plan(self, run: RunKey, request: BackfillRequest) -> Planned:
         with connect(self.dsn) as connection:
             self.before_step("ask_exchange")
-            now_s = open_run(connection, self.kraken(), run, request)
+            now_s = open_run(connection, self.kraken(), run, request, self.worker_now)
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
@@ -301,7 +309,18 @@ class World:
         questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
         questdb.before_step = self.before_step
         with connect(self.dsn) as connection:
+            self._let_time_pass(connection, run)
             yield steps.bench_of(connection, self.kraken(), questdb, run)
+
+    def _let_time_pass(self, connection: Connection, run: RunKey) -> None:
+        """Let as much time have passed for the ledger since the run began as for the exchange."""
+        if not self.lets_time_pass:
+            return
+        connection.execute(
+            "UPDATE backfill_runs SET asked_at = clock_timestamp() - (to_timestamp(%s) - exchange_now)"
+            " WHERE dag_id = %s AND run_id = %s",
+            (self.exchange.now_s(), *run),
+        )
 
     def result(self, planned: Planned) -> dict[str, Any]:
         """Return the summary of a run whose fills have ended."""

@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 HOUR = 3600
 DAY = 24 * HOUR
 CLOCK = "2026-11-23T12:34:56Z"
-COUNTS = ("stored", "proven_empty", "fillable", "expiring", "unfillable", "pending", "restated")
+COUNTS = (
+    "stored",
+    "proven_empty",
+    "fillable",
+    "expiring",
+    "unfillable",
+    "pending",
+    "not_loaded",
+    "restated",
+)
 FIRST_PENDING_S = at("2026-11-23T01:00")
 """The backfill at 02:00 fetches what has closed before it."""
 
@@ -74,6 +83,7 @@ def recount(world: World, series: Series, days: list[Range], empty: set[int]) ->
         )
         found["fillable"].append(len([ts_s for ts_s in missing if expiry[ts_s] > NOW + DAY]))
         found["pending"].append(len(lacking - missing))
+        found["not_loaded"].append(len([ts_s for ts_s in buckets([day], step=HOUR) if ts_s < start]))
         found["restated"].append(0)
     return found
 
@@ -125,10 +135,13 @@ def test_page_json_and_recount_agree_on_any_damage(
         missing,
         series["verified_pct"],
     )
-    shown = f"{verified:,} of {verified + missing:,} candles".replace(",", "\u2009")
+    shown = f"{verified:,} of {verified + missing:,} candles; ".replace(",", "\u2009")
     assert shown in text
     told = f"{missing:,} {'candle' if missing == 1 else 'candles'} missing".replace(",", "\u2009")
-    assert f'<dd class="sub">{told if missing else "nothing is missing"}</dd>' in text
+    of_loaded = "nothing is missing from what is loaded"
+    assert f'<dd class="sub">{told if missing else of_loaded}</dd>' in text
+    whole = verified + missing + sum(expected["not_loaded"])
+    assert f"partly loaded: {verified:,} of {whole:,}".replace(",", "\u2009") in text
 
 
 def test_the_states_are_told_by_word_pattern_and_number(site: Site, damaged: World) -> None:
@@ -140,7 +153,7 @@ def test_the_states_are_told_by_word_pattern_and_number(site: Site, damaged: Wor
         for one in client.get("/ohlcv/api/coverage?range=90d").json()["series"]
     }
     assert set(states) == {(ticker, interval) for ticker in ("XBTUSD", "ETHUSD") for interval in (60, 1440)}
-    assert states["XBTUSD", 60] == {"outside", "unfillable", "complete"}
+    assert states["XBTUSD", 60] == {"not_loaded", "unfillable", "complete"}
     assert states["XBTUSD", 1440] >= {"fillable", "complete"}
     assert states["ETHUSD", 1440] == {"not_loaded", "outside"}
     for title in ("Complete", "Proven empty", "Fillable", "Expiring within 24 h", "Unfillable", "Restated"):
@@ -160,6 +173,85 @@ def test_after_the_backfill_the_row_is_whole(site: Site, damaged: World) -> None
     assert set(after["state"]) == {"complete"}
     assert (after["verified_pct"], sum(after["fillable"])) == (100.0, 0)
     assert "nothing is missing" in client.get("/ohlcv/coverage", params=query).text
+
+
+def test_a_month_of_which_only_the_end_is_loaded_is_partly_loaded_and_the_one_before_is_not(
+    site: Site, world: World
+) -> None:
+    # The series begins where the OHLC call reached: on 29 October, 21:00.
+    world.exchange.set_clock("2026-11-28T21:30:00Z")
+    site.clock.now_s = at("2026-11-28T21:30")
+    world.run(tickers=["XBTUSD"], intervals=[60])
+    client = site.client("viewer")
+    query = {"ticker": "XBTUSD", "interval": "60", "range": "90d", "by": "month"}
+
+    answer = client.get("/ohlcv/api/coverage", params=query).json()
+
+    (series,) = answer["series"]
+    months = [edge[:7] for edge in answer["edges"]]
+    cells = dict(
+        zip(months, zip(series["state"], series["stored"], series["not_loaded"], strict=True), strict=False)
+    )
+    assert cells["2026-09"] == ("not_loaded", 0, 720)
+    assert cells["2026-10"] == ("partly_loaded", 51, 693)
+    assert cells["2026-11"][0] in {"complete", "pending"}
+    text = client.get("/ohlcv/coverage", params=query).text
+    october = client.get(
+        "/ohlcv/coverage", params={**query, "range": "30d", "to": "2026-10-31", "by": "month"}
+    ).text
+    assert "partly loaded: 51 of 744" in october
+    for title in ("Partly loaded", "Not loaded"):
+        assert title in text
+
+
+def test_what_lies_before_the_first_trade_of_a_pair_is_not_called_unloaded(site: Site, world: World) -> None:
+    world.run(tickers=["XBTUSD"], intervals=[60])
+    start_s = world.window(HOURLY)[0]
+    world.rows("UPDATE assets SET first_trade_at = to_timestamp(%(s)s) RETURNING ticker", s=start_s + 7)
+    query = {"ticker": "XBTUSD", "interval": "60", "range": "90d"}
+    (series,) = site.client("viewer").get("/ohlcv/api/coverage", params=query).json()["series"]
+    assert (sum(series["not_loaded"]), series["state"][0]) == (0, "outside")
+
+
+def test_a_pair_of_which_nothing_is_expected_has_no_data_and_is_never_complete(
+    site: Site, world: World
+) -> None:
+    world.catalogue(["SOLLUSD"])
+    world.run(intervals=[60])
+    client = site.client("viewer")
+    (series,) = client.get("/ohlcv/api/coverage", params={"interval": "60"}).json()["series"]
+    assert (series["expected"], series["verified_pct"], set(series["state"])) == (0, None, {"outside"})
+    assert series["listing"] == "unknown"
+    text = client.get("/ohlcv/coverage", params={"interval": "60"}).text
+    assert "no data" in text
+    assert "100\u2009%" not in text.partition("<main")[2]
+    assert "unknown to Kraken" in text
+
+
+ENDS = [
+    pytest.param("coverage", "to", id="heatmap"),
+    pytest.param("api/coverage", "to", id="its twin"),
+    pytest.param("gaps", "to", id="gaps until"),
+    pytest.param("gaps", "from", id="gaps from"),
+    pytest.param("api/gaps", "to", id="their twin until"),
+    pytest.param("api/gaps", "from", id="their twin from"),
+]
+
+
+@pytest.mark.parametrize(("page", "field"), ENDS)
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "3000-01-01", "1969-12-31"])
+def test_days_at_the_ends_of_the_calendar_are_refused_with_a_sentence(
+    site: Site, world: World, page: str, field: str, day: str
+) -> None:
+    del world
+    client = site.client("viewer")
+    answer = client.get(f"/ohlcv/{page}", params={field: day})
+    assert answer.status_code == 400
+    assert f"{field}: " in detail(answer)
+    assert "use a day from 1970-01-01 to 2999-12-31" in detail(answer)
+    assert client.get(f"/ohlcv/{page}", params={field: day}, headers=HTML).status_code == 400
+    for sound in ("1970-01-01", "2999-12-31"):
+        assert client.get(f"/ohlcv/{page}", params={field: sound}).status_code == 200
 
 
 VIEWS = [

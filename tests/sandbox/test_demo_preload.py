@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sandbox.exchange_client import ExchangeAdmin
     from sandbox.questdb import QuestDBServer
 
-TICKERS = [entry.ticker for entry in read_catalogue() if entry.tier in ("TIER1", "TIER2")]
+TICKERS = [
+    entry.ticker for entry in read_catalogue().entries if entry.tier in ("TIER1", "TIER2") and entry.listed
+]
 
 
 def test_scenes_are_about_different_series_and_of_every_kind() -> None:

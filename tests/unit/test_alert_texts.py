@@ -16,7 +16,7 @@ from include.ohlcv.alerts.texts import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, com
 from include.ohlcv.alerts.wording import capitalised, duration, iso_moment, moment
 from include.ohlcv.incidents import Incident, IncidentClass, MessageKind, Trouble, open_incident
 from include.ohlcv.ledger.session import RunKey
-from include.ohlcv.pair_trouble import disputed_candles, left_pair, odd_data, unknown_pair
+from include.ohlcv.pair_trouble import bad_line, disputed_candles, left_pair, odd_data, unknown_pair
 from include.ohlcv.run_trouble import failed_run, late_run
 from sandbox.slack import limits
 from tests.unit.builders import HOUR, at, quick
@@ -478,6 +478,7 @@ def test_the_manual_explains_every_message() -> None:
         left_pair("XBTUSD", since_s=0, url=None),
         odd_data("XBTUSD", ["x"], now_s=0, url=None),
         disputed_candles("XBTUSD", ["x"], since_s=0, url=None),
+        bad_line("XBTUSD", "x", now_s=0, url=None),
     ):
         assert pair.headline.replace("XBTUSD", "`<ticker>`") in manual
     for headline in (failed_run(RUN, ["x"], now_s=0, url=None), late_run(RUN, state="", due_s=0, url=None)):

@@ -28,10 +28,10 @@ def day(text: str) -> int:
         pytest.param(1, 3, 33.3333, id="a third"),
         pytest.param(9_999_999, 10_000_000, 99.9999, id="one of ten million lacks: not 100"),
         pytest.param(5, 5, 100.0, id="all"),
-        pytest.param(0, 0, 100.0, id="nothing was expected"),
+        pytest.param(0, 0, None, id="nothing was expected: no data"),
     ],
 )
-def test_a_share_reads_100_only_when_nothing_lacks(part: int, whole: int, share: float) -> None:
+def test_a_share_reads_100_only_when_nothing_lacks(part: int, whole: int, share: float | None) -> None:
     assert percent(part, whole) == share
 
 
@@ -66,7 +66,7 @@ def test_periods_follow_the_calendar(period: Period, starts: list[str]) -> None:
 
 def test_no_series_together_expect_nothing() -> None:
     nothing = together([])
-    assert (nothing.n_series, nothing.expected, nothing.verified_pct) == (0, 0, 100.0)
+    assert (nothing.n_series, nothing.expected, nothing.verified_pct) == (0, 0, None)
     assert (nothing.first_s, nothing.oldest_missing_s) == (None, None)
 
 

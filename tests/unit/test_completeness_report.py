@@ -45,6 +45,7 @@ def report(of_series: dict[Series, Figures], *, clock: str = "exchange") -> Repo
         gap_times=GapTimes(2, 1, [90.4, 200.6], None),
         restatements=Restatements(0, 0, []),
         cross_check=None,
+        doubt="Time is late" if clock == "worker" else None,
     )
 
 
@@ -74,7 +75,7 @@ def test_gap_times_are_whole_seconds_and_null_where_there_was_no_gap() -> None:
 @pytest.mark.parametrize(
     ("one", "clock", "warning"),
     [
-        pytest.param(figures(), "worker", "the exchange did not answer", id="the worker's clock"),
+        pytest.param(figures(), "worker", "the worker's clock was used: Time is late", id="a clock in doubt"),
         pytest.param(figures(strays=3), "exchange", "off the grid, .*: XBTUSD 60 \\(3\\)", id="strays"),
         pytest.param(
             figures(stored=0, fillable=5, first_s=None),
@@ -95,6 +96,7 @@ def line(missing: int = 0, *, unfillable: int = 0, restated: int = 0) -> KeptLin
 
 XBT, ETH = Series("XBTUSD", 60), Series("ETHUSD", 60)
 
+NOTHING = KeptLine(expected=0, missing=0, unfillable=0, restated=0)
 CHANGES = [
     pytest.param(line(), line(3), {"broken": 3}, id="no longer complete"),
     pytest.param(line(3), line(5), {"worse": 2}, id="more is missing"),
@@ -105,6 +107,8 @@ CHANGES = [
     pytest.param(None, line(2), {"added": 2}, id="new"),
     pytest.param(line(2), None, {"dropped": 0}, id="no longer reported"),
     pytest.param(line(2), line(2), {}, id="as before"),
+    pytest.param(line(2), NOTHING, {"emptied": 0}, id="nothing is expected any more: not complete again"),
+    pytest.param(NOTHING, NOTHING, {}, id="still nothing"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 EDGE = api_edge_s(NOW, 60)
 
 
-def asset(ticker: str = "XBTUSD", *, gone_s: int | None = None, first_trade_s: float | None = None) -> Asset:
+def asset(
+    ticker: str = "XBTUSD",
+    *,
+    gone_s: int | None = None,
+    first_trade_s: float | None = None,
+    seen_s: int | None = NOW - 300 * DAY,
+) -> Asset:
     return Asset(
         ticker=ticker,
         tier="TIER1",
@@ -28,6 +35,7 @@ def asset(ticker: str = "XBTUSD", *, gone_s: int | None = None, first_trade_s: f
         gone_s=gone_s,
         first_trade_s=first_trade_s,
         added_s=NOW - 400 * DAY,
+        seen_s=seen_s,
     )
 
 
@@ -43,13 +51,14 @@ def selected(
     intervals: tuple[int, ...] = (60,),
     lookback_days: int = 7,
     now_s: int = NOW,
+    tickers: list[str] | None = None,
 ) -> Survey:
     request = BackfillRequest(
         tier="TIER1",
         intervals=list(intervals),
         lookback_days=lookback_days,
         max_gaps_per_asset=10,
-        tickers=None,
+        tickers=tickers,
         retry_failed=False,
     )
     return select(Scan(spans=spans), books or {}, assets, request, now_s=now_s)
@@ -119,6 +128,26 @@ def test_a_series_never_loaded_of_a_pair_that_is_gone_is_nobodys_gap() -> None:
     survey = selected({}, assets=(GONE,))
     assert survey.gone == ["XBTUSD"]
     assert survey.starts == {}
+
+
+def test_a_pair_that_was_never_listed_is_unknown_and_expected_nowhere() -> None:
+    survey = selected({}, assets=(asset("SOLLUSD", gone_s=NOW - DAY, seen_s=None), BITCOIN))
+    assert (survey.unknown, survey.gone, survey.errors) == (["SOLLUSD"], [], [])
+    assert survey.starts == {HOURLY: EDGE}
+
+
+def test_an_unknown_pair_that_a_run_asks_for_by_name_is_an_error_with_what_may_be_meant() -> None:
+    typo = asset("SOLLUSD", gone_s=NOW - DAY, seen_s=None)
+    survey = selected({}, assets=(replace(typo, meant="SOLUSD"), BITCOIN), tickers=["SOLLUSD", "XBTUSD"])
+    assert survey.errors == [
+        "SOLLUSD: asked for by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
+    ]
+    assert survey.starts == {HOURLY: EDGE}
+
+
+def test_a_pair_never_listed_of_which_candles_are_stored_has_left() -> None:
+    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(asset(gone_s=NOW - DAY, seen_s=None),))
+    assert (survey.unknown, survey.gone) == ([], ["XBTUSD"])
 
 
 def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> None:

@@ -99,6 +99,7 @@ PAIR_NEXT: Final = {
     " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
     PairTrouble.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
     " again until they change. Leave them out of your analysis; docs/REPAIR.md says what they may be.",
+    PairTrouble.BAD_LINE: "The line is passed over, and all others count. Correct it: the next run takes it.",
 }
 """What happens next, by what is wrong with a pair."""
 

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from include.ohlcv.archive.parts import PART
-from include.ohlcv.catalogue import TICKER_PATTERN
+from include.ohlcv.catalogue import NOT_SUPPORTED, TICKER_PATTERN, is_tokenised
 from include.ohlcv.gaps import Series
 from include.ohlcv.intervals import DAY_S, INTERVALS, WITNESS_INTERVALS
 
@@ -212,6 +212,8 @@ def read_member_name(name: str) -> MemberName:
     ticker = match["ticker"].upper()
     if minutes not in INTERVALS and minutes not in WITNESS_INTERVALS:
         return MemberName(None, f"interval {minutes} in the name does not exist")
+    if is_tokenised(match["ticker"]):
+        return MemberName(None, f"{match['ticker']!r} in the name: {NOT_SUPPORTED}")
     if not re.match(TICKER_PATTERN, ticker):
         return MemberName(None, f"{ticker!r} in the name is no Kraken altname")
     if minutes in WITNESS_INTERVALS:

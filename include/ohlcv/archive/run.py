@@ -59,7 +59,7 @@ def open_ingest(
     """
     request.refuse_nonsense()
     try:
-        return open_run(connection, kraken, run, request)
+        return open_run(connection, kraken, run, request, clock)
     except KrakenTransientError as error:
         # Files need no exchange: only the candles that have not closed yet are told by its clock.
         log.warning("the exchange does not answer, so the worker's clock counts: %s", error)

@@ -40,13 +40,15 @@ class CellState(StrEnum):
     """State of a cell: the first of these that holds, what asks for action soonest first."""
 
     NOT_LOADED = "not_loaded"
-    """Something is missing, and no candle of the series is stored at all."""
+    """Nothing of this time was ever loaded: it lies before the series' start, or nothing is stored at all."""
     EXPIRING = "expiring"
     """The API forgets a missing candle within a day."""
     UNFILLABLE = "unfillable"
     """A missing candle is out of the API's reach: only trades or Kraken's archive can bring it."""
     FILLABLE = "fillable"
     """A candle is missing; the next backfill brings it."""
+    PARTLY_LOADED = "partly_loaded"
+    """Nothing is missing from the series' start on; the part before it was never loaded."""
     RESTATED = "restated"
     """Nothing is missing; for a stored candle the exchange gave other values."""
     PENDING = "pending"
@@ -56,7 +58,7 @@ class CellState(StrEnum):
     PROVEN_EMPTY = "proven_empty"
     """Every bucket is proven empty."""
     OUTSIDE = "outside"
-    """Nothing is expected: before the series' start, not closed yet, or after its pair left the exchange."""
+    """Nothing is expected: before the pair's first trade, not closed yet, or after it left the exchange."""
 
 
 STATES: Final = tuple(CellState)
@@ -78,6 +80,7 @@ class Cells:
     :ivar expiring: missing and inside the API window for a day at most
     :ivar unfillable: missing and out of the API's reach
     :ivar pending: closed, not here and not due yet
+    :ivar not_loaded: before the series' start, though the pair may have traded: never loaded
     :ivar restated: stored candles for which the exchange gave other values, or none at all: trades prove that
         nothing traded
     """
@@ -91,6 +94,7 @@ class Cells:
     expiring: NDArray[np.int32]
     unfillable: NDArray[np.int32]
     pending: NDArray[np.int32]
+    not_loaded: NDArray[np.int32]
     restated: NDArray[np.int32]
 
     @property
@@ -174,15 +178,17 @@ def cells(
 
 def _count(sheet: Sheet, periods: Sequence[Range]) -> dict[str, NDArray[np.int32]]:
     step, n_buckets = step_s(sheet.interval_minutes), len(sheet.opens)
-    if not n_buckets:
-        nothing = np.zeros((len(sheet.lines), len(periods)), dtype=np.int32)
-        return {field.name: nothing for field in fields(Cells)[3:]}
     borders = np.array([periods[0][0], *(end for _, end in periods)], dtype=np.int64)
-    # Number of the first bucket that opens at or after each border.
-    numbers = -((sheet.opens[0] - borders) // step)
+    # Number of the first bucket that opens at or after each border, counted from the epoch.
+    numbers = -(-borders // step)
     first, last = numbers[:-1], numbers[1:]
     first = np.where(first == last, first - 1, first)
-    first, last = np.clip(first, 0, n_buckets), np.clip(last, 0, n_buckets)
+    not_loaded = _before_start(sheet, first, last)
+    if not n_buckets:
+        nothing = np.zeros((len(sheet.lines), len(periods)), dtype=np.int32)
+        return {field.name: nothing for field in fields(Cells)[3:]} | {"not_loaded": not_loaded}
+    offset = sheet.opens[0] // step
+    first, last = np.clip(first - offset, 0, n_buckets), np.clip(last - offset, 0, n_buckets)
 
     def per_period(is_one: NDArray[np.bool_]) -> NDArray[np.int32]:
         below = np.zeros((len(sheet.lines), n_buckets + 1), dtype=np.int32)
@@ -197,18 +203,41 @@ def _count(sheet: Sheet, periods: Sequence[Range]) -> dict[str, NDArray[np.int32
         "expiring": per_period(sheet.kinds == Kind.EXPIRING),
         "unfillable": per_period(sheet.kinds == Kind.UNFILLABLE),
         "pending": per_period(sheet.kinds == Kind.PENDING),
+        "not_loaded": not_loaded,
         "restated": per_period((sheet.restated & is_stored) | sheet.disputed),
     }
+
+
+def _before_start(sheet: Sheet, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the buckets of each period that lie before a series' start, from its pair's first trade on.
+
+    :param sheet: the series
+    :param first: number of the first bucket of each period, counted from the epoch
+    :param last: number behind the last one
+    :return: shape (series, periods); 0 of a series of which nothing is expected at all
+    """
+    step = step_s(sheet.interval_minutes)
+    starts, traded = [], []
+    for line, grid in zip(sheet.lines, sheet.grids, strict=True):
+        first_trade_s = line.asset.first_trade_s
+        traded.append(0 if first_trade_s is None else int(first_trade_s // step))
+        starts.append(0 if grid.start_s == grid.closed_s else grid.start_s // step)
+    until = np.minimum(last[None, :], np.array(starts, dtype=np.int64)[:, None])
+    since = np.maximum(first[None, :], np.array(traded, dtype=np.int64)[:, None])
+    found: NDArray[np.int32] = np.maximum(until - since, 0).astype(np.int32)
+    return found
 
 
 def _judge(counts: dict[str, NDArray[np.int32]], is_loaded: NDArray[np.bool_]) -> NDArray[np.uint8]:
     has = {name: count > 0 for name, count in counts.items()}
     is_missing = has["fillable"] | has["expiring"] | has["unfillable"]
+    is_anything = is_missing | has["stored"] | has["proven_empty"] | has["pending"]
     holds = {
-        CellState.NOT_LOADED: is_missing & ~is_loaded,
+        CellState.NOT_LOADED: (is_missing & ~is_loaded) | (has["not_loaded"] & ~is_anything),
         CellState.EXPIRING: has["expiring"],
         CellState.UNFILLABLE: has["unfillable"],
         CellState.FILLABLE: has["fillable"],
+        CellState.PARTLY_LOADED: has["not_loaded"],
         CellState.RESTATED: has["restated"],
         CellState.PENDING: has["pending"],
         CellState.COMPLETE: has["stored"],

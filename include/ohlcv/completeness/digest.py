@@ -50,6 +50,7 @@ class Changes:
     :ivar better: fewer missing than before, but some; with buckets fewer
     :ivar whole: complete now, not before
     :ivar lost: more buckets that only trades or Kraken's archive can bring; with buckets more
+    :ivar emptied: something was expected before, and nothing now
     :ivar restated: more restated candles; with candles more
     :ivar added: not in the report before
     :ivar dropped: not in this report
@@ -60,6 +61,7 @@ class Changes:
     better: dict[Series, int] = field(default_factory=dict)
     whole: dict[Series, int] = field(default_factory=dict)
     lost: dict[Series, int] = field(default_factory=dict)
+    emptied: dict[Series, int] = field(default_factory=dict)
     restated: dict[Series, int] = field(default_factory=dict)
     added: dict[Series, int] = field(default_factory=dict)
     dropped: dict[Series, int] = field(default_factory=dict)
@@ -71,6 +73,7 @@ WORDS: Final = {
     "lost": "⛔ Newly out of the API's reach",
     "better": "🔹 Less is missing",
     "whole": "✅ Complete again",
+    "emptied": "No data any more: nothing is expected",
     "restated": "♻️ Restated",
     "added": "New",
     "dropped": "No longer reported",
@@ -90,6 +93,10 @@ def compare(before: Mapping[Series, KeptLine], now: Mapping[Series, KeptLine]) -
         old = before.get(series)
         if old is None:
             changes.added[series] = line.missing
+            continue
+        if not line.expected:
+            if old.expected:
+                changes.emptied[series] = 0
             continue
         if line.missing and not old.missing:
             changes.broken[series] = line.missing
@@ -128,16 +135,21 @@ def compose(
     expected = sum(line.expected for line in lines.values())
     missing = sum(line.missing for line in lines.values())
     incomplete = sum(line.missing > 0 for line in lines.values())
-    title = fitted(
-        f"📊 {report.tier}: "
-        + (f"{counted(missing, 'candle')} missing" if missing else "nothing is missing"),
-        HEADER_CHARACTERS,
-    )
-    state = [
-        f"{incomplete} of {counted(len(lines), 'series')} incomplete: of {expected:,} candles that are due,"
-        f" {missing:,} are neither stored nor proven empty.",
-        f"{body['completeness_pct']} % of {counted(body['total_assets'], 'asset')} have no open gap.",
-    ]
+    n_empty = sum(not line.expected for line in lines.values())
+    said = f"{counted(missing, 'candle')} missing" if missing else "nothing is missing"
+    title = fitted(f"📊 {report.tier}: {said if expected else 'no data'}", HEADER_CHARACTERS)
+    state = []
+    if expected:
+        state.append(
+            f"{incomplete} of {counted(len(lines) - n_empty, 'series')} incomplete: of {expected:,} candles"
+            f" that are due, {missing:,} are neither stored nor proven empty."
+        )
+    if n_empty:
+        state.append(f"No data: nothing is expected of {counted(n_empty, 'series')}.")
+    if body["completeness_pct"] is not None:
+        state.append(
+            f"{body['completeness_pct']} % of the assets that should have data have it, and no open gap."
+        )
     check = body["cross_check"]
     if check and check["days_mismatched"]:
         state.append(

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from kraken_hooks.questdb import QuestDBHook
 
 
-def percent(part: int, whole: int) -> float:
+def percent(part: int, whole: int) -> float | None:
     """Return a share that reads 100 only when nothing lacks.
 
     :param part: buckets, >= 0
     :param whole: buckets, >= ``part``
-    :return: percent, cut, not rounded, after four decimals; 100.0 of nothing
+    :return: percent, cut, not rounded, after four decimals; None of nothing, which is never complete
     """
-    return (part * 1_000_000 // whole) / 10_000 if whole else 100.0
+    return (part * 1_000_000 // whole) / 10_000 if whole else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,19 @@ class Figures:
         return self.stored + self.proven_empty + self.missing
 
     @property
-    def coverage_pct(self) -> float:
-        """Return the share of the expected buckets that are stored, percent."""
+    def coverage_pct(self) -> float | None:
+        """Return the share of the expected buckets that are stored, percent, or None of nothing."""
         return percent(self.stored, self.expected)
 
     @property
-    def verified_pct(self) -> float:
-        """Return the share of the expected buckets that are stored undisputed or proven empty, percent."""
+    def verified_pct(self) -> float | None:
+        """Return the share of the expected buckets that are stored undisputed or proven empty, or None."""
         return percent(self.stored - self.disputed + self.proven_empty, self.expected)
+
+    @property
+    def worst_first(self) -> float:
+        """Return what to sort by to have nothing at all first, then the least verified."""
+        return -1.0 if self.verified_pct is None else self.verified_pct
 
     @property
     def is_loaded(self) -> bool:

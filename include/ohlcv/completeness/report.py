@@ -24,7 +24,7 @@ from include.ohlcv.ledger.report_rows import (
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from include.ohlcv.gaps import Series
     from include.ohlcv.ledger.asset_rows import Asset
@@ -46,7 +46,8 @@ class Report:
     """What is known of the candles of a tier at a moment.
 
     :ivar now_s: the moment, the exchange's time, epoch seconds UTC
-    :ivar clock: ``exchange``, or ``worker`` when the exchange did not answer
+    :ivar clock: whose clock that is: ``exchange`` or ``worker``
+    :ivar doubt: why the exchange's clock was not believed, or not to be had, or None
     :ivar request: what was asked for
     :ivar assets: in tier order
     :ivar figures: by series, asset by asset
@@ -65,10 +66,11 @@ class Report:
     gap_times: GapTimes
     restatements: Restatements
     cross_check: CrossCheck | None
+    doubt: str | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the result without the series: the old keys with their meaning, and the new figures."""
-        old = gap_counts(self.request, self.assets, self.open_gaps)
+        old = gap_counts(self.request, self.assets, self.open_gaps, self.expected(), self.with_data())
         for interval, counts in old["intervals"].items():
             counts.update(brief(self.of_interval(int(interval))))
         return old | {
@@ -80,6 +82,14 @@ class Report:
             "warnings": self.warnings(),
         }
 
+    def expected(self) -> set[str]:
+        """Return the tickers of which something is expected."""
+        return {series.ticker for series, one in self.figures.items() if one.expected}
+
+    def with_data(self) -> set[str]:
+        """Return the tickers of which something is stored or proven empty."""
+        return {series.ticker for series, one in self.figures.items() if one.stored + one.proven_empty}
+
     def of_interval(self, interval: int) -> Figures:
         """Return the figures of all series of an interval together."""
         return together(one for series, one in self.figures.items() if series.interval_minutes == interval)
@@ -88,7 +98,7 @@ class Report:
         """Return the whole result, with the series as far as they fit."""
         series = list(self.figures)
         if len(series) > MAX_SERIES:
-            series = sorted(series, key=lambda one: self.figures[one].verified_pct)[:MAX_SERIES]
+            series = sorted(series, key=lambda one: self.figures[one].worst_first)[:MAX_SERIES]
         tiers = {asset.ticker: asset.tier for asset in self.assets}
         lines = [
             told_series(one, tiers[one.ticker], self.figures[one], self.open_gaps.get(one, NO_GAPS))
@@ -100,12 +110,14 @@ class Report:
         """Return what a reader should know beside the figures, a sentence each."""
         strays = [f"{series} ({one.strays})" for series, one in self.figures.items() if one.strays]
         never = [str(series) for series, one in self.figures.items() if not one.is_loaded and one.expected]
-        gone = [asset.ticker for asset in self.assets if asset.gone_s is not None]
+        gone = [asset.ticker for asset in self.assets if asset.gone_s is not None and not asset.is_unknown]
+        unknown = [asset.ticker for asset in self.assets if asset.is_unknown]
         found = [
-            ("the exchange did not answer: the worker's clock was used", self.clock == "worker"),
+            (f"the {self.clock}'s clock was used: {self.doubt}", self.doubt),
             (f"candles off the grid, which no figure counts: {_named(strays)}", strays),
             (f"never loaded: {_named(never)}", never),
             (f"pairs that have left the exchange, counted up to then: {_named(gone)}", gone),
+            (f"pairs that the exchange never had, of which nothing is expected: {_named(unknown)}", unknown),
         ]
         return [text for text, is_so in found if is_so]
 
@@ -184,7 +196,13 @@ KEPT: Final = (
 
 
 def make_report(
-    connection: Connection, questdb: QuestDBHook, request: ReportRequest, *, now_s: int, clock: str
+    connection: Connection,
+    questdb: QuestDBHook,
+    request: ReportRequest,
+    *,
+    now_s: int,
+    clock: str,
+    doubt: str | None = None,
 ) -> Report:
     """Look at all series of a tier.
 
@@ -193,6 +211,7 @@ def make_report(
     :param request: the run's params
     :param now_s: the exchange's time, epoch seconds UTC
     :param clock: ``exchange`` or ``worker``
+    :param doubt: why the exchange's clock was not believed, or not to be had, or None
     :return: the report
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
@@ -212,23 +231,33 @@ def make_report(
         gap_times=read_gap_times(connection, tickers, intervals, since_s=since_s),
         restatements=read_restatements(connection, tickers, intervals, since_s=since_s, n_newest=N_NEWEST),
         cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
+        doubt=doubt,
     )
 
 
 def gap_counts(
-    request: ReportRequest, assets: Sequence[Asset], open_gaps: Mapping[Series, OpenGaps]
+    request: ReportRequest,
+    assets: Sequence[Asset],
+    open_gaps: Mapping[Series, OpenGaps],
+    expected: Collection[str] | None = None,
+    with_data: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Return the report in the words of the system it replaces; only the ledger is needed for it.
 
     :param request: the run's params
     :param assets: the assets
     :param open_gaps: open gap records by series
-    :return: ``tier``, ``total_assets``, ``assets_with_gaps`` (assets with an open gap), ``completeness_pct``
-        (share without, percent), ``intervals``: by interval as text ``fillable_gaps``, ``unfillable_gaps``,
-        ``total_gaps``
+    :param expected: tickers of which something is expected; None = those of which candles were looked for
+    :param with_data: tickers of which something is stored or proven empty; None = the same
+    :return: ``tier``, ``total_assets``, ``assets_with_gaps`` (assets with an open gap),
+        ``assets_without_data`` (tickers of which nothing is stored or proven), ``completeness_pct`` (share of
+        those expected that have data and no open gap, percent, None when nothing is expected),
+        ``intervals``: by interval as text ``fillable_gaps``, ``unfillable_gaps``, ``total_gaps``
     """
+    looked_for = {asset.ticker for asset in assets if asset.has_series}
+    due = looked_for if expected is None else set(expected)
+    there = looked_for if with_data is None else set(with_data)
     with_gaps = {series.ticker for series in open_gaps}
-    whole = len(assets) - len(with_gaps)
     intervals = {}
     for interval in request.intervals:
         those = [gaps for series, gaps in open_gaps.items() if series.interval_minutes == interval]
@@ -242,7 +271,8 @@ def gap_counts(
         "tier": request.tier,
         "total_assets": len(assets),
         "assets_with_gaps": len(with_gaps),
-        "completeness_pct": percent(whole, len(assets)),
+        "assets_without_data": [asset.ticker for asset in assets if asset.ticker not in there],
+        "completeness_pct": percent(len((due & there) - with_gaps), len(due)),
         "intervals": intervals,
     }
 

@@ -108,15 +108,26 @@ def ask(
 
 
 def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str:
-    """Return what a series lacks; empty when it is complete."""
+    """Return what a series lacks; empty when it is complete, which nothing at all never is."""
     if figures.missing and not figures.is_loaded:
         return "was never loaded"
     if figures.missing and figures.oldest_missing_s is not None:
         return f"lacks {figures.missing} from {iso(figures.oldest_missing_s)} on"
     if figures.disputed:
         return f"holds {figures.disputed} where trades prove that nothing traded"
+    if not figures.expected:
+        return _why_nothing(asset)
     start_s = figures.start_s
     is_first = asset.first_trade_s is not None and start_s == floor_s(asset.first_trade_s, interval)
     if start_s is not None and start_s > since_s and not is_first:
         return f"begins at {iso(start_s)} only (ingest Kraken's archive, or ask for less)"
     return ""
+
+
+def _why_nothing(asset: Asset) -> str:
+    """Return why nothing is expected of a series in a time."""
+    if asset.is_unknown:
+        return "has no data: Kraken does not know the pair"
+    if asset.gone_s is not None:
+        return f"has no data: the pair left Kraken at {iso(asset.gone_s)}"
+    return "has no data: no candle of that time is due yet"

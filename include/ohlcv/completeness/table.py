@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.table import Table
 
-from include.ohlcv.alerts.wording import duration
+from include.ohlcv.alerts.wording import counted, duration
 from include.ohlcv.times import iso
 
 if TYPE_CHECKING:
@@ -46,15 +46,16 @@ def as_text(report: Report) -> str:
     """
     console = Console(file=StringIO(), width=WIDTH, color_system=None, force_terminal=False)
     body = report.body()
-    title = (
-        f"{report.request.tier} at {iso(report.now_s)} UTC: {body['completeness_pct']} % of "
-        f"{body['total_assets']} assets without an open gap"
+    title = f"{report.request.tier} at {iso(report.now_s)} UTC: " + (
+        f"nothing is expected of {counted(body['total_assets'], 'asset')}: no data"
+        if body["completeness_pct"] is None
+        else f"{body['completeness_pct']} % of {counted(len(report.expected()), 'asset')} have no open gap"
     )
     table = Table(title=title, title_justify="left")
     table.add_column("series")
     for name in COLUMNS:
         table.add_column(name, justify="right")
-    those = sorted(report.figures.items(), key=lambda item: item[1].verified_pct)
+    those = sorted(report.figures.items(), key=lambda item: item[1].worst_first)
     for series, figures in those[:MAX_LINES]:
         table.add_row(str(series), *_cells(figures))
     if len(those) > MAX_LINES:
@@ -74,7 +75,7 @@ def _cells(figures: Figures) -> list[str]:
     moments = (figures.oldest_missing_s, figures.next_expiry_s)
     return [
         *(str(getattr(figures, name)) for name in counts),
-        f"{figures.verified_pct:.4f}",
+        "no data" if figures.verified_pct is None else f"{figures.verified_pct:.4f}",
         *("-" if moment is None else iso(moment)[:16] for moment in moments),
     ]
 
@@ -88,6 +89,9 @@ def _remarks(report: Report) -> list[str]:
     ]
     if report.cross_check is not None:
         lines += _findings(report.cross_check)
+    nothing = report.body()["assets_without_data"]
+    if nothing:
+        lines.append(f"no data: {', '.join(nothing)}")
     return lines + report.warnings()
 
 

@@ -76,8 +76,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _import(mapping: Mapping, *, write: bool) -> None:
     now_s = int(time.time())
-    entries = read_catalogue()
-    known = {entry.ticker for entry in entries}
+    catalogue = read_catalogue()
+    known = {entry.ticker for entry in catalogue.entries}
     for quotes in mapping.assets.values():
         for ticker in quotes.values():
             if ticker not in known:
@@ -110,7 +110,7 @@ def _import(mapping: Mapping, *, write: bool) -> None:
             connect(dsn) as connection,
             connection.transaction(force_rollback=True) if not write else nullcontext(),
         ):
-            sync_catalogue(connection, entries)
+            sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
             for one in import_gaps(
                 old_dsn, connection, new, mapping, mapping.gaps, coming=coming, now_s=now_s
             ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.ohlcv.errors import WrongExchangeError
 from include.ohlcv.ledger.session import Connection, execute, execute_many, fetch
@@ -28,12 +28,17 @@ class Asset:
     :ivar ticker: Kraken's altname
     :ivar tier: ``TIER1`` .. ``TIER4``
     :ivar pair_status: what AssetPairs said last, or None when it lacks the pair or was never asked
-    :ivar gone_s: since when AssetPairs lacks the pair, epoch seconds UTC, or None
+    :ivar gone_s: since when nothing is expected of the pair, epoch seconds UTC, or None; see
+        :mod:`include.ohlcv.pairs`
     :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
     :ivar added_s: when it came into the catalogue, epoch seconds UTC
     :ivar pair_decimals: digits of its prices, or None when AssetPairs was never asked
     :ivar history_from_s: from when on its candles are wanted, epoch seconds UTC, or None
     :ivar names: names under which Kraken answers for the pair, as AssetPairs gave them; may be empty
+    :ivar seen_s: when AssetPairs first listed the pair, epoch seconds UTC, or None
+    :ivar has_series: whether candles of it were ever looked for or taken in
+    :ivar meant: listed ticker that the ticker of an unknown pair may mean, or None
+    :ivar is_listed: whether the catalogue expects the pair at the exchange
     """
 
     ticker: str
@@ -45,11 +50,42 @@ class Asset:
     pair_decimals: int | None = None
     history_from_s: int | None = None
     names: frozenset[str] = frozenset()
+    seen_s: int | None = None
+    has_series: bool = False
+    meant: str | None = None
+    is_listed: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the exchange ever had the pair, as far as is known."""
+        return self.seen_s is not None or self.has_series
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether the exchange has no such pair, and never had."""
+        return self.gone_s is not None and not self.is_known
 
     @property
     def is_trading(self) -> bool:
         """Return whether the pair is on the exchange and online, as far as is known."""
         return self.gone_s is None and self.pair_status in {None, ONLINE}
+
+
+class PairMark(NamedTuple):
+    """What a look at a pair found.
+
+    :ivar ticker: Kraken's altname
+    :ivar status: its status in AssetPairs, or None when that lacks it
+    :ivar is_gone: whether nothing is expected of it
+    :ivar is_listed: whether the exchange has it now
+    :ivar meant: listed ticker that may be meant, or None
+    """
+
+    ticker: str
+    status: str | None
+    is_gone: bool
+    is_listed: bool
+    meant: str | None
 
 
 def claim_exchange(connection: Connection, base_url: str) -> None:
@@ -87,11 +123,14 @@ def _refuse_other(known: str, base_url: str) -> None:
         )
 
 
-def sync_catalogue(connection: Connection, entries: Sequence[CatalogueEntry]) -> None:
+def sync_catalogue(
+    connection: Connection, entries: Sequence[CatalogueEntry], kept: Iterable[str] = ()
+) -> None:
     """Make table ``assets`` say what the catalogue says.
 
     :param connection: the ledger
     :param entries: validated catalogue; assets no longer named become inactive, nothing is deleted
+    :param kept: tickers named by lines that cannot be used: these assets stay as they are
     """
     with connection.transaction():
         execute_many(
@@ -99,7 +138,7 @@ def sync_catalogue(connection: Connection, entries: Sequence[CatalogueEntry]) ->
             "upsert_asset",
             [{**entry.model_dump(), "position": position} for position, entry in enumerate(entries)],
         )
-        execute(connection, "retire_assets", tickers=[entry.ticker for entry in entries])
+        execute(connection, "retire_assets", tickers=[*(entry.ticker for entry in entries), *kept])
 
 
 def add_assets(connection: Connection, assets: Iterable[Mapping[str, Any]]) -> None:
@@ -115,7 +154,8 @@ def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: 
     """Return the assets a run is about.
 
     :param connection: the ledger
-    :param tickers: the assets named, which replace the tier as selection; None = the active ones of the tier
+    :param tickers: the assets named, which replace the tier as selection; None = those of the tier that are
+        active and listed
     :param tier: ``TIER1`` .. ``TIER4`` or ``ALL``
     :return: in tier order, then as in the catalogue
     """
@@ -126,25 +166,15 @@ def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: 
     ]
 
 
-def mark_pairs(
-    connection: Connection, asked: Sequence[str], statuses: Mapping[str, str], *, now_s: int
-) -> None:
-    """Record what AssetPairs says of some assets: the status, or since when the pair is gone.
+def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int) -> None:
+    """Record what a look at some pairs found; the date on which one left stays until it is back.
 
     :param connection: the ledger
-    :param asked: tickers the answer is read for
-    :param statuses: status by ticker, for the pairs that exist
+    :param marks: one per asset looked at
     :param now_s: the exchange's time, epoch seconds UTC
     """
-    found = [ticker for ticker in asked if ticker in statuses]
-    execute(
-        connection,
-        "mark_pairs",
-        asked=list(asked),
-        tickers=found,
-        statuses=[statuses[ticker] for ticker in found],
-        now_s=now_s,
-    )
+    columns = {name: [getattr(mark, name) for mark in marks] for name in PairMark._fields}
+    execute(connection, "mark_pairs", **columns, now_s=now_s)
 
 
 def record_pair_details(connection: Connection, pairs: Iterable[AssetPair]) -> None:

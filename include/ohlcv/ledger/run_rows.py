@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
@@ -23,8 +23,8 @@ class Run:
     :ivar intervals: candle lengths, minutes
     :ivar assets_processed: assets with at least one series processed
     :ivar series_processed: their series ids
-    :ivar remarks: what the result names: ``series_skipped``, ``pairs_gone``, ``warnings``, ``errors``; and
-        ``odd``, see :func:`add_oddity`
+    :ivar remarks: what the result names: ``series_skipped``, ``pairs_gone``, ``pairs_unknown``,
+        ``warnings``, ``errors``; and ``odd``, see :func:`add_oddity`
     :ivar ohlc_calls: OHLC calls that fills made
     :ivar api_calls: all calls of the run
     :ivar trade_calls: calls for trades, each counted before it was made
@@ -45,6 +45,39 @@ class Run:
     trade_calls_planned: int
     candles_restated: int
     candles_outside: int
+
+
+class Reading(NamedTuple):
+    """Both clocks at one moment, epoch seconds UTC.
+
+    :ivar exchange_s: the exchange's
+    :ivar worker_s: the worker's
+    """
+
+    exchange_s: int
+    worker_s: float
+
+
+def record_reading(connection: Connection, reading: Reading) -> Reading | None:
+    """Remember what both clocks say.
+
+    :param connection: the ledger
+    :param reading: both clocks now
+    :return: both clocks at the look before, or None at the first
+    """
+    rows = fetch(connection, "record_reading", **reading._asdict())
+    return Reading(**rows[0]) if rows else None
+
+
+def seconds_since_asked(connection: Connection, run: RunKey) -> float:
+    """Return how long ago a run asked the exchange's clock.
+
+    :param connection: the ledger
+    :param run: the run, recorded before
+    :return: seconds by the ledger's own clock: the steps of a run may be done by different workers
+    """
+    (row,) = fetch(connection, "seconds_since_asked", **run._asdict())
+    return float(row["passed_s"])
 
 
 def start_run(
@@ -75,7 +108,8 @@ def record_survey(
     :param run: the run
     :param assets_processed: assets with at least one series processed
     :param series_processed: ids of the series processed
-    :param remarks: what the result is to name: ``series_skipped``, ``pairs_gone``, ``warnings``, ``errors``
+    :param remarks: what the result is to name: ``series_skipped``, ``pairs_gone``, ``pairs_unknown``,
+        ``warnings``, ``errors``
     """
     execute(
         connection,

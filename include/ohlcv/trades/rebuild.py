@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv import ranges
 from include.ohlcv.attempts import begin, give_up_pair
+from include.ohlcv.clock import refuse_rows_of_the_future
 from include.ohlcv.errors import FillError, FillRefusedError, ReadBackError
 from include.ohlcv.evidence import Reading
 from include.ohlcv.gaps import FilledFrom, Series
@@ -341,7 +342,16 @@ class _Rebuild:
             raise _StretchOverError
         if not self._spend():
             raise _BudgetSpentError
-        return self._bench.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
+        page = self._bench.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
+        if page.trades:
+            refuse_rows_of_the_future(
+                self._bench.connection,
+                self._bench.run,
+                float(page.trades[-1].time_s),
+                now_s=self._bench.now_s,
+                what=f"Trades {self._errand.ticker}",
+            )
+        return page
 
     def _spend(self) -> bool:
         budget = self._request.trades_call_budget

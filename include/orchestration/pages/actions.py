@@ -31,7 +31,7 @@ from include.orchestration.pages.stores import has_archive, ledger
 router = APIRouter()
 
 GapId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-KEY_PATTERN: Final = "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Z0-9]{4,20})$"
+KEY_PATTERN: Final = "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32})$"
 IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
 MAX_SNOOZE_H: Final = 720
 

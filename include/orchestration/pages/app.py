@@ -22,6 +22,8 @@ from include.orchestration.pages.stores import StoreError
 log = logging.getLogger(__name__)
 
 TITLE: Final = "OHLCV pages"
+DAYS: Final = frozenset({"from", "to"})
+"""Parameters that are days of the calendar."""
 
 HEADERS: Final = {
     # No inline script or style is used; Airflow shows the pages in a frame of the same origin.
@@ -129,9 +131,9 @@ def _store_error(request: Request, error: Exception) -> Response:
 def _bad_query(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     sentences = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in found]
-    return _answer(
-        request, HTTPStatus.UNPROCESSABLE_ENTITY, f"This cannot be asked for: {'; '.join(sentences)}."
-    )
+    are_days = bool(found) and all(one["loc"][-1] in DAYS for one in found)
+    status = HTTPStatus.BAD_REQUEST if are_days else HTTPStatus.UNPROCESSABLE_ENTITY
+    return _answer(request, status, f"This cannot be asked for: {'; '.join(sentences)}.")
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
@@ -14,12 +14,21 @@ from include.ohlcv.completeness import STATES, Cells, CellState, Line, Period, c
 from include.ohlcv.completeness.figures import percent
 from include.ohlcv.gaps import GapStatus
 from include.ohlcv.intervals import DAY_S
+from include.ohlcv.ledger.asset_rows import Asset
 from include.ohlcv.ledger.gap_list_rows import GapFilter, Tally, tally_gaps
 from include.ohlcv.ledger.series_list_rows import list_lines
 from include.ohlcv.schedules import MANUALS, SCHEDULES
 from include.orchestration.pages.gaps import utc
 from include.orchestration.pages.heatmap import COUNTS, draw, tooltip_data
-from include.orchestration.pages.queries import EXPIRING_S, MAX_PAGE, Absent, SeriesQuery, midnight_s
+from include.orchestration.pages.queries import (
+    EXPIRING_S,
+    FIRST_DAY,
+    MAX_PAGE,
+    Absent,
+    Day,
+    SeriesQuery,
+    midnight_s,
+)
 from include.orchestration.pages.render import address, page
 from include.orchestration.pages.stores import ledger, questdb
 
@@ -49,6 +58,7 @@ STATE_TITLES: Final = {
     CellState.EXPIRING: "Expiring within 24 h",
     CellState.UNFILLABLE: "Unfillable",
     CellState.RESTATED: "Restated",
+    CellState.PARTLY_LOADED: "Partly loaded",
     CellState.NOT_LOADED: "Not loaded",
     CellState.PENDING: "Not due yet",
 }
@@ -60,7 +70,8 @@ STATE_HINTS: Final = {
     CellState.EXPIRING: "Candles are missing that Kraken's API forgets within 24 hours",
     CellState.UNFILLABLE: "Candles are missing that the API no longer has: trades or the archive bring them",
     CellState.RESTATED: "Complete; the exchange gave other values for a stored candle",
-    CellState.NOT_LOADED: "No candle of this series has ever been stored",
+    CellState.PARTLY_LOADED: "The series begins within this time; what is before was never loaded",
+    CellState.NOT_LOADED: "Nothing of this time has ever been loaded",
     CellState.PENDING: "Nothing is missing; the newest candles are fetched by the next scheduled run",
 }
 
@@ -76,7 +87,7 @@ class CoverageQuery(SeriesQuery):
 
     range: Annotated[RangeName | None, Absent] = "90d"
     by: Annotated[Period | None, Absent] = None
-    to: Annotated[date | None, Absent] = None
+    to: Day = None
     page: int = Field(default=1, ge=1, le=MAX_PAGE)
 
     @property
@@ -131,14 +142,37 @@ class View:
     expiring: Tally
 
 
+Listing = Literal["listed", "unknown", "left", "not_expected"]
+LISTING_WORDS: Final[dict[Listing, str]] = {
+    "unknown": "unknown to Kraken",
+    "left": "has left Kraken",
+    "not_expected": "not expected",
+}
+"""What is said of a pair beside its ticker."""
+
+
+def listing_of(asset: Asset) -> Listing:
+    """Return how a pair stands with the exchange.
+
+    :param asset: the asset
+    :return: ``not_expected`` of a line of the catalogue with ``listed: false``
+    """
+    if not asset.is_listed:
+        return "not_expected"
+    if asset.gone_s is None:
+        return "listed"
+    return "unknown" if asset.is_unknown else "left"
+
+
 class SeriesCellsOut(BaseModel):
     """The cells of a series: one number a period in each list."""
 
     ticker: str
     tier: str
     interval_minutes: int
+    listing: Listing
     expected: int
-    verified_pct: float
+    verified_pct: float | None
     state: list[CellState]
     stored: list[int]
     proven_empty: list[int]
@@ -146,6 +180,7 @@ class SeriesCellsOut(BaseModel):
     expiring: list[int]
     unfillable: list[int]
     pending: list[int]
+    not_loaded: list[int]
     restated: list[int]
 
 
@@ -224,11 +259,12 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         heatmap=heatmap,
         data="" if heatmap is None or view.cells is None else _data(view, tooltip_data(view.cells, heatmap)),
         ranges={name: title for name, (title, _) in RANGES.items()},
+        listings=[LISTING_WORDS.get(listing_of(line.asset)) for line in view.lines],
         titles=STATE_TITLES,
         hints=STATE_HINTS,
         first_day=begin,
         last_day=end - timedelta(days=1),
-        earlier=begin - timedelta(days=1),
+        earlier=max(FIRST_DAY, begin - timedelta(days=1)),
         later=min(end - timedelta(days=1) + timedelta(days=query.n_days), utc(now_s).date()),
         is_newest=query.to is None or query.to >= utc(now_s).date(),
         Period=Period,
@@ -271,6 +307,7 @@ def _series_out(lines: list[Line], found: Cells) -> list[SeriesCellsOut]:
             ticker=line.asset.ticker,
             tier=line.asset.tier,
             interval_minutes=line.interval_minutes,
+            listing=listing_of(line.asset),
             expected=expected[row],
             verified_pct=percent(expected[row] - missing[row], expected[row]),
             state=states[row],

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from include.ohlcv.completeness import Cells
     from include.ohlcv.ranges import Range
 
-COUNTS: Final = ("stored", "proven_empty", "fillable", "expiring", "unfillable", "pending", "restated")
+COUNTS: Final = (
+    "stored",
+    "proven_empty",
+    "fillable",
+    "expiring",
+    "unfillable",
+    "pending",
+    "not_loaded",
+    "restated",
+)
 """Counts of a cell, in the order in which they follow its state in :func:`runs_of`."""
 
 WIDTH_PX: Final = 1080
@@ -53,6 +62,7 @@ class Row:
     :ivar expected: due buckets, or here before they were, in all its cells
     :ivar verified: stored or proven empty among them
     :ivar missing: neither
+    :ivar not_loaded: before the series' start, never loaded
     """
 
     paths: list[tuple[str, str]]
@@ -60,11 +70,17 @@ class Row:
     expected: int
     verified: int
     missing: int
+    not_loaded: int
 
     @property
-    def verified_pct(self) -> float:
-        """Return the verified share, percent; 100 of nothing."""
+    def verified_pct(self) -> float | None:
+        """Return the verified share of what is expected, percent, or None when nothing is."""
         return percent(self.verified, self.expected)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether something is expected, nothing is missing, and all of the time is loaded."""
+        return self.expected > 0 and not self.missing and not self.not_loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +206,9 @@ def draw(cells: Cells, period: Period) -> Heatmap:
     :return: what the template draws
     """
     pitch = pitch_of(len(cells.periods))
-    stored, empty, missing = (
-        array.sum(axis=1).tolist() for array in (cells.stored, cells.proven_empty, cells.missing)
+    stored, empty, missing, not_loaded = (
+        array.sum(axis=1).tolist()
+        for array in (cells.stored, cells.proven_empty, cells.missing, cells.not_loaded)
     )
     numbers, counts = np.unique(cells.state, return_counts=True)
     return Heatmap(
@@ -205,6 +222,7 @@ def draw(cells: Cells, period: Period) -> Heatmap:
                 expected=stored[number] + empty[number] + missing[number],
                 verified=stored[number] + empty[number],
                 missing=missing[number],
+                not_loaded=not_loaded[number],
             )
             for number, runs in enumerate(runs_of(cells))
         ],

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from include.ohlcv.gaps import GapStatus
 from include.ohlcv.intervals import DAY_S, HOUR_S, INTERVALS
@@ -12,6 +12,8 @@ from include.ohlcv.ledger.gap_list_rows import OPEN_STATUSES, GapFilter
 MAX_TICKERS: Final = 50
 MAX_PAGE: Final = 100_000
 EXPIRING_S: Final = DAY_S
+FIRST_DAY: Final = date(1970, 1, 1)
+LAST_DAY: Final = date(2999, 12, 31)
 
 Tier = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
 State = Literal[
@@ -37,6 +39,16 @@ def _absent_if_empty(value: Any) -> Any:
 
 
 Absent = BeforeValidator(_absent_if_empty)
+
+
+def _within_the_calendar(value: date | None) -> date | None:
+    if value is not None and not FIRST_DAY <= value <= LAST_DAY:
+        raise ValueError(f"{value} is outside of what is kept: use a day from {FIRST_DAY} to {LAST_DAY}")
+    return value
+
+
+Day = Annotated[date | None, AfterValidator(_within_the_calendar), Absent]
+"""A day of which candles can be kept; the calendar's very ends leave no room for the day beside them."""
 
 
 class SeriesQuery(BaseModel):
@@ -97,8 +109,8 @@ class GapQuery(SeriesQuery):
 
     status: Annotated[State | None, Absent] = "open"
     min_age_h: Annotated[int | None, Absent] = Field(default=None, ge=0, le=87_600)
-    from_: Annotated[date | None, Absent] = Field(default=None, alias="from")
-    to: Annotated[date | None, Absent] = None
+    from_: Day = Field(default=None, alias="from")
+    to: Day = None
     page: int = Field(default=1, ge=1, le=MAX_PAGE)
     dag: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,250}$")
     run: str | None = Field(default=None, pattern="^[A-Za-z0-9_.~:+-]{1,250}$")

@@ -8,6 +8,10 @@ SELECT
     extract(epoch FROM assets.gone_since)::bigint AS gone_s,
     extract(epoch FROM assets.first_trade_at)::float8 AS first_trade_s,
     extract(epoch FROM assets.added_at)::bigint AS added_s,
+    extract(epoch FROM assets.seen_at)::bigint AS seen_s,
+    known.intervals IS NOT NULL AS has_series,
+    assets.meant,
+    assets.listed AS is_listed,
     assets.active,
     coalesce(known.intervals, '{}') AS intervals
 FROM assets
@@ -18,7 +22,7 @@ LEFT JOIN (
     FROM series
     GROUP BY ticker
 ) AS known USING (ticker)
-WHERE (assets.active OR known.intervals IS NOT NULL)
+WHERE ((assets.active AND assets.listed) OR known.intervals IS NOT NULL)
     AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
     AND (%(tickers)s::text[] IS NULL OR assets.ticker LIKE ANY(%(tickers)s))
 ORDER BY

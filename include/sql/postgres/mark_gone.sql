@@ -1,6 +1,5 @@
--- PostgreSQL. Record that Kraken no longer knows a pair.
+-- PostgreSQL. Record that Kraken no longer knows a pair; a date recorded before stays.
 -- In: ticker, now_s (epoch seconds).
 UPDATE assets
-SET pair_status = NULL,
-    gone_since = coalesce(gone_since, to_timestamp(%(now_s)s))
-WHERE ticker = %(ticker)s
+SET gone_since = to_timestamp(%(now_s)s)
+WHERE ticker = %(ticker)s AND gone_since IS NULL

@@ -1,7 +1,8 @@
--- PostgreSQL. The assets a run is about: those named, or the active ones of a tier.
+-- PostgreSQL. The assets a run is about: those named, or the ones of a tier that are active and listed.
 -- In: tickers (text[] or null), tier (TIER1..TIER4 or ALL).
 -- Out: ticker, tier, pair_status, gone_s, first_trade_s (epoch seconds or null), added_s, pair_decimals (or null),
--- history_from_s (or null), names (text[]); in tier order, then as in the catalogue.
+-- history_from_s, seen_s, meant (each or null), names (text[]), has_series, is_listed; in tier order, then as in the
+-- catalogue.
 SELECT
     ticker,
     tier,
@@ -11,8 +12,12 @@ SELECT
     extract(epoch FROM added_at)::bigint AS added_s,
     pair_decimals,
     extract(epoch FROM history_from)::bigint AS history_from_s,
-    pair_names AS names
+    pair_names AS names,
+    extract(epoch FROM seen_at)::bigint AS seen_s,
+    EXISTS (SELECT FROM series WHERE series.ticker = assets.ticker) AS has_series,
+    meant,
+    listed AS is_listed
 FROM assets
 WHERE ticker = ANY(%(tickers)s::text[])
-    OR (%(tickers)s::text[] IS NULL AND active AND %(tier)s IN (tier, 'ALL'))
+    OR (%(tickers)s::text[] IS NULL AND active AND listed AND %(tier)s IN (tier, 'ALL'))
 ORDER BY tier, position, ticker

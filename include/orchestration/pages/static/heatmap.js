@@ -16,6 +16,7 @@
     expiring: "missing, expiring",
     unfillable: "missing, unfillable",
     pending: "not due yet",
+    not_loaded: "never loaded",
     restated: "restated",
   };
   const dayText = new Intl.DateTimeFormat("en-GB", {

@@ -1,0 +1,256 @@
+"""The life of pairs on real stores: unknown, gone, back, not expected; and AssetPairs that cannot be true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.ohlcv.catalogue import CatalogueEntry
+from include.ohlcv.gaps import Series
+from include.ohlcv.incidents import IncidentClass
+from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
+from include.ohlcv.ledger.incident_rows import observe, read_open
+from include.ohlcv.ledger.session import connect
+from include.ohlcv.pairs import observe_listing
+from include.ohlcv.validate import ask_state, check
+from kraken_hooks.errors import KrakenNotBelievedError
+from tests.integration.world import World, request_of
+
+if TYPE_CHECKING:
+    from tests.integration.altered import AlteredExchange
+
+DAY = 86_400
+HOUR = 3_600
+DAILY = Series("XBTUSD", 1440)
+XBT = "XXBTZUSD"
+"""The internal name of XBTUSD, under which AssetPairs lists it."""
+OURS = ["XBTUSD", "ETHUSD", "SOLUSD", "XRPUSD", "ADAUSD"]
+
+
+def backfill(world: World, **params: Any) -> dict[str, Any]:
+    """Do a daily backfill with what its last task sees of pairs."""
+    given = {"intervals": [1440], **params}
+    summary = world.run(**given)
+    request = request_of(**given)
+    with connect(world.dsn) as connection:
+        assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
+        now_s = int(world.exchange.now_s())
+        observe_listing(connection, [one.ticker for one in assets], now_s=now_s, url=None)
+    return summary
+
+
+def hourly_check(world: World) -> dict[str, Any]:
+    """Do what the hourly check does with pairs and the source."""
+    with connect(world.dsn) as connection:
+        state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
+        newest = {row[0]: int(row[1]) for row in world.questdb.query(NEWEST)}
+        checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
+        observe(connection, {IncidentClass.SOURCE: state.trouble()}, now_s=state.now_s)
+        if state.trouble() is None:
+            judged = [standing.series.ticker for standing, _ in checked.lines]
+            observe_listing(connection, judged, now_s=state.now_s, url=None)
+    return checked.result(state)
+
+
+NEWEST = (
+    "SELECT ticker, ts::long / 1000000L FROM ohlcv WHERE interval = '1440' LATEST ON ts PARTITION BY ticker"
+)
+
+
+def told(world: World) -> list[tuple[str, str]]:
+    """Return key and kind of every message that people should have got."""
+    rows = world.rows(
+        "SELECT key, growths, recovered_at IS NOT NULL AS is_over FROM incidents ORDER BY incident_id"
+    )
+    return [
+        (row["key"], kind)
+        for row in rows
+        for kind in ("opened", *["grew"] * row["growths"], *["recovered"] * row["is_over"])
+    ]
+
+
+def open_incidents(world: World) -> dict[str, dict[str, Any]]:
+    """Return what each open incident is about."""
+    with connect(world.dsn) as connection:
+        return {key: dict(one.trouble.subjects) for key, (_, one) in read_open(connection).items()}
+
+
+def gone_since(world: World, ticker: str) -> Any:
+    """Return the date on which a pair left."""
+    (row,) = world.rows("SELECT gone_since FROM assets WHERE ticker = %(ticker)s", ticker=ticker)
+    return row["gone_since"]
+
+
+def expect(world: World, tickers: list[str], *, unlisted: tuple[str, ...] = ()) -> None:
+    """Make a catalogue in which some tickers are not expected."""
+    entries = [
+        CatalogueEntry(ticker=t, base=t[:-3], quote=t[-3:], tier="TIER1", listed=t not in unlisted)
+        for t in (*tickers, *unlisted)
+    ]
+    with connect(world.dsn) as connection:
+        sync_catalogue(connection, entries)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("BTCUSD", "XBTUSD"), ("SOLLUSD", "SOLUSD"), ("NOSUCHUSD", None)]
+)
+def test_a_misspelt_ticker_leaves_the_run_green_and_is_told_once_with_what_may_be_meant(
+    world: World, typed: str, meant: str | None
+) -> None:
+    expect(world, [typed, "ETHUSD"])
+    for _ in range(3):
+        summary = backfill(world)
+        assert (summary["pairs_unknown"], summary["pairs_gone"], summary["errors"]) == ([typed], [], [])
+        assert summary["raised"] == []
+        result = hourly_check(world)
+        assert (result["pairs_unknown"], result["pairs_gone"]) == ([typed], [])
+        world.exchange.advance(DAY)
+    assert told(world) == [(f"pair:{typed}", "opened")]
+    assert open_incidents(world)[f"pair:{typed}"]["unknown"]["suggestion"] == meant
+    assert world.stored(Series("ETHUSD", 1440), world.window(Series("ETHUSD", 1440)))
+    assert world.rows("SELECT ticker FROM series") == [{"ticker": "ETHUSD"}]
+
+    expect(world, ["ETHUSD"])  # the line is corrected or taken out
+    hourly_check(world)
+    hourly_check(world)
+    assert told(world)[1:] == [(f"pair:{typed}", "recovered")]
+
+
+def test_a_misspelt_ticker_that_a_run_asks_for_by_name_is_an_error_and_the_others_are_done(
+    world: World,
+) -> None:
+    expect(world, ["SOLLUSD", "ETHUSD"])
+    summary = backfill(world, tickers=["SOLLUSD", "ETHUSD"])
+    assert summary["errors"] == [
+        "SOLLUSD: asked for by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
+    ]
+    assert summary["gaps_filled"] == 1
+
+
+def test_an_unknown_pair_is_expected_from_the_day_on_which_it_is_listed(world: World) -> None:
+    world.exchange.set_pair("XBTUSD", "delisted")  # not listed yet
+    assert backfill(world)["pairs_unknown"] == ["XBTUSD"]
+    world.exchange.set_pair("XBTUSD", "online")
+    assert backfill(world)["gaps_filled"] == 1
+    hourly_check(world)
+    assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
+
+
+def test_a_pair_that_leaves_has_one_date_and_one_message_whoever_looks(world: World) -> None:
+    expect(world, OURS)
+    backfill(world)
+    world.exchange.set_pair("XBTUSD", "delisted")
+    dates, gaps = set(), []
+    for _ in range(3):
+        world.exchange.advance(HOUR)
+        assert hourly_check(world)["pairs_gone"] == ["XBTUSD"]
+        dates.add(gone_since(world, "XBTUSD"))
+        world.exchange.advance(DAY - HOUR)
+        assert backfill(world)["pairs_gone"] == ["XBTUSD"]
+        dates.add(gone_since(world, "XBTUSD"))
+        gaps.append([(gap["start_s"], gap["end_s"]) for gap in world.gaps(DAILY)])
+    assert len(dates) == 1
+    assert None not in dates
+    assert gaps[0] == gaps[1] == gaps[2]  # and no gap grows after it
+    assert told(world) == [("pair:XBTUSD", "opened")]
+    assert list(open_incidents(world)["pair:XBTUSD"]) == ["left"]
+
+
+@pytest.mark.parametrize("status", ["delisted", "maintenance", "a_word_of_tomorrow"])
+def test_a_status_that_is_contradicted_by_the_pairs_own_answers_takes_nothing_away(
+    world: World, altered: AlteredExchange, status: str
+) -> None:
+    expect(world, OURS)
+    backfill(world)
+    altered.alter("AssetPairs", lambda pairs: {**pairs, XBT: {**pairs[XBT], "status": status}})
+    for _ in range(3):
+        world.exchange.advance(HOUR)
+        hourly_check(world)
+        world.exchange.advance(DAY - HOUR)
+        assert backfill(world)["gaps_filled"] == len(OURS)  # yesterday's candle of each
+        assert gone_since(world, "XBTUSD") is None
+    assert told(world) == []
+
+
+def test_a_pair_that_assetpairs_lacks_is_asked_as_usual(world: World, altered: AlteredExchange) -> None:
+    expect(world, OURS)
+    backfill(world)
+    altered.alter("AssetPairs", lambda pairs: {name: pair for name, pair in pairs.items() if name != XBT})
+    for _ in range(3):
+        world.exchange.advance(DAY)
+        assert backfill(world)["gaps_filled"] == len(OURS)
+        assert hourly_check(world)["pairs_gone"] == []
+    assert told(world) == []
+
+
+def test_an_assetpairs_that_lacks_most_of_ours_is_not_believed(
+    world: World, altered: AlteredExchange
+) -> None:
+    expect(world, OURS)
+    backfill(world)
+    before = world.rows("SELECT * FROM assets ORDER BY ticker")
+    altered.alter("AssetPairs", lambda pairs: {"DOTUSD": pairs["DOTUSD"]})
+    for _ in range(4):
+        world.exchange.advance(DAY)
+        with pytest.raises(KrakenNotBelievedError, match=r"lacks 5 of our 5 pairs at once.*listed: false"):
+            backfill(world)
+        hourly_check(world)
+    assert told(world) == [("source", "opened")]
+    assert world.rows("SELECT * FROM assets ORDER BY ticker") == before
+
+
+def test_two_of_five_that_leave_at_once_are_judged_by_their_own_answers(world: World) -> None:
+    expect(world, OURS)
+    backfill(world)
+    for ticker in OURS[:2]:
+        world.exchange.set_pair(ticker, "delisted")
+    world.exchange.advance(DAY)
+    summary = backfill(world)
+    assert (summary["pairs_gone"], summary["errors"]) == (OURS[:2], [])
+    assert told(world) == [(f"pair:{ticker}", "opened") for ticker in sorted(OURS[:2])]
+
+
+def test_a_pair_that_the_catalogue_does_not_expect_keeps_its_history_without_a_word(world: World) -> None:
+    expect(world, ["XBTUSD", "ETHUSD"])
+    backfill(world)
+    stored = world.stored(DAILY, world.window(DAILY))
+    assert stored
+    expect(world, ["ETHUSD"], unlisted=("XBTUSD", "NEVERWASUSD"))
+    world.exchange.set_pair("XBTUSD", "delisted")
+    for _ in range(3):
+        world.exchange.advance(DAY)
+        summary = backfill(world)
+        assert (summary["pairs_gone"], summary["pairs_unknown"], summary["errors"]) == ([], [], [])
+        result = hourly_check(world)
+        assert (result["assets_checked"], result["pairs_gone"], result["pairs_unknown"]) == (1, [], [])
+    assert told(world) == []
+    first, last = min(stored), max(stored) + DAY
+    assert world.stored(DAILY, (first, last)) == stored
+
+
+def test_a_delisted_pair_is_settled_once_the_catalogue_does_not_expect_it(world: World) -> None:
+    expect(world, OURS)
+    backfill(world)
+    world.exchange.set_pair("XBTUSD", "delisted")
+    hourly_check(world)
+    assert told(world) == [("pair:XBTUSD", "opened")]
+    expect(world, OURS[1:], unlisted=("XBTUSD",))
+    for _ in range(3):
+        hourly_check(world)
+    assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
+
+
+def test_a_pair_that_comes_back_is_expected_again_and_what_it_missed_is_fetched(world: World) -> None:
+    expect(world, OURS)
+    backfill(world)
+    world.exchange.set_pair("XBTUSD", "delisted")
+    world.exchange.advance(DAY)
+    backfill(world)
+    world.exchange.advance(5 * DAY)
+    world.exchange.set_pair("XBTUSD", "online")
+    backfill(world)
+    assert gone_since(world, "XBTUSD") is None
+    assert world.stored(DAILY, world.window(DAILY)) == world.truth(DAILY, world.window(DAILY))
+    hourly_check(world)
+    assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
