@@ -54,18 +54,22 @@ def run(services: Services) -> list[Ratio]:
     _, unbounded_ms = asyncio.run(_measure(is_bounded=False))
     details = {"alone_ms": alone_ms, "bounded_ms": bounded_ms, "unbounded_ms": unbounded_ms}
     return [
-        Ratio(f"health while {AT_ONCE} pages are asked for / alone", bounded_ms / alone_ms, details=details),
-        Ratio("health in the crowd: with the bound / without", bounded_ms / unbounded_ms, MOST_WAIT),
+        Ratio(
+            f"health, the longest while {AT_ONCE} pages are asked for / alone",
+            bounded_ms / alone_ms,
+            details=details,
+        ),
+        Ratio("health, the longest in the crowd: bounded / not", bounded_ms / unbounded_ms, MOST_WAIT),
     ]
 
 
 async def _measure(*, is_bounded: bool) -> tuple[float, float]:
-    """Return what health takes alone and in the crowd, milliseconds, medians."""
+    """Return what health takes alone (the median) and in the crowd (the longest), milliseconds."""
     import httpx  # noqa: PLC0415 (with Airflow's web packages)
 
     transport = httpx.ASGITransport(_application(is_bounded=is_bounded))
     async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=None) as client:  # noqa: S113 (in this process)
-        await client.get("/ohlcv/coverage")
+        (await client.get("/ohlcv/coverage")).raise_for_status()
         alone = [await _health_ms(client) for _ in range(ALONE)]
         pages = [asyncio.create_task(client.get("/ohlcv/coverage")) for _ in range(AT_ONCE)]
         await asyncio.sleep(0)
@@ -73,7 +77,7 @@ async def _measure(*, is_bounded: bool) -> tuple[float, float]:
         while not all(page.done() for page in pages):
             crowded.append(await _health_ms(client))
         await asyncio.gather(*pages)
-    return statistics.median(alone), statistics.median(crowded)
+    return statistics.median(alone), max(crowded)
 
 
 async def _health_ms(client: httpx.AsyncClient) -> float:

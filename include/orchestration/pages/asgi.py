@@ -65,5 +65,9 @@ async def _refuse(scope: Scope, send: Send) -> None:
     kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
     headers = [(b"content-type", kind), (b"retry-after", b"5"), (b"cache-control", b"no-store")]
     body = json.dumps({"detail": TOO_MANY}) if is_api else TOO_MANY
-    await send({"type": "http.response.start", "status": HTTPStatus.SERVICE_UNAVAILABLE, "headers": headers})
+    await send({
+        "type": "http.response.start",
+        "status": int(HTTPStatus.SERVICE_UNAVAILABLE),
+        "headers": headers,
+    })
     await send({"type": "http.response.body", "body": body.encode()})
