@@ -19,6 +19,7 @@ def test_the_intervals_are_exactly_those_of_the_ohlc_call() -> None:
         pytest.param(1440, DAY_S, id="a day"),
         pytest.param(10080, 7 * DAY_S, id="a week"),
         pytest.param(21600, 15 * DAY_S, id="fifteen days"),
+        pytest.param(720, DAY_S // 2, id="twelve hours, a witness of the archive"),
     ],
 )
 def test_the_step_is_the_interval_in_seconds(minutes: int, seconds: int) -> None:
@@ -29,7 +30,6 @@ def test_the_step_is_the_interval_in_seconds(minutes: int, seconds: int) -> None
     "minutes",
     [
         pytest.param(7, id="a length nobody has"),
-        pytest.param(720, id="twelve hours stand in the archive only"),
         pytest.param(0, id="nothing"),
         pytest.param(-60, id="a negative length"),
     ],

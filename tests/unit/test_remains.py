@@ -46,14 +46,18 @@ BECOMES = [
     pytest.param({"settled": hours((0, 10))}, [], id="every bucket stored: nothing is left"),
     pytest.param({"settled": hours((0, 3), (3, 10))}, [], id="stored and proven empty: nothing is left"),
     pytest.param({"settled": hours((-5, 20))}, [], id="more settled than the gap: nothing is left"),
-    pytest.param({"settled": hours((0, 4))}, [(4, 10, FAILED)], id="the newer part is missing: it failed"),
-    pytest.param({"settled": hours((4, 10))}, [(0, 4, FAILED)], id="the older part is missing: it failed"),
     pytest.param(
-        {"settled": hours((3, 6))}, [(0, 3, FAILED), (6, 10, FAILED)], id="a stored middle splits it"
+        {"settled": hours((0, 4))}, [(4, 10, DETECTED)], id="no row for the newer part: it stays open"
+    ),
+    pytest.param(
+        {"settled": hours((4, 10))}, [(0, 4, DETECTED)], id="no row for the older part: it stays open"
+    ),
+    pytest.param(
+        {"settled": hours((3, 6))}, [(0, 3, DETECTED), (6, 10, DETECTED)], id="a stored middle splits it"
     ),
     pytest.param({"reach_s": START + 10 * HOUR}, [(0, 10, UNFILLABLE)], id="wholly beyond the reach"),
     pytest.param(
-        {"reach_s": START + 2 * HOUR}, [(0, 2, UNFILLABLE), (2, 10, FAILED)], id="the reach cuts it"
+        {"reach_s": START + 2 * HOUR}, [(0, 2, UNFILLABLE), (2, 10, DETECTED)], id="the reach cuts it"
     ),
     pytest.param(
         {"reach_s": START + 2 * HOUR, "settled": hours((2, 10))},
@@ -61,7 +65,7 @@ BECOMES = [
         id="the reachable part is saved",
     ),
     pytest.param(
-        {"reach_s": START}, [(0, 10, FAILED)], id="the first grid point inside the reach is no loss"
+        {"reach_s": START}, [(0, 10, DETECTED)], id="the first grid point inside the reach is no loss"
     ),
     pytest.param(
         {"settled": hours((0, 4), (6, 10)), "waiting": hours((4, 6))},
@@ -70,13 +74,28 @@ BECOMES = [
     ),
     pytest.param(
         {"settled": hours((0, 2)), "waiting": hours((4, 6))},
-        [(2, 4, FAILED), (4, 6, DETECTED), (6, 10, FAILED)],
-        id="failed on both sides of what waits",
+        [(2, 4, DETECTED), (4, 6, DETECTED), (6, 10, DETECTED)],
+        id="open on both sides of what waits",
     ),
     pytest.param(
         {"waiting": hours((-3, 1), (9, 15))},
-        [(0, 1, DETECTED), (1, 9, FAILED), (9, 10, DETECTED)],
+        [(0, 1, DETECTED), (1, 9, DETECTED), (9, 10, DETECTED)],
         id="what waits sticks out",
+    ),
+    pytest.param(
+        {"covered": hours((-100, 4))[0], "settled": hours((0, 4))},
+        [(4, 10, FAILED)],
+        id="the answer ends before the newer part: it failed",
+    ),
+    pytest.param(
+        {"covered": hours((4, 100))[0], "settled": hours((4, 10))},
+        [(0, 4, FAILED)],
+        id="the answer begins after the older part: it failed",
+    ),
+    pytest.param(
+        {"covered": hours((3, 6))[0], "settled": hours((3, 6))},
+        [(0, 3, FAILED), (6, 10, FAILED)],
+        id="the answer reaches over the middle only: failed on both sides",
     ),
 ]
 
