@@ -10,7 +10,8 @@ from airflow.sdk import DAG, chain, get_current_context, task
 
 from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
 from include.ohlcv.archive.run import empty_summary, find_files, ingest_item, open_ingest, summarise
-from include.orchestration.hooks import archive_shelf, kraken, ledger, patiently, questdb, run_key
+from include.ohlcv.oddities import observe_oddities
+from include.orchestration.hooks import archive_shelf, kraken, ledger, patiently, questdb, run_key, run_url
 from include.orchestration.policy import CANDLES, candle_dag
 from include.orchestration.tasks import mappable, prepare, tell, verdict
 from include.orchestration.telling import errors_of, handing_on_errors, sentence_of, sentences
@@ -71,6 +72,14 @@ def result() -> dict[str, Any]:
         return empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
 
 
+@task(trigger_rule="all_done")
+def watch() -> None:
+    """Open, grow or recover the incidents of pairs of whose files much was odd."""
+    run, _ = _asked()
+    with ledger() as connection:
+        observe_oddities(connection, run, now_s=int(time.time()), url=run_url(run))
+
+
 def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
     """Return the archive DAG, which only people start.
 
@@ -88,6 +97,7 @@ def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
         chain(
             prepare(sorted(schemas), is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary
         )
-        chain(summary, [verdict(summary), tell().as_teardown()])
+        chain(summary, verdict(summary))
+        chain(summary, watch(), tell().as_teardown())
 
     return ingest_archive()

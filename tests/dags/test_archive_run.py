@@ -97,6 +97,24 @@ def test_a_refused_file_fails_the_run_and_is_named(dag_bag: DagBag, world: World
     assert "50 of 50 rows are odd" in error
 
 
+def test_a_file_with_much_that_is_odd_opens_the_incident_of_its_pair(
+    dag_bag: DagBag, world: World, folder: Path
+) -> None:
+    start = world.window(HOURLY, buckets=1000)[0]
+    candles = world.truth(HOURLY, (start, start + 86400 * 3)).values()
+    (folder / "XBTUSD_60.csv").write_text(archive_text(candles) + "rubbish\n" * 2)
+
+    state, _, result = run_dag(dag_bag, DAG_ID, path="XBTUSD_60.csv")
+
+    assert result is not None
+    assert (state, result["rows_bad"], len(result["warnings"])) == ("success", 2, 1)
+    (incident,) = world.rows("SELECT key, subjects FROM incidents")
+    assert incident["key"] == "pair:XBTUSD"
+    assert incident["subjects"]["odd data"]["rows"] == [
+        f"XBTUSD_60.csv: line {line}: 1 fields instead of 7: rubbish" for line in (73, 74)
+    ]
+
+
 @pytest.mark.parametrize(
     ("conf", "told"),
     [

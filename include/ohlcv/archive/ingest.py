@@ -182,16 +182,17 @@ def _read(work: Ingestion, unit: Unit, container: Container, folder: Path, ident
         raise ArchiveError(f"{unit.name} changed while it was read; run again when it is complete")
     read = _Read(identity, spooled, reject_file)
     if spooled.n_bad > MUCH_SHARE * spooled.n_rows:
-        note_oddities(
-            work.connection,
-            work.run,
-            ticker=unit.series.ticker,
-            source=unit.name,
-            n_rows=spooled.n_rows,
-            odd=rejects.first,
-            n_odd=spooled.n_bad,
-            notes=(),
-        )
+        if not work.dry_run:
+            note_oddities(
+                work.connection,
+                work.run,
+                ticker=unit.series.ticker,
+                source=unit.name,
+                n_rows=spooled.n_rows,
+                odd=rejects.first,
+                n_odd=spooled.n_bad,
+                notes=(),
+            )
         read.remarks.append(
             f"{spooled.n_bad} of {spooled.n_rows} rows are odd and were left out; {reject_file} names them"
         )
