@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.candles import volume_noise
+from include.ohlcv.candles import SUM_NOISE_SHARE, volume_noise
 from include.ohlcv.intervals import MINUTE_S, divided_by, dividing, step_s
 from include.ohlcv.statements import statement
 from include.ohlcv.store import MICROSECONDS
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from include.ohlcv.candles import StoredCandle
     from include.ohlcv.gaps import Series
     from kraken_hooks.questdb import QuestDBHook
-
-SUM_NOISE_SHARE: Final = 1e-9
-"""Share of a volume by which a sum of many may differ, beside the noise of two."""
 
 Sums = dict[tuple[int, int], tuple[int, float]]
 """Trades and volume by interval (minutes) and open time of the bucket that they are summed up to."""

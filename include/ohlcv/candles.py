@@ -24,6 +24,9 @@ VOLUME_NOISE_SHARE: Final = 1e-12
 """Beside it, that share of a volume is noise: a double holds 16 digits, so not the eighth decimal of a huge
 volume, and in a sum of doubles, as the archive has them, the last digits wander."""
 
+SUM_NOISE_SHARE: Final = 1e-9
+"""Beside that, the volumes of many candles, summed up, may differ by this share."""
+
 CONFIRM_AFTER_S: Final = 1800
 """A version, or an absence in a busy series, seen this long ago and seen again is believed, seconds."""
 

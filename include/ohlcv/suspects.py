@@ -10,7 +10,13 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from include.ohlcv.candles import VOLUME_NOISE, VOLUME_NOISE_SHARE, StoredCandle, rank_of
+from include.ohlcv.candles import (
+    SUM_NOISE_SHARE,
+    VOLUME_NOISE,
+    VOLUME_NOISE_SHARE,
+    StoredCandle,
+    rank_of,
+)
 from include.ohlcv.completeness.stored import chosen
 from include.ohlcv.gaps import Series
 from include.ohlcv.grid import floor_s
@@ -33,8 +39,6 @@ FAR_MORE: Final = 2
 """So many times the trades of a longer candle are no matter of a few late trades."""
 MOST: Final = 0.5
 """A bucket of whose candles so many have another version holds other candles, not one late trade."""
-SUM_SHARE: Final = 1e-9
-"""Share of a volume by which a sum of many may differ, beside the noise of two."""
 
 
 def copied(
@@ -207,4 +211,4 @@ def _is_sum(total: StoredCandle, whole: StoredCandle) -> bool:
 
 
 def _noise(candle: StoredCandle) -> float:
-    return VOLUME_NOISE + SUM_SHARE * candle.volume
+    return VOLUME_NOISE + SUM_NOISE_SHARE * candle.volume

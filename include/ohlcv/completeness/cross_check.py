@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from include.ohlcv.candles import VOLUME_NOISE
+from include.ohlcv.candles import SUM_NOISE_SHARE, VOLUME_NOISE
 from include.ohlcv.completeness.buckets import PROVEN, Kind, Kinds
 from include.ohlcv.completeness.sheets import MAX_BUCKETS, Line, read_sheets
 from include.ohlcv.completeness.stored import chosen, read_spans
@@ -40,9 +40,6 @@ HOURLY: Final = 60
 DAILY: Final = 1440
 
 FIELDS: Final = ("open", "high", "low", "close", "volume", "trades")
-
-VOLUME_SHARE: Final = 1e-9
-"""Beside :data:`VOLUME_NOISE`, volumes may differ by this share: many candles are summed up."""
 
 MAX_ROWS: Final = 10_000
 """Buckets that differ, of one statement; more than that are not counted, and the report says so."""
@@ -348,7 +345,7 @@ def _differing(questdb: QuestDBHook, pair: Pair, tickers: Sequence[str], part: R
             "from_us": part[0] * MICROSECONDS,
             "until_us": part[1] * MICROSECONDS,
             "volume_least": VOLUME_NOISE,
-            "volume_share": VOLUME_SHARE,
+            "volume_share": SUM_NOISE_SHARE,
             "n_rows": MAX_ROWS,
             **named,
         },
@@ -364,5 +361,5 @@ def _differing(questdb: QuestDBHook, pair: Pair, tickers: Sequence[str], part: R
 
 def _differs(name: str, shorter: float, longer: float) -> bool:
     if name == "volume":
-        return abs(shorter - longer) > VOLUME_NOISE + VOLUME_SHARE * longer
+        return abs(shorter - longer) > VOLUME_NOISE + SUM_NOISE_SHARE * longer
     return shorter != longer
