@@ -230,6 +230,11 @@ def _safe(apply: Callable[[Any, Random], Any]) -> Callable[[Any, Random], Any]:
     return safely
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two parts of answers are sent alike; to Python, true is 1."""
+    return repr(one) == repr(other)
+
+
 def untouched(sound: Sequence[list[Any]], spoilt: Any, step_s: int) -> set[int]:
     """Return the open times whose rows no mutation touched, nor moved.
 
@@ -247,11 +252,11 @@ def untouched(sound: Sequence[list[Any]], spoilt: Any, step_s: int) -> set[int]:
         ts_s = row[0] if isinstance(row, list) and row and type(row[0]) is int else None
         if ts_s is None:
             continue
-        if row != original.get(ts_s):
+        if not is_same(row, original.get(ts_s)):
             spoilt_buckets.add(ts_s // step_s * step_s)
         places.append((ts_s, row))
     alone = _in_every_order([ts_s for ts_s, _ in places])
-    kept = {ts_s for ts_s, row in places if row == original.get(ts_s)}
+    kept = {ts_s for ts_s, row in places if is_same(row, original.get(ts_s))}
     return {ts_s for ts_s in kept if ts_s in alone and ts_s not in spoilt_buckets}
 
 

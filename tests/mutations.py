@@ -99,13 +99,29 @@ def mutated(
     :param mutations: of the format, n >= 1
     :param most: mutations of one example, >= 1
     """
+    return plans(mutations, most=most).map(lambda plan: spoil(sound, plan))
+
+
+def plans(
+    mutations: Sequence[Mutation], *, most: int = MOST_MUTATIONS
+) -> st.SearchStrategy[list[tuple[Mutation, int]]]:
+    """Give what is to be done to a value that is not there yet, see :func:`spoil`.
+
+    :param mutations: of the format, n >= 1
+    :param most: mutations of one example, >= 1
+    """
     step = st.tuples(st.sampled_from(list(mutations)), st.integers(0, 2**32 - 1))
-    return st.lists(step, min_size=1, max_size=most).map(lambda steps: _apply(sound, steps))
+    return st.lists(step, min_size=1, max_size=most)
 
 
-def _apply(sound: Any, steps: Iterable[tuple[Mutation, int]]) -> Mutated:
+def spoil(sound: Any, plan: Iterable[tuple[Mutation, int]]) -> Mutated:
+    """Return a value as a plan spoils it; any thread may do so.
+
+    :param sound: stays as it is
+    :param plan: mutations in order, each with its seed
+    """
     value, names, is_silent = copy.deepcopy(sound), [], False
-    for mutation, seed in steps:
+    for mutation, seed in plan:
         try:
             value = mutation.apply(copy.deepcopy(value), Random(seed))
         except NotApplicableError:

@@ -21,7 +21,8 @@ from kraken_hooks.errors import KrakenError
 from tests.answer_mutations import bytes_of, common, ohlc_mutations, trades_mutations, value_of
 from tests.conftest import set_connection
 from tests.integration.test_trades_rebuild import past, store_history
-from tests.mutations import Mutated, examples, mutated, tally
+from tests.mutations import Mutated, examples, plans, tally
+from tests.mutations import spoil as spoil_by_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +90,8 @@ def spoiling(
     endpoint: str, data: st.DataObject, mutations: Any, *, is_lasting: bool, nth: int = 0
 ) -> tuple[Callable[[str, dict[str, str], bytes], bytes], list[Mutated]]:
     """Return a function that spoils one answer of an endpoint, and the list that will hold what it did."""
+    # Drawn here: the proxy answers in threads of its own.
+    plan = data.draw(plans(mutations))
     drawn: list[Mutated] = []
     state: dict[str, Any] = {"calls": 0, "asked": None}
 
@@ -101,7 +104,7 @@ def spoiling(
             return body
         state["asked"] = asked
         if not drawn:
-            drawn.append(data.draw(mutated(value_of(body), mutations)))
+            drawn.append(spoil_by_plan(value_of(body), plan))
         return bytes_of(dict(drawn[0].value)) if is_lasting or state["calls"] - 1 == nth else body
 
     return spoil, drawn
