@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -345,3 +346,16 @@ def test_a_ticker_asked_for_by_name_of_which_there_is_no_file_is_an_error(
         1,
         ["ticker SOLUSD: there is no file of it with candles of 60 minutes"],
     )
+
+
+def test_zero_bytes_in_rows_and_odd_bytes_in_names_stop_nothing(archive: ArchiveWorld, old: Range) -> None:
+    path = archive.csv(HOURLY, old)
+    path.write_bytes(path.read_bytes() + b"12\0,1\n" * 8)
+    name = os.fsencode(archive.folder / "notes") + b"\xff.csv"
+    with open(name, "w") as file:  # noqa: PTH123 (no text holds this name)
+        file.write("")
+
+    done = archive.run(path=".", tickers=["XBTUSD"], intervals=[60])
+
+    assert (done["files_ingested"], done["rows_bad"], done["errors"]) == (1, 8, [])
+    assert done["files_skipped"][0]["examples"] == ["notes\ufffd.csv"]

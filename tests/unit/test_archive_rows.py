@@ -246,3 +246,13 @@ def test_of_any_damaged_file_exactly_the_good_rows_go_in(lines: list[str]) -> No
 def test_the_layout_of_kraken_has_no_header() -> None:
     assert read_layout(GOOD.encode()) == Layout()
     assert isinstance(checked(GOOD + "\n").good, pl.DataFrame)
+
+
+def test_of_a_row_with_zero_bytes_a_text_is_shown_that_the_ledger_can_hold() -> None:
+    found = checked(f"{GOOD}\n12\0,\x1b[31m\n{row(timestamp=T0 + HOUR, trades=0)}\0\n")
+    assert found.bad["text"].to_list() == [
+        "12\ufffd,\ufffd[31m",
+        f"{row(timestamp=T0 + HOUR, trades=0)}\ufffd",
+    ]
+    ((_, _, text),) = read(f"{GOOD}\n12\0".encode())[1]
+    assert text == "12\ufffd"

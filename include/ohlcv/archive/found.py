@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from include.ohlcv.archive.names import may_be_wanted
+from include.ohlcv.archive.rows import printable
 from include.ohlcv.archive.units import Unit, file_name, wanted_units
 
 if TYPE_CHECKING:
@@ -67,13 +68,13 @@ class Found:
             return
         self.n_others += n_others
         for name, why in contents.unopened.items():
-            self.lost[file_name(place, container, name)] = why
+            self.lost[printable(file_name(place, container, name))] = printable(why)
         for name, why in contents.passed_over.items():
-            full_name = file_name(place, container, name)
+            full_name = printable(file_name(place, container, name))
             if may_be_wanted(name, self.tickers, self.intervals):
-                self.lost[full_name] = f"{why}; {CURE}"
+                self.lost[full_name] = f"{printable(why)}; {CURE}"
             else:
-                self.passed_over[full_name] = why
+                self.passed_over[full_name] = printable(why)
 
     def not_found(self, tickers: Iterable[str]) -> list[str]:
         """Return a sentence for each ticker asked for by name of which there is no file.

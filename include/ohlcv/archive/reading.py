@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import polars as pl
 
 from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.rows import BAD_SCHEMA, SHOWN_CHARACTERS, Checked, Layout, check_lines, read_layout
+from include.ohlcv.archive.rows import BAD_SCHEMA, Checked, Layout, check_lines, printable, read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,6 @@ def _begin(lines: bytes) -> tuple[Layout, bytes]:
 
 
 def _cut_off(rest: bytes, line: int) -> Checked:
-    text = rest.decode("utf-8", "replace")[:SHOWN_CHARACTERS]
+    text = printable(rest.decode("utf-8", "replace"))
     bad = pl.DataFrame([(line, CUT_OFF, text, None)], schema=BAD_SCHEMA, orient="row")
     return Checked(bad=bad, n_lines=1)

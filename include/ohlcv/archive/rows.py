@@ -140,7 +140,8 @@ def check_lines(
     faults = _faults(interval_minutes, now_s)
     is_open_time = ~pl.any_horizontal(is_so for is_so, _ in _time_faults(interval_minutes, now_s))
     is_placeholder = (pl.col("volume") == 0) & (pl.col("trades") == 0) & is_open_time
-    unread = unread.with_columns(pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s"))
+    shown = pl.Series("text", [printable(text) for text in unread["text"]], dtype=pl.String)
+    unread = unread.with_columns(shown, pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s"))
     # Almost always nothing is wrong, and that is quickly seen.
     if not frame.select(pl.any_horizontal(is_so for is_so, _ in faults).any()).item():
         return Checked(frame.select(GOOD_SCHEMA.keys()), unread, 0, n_lines)
@@ -240,4 +241,12 @@ def _texts(numbers: pl.Series, lines: bytes, first_line: int) -> list[str]:
     if numbers.is_empty():
         return []
     texts = lines.split(b"\n")
-    return [texts[number - first_line].decode("utf-8", "replace")[:SHOWN_CHARACTERS] for number in numbers]
+    return [printable(texts[number - first_line].decode("utf-8", "replace")) for number in numbers]
+
+
+def printable(text: str) -> str:
+    """Return the beginning of a text from a file, as logs, results and the ledger can hold it.
+
+    :param text: may hold any character, zero bytes and lone surrogates too, which PostgreSQL does not take
+    """
+    return "".join(one if one.isprintable() else "\ufffd" for one in text[:SHOWN_CHARACTERS])
