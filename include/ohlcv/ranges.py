@@ -97,7 +97,7 @@ def widened(ranges: Iterable[Range], *, step: int) -> list[Range]:
     :param step: bucket length, seconds, > 0
     :return: normal range set whose borders lie on the grid
     """
-    return union((start // step * step, -(-end // step) * step) for start, end in ranges)
+    return union((start // step * step, -(-end // step) * step) for start, end in union(ranges))
 
 
 def count(ranges: Iterable[Range], *, step: int) -> int:

@@ -89,6 +89,25 @@ def copied(
     return {ticker: parts for ticker, parts in long_enough.items() if parts}
 
 
+def copied_opens(questdb: QuestDBHook, series: Series, covered: Range) -> list[int]:
+    """Return the stored candles of a series that are candles of longer intervals.
+
+    :param questdb: hook of the candle store
+    :param series: ticker and interval
+    :param covered: half-open, epoch seconds UTC
+    :return: open times in the range, epoch seconds UTC, ascending
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    found: set[int] = set()
+    for longer in divided_by(series.interval_minutes):
+        step = step_s(longer)
+        # A run of them may begin before the range and end after it.
+        wide = (covered[0] - SUCCESSIVE * step, covered[1] + SUCCESSIVE * step)
+        parts = copied(questdb, [series.ticker], series.interval_minutes, longer, wide)
+        found.update(open_s for part in parts.get(series.ticker, []) for open_s in range(*part, step))
+    return sorted(open_s for open_s in found if covered[0] <= open_s < covered[1])
+
+
 def suspects(
     questdb: QuestDBHook, series: Series, versions: Sequence[tuple[StoredCandle, StoredCandle]]
 ) -> set[int]:
@@ -111,13 +130,12 @@ def suspects(
         return set()
     own = series.interval_minutes
     times = [stored.ts_s for stored, _ in versions]
-    found: set[int] = set()
+    found = set(times) & set(copied_opens(questdb, series, (min(times), max(times) + step_s(own))))
     for longer in divided_by(own):
         covered = (floor_s(min(times), longer), floor_s(max(times), longer) + step_s(longer))
         around = read_candles(questdb, Series(series.ticker, longer), covered)
         if around:
             found |= _at_odds(questdb, series, versions, around, longer, covered)
-            found |= _copies(questdb, series, times, longer, covered)
     for shorter in dividing(own):
         covered = (min(times), max(times) + step_s(own))
         inside = _sums(read_candles(questdb, Series(series.ticker, shorter), covered).values(), own)
@@ -161,20 +179,6 @@ def _at_odds(
         if is_no_part or (is_cured and rank_of(stored.source) <= rank_of(seen.source)):
             found.add(stored.ts_s)
     return found
-
-
-def _copies(
-    questdb: QuestDBHook, series: Series, times: Sequence[int], longer: int, covered: Range
-) -> set[int]:
-    """Return the stored candles that are longer ones."""
-    step = step_s(longer)
-    opens = [ts_s for ts_s in times if ts_s % step == 0]
-    if not opens:
-        return set()
-    # A run of them may begin before and end after.
-    wide = (covered[0] - SUCCESSIVE * step, covered[1] + SUCCESSIVE * step)
-    parts = copied(questdb, [series.ticker], series.interval_minutes, longer, wide).get(series.ticker, [])
-    return {ts_s for ts_s in opens if any(start <= ts_s < end for start, end in parts)}
 
 
 def _sums(candles: Iterable[StoredCandle], longer: int) -> dict[int, StoredCandle]:

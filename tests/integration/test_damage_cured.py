@@ -18,6 +18,7 @@ from tests.integration.test_proofs_withdrawn import DAILY, DAY, HOUR, HOURLY, is
 
 if TYPE_CHECKING:
     from include.ohlcv.ranges import Range
+    from tests.integration.archive_world import ArchiveWorld
     from tests.integration.world import World
 
 
@@ -87,6 +88,23 @@ def test_another_pairs_hours_give_way_where_the_days_bear_the_right_ones_out(
     assert_window_is_true(world)
     hours = len(world.truth(HOURLY, (first_day, window[1] // DAY * DAY)))
     assert summary["candles_restated"] == hours
+
+
+def test_a_file_of_the_hours_is_not_held_against_hours_that_are_days_and_replaces_them(
+    by_days: World, archive: ArchiveWorld
+) -> None:
+    start, end = by_days.window(DAILY, buckets=40)
+    # The last day of a file is provisional.
+    archive.csv(HOURLY, (start, end))
+    upto = end - DAY
+
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (done["raised"], done["files_ingested"], done["files_unverified"]) == ([], 1, [])
+    stored, truth = by_days.stored(HOURLY, (start, upto)), by_days.truth(HOURLY, (start, upto))
+    assert stored.keys() == truth.keys()
+    assert all(candle.close == truth[ts_s].close for ts_s, candle in stored.items())
+    assert {candle.source for candle in stored.values()} == {"archive"}
 
 
 def test_a_single_hour_that_differs_waits_for_its_second_sight(world: World) -> None:

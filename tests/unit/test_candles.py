@@ -332,3 +332,24 @@ def test_the_more_complete_of_two_versions_is_never_given_up_for_one_that_nothin
         now += seconds
         shelf.see((complete, partial)[version], now)
     assert shelf.candle == complete
+
+
+@pytest.mark.parametrize("source", ["ohlc", "archive", "trades"])
+@pytest.mark.parametrize("seen", ["ohlc", "archive", "trades"])
+def test_of_a_candle_that_is_not_that_of_its_series_any_identified_source_is_believed_at_once(
+    source: str, seen: str
+) -> None:
+    foreign, right = stored(trades=900, source=source), stored(trades=3, source=seen)
+
+    verdict = judge_restatement(foreign, right, first_seen_s=None, now_s=NOW, is_suspect=True)
+
+    assert verdict is Restatement.REPLACE
+
+
+@pytest.mark.parametrize("seen", ["imported", "archive_provisional"])
+def test_nothing_that_is_not_identified_replaces_a_suspect_candle(seen: str) -> None:
+    foreign, other = stored(trades=900, source="ohlc"), stored(trades=3, source=seen)
+
+    verdict = judge_restatement(foreign, other, first_seen_s=None, now_s=NOW, is_suspect=True)
+
+    assert verdict is Restatement.IGNORE

@@ -120,3 +120,18 @@ def test_the_ranges_near_a_part_are_those_that_overlap_it(one: list[Range], bord
     part = (min(borders), max(borders) + 1)
     normal = ranges.union(one)
     assert list(ranges.near(normal, part)) == [r for r in normal if ranges.intersect([r], [part])]
+
+
+@quick
+@given(parts=SETS, step=st.integers(1, 7))
+def test_widened_ranges_are_the_whole_buckets_that_they_touch(parts: list[Range], step: int) -> None:
+    found = ranges.widened(parts, step=step)
+
+    assert is_normal(found)
+    assert buckets(found) == {
+        open_s + n
+        for start, end in parts
+        for open_s in range(start // step * step, end, step)
+        for n in range(step)
+        if start < end
+    }

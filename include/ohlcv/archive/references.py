@@ -13,6 +13,7 @@ from include.ohlcv.grid import api_edge_s, floor_s
 from include.ohlcv.intervals import INTERVALS, step_s
 from include.ohlcv.statements import statement
 from include.ohlcv.store import MICROSECONDS
+from include.ohlcv.suspects import copied_opens
 from include.ohlcv.trades.builder import CandleBuilder
 from kraken_hooks.errors import KrakenError
 from kraken_hooks.pages import MAX_TRADES
@@ -52,7 +53,7 @@ def stored_intervals(questdb: QuestDBHook, ticker: str, covered: Range) -> list[
 
 
 def stored_candles_of(questdb: QuestDBHook, series: Series, step: int, covered: Range) -> pl.DataFrame:
-    """Return the stored candles of a series from identified sources.
+    """Return the stored candles of a series from identified sources, but for those of a longer interval.
 
     :param questdb: hook of the candle store
     :param series: ticker and interval
@@ -65,7 +66,10 @@ def stored_candles_of(questdb: QuestDBHook, series: Series, step: int, covered: 
     if step != step_s(series.interval_minutes):
         name, parameters = "identified_sums", {**parameters, "step_us": step * MICROSECONDS}
     rows = questdb.query(statement("questdb", name), parameters, binary=True)
-    return pl.DataFrame(rows, schema=CANDLES, orient="row")
+    found = pl.DataFrame(rows, schema=CANDLES, orient="row")
+    if found.is_empty() or name == "identified_sums":
+        return found
+    return found.filter(~pl.col("bucket_s").is_in(copied_opens(questdb, series, covered)))
 
 
 def nearest_candles(questdb: QuestDBHook, series: Series, side: Range, *, n: int) -> pl.DataFrame:

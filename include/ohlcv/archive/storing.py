@@ -18,8 +18,9 @@ from include.ohlcv.archive.candle_store import (
     wait_applied,
 )
 from include.ohlcv.archive.merge import STORED_SCHEMA, Merge, Standing, merge
-from include.ohlcv.candles import IDENTIFIED
+from include.ohlcv.candles import IDENTIFIED, PROVISIONAL
 from include.ohlcv.intervals import step_s
+from include.ohlcv.suspects import copied_opens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,9 +120,11 @@ def store(
     """
     is_empty = not count_stored(questdb, series, spooled.span)
     step = step_s(series.interval_minutes)
+    copies = [] if is_empty else copied_opens(questdb, series, spooled.span)
     done, sums = Stored(), Sums()
     for number, (rows, covered) in enumerate(ahead(_slices(spooled)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else stored_candles(questdb, series, covered)
+        stored = _without_rank(stored, copies)
         merged = merge(rows, stored, provisional_s=provisional_s, standing=standing)
         done.add(merged, rows, stored, provisional_s=provisional_s, step=step)
         if not stored.height:
@@ -141,6 +144,17 @@ def store(
         sums.prove(questdb, series, spooled.span)
     done.new = ranges.union(done.new)
     return done
+
+
+def _without_rank(stored: pl.DataFrame, copies: list[int]) -> pl.DataFrame:
+    """Return stored candles with those that are of a longer interval as what they are: of no known source."""
+    if not copies:
+        return stored
+    is_copy = pl.col("ts_s").is_in(copies)
+    return stored.with_columns(
+        pl.when(is_copy).then(pl.lit(PROVISIONAL)).otherwise(pl.col("source")).alias("source"),
+        pl.when(is_copy).then(None).otherwise(pl.col("vwap")).alias("vwap"),
+    )
 
 
 def _slices(spooled: Spooled) -> Iterator[tuple[pl.DataFrame, Range]]:
