@@ -110,6 +110,35 @@ def test_a_malformed_catalogue_fails_the_run_and_names_the_line(
     ]
 
 
+def test_one_bad_line_of_the_catalogue_stops_no_other_and_is_named_with_its_cure(
+    dag_bag: DagBag, world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covered = world.window(HOURLY)
+    file = tmp_path / "assets.yaml"
+    file.write_text(
+        "assets:\n  - {ticker: XBTUSD, base: BTC, quote: USD, tier: TIER1}\n"
+        "  - {ticker: AAPLxUSD, base: AAPLx, quote: USD, tier: TIER1}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setitem(os.environ, "OHLCV_ASSETS_FILE", str(file))
+
+    state, _, result = run_dag(dag_bag, "backfill_tier1_daily", intervals=[60])
+
+    assert result is not None
+    assert (state, result["errors"], result["gaps_filled"]) == ("success", [], 1)
+    (warning,) = result["warnings"]
+    assert warning.startswith("assets.yaml line 3: ticker is 'AAPLxUSD': tokenised assets are not supported")
+    assert world.stored(HOURLY, covered) == world.truth(HOURLY, covered)
+    (incident,) = world.rows("SELECT key, subjects FROM incidents WHERE recovered_at IS NULL")
+    assert (incident["key"], list(incident["subjects"])) == ("pair:AAPLxUSD", ["bad line"])
+
+    # Asked for by name, it is an error; the sentence comes before any call.
+    state, _, named = run_dag(dag_bag, "backfill_tier1_daily", tickers=["AAPLxUSD"], intervals=[60])
+    assert named is not None
+    assert state == "failed"
+    assert all("tokenised assets are not supported" in error for error in named["errors"])
+
+
 def test_a_ttl_on_the_candle_table_ends_the_run_before_a_call_is_spent(dag_bag: DagBag, world: World) -> None:
     world.questdb.query("ALTER TABLE ohlcv SET TTL 12 MONTHS")
     world.questdb.wait_applied("ohlcv")

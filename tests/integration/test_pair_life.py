@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.ohlcv.catalogue import CatalogueEntry
+from include.ohlcv.completeness import series_figures
 from include.ohlcv.gaps import Series
 from include.ohlcv.incidents import IncidentClass
 from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
 from include.ohlcv.ledger.incident_rows import observe, read_open
+from include.ohlcv.ledger.series_list_rows import list_lines
 from include.ohlcv.ledger.session import connect
 from include.ohlcv.pairs import observe_listing
 from include.ohlcv.validate import ask_state, check
@@ -225,6 +227,11 @@ def test_a_pair_that_the_catalogue_does_not_expect_keeps_its_history_without_a_w
         result = hourly_check(world)
         assert (result["assets_checked"], result["pairs_gone"], result["pairs_unknown"]) == (1, [], [])
     assert told(world) == []
+    with connect(world.dsn) as connection:
+        lines = list_lines(connection, tier=None, tickers=["XBTUSD"], intervals=[1440])
+        now_s = int(world.exchange.now_s())
+        (figures,) = series_figures(connection, world.questdb, lines, now_s=now_s).values()
+    assert (figures.missing, figures.stored, figures.verified_pct) == (0, len(stored), 100.0)
     first, last = min(stored), max(stored) + DAY
     assert world.stored(DAILY, (first, last)) == stored
 

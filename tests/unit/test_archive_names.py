@@ -203,3 +203,12 @@ def test_what_is_no_data_is_passed_over_without_a_word(path: str, passed: bool) 
 )
 def test_a_file_that_is_not_read_may_be_a_wanted_one(name: str, wanted: bool) -> None:
     assert may_be_wanted(name, ["ETHUSD", "XBTUSD"], [60, 1440]) is wanted
+
+
+@pytest.mark.parametrize("name", ["AAPLxUSD_60.csv", "BRK.BxEUR_1440.csv"])
+def test_the_file_of_a_tokenised_asset_is_passed_over_by_name_and_no_series_of_letters_alike(
+    name: str,
+) -> None:
+    read = read_member_name(name)
+    assert read.series is None
+    assert "tokenised assets are not supported" in read.problem

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from include.ohlcv.evidence import Evidence
 from include.ohlcv.freshness import due_end_s
 from include.ohlcv.grid import api_edge_s, closed_range, expiry_s, series_start_s
-from include.ohlcv.intervals import DAY_S
+from include.ohlcv.intervals import DAY_S, step_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from include.ohlcv.ledger.asset_rows import Asset
+    from include.ohlcv.ranges import Range
 
 Bits: TypeAlias = NDArray[np.bool_]
 Kinds: TypeAlias = NDArray[np.uint8]
@@ -74,18 +75,27 @@ class Grid:
 
 
 def grid_of(
-    asset: Asset, interval_minutes: int, *, known_s: int | None, oldest_s: int | None, now_s: int, hours: int
+    asset: Asset,
+    interval_minutes: int,
+    *,
+    known_s: int | None,
+    span: Range | None,
+    now_s: int,
+    hours: int,
 ) -> Grid:
     """Return the grid of a series as the next backfill would see it.
 
     :param asset: the asset
     :param interval_minutes: candle length, minutes
     :param known_s: start in the ledger, epoch seconds UTC, or None when the series was never processed
-    :param oldest_s: open time of the oldest stored candle, epoch seconds UTC, or None when nothing is stored
+    :param span: open times of the oldest and newest stored candle, epoch seconds UTC, or None when nothing is
+        stored
     :param now_s: the exchange's time, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
-    :return: the grid; empty for a series never loaded whose pair is gone, which is nobody's gap
+    :return: the grid; empty for a series never loaded whose pair is gone, which is nobody's gap; that of a
+        pair which the catalogue does not expect ends with its newest candle
     """
+    oldest_s = None if span is None else span[0]
     start_s = series_start_s(
         known_s=known_s,
         oldest_s=oldest_s,
@@ -93,10 +103,13 @@ def grid_of(
         now_s=now_s,
         interval_minutes=interval_minutes,
     )
-    is_gone = asset.gone_s is not None
-    if is_gone and known_s is None and oldest_s is None:
+    is_gone = asset.gone_s is not None or not asset.is_listed
+    if is_gone and span is None and (known_s is None or not asset.is_listed):
         return Grid(start_s, start_s, start_s, is_gone)
-    _, closed_s = closed_range(start_s, min(now_s, asset.gone_s or now_s), interval_minutes)
+    end_s = min(now_s, asset.gone_s or now_s)
+    if not asset.is_listed and span is not None:
+        end_s = min(end_s, span[1] + step_s(interval_minutes))
+    _, closed_s = closed_range(start_s, end_s, interval_minutes)
     due_s = due_end_s(asset.tier, interval_minutes, now_s, hours=hours)
     return Grid(start_s, closed_s, due_s, is_gone)
 

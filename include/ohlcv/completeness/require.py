@@ -126,6 +126,8 @@ def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str
 
 def _why_nothing(asset: Asset) -> str:
     """Return why nothing is expected of a series in a time."""
+    if not asset.is_listed:
+        return "has no data: assets.yaml does not expect the pair (listed: false)"
     if asset.is_unknown:
         return "has no data: Kraken does not know the pair"
     if asset.gone_s is not None:

@@ -116,7 +116,7 @@ def read_sheets(
                 line.asset,
                 interval,
                 known_s=start_s.get(line.asset.ticker),
-                oldest_s=spans[line.asset.ticker][0] if line.asset.ticker in spans else None,
+                span=spans.get(line.asset.ticker),
                 now_s=now_s,
                 hours=hours,
             )
