@@ -36,7 +36,7 @@ def test_questdb_holds_the_truth_without_what_the_scenes_take(
 ) -> None:
     assert candle_table == "ohlcv"
     done = preload(exchange, questdb_server, TICKERS)
-    assert len(done.stored) == 2 * 50
+    assert len(done.stored) == 2 * len(TICKERS)
     assert done.rows > 150_000
     with questdb_server.connect() as connection:
         stored = read_stored(connection, done.stored)
