@@ -67,7 +67,7 @@ REPAIR_FROM: Final[Schema] = {
     "default": ["ohlc", "trades"],
     "title": "Repair from",
     "description": "ohlc: the newest 720 candles; archive: published quarters, of which only the members that"
-    " help are fetched; trades: everything older that is left, call by call, and what the quarters lack.",
+    " help are fetched; trades: what the others leave open or cannot bring, call by call.",
     "examples": list(SOURCES),
 }
 REPAIR_RANGE: Final[Schema] = {
