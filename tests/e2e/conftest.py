@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from sandbox.questdb import QuestDBServer
 
 DAGS_FOLDER = Path(__file__).parent / "dags"
-DAG_IDS = {"backfill_tier1_daily", "slow_backfill", "failing_backfill", "refused_backfill"}
+DAG_IDS = {
+    "backfill_tier1_daily",
+    "slow_backfill",
+    "failing_backfill",
+    "refused_backfill",
+    "walking_backfill",
+    "validate_data_hourly",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def stack_session(
             "kraken_default": {
                 "conn_type": "kraken",
                 "host": exchange_session.url,
-                "extra": {"min_interval_s": 0.01, "timeout_s": 60, "max_clock_skew_s": SIMULATED_SKEW_S},
+                "extra": {"min_interval_s": 0.2, "timeout_s": 60, "max_clock_skew_s": SIMULATED_SKEW_S},
             },
             "questdb_default": {
                 "conn_type": "questdb",

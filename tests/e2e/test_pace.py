@@ -1,0 +1,93 @@
+"""A long walk through trades and the hourly check, in a real Airflow: neither waits for the other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import requests
+
+from include.ohlcv.bench import CALLS_AT_A_STRETCH
+from tests.patience import PATIENCE_S, wait_for
+
+if TYPE_CHECKING:
+    from sandbox.airflow_api import DagRun
+    from tests.e2e.conftest import Stack
+
+pytestmark = pytest.mark.slow
+
+WALK, CHECK = "walking_backfill", "validate_data_hourly"
+CALLS = 600
+WALKED = {
+    "tickers": ["XBTUSD"],
+    "intervals": [60],
+    "repair_from": ["trades"],
+    "trades_call_budget": CALLS,
+    "repair_range": {"start": "2026-10-01", "end": "2026-11-20"},
+}
+"""More than the calls reach, so that all of them are made."""
+
+
+def walked(stack: Stack) -> int:
+    """Return how many calls for trades were made."""
+    return len(stack.exchange.calls("Trades"))
+
+
+def ended(stack: Stack, dag_id: str, run_id: str) -> tuple[DagRun, int]:
+    """Wait until a run is over; return it, and how many calls for trades had been made then."""
+    wait_for(lambda: stack.api.dag_run(dag_id, run_id).is_over, f"{dag_id} does not end")
+    made = walked(stack)
+    return stack.api.dag_run(dag_id, run_id), made
+
+
+def calls_between_turns(stack: Stack, run_id: str) -> list[int]:
+    """Return how many calls for trades each execution of the walking task made, in order."""
+    with psycopg.connect(stack.metadata_uri) as connection:
+        put_aside = [
+            row[0].timestamp()
+            for row in connection.execute(
+                "SELECT r.end_date FROM task_reschedule AS r JOIN task_instance AS t ON t.id = r.ti_id"
+                " WHERE t.run_id = %s AND t.task_id = 'rebuild_trades' ORDER BY r.id",
+                (run_id,),
+            )
+        ]
+    at = [call["at"] for call in stack.exchange.calls("Trades")]
+    borders = [0.0, *put_aside, max(at) + 1]
+    return [sum(start < moment <= end for moment in at) for start, end in pairwise(borders)]
+
+
+def test_the_hourly_check_ends_in_time_while_a_walk_of_600_calls_goes_on(stack: Stack) -> None:
+    walk_id = stack.api.trigger(WALK, WALKED)
+    wait_for(lambda: walked(stack) >= 100, "the walk does not come to its 100th call")
+
+    check, made = ended(stack, CHECK, stack.api.trigger(CHECK))
+
+    assert check.state == "success"
+    assert made < 400
+    walk = stack.api.wait_for_run(WALK, walk_id, timeout_s=2 * PATIENCE_S)
+    assert walk.state == "success"
+    result: dict[str, Any] = stack.api.xcom(WALK, walk_id, "result")
+    assert (result["trade_calls"], walked(stack)) == (CALLS, CALLS)
+    assert (result["errors"], len(result["trades_left_open"])) == ([], 1)
+    assert stack.slack.messages() == []
+    turns = calls_between_turns(stack, walk_id)
+    assert max(turns) <= CALLS_AT_A_STRETCH
+    assert len(turns) >= CALLS // CALLS_AT_A_STRETCH
+
+
+def test_airflow_refuses_its_backfill_of_these_dags(stack: Stack) -> None:
+    url = f"{stack.settings.url}/api/v2/backfills"
+    password = stack.settings.home.secrets().passwords["admin"]
+    token = requests.post(
+        f"{stack.settings.url}/auth/token", json={"username": "admin", "password": password}, timeout=60
+    ).json()["access_token"]
+    order = {"dag_id": WALK, "from_date": "2026-11-03T00:00:00Z", "to_date": "2026-11-05T00:00:00Z"}
+
+    answer = requests.post(url, json=order, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+    assert not answer.ok
+    assert answer.status_code < 500
+    assert "does not allow backfill runs" in answer.text
+    assert not [run for run in stack.api.dag_runs(WALK) if run.run_id.startswith("backfill")]
