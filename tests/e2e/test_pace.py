@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from include.ohlcv.bench import CALLS_AT_A_STRETCH
+from sandbox.demo.run import OHLC_ONLY
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ pytestmark = pytest.mark.slow
 
 WALK, CHECK = "walking_backfill", "validate_data_hourly"
 CALLS = 600
+LATER = "2028-06-01T12:00:00Z"
+"""Up to then the pair trades more than so many calls reach, so that all of them are made."""
 WALKED = {
-    "tickers": ["XBTUSD"],
+    "tickers": ["XRPUSD"],
     "intervals": [60],
     "repair_from": ["trades"],
     "trades_call_budget": CALLS,
-    "repair_range": {"start": "2026-10-01", "end": "2026-11-20"},
+    "repair_range": {"start": "2023-06-01", "end": "2028-05-01"},
 }
-"""More than the calls reach, so that all of them are made."""
 
 
 def walked(stack: Stack) -> int:
@@ -59,19 +61,27 @@ def calls_between_turns(stack: Stack, run_id: str) -> list[int]:
 
 
 def test_the_hourly_check_ends_in_time_while_a_walk_of_600_calls_goes_on(stack: Stack) -> None:
+    fresh = stack.api.trigger(WALK, {**OHLC_ONLY, "tickers": ["XRPUSD"]})
+    assert ended(stack, WALK, fresh)[0].state == "success"
+    now_s = stack.exchange.now_s()
+    stack.exchange.clear_calls()
+    stack.exchange.set_clock(LATER)
     walk_id = stack.api.trigger(WALK, WALKED)
     wait_for(lambda: walked(stack) >= 100, "the walk does not come to its 100th call")
 
+    # The check looks at a system whose newest candles are there.
+    stack.exchange.set_clock(now_s)
     check, made = ended(stack, CHECK, stack.api.trigger(CHECK))
+    stack.exchange.set_clock(LATER)
 
     assert check.state == "success"
     assert made < 400
+    assert stack.slack.messages() == []
     walk = stack.api.wait_for_run(WALK, walk_id, timeout_s=2 * PATIENCE_S)
     assert walk.state == "success"
     result: dict[str, Any] = stack.api.xcom(WALK, walk_id, "result")
     assert (result["trade_calls"], walked(stack)) == (CALLS, CALLS)
     assert (result["errors"], len(result["trades_left_open"])) == ([], 1)
-    assert stack.slack.messages() == []
     turns = calls_between_turns(stack, walk_id)
     assert max(turns) <= CALLS_AT_A_STRETCH
     assert len(turns) >= CALLS // CALLS_AT_A_STRETCH
