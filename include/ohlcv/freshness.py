@@ -109,11 +109,11 @@ def judge(standing: Standing, *, now_s: int, hours: int) -> Judgement:
     """
     interval = standing.series.interval_minutes
     step = step_s(interval)
-    settled_s = standing.settled_s
-    if settled_s is None:
-        # Nothing is stored: the first bucket to close since the asset was added is the one to wait for.
-        settled_s = standing.added_s // step * step
-    overdue_s = now_s - due_s(standing.tier, interval, settled_s + step, hours=hours)
+    # Before the asset was added no run was to fetch anything: the first bucket to close since then is the one
+    # to wait for, when nothing is stored and when old candles were brought in.
+    added_s = standing.added_s // step * step
+    settled_s = added_s if standing.settled_s is None else standing.settled_s
+    overdue_s = now_s - due_s(standing.tier, interval, max(settled_s, added_s) + step, hours=hours)
     behind = None if standing.last_s is None else (now_s - standing.last_s) // HOUR_S
     overdue = max(0, overdue_s // HOUR_S)
     if standing.is_gone:

@@ -24,11 +24,21 @@ def step_s(interval_minutes: int) -> int:
     :return: seconds
     :raises ValueError: if Kraken serves no such interval
     """
-    if interval_minutes not in INTERVALS and interval_minutes not in WITNESS_INTERVALS:
+    if interval_minutes not in WITNESS_INTERVALS:
+        check_served(interval_minutes)
+    return interval_minutes * MINUTE_S
+
+
+def check_served(interval_minutes: int) -> None:
+    """Refuse an interval of which no candle is ever stored.
+
+    :param interval_minutes: candle length, minutes
+    :raises ValueError: if it is not one of :data:`INTERVALS`
+    """
+    if interval_minutes not in INTERVALS:
         raise ValueError(
             f"interval {interval_minutes} is not one of Kraken's: {', '.join(map(str, INTERVALS))}"
         )
-    return interval_minutes * MINUTE_S
 
 
 def dividing(interval_minutes: int) -> list[int]:

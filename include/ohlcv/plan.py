@@ -34,8 +34,8 @@ def make_plan(
 ) -> Plan:
     """Choose the series to ask.
 
-    The cap limits the gaps that cause calls. One answer serves all gaps of its series, so the other gaps of a
-    chosen series come along for nothing.
+    The cap limits the gaps that cause calls. One answer serves all gaps of its series, so only the first of
+    them causes a call, and many gaps of one series never keep another series from its turn.
 
     :param gaps: open gaps of the series processed
     :param tiers: tier by ticker; a higher tier goes first, within a tier the gap that expires first
@@ -48,12 +48,13 @@ def make_plan(
     for gap in gaps:
         if gap.is_eligible(now_s, retry_failed=retry_failed):
             by_ticker.setdefault(gap.series.ticker, []).append(gap)
-    chosen: dict[str, list[Gap]] = {}
+    chosen: dict[str, list[Series]] = {}
     for ticker, eligible in by_ticker.items():
         eligible.sort(key=_urgency)
-        chosen[ticker] = eligible[: max_gaps_per_asset or None]
-    tickers = sorted(chosen, key=lambda ticker: (tiers[ticker], _urgency(chosen[ticker][0]), ticker))
-    series = [series for ticker in tickers for series in dict.fromkeys(gap.series for gap in chosen[ticker])]
+        # Only the first gap of a series causes a call.
+        chosen[ticker] = list(dict.fromkeys(gap.series for gap in eligible))[: max_gaps_per_asset or None]
+    tickers = sorted(chosen, key=lambda ticker: (tiers[ticker], _urgency(by_ticker[ticker][0]), ticker))
+    series = [series for ticker in tickers for series in chosen[ticker]]
     return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
 
 

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from include.ohlcv.catalogue import TIERS
 from include.ohlcv.clock import ask_any_clock
-from include.ohlcv.intervals import step_s
+from include.ohlcv.intervals import check_served
 from include.orchestration.hooks import kraken, ledger, questdb
 from kraken_hooks.errors import QuestDBUnavailableError
 
@@ -57,7 +57,7 @@ class CompletenessSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        step_s(interval)
+        check_served(interval)
         self.tier = tier
         self.interval = interval
         self.since = since

@@ -70,7 +70,7 @@ WAYS = (
     Way(r"(cp -a|touch) .+", "test", ("tests/integration/test_documented_sql.py",)),
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
-    Way(r"curl .*https://api\.kraken\.com/.*", "the live exchange"),
+    Way(r"(date -u; )?curl .*https://api\.kraken\.com/.*", "the live exchange"),
     Way(r"git pull", "a person"),
     Way(r"df -h", "a person"),
     Way(r"pg_(dump|restore) .+", "test", ("tests/integration/test_documented_sql.py",)),

@@ -100,6 +100,12 @@ def test_a_series_never_loaded_alarms_when_the_first_candle_since_it_was_added_i
     assert (found.freshness, found.hours_behind) == (Freshness.NEVER_LOADED, None)
 
 
+def test_old_candles_brought_in_for_a_new_asset_are_late_when_the_first_run_after_it_was_due() -> None:
+    brought_in = standing(MIDNIGHT - 150 * DAY_S, added_s=MIDNIGHT - 12 * HOUR_S)
+    assert judge(brought_in, now_s=MIDNIGHT + 2 * HOUR_S, hours=24).freshness is Freshness.FRESH
+    assert judge(brought_in, now_s=MIDNIGHT + 3 * HOUR_S, hours=24).freshness is Freshness.STALE
+
+
 def test_a_pair_that_left_the_exchange_is_told_apart_whatever_its_candles() -> None:
     gone = standing(MIDNIGHT - 90 * DAY_S, is_gone=True)
     assert judge(gone, now_s=MIDNIGHT, hours=24).freshness is Freshness.GONE

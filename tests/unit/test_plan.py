@@ -53,12 +53,16 @@ def test_at_the_same_expiry_the_shorter_interval_goes_first() -> None:
     assert planned([daily, hourly]).series == [HOURLY, DAILY]
 
 
-def test_the_cap_leaves_out_the_series_whose_gaps_come_behind_it() -> None:
-    hourly = [hours_ago(n) for n in (9, 7, 5)]
-    daily = hours_ago(1, DAILY)
-    assert planned([daily, *hourly], cap=3).series == [HOURLY]
-    assert planned([daily, *hourly], cap=4).series == [HOURLY, DAILY]
-    assert planned([daily, *hourly], cap=0).series == [HOURLY, DAILY]
+def test_the_cap_leaves_out_the_series_whose_first_gap_comes_behind_it() -> None:
+    hourly, daily = hours_ago(9), hours_ago(1, DAILY)
+    assert planned([daily, hourly], cap=1).series == [HOURLY]
+    assert planned([daily, hourly], cap=2).series == [HOURLY, DAILY]
+    assert planned([daily, hourly], cap=0).series == [HOURLY, DAILY]
+
+
+def test_many_gaps_of_one_series_keep_no_other_series_from_its_turn() -> None:
+    hourly = [hours_ago(n) for n in range(400, 0, -2)]
+    assert planned([hours_ago(1, DAILY), *hourly], cap=10).series == [HOURLY, DAILY]
 
 
 def test_other_gaps_of_an_asked_series_come_along_beyond_the_cap() -> None:
@@ -152,11 +156,12 @@ def test_every_gap_that_may_be_tried_is_taken_up_once_and_the_cap_counts_by_expi
         first = min(
             expiry_s(one.start_s, one.series.interval_minutes) for one in eligible if one.series == series
         )
-        expiries = [
-            expiry_s(one.start_s, one.series.interval_minutes)
-            for one in eligible
-            if one.series.ticker == series.ticker
-        ]
+        firsts: dict[Series, int] = {}
+        for one in eligible:
+            if one.series.ticker == series.ticker:
+                expiry = expiry_s(one.start_s, one.series.interval_minutes)
+                firsts[one.series] = min(expiry, firsts.get(one.series, expiry))
+        expiries = list(firsts.values())
         if cap == 0 or sum(expiry <= first for expiry in expiries) <= cap:
             assert series in plan.series
         if cap and sum(expiry < first for expiry in expiries) >= cap:

@@ -1,0 +1,57 @@
+"""The steps of the hourly check without Airflow, and what it has people told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.ohlcv.catch_up import look_ahead
+from include.ohlcv.ledger.catch_up_rows import record_catch_up
+from include.ohlcv.ledger.incident_rows import observe
+from include.ohlcv.ledger.session import connect
+from include.ohlcv.pairs import observe_listing
+from include.ohlcv.validate import ask_state, check
+
+if TYPE_CHECKING:
+    from include.ohlcv.catch_up import CatchUp
+    from tests.integration.world import World
+
+
+def hourly_check(world: World) -> tuple[dict[str, Any], list[CatchUp]]:
+    """Do what the validation DAG does; return its result and the runs it would start."""
+    with connect(world.dsn) as connection:
+        state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
+        newest = dict(
+            world.questdb.query(
+                "SELECT ticker, ts::long / 1000000L FROM ohlcv WHERE interval = '1440'"
+                " LATEST ON ts PARTITION BY ticker"
+            )
+        )
+        checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
+        seen = {"source": state.trouble() or checked.source(), "stale": checked.stale()}
+        observe(connection, seen, now_s=state.now_s)
+        if state.trouble() is None:
+            judged = [standing.series.ticker for standing, _ in checked.lines]
+            observe_listing(connection, judged, now_s=state.now_s, url=None)
+        outlook = look_ahead(
+            connection,
+            [standing.series.ticker for standing in checked.overdue()],
+            is_online=state.trouble() is None,
+            is_under_way=lambda _dag, _run: False,
+            now_s=state.now_s,
+        )
+        observe(connection, {"at_risk": outlook.at_risk}, now_s=state.now_s)
+        for catch_up in outlook.catch_ups:
+            record_catch_up(connection, catch_up, now_s=state.now_s)
+    return checked.result(state), outlook.catch_ups
+
+
+def messages(world: World) -> list[tuple[str, str]]:
+    """Return key and kind of every message that people should have got."""
+    rows = world.rows(
+        "SELECT key, growths, recovered_at IS NOT NULL AS is_over FROM incidents ORDER BY incident_id"
+    )
+    return [
+        (row["key"], kind)
+        for row in rows
+        for kind in ("opened", *["grew"] * row["growths"], *["recovered"] * row["is_over"])
+    ]
