@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+TIMEOUT_S = 60.0
 FRAME = pl.DataFrame({"ts": [1_700_000_000, 1_700_003_600], "price": [1.5, 2.5]})
 
 
@@ -45,7 +46,12 @@ def connection_to(server: QuestDBServer, **login: Any) -> Connection:
 
 def test_rows_reach_a_server_that_asks_for_the_login_of_the_connection(closed_server: QuestDBServer) -> None:
     send_frame(
-        connection_to(closed_server, login=USER, password=PASSWORD), "bulk", FRAME, symbols={}, at="ts"
+        connection_to(closed_server, login=USER, password=PASSWORD),
+        "bulk",
+        FRAME,
+        symbols={},
+        at="ts",
+        timeout_s=TIMEOUT_S,
     )
     with closed_server.connect() as connection:
         row = connection.execute("SELECT sequencerTxn FROM wal_tables() WHERE name = 'bulk'").fetchone()
@@ -63,5 +69,7 @@ def test_a_server_that_refuses_the_login_is_an_error_without_the_password(
     closed_server: QuestDBServer, login: dict[str, str]
 ) -> None:
     with pytest.raises(QuestDBError, match=r"refuses (login|calls without a login)") as refused:
-        send_frame(connection_to(closed_server, **login), "bulk", FRAME, symbols={}, at="ts")
+        send_frame(
+            connection_to(closed_server, **login), "bulk", FRAME, symbols={}, at="ts", timeout_s=TIMEOUT_S
+        )
     assert "not;it" not in str(refused.value)
