@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
@@ -46,6 +46,11 @@ STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan
 """Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""
 
 
+PAUSE: Final = timedelta(seconds=10)
+"""Between two stretches of a walk. A task that is queued again before the scheduler has noticed that its last
+execution ended (half a second later, on a busy machine more than five) passes for killed, and loses a try."""
+
+
 def _asked() -> tuple[RunKey, BackfillRequest]:
     context = get_current_context()
     return run_key(context), BackfillRequest.from_params(context["params"])
@@ -60,7 +65,7 @@ def _at_work() -> Iterator[tuple[Bench, BackfillRequest]]:
 
 def _give_slot_back() -> None:
     """End this execution of a task; Airflow queues it again behind whatever waits with a higher priority."""
-    raise AirflowRescheduleException(datetime.now(UTC))  # type: ignore[no-untyped-call]
+    raise AirflowRescheduleException(datetime.now(UTC) + PAUSE)  # type: ignore[no-untyped-call]
 
 
 @task
