@@ -102,14 +102,17 @@ def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(
     assert summary["ohlc_calls"] == len(world.exchange.calls("OHLC")) <= len(TICKERS) * len(INTERVALS)
     made = len(world.exchange.calls("Trades")) - len(TICKERS)  # the first trade of each
     assert made == summary["trade_calls"] <= summary["trade_calls_planned"]
-    errands = world.rows(
-        "SELECT ticker, made, extract(epoch FROM range_start)::bigint AS a,"
+    walked = world.rows(
+        "SELECT ticker, extract(epoch FROM range_start)::bigint AS a,"
         " extract(epoch FROM range_end)::bigint AS b FROM trade_errands"
     )
-    for errand in errands:
-        hours = truths[Series(errand["ticker"], 60)]
-        trades = sum(c.trades for ts_s, c in hours.items() if errand["a"] <= ts_s < errand["b"])
-        assert errand["made"] <= -(-trades // 1000) + 2, errand
+    assert walked
+    needed = 0
+    for one in walked:
+        hours = truths[Series(one["ticker"], 60)]
+        trades = sum(c.trades for ts_s, c in hours.items() if one["a"] <= ts_s < one["b"])
+        needed += -(-trades // 1000) + 2
+    assert made <= needed
 
     # A busy series with a hole nobody scripted is believed at a second sight only.
     world.exchange.advance(1860)
