@@ -123,8 +123,8 @@ class Trade(NamedTuple):
     """One trade; the identity is ``trade_id`` alone (equal price, volume and time do occur).
 
     :ivar trade_id: Kraken's number, per pair, from 1; ``None`` in old six-field rows
-    :ivar price: quote units
-    :ivar volume: base units
+    :ivar price: quote units, > 0
+    :ivar volume: base units, > 0
     :ivar time_s: epoch seconds UTC, as precise as sent (up to 7 decimals)
     """
 

@@ -119,7 +119,7 @@ def _sound_trades(rows: list[Any]) -> Trades | None:
         return None
     if not _is_ascending(ids, lt) or not _is_ascending(times, le):
         return None
-    if min(prices) <= 0 or ids[0] < 1 or not 0 < times[0] <= times[-1] < LAST_SECOND:
+    if min(prices) <= 0 or min(sizes) <= 0 or ids[0] < 1 or not 0 < times[0] <= times[-1] < LAST_SECOND:
         return None
     return Trades(ids, prices, sizes, times)
 
@@ -222,7 +222,7 @@ def _trade(row: Any) -> Trade:
     price, volume, time_s = number(row[0]), number(row[1]), number(row[2])
     if price is None or volume is None or time_s is None:
         raise OddPartError("holds something that is no number")
-    if price <= 0 or volume < 0 or not 0 < time_s < LAST_SECOND:
+    if price <= 0 or volume <= 0 or not 0 < time_s < LAST_SECOND:
         raise OddPartError("has an impossible price, volume or time")
     trade_id = row[6] if len(row) >= max(TRADE_FIELDS) else None
     if trade_id is not None and not (trade_id := whole(trade_id)):

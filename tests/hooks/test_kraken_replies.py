@@ -423,6 +423,7 @@ ODD_TRADES = [
     pytest.param(lambda row: [row[0], "-1", *row[2:]], True, id="negative volume"),
     pytest.param(lambda row: [*row[:2], "soon", *row[3:]], False, id="time as another text"),
     pytest.param(lambda row: [*row[:2], 1795431784000, *row[3:]], False, id="milliseconds"),
+    pytest.param(lambda row: [row[0], "0.00000000", *row[2:]], True, id="no volume"),
     pytest.param(lambda row: [*row[:6], 0], True, id="id zero"),
     pytest.param(lambda row: [*row[:6], "x"], True, id="id as another text"),
     pytest.param(lambda row: row[:6], True, id="no id among those with one"),

@@ -81,13 +81,10 @@ class Bucket(NamedTuple):
         Rule: decimals of pairs were cut in the past, and a price cut off to fewer than the lowest one has
         would lie below it.
         """
-        low, high, vwap = float(self.low), float(self.high), None
-        if self.volume:
-            finest = max(
-                decimals, *(_decimals(price) for price in (self.open, self.high, self.low, self.close))
-            )
-            exact = TRUNCATE.divide(self.notional, self.volume)
-            vwap = float(TRUNCATE.quantize(exact, Decimal(1).scaleb(-finest)))
+        low, high = float(self.low), float(self.high)
+        finest = max(decimals, *(_decimals(price) for price in (self.open, self.high, self.low, self.close)))
+        exact = TRUNCATE.divide(self.notional, self.volume)
+        vwap = float(TRUNCATE.quantize(exact, Decimal(1).scaleb(-finest)))
         return StoredCandle(
             ts_s=self.ts_s,
             open=float(self.open),
