@@ -17,19 +17,19 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv with every pinned package
-	@sh sandbox/setup.sh
+	@sh local/setup.sh
 
 demo: setup ## Break candle history and watch Airflow repair it (DEMO_EXIT=1: stop everything afterwards)
-	@$(RUN) -m sandbox demo
+	@$(RUN) -m local demo
 
 up: setup ## Start everything with the UI on the live exchange (KRAKEN_BASE_URL=URL, KRAKEN_REPLAY=FOLDER: another one)
-	@$(RUN) -m sandbox up
+	@$(RUN) -m local up
 
 down: setup ## Stop everything; the data stays
-	@$(RUN) -m sandbox down
+	@$(RUN) -m local down
 
 status: setup ## Say what runs and where
-	@$(RUN) -m sandbox status
+	@$(RUN) -m local status
 
 test: quick e2e ## Run all tests
 
@@ -46,7 +46,7 @@ bench: setup ## Measure ratios against the plainest way to do the same (BENCH="n
 	@$(RUN) -m bench $(BENCH)
 
 docs: setup ## Write docs/DAGS.md from the DAGs
-	@$(RUN) -m sandbox.dags_document
+	@$(RUN) -m tools.dags_document
 
 lint: setup ## Check format, lint rules and types
 	@$(RUN) -m ruff format --check .
@@ -58,5 +58,5 @@ format: setup ## Format the code
 	@$(RUN) -m ruff check --fix .
 
 clean: ## Stop everything; delete .venv, demo and replay data and caches (live data and downloads stay)
-	@if [ -x $(RUN) ]; then $(RUN) -m sandbox down; fi
-	rm -rf .sandbox/demo .sandbox/replay .sandbox/demo-report.json .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@if [ -x $(RUN) ]; then $(RUN) -m local down; fi
+	rm -rf .demo .sandbox/replay .demo-report.json .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

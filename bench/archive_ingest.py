@@ -23,16 +23,16 @@ import polars as pl
 from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from bench.tools.timing import best_ms
-from include.ohlcv.archive.request import TRUST_FILE, TRUST_STORED, ArchiveRequest, archive_schemas
-from include.ohlcv.archive.run import find_files, ingest_item, summarise
-from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.archive.slices import SLICE_ROWS
-from include.ohlcv.candles import ARCHIVE
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.ledger.asset_rows import sync_catalogue
-from include.ohlcv.ledger.run_rows import start_run
-from include.ohlcv.ledger.session import RunKey, connect
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.candle import ARCHIVE
+from kraken_ohlcv.ingest import find_files, ingest_item, summarise
+from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.request import TRUST_FILE, TRUST_STORED, ArchiveRequest, archive_schemas
+from kraken_ohlcv.sources.archive.slices import SLICE_ROWS
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.run_rows import start_run
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from bench.tools.ratios import Ratio
-from include.ohlcv.cleanup import clean_up
-from include.ohlcv.intervals import DAY_S
-from include.ohlcv.ledger.session import connect, series_transaction
+from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.monitoring.cleanup import clean_up
+from kraken_ohlcv.stores.ledger.session import connect, series_transaction
 
 if TYPE_CHECKING:
     from bench.tools.services import Services
-    from include.ohlcv.ledger.session import Connection
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 RECORDS: Final = 1_000_000
 NOW_S: Final = 1_795_392_000

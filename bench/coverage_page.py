@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 from bench.tools.invented import NOTHING, invent_candles, tickers
 from bench.tools.ratios import Ratio
 from bench.tools.timing import best_ms
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.ledger.asset_rows import sync_catalogue
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.names import LEDGER_CONN_ID
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.settings import LEDGER_CONN_ID
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from bench.tools.services import Services
@@ -55,7 +55,7 @@ def measure(services: Services, name: str, without: str) -> list[Ratio]:
     :return: page against one second, page against its cells
     """
     # FastAPI and Airflow are slow to import.
-    from include.orchestration.pages.coverage import CoverageQuery, coverage_page, read_view  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, coverage_page, read_view  # noqa: PLC0415
 
     hook = services.empty_candle_store()
     rows = invent_candles(

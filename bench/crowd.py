@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from bench.coverage_page import END_S, point_pages_to
 from bench.tools.invented import NOTHING, invent_candles, tickers
 from bench.tools.ratios import Ratio
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.ledger.asset_rows import sync_catalogue
-from include.ohlcv.ledger.session import connect
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     import httpx
@@ -90,8 +90,8 @@ def _application(*, is_bounded: bool) -> ASGIApp:
     """Return health and the page of coverage as the api-server has them, without its login."""
     from fastapi import FastAPI  # noqa: PLC0415 (slow to import)
 
-    from include.orchestration.pages.asgi import Pages  # noqa: PLC0415
-    from include.orchestration.pages.coverage import CoverageQuery, coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.asgi import Pages  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, coverage_page  # noqa: PLC0415
 
     outside, inside = FastAPI(), FastAPI()
 

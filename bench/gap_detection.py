@@ -22,22 +22,22 @@ from typing import TYPE_CHECKING, Final
 from bench.tools.invented import NOTHING, invent_candles, tickers
 from bench.tools.ratios import Ratio
 from bench.tools.timing import best_ms
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
-from include.ohlcv.ledger.run_rows import start_run
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.params import BackfillRequest
-from include.ohlcv.scan import Scanner
-from include.ohlcv.store import MICROSECONDS
-from include.ohlcv.survey import carry_out
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.run_rows import start_run
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.scan import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bench.tools.services import Services
-    from include.ohlcv.ledger.session import Connection
-    from include.ohlcv.survey import Survey
     from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.detection.detect import Survey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 TARGET: Final = 1.5
 END_S: Final = 1_795_392_000

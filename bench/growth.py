@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Final
 
 from bench.tools.invented import invent_candles
 from bench.tools.ratios import Ratio
-from include.ohlcv.backfill import bench_of, fill_ohlc, plan_ohlc
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.completeness.report import make_report
-from include.ohlcv.exchange import open_run
-from include.ohlcv.intervals import DAY_S
-from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.params import BackfillRequest, ReportRequest, backfill_schemas
-from include.ohlcv.scan import Scanner
-from include.ohlcv.schedules import BACKFILL_TIER1, COMPLETENESS
-from include.ohlcv.survey import carry_out
 from kraken_hooks.kraken import KrakenHook
-from kraken_hooks.rate_limit import CallSlot
-from sandbox.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin
-from sandbox.processes import start_process
+from kraken_ohlcv.backfill import bench_of, fill_ohlc, plan_ohlc
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.params import BackfillRequest, ReportRequest, backfill_schemas
+from kraken_ohlcv.core.schedules import BACKFILL_TIER1, COMPLETENESS
+from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.scan import Scanner
+from local.processes import start_process
+from simulators.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,7 +189,7 @@ def simulated_exchange(services: Services) -> Iterator[ExchangeAdmin]:
     arguments = ["--clock", FIRST_RUN, "--freeze", "--no-rate-limit"]
     process = start_process(
         "exchange",
-        [sys.executable, "-m", "sandbox.exchange", *arguments],
+        [sys.executable, "-m", "simulators.exchange", *arguments],
         log_file=services.directory / "exchange.log",
     )
     try:

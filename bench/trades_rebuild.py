@@ -22,21 +22,21 @@ import polars as pl
 
 from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
-from include.ohlcv.bench import Bench
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
-from include.ohlcv.ledger.books import set_start
-from include.ohlcv.ledger.run_rows import start_run
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.ledger.trade_rows import plan_errands, read_errands
-from include.ohlcv.params import BackfillRequest
-from include.ohlcv.trades.builder import CandleBuilder
-from include.ohlcv.trades.errands import Errand
-from include.ohlcv.trades.rebuild import rebuild
-from kraken_hooks.replies import open_envelope
-from kraken_hooks.trade_rows import read_trades
-from sandbox.processes import start_process
+from kraken_ohlcv.clients.exchange.replies import open_envelope
+from kraken_ohlcv.clients.exchange.trade_rows import read_trades
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.repair.context import Bench
+from kraken_ohlcv.sources.trades.fetch import rebuild
+from kraken_ohlcv.sources.trades.jobs import Errand
+from kraken_ohlcv.sources.trades.parse import CandleBuilder
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.run_rows import start_run
+from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.ledger.trade_rows import plan_errands, read_errands
+from local.processes import start_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -88,7 +88,7 @@ def wall(services: Services) -> Ratio:
     """Compare the time of a rebuild with the least that the rate limit allows."""
     process = start_process(
         "exchange",
-        [sys.executable, "-m", "sandbox.exchange", "--clock", CLOCK, "--freeze", "--no-rate-limit"],
+        [sys.executable, "-m", "simulators.exchange", "--clock", CLOCK, "--freeze", "--no-rate-limit"],
         log_file=services.directory / "exchange.log",
     )
     url = process.wait_for_line(r"exchange listening on (http://\S+)")[1]
@@ -190,7 +190,7 @@ def _most_a_second(actions: Sequence[Callable[[], Any]], trades: int) -> list[fl
 
 def _rebuild(services: Services) -> tuple[float, int]:
     from kraken_hooks.kraken import KrakenHook  # noqa: PLC0415 (imports Airflow)
-    from kraken_hooks.rate_limit import CallSlot  # noqa: PLC0415 (imports Airflow)
+    from kraken_ohlcv.clients.exchange.limiter import CallSlot  # noqa: PLC0415 (imports Airflow)
 
     dsn = services.new_ledger()
     run_key = RunKey("backfill_tier1_daily", "bench")

@@ -22,7 +22,7 @@ Deletes what nobody asks for any more, and keeps its figures by month. Replaces 
 * **Result**: the return value of task `result`; with `dry_run` the numbers that would have been deleted.
 """
 
-from include.ohlcv.schedules import CLEANUP
-from include.orchestration.cleanup import cleanup_dag
+from kraken_ohlcv.core.schedules import CLEANUP
+from kraken_ohlcv_airflow.cleanup import cleanup_dag
 
 cleanup_gap_records_weekly = cleanup_dag(CLEANUP, priority=5, doc=__doc__)

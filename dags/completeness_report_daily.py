@@ -17,7 +17,7 @@ Replaces the Celery Beat entry `completeness-report-daily`.
 * **Result**: the return value of task `result`.
 """
 
-from include.ohlcv.schedules import COMPLETENESS
-from include.orchestration.completeness import report_dag
+from kraken_ohlcv.core.schedules import COMPLETENESS
+from kraken_ohlcv_airflow.completeness import report_dag
 
 completeness_report_daily = report_dag(COMPLETENESS, priority=10, doc=__doc__)

@@ -21,7 +21,7 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
   with, which prove nothing. A release that is not published yet is no failure.
 """
 
-from include.ohlcv.schedules import INGEST_ARCHIVE
-from include.orchestration.archive import archive_dag
+from kraken_ohlcv.core.schedules import INGEST_ARCHIVE
+from kraken_ohlcv_airflow.archive import archive_dag
 
 ingest_ohlcvt_archive = archive_dag(INGEST_ARCHIVE, priority=5, doc=__doc__)

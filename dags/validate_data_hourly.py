@@ -14,7 +14,7 @@ Replaces the Celery Beat entry `validate-data-hourly`.
 * **Result**: the return value of task `result`.
 """
 
-from include.ohlcv.schedules import VALIDATE
-from include.orchestration.validation import validation_dag
+from kraken_ohlcv.core.schedules import VALIDATE
+from kraken_ohlcv_airflow.validation import validation_dag
 
 validate_data_hourly = validation_dag(VALIDATE, priority=30, doc=__doc__)

@@ -1,1 +1,1 @@
-"""Domain code, SQL templates and the catalogue of assets."""
+"""What the distribution is made of; installed as ``kraken_ohlcv.shipped``, for the plan that lies here."""

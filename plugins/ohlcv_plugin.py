@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from include.orchestration.deadlines import RunDue
-from include.orchestration.pages.asgi import Pages
+from kraken_ohlcv_airflow.deadlines import RunDue
+from kraken_ohlcv_airflow.web.asgi import Pages
 
 ICON = "ohlcv/static/icon.svg"
 

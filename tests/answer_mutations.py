@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox.exchange.wire import parsed, written
+from simulators.exchange.wire import parsed, written
 from tests.mutations import (
     DETECTABLE,
     SILENT,

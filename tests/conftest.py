@@ -28,16 +28,16 @@ for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
 
 import pytest  # noqa: E402
 
-from sandbox.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin  # noqa: E402
-from sandbox.processes import start_process  # noqa: E402
-from sandbox.questdb import PASSWORD, USER, QuestDBServer, cache_directory, start_questdb  # noqa: E402
-from sandbox.slack_client import SlackAdmin  # noqa: E402
+from local.processes import start_process  # noqa: E402
+from local.questdb import PASSWORD, USER, QuestDBServer, cache_directory, start_questdb  # noqa: E402
+from simulators.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin  # noqa: E402
+from simulators.slack_client import SlackAdmin  # noqa: E402
 from tests.image import MARKER, SERVICES, is_installed, lacking  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.postgres import PostgresServer
+    from local.postgres import PostgresServer
 
 left_out: dict[str, set[str]] = {}
 """Packages that are not there, by test file or folder left out for want of them: in Airflow's image only."""
@@ -98,7 +98,7 @@ def service_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres_server(service_directory: Path) -> Iterator[PostgresServer]:
     """Give a running PostgreSQL."""
-    from sandbox.postgres import start_postgres  # noqa: PLC0415 (Airflow's image lacks the package)
+    from local.postgres import start_postgres  # noqa: PLC0415 (Airflow's image lacks the package)
 
     server = start_postgres(service_directory / "postgres")
     server.trade_safety_for_speed()
@@ -109,7 +109,7 @@ def postgres_server(service_directory: Path) -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def ledger_template(postgres_server: PostgresServer) -> str:
     """Give the name of a database with the ledger's schema, to be copied by each test."""
-    from include.ohlcv.schema import migrate_ledger  # noqa: PLC0415 (imports Alembic; not every test needs it)
+    from kraken_ohlcv.stores.schema import migrate_ledger  # noqa: PLC0415 (imports Alembic; not every test needs it)
 
     postgres_server.create_database(LEDGER_TEMPLATE)
     migrate_ledger(postgres_server.uri(LEDGER_TEMPLATE))
@@ -180,7 +180,7 @@ def exchange_session(service_directory: Path) -> Iterator[ExchangeAdmin]:
     """Give a simulated exchange; tests take ``exchange``, which resets it."""
     process = start_process(
         "exchange",
-        [sys.executable, "-m", "sandbox.exchange", "--clock", EXCHANGE_NOW, "--freeze", "--no-rate-limit"],
+        [sys.executable, "-m", "simulators.exchange", "--clock", EXCHANGE_NOW, "--freeze", "--no-rate-limit"],
         log_file=service_directory / "exchange.log",
     )
     match = process.wait_for_line(r"exchange listening on (http://\S+)")
@@ -199,7 +199,7 @@ def exchange(exchange_session: ExchangeAdmin) -> ExchangeAdmin:
 def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
     """Give a Slack stand-in; tests take a fixture that empties it."""
     process = start_process(
-        "slack", [sys.executable, "-m", "sandbox.slack"], log_file=service_directory / "slack.log"
+        "slack", [sys.executable, "-m", "simulators.slack"], log_file=service_directory / "slack.log"
     )
     yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
     process.stop()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from include.ohlcv.intervals import step_s
+from kraken_ohlcv.core.intervals import step_s
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
     from kraken_hooks.questdb import QuestDBHook
-    from sandbox.questdb import QuestDBServer
+    from kraken_ohlcv.core.ranges import Range
+    from local.questdb import QuestDBServer
 
 NOTHING: Final = "FALSE"
 

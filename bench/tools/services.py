@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.postgres import PostgresServer, start_postgres
-from sandbox.questdb import PASSWORD, USER, QuestDBServer, start_questdb
+from local.postgres import PostgresServer, start_postgres
+from local.questdb import PASSWORD, USER, QuestDBServer, start_questdb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ class Services:
 
     def new_ledger(self) -> str:
         """Return the URI of a new, migrated, empty ledger."""
-        from include.ohlcv.schema import migrate_ledger  # noqa: PLC0415 (imports Alembic)
+        from kraken_ohlcv.stores.schema import migrate_ledger  # noqa: PLC0415 (imports Alembic)
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
         name = f"ledger_{next(LEDGER_NUMBERS)}"
@@ -52,8 +52,8 @@ class Services:
 
     def empty_candle_store(self) -> QuestDBHook:
         """Return a hook of the candle store, whose table is made anew."""
-        from include.ohlcv.schema import ensure_candle_table  # noqa: PLC0415 (imports Airflow)
         from kraken_hooks.questdb import QuestDBHook  # noqa: PLC0415 (imports Airflow)
+        from kraken_ohlcv.stores.schema import ensure_candle_table  # noqa: PLC0415 (imports Airflow)
 
         with self.questdb.connect() as connection:
             connection.execute("DROP TABLE IF EXISTS ohlcv")

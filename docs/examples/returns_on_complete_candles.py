@@ -12,9 +12,9 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from include.orchestration.completeness import COMPLETENESS
-from include.orchestration.require_complete import require_complete
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv_airflow.completeness import COMPLETENESS
+from kraken_ohlcv_airflow.completeness_sensor import require_complete
 
 SINCE = "{{ params.since or (dag_run.run_after - macros.timedelta(days=14)).isoformat() }}"
 

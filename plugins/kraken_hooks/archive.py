@@ -13,10 +13,10 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from kraken_hooks import __version__
-from kraken_hooks.checksums import FULL_SUMS, read_sums, subject_of
 from kraken_hooks.connection_fields import base_url, positive_number
-from kraken_hooks.errors import ArchiveServerError, ConnectionFieldError, NotPublishedError
-from kraken_hooks.remote_file import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
+from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, read_sums, subject_of
+from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
+from kraken_ohlcv.clients.errors import ArchiveServerError, ConnectionFieldError, NotPublishedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from kraken_hooks.errors import ConnectionFieldError
+from kraken_ohlcv.clients.errors import ConnectionFieldError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

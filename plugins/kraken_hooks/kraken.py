@@ -12,17 +12,22 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from kraken_hooks import __version__
-from kraken_hooks.candles import INTERVALS, AssetPairs
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn
-from kraken_hooks.errors import ConnectionFieldError, KrakenError, KrakenRateLimitError
-from kraken_hooks.ohlc_rows import read_ohlc
-from kraken_hooks.pages import MAX_TRADES, walk
-from kraken_hooks.rate_limit import CallSlot
-from kraken_hooks.replies import open_envelope, read_asset_pairs, read_server_time, read_system_status
-from kraken_hooks.retry import failure, pause_for_all_s, retrying
-from kraken_hooks.trade_rows import read_first_trade, read_trades
-from kraken_hooks.transport import fetch
+from kraken_ohlcv.clients.errors import ConnectionFieldError, KrakenError, KrakenRateLimitError
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.clients.exchange.models import INTERVALS, AssetPairs
+from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
+from kraken_ohlcv.clients.exchange.replies import (
+    open_envelope,
+    read_asset_pairs,
+    read_server_time,
+    read_system_status,
+)
+from kraken_ohlcv.clients.exchange.retry import failure, pause_for_all_s, retrying
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, walk
+from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
+from kraken_ohlcv.clients.exchange.transport import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
     from tenacity import RetryCallState
 
-    from kraken_hooks.candles import OhlcAnswer, SystemStatus, TradesPage
+    from kraken_ohlcv.clients.exchange.models import OhlcAnswer, SystemStatus, TradesPage
 
 T = TypeVar("T")
 

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-from kraken_hooks.bounded import BoundedConnection, StatementTimeoutError
 from kraken_hooks.connection_fields import positive_number
-from kraken_hooks.errors import (
+from kraken_ohlcv.clients.bounded import BoundedConnection, StatementTimeoutError
+from kraken_ohlcv.clients.errors import (
     NotAppliedInTimeError,
     QuestDBError,
     QuestDBRefusedError,
     QuestDBUnavailableError,
     TableSuspendedError,
 )
-from kraken_hooks.questdb_values import adapt, check_rows, check_statement
+from kraken_ohlcv.clients.questdb.values import adapt, check_rows, check_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +168,7 @@ class QuestDBHook(PostgresHook):
             self._wait_applied(connection, table)
 
     def send_frame(self, table: str, frame: pl.DataFrame, *, symbols: Mapping[str, str], at: str) -> None:
-        """Send rows over ILP/HTTP as one transaction; :func:`kraken_hooks.questdb_bulk.send_frame` says how.
+        """Send rows over ILP/HTTP as one transaction; :func:`kraken_ohlcv.clients.questdb.ilp.send_frame` says how.
 
         :param table: an existing table
         :param frame: at most 100,000 rows
@@ -178,7 +178,7 @@ class QuestDBHook(PostgresHook):
         :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
         :raises QuestDBError: if it refuses the rows
         """
-        from kraken_hooks.questdb_bulk import send_frame  # noqa: PLC0415 (the client is slow to import)
+        from kraken_ohlcv.clients.questdb.ilp import send_frame  # noqa: PLC0415 (the client is slow to import)
 
         send_frame(self.connection, table, frame, symbols=symbols, at=at, timeout_s=self.statement_timeout_s)
 
@@ -188,7 +188,7 @@ class QuestDBHook(PostgresHook):
         :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
         :raises QuestDBUnavailableError: if the server cannot be reached
         """
-        from kraken_hooks.questdb_bulk import check_bulk  # noqa: PLC0415 (the client is slow to import)
+        from kraken_ohlcv.clients.questdb.ilp import check_bulk  # noqa: PLC0415 (the client is slow to import)
 
         check_bulk(self.connection)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
 from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.archive_world import archive_text
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.dag_processing.dagbag import DagBag
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 DAG_ID = "ingest_ohlcvt_archive"
 HOURLY = Series("XBTUSD", 60)

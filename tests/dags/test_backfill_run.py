@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
 from tests.integration.world import World
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 HOURLY = Series("XBTUSD", 60)
 

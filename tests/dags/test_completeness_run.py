@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import HOUR_S
-from include.orchestration.completeness import COMPLETENESS
-from sandbox.processes import free_port
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv_airflow.completeness import COMPLETENESS
+from local.processes import free_port
 from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.world import World
@@ -17,8 +17,8 @@ from tests.integration.world import World
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
-    from sandbox.exchange_client import ExchangeAdmin
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
+    from simulators.exchange_client import ExchangeAdmin
 
 DAG_ID = "completeness_report_daily"
 HOURLY, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 1440)

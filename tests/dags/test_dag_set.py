@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.names import KRAKEN_POOL
-from include.ohlcv.schedules import MANUALS, SCHEDULES
-from include.orchestration.policy import OWNER, TAG
+from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
+from kraken_ohlcv.core.settings import KRAKEN_POOL
+from kraken_ohlcv_airflow.defaults import OWNER, TAG
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -130,7 +130,7 @@ def test_the_pool_of_the_exchange_has_one_slot_also_for_deferred_tasks(pools: di
 def test_work_is_shared_out_among_as_many_items_as_this_airflow_maps(
     at_most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.orchestration.tasks import mappable  # noqa: PLC0415 (reads the environment)
+    from kraken_ohlcv_airflow.tasks import mappable  # noqa: PLC0415 (reads the environment)
 
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", str(at_most))
     tickers = [f"SYN{n}USD" for n in range(50)]

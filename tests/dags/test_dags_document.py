@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.dags_document import DOCUMENT, document
+from tools.dags_document import DOCUMENT, document
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.archive.request import ArchiveRequest
-from include.ohlcv.catalogue import read_catalogue
-from include.ohlcv.params import BackfillRequest, refuse_unknown_keys
+from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.core.params import BackfillRequest, refuse_unknown_keys
+from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from tests.deploy import test_documented_commands as deployment
 from tests.documents import ROOT, Found, commands, confs, settings, words
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TODAY_S = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
 CONNECTION_TYPES = {"http", "kraken", "kraken_archive", "postgres", "questdb", "slack", "slackwebhook"}
-SANDBOX = ".venv/bin/python -m sandbox "
+SANDBOX = ".venv/bin/python -m local "
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Way:
 
 WAYS = (
     Way(r"airflow .+", "airflow"),
-    Way(r"\.venv/bin/python -m sandbox airflow .+", "airflow", ("tests/sandbox/test_services_up.py",)),
+    Way(r"\.venv/bin/python -m local airflow .+", "airflow", ("tests/sandbox/test_services_up.py",)),
     Way(
-        r"\.venv/bin/python -m sandbox psql (ledger|candles)",
+        r"\.venv/bin/python -m local psql (ledger|candles)",
         "a test",
         ("tests/sandbox/test_services_up.py",),
     ),
@@ -63,7 +63,7 @@ WAYS = (
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
     Way(r"python -m include\.ohlcv\.from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
     Way(
-        r"(\.venv/bin/python -m sandbox set-up|python -m include\.orchestration\.set_up) --accept-exchange",
+        r"(\.venv/bin/python -m local set-up|python -m include\.orchestration\.set_up) --accept-exchange",
         "test",
         ("tests/deploy/test_set_up.py", "tests/integration/test_backfill_faults.py"),
     ),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.ohlcv.ledger.session import connect
-from include.orchestration.telling import sentence_of
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv_airflow.telling import sentence_of
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.world import World
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from airflow.dag_processing.dagbag import DagBag
 
-    from sandbox.exchange_client import ExchangeAdmin
-    from sandbox.postgres import PostgresServer
+    from local.postgres import PostgresServer
+    from simulators.exchange_client import ExchangeAdmin
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_sentence_about_a_full_server_says_so_and_not_that_it_is_to_be_start
 def test_a_result_that_meets_a_refused_connection_asks_again(
     dag_bag: DagBag, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import include.orchestration.hooks as hooks  # noqa: PLC0415, PLR0402 (imports Airflow)
+    import kraken_ohlcv_airflow.connections as hooks  # noqa: PLC0415 (imports Airflow)
 
     del world
     refusals = itertools.count()

@@ -15,7 +15,7 @@ routes = [view["url_route"] for view in plugin.external_views]
 assert routes and len(routes) == len(set(routes)), routes
 assert all(not view["href"].startswith(("/", "http")) for view in plugin.external_views)
 assert "fastapi" not in sys.modules, "tasks would pay for the web framework"
-assert "include.orchestration.pages.app" not in sys.modules
+assert "kraken_ohlcv_airflow.web.app" not in sys.modules
 """
 
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.errors import BadRequestError
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, HOUR_S
-from include.orchestration.require_complete import NotCompleteError, require_complete
-from sandbox.airflow import LOCAL_BUNDLE
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
+from kraken_ohlcv_airflow.completeness_sensor import NotCompleteError, require_complete
+from local.airflow import LOCAL_BUNDLE
 from tests.dags.test_backfill_run import finish_dag
 from tests.integration.world import World
 
 if TYPE_CHECKING:
-    from sandbox.exchange_client import ExchangeAdmin
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
+    from simulators.exchange_client import ExchangeAdmin
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 HOURLY = Series("XBTUSD", 60)

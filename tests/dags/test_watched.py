@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.schedules import SCHEDULES
-from include.orchestration.deadlines import RunDue, tell_late
-from include.orchestration.failures import tell_failure, tell_success
-from sandbox.airflow import sentry_variables
+from kraken_ohlcv.core.schedules import SCHEDULES
+from kraken_ohlcv_airflow.deadlines import RunDue, tell_late
+from kraken_ohlcv_airflow.failures import tell_failure, tell_success
+from local.airflow import sentry_variables
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -104,7 +104,7 @@ def test_without_a_dsn_nothing_of_sentry_is_imported() -> None:
         [
             sys.executable,
             "-c",
-            "import sys, airflow.sdk.execution_time.task_runner, include.orchestration.backfill;"
+            "import sys, airflow.sdk.execution_time.task_runner, kraken_ohlcv_airflow.backfill;"
             "sys.exit('sentry_sdk' in sys.modules)",
         ],
         env=without,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from include.ohlcv.names import KRAKEN_CONN_ID, KRAKEN_POOL
+from kraken_ohlcv.core.settings import KRAKEN_CONN_ID, KRAKEN_POOL
 from tests.image import lacking
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from airflow.configuration import retrieve_configuration_description
 
-from include.ohlcv.names import KRAKEN_CONN_ID, LEDGER_CONN_ID, QUESTDB_CONN_ID
-from sandbox.questdb import VERSION as QUESTDB_VERSION
+from kraken_ohlcv.core.settings import KRAKEN_CONN_ID, LEDGER_CONN_ID, QUESTDB_CONN_ID
+from local.questdb import VERSION as QUESTDB_VERSION
 from tests.deploy.compose import (
     ASSIGNMENT,
     BASE,

@@ -7,7 +7,7 @@ from importlib.metadata import distributions
 
 import pytest
 
-from sandbox.processes import ROOT
+from local.processes import ROOT
 from tests.deploy.compose import example_variables, filled_in, project
 
 SECURITY = (ROOT / "docs" / "SECURITY.md").read_text()

@@ -14,20 +14,20 @@ import pytest
 from airflow.sdk import Connection
 from psycopg.conninfo import conninfo_to_dict
 
-from include.ohlcv.errors import SetUpError
-from include.orchestration.set_up import ensure_ledger_database, libpq_dsn_of
-from include.orchestration.web_users import passwords, write_passwords
 from kraken_hooks.dsn import libpq_dsn
-from sandbox.processes import ROOT
-from sandbox.questdb import PASSWORD, USER
+from kraken_ohlcv.core.errors import SetUpError
+from kraken_ohlcv_airflow.setup.stores import ensure_ledger_database, libpq_dsn_of
+from kraken_ohlcv_airflow.setup.users import passwords, write_passwords
+from local.processes import ROOT
+from local.questdb import PASSWORD, USER
 from tests.deploy.compose import filled_in, project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.postgres import PostgresServer
-    from sandbox.questdb import QuestDBServer
+    from local.postgres import PostgresServer
+    from local.questdb import QuestDBServer
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.configuration import retrieve_configuration_description
 
-from sandbox.questdb import MAIN
-from sandbox.questdb import VERSION as QUESTDB_VERSION
+from local.questdb import MAIN
+from local.questdb import VERSION as QUESTDB_VERSION
 from tests.deploy.compose import ROOT, filled_in, project
 
 if TYPE_CHECKING:

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.airflow import (
+from local.airflow import (
     AirflowSettings,
     prepare_metadata,
     start_components,
     stop_components,
     wait_until_healthy,
 )
-from sandbox.airflow_api import AirflowApi
-from sandbox.exchange_client import SIMULATED_SKEW_S
-from sandbox.processes import free_port
-from sandbox.questdb import DATABASE, PASSWORD, USER
-from sandbox.settings import ModeHome, State
-from sandbox.slack_client import BOT_TOKEN, SlackAdmin
+from local.airflow_api import AirflowApi
+from local.processes import free_port
+from local.questdb import DATABASE, PASSWORD, USER
+from local.settings import ModeHome, State
+from simulators.exchange_client import SIMULATED_SKEW_S
+from simulators.slack_client import BOT_TOKEN, SlackAdmin
 from tests.e2e.sentry_stand_in import SentryStandIn, sentry_stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.exchange_client import ExchangeAdmin
-    from sandbox.postgres import PostgresServer
-    from sandbox.questdb import QuestDBServer
+    from local.postgres import PostgresServer
+    from local.questdb import QuestDBServer
+    from simulators.exchange_client import ExchangeAdmin
 
 DAGS_FOLDER = Path(__file__).parent / "dags"
 DAG_IDS = {

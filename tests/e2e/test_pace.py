@@ -9,12 +9,12 @@ import psycopg
 import pytest
 import requests
 
-from include.ohlcv.bench import CALLS_AT_A_STRETCH
-from sandbox.demo.run import OHLC_ONLY
+from demo.run import OHLC_ONLY
+from kraken_ohlcv.repair.context import CALLS_AT_A_STRETCH
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
-    from sandbox.airflow_api import DagRun
+    from local.airflow_api import DagRun
     from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.slow

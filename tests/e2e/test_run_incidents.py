@@ -9,7 +9,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from sandbox.slack_client import BOT_TOKEN
+from simulators.slack_client import BOT_TOKEN
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:

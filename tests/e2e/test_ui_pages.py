@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.schema import migrate_ledger
-from sandbox.airflow import answers
-from sandbox.browser import Theme, browser, find_browser, log_in
-from sandbox.demo.screenshots import take
-from sandbox.processes import free_port, start_process
+from demo.screenshots import take
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.schema import migrate_ledger
+from local.airflow import answers
+from local.processes import free_port, start_process
 from tests.integration.world import World
 from tests.patience import PATIENCE_S, wait_for
+from tools.browser import Theme, browser, find_browser, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,21 +12,21 @@ import psutil
 import pytest
 from rich.console import Console
 
-from sandbox import airflow
-from sandbox.demo.checks import rate_problems
-from sandbox.demo.dag_ids import TIER1_DAG, TIER2_DAG, VALIDATE_DAG
-from sandbox.demo.run import OHLC_ONLY, Demo
-from sandbox.settings import ModeHome
-from sandbox.stack import MIN_INTERVAL_S, Exchange, Stack
-from sandbox.workers import REDIS, Workers, start_redis
+from demo.checks import rate_problems
+from demo.dag_ids import TIER1_DAG, TIER2_DAG, VALIDATE_DAG
+from demo.run import OHLC_ONLY, Demo
+from local import airflow
+from local.settings import ModeHome
+from local.stack import MIN_INTERVAL_S, Exchange, Stack
+from local.workers import REDIS, Workers, start_redis
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.airflow_api import AirflowApi
-    from sandbox.processes import ManagedProcess
+    from local.airflow_api import AirflowApi
+    from local.processes import ManagedProcess
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 
 from kraken_hooks.kraken import KrakenHook
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from tests.hooks.raw_exchange import RawExchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.postgres import PostgresServer
+    from local.postgres import PostgresServer
 
 INTERVAL_S = 0.01
 

@@ -12,15 +12,20 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.candles import Restatement, StoredCandle, judge_restatement
-from include.ohlcv.evidence import read_answer
-from include.ohlcv.trades.builder import CandleBuilder
-from kraken_hooks.errors import KrakenError, KrakenStaleReplyError
-from kraken_hooks.ohlc_rows import read_ohlc
-from kraken_hooks.pages import MAX_TRADES, Place, turn
-from kraken_hooks.replies import open_envelope, read_asset_pairs, read_server_time, read_system_status
-from kraken_hooks.trade_rows import read_trades
+from kraken_ohlcv.clients.errors import KrakenError, KrakenStaleReplyError
+from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
+from kraken_ohlcv.clients.exchange.replies import (
+    open_envelope,
+    read_asset_pairs,
+    read_server_time,
+    read_system_status,
+)
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Place, turn
+from kraken_ohlcv.clients.exchange.trade_rows import read_trades
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import Restatement, StoredCandle, judge_restatement
+from kraken_ohlcv.core.evidence import read_answer
+from kraken_ohlcv.sources.trades.parse import CandleBuilder
 from tests.answer_mutations import (
     bytes_of,
     common,
@@ -50,8 +55,8 @@ from tests.mutations import (
 if TYPE_CHECKING:
     from random import Random
 
-    from kraken_hooks.candles import TradesPage
-    from sandbox.exchange_client import ExchangeAdmin
+    from kraken_ohlcv.clients.exchange.models import TradesPage
+    from simulators.exchange_client import ExchangeAdmin
 
 NOW_S = 1_795_437_296
 HOUR, DAY = 3600, 86400

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kraken_hooks.errors import KrakenMalformedReplyError
-from kraken_hooks.transport import LARGEST_BODY
+from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
+from kraken_ohlcv.clients.exchange.transport import LARGEST_BODY
 from tests.hooks.raw_exchange import Scripted
 
 if TYPE_CHECKING:

@@ -10,22 +10,22 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import pytest
 import requests
 
-from include.ohlcv.archive.containers import ZipContainer, reading
-from include.ohlcv.archive.parts import JoinedParts
-from include.ohlcv.gaps import Series
 from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
-from kraken_hooks.errors import (
+from kraken_ohlcv.clients.errors import (
     ArchiveServerError,
     ConnectionFieldError,
     NotPublishedError,
     RangesNotSupportedError,
 )
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.containers import ZipContainer, reading
+from kraken_ohlcv.sources.archive.parts import JoinedParts
 from tests.hooks.raw_exchange import RawExchange, Scripted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 NAME = "Kraken_OHLCVT_2026Q2.zip"
 FEW = {"tickers": ["XBTUSD", "DAIUSD"], "intervals": [60, 240, 1440]}

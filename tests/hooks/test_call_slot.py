@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from kraken_hooks import rate_limit
-from kraken_hooks.errors import RateLimitLockError
-from kraken_hooks.rate_limit import LOCK_TIMEOUT_S, CallSlot
+from kraken_ohlcv.clients.errors import RateLimitLockError
+from kraken_ohlcv.clients.exchange import limiter as rate_limit
+from kraken_ohlcv.clients.exchange.limiter import LOCK_TIMEOUT_S, CallSlot
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 INTERVAL_S = 0.1
 PROCESSES = 6
 
 CALLER = f"""
 import pathlib, sys, requests
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
 dsn, url, endpoint, stop = sys.argv[1:]
 slot = CallSlot(dsn, min_interval_s={INTERVAL_S})
 while not pathlib.Path(stop).exists():
@@ -38,7 +38,7 @@ while not pathlib.Path(stop).exists():
 
 HOLDER = """
 import sys, time
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
 with CallSlot(sys.argv[1], min_interval_s=0.1).hold():
     print("holding", flush=True)
     time.sleep(60)
@@ -46,7 +46,7 @@ with CallSlot(sys.argv[1], min_interval_s=0.1).hold():
 
 FORKER = """
 import os, sys
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
 slot = CallSlot(sys.argv[1], min_interval_s=0.01)
 with slot.hold():
     pass

@@ -16,10 +16,10 @@ import kraken_hooks
 from kraken_hooks.archive import ArchiveHook
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn, libpq_dsn
-from kraken_hooks.errors import ConnectionFieldError
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.provider import get_provider_info
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.errors import ConnectionFieldError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kraken_hooks.classify import FaultClass, classify_strings
-from kraken_hooks.errors import (
+from kraken_ohlcv.clients.errors import (
     KrakenError,
     KrakenMalformedReplyError,
     KrakenPermanentError,
@@ -17,6 +16,7 @@ from kraken_hooks.errors import (
     KrakenUnexpectedReplyError,
     UnknownPairError,
 )
+from kraken_ohlcv.clients.exchange.classify import FaultClass, classify_strings
 from tests.hooks.raw_exchange import Scripted
 
 if TYPE_CHECKING:

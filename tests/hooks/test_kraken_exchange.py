@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks.errors import KrakenRateLimitError, UnknownPairError
 from kraken_hooks.kraken import KrakenHook
+from kraken_ohlcv.clients.errors import KrakenRateLimitError, UnknownPairError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import psycopg
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 TICKER = "XBTUSD"
 NOW_S = 1_795_437_296

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks.errors import KrakenForeignReplyError, KrakenMalformedReplyError, KrakenStaleReplyError
-from kraken_hooks.ohlc_rows import read_ohlc
-from kraken_hooks.replies import read_asset_pairs, read_server_time, read_system_status
-from kraken_hooks.trade_rows import read_first_trade, read_trades
+from kraken_ohlcv.clients.errors import (
+    KrakenForeignReplyError,
+    KrakenMalformedReplyError,
+    KrakenStaleReplyError,
+)
+from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
+from kraken_ohlcv.clients.exchange.replies import read_asset_pairs, read_server_time, read_system_status
+from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
 
 if TYPE_CHECKING:
-    from kraken_hooks.candles import OhlcAnswer, TradesPage
     from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.models import OhlcAnswer, TradesPage
     from tests.hooks.raw_exchange import RawExchange
 
 START_S = 1_795_428_000

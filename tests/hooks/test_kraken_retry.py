@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_hooks import __version__
-from kraken_hooks.errors import KrakenError, KrakenStaleReplyError, KrakenTransientError, RateLimitLockError
 from kraken_hooks.kraken import KrakenHook
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv.clients.errors import (
+    KrakenError,
+    KrakenStaleReplyError,
+    KrakenTransientError,
+    RateLimitLockError,
+)
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from tests.hooks.raw_exchange import Scripted
 
 if TYPE_CHECKING:

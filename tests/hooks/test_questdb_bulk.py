@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from airflow.sdk import Connection
 
-from kraken_hooks.errors import QuestDBError
-from kraken_hooks.questdb_bulk import send_frame
-from sandbox.questdb import PASSWORD, USER, QuestDBServer, start_questdb
+from kraken_ohlcv.clients.errors import QuestDBError
+from kraken_ohlcv.clients.questdb.ilp import send_frame
+from local.questdb import PASSWORD, USER, QuestDBServer, start_questdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kraken_hooks.errors import QuestDBError
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.errors import QuestDBError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks.errors import (
+from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.errors import (
     NotAppliedInTimeError,
     QuestDBError,
     QuestDBUnavailableError,
     TableSuspendedError,
 )
-from kraken_hooks.questdb import QuestDBHook
-from sandbox.questdb import PASSWORD, USER, start_questdb
+from local.questdb import PASSWORD, USER, start_questdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
 
 TABLE = "hook_writes"
 DDL = f"""

@@ -15,20 +15,20 @@ import polars as pl
 import psycopg
 import pytest
 
-from include.ohlcv.ledger.session import FILL_LOCK, connect, fill_lock
-from include.orchestration.hooks import ledger
-from include.orchestration.telling import sentence_of
-from kraken_hooks.bounded import BoundedConnection, StatementTimeoutError
-from kraken_hooks.errors import QuestDBUnavailableError
 from kraken_hooks.questdb import QuestDBHook
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv.clients.bounded import BoundedConnection, StatementTimeoutError
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.stores.ledger.session import FILL_LOCK, connect, fill_lock
+from kraken_ohlcv_airflow.connections import ledger
+from kraken_ohlcv_airflow.telling import sentence_of
 from tests.conftest import set_connection
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
 
 SHORT_S = 0.5
 
@@ -122,7 +122,7 @@ def test_a_questdb_that_stands_still_lets_nobody_connect_for_ever(hook: StopsOnc
 def test_a_postgresql_that_stands_still_ends_a_statement_of_the_ledger(
     ledger_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("include.ohlcv.ledger.session.LATER_S", 0.1)
+    monkeypatch.setattr("kraken_ohlcv.stores.ledger.session.LATER_S", 0.1)
     with connect(ledger_uri, statement_timeout_s=SHORT_S) as connection:
         row = connection.execute("SELECT pg_backend_pid() AS pid").fetchone()
         assert row is not None
@@ -174,7 +174,7 @@ def test_a_fill_waits_longer_for_another_fill_than_a_statement_may_take(ledger_u
 def test_the_call_slot_gives_up_a_connection_that_stands_still(
     ledger_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kraken_hooks.rate_limit.STATEMENT_TIMEOUT_S", SHORT_S)
+    monkeypatch.setattr("kraken_ohlcv.clients.exchange.limiter.STATEMENT_TIMEOUT_S", SHORT_S)
     slot = CallSlot(ledger_uri, min_interval_s=0.01)
     with slot.hold():
         pass

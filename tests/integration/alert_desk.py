@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.rows import tuple_row
 
-from include.ohlcv.alerts.delivery import Delivery, deliver
-from include.ohlcv.errors import DeliveryError
-from include.ohlcv.incidents import IncidentClass, MessageKind, Trouble
-from include.ohlcv.ledger.incident_rows import observe
-from include.orchestration.slack import slack_channel
+from kraken_ohlcv.core.errors import DeliveryError
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Trouble
+from kraken_ohlcv.monitoring.notify import Delivery, deliver
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv_airflow.slack import slack_channel
 
 if TYPE_CHECKING:
-    from include.ohlcv.ledger.session import Connection
-    from sandbox.slack_client import SlackAdmin
+    from kraken_ohlcv.stores.ledger.session import Connection
+    from simulators.slack_client import SlackAdmin
 
 HOUR = 3600
 START = 1_795_404_600  # Mon 23 Nov 2026, 03:30 UTC

@@ -8,13 +8,13 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
-from include.ohlcv.archive.request import ArchiveRequest, archive_schemas
-from include.ohlcv.archive.run import find_files, ingest_item, open_ingest, summarise
-from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.ledger.session import RunKey, connect
 from kraken_hooks.archive import ArchiveHook
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.ingest import find_files, ingest_item, open_ingest, summarise
+from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
+from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.request import ArchiveRequest, archive_schemas
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.gaps import Series
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 RUN_NUMBERS = itertools.count(1)

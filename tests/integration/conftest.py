@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from include.ohlcv.ledger.session import connect
-from sandbox.slack_client import BOT_TOKEN
-from sandbox.stack import webhook_connection
+from kraken_ohlcv.stores.ledger.session import connect
+from local.stack import webhook_connection
+from simulators.slack_client import BOT_TOKEN
 from tests.conftest import set_connection
 from tests.integration.alert_desk import Desk
 from tests.integration.altered import AlteredExchange
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.exchange_client import ExchangeAdmin
-    from sandbox.postgres import PostgresServer
-    from sandbox.slack_client import SlackAdmin
+    from local.postgres import PostgresServer
+    from simulators.exchange_client import ExchangeAdmin
+    from simulators.slack_client import SlackAdmin
 
 
 @pytest.fixture

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.freshness import due_s
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, step_s
-from include.ohlcv.ledger.asset_rows import sync_catalogue
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.names import CANDLE_TABLE
-from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.statements import statement
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.freshness import due_s
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.world import CLEARED_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.ohlcv.ranges import Range
     from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.core.ranges import Range
 
 NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
 HOURS = 24

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from include.ohlcv.from_celery.__main__ import main
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv_from_celery.__main__ import main
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.alerts.texts import REPEAT
-from include.ohlcv.errors import DeliveryError
+from kraken_ohlcv.core.errors import DeliveryError
+from kraken_ohlcv.monitoring.messages import REPEAT
 from tests.integration.alert_desk import (
     GOOD,
     HOUR,
@@ -27,7 +27,7 @@ from tests.integration.alert_desk import (
 )
 
 if TYPE_CHECKING:
-    from sandbox.slack_client import SlackAdmin
+    from simulators.slack_client import SlackAdmin
 
 A_PAGE = "<!DOCTYPE html><html><title>Sign in to the proxy</title></html>"
 

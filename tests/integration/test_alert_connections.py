@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.errors import DeliveryError, SlackRefusedError
-from include.orchestration.slack import SlackBot, SlackWebhook, slack_channel
-from sandbox.slack_client import BOT_TOKEN
+from kraken_ohlcv.core.errors import DeliveryError, SlackRefusedError
+from kraken_ohlcv_airflow.slack import SlackBot, SlackWebhook, slack_channel
+from simulators.slack_client import BOT_TOKEN
 from tests.conftest import set_connection
 from tests.integration.alert_desk import OPEN, OVER, TIER1, TIER2, WORSE, Desk, day_of_outage, late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.slack_client import SlackAdmin
+    from simulators.slack_client import SlackAdmin
 
 
 def without_secrets(error: BaseException, caplog: pytest.LogCaptureFixture, *secrets: str) -> str:
@@ -96,9 +96,9 @@ def test_a_webhooks_error_names_the_connection_and_never_its_address(
 def test_not_even_a_debug_log_holds_the_webhooks_address(webhook: SlackAdmin) -> None:
     webhook.fault("lost_answer")
     script = """
-from include.ohlcv.alerts.mrkdwn import Content
-from include.ohlcv.errors import SlackAnswerLostError
-from include.orchestration.slack import SlackWebhookHook, slack_channel
+from kraken_ohlcv.monitoring.mrkdwn import Content
+from kraken_ohlcv.core.errors import SlackAnswerLostError
+from kraken_ohlcv_airflow.slack import SlackWebhookHook, slack_channel
 SlackWebhookHook(slack_webhook_conn_id="slack_alerts").log.debug("this log shows everything")
 try:
     slack_channel().post(Content("lost", []))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.alerts.delivery import Delivery
-from include.ohlcv.alerts.texts import NOT_TOLD, REPEAT
-from include.ohlcv.errors import DeliveryError
-from include.ohlcv.ledger.incident_rows import snooze
-from sandbox.slack_client import BOT_TOKEN
-from sandbox.stack import webhook_connection
+from kraken_ohlcv.core.errors import DeliveryError
+from kraken_ohlcv.monitoring.messages import NOT_TOLD, REPEAT
+from kraken_ohlcv.monitoring.notify import Delivery
+from kraken_ohlcv.stores.ledger.incident_rows import snooze
+from local.stack import webhook_connection
+from simulators.slack_client import BOT_TOKEN
 from tests.conftest import set_connection
 from tests.integration.alert_desk import (
     GOOD,
@@ -35,8 +35,8 @@ from tests.integration.alert_desk import (
 )
 
 if TYPE_CHECKING:
-    from include.ohlcv.incidents import Trouble
-    from sandbox.slack_client import SlackAdmin
+    from kraken_ohlcv.core.incident import Trouble
+    from simulators.slack_client import SlackAdmin
 
 
 def test_a_day_of_outage_over_fifty_tickers_is_three_messages_by_webhook(

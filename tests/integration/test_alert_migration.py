@@ -10,16 +10,16 @@ from alembic.config import Config
 from slack_sdk import WebClient
 from sqlalchemy import create_engine
 
-from include.ohlcv.alerts.texts import NOT_TOLD, REPEAT
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.schema import MIGRATIONS, migrate_ledger
+from kraken_ohlcv.monitoring.messages import NOT_TOLD, REPEAT
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.schema import MIGRATIONS, migrate_ledger
 from tests.integration.alert_desk import GOOD, OPEN, OVER, START, WORSE, Desk, heard, late, marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.postgres import PostgresServer
-    from sandbox.slack_client import SlackAdmin
+    from local.postgres import PostgresServer
+    from simulators.slack_client import SlackAdmin
 
 NAME = "ledger_with_queue"
 BEFORE = "0010"

@@ -19,14 +19,14 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.alerts.delivery import deliver
-from include.ohlcv.alerts.texts import REPEAT
-from include.ohlcv.errors import DeliveryError
-from include.ohlcv.incidents import stage_of
-from include.ohlcv.ledger.notification_rows import read_notifications
-from include.orchestration.slack import SlackBot, SlackWebhook
-from sandbox.slack_client import BOT_TOKEN, SlackAdmin
-from sandbox.stack import webhook_connection
+from kraken_ohlcv.core.errors import DeliveryError
+from kraken_ohlcv.core.incident import stage_of
+from kraken_ohlcv.monitoring.messages import REPEAT
+from kraken_ohlcv.monitoring.notify import deliver
+from kraken_ohlcv.stores.ledger.notification_rows import read_notifications
+from kraken_ohlcv_airflow.slack import SlackBot, SlackWebhook
+from local.stack import webhook_connection
+from simulators.slack_client import BOT_TOKEN, SlackAdmin
 from tests.conftest import set_connection
 from tests.integration.alert_desk import GOOD, HOUR, OVER, Desk, late
 from tests.mutations import (
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-    from include.ohlcv.alerts.channel import Channel
+    from kraken_ohlcv.monitoring.channel import Channel
 
 CHANNEL: Final = "C0MUTATION"
 STATUSES: Final = (201, 204, 299, 301, 302, 307, 400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 504)

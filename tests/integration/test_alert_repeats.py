@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.alerts.delivery import Delivery, deliver
-from include.ohlcv.alerts.texts import REPEAT
-from include.ohlcv.errors import DeliveryError
-from include.ohlcv.ledger.incident_rows import observe
-from include.ohlcv.ledger.notification_rows import sole_notifier
-from include.ohlcv.ledger.session import connect
-from include.orchestration.slack import SlackBot, SlackWebhook, slack_channel
+from kraken_ohlcv.core.errors import DeliveryError
+from kraken_ohlcv.monitoring.messages import REPEAT
+from kraken_ohlcv.monitoring.notify import Delivery, deliver
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.notification_rows import sole_notifier
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv_airflow.slack import SlackBot, SlackWebhook, slack_channel
 from tests.integration.alert_desk import (
     GOOD,
     OPEN,
@@ -31,10 +31,10 @@ from tests.integration.alert_desk import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.ohlcv.alerts.mrkdwn import Content
-    from include.ohlcv.ledger.notification_rows import Place
-    from include.orchestration.slack_answers import Answer
-    from sandbox.slack_client import SlackAdmin
+    from kraken_ohlcv.monitoring.mrkdwn import Content
+    from kraken_ohlcv.stores.ledger.notification_rows import Place
+    from kraken_ohlcv_airflow.slack_answers import Answer
+    from simulators.slack_client import SlackAdmin
 
 
 @both_ways

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv import ranges
-from include.ohlcv.archive.omission import LEFT_OUT, OTHER_COUNT, STORED_OTHER
-from include.ohlcv.gaps import Series
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.absence import LEFT_OUT, OTHER_COUNT, STORED_OTHER
+from kraken_ohlcv.stores.candle_store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
 if TYPE_CHECKING:
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY, DAILY, QUARTERS = Series("DAIUSD", 60), Series("DAIUSD", 1440), Series("DAIUSD", 15)

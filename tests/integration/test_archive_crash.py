@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.archive import slices
-from include.ohlcv.archive.errors import ArchiveError
-from include.ohlcv.gaps import Series
-from kraken_hooks.errors import QuestDBUnavailableError
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive import slices
+from kraken_ohlcv.sources.archive.errors import ArchiveError
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 1440)
@@ -104,7 +104,7 @@ def test_a_crash_inside_the_ledger_leaves_it_as_it_was(
 
     with monkeypatch.context() as patch:
         # The last statement of the transaction.
-        patch.setattr("include.ohlcv.archive.settle.record_file", dies)
+        patch.setattr("kraken_ohlcv.repair.apply_archive.record_file", dies)
         with pytest.raises(DeathError):
             archive.run(path="XBTUSD_60.csv")
     after = world.contents()

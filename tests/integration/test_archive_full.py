@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.gaps import Series
-from kraken_hooks.errors import ArchiveServerError
+from kraken_ohlcv.clients.errors import ArchiveServerError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.archive_world import ArchiveWorld
 
 HOURLY = Series("XBTUSD", 60)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.gaps import Series
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.stores.candle_store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY, DAILY, QUARTERS = Series("XBTUSD", 60), Series("XBTUSD", 1440), Series("XBTUSD", 15)

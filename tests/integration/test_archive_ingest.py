@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.spool import TWO_ROWS
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.staging import TWO_ROWS
 from tests.integration.archive_world import ArchiveWorld, archive_text
 from tests.zips import SPOILT, zip_bytes
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY = Series("XBTUSD", 60)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.gaps import Series
-from include.ohlcv.times import iso
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS, foreign_file, is_silent
 from tests.conftest import EXCHANGE_NOW
 from tests.integration.archive_world import ArchiveWorld, archive_text
@@ -26,8 +26,8 @@ from tests.zips import zip_bytes
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
 
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY, OTHER = Series("XBTUSD", 60), Series("ETHUSD", 60)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.errors import FillError, FillRefusedError
-from include.ohlcv.gaps import Series
-from include.ohlcv.store import write_candles
-from include.ohlcv.times import iso
 from kraken_hooks.archive import ArchiveHook
+from kraken_ohlcv.core.errors import FillError, FillRefusedError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.stores.candle_store import write_candles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY = Series("XBTUSD", 60)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.omission import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
-from include.ohlcv.gaps import Series
-from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.absence import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY, QUARTERS = Series("XBTUSD", 60), Series("XBTUSD", 15)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.session import FILL_LOCK
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.session import FILL_LOCK
 from tests.integration.worker import Order, start_worker
 from tests.integration.world import Planned, World, at_step
 from tests.patience import PATIENCE_S, wait_for
@@ -18,8 +18,8 @@ from tests.patience import PATIENCE_S, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.ohlcv.ranges import Range
-    from sandbox.processes import ManagedProcess
+    from kraken_ohlcv.core.ranges import Range
+    from local.processes import ManagedProcess
 
 HOURLY = Series("XBTUSD", 60)
 HOUR = 3600

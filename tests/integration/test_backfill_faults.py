@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.errors import BadRequestError, FillError, FillRefusedError, WrongExchangeError
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.asset_rows import check_exchange, claim_exchange, record_first_trade
-from include.ohlcv.ledger.session import connect
-from kraken_hooks.errors import KrakenTransientError
 from kraken_hooks.kraken import KrakenHook
+from kraken_ohlcv.clients.errors import KrakenTransientError
+from kraken_ohlcv.core.errors import BadRequestError, FillError, FillRefusedError, WrongExchangeError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.asset_rows import check_exchange, claim_exchange, record_first_trade
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from tests.integration.world import World
@@ -306,7 +306,7 @@ def test_another_exchange_on_the_same_ledger_is_refused_with_both_addresses(
             claim_exchange(connection, KrakenHook("kraken_default").base_url)
         assert world.exchange.url in str(error.value)
         assert "https://api.kraken.com" in str(error.value)
-        assert "include.orchestration.set_up --accept-exchange once" in str(error.value)
+        assert "kraken_ohlcv_airflow.setup.stores --accept-exchange once" in str(error.value)
 
         with pytest.raises(WrongExchangeError):
             check_exchange(connection, KrakenHook("kraken_default").base_url, accept=False)

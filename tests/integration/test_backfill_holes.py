@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
 
 if TYPE_CHECKING:
     from tests.integration.world import World

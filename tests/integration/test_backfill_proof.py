@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv import ranges
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 BUSY = Series("XBTUSD", 60)

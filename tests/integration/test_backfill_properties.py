@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
 
 if TYPE_CHECKING:
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 NOW = "2026-11-23T12:34:56Z"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.candle_store import write_candles
 
 if TYPE_CHECKING:
-    from include.ohlcv.candles import StoredCandle
+    from kraken_ohlcv.core.candle import StoredCandle
     from tests.integration.world import World
 
 SERIES = Series("XBTUSD", 15)

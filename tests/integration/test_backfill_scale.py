@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.ohlcv.backfill import bench_of, plan_ohlc
-from include.ohlcv.exchange import open_run
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.params import BackfillRequest
-from include.ohlcv.plan import fitted
+from kraken_ohlcv.backfill import bench_of, plan_ohlc
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.repair.plan import fitted
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
 
 if TYPE_CHECKING:
     from tests.integration.world import World

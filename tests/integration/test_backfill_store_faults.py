@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.errors import FillError
-from include.ohlcv.gaps import Series
-from kraken_hooks.errors import QuestDBUnavailableError
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError
+from kraken_ohlcv.core.errors import FillError
+from kraken_ohlcv.core.gap import Series
 from tests.integration.world import at_step
 
 if TYPE_CHECKING:
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
     from tests.integration.world import World
 
 HOURLY = Series("XBTUSD", 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
 from tests.integration.worker import Order, start_worker
 from tests.patience import PATIENCE_S
 

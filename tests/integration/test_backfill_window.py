@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.errors import FillError
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
+from kraken_ohlcv.core.errors import FillError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
 from tests.integration.world import at_step
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOURLY = Series("XBTUSD", 60)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.cleanup import clean_up, foresee
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.session import FILL_LOCK, LEDGER_LOCK, connect
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.monitoring.cleanup import clean_up, foresee
+from kraken_ohlcv.stores.ledger.session import FILL_LOCK, LEDGER_LOCK, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.ohlcv.ledger.session import Connection
+    from kraken_ohlcv.stores.ledger.session import Connection
     from tests.integration.world import World
 
 DAY = 86400

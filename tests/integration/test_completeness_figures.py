@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.completeness import (
+from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.completeness import (
     STATES,
     CellState,
     Figures,
@@ -18,14 +19,13 @@ from include.ohlcv.completeness import (
     series_figures,
     together,
 )
-from include.ohlcv.completeness.buckets import Kind
-from include.ohlcv.completeness.sheets import read_sheets
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, HOUR_S, step_s
-from include.ohlcv.ledger.asset_rows import read_assets
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.statements import statement
-from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.completeness.buckets import Kind
+from kraken_ohlcv.completeness.sheets import read_sheets
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import (
     EVIDENCE,
     MISSING,
@@ -41,9 +41,9 @@ from tests.integration.damage import (
 )
 
 if TYPE_CHECKING:
-    from include.ohlcv.completeness import Cells, Line
-    from include.ohlcv.ledger.session import Connection
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.completeness import Cells, Line
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 XBT = Series("AAAUSD", 60)
 INSERT = statement("questdb", "insert_candle")

@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.completeness.digest import send_digest
-from include.ohlcv.completeness.report import make_report
-from include.ohlcv.completeness.require import ask
-from include.ohlcv.completeness.table import as_text
-from include.ohlcv.errors import SlackAnswerLostError, SlackRefusedError
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, HOUR_S
-from include.ohlcv.ledger.report_rows import read_gap_times
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.params import ReportRequest
-from include.ohlcv.statements import statement
-from include.orchestration.slack import slack_channel
 from kraken_hooks.questdb import QuestDBHook
-from sandbox.stack import webhook_connection
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.completeness.require import ask
+from kraken_ohlcv.completeness.table import as_text
+from kraken_ohlcv.core.errors import SlackAnswerLostError, SlackRefusedError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.monitoring.digest import send_digest
+from kraken_ohlcv.stores.ledger.report_rows import read_gap_times
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv_airflow.slack import slack_channel
+from local.stack import webhook_connection
 from tests.conftest import set_connection
 from tests.integration.damage import NOW, Damaged, History, candle, spoil
 
 if TYPE_CHECKING:
-    from include.ohlcv.completeness.report import Report
-    from sandbox.slack_client import SlackAdmin
+    from kraken_ohlcv.completeness.report import Report
+    from simulators.slack_client import SlackAdmin
 
 TIER1, TIER2 = Series("AAAUSD", 60), Series("BBBUSD", 60)
 HOUR = HOUR_S

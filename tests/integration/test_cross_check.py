@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.completeness.cross_check import (
+from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.completeness.cross_check import (
     DAYS,
     FIELDS,
     LONGER_ALONE,
@@ -18,12 +19,11 @@ from include.ohlcv.completeness.cross_check import (
     Mismatch,
     cross_check,
 )
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, HOUR_S
-from include.ohlcv.ledger.asset_rows import read_assets
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.statements import statement
-from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import NOW, Damaged, History, candle, spoil
 
 TICKER = "AAAUSD"

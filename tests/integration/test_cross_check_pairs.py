@@ -8,23 +8,23 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.completeness import cross_check as module
-from include.ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch, Pair, cross_check
-from include.ohlcv.evidence import Evidence
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger import proofs
-from include.ohlcv.ledger.asset_rows import read_assets
-from include.ohlcv.ledger.books import set_start
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.statements import statement
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.completeness import cross_check as module
+from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch, Pair, cross_check
+from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.stores.ledger import proofs
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import NOW, History, candle, spoil
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
 
 TICKER = "AAAUSD"
 PAIRS = [Pair(1, 5), Pair(15, 60), Pair(60, 1440), Pair(1440, 10080), Pair(1440, 21600)]

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.completeness.report import make_report
-from include.ohlcv.completeness.require import ask
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.one_off import check_proofs_once
-from include.ohlcv.params import ReportRequest
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.completeness.require import ask
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.detection.one_off import check_proofs_once
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_proofs_withdrawn import DAILY, DAY, HOUR, HOURLY, iso_day, prove
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.archive_world import ArchiveWorld
     from tests.integration.world import World
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.completeness.report import make_report
-from include.ohlcv.disputes import observe_disputes
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.params import ReportRequest
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.repair.disputes import observe_disputes
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_proofs_withdrawn import DAY, HOUR, HOURLY, prove
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 BOTH = {"repair_from": ["ohlc", "trades"]}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from include.ohlcv.errors import SurroundingsError
-from include.ohlcv.gaps import Series
-from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.statements import statement
-from include.ohlcv.surroundings import ENABLE_DEDUP
 from kraken_hooks.questdb import QuestDBHook
-from sandbox.postgres import PSQL
-from sandbox.questdb import start_questdb
+from kraken_ohlcv.core.errors import SurroundingsError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.schema import ensure_candle_table
+from kraken_ohlcv.stores.surroundings import ENABLE_DEDUP
+from local.postgres import PSQL
+from local.questdb import start_questdb
 from tests.documents import Found, shell_blocks, statements
 from tests.integration.damage import candle
 from tests.patience import wait_for
@@ -26,7 +26,7 @@ from tests.patience import wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
     from tests.integration.world import World
 
 HOURLY = Series("XBTUSD", 60)

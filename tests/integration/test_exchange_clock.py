@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.incidents import IncidentClass
-from include.ohlcv.ledger.incident_rows import observe
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.validate import ask_state, check
-from include.ohlcv.watch import source_seen
-from kraken_hooks.errors import KrakenNotBelievedError
+from kraken_ohlcv.clients.errors import KrakenNotBelievedError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.incident import IncidentClass
+from kraken_ohlcv.monitoring.validate import ask_state, check
+from kraken_ohlcv.monitoring.watch import source_seen
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import World, at_step
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from include.ohlcv.evidence import Evidence
-from include.ohlcv.from_celery.__main__ import main
-from include.ohlcv.ledger import proofs
-from include.ohlcv.ledger.books import set_start
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger import proofs
+from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv_from_celery.__main__ import main
 from tests.integration.old_application import DAILY, HOUR, HOURLY, MAPPING, START, at
 
 if TYPE_CHECKING:

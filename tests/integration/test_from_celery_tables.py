@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.names import ASSETS_FILE_ENV
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
 from tests.integration.old_application import ASSETPRICE, DAILY, HOURLY, MAPPING, START, at
 
 if TYPE_CHECKING:

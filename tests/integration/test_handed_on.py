@@ -9,7 +9,7 @@ import pytest
 from tests.integration.test_trades_rebuild import BOTH, HOUR, HOURLY, THIN, assert_sums_hold, assert_true
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 

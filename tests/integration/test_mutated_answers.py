@@ -15,9 +15,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.errors import BadRequestError, FillError, FillRefusedError
-from include.ohlcv.gaps import Series
-from kraken_hooks.errors import KrakenError
+from kraken_ohlcv.clients.errors import KrakenError
+from kraken_ohlcv.core.errors import BadRequestError, FillError, FillRefusedError
+from kraken_ohlcv.core.gap import Series
 from tests.answer_mutations import bytes_of, common, ohlc_mutations, trades_mutations, value_of
 from tests.conftest import set_connection
 from tests.integration.test_trades_rebuild import past, store_history
@@ -27,7 +27,7 @@ from tests.mutations import spoil as spoil_by_plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 NOW = "2026-11-23T12:34:56Z"

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv import ranges
-from include.ohlcv.errors import FillError
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.incident_rows import read_open
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.oddities import observe_oddities
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.errors import FillError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.detection.oddities import observe_oddities
+from kraken_ohlcv.stores.ledger.incident_rows import read_open
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_trades_rebuild import BOTH, assert_true, past, store_history
 
 if TYPE_CHECKING:
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOUR, DAY = 3600, 86400

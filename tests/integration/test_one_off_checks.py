@@ -6,12 +6,12 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from include.ohlcv.evidence import Evidence
-from include.ohlcv.ledger import proofs
-from include.ohlcv.ledger.books import set_start
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.one_off import check_proofs_once
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.detection.one_off import check_proofs_once
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger import proofs
+from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_proofs_withdrawn import DAILY, DAY, FOUR_HOURS, HOUR, HOURLY, prove
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.ohlcv.incidents import MessageKind, PairTrouble
-from include.ohlcv.ledger.incident_rows import observe_pairs, read_open
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.pair_trouble import left_pair, odd_data
+from kraken_ohlcv.core.incident import MessageKind, PairTrouble
+from kraken_ohlcv.core.pair_problems import left_pair, odd_data
+from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from include.ohlcv.incidents import Trouble
+    from kraken_ohlcv.core.incident import Trouble
 
 LISTING = (PairTrouble.UNKNOWN, PairTrouble.LEFT)
 DATA = (PairTrouble.ODD_DATA,)

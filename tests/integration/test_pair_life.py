@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.completeness import series_figures
-from include.ohlcv.gaps import Series
-from include.ohlcv.incidents import IncidentClass
-from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
-from include.ohlcv.ledger.incident_rows import observe, read_open
-from include.ohlcv.ledger.series_list_rows import list_lines
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.pairs import observe_listing
-from include.ohlcv.validate import ask_state, check
-from kraken_hooks.errors import KrakenNotBelievedError
+from kraken_ohlcv.clients.errors import KrakenNotBelievedError
+from kraken_ohlcv.completeness import series_figures
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.incident import IncidentClass
+from kraken_ohlcv.detection.pairs import observe_listing
+from kraken_ohlcv.monitoring.validate import ask_state, check
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.incident_rows import observe, read_open
+from kraken_ohlcv.stores.ledger.series_list_rows import list_lines
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import World, request_of
 
 if TYPE_CHECKING:

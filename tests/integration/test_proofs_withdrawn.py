@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.contradiction import withdraw_contradicted
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import INTERVALS, step_s
-from include.ohlcv.ledger.session import connect
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import INTERVALS, step_s
+from kraken_ohlcv.stores.contradictions import withdraw_contradicted
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import World, at_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.archive_world import ArchiveWorld
 
 HOURLY, FOUR_HOURS, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 240), Series("XBTUSD", 1440)

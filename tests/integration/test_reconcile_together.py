@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.books import bump_revision, read_book
-from include.ohlcv.ledger.session import connect, series_transaction
-from include.ohlcv.reconcile import SERIES_AT_ONCE
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.detection.reconcile import SERIES_AT_ONCE
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book
+from kraken_ohlcv.stores.ledger.session import connect, series_transaction
 from tests.integration.world import Planned, World, at_step
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.ohlcv.ledger.session import Connection
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 HOUR = 3600
 TICKERS = ["XBTUSD", "ETHUSD", "SOLUSD", "ADAUSD"]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.completeness.report import make_report
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import DAY_S, HOUR_S, step_s
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.params import ReportRequest
-from include.ohlcv.times import iso
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
 from tests.integration.damage import (
     EVIDENCE,
     MISSING,

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.ohlcv.incidents import IncidentClass, Trouble
-from include.ohlcv.ledger.incident_rows import observe, read_open
-from include.ohlcv.ledger.session import RunKey, connect
-from include.orchestration import deadlines
-from include.orchestration.deadlines import tell_late, tell_unless_over
-from include.orchestration.failures import tell_failure, tell_success
-from include.orchestration.report import patiently
-from sandbox.stack import webhook_connection
+from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.stores.ledger.incident_rows import observe, read_open
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv_airflow import deadlines
+from kraken_ohlcv_airflow.deadlines import tell_late, tell_unless_over
+from kraken_ohlcv_airflow.failures import tell_failure, tell_success
+from kraken_ohlcv_airflow.report import patiently
+from local.stack import webhook_connection
 from tests.conftest import set_connection
 
 if TYPE_CHECKING:
-    from sandbox.postgres import PostgresServer
-    from sandbox.slack_client import SlackAdmin
+    from local.postgres import PostgresServer
+    from simulators.slack_client import SlackAdmin
     from tests.integration.world import World
 
 DAG_ID = "backfill_tier1_daily"

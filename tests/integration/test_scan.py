@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.candles import StoredCandle
-from include.ohlcv.detect import Span
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
-from include.ohlcv.scan import HOLES, SPANS, Scanner
-from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.statements import rendered
-from include.ohlcv.store import write_candles
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.missing import Span
+from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv.stores.scan import HOLES, SPANS, Scanner
+from kraken_ohlcv.stores.schema import ensure_candle_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

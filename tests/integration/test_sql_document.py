@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.from_celery.mapping import read_mapping
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv_from_celery.mapping import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

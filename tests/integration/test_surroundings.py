@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from include.ohlcv.errors import SurroundingsError
-from include.ohlcv.gaps import Series
-from include.ohlcv.schema import ensure_candle_table, migrate_ledger
-from include.ohlcv.statements import statement
-from include.ohlcv.surroundings import LEAST_FREE_BYTES, check_ledger, check_room, table_findings
-from kraken_hooks.errors import QuestDBError, QuestDBRefusedError, QuestDBUnavailableError
 from kraken_hooks.questdb import QuestDBHook
-from sandbox.questdb import PASSWORD, USER, start_questdb
+from kraken_ohlcv.clients.errors import QuestDBError, QuestDBRefusedError, QuestDBUnavailableError
+from kraken_ohlcv.core.errors import SurroundingsError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
+from kraken_ohlcv.stores.surroundings import LEAST_FREE_BYTES, check_ledger, check_room, table_findings
+from local.questdb import PASSWORD, USER, start_questdb
 from tests.conftest import set_connection
 from tests.integration.damage import candle
 from tests.integration.pooler import pooler
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sandbox.postgres import PostgresServer
-    from sandbox.questdb import QuestDBServer
+    from local.postgres import PostgresServer
+    from local.questdb import QuestDBServer
 
 DDL = statement("questdb", "create_ohlcv")
 CLOSED = {"QDB_HTTP_USER": "web", "QDB_HTTP_PASSWORD": "web-secret", "QDB_PG_READONLY_USER_ENABLED": "true"}

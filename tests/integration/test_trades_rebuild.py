@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv import ranges
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.ledger.trade_rows import spend_trade_call
-from include.ohlcv.store import write_candles
-from include.ohlcv.times import iso
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.trade_rows import spend_trade_call
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 HOUR, DAY = 3600, 86400

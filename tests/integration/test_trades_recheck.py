@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.asset_rows import sync_catalogue
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_proofs_withdrawn import iso_day
 from tests.integration.test_trades_rebuild import BOTH, DAY, HOUR, HOURLY, assert_true, true_trades
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 START, END = "2026-09-01", "2026-09-06"

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv import ranges
-from include.ohlcv.candles import IMPORTED
-from include.ohlcv.completeness.report import make_report
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.params import ReportRequest
-from include.ohlcv.store import write_candles
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import IMPORTED
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.watching import hourly_check, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from include.ohlcv.completeness.figures import Figures
+    from kraken_ohlcv.completeness.figures import Figures
     from tests.integration.archive_world import ArchiveWorld
     from tests.integration.world import World
 

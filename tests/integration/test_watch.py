@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.incident_rows import snooze
-from include.ohlcv.ledger.session import connect
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.incident_rows import snooze
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.watching import hourly_check, messages
 
 if TYPE_CHECKING:

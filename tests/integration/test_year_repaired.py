@@ -7,21 +7,21 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from include.ohlcv import ranges
-from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.asset_rows import sync_catalogue
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.store import write_candles
 from kraken_hooks.archive import ArchiveHook
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from include.ohlcv.candles import StoredCandle
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
 DAY = 86400

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.catch_up import look_ahead
-from include.ohlcv.ledger.catch_up_rows import record_catch_up
-from include.ohlcv.ledger.incident_rows import observe
-from include.ohlcv.ledger.session import connect
-from include.ohlcv.pairs import observe_listing
-from include.ohlcv.validate import ask_state, check
+from kraken_ohlcv.detection.pairs import observe_listing
+from kraken_ohlcv.monitoring.catch_up import look_ahead
+from kraken_ohlcv.monitoring.validate import ask_state, check
+from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
-    from include.ohlcv.catch_up import CatchUp
+    from kraken_ohlcv.monitoring.catch_up import CatchUp
     from tests.integration.world import World
 
 

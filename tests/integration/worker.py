@@ -12,9 +12,9 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.ledger.session import RunKey
-from sandbox.exchange_client import ExchangeAdmin
-from sandbox.processes import ManagedProcess, start_process
+from kraken_ohlcv.stores.ledger.session import RunKey
+from local.processes import ManagedProcess, start_process
+from simulators.exchange_client import ExchangeAdmin
 from tests.integration.world import Planned, World, at_step, request_of
 
 if TYPE_CHECKING:

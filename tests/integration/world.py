@@ -9,35 +9,35 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv import backfill as steps
-from include.ohlcv.candles import StoredCandle
-from include.ohlcv.catalogue import CatalogueEntry
-from include.ohlcv.errors import FillError, FillRefusedError
-from include.ohlcv.exchange import open_run
-from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.asset_rows import read_assets, sync_catalogue
-from include.ohlcv.ledger.session import RunKey, connect
-from include.ohlcv.params import BackfillRequest
-from include.ohlcv.scan import Scanner
-from include.ohlcv.schema import ensure_candle_table
-from include.ohlcv.store import read_candles, write_candles
-from include.ohlcv.summary import summarise
-from include.ohlcv.survey import carry_out
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
-from kraken_hooks.rate_limit import CallSlot
+from kraken_ohlcv import backfill as steps
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.errors import FillError, FillRefusedError
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.repair.summary import summarise
+from kraken_ohlcv.stores.candle_store import read_candles, write_candles
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.scan import Scanner
+from kraken_ohlcv.stores.schema import ensure_candle_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from include.ohlcv.archive.shelf import Shelf
-    from include.ohlcv.bench import Bench
-    from include.ohlcv.detect import Scan
-    from include.ohlcv.gaps import Series
-    from include.ohlcv.ledger.session import Connection
-    from include.ohlcv.ranges import Range
-    from kraken_hooks.candles import OhlcAnswer, TradesPage
-    from sandbox.exchange_client import ExchangeAdmin
+    from kraken_ohlcv.clients.exchange.models import OhlcAnswer, TradesPage
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.stores.ledger.session import Connection
+    from kraken_ohlcv.stores.missing import Scan
+    from simulators.exchange_client import ExchangeAdmin
 
 RUN_NUMBERS = itertools.count(1)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
-from include.ohlcv.gaps import Series
-from include.orchestration.pages.asgi import Pages
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv_airflow.web.asgi import Pages
 from tests.conftest import AIRFLOW_HOME, ROOT
 from tests.integration.world import World
 from tests.unit.builders import NOW
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 PASSWORDS = {"admin": "secret-of-admin", "viewer": "secret-of-viewer", "ops": "secret-of-ops"}
 ROLES = {"admin": "admin", "viewer": "viewer", "ops": "user"}

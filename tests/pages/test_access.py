@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.ledger.session import connect
-from include.orchestration.pages.app import HEADERS, build_app
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv_airflow.web.app import HEADERS, build_app
 from tests.pages.conftest import OWN, detail
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from include.ohlcv.archive.shelf import Shelf
-from include.ohlcv.incidents import IncidentClass, Trouble
-from include.ohlcv.ledger.incident_rows import observe
-from include.ohlcv.ledger.session import connect
 from kraken_hooks.archive import ArchiveHook
+from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.pages.conftest import HOUR, HOURLY, OWN, detail
 from tests.unit.builders import NOW

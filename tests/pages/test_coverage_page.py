@@ -11,19 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.completeness import series_figures
-from include.ohlcv.ledger.series_list_rows import list_lines
-from include.ohlcv.ledger.session import connect
+from kraken_ohlcv.completeness import series_figures
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.stores.ledger.series_list_rows import list_lines
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.pages.conftest import HOURLY, detail
 from tests.pages.test_gaps_page import HTML, free_port
 from tests.unit.builders import NOON, NOW, at, buckets
 
 if TYPE_CHECKING:
-    from include.ohlcv.gaps import Series
-    from include.ohlcv.ranges import Range
-    from sandbox.questdb import QuestDBServer
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.ranges import Range
+    from local.questdb import QuestDBServer
     from tests.integration.world import World
     from tests.pages.conftest import Site
 

@@ -10,7 +10,7 @@ import httpx
 import jsonschema
 import pytest
 
-from include.orchestration.pages.asgi import AT_ONCE, TOO_MANY, WAITING, Pages
+from kraken_ohlcv_airflow.web.asgi import AT_ONCE, TOO_MANY, WAITING, Pages
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.ohlcv.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.pages.conftest import detail
 from tests.unit.builders import NOW
 
 if TYPE_CHECKING:
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
     from tests.integration.world import World
     from tests.pages.conftest import Site
 

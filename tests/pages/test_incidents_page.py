@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.ohlcv.incidents import IncidentClass, Trouble
-from include.ohlcv.ledger.incident_rows import observe
-from include.ohlcv.ledger.session import connect
+from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.unit.builders import DAY, HOUR, NOW
 
 if TYPE_CHECKING:

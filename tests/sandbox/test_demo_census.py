@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from sandbox.demo.candles import Candles, Series, Values, runs_of
-from sandbox.demo.census import CLASSES, SeriesFacts, count_gaps, gap_classes
-from sandbox.demo.truth import compare
+from demo.candles import Candles, Series, Values, runs_of
+from demo.census import CLASSES, SeriesFacts, count_gaps, gap_classes
+from demo.truth import compare
 
 STEP_S = 3600
 END_S = 1_800_000_000 - 1_800_000_000 % STEP_S

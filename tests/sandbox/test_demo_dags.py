@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from include.ohlcv.schedules import MANUALS, SCHEDULES
-from sandbox.airflow import AirflowSettings
-from sandbox.demo.dag_ids import ALL_DAGS, SLOW_DAG
-from sandbox.demo.dags.demo_slow_backfill import IN_A_HURRY, demo_slow_backfill
-from sandbox.demo.watch import ANSWER_S
-from sandbox.processes import ROOT
-from sandbox.settings import ModeHome
-from sandbox.stack import DEMO_DAGS
+from demo.dag_ids import ALL_DAGS, SLOW_DAG
+from demo.dags.demo_slow_backfill import IN_A_HURRY, demo_slow_backfill
+from demo.watch import ANSWER_S
+from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
+from local.airflow import AirflowSettings
+from local.processes import ROOT
+from local.settings import ModeHome
+from local.stack import DEMO_DAGS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from include.ohlcv.alerts.texts import compose
-from include.ohlcv.incidents import IncidentClass, MessageKind, Trouble, key_of_run, open_incident
-from sandbox.demo.messages import Message, message_problems, read_messages
+from demo.messages import Message, message_problems, read_messages
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Trouble, key_of_run, open_incident
+from kraken_ohlcv.monitoring.messages import compose
 
 NOW_S = 1_800_000_000
 RUN = key_of_run("some_dag")

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.catalogue import read_catalogue
-from sandbox.demo.candles import Series, Values, read_stored
-from sandbox.demo.preload import HOUR_S, LONGEST_DEMO_S, SceneError, damage, keep_clear_of_the_hour, preload
-from sandbox.demo.scenes import DELISTED, EMPTY, SCENES, Missing, Scene, older_than, tail
+from demo.candles import Series, Values, read_stored
+from demo.preload import HOUR_S, LONGEST_DEMO_S, SceneError, damage, keep_clear_of_the_hour, preload
+from demo.scenes import DELISTED, EMPTY, SCENES, Missing, Scene, older_than, tail
+from kraken_ohlcv.core.assets import read_catalogue
 
 if TYPE_CHECKING:
-    from sandbox.demo.candles import Candles
-    from sandbox.exchange_client import ExchangeAdmin
-    from sandbox.questdb import QuestDBServer
+    from demo.candles import Candles
+    from local.questdb import QuestDBServer
+    from simulators.exchange_client import ExchangeAdmin
 
 TICKERS = [
     entry.ticker for entry in read_catalogue().entries if entry.tier in ("TIER1", "TIER2") and entry.listed

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from sandbox.exchange_client import ExchangeAdminError
+from simulators.exchange_client import ExchangeAdminError
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 NOW_S = 1_795_437_296
 HOUR_S = 3_600

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from sandbox.exchange_client import ExchangeAdmin
-from sandbox.processes import ROOT, start_process
+from local.processes import ROOT, start_process
+from simulators.exchange_client import ExchangeAdmin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ TOO_MANY = ["EGeneral:Too many requests"]
 def faithful_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeAdmin]:
     """Give an exchange with its defaults: real time, rate limited."""
     log_file: Path = tmp_path_factory.mktemp("exchange") / "exchange.log"
-    process = start_process("exchange", [sys.executable, "-m", "sandbox.exchange"], log_file=log_file)
+    process = start_process("exchange", [sys.executable, "-m", "simulators.exchange"], log_file=log_file)
     url = process.wait_for_line(r"exchange listening on (http://127\.0\.0\.1:\d+)")[1]
     yield ExchangeAdmin(url)
     process.stop()
@@ -85,7 +85,7 @@ def test_the_clock_runs_with_real_time_until_told_otherwise(faithful: ExchangeAd
 
 def test_an_impossible_clock_is_refused_at_the_door() -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "sandbox.exchange", "--clock", "yesterday"],
+        [sys.executable, "-m", "simulators.exchange", "--clock", "yesterday"],
         cwd=ROOT,
         capture_output=True,
         text=True,

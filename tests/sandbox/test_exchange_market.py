@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from sandbox.exchange_client import ExchangeAdmin
-from sandbox.processes import start_process
+from local.processes import start_process
+from simulators.exchange_client import ExchangeAdmin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,7 +282,7 @@ def test_the_history_depends_on_seed_and_anchor_and_not_on_the_clock(
     for name, seed, clock in [("same", 7, "2025-01-01T00:00:00Z"), ("other", 8, "2026-11-23T12:34:56Z")]:
         process = start_process(
             name,
-            [sys.executable, "-m", "sandbox.exchange", "--seed", str(seed), "--clock", clock, *fixed],
+            [sys.executable, "-m", "simulators.exchange", "--seed", str(seed), "--clock", clock, *fixed],
             log_file=tmp_path / f"{name}.log",
         )
         try:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from sandbox.exchange_client import ExchangeAdmin, ExchangeAdminError
-from sandbox.processes import ROOT, start_process
+from local.processes import ROOT, start_process
+from simulators.exchange_client import ExchangeAdmin, ExchangeAdminError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,7 @@ def record(folder: Path, index: Any) -> Path:
 def replay(folder: Path) -> Iterator[ExchangeAdmin]:
     process = start_process(
         "replay",
-        [sys.executable, "-m", "sandbox.exchange", "--no-rate-limit", "--replay", str(folder)],
+        [sys.executable, "-m", "simulators.exchange", "--no-rate-limit", "--replay", str(folder)],
         log_file=folder / "exchange.log",
     )
     yield ExchangeAdmin(process.wait_for_line(r"exchange listening on (http://\S+)")[1])
@@ -275,7 +275,7 @@ def test_an_unusable_recording_is_refused_with_one_sentence(
     if index is None:
         (folder / "index.json").unlink()
     told = subprocess.run(  # noqa: S603 (our own program)
-        [sys.executable, "-m", "sandbox.exchange", "--replay", str(folder)],
+        [sys.executable, "-m", "simulators.exchange", "--replay", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 NOW_S = 1_795_437_296
 TICKER, INTERNAL, DECIMALS = "XBTUSD", "XXBTZUSD", 1

@@ -13,13 +13,13 @@ import psutil
 import psycopg
 import pytest
 
-from sandbox.postgres import is_postgres_running, start_postgres
+from local.postgres import is_postgres_running, start_postgres
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.postgres import PostgresServer
+    from local.postgres import PostgresServer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox.processes import SandboxError, free_port, hold_port, load_process, start_process
+from local.processes import SandboxError, free_port, hold_port, load_process, start_process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,13 @@ import requests
 from questdb import Sender
 
 from kraken_hooks.questdb import QuestDBHook
-from sandbox.questdb import start_questdb
+from local.questdb import start_questdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.questdb import QuestDBServer
+    from local.questdb import QuestDBServer
 
 
 def test_answers_on_both_ports(questdb_server: QuestDBServer) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.airflow import AirflowSettings, wait_until_healthy
-from sandbox.processes import ROOT, SandboxError
-from sandbox.settings import ModeHome, State
-from sandbox.stack import Exchange, Stack, choose_exchange, webhook_connection
+from local.airflow import AirflowSettings, wait_until_healthy
+from local.processes import ROOT, SandboxError
+from local.settings import ModeHome, State
+from local.stack import Exchange, Stack, choose_exchange, webhook_connection
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ import psutil
 import pytest
 import requests
 
-from sandbox.airflow import running
-from sandbox.airflow_api import AirflowApi, AirflowApiError
-from sandbox.processes import ROOT, load_process
-from sandbox.questdb import start_questdb
-from sandbox.settings import ModeHome
-from sandbox.stack import Stack
+from local.airflow import running
+from local.airflow_api import AirflowApi, AirflowApiError
+from local.processes import ROOT, load_process
+from local.questdb import start_questdb
+from local.settings import ModeHome
+from local.stack import Stack
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ UNREACHABLE = "http://127.0.0.1:9"
 def sandbox(directory: Path, *arguments: str, **environment: str) -> str:
     """Run the command in a process of its own and return what it printed."""
     done = subprocess.run(  # noqa: S603 (the project's own command)
-        [sys.executable, "-m", "sandbox", *arguments],
+        [sys.executable, "-m", "local", *arguments],
         cwd=ROOT,
         env={**os.environ, "OHLCV_SANDBOX": str(directory), "KRAKEN_BASE_URL": UNREACHABLE, **environment},
         capture_output=True,

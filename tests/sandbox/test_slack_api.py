@@ -12,8 +12,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from sandbox.processes import start_process
-from sandbox.slack_client import BOT_TOKEN, SlackAdmin, SlackAdminError
+from local.processes import start_process
+from simulators.slack_client import BOT_TOKEN, SlackAdmin, SlackAdminError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ CHANNEL = "#alerts"
 @pytest.fixture(scope="module")
 def slack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlackAdmin]:
     log_file = tmp_path_factory.mktemp("slack") / "slack.log"
-    process = start_process("slack", [sys.executable, "-m", "sandbox.slack"], log_file=log_file)
+    process = start_process("slack", [sys.executable, "-m", "simulators.slack"], log_file=log_file)
     url = process.wait_for_line(r"slack listening on (http://127\.0\.0\.1:\d+)")[1]
     yield SlackAdmin(url)
     process.stop()

@@ -6,8 +6,8 @@ import pytest
 import requests
 from slack_sdk import WebClient
 
-from sandbox.slack.mrkdwn import to_html
-from sandbox.slack_client import BOT_TOKEN, SlackAdmin
+from simulators.slack.mrkdwn import to_html
+from simulators.slack_client import BOT_TOKEN, SlackAdmin
 
 RENDERED = [
     pytest.param(

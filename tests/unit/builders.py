@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from include.ohlcv.candles import StoredCandle
-from include.ohlcv.gaps import Gap, GapStatus, Series, UnfillableReason
-from include.ohlcv.intervals import step_s
-from include.ohlcv.ledger.books import Book
-from kraken_hooks.candles import Candle, OhlcAnswer
+from kraken_ohlcv.clients.exchange.models import Candle, OhlcAnswer
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.stores.ledger.series_state import Book
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from include.ohlcv.ledger.proofs import ProvenRange
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 
 quick = settings(max_examples=60, deadline=None)
 """All unit tests together are to take seconds; the properties are small enough to be covered by this many."""

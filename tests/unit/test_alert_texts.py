@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.alerts.mrkdwn import TEXT_CHARACTERS, fitted, listed
-from include.ohlcv.alerts.texts import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, compose
-from include.ohlcv.alerts.wording import capitalised, duration, iso_moment, moment
-from include.ohlcv.incidents import Incident, IncidentClass, MessageKind, Trouble, open_incident
-from include.ohlcv.ledger.session import RunKey
-from include.ohlcv.pair_trouble import bad_line, disputed_candles, left_pair, odd_data, unknown_pair
-from include.ohlcv.run_trouble import failed_run, late_run
-from sandbox.slack import limits
+from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, Trouble, open_incident
+from kraken_ohlcv.core.pair_problems import bad_line, disputed_candles, left_pair, odd_data, unknown_pair
+from kraken_ohlcv.core.run_problems import failed_run, late_run
+from kraken_ohlcv.core.wording import capitalised, duration, iso_moment, moment
+from kraken_ohlcv.monitoring.messages import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, compose
+from kraken_ohlcv.monitoring.mrkdwn import TEXT_CHARACTERS, fitted, listed
+from kraken_ohlcv.stores.ledger.session import RunKey
+from simulators.slack import limits
 from tests.unit.builders import HOUR, at, quick
 
 if TYPE_CHECKING:
-    from include.ohlcv.alerts.mrkdwn import Content
+    from kraken_ohlcv.monitoring.mrkdwn import Content
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.archive.ahead import ahead
+from kraken_ohlcv.sources.archive.prefetch import ahead
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.archive import containers
-from include.ohlcv.archive.containers import FolderContainer, ZipContainer, reading
-from include.ohlcv.archive.errors import ArchiveError, ArchiveRefusedError
-from include.ohlcv.archive.folder import containers_at, only_file, open_container, resolve
-from include.ohlcv.archive.units import FOLDER, Unit, wanted_units, work_items
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive import containers
+from kraken_ohlcv.sources.archive.containers import FolderContainer, ZipContainer, reading
+from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
+from kraken_ohlcv.sources.archive.folder import containers_at, only_file, open_container, resolve
+from kraken_ohlcv.sources.archive.members import FOLDER, Unit, wanted_units, work_items
 from tests import zips
 from tests.zips import SPOILT
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.archive.identity import Compared, compare
-from include.ohlcv.archive.references import CANDLES, file_candles
+from kraken_ohlcv.sources.archive.identity import Compared, compare
+from kraken_ohlcv.sources.archive.references import CANDLES, file_candles
 from tests.unit.builders import HOUR, quick
 
 

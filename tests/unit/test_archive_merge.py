@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from include.ohlcv.archive.merge import STORED_SCHEMA, Merge, merge
+from kraken_ohlcv.stores.merge import STORED_SCHEMA, Merge, merge
 
 HOUR = 3600
 CANDLE = {"open": 100.0, "high": 110.0, "low": 90.0, "close": 105.0, "volume": 5.0, "trades": 7}

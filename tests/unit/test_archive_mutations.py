@@ -11,12 +11,12 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.archive.containers import ZipContainer, reading
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.rows import OLDEST_S
-from include.ohlcv.archive.spool import Spooled, spool
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.containers import ZipContainer, reading
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.parse import OLDEST_S
+from kraken_ohlcv.sources.archive.staging import Spooled, spool
 from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS, is_silent
 from tests.mutations import examples, mutated, tally
 from tests.zips import zip_bytes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from sandbox.exchange_client import ExchangeAdmin
+    from simulators.exchange_client import ExchangeAdmin
 
 HOUR: Final = 3600
 NOW: Final = 1_795_437_296

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.ohlcv.archive.names import (
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.names import (
     PUBLISHED_PATTERN,
     Release,
     is_bystander,
@@ -19,7 +20,6 @@ from include.ohlcv.archive.names import (
     remote_names,
     with_coverage,
 )
-from include.ohlcv.gaps import Series
 
 DAY = 86400
 

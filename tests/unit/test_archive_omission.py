@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.archive.busy import busy_holes
-from include.ohlcv.archive.names import Release
-from include.ohlcv.archive.omission import (
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.absence import (
     LEFT_OUT,
     LONGER_HAS_MORE,
     OTHER_COUNT,
@@ -29,8 +28,9 @@ from include.ohlcv.archive.omission import (
     plausibly_empty,
     witness,
 )
-from include.ohlcv.archive.spool import TWO_ROWS, Spooled, spool
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.sources.archive.busy import busy_holes
+from kraken_ohlcv.sources.archive.names import Release
+from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Spooled, spool
 from tests.unit.builders import quick
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import IO, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.archive.parts import JoinedParts
+from kraken_ohlcv.sources.archive.parts import JoinedParts
 
 CONTENT = bytes(range(200))
 

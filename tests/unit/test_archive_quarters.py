@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.ohlcv.archive.repair import quarters_of
+from kraken_ohlcv.sources.archive.plan import quarters_of
 
 HOUR, DAY = 3600, 86400
 Q2_START, Q2_END = 1775001600, 1782864000

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.reading import checked_blocks
-from include.ohlcv.archive.rows import Checked, Layout, check_lines, read_layout
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.parse import Checked, Layout, check_lines, read_layout
+from kraken_ohlcv.sources.archive.reading import checked_blocks
 
 HOUR = 3600
 T0 = 1_700_000_000 // HOUR * HOUR
@@ -194,7 +194,7 @@ def test_a_file_of_many_blocks_is_read_like_one(monkeypatch: pytest.MonkeyPatch)
     lines[250] = "broken"
     content = ("\n".join(lines) + "\n").encode()
     whole = read(content)
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", 37)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", 37)
     assert read(content) == whole
     assert len(whole[0]) == 499
 

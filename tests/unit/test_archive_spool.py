@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from include.ohlcv import ranges
-from include.ohlcv.archive import rejects as rejects_module
-from include.ohlcv.archive import slices as slices_module
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.rejects import RejectFile
-from include.ohlcv.archive.runs import Runs, contains
-from include.ohlcv.archive.spool import TWO_ROWS, Spooled, spool
-from include.ohlcv.gaps import Series
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive import rejects as rejects_module
+from kraken_ohlcv.sources.archive import slices as slices_module
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.rejects import RejectFile
+from kraken_ohlcv.sources.archive.runs import Runs, contains
+from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Spooled, spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def times(read: Spooled) -> list[list[int]]:
 
 def test_a_file_becomes_slices_in_the_order_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices_module, "SLICE_ROWS", 4)
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", 100)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", 100)
     content = "".join(line(n) for n in range(10) if n != 6)
 
     read, rejects = spooled(tmp_path, content)
@@ -72,7 +72,7 @@ def test_an_unordered_file_is_put_in_order_whatever_its_slices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
     monkeypatch.setattr(slices_module, "SLICE_ROWS", 5)
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
     order = [(n * 7) % 23 for n in range(23)]
 
     read, _ = spooled(tmp_path, "".join(line(n) for n in order))
@@ -123,7 +123,7 @@ def test_the_same_row_again_is_harmless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, order: list[int]
 ) -> None:
     monkeypatch.setattr(slices_module, "SLICE_ROWS", 7)
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
 
     read, rejects = spooled(tmp_path, "".join(line(n, trades=n + 1) for n in order))
 
@@ -137,7 +137,7 @@ def test_of_two_different_rows_of_one_time_neither_is_taken_and_both_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
     monkeypatch.setattr(slices_module, "SLICE_ROWS", 3)
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
     content = "".join(line(n) for n in range(8)) + line(1, trades=9) + line(5) + line(8) + line(1)
 
     read, rejects = spooled(tmp_path, content)
@@ -177,7 +177,7 @@ THIN = [0, 1, 2, 3, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 
 def test_what_an_odd_row_may_stand_for_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, row: str, odd: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
     read, rejects = spooled(tmp_path, odd_at(THIN, 4, row))
     assert kept(read) == THIN
     assert [ranges.count([one], step=HOUR) for one in read.odd] == [end - start for start, end in odd]
@@ -224,8 +224,8 @@ def test_a_file_is_refused_whole_only_when_more_is_odd_than_sound(
 
 
 def test_rubbish_without_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.ohlcv.archive.reading.BLOCK_BYTES", 1000)
-    monkeypatch.setattr("include.ohlcv.archive.spool.MANY_ROWS", 300)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("kraken_ohlcv.sources.archive.staging.MANY_ROWS", 300)
     monkeypatch.setattr(rejects_module, "MOST_ROWS", 100)
     with pytest.raises(ArchiveRefusedError, match="375 of 375 rows are odd"):
         spooled(tmp_path, "rubbish\n" * 10_000)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.archive.errors import ArchiveRefusedError
-from include.ohlcv.archive.sums import refuse_wrong_sums
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.sums import refuse_wrong_sums
 
 if TYPE_CHECKING:
     from pathlib import Path

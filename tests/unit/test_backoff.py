@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.backoff import next_attempt_s
-from include.ohlcv.schedules import last_tick_before
+from kraken_ohlcv.core.backoff import next_attempt_s
+from kraken_ohlcv.core.schedules import last_tick_before
 from tests.unit.builders import DAY, HOUR, at, quick
 
 DAILY_AT_TWO = "0 2 * * *"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.archive.merge import STORED_SCHEMA, merge
-from include.ohlcv.candles import (
+from kraken_ohlcv.clients.exchange.models import fault_of, requirements
+from kraken_ohlcv.core.candle import (
     FIGURES,
     SOURCE_RANK,
     Restatement,
@@ -24,7 +24,7 @@ from include.ohlcv.candles import (
     judge_restatement,
     volume_noise,
 )
-from kraken_hooks.candles import fault_of, requirements
+from kraken_ohlcv.stores.merge import STORED_SCHEMA, merge
 from tests.unit.builders import NOON, NOW, quick, row, stored
 
 HALF_AN_HOUR = 1800

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.catalogue import CatalogueEntry, catalogue_file, read_catalogue
-from include.ohlcv.errors import CatalogueError
-from include.ohlcv.names import ASSETS_FILE_ENV
+from kraken_ohlcv.core.assets import CatalogueEntry, catalogue_file, read_catalogue
+from kraken_ohlcv.core.errors import CatalogueError
+from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
 
 if TYPE_CHECKING:
     from pathlib import Path

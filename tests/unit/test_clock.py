@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.ohlcv.clock import why_not
-from include.ohlcv.ledger.run_rows import Reading
+from kraken_ohlcv.detection.clock import why_not
+from kraken_ohlcv.stores.ledger.run_rows import Reading
 from tests.unit.builders import DAY, HOUR, NOW
 
 CASES = [

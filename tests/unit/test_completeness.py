@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from include.ohlcv.completeness import Period, periods_of, together
-from include.ohlcv.completeness.figures import percent
-from include.ohlcv.intervals import DAY_S
-from include.ohlcv.statements import rendered
+from kraken_ohlcv.completeness import Period, periods_of, together
+from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.stores.queries import rendered
 
 moments = st.integers(0, 4_000_000_000)
 

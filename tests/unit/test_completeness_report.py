@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.alerts.mrkdwn import HEADER_CHARACTERS, SECTION_CHARACTERS, TEXT_CHARACTERS
-from include.ohlcv.completeness import Figures
-from include.ohlcv.completeness.digest import compare, compose
-from include.ohlcv.completeness.report import MAX_SERIES, Report
-from include.ohlcv.completeness.require import parse_since
-from include.ohlcv.errors import BadRequestError
-from include.ohlcv.gaps import Series
-from include.ohlcv.ledger.asset_rows import Asset
-from include.ohlcv.ledger.report_rows import GapTimes, KeptLine, KeptReport, OpenGaps, Restatements
-from include.ohlcv.params import ReportRequest
+from kraken_ohlcv.completeness import Figures
+from kraken_ohlcv.completeness.report import MAX_SERIES, Report
+from kraken_ohlcv.completeness.require import parse_since
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.monitoring.digest import compare, compose
+from kraken_ohlcv.monitoring.mrkdwn import HEADER_CHARACTERS, SECTION_CHARACTERS, TEXT_CHARACTERS
+from kraken_ohlcv.stores.ledger.asset_rows import Asset
+from kraken_ohlcv.stores.ledger.report_rows import GapTimes, KeptLine, KeptReport, OpenGaps, Restatements
 
 NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.detect import Scan, Span, is_left_alone, missing_ranges, read_holes, read_spans
-from include.ohlcv.gaps import Series
-from include.ohlcv.intervals import INTERVALS, step_s
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import INTERVALS, step_s
+from kraken_ohlcv.stores.missing import Scan, Span, is_left_alone, missing_ranges, read_holes, read_spans
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, buckets, quick, range_sets
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
 
 MINUTELY = Series("XBTUSD", 1)
 

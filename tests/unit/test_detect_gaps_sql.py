@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from include.ohlcv.intervals import INTERVALS
-from include.ohlcv.scan import HOLES, SPANS
-from include.ohlcv.statements import rendered
+from kraken_ohlcv.core.intervals import INTERVALS
+from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv.stores.scan import HOLES, SPANS
 
 GOLDEN = Path(__file__).parent / "golden"
 BOTH = pytest.mark.parametrize("name", [SPANS, HOLES])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.evidence import (
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.evidence import (
     EVIDENCE_RANK,
     Evidence,
     Sighting,
@@ -34,8 +34,8 @@ from tests.unit.builders import (
 )
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
-    from kraken_hooks.candles import Candle
+    from kraken_ohlcv.clients.exchange.models import Candle
+    from kraken_ohlcv.core.ranges import Range
 
 HALF_AN_HOUR = 1800
 

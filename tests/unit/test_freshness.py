@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from include.ohlcv.freshness import GRACE_S, Freshness, Standing, due_end_s, due_s, judge
-from include.ohlcv.gaps import Series
-from include.ohlcv.grid import floor_s
-from include.ohlcv.intervals import DAY_S, HOUR_S, MINUTE_S, step_s
-from include.ohlcv.schedules import backfill_cron, last_tick_before
+from kraken_ohlcv.core.freshness import GRACE_S, Freshness, Standing, due_end_s, due_s, judge
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S, step_s
+from kraken_ohlcv.core.schedules import backfill_cron, last_tick_before
 
 MIDNIGHT = 1_795_392_000  # 2026-11-23T00:00:00Z
 LONG_AGO = MIDNIGHT - 400 * DAY_S

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from include.ohlcv.gaps import (
+from kraken_ohlcv.core.gap import (
     OUTCOME_OF,
     Gap,
     GapStatus,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.grid import api_edge_s, closed_range, expiry_s, floor_s, series_start_s
-from include.ohlcv.intervals import API_WINDOW_BUCKETS, INTERVALS, step_s
+from kraken_ohlcv.core.grid import api_edge_s, closed_range, expiry_s, floor_s, series_start_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, INTERVALS, step_s
 from tests.unit.builders import DAY, HOUR, NOON, NOW, at, quick
 
 MOMENTS = st.integers(at("2013-01-01"), at("2040-01-01"))

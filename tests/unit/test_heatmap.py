@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.completeness import STATES, Cells, CellState, Period, periods_of
-from include.orchestration.pages.heatmap import (
+from kraken_ohlcv.completeness import STATES, Cells, CellState, Period, periods_of
+from kraken_ohlcv_airflow.web.heatmap import (
     CHARACTER_PX,
     COUNTS,
     PITCHES_PX,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.incidents import (
+from kraken_ohlcv.core.incident import (
     GOOD_CHECKS,
     Incident,
     IncidentClass,
@@ -18,7 +18,7 @@ from include.ohlcv.incidents import (
     see_nothing,
     see_trouble,
 )
-from include.ohlcv.intervals import DAY_S, HOUR_S
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
 
 NOW = 1_795_437_296
 

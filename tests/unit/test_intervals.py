@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.ohlcv.intervals import DAY_S, HOUR_S, INTERVALS, divided_by, dividing, step_s
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, INTERVALS, divided_by, dividing, step_s
 
 
 def test_the_intervals_are_exactly_those_of_the_ohlc_call() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.ohlcv.ledger.asset_rows import Asset
-from include.ohlcv.pairs import Verdict, suggestion, verdict
+from kraken_ohlcv.detection.pairs import Verdict, suggestion, verdict
+from kraken_ohlcv.stores.ledger.asset_rows import Asset
 from tests.unit.builders import DAY, NOW
 
 LISTED = ["XBTUSD", "ETHXBT", "XDGUSD", "SOLUSD", "USDTUSD", "USDCUSD", "AUSD", "TUSD", "GUSD", "WUSD"]

@@ -7,9 +7,9 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # its stubs are not pinned
 import pytest
 
-from include.ohlcv.errors import BadRequestError
-from include.ohlcv.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
-from include.ohlcv.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
+from kraken_ohlcv.core.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
 from tests.unit.builders import NOW, at
 
 BACKFILLS = [BACKFILL_TIER1, BACKFILL_TIER2]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.gaps import Gap, GapStatus, Series
-from include.ohlcv.grid import expiry_s
-from include.ohlcv.plan import Plan, fitted, make_plan
+from kraken_ohlcv.core.gap import Gap, GapStatus, Series
+from kraken_ohlcv.core.grid import expiry_s
+from kraken_ohlcv.repair.plan import Plan, fitted, make_plan
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, gap, quick
 
 TIERS = {"XBTUSD": "TIER1", "ETHUSD": "TIER2", "SOLUSD": "TIER3"}

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
+from kraken_ohlcv.core import ranges
 from tests.unit.builders import buckets, quick, range_sets
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
 
 SETS = range_sets()
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.evidence import Evidence
-from include.ohlcv.gaps import Gap, GapStatus, Piece, UnfillableReason, check_move, unchanged_piece
-from include.ohlcv.ledger.proofs import ProvenRange
-from include.ohlcv.reconcile import View
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.core.gap import Gap, GapStatus, Piece, UnfillableReason, check_move, unchanged_piece
+from kraken_ohlcv.detection.reconcile import View
+from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from tests.unit.builders import HOUR, book, buckets, gap, quick, range_sets
 
 if TYPE_CHECKING:
-    from include.ohlcv.ledger.books import Book
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.series_state import Book
 
 BACKFILLING, DETECTED = GapStatus.BACKFILLING, GapStatus.DETECTED
 FAILED, UNFILLABLE = GapStatus.FAILED, GapStatus.UNFILLABLE

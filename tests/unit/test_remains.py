@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.evidence import Sighting
-from include.ohlcv.gaps import GapStatus, UnfillableReason, check_move, unchanged_piece
-from include.ohlcv.remains import Findings, failed_piece, remains_of
+from kraken_ohlcv.core.evidence import Sighting
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, check_move, unchanged_piece
+from kraken_ohlcv.repair.resolve import Findings, failed_piece, remains_of
 from tests.unit.builders import HOUR, NOON, NOW, buckets, gap, quick, range_sets
 
 if TYPE_CHECKING:
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
 
 START = NOON - 20 * HOUR
 BACKFILLING, DETECTED = GapStatus.BACKFILLING, GapStatus.DETECTED

@@ -6,13 +6,13 @@ from typing import get_args
 
 import pytest
 
-from include.ohlcv.catalogue import TIERS
-from include.ohlcv.gaps import GapStatus
-from include.ohlcv.ledger.archive_rows import Quarter
-from include.ohlcv.ledger.gap_list_rows import FailedTally, GapSubject
-from include.ohlcv.params import BackfillRequest
-from include.ohlcv.schedules import SCHEDULES
-from include.orchestration.pages.repairs import (
+from kraken_ohlcv.core.assets import TIERS
+from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.schedules import SCHEDULES
+from kraken_ohlcv.stores.ledger.archive_rows import Quarter
+from kraken_ohlcv.stores.ledger.gap_list_rows import FailedTally, GapSubject
+from kraken_ohlcv_airflow.web.repairs import (
     Source,
     conf_for_failed,
     conf_for_gap,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.schedules import SCHEDULES, backfill_cron, last_tick_before
+from kraken_ohlcv.core.schedules import SCHEDULES, backfill_cron, last_tick_before
 from tests.unit.builders import DAY, at, quick
 
 BEAT = {

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv.shopping import COLUMNS, ShoppingItem, quarters, safe_cell, shopping_csv, shopping_text
+from kraken_ohlcv.core.required_files import (
+    COLUMNS,
+    ShoppingItem,
+    quarters,
+    safe_cell,
+    shopping_csv,
+    shopping_text,
+)
 from tests.unit.builders import DAY, at, quick
 
 ITEM = ShoppingItem(

@@ -11,14 +11,14 @@ from urllib.error import URLError
 
 import pytest
 
-from include.ohlcv.errors import (
+from kraken_ohlcv.core.errors import (
     OhlcvError,
     SlackAnswerLostError,
     SlackMessageGoneError,
     SlackRefusedError,
 )
-from include.ohlcv.ledger.notification_rows import Place
-from include.orchestration.slack_answers import (
+from kraken_ohlcv.stores.ledger.notification_rows import Place
+from kraken_ohlcv_airflow.slack_answers import (
     DEFAULT_RETRY_AFTER_S,
     Answer,
     call_error,

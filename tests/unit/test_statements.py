@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from include.ohlcv.statements import SQL_FOLDER, statement
+from kraken_ohlcv.stores.queries import SQL_FOLDER, statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,4 +56,4 @@ def test_a_statement_is_found_by_server_and_name(
 
 def test_a_statement_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(FileNotFoundError, match="no_such_statement"):
-        statement("postgres", "no_such_statement")
+        statement("ledger", "no_such_statement")

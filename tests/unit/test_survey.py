@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.ohlcv.detect import Scan, Span
-from include.ohlcv.gaps import Series
-from include.ohlcv.grid import api_edge_s
-from include.ohlcv.ledger.asset_rows import Asset
-from include.ohlcv.params import BackfillRequest
-from include.ohlcv.survey import Survey, select, warnings
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.detection.detect import Survey, select, warnings
+from kraken_ohlcv.stores.ledger.asset_rows import Asset
+from kraken_ohlcv.stores.missing import Scan, Span
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
 
 if TYPE_CHECKING:
-    from include.ohlcv.ledger.books import Book
+    from kraken_ohlcv.stores.ledger.series_state import Book
 
 EDGE = api_edge_s(NOW, 60)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from include.ohlcv.times import iso
+from kraken_ohlcv.core.times import iso
 from tests.unit.builders import NOW
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.candles import StoredCandle
-from include.ohlcv.intervals import step_s
-from include.ohlcv.trades.builder import CandleBuilder
-from kraken_hooks.candles import Trade
+from kraken_ohlcv.clients.exchange.models import Trade
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.sources.trades.parse import CandleBuilder
 from tests.unit.builders import DAY, HOUR, at, quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from include.ohlcv.ranges import Range
+    from kraken_ohlcv.core.ranges import Range
 
 START = at("2026-06-01")
 SPAN = (START, START + 3 * DAY)

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ohlcv import ranges
-from include.ohlcv.gaps import GapStatus, UnfillableReason
-from include.ohlcv.trades.errands import chosen, in_order, stretches, waits_for_trades
-from include.ohlcv.trades.estimate import (
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
+from kraken_ohlcv.sources.trades.estimate import (
     BUNCHING,
     UNKNOWN_TRADES_A_DAY,
     WEEK_S,
@@ -18,6 +17,7 @@ from include.ohlcv.trades.estimate import (
     expected_calls,
     expected_trades,
 )
+from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, at, gap, quick
 
 WEEK = at("2026-06-04")  # a Thursday: Kraken's weeks begin there

@@ -5,9 +5,9 @@ Airflow only reads files that name it.
 
 from dataclasses import replace
 
-from include.ohlcv.schedules import BACKFILL_TIER1, VALIDATE
-from include.orchestration.backfill import backfill_dag
-from include.orchestration.validation import validation_dag
+from kraken_ohlcv.core.schedules import BACKFILL_TIER1, VALIDATE
+from kraken_ohlcv_airflow.backfill import backfill_dag
+from kraken_ohlcv_airflow.validation import validation_dag
 
 RARELY = "0 0 29 2 *"
 """The tests trigger their runs."""

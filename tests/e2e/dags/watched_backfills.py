@@ -6,8 +6,8 @@ Airflow only reads files that name it.
 from dataclasses import replace
 from datetime import timedelta
 
-from include.ohlcv.schedules import BACKFILL_TIER1
-from include.orchestration.backfill import backfill_dag
+from kraken_ohlcv.core.schedules import BACKFILL_TIER1
+from kraken_ohlcv_airflow.backfill import backfill_dag
 
 RARELY = "0 0 29 2 *"
 """The tests trigger their runs."""

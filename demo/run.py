@@ -1,0 +1,310 @@
+"""The demo from start to end: ``python -m local demo``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from demo import checks
+from demo.candles import Series, fetch_truth, read_stored, transactions
+from demo.census import SeriesFacts, count_gaps
+from demo.dag_ids import (
+    ALL_DAGS,
+    ARCHIVE_DAG,
+    CLEANUP_DAG,
+    REPORT_DAG,
+    TIER1_DAG,
+    TIER2_DAG,
+    VALIDATE_DAG,
+)
+from demo.preload import DAY_S, Preloaded, history_start_s, preload
+from demo.report import Report, RunReport, show
+from demo.scenes import ARCHIVED
+from demo.screenshots import take
+from demo.truth import LedgerView, compare, ledger_digest, read_ledger
+from demo.watch import Watch
+from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.core.wording import counted
+from kraken_ohlcv.sources.archive.names import quarter_of
+from local.airflow_api import AirflowApi
+from local.settings import ModeHome, sandbox_directory, write_atomically
+from local.stack import MIN_INTERVAL_S, Exchange, Stack
+from simulators.exchange_client import ExchangeAdmin
+from simulators.slack_client import SlackAdmin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from demo.candles import Candles
+    from local.airflow_api import DagRun
+
+INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
+LOOKBACK_S = 7 * DAY_S
+PROGRESS_S = 5.0
+PARTS = {"fill_ohlc": "assets", "rebuild_trades": "assets", "ingest": "files"}
+"""What the mapped tasks of a run are mapped over."""
+OHLC_ONLY = {"repair_from": ["ohlc"]}
+BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gaps_per_asset": 0}
+"""So many calls rebuild a part of what is missing; a later run goes on where this one stopped."""
+
+
+class Demo:
+    """One demo; its parts share the running services and what was preloaded."""
+
+    def __init__(self, stack: Stack, console: Console) -> None:
+        """Store where to run and to tell.
+
+        :param stack: the services of mode demo
+        :param console: for a person
+        """
+        self.stack = stack
+        self.console = console
+        self.report = Report()
+        self.catalogue = {
+            entry.ticker: entry.tier
+            for entry in read_catalogue().entries
+            if entry.tier in INTERVALS and entry.listed
+        }
+        self.scope = tuple(
+            Series(ticker, interval)
+            for ticker, tier in self.catalogue.items()
+            for interval in INTERVALS[tier]
+        )
+        self.preloaded: Preloaded | None = None
+        self.expected_skipped: set[Series] = set()
+
+    @property
+    def exchange(self) -> ExchangeAdmin:
+        """The simulator's admin client."""
+        return ExchangeAdmin(self.stack.exchange_url)
+
+    @property
+    def api(self) -> AirflowApi:
+        """The client of Airflow's REST API."""
+        return AirflowApi(self.stack.airflow_url, "admin", self.stack.home.secrets().passwords["admin"])
+
+    def play(self) -> None:
+        """Show everything; note what happened and what was not as it should be."""
+        self.start()
+        api = self.api
+        api.wait_for_dags(ALL_DAGS)
+        for dag_id in ALL_DAGS:
+            # An earlier demo's runs belong to a ledger that is gone, but their ids would still be taken.
+            api.forget_runs(dag_id)
+        watch = Watch(api, self.exchange, SlackAdmin(str(self.stack.slack_url)), self.console)
+        # At a full hour the check would see the damage, and have it repaired, before the scenes do.
+        with api.paused(VALIDATE_DAG):
+            self.repair(api)
+            self.judge()
+            self.go_beyond(api)
+            self.take_the_archive_in(api)
+            self.judge_history()
+            watch.repair_by_hand()
+        watch.show()
+        watch.run("figures of every series", REPORT_DAG, {})
+        watch.run("old gap records", CLEANUP_DAG, {})
+        self.photograph()
+        self.report.watch_runs = watch.runs
+        self.report.slack = [message.as_json() for message in watch.messages()]
+        self.report.problems += watch.problems
+
+    def start(self) -> None:
+        """Start everything with damaged history, and count the damage.
+
+        :raises SandboxError: if a service does not start
+        """
+        started = time.monotonic()
+        with self.stack.home.locked():
+            self.stack.down()
+            self.stack.up(is_fresh=True, preload=self._preload)
+        self.console.print(f"Everything runs after {time.monotonic() - started:.0f} s.")
+
+    def repair(self, api: AirflowApi) -> None:
+        """Run both backfills, then TIER1 again; note what happened and what was not as it should be.
+
+        :param api: Airflow
+        """
+        first = [self._run(api, TIER1_DAG, OHLC_ONLY), self._run(api, TIER2_DAG, OHLC_ONLY)]
+        before = self._digests()
+        repeated = self._run(api, TIER1_DAG, OHLC_ONLY)
+        after = self._digests()
+        self.report.runs += [*first, repeated]
+        problems = self.report.problems
+        for run in self.report.runs:
+            problems += checks.run_problems(run)
+        problems += checks.call_problems(first[0])
+        self.report.remarks += checks.slowness(first[0], min_interval_s=MIN_INTERVAL_S)
+        problems += checks.repeat_problems(repeated, before, after)
+        problems += checks.naming_problems(first, self.expected_skipped)
+        problems += checks.rate_problems(self.exchange.calls(), min_interval_s=MIN_INTERVAL_S)
+
+    def judge(self) -> None:
+        """Compare what is in the API window with the exchange's own candles."""
+        ledger, facts = self._look()
+        truth = compare((facts[series] for series in ledger.processed), ledger.unfillable)
+        self.report.truth = truth.figures()
+        self.report.problems += checks.truth_problems(truth)
+
+    def go_beyond(self, api: AirflowApi) -> None:
+        """Rebuild from trades what the API no longer serves.
+
+        :param api: Airflow
+        """
+        run = self._run(api, TIER1_DAG, BEYOND_THE_EDGE)
+        self.report.runs.append(run)
+        self.report.problems += [*checks.run_problems(run), *checks.rebuild_problems(run)]
+
+    def take_the_archive_in(self, api: AirflowApi) -> None:
+        """Fetch a quarter of Kraken's archive that closes a gap which the API no longer can; once more.
+
+        :param api: Airflow
+        """
+        hole_s = self._preload_s - ARCHIVED.missing[0].ago * DAY_S
+        conf = {
+            "quarter": quarter_of(hole_s).name,
+            "tickers": [ARCHIVED.ticker],
+            "intervals": [ARCHIVED.interval],
+        }
+        self.exchange.archive(tickers=list(self.catalogue), intervals=list(INTERVALS["TIER1"]))
+        first = self._run(api, ARCHIVE_DAG, conf)
+        before = self._digests()
+        again = self._run(api, ARCHIVE_DAG, conf)
+        self.report.archive_runs = [first, again]
+        self.report.problems += checks.archive_problems(first, again, before, self._digests())
+
+    def judge_history(self) -> None:
+        """Compare the whole history with the exchange's own candles, and count the gaps that are left."""
+        ledger, facts = self._look()
+        self.report.gaps_after = count_gaps(facts.values())
+        truth = compare(
+            (facts[series] for series in ledger.processed), ledger.unfillable, starts=ledger.starts
+        )
+        self.report.truth_of_history = truth.figures()
+        self.report.problems += checks.truth_problems(truth)
+
+    def photograph(self) -> None:
+        """Keep pictures of the pages, where a browser is installed."""
+        folder = sandbox_directory()
+        files = {name: folder / f"{name}.png" for name in ("coverage", "gaps")}
+        password = self.stack.home.secrets().passwords["admin"]
+        if reason := take(self.stack.airflow_url, "admin", password, files):
+            self.report.remarks.append(reason)
+        else:
+            self.console.print(f"Screenshots: {', '.join(map(str, files.values()))}", soft_wrap=True)
+
+    def _look(self) -> tuple[LedgerView, dict[Series, SeriesFacts]]:
+        """Return what the ledger says, and all that is known of each series."""
+        ledger = read_ledger(self.stack.ledger_uri)
+        end_s = max([self._preload_s, *ledger.processed.values()])
+        wanted = {series: (start_s, end_s) for series, start_s in self._history_starts(ledger).items()}
+        with self.stack.questdb.connect() as connection:
+            stored = read_stored(connection, self.scope)
+        return ledger, self._facts(ledger, fetch_truth(self.exchange, wanted), stored)
+
+    def _preload(self) -> None:
+        questdb = self.stack.questdb
+        done = preload(self.exchange, questdb, list(self.catalogue))
+        self.preloaded = done
+        facts = self._facts(LedgerView(), done.truth, done.stored)
+        self.report.gaps_before = count_gaps(facts.values())
+        self.expected_skipped = {
+            series
+            for series, known in facts.items()
+            if known.stored and known.end_s - max(known.stored) - series.step_s > LOOKBACK_S
+        }
+        self.console.print(
+            f"QuestDB holds {done.rows:,} candles of {len(self.catalogue)} tickers, with "
+            f"{sum(self.report.gaps_before.values()):,} gaps; {done.outdated} candles were restated since."
+        )
+
+    def _facts(
+        self, ledger: LedgerView, truth: Mapping[Series, Candles], stored: Mapping[Series, Candles]
+    ) -> dict[Series, SeriesFacts]:
+        """Return what is known of each series in scope, at the time of its newest run or the preload."""
+        listed = {pair["ticker"]: int(pair["listed_s"]) for pair in self.exchange.pairs()}
+        start = self._history_starts(ledger)
+        return {
+            series: SeriesFacts(
+                series=series,
+                now_s=ledger.processed.get(series, self._preload_s),
+                # A pair's first bucket is that of its first trade, which may come after the listing.
+                first_s=min(truth[series]) if listed[series.ticker] > start[series] else start[series],
+                truth=truth[series],
+                stored=stored[series],
+                proven=ledger.proven.get(series, []),
+            )
+            for series in self.scope
+        }
+
+    @property
+    def _preload_s(self) -> int:
+        """The exchange's clock at the preload, epoch seconds."""
+        assert self.preloaded is not None  # noqa: S101 (every use comes after the preload)
+        return self.preloaded.now_s
+
+    def _history_starts(self, ledger: LedgerView) -> dict[Series, int]:
+        """Return where the history of each series begins: as preloaded, or with what the archive brought."""
+        tickers = list(self.catalogue)
+        preloaded = {series: history_start_s(series, self._preload_s, tickers) for series in self.scope}
+        return {
+            series: min(start_s, ledger.starts.get(series, start_s)) for series, start_s in preloaded.items()
+        }
+
+    def _run(self, api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> RunReport:
+        """Run a DAG, tell how it goes on, and return what it did."""
+        seen = max((call["n"] for call in self.exchange.calls()), default=0)
+        last_told = time.monotonic()
+
+        def watch(run: DagRun) -> None:
+            nonlocal last_told
+            if time.monotonic() - last_told > PROGRESS_S:
+                last_told = time.monotonic()
+                tasks = api.task_instances(dag_id, run.run_id)
+                parts = [task for task in tasks if task["task_id"] in PARTS and task["map_index"] >= 0]
+                done = sum(task["state"] == "success" for task in parts)
+                of_all = f", {done} of {len(parts)} {PARTS[parts[0]['task_id']]}" if parts else ""
+                calls = counted(len(self.exchange.calls(after=seen)), "call")
+                self.console.print(f"  {dag_id}: {run.state}{of_all}, {calls}")
+
+        self.console.print(f"Triggered {dag_id}.")
+        run_id = api.trigger(dag_id, conf)
+        run = api.wait_for_run(dag_id, run_id, watch=watch)
+        calls = self.exchange.calls(after=seen)
+        return RunReport(
+            dag_id=dag_id,
+            run_id=run_id,
+            state=run.state,
+            seconds=run.seconds,
+            api_calls=len(calls),
+            ohlc_calls=sum(call["endpoint"] == "OHLC" for call in calls),
+            result=api.xcom(dag_id, run_id, "result"),
+        )
+
+    def _digests(self) -> Mapping[str, Any]:
+        with self.stack.questdb.connect() as connection:
+            return {"ohlcv": transactions(connection), **ledger_digest(self.stack.ledger_uri)}
+
+
+def main() -> int:
+    """Run the demo, print and write its report; ``DEMO_EXIT=1`` stops everything afterwards.
+
+    :return: exit code, 0 if everything was as it should be
+    """
+    console = Console(width=None if os.isatty(1) else 120, soft_wrap=False)
+    stack = Stack(ModeHome("demo"), Exchange())
+    demo = Demo(stack, console)
+    try:
+        demo.play()
+    finally:
+        is_exit = os.environ.get("DEMO_EXIT") == "1"
+        if is_exit:
+            stack.down()
+    show(demo.report, console, min_interval_s=MIN_INTERVAL_S)
+    file = sandbox_directory() / "demo-report.json"
+    write_atomically(file, json.dumps(demo.report.as_json(), indent=2) + "\n")
+    console.print(f"The same as JSON: {file}", soft_wrap=True)
+    return 1 if demo.report.problems else 0

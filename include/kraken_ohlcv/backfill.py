@@ -1,0 +1,255 @@
+"""The steps of a backfill run after detection, a source at a time: OHLC calls, the archive, trades.
+
+Each source is planned when the one before it has done what it could, so that what one leaves open is what the
+next one is asked for.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.errors import RunFailedError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.repair.context import Bench
+from kraken_ohlcv.repair.plan import make_plan
+from kraken_ohlcv.sources.archive.members import Unit
+from kraken_ohlcv.sources.archive.plan import fetch_unit, plan_fetch
+from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, attempt_all, fill_series
+from kraken_ohlcv.sources.trades.fetch import rebuild
+from kraken_ohlcv.sources.trades.plan import plan_walks
+from kraken_ohlcv.stores.ledger.archive_rows import read_results
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.gap_rows import plan_gaps, read_taken_up
+from kraken_ohlcv.stores.ledger.repair_rows import read_repairs
+from kraken_ohlcv.stores.ledger.run_rows import Run, read_run
+from kraken_ohlcv.stores.ledger.series_state import read_books
+from kraken_ohlcv.stores.ledger.trade_rows import read_errands
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.core.gap import Gap
+    from kraken_ohlcv.core.params import BackfillRequest
+    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.ledger.trade_rows import Planned
+
+
+def opened(connection: Connection, run: RunKey) -> Run:
+    """Return the run as its step ``ask_exchange`` opened it.
+
+    :param connection: the ledger
+    :param run: the run
+    :return: the run with the exchange's time
+    :raises RunFailedError: if it was never opened
+    """
+    recorded = read_run(connection, run)
+    if recorded is None:
+        raise RunFailedError(f"run {run.run_id} has no exchange time: task ask_exchange did not finish")
+    return recorded
+
+
+def bench_of(connection: Connection, kraken: KrakenHook, questdb: QuestDBHook, run: RunKey) -> Bench:
+    """Return what the steps of a run work with.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange, whose calls count from here
+    :param questdb: hook of the candle store
+    :param run: the run
+    :raises RunFailedError: if it was never opened
+    """
+    return Bench(connection, kraken, questdb, run, opened(connection, run).now_s)
+
+
+def plan_ohlc(bench: Bench, request: BackfillRequest) -> list[dict[str, Any]]:
+    """Choose the series to ask, earliest expiry first, and take up the gaps that the calls can serve.
+
+    :param bench: what to work with, after detection
+    :param request: params of the run
+    :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`, one per asset
+    """
+    if "ohlc" not in request.repair_from:
+        return []
+    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    plan = make_plan(
+        _gaps(bench, request, [asset.ticker for asset in assets]),
+        tiers={asset.ticker: asset.tier for asset in assets},
+        max_gaps_per_asset=request.max_gaps_per_asset,
+        retry_failed=request.retry_failed,
+        now_s=bench.now_s,
+    )
+    plan_gaps(bench.connection, bench.run, plan.taken_up)
+    by_ticker: dict[str, list[Series]] = {}
+    for series in dict.fromkeys([*plan.series, *_rechecked(bench, request, assets)]):
+        by_ticker.setdefault(series.ticker, []).append(series)
+    return [
+        {"label": ticker, "series": [list(one) for one in series_list]}
+        for ticker, series_list in by_ticker.items()
+    ]
+
+
+def fill_ohlc(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -> bool:
+    """Fill the gaps of the series of an item: one OHLC call each.
+
+    :param bench: what to work with
+    :param item: see :func:`plan_ohlc`
+    :param request: params of the run
+    :return: whether series wait for another stretch of calls
+    :raises FillError: if gaps stay open for a passing reason
+    :raises FillRefusedError: if gaps stay open for a reason that will not pass
+    """
+    series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
+    tickers = list(dict.fromkeys(series.ticker for series in series_list))
+    assets = {asset.ticker: asset for asset in read_assets(bench.connection, tickers=tickers, tier="ALL")}
+    hands_on = "trades" in request.repair_from
+    # Whose turn has not come yet goes first, so that every stretch comes closer to the end.
+    tried = {series for series in series_list if _was_tried(bench, series)}
+    waiting = [series for series in series_list if series not in tried]
+    turns = [*waiting, *(series for series in series_list if series in tried)]
+    now = turns[: max(1, bench.calls_left // CALLS_PER_SERIES)]
+    attempt_all(
+        partial(
+            fill_series,
+            bench,
+            assets[series.ticker],
+            series,
+            hands_on=hands_on,
+            is_recheck=request.span is not None,
+        )
+        for series in now
+    )
+    return bool(set(waiting) - set(now))
+
+
+def _rechecked(bench: Bench, request: BackfillRequest, assets: Sequence[Asset]) -> list[Series]:
+    """Return the series to ask though they lack nothing: a range of theirs within reach is to be checked."""
+    if request.span is None:
+        return []
+    processed = set(opened(bench.connection, bench.run).series_processed)
+    tickers = [asset.ticker for asset in assets if asset.gone_s is None]
+    return [
+        series
+        for series, book in sorted(read_books(bench.connection, tickers, request.intervals).items())
+        if book.series_id in processed and request.span[1] > api_edge_s(bench.now_s, series.interval_minutes)
+    ]
+
+
+def _was_tried(bench: Bench, series: Series) -> bool:
+    taken_up = read_taken_up(bench.connection, bench.run, series)
+    is_checked = any(one.series == series for one in read_repairs(bench.connection, bench.run))
+    return is_checked or any(one.tries for one in taken_up.values())
+
+
+def plan_archive(bench: Bench, request: BackfillRequest, shelf: Shelf | None) -> list[dict[str, Any]]:
+    """Choose the members of published quarters that may close gaps past the edge.
+
+    :param bench: what to work with, after the OHLC calls
+    :param request: params of the run
+    :param shelf: where files come from; None = nothing is fetched
+    :return: items ``{"label", "files"}`` for :func:`ingest_archive`, one per asset
+    :raises ArchiveRefusedError: if the server sends whole files only
+    :raises ArchiveServerError: if it does not give a usable answer
+    """
+    if "archive" not in request.repair_from or shelf is None:
+        return []
+    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    by_ticker: dict[str, list[Unit]] = {}
+    for unit in plan_fetch(bench, shelf, _gaps(bench, request, [asset.ticker for asset in assets])):
+        by_ticker.setdefault(unit.series.ticker, []).append(unit)
+    return [
+        {"label": ticker, "files": [unit.as_dict() for unit in units]} for ticker, units in by_ticker.items()
+    ]
+
+
+def ingest_archive(bench: Bench, item: Mapping[str, Any], shelf: Shelf) -> None:
+    """Take in the files of an item, one after the other.
+
+    :param bench: what to work with
+    :param item: see :func:`plan_archive`
+    :param shelf: where files come from
+    :raises FillError: if a file failed for a passing reason
+    :raises FillRefusedError: if one is not acceptable
+    """
+    attempt_all(partial(fetch_unit, bench, shelf, Unit.from_dict(file)) for file in item["files"])
+
+
+def plan_trades(
+    bench: Bench,
+    request: BackfillRequest,
+    *,
+    asked: Sequence[Mapping[str, Any]],
+    fetched: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Choose the ranges to walk through trade by trade: what no other source has brought, or can bring.
+
+    :param bench: what to work with, after the OHLC calls and the archive; the exchange is asked only for
+        weekly counts of trades that nobody knows
+    :param request: params of the run
+    :param asked: items of :func:`plan_ohlc`
+    :param fetched: items of :func:`plan_archive`; a gap in a file that did not arrive waits for the next run
+    :return: items ``{"label", "tickers"}`` for :func:`rebuild_trades`, one per asset
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    if "trades" not in request.repair_from:
+        return []
+    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    results = read_results(bench.connection, bench.run)
+    coming = [
+        unit
+        for item in fetched
+        for unit in map(Unit.from_dict, item["files"])
+        if results.get(unit.name, {"status": "failed"})["status"] == "failed"
+    ]
+    gaps = [
+        gap
+        for gap in _gaps(bench, request, [asset.ticker for asset in assets])
+        if not any(unit.series == gap.series and unit.may_hold(gap.range) for unit in coming)
+    ]
+    series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
+    tickers = plan_walks(bench, request, assets, gaps, series_asked)
+    return [{"label": ticker, "tickers": [ticker]} for ticker in tickers]
+
+
+def rebuild_trades(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -> bool:
+    """Walk through the trades of the tickers of an item, from where an earlier stretch of calls stopped.
+
+    :param bench: what to work with
+    :param item: see :func:`plan_trades`
+    :param request: params of the run
+    :return: whether a walk waits for another stretch of calls
+    :raises FillError: if a walk broke off for a passing reason
+    :raises FillRefusedError: if one broke off for a reason that will not pass
+    """
+    assets = {
+        asset.ticker: asset for asset in read_assets(bench.connection, tickers=item["tickers"], tier="ALL")
+    }
+    goes_on = False
+
+    def walk(planned: Planned) -> None:
+        nonlocal goes_on
+        goes_on = rebuild(bench, assets[planned.errand.ticker], planned, request) or goes_on
+
+    attempt_all(
+        partial(walk, planned)
+        for planned in read_errands(bench.connection, bench.run)
+        if planned.errand.ticker in assets and not planned.is_done
+    )
+    return goes_on
+
+
+def _gaps(bench: Bench, request: BackfillRequest, tickers: Sequence[str]) -> list[Gap]:
+    """Return the open gaps that a run is about."""
+    processed = set(opened(bench.connection, bench.run).series_processed)
+    return [
+        gap
+        for book in read_books(bench.connection, tickers, request.intervals).values()
+        if book.series_id in processed
+        for gap in book.gaps
+        if request.span is None or ranges.intersect([gap.range], [request.span])
+    ]

@@ -1,0 +1,1 @@
+"""The web server with Kraken's OHLCVT archive, read by ranges."""

@@ -1,0 +1,1 @@
+"""Kraken's public REST API: calls limited, retried, judged and checked."""

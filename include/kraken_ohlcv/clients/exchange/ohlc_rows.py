@@ -1,0 +1,241 @@
+"""Read Kraken's OHLC answers: an odd row is left out, another pair's or interval's answer is refused."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.clients.errors import (
+    KrakenForeignReplyError,
+    KrakenMalformedReplyError,
+    KrakenStaleReplyError,
+)
+from kraken_ohlcv.clients.exchange.fields import (
+    FEWEST_SOUND,
+    LAST_SECOND,
+    OddPartError,
+    number,
+    refuse_mostly_odd,
+    shown,
+    whole,
+)
+from kraken_ohlcv.clients.exchange.models import INTERVALS, PRICES, Candle, OddRow, OhlcAnswer, fault_of
+from kraken_ohlcv.clients.exchange.result_names import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+OHLC_FIELDS: Final = 8
+
+FOREIGN_ROWS: Final = 10
+"""So many rows that lie on another interval's grid are that interval's."""
+
+FOREIGN_SHARE: Final = 0.9
+"""Of at least :data:`FOREIGN_ROWS` rows, on the grid of a longer interval: one may be odd itself."""
+
+SHORTER_SHARE: Final = 3
+"""One row in so many that lies between the asked open times is a shorter interval's, from two rows on."""
+
+WINDOW_ROWS: Final = 720
+"""Committed rows of an answer (measured)."""
+
+DAY_S: Final = 86_400
+
+LAGGING_BUCKETS: Final = 2
+"""A backend lags behind by a bucket or two, or by a day; what ends earlier is all there is."""
+
+
+def read_ohlc(
+    result: Any,
+    ticker: str,
+    interval_minutes: int,
+    *,
+    names: frozenset[str] = frozenset(),
+    now_s: float | None = None,
+    is_trading: bool = True,
+) -> OhlcAnswer:
+    """Return the candles of an OHLC answer; rows that cannot be used are left out and named.
+
+    Rows may be missing or repeated identically; ``last`` divides committed from running. Of two different
+    rows for one open time neither is taken, nor is one out of ascending order: its time may be wrong.
+
+    :param result: of the envelope
+    :param ticker: altname asked for
+    :param interval_minutes: candle length, minutes, one of Kraken's
+    :param names: internal name, altname and wsname of the pair as AssetPairs gave them; may be empty
+    :param now_s: the exchange's time before the call, epoch seconds; ``None`` = staleness is not judged
+    :param is_trading: whether the pair is online; one that is not may have no newer candle
+    :raises KrakenForeignReplyError: if the rows are another pair's, or another interval's
+    :raises KrakenMalformedReplyError: if there are no rows, or too few that can be used
+    :raises KrakenStaleReplyError: if the newest row is a little older than the bucket that runs at ``now_s``
+    Rule: Kraken REST reference "Get OHLC Data"; measured: 720 committed rows and the running one, ascending.
+    """
+    call = f"OHLC {ticker} {interval_minutes} min"
+    step_s = 60 * interval_minutes
+    rows, last, notes = rows_of(result, ticker, names, call)
+    if any(isinstance(row, list) and len(row) > OHLC_FIELDS for row in rows):
+        notes = (*notes, f"rows have more than {OHLC_FIELDS} fields; the further ones are ignored")
+    candles, odd, odd_end = _sorted_out(rows, step_s)
+    _check_interval(rows, candles, interval_minutes, call)
+    last_s, odd_last = _last(last, candles, step_s)
+    if last_s is None:
+        raise KrakenMalformedReplyError(f"{call}: the answer holds neither a candle nor a usable 'last'")
+    notes = (*notes, *odd_last)
+    odd += [
+        OddRow(f"the row that opens at {ts_s} lies before all that an answer reaches", ts_s)
+        for ts_s in _beyond_the_window(candles, last_s, step_s)
+    ]
+    # An odd running row is ignored: it is never data.
+    is_running_odd = odd_end is not None and odd_end.ts_s != last_s and max(candles, default=0) <= last_s
+    odd = [
+        one
+        for one in odd
+        if not (is_running_odd and one is odd_end) and (one.ts_s is None or one.ts_s <= last_s)
+    ]
+    refuse_mostly_odd(call, len(rows), [one.what for one in odd])
+    newest_s = max([last_s + step_s, *candles])
+    if candles and now_s is not None and newest_s < now_s // step_s * step_s:
+        behind_s = int(now_s // step_s) * step_s - newest_s
+        if is_trading and behind_s <= max(DAY_S, LAGGING_BUCKETS * step_s):
+            raise KrakenStaleReplyError(
+                f"{call}: the newest candle opens at {max(candles)}, but at {now_s:.0f} a newer one was "
+                f"running; the answer comes from a server that lags behind"
+            )
+        notes = (*notes, f"{call}: Kraken serves no candle after the one that opens at {max(candles)}")
+    return OhlcAnswer(
+        ticker,
+        interval_minutes,
+        committed=tuple(candle for ts_s, candle in candles.items() if ts_s <= last_s),
+        running=next((candle for ts_s, candle in candles.items() if ts_s > last_s), None),
+        last_s=last_s,
+        n_rows=len(rows),
+        odd=tuple(odd),
+        notes=notes,
+        is_on_grid=_keeps_step(candles, step_s),
+    )
+
+
+def _sorted_out(rows: Sequence[Any], step_s: int) -> tuple[dict[int, Candle], list[OddRow], OddRow | None]:
+    """Return the candles by open time, ascending, what cannot be used, and the last row if it is odd."""
+    sound: list[Candle] = []
+    odd: list[OddRow] = []
+    odd_end = None
+    for row in rows:
+        odd_end = None
+        try:
+            sound.append(_candle(row, step_s))
+        except OddPartError as error:
+            odd_end = OddRow(f"row {shown(row)} {error}", _bucket(row, step_s))
+            odd.append(odd_end)
+    spoilt = {one.ts_s for one in odd}
+    in_order = _longest_ascending([candle.ts_s for candle in sound])
+    versions: dict[int, list[Candle]] = {}
+    for candle in sound:
+        seen = versions.setdefault(candle.ts_s, [])
+        if candle not in seen:
+            seen.append(candle)
+    candles = {}
+    for ts_s in sorted(versions):
+        first, *others = versions[ts_s]
+        if others:
+            odd += [OddRow(f"the open time {ts_s} has different rows", ts_s)] * len(versions[ts_s])
+        elif ts_s not in in_order:
+            odd.append(OddRow(f"the row that opens at {ts_s} is out of order", ts_s))
+        elif ts_s not in spoilt:
+            candles[ts_s] = first
+    return candles, odd, odd_end
+
+
+def _candle(row: Any, step_s: int) -> Candle:
+    if not isinstance(row, list) or len(row) < OHLC_FIELDS:
+        raise OddPartError(f"has not {OHLC_FIELDS} fields")
+    ts_s, count = whole(row[0]), whole(row[7])
+    figures = [number(value) for value in row[1:7]]
+    if ts_s is None or count is None or None in figures:
+        raise OddPartError("holds something that is no number")
+    opened, high, low, close, vwap, volume = (value for value in figures if value is not None)
+    if ts_s >= LAST_SECOND or ts_s % step_s:
+        raise OddPartError("is off the grid")
+    candle = Candle(ts_s, opened, high, low, close, vwap, volume, count)
+    if not count:
+        if volume or not opened == high == low == close >= 0 or vwap not in {0, close}:
+            raise OddPartError("has no trades, and yet prices or a volume of some")
+    elif fault := fault_of({name: getattr(candle, name) for name in (*PRICES, "volume", "trades")}):
+        raise OddPartError(f"is no possible candle: {fault}")
+    return candle
+
+
+def _bucket(row: Any, step_s: int) -> int | None:
+    """Return the bucket that an odd row touches, as far as its time can be read."""
+    ts_s = whole(row[0]) if isinstance(row, list) and row else None
+    return None if ts_s is None or ts_s >= LAST_SECOND else ts_s // step_s * step_s
+
+
+def _longest_ascending(times: Sequence[int]) -> set[int]:
+    """Return the members of the longest ascending part of a sequence: what is not in it breaks the order."""
+    tails: list[int] = []
+    places: list[int] = []
+    before: list[int] = []
+    for place, ts_s in enumerate(times):
+        length = bisect_left(tails, ts_s)
+        before.append(places[length - 1] if length else -1)
+        tails[length : length + 1] = [ts_s]
+        places[length : length + 1] = [place]
+    chain, place = set(), places[-1] if places else -1
+    while place >= 0:
+        chain.add(times[place])
+        place = before[place]
+    return chain
+
+
+def _check_interval(
+    rows: Sequence[Any], candles: Mapping[int, Candle], interval_minutes: int, call: str
+) -> None:
+    """Refuse the rows of another interval: a cache on the way may ignore that part of the query."""
+    for longer in sorted(one for one in INTERVALS if one > interval_minutes):
+        n_on_grid = sum(ts_s % (60 * longer) == 0 for ts_s in candles)
+        if n_on_grid >= FOREIGN_ROWS and n_on_grid >= FOREIGN_SHARE * len(candles):
+            raise _foreign(call, longer, interval_minutes)
+    times = [ts_s for row in rows if isinstance(row, list) and row and (ts_s := whole(row[0])) is not None]
+    between = [ts_s for ts_s in times if ts_s % (60 * interval_minutes)]
+    for shorter in sorted((one for one in INTERVALS if one < interval_minutes), reverse=True):
+        n_on_grid = sum(ts_s % (60 * shorter) == 0 for ts_s in between)
+        is_many = n_on_grid >= FOREIGN_ROWS or (n_on_grid > 1 and SHORTER_SHARE * n_on_grid >= len(rows))
+        if is_many and n_on_grid >= FOREIGN_SHARE * len(between):
+            raise _foreign(call, shorter, interval_minutes)
+
+
+def _foreign(call: str, found: int, asked: int) -> KrakenForeignReplyError:
+    return KrakenForeignReplyError(
+        f"{call}: the rows are candles of {found} minutes, not of {asked}; a cache or proxy on the way mixes "
+        "answers up"
+    )
+
+
+def _last(given: Any, candles: Mapping[int, Candle], step_s: int) -> tuple[int | None, tuple[str, ...]]:
+    """Return the open time of the newest committed bucket, and a note when ``last`` does not tell it."""
+    last_s = whole(given)
+    newest_s = max(candles, default=None)
+    if newest_s is None:
+        return last_s, ()
+    is_usable = last_s is not None and last_s % step_s == 0 and last_s <= newest_s
+    if is_usable and last_s is not None and sum(ts_s > last_s for ts_s in candles) <= 1:
+        return last_s, ()
+    # The newest row counts as running, as it always does on the real exchange.
+    return newest_s - step_s, (f"'last' is {shown(given)}, which does not fit the rows; it is not needed",)
+
+
+def _beyond_the_window(candles: dict[int, Candle], last_s: int, step_s: int) -> list[int]:
+    """Take the candles out that are older than so few rows can reach; return their open times."""
+    oldest_s = last_s - max(WINDOW_ROWS, len(candles)) * step_s
+    beyond = [ts_s for ts_s in candles if ts_s < oldest_s]
+    for ts_s in beyond:
+        del candles[ts_s]
+    return beyond
+
+
+def _keeps_step(candles: Iterable[int], step_s: int) -> bool:
+    """Return whether rows follow each other a step apart, so that the interval is the one asked for."""
+    spacings = [later - earlier for earlier, later in pairwise(sorted(candles))]
+    return len(spacings) >= FEWEST_SOUND - 1 and 2 * spacings.count(step_s) > len(spacings)

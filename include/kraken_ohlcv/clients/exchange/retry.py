@@ -1,0 +1,103 @@
+"""When a failed call to Kraken is made again, and after how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tenacity import Retrying, retry_if_exception, stop_any, stop_before_delay, wait_exponential_jitter
+from tenacity.stop import stop_base
+
+from kraken_ohlcv.clients.errors import (
+    KrakenRateLimitError,
+    KrakenTransientError,
+    KrakenUnexpectedReplyError,
+    RateLimitLockError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenacity import RetryCallState
+
+ATTEMPTS: Final = 4
+UNKNOWN_ATTEMPTS: Final = 3
+"""For answers nobody knows how to judge: enough to outlast an accident, then a person should read it."""
+
+TOTAL_S: Final = 300.0
+"""No attempt starts later than this after the first one."""
+
+MAX_PAUSE_S: Final = 120.0
+"""A longer pause asked for by Kraken is left to the task's own retries."""
+
+MAX_PUSH_S: Final = 3600.0
+"""A single answer, perhaps with a wrong time in it, stops nobody for longer."""
+
+RATE_PAUSE_S: Final = (5.0, 10.0, 15.0)
+"""Pause of all callers after the first, second, later rate-limit answers: calling on prolongs the ban."""
+
+BACKOFF: Final = wait_exponential_jitter(initial=1.0, exp_base=2.0, jitter=1.0, max=30.0)
+
+
+def retrying(
+    sleep: Callable[[float], None],
+    before_sleep: Callable[[RetryCallState], None],
+    may_repeat: Callable[[], bool] = lambda: True,
+) -> Retrying:
+    """Return the loop of attempts: transient errors again, permanent ones never; the last error rises.
+
+    :param sleep: waits so many seconds between attempts
+    :param before_sleep: told the state before each wait
+    :param may_repeat: asked once before each attempt after the first, when nothing else speaks against it
+    """
+    return Retrying(
+        retry=retry_if_exception(_is_worth_another_try),
+        # In this order: whoever counts calls in may_repeat is asked only for one that will be made.
+        stop=stop_any(stop_before_delay(TOTAL_S), _AttemptLimit(), _Forbidden(may_repeat)),
+        wait=_wait_s,
+        sleep=sleep,
+        before_sleep=before_sleep,
+        reraise=True,
+    )
+
+
+def pause_for_all_s(error: KrakenRateLimitError, attempt: int) -> float:
+    """Return how long nobody shall call after a rate-limit answer, in seconds.
+
+    :param error: the answer
+    :param attempt: which attempt of this call it was, from 1
+    """
+    own_s = RATE_PAUSE_S[min(attempt, len(RATE_PAUSE_S)) - 1]
+    return min(max(error.retry_after_s, own_s), MAX_PUSH_S)
+
+
+def failure(state: RetryCallState) -> BaseException | None:
+    """Return the error that the latest attempt ended with."""
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _is_worth_another_try(error: BaseException) -> bool:
+    if isinstance(error, RateLimitLockError):  # has waited long enough by itself
+        return False
+    if isinstance(error, KrakenRateLimitError) and error.retry_after_s > MAX_PAUSE_S:
+        return False
+    return isinstance(error, KrakenTransientError)
+
+
+class _AttemptLimit(stop_base):
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        is_unknown = isinstance(failure(retry_state), KrakenUnexpectedReplyError)
+        return retry_state.attempt_number >= (UNKNOWN_ATTEMPTS if is_unknown else ATTEMPTS)
+
+
+class _Forbidden(stop_base):
+    def __init__(self, may_repeat: Callable[[], bool]) -> None:
+        self._may_repeat = may_repeat
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        del retry_state
+        return not self._may_repeat()
+
+
+def _wait_s(state: RetryCallState) -> float:
+    """Return the back-off; none after a rate-limit answer, for which the shared slot has been moved."""
+    return 0.0 if isinstance(failure(state), KrakenRateLimitError) else BACKOFF(state)

@@ -1,0 +1,237 @@
+"""Read pages of Kraken's Trades answers: millions pass in columns, an odd trade spoils only where it lies."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from decimal import Decimal, InvalidOperation
+from itertools import chain
+from operator import le, lt
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
+from kraken_ohlcv.clients.exchange.fields import (
+    LAST_SECOND,
+    OddPartError,
+    number,
+    refuse_mostly_odd,
+    shown,
+    whole,
+)
+from kraken_ohlcv.clients.exchange.models import OddTrade, Trade, Trades, TradesPage
+from kraken_ohlcv.clients.exchange.result_names import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+TRADE_FIELDS: Final = (6, 7)
+"""Recordings before about 2022 lack the trade id."""
+
+LONGEST_PLAIN: Final = 30
+"""Characters of a number that is taken without a closer look."""
+
+NS: Final = 1_000_000_000
+
+CURSOR_SLACK_NS: Final = 1_000
+"""The time of a trade is cut to seven decimals, the cursor is not."""
+
+
+def read_trades(result: Any, ticker: str, *, names: frozenset[str] = frozenset()) -> TradesPage:
+    """Return one page of trades, sorted, each trade once; trades that cannot be used are left out and named.
+
+    Of two different trades with one id neither is taken, nor is one that breaks the order of time.
+
+    :param result: of the envelope
+    :param ticker: altname asked for
+    :param names: internal name, altname and wsname of the pair as AssetPairs gave them; may be empty
+    :raises KrakenForeignReplyError: if the trades are another pair's
+    :raises KrakenMalformedReplyError: if there is no list of trades, or too few that can be used
+    Rule: Kraken REST reference "Get Recent Trades"; the identity of a trade is its id alone; measured: pages
+    ascend by time and id, and ``last`` is the time of the last trade.
+    """
+    call = f"Trades {ticker}"
+    rows, cursor, notes = rows_of(result, ticker, names, call)
+    last_ns = whole(cursor)
+    sound = _sound_trades(rows)
+    if sound is not None:
+        return TradesPage(sound, *_cursor(sound, last_ns, cursor, notes), n_rows=len(rows))
+    if any(isinstance(row, list) and len(row) > max(TRADE_FIELDS) for row in rows):
+        notes = (*notes, f"trades have more than {max(TRADE_FIELDS)} fields; the further ones are ignored")
+        cut = [row[: max(TRADE_FIELDS)] if isinstance(row, list) else row for row in rows]
+        sound = _sound_trades(cut)
+        if sound is not None:
+            return TradesPage(sound, *_cursor(sound, last_ns, cursor, notes), n_rows=len(rows))
+    trades, odd = _sorted_out(rows)
+    refuse_mostly_odd(call, len(rows), list(dict.fromkeys(one.what for one in odd)))
+    if not trades and last_ns is None:
+        raise KrakenMalformedReplyError(f"{call}: the answer holds neither a trade nor a usable 'last'")
+    return TradesPage(trades, *_cursor(trades, last_ns, cursor, notes), odd=tuple(odd), n_rows=len(rows))
+
+
+def read_first_trade(result: Any, ticker: str, *, names: frozenset[str] = frozenset()) -> Decimal | None:
+    """Return when a pair first traded, from the page that holds its first trade alone.
+
+    :param result: of the envelope
+    :param ticker: altname asked for
+    :param names: internal name, altname and wsname of the pair as AssetPairs gave them; may be empty
+    :return: epoch seconds UTC, or None if it never traded
+    :raises KrakenForeignReplyError: if the trade is another pair's
+    :raises KrakenMalformedReplyError: if the page is another one, or the trade's time cannot be read
+    Rule: the first trade of a pair has id 1 (reported); price and volume are not needed.
+    """
+    call = f"Trades {ticker} since 0"
+    rows, _, _ = rows_of(result, ticker, names, call)
+    if not rows:
+        return None
+    if len(rows) > 1:
+        raise KrakenMalformedReplyError(f"{call}: {len(rows)} trades came where one was asked for")
+    time_s = _time(rows[0])
+    number_ = (
+        whole(rows[0][6]) if isinstance(rows[0], list) and len(rows[0]) > max(TRADE_FIELDS) - 1 else None
+    )
+    if time_s is None or number_ not in {None, 1}:
+        raise KrakenMalformedReplyError(f"{call}: {shown(rows[0])} is not the pair's first trade")
+    return time_s
+
+
+def _cursor(
+    trades: Sequence[Trade], last_ns: int | None, cursor: Any, notes: tuple[str, ...]
+) -> tuple[int, tuple[str, ...]]:
+    """Return where the next page begins: ``last``, unless the newest trade contradicts it."""
+    if not trades:
+        return last_ns or 0, notes
+    newest_ns = int(trades[-1].time_s * NS)
+    if last_ns is not None and newest_ns <= last_ns < newest_ns + CURSOR_SLACK_NS:
+        return last_ns, notes
+    # From the newest trade on nothing is skipped, and what comes again is known by its id.
+    return newest_ns, (*notes, f"'last' is {shown(cursor)}, which does not fit the trades; it is not needed")
+
+
+def _sound_trades(rows: list[Any]) -> Trades | None:
+    """Return the trades of a page column by column, or None if its rows have to be looked at one by one.
+
+    Millions of rows come through here: what is as it should be passes the built-in functions alone.
+    """
+    n_fields = max(TRADE_FIELDS)
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {n_fields}:
+        return None
+    # Not zip(*rows): its thousand iterators a page keep the garbage collector busy.
+    fields = tuple(chain.from_iterable(rows))
+    price_texts, size_texts, times, _, _, _, ids = (fields[at::n_fields] for at in range(n_fields))
+    types = {*map(type, price_texts), *map(type, size_texts)}, set(map(type, times)), set(map(type, ids))
+    if types != ({str}, {Decimal}, {int}) or not _are_plain((*price_texts, *size_texts)):
+        return None
+    try:
+        prices, sizes = tuple(map(Decimal, price_texts)), tuple(map(Decimal, size_texts))
+    except InvalidOperation:
+        return None
+    if not _is_ascending(ids, lt) or not _is_ascending(times, le):
+        return None
+    if min(prices) <= 0 or min(sizes) <= 0 or ids[0] < 1 or not 0 < times[0] <= times[-1] < LAST_SECOND:
+        return None
+    return Trades(ids, prices, sizes, times)
+
+
+def _are_plain(texts: Sequence[str]) -> bool:
+    """Return whether texts hold nothing but digits and points inside, few enough for a number."""
+    joined = f",{','.join(texts)},"
+    return (
+        not joined.encode().translate(None, b"0123456789.,")
+        and ",." not in joined
+        and ".," not in joined
+        and max(map(len, texts)) <= LONGEST_PLAIN
+    )
+
+
+def _is_ascending(values: Sequence[Any], before: Callable[[Any, Any], bool]) -> bool:
+    """Return whether each value stands in a relation to the next one."""
+    return all(map(before, values, values[1:]))
+
+
+def _sorted_out(rows: Sequence[Any]) -> tuple[Trades, list[OddTrade]]:
+    """Return the trades of a page in the order of time, each once, and what cannot be used."""
+    sound: list[tuple[int, Trade]] = []
+    wrong: dict[int, str] = {}
+    """What is wrong with a row, by its place."""
+    for place, row in enumerate(rows):
+        try:
+            sound.append((place, _trade(row)))
+        except OddPartError as error:
+            wrong[place] = str(error)
+    trades = [trade for _, trade in sound]
+    has_ids = 2 * sum(trade.trade_id is not None for trade in trades) > len(trades)
+    versions: dict[int | None, set[Trade]] = {}
+    for trade in trades:
+        versions.setdefault(trade.trade_id, set()).add(trade)
+    in_order = _in_order([trade.time_s for trade in trades])
+    ordered = {trades[nth] for nth in in_order}
+    taken: dict[int, Trade] = {}
+    seen: set[Trade] = set()
+    for nth, (place, trade) in enumerate(sound):
+        if has_ids and trade.trade_id is None:
+            wrong[place] = "has no id"
+        elif has_ids and len(versions[trade.trade_id]) > 1:
+            wrong[place] = "has the id of another trade"
+        elif has_ids and trade in seen:
+            continue
+        elif nth in in_order:
+            taken[place] = trade
+            seen.add(trade)
+        elif not (has_ids and trade in ordered):
+            wrong[place] = "is out of order"
+    odd = _placed(rows, wrong, taken)
+    in_time = sorted(taken.values(), key=lambda trade: (trade.time_s, trade.trade_id or 0))
+    return Trades.of(in_time), odd
+
+
+def _placed(rows: Sequence[Any], wrong: Mapping[int, str], taken: Mapping[int, Trade]) -> list[OddTrade]:
+    """Return where trades that cannot be used may lie: at their time, or between their neighbours."""
+    odd = []
+    places = sorted(taken)
+    for place, why in sorted(wrong.items()):
+        nth = bisect_left(places, place)
+        since_s = taken[places[nth - 1]].time_s if nth else None
+        until_s = taken[places[nth]].time_s if nth < len(places) else None
+        what, time_s = f"trade {shown(rows[place])} {why}", _time(rows[place])
+        if time_s is not None:
+            odd.append(OddTrade(what, time_s, time_s))
+        if time_s is None or time_s < (since_s or time_s) or time_s > (until_s or time_s):
+            # Its time cannot be right.
+            odd.append(OddTrade(what, since_s, until_s))
+    return odd
+
+
+def _in_order(times: Sequence[Decimal]) -> set[int]:
+    """Return the places of the longest part that does not go back in time."""
+    tails: list[Decimal] = []
+    places: list[int] = []
+    before: list[int] = []
+    for place, time_s in enumerate(times):
+        length = bisect_right(tails, time_s)
+        before.append(places[length - 1] if length else -1)
+        tails[length : length + 1] = [time_s]
+        places[length : length + 1] = [place]
+    chosen, place = set(), places[-1] if places else -1
+    while place >= 0:
+        chosen.add(place)
+        place = before[place]
+    return chosen
+
+
+def _time(row: Any) -> Decimal | None:
+    """Return the time of a trade, epoch seconds UTC, if it can be read."""
+    time_s = number(row[2]) if isinstance(row, list) and len(row) > 2 else None  # noqa: PLR2004 (its place)
+    return time_s if time_s is not None and 0 < time_s < LAST_SECOND else None
+
+
+def _trade(row: Any) -> Trade:
+    if not isinstance(row, list) or len(row) < min(TRADE_FIELDS):
+        raise OddPartError("has neither 6 nor 7 fields")
+    price, volume, time_s = number(row[0]), number(row[1]), number(row[2])
+    if price is None or volume is None or time_s is None:
+        raise OddPartError("holds something that is no number")
+    if price <= 0 or volume <= 0 or not 0 < time_s < LAST_SECOND:
+        raise OddPartError("has an impossible price, volume or time")
+    trade_id = row[6] if len(row) >= max(TRADE_FIELDS) else None
+    if trade_id is not None and not (trade_id := whole(trade_id)):
+        raise OddPartError("has an impossible id")
+    return Trade(trade_id, price, volume, time_s)

@@ -1,0 +1,1 @@
+"""QuestDB over PGWire, and in bulk over ILP/HTTP."""

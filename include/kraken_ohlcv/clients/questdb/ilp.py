@@ -1,0 +1,152 @@
+"""Many rows into QuestDB at once: one transaction over ILP/HTTP.
+
+Rows go into an existing table only: a misspelt column or table would be *created* by the server (unless its
+``line.auto.create.new.*`` settings forbid it), so the caller makes the table by DDL first.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+import requests
+from questdb import QuestDBError as ClientError
+from questdb import QuestDBErrorCode, Sender
+
+from kraken_ohlcv.clients.errors import QuestDBError, QuestDBRefusedError, QuestDBUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Connection
+
+HTTP_PORT: Final = 9000
+PROBE_TIMEOUT_S: Final = 10
+PASSING: Final = frozenset({
+    QuestDBErrorCode.SocketError,
+    QuestDBErrorCode.ProtocolVersionError,
+    QuestDBErrorCode.CouldNotResolveAddr,
+    QuestDBErrorCode.ConnectTimeout,
+    QuestDBErrorCode.ServerInternalError,
+})
+"""A server that is down says so in one of these; a resend is safe because of DEDUP."""
+
+
+def send_frame(
+    connection: Connection,
+    table: str,
+    frame: pl.DataFrame,
+    *,
+    symbols: Mapping[str, str],
+    at: str,
+    timeout_s: float,
+) -> None:
+    """Send rows as one transaction: all of them are accepted, or none.
+
+    They are not readable yet when this returns; see :meth:`QuestDBHook.wait_applied`.
+
+    :param connection: to the server; its login counts, ``http_port``, ``http_login`` and ``http_password``
+        of its extra
+    :param table: an existing table
+    :param frame: at most 100,000 rows; text columns go into SYMBOL columns, nulls become NULL
+    :param symbols: SYMBOL columns that have the same value in every row
+    :param at: column with the time, epoch seconds UTC; it is sent as the table's designated timestamp
+    :param timeout_s: how long the server may take to answer, seconds, > 0; the client adds a second for each
+        100 KiB sent, and one repeated try
+    :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+    :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+    :raises QuestDBError: if it refuses the rows
+    """
+    if frame.is_empty():
+        return
+    import pandas as pd  # noqa: PLC0415 (slow to import; the client takes no other frames)
+
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    columns: dict[str, Any] = {}
+    for name, value in symbols.items():
+        columns[name] = pd.Series([value], dtype=object).repeat(frame.height).to_numpy()
+    for name in frame.columns:
+        if name != at and frame[name].null_count() < frame.height:
+            columns[name] = frame[name].to_numpy()
+    columns["ts"] = frame[at].cast(pl.Int64).to_numpy().astype("datetime64[s]").astype("datetime64[us]")
+    where = f"{connection.host}:{_http_port(connection)}"
+    settings = f"http::addr={where};auto_flush=off;request_timeout={round(timeout_s * 1000)};"
+    try:
+        with Sender.from_conf(settings + _login(connection)) as sender:
+            sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
+            sender.flush()
+    except ClientError as error:
+        said = " ".join(str(error).split())
+        if error.code in PASSING:
+            raise QuestDBUnavailableError(
+                f"QuestDB at {where} (HTTP) is out of reach or dropped the connection: {said}"
+            ) from error
+        check_bulk(connection)
+        raise QuestDBError(f"QuestDB at {where} (HTTP) refuses rows for {table}: {said}") from error
+
+
+def check_bulk(connection: Connection) -> None:
+    """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
+
+    :param connection: as for :func:`send_frame`
+    :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+    :raises QuestDBUnavailableError: if the server cannot be reached
+    Rule: QuestDB 9.3.4 answers a write without rows as it answers others, with 204 where it takes them
+    (measured).
+    """
+    where = f"QuestDB at {connection.host}:{_http_port(connection)} (HTTP)"
+    extra = f"the extra of connection {connection.conn_id}"
+    login = http_login(connection)
+    try:
+        answer = requests.post(
+            f"http://{connection.host}:{_http_port(connection)}/write",
+            data=b"",
+            auth=login,
+            timeout=PROBE_TIMEOUT_S,
+        )
+    except requests.RequestException as error:
+        raise QuestDBUnavailableError(
+            f"{where} is out of reach ({type(error).__name__}): start it, or correct http_port in {extra}"
+        ) from error
+    match HTTPStatus(answer.status_code):
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            raise QuestDBRefusedError(
+                f"{where} refuses {f'login {login[0]!r}' if login else 'calls without a login'}: put its "
+                f"http.user and http.password into {extra} as http_login and http_password"
+            )
+        case HTTPStatus.MISDIRECTED_REQUEST:
+            raise QuestDBRefusedError(
+                f"{where} takes no writes: set http.security.readonly=false and start it again"
+            )
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            raise QuestDBRefusedError(
+                f"{where} takes no rows: set line.http.enabled=true and start it again, or correct http_port "
+                f"in {extra}"
+            )
+
+
+def http_login(connection: Connection) -> tuple[str, str] | None:
+    """Return login and password for HTTP: those of the extra, else those for PGWire.
+
+    :param connection: of type ``questdb``
+    :return: None when there is none; a server that has no ``http.user`` ignores it
+    """
+    extra = connection.extra_dejson
+    login, password = extra.get("http_login"), extra.get("http_password")
+    if login is None:
+        login, password = connection.login, connection.password
+    return (login, password) if login and password else None
+
+
+def _login(connection: Connection) -> str:
+    """Return the login in the form of the client."""
+    login = http_login(connection)
+    if login is None:
+        return ""
+    fields = zip(("username", "password"), login, strict=True)
+    return "".join(f"{name}={value.replace(';', ';;')};" for name, value in fields)
+
+
+def _http_port(connection: Connection) -> int:
+    return int(connection.extra_dejson.get("http_port") or HTTP_PORT)

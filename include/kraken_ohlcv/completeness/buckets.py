@@ -1,0 +1,146 @@
+"""What every bucket of a series is: stored, proven empty, missing or not due yet; pure, series in bulk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.core.freshness import due_end_s
+from kraken_ohlcv.core.grid import api_edge_s, closed_range, expiry_s, series_start_s
+from kraken_ohlcv.core.intervals import DAY_S, step_s
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+
+Bits: TypeAlias = NDArray[np.bool_]
+Kinds: TypeAlias = NDArray[np.uint8]
+Times: TypeAlias = NDArray[np.int64]
+
+EXPIRING_S: Final = DAY_S
+"""A missing candle whose expiry (see :func:`kraken_ohlcv.core.grid.expiry_s`) is nearer than this, seconds."""
+
+
+class Kind(IntEnum):
+    """What a bucket is. Every closed bucket of a series' grid is exactly one of these but OUTSIDE."""
+
+    OUTSIDE = 0
+    """Before the series' start, not closed yet, or after its pair left the exchange."""
+    STORED = 1
+    """A candle stands in QuestDB, whatever the ledger says."""
+    PROVEN_ARCHIVE = 2
+    PROVEN_OHLC = 3
+    PROVEN_TRADES = 4
+    """Not stored, and proven empty by this evidence."""
+    FILLABLE = 5
+    """Missing, due, and inside the API window for more than a day."""
+    EXPIRING = 6
+    """Missing, due, and inside the API window for a day at most."""
+    UNFILLABLE = 7
+    """Missing, due, and out of the API's reach: beyond the window, or of a pair that is gone."""
+    PENDING = 8
+    """Missing and not due yet: nobody's fault."""
+
+
+PROVEN: Final[Mapping[str, Kind]] = {
+    Evidence.ARCHIVE: Kind.PROVEN_ARCHIVE,
+    Evidence.OHLC: Kind.PROVEN_OHLC,
+    Evidence.TRADES: Kind.PROVEN_TRADES,
+}
+"""By evidence, as the ledger spells it."""
+MISSING: Final = (Kind.FILLABLE, Kind.EXPIRING, Kind.UNFILLABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The buckets that a series is to have.
+
+    :ivar start_s: first open time expected, epoch seconds UTC
+    :ivar closed_s: end of the newest closed bucket, epoch seconds UTC
+    :ivar due_s: end of the newest bucket that is due, epoch seconds UTC
+    :ivar is_gone: whether the pair has left the exchange
+    """
+
+    start_s: int
+    closed_s: int
+    due_s: int
+    is_gone: bool
+
+
+def grid_of(
+    asset: Asset,
+    interval_minutes: int,
+    *,
+    known_s: int | None,
+    span: Range | None,
+    now_s: int,
+    hours: int,
+) -> Grid:
+    """Return the grid of a series as the next backfill would see it.
+
+    :param asset: the asset
+    :param interval_minutes: candle length, minutes
+    :param known_s: start in the ledger, epoch seconds UTC, or None when the series was never processed
+    :param span: open times of the oldest and newest stored candle, epoch seconds UTC, or None when nothing is
+        stored
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param hours: limit for series that no scheduled backfill covers, hours
+    :return: the grid; empty for a series never loaded whose pair is gone, which is nobody's gap; that of a
+        pair which the catalogue does not expect ends with its newest candle
+    """
+    oldest_s = None if span is None else span[0]
+    start_s = series_start_s(
+        known_s=known_s,
+        oldest_s=oldest_s,
+        first_trade_s=asset.first_trade_s,
+        now_s=now_s,
+        interval_minutes=interval_minutes,
+    )
+    is_gone = asset.gone_s is not None or not asset.is_listed
+    if is_gone and span is None and (known_s is None or not asset.is_listed):
+        return Grid(start_s, start_s, start_s, is_gone)
+    end_s = min(now_s, asset.gone_s or now_s)
+    if not asset.is_listed and span is not None:
+        end_s = min(end_s, span[1] + step_s(interval_minutes))
+    _, closed_s = closed_range(start_s, end_s, interval_minutes)
+    due_s = due_end_s(asset.tier, interval_minutes, now_s, hours=hours)
+    return Grid(start_s, closed_s, due_s, is_gone)
+
+
+def classify(
+    opens: Times, grids: Sequence[Grid], stored: Bits, proven: Kinds, *, interval_minutes: int, now_s: int
+) -> Kinds:
+    """Return what every bucket of some series of one interval is.
+
+    :param opens: open times, epoch seconds UTC, ascending; shape (m,)
+    :param grids: grid of each series; length n
+    :param stored: whether a candle is stored; shape (n, m)
+    :param proven: :class:`Kind` of the proof of emptiness, 0 = none; shape (n, m)
+    :param interval_minutes: candle length, minutes
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: :class:`Kind` of each bucket; shape (n, m)
+    """
+    edge_s = api_edge_s(now_s, interval_minutes)
+    reach = np.select(
+        [opens < edge_s, opens + expiry_s(0, interval_minutes) <= now_s + EXPIRING_S],
+        [np.uint8(Kind.UNFILLABLE), np.uint8(Kind.EXPIRING)],
+        np.uint8(Kind.FILLABLE),
+    )
+    start, closed, due = (
+        np.array([[getattr(grid, name)] for grid in grids], dtype=np.int64).reshape(-1, 1)
+        for name in ("start_s", "closed_s", "due_s")
+    )
+    gone = np.array([[grid.is_gone] for grid in grids], dtype=np.bool_).reshape(-1, 1)
+    missing = np.where(gone, np.uint8(Kind.UNFILLABLE), reach[None, :])
+    kinds = np.where(opens[None, :] < due, missing, np.uint8(Kind.PENDING))
+    kinds = np.where(proven > 0, proven, kinds)
+    kinds[stored] = Kind.STORED
+    kinds[(opens[None, :] < start) | (opens[None, :] >= closed)] = Kind.OUTSIDE
+    return kinds

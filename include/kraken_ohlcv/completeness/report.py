@@ -1,0 +1,336 @@
+"""The daily report: how complete the assets of a tier are, in figures that are counted, not derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
+from kraken_ohlcv.completeness.figures import Figures, percent, series_figures, together
+from kraken_ohlcv.completeness.published import brief
+from kraken_ohlcv.completeness.sheets import lines_of
+from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.report_rows import (
+    GapTimes,
+    OpenGaps,
+    Restatements,
+    count_open_gaps,
+    keep_report,
+    read_gap_times,
+    read_restatements,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.params import ReportRequest
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+
+LOOKBACK_DAYS: Final = 30
+"""Gap times and restatements are those of so many days."""
+N_NEWEST: Final = 20
+"""Restatements and findings of the cross-check named in the result; the log names more."""
+MAX_SERIES: Final = 200
+"""Series named in the result, the least verified first when there are more; the history has all of them."""
+NO_GAPS: Final = OpenGaps(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of the candles of a tier at a moment.
+
+    :ivar now_s: the moment, the exchange's time, epoch seconds UTC
+    :ivar clock: whose clock that is: ``exchange`` or ``worker``
+    :ivar doubt: why the exchange's clock was not believed, or not to be had, or None
+    :ivar request: what was asked for
+    :ivar assets: in tier order
+    :ivar figures: by series, asset by asset
+    :ivar open_gaps: by series, of the ledger as the last backfill left it
+    :ivar gap_times: of :data:`LOOKBACK_DAYS`
+    :ivar restatements: of :data:`LOOKBACK_DAYS`
+    :ivar cross_check: of all stored intervals, whichever were asked for; None when no two divide each other
+    """
+
+    now_s: int
+    clock: str
+    request: ReportRequest
+    assets: Sequence[Asset]
+    figures: dict[Series, Figures]
+    open_gaps: Mapping[Series, OpenGaps]
+    gap_times: GapTimes
+    restatements: Restatements
+    cross_check: CrossCheck | None
+    doubt: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the result without the series: the old keys with their meaning, and the new figures."""
+        old = gap_counts(self.request, self.assets, self.open_gaps, self.expected(), self.with_data())
+        for interval, counts in old["intervals"].items():
+            counts.update(brief(self.of_interval(int(interval))))
+        return old | {
+            "checked_at": iso(self.now_s),
+            "clock": self.clock,
+            "gap_times": told_times(self.gap_times),
+            "restatements": self._told_restatements(),
+            "cross_check": self._told_cross_check(),
+            "warnings": self.warnings(),
+        }
+
+    def expected(self) -> set[str]:
+        """Return the tickers of which something is expected."""
+        return {series.ticker for series, one in self.figures.items() if one.expected}
+
+    def with_data(self) -> set[str]:
+        """Return the tickers of which something is stored or proven empty."""
+        return {series.ticker for series, one in self.figures.items() if one.stored + one.proven_empty}
+
+    def of_interval(self, interval: int) -> Figures:
+        """Return the figures of all series of an interval together."""
+        return together(one for series, one in self.figures.items() if series.interval_minutes == interval)
+
+    def result(self) -> dict[str, Any]:
+        """Return the whole result, with the series as far as they fit."""
+        series = list(self.figures)
+        if len(series) > MAX_SERIES:
+            series = sorted(series, key=lambda one: self.figures[one].worst_first)[:MAX_SERIES]
+        tiers = {asset.ticker: asset.tier for asset in self.assets}
+        lines = [
+            told_series(one, tiers[one.ticker], self.figures[one], self.open_gaps.get(one, NO_GAPS))
+            for one in series
+        ]
+        return self.body() | {"series": lines, "series_omitted": len(self.figures) - len(lines)}
+
+    def warnings(self) -> list[str]:
+        """Return what a reader should know beside the figures, a sentence each."""
+        strays = [f"{series} ({one.strays})" for series, one in self.figures.items() if one.strays]
+        never = [str(series) for series, one in self.figures.items() if not one.is_loaded and one.expected]
+        gone = [asset.ticker for asset in self.assets if asset.gone_s is not None and not asset.is_unknown]
+        unknown = [asset.ticker for asset in self.assets if asset.is_unknown]
+        found = [
+            (f"the {self.clock}'s clock was used: {self.doubt}", self.doubt),
+            (f"candles off the grid, which no figure counts: {_named(strays)}", strays),
+            (f"never loaded: {_named(never)}", never),
+            (f"pairs that have left the exchange, counted up to then: {_named(gone)}", gone),
+            (f"pairs that the exchange never had, of which nothing is expected: {_named(unknown)}", unknown),
+        ]
+        return [text for text, is_so in found if is_so]
+
+    def keep(self, connection: Connection, run: RunKey) -> None:
+        """Put the report into the history."""
+        tiers = {asset.ticker: asset.tier for asset in self.assets}
+        keep_report(
+            connection,
+            run,
+            reported_s=self.now_s,
+            tier=self.request.tier,
+            intervals=self.request.intervals,
+            body=self.body(),
+            lines=[
+                {
+                    **series._asdict(),
+                    "tier": tiers[series.ticker],
+                    **{name: getattr(one, name) for name in KEPT},
+                    **{f"proven_{evidence}": one.proven[evidence] for evidence in Evidence},
+                    "fillable_gaps": self.open_gaps.get(series, NO_GAPS).fillable,
+                    "unfillable_gaps": self.open_gaps.get(series, NO_GAPS).unfillable,
+                }
+                for series, one in self.figures.items()
+            ],
+        )
+
+    def _told_restatements(self) -> dict[str, Any]:
+        told = [
+            {
+                "ticker": row["ticker"],
+                "interval": row["interval_minutes"],
+                "candle": iso(row["ts_s"]),
+                "first_seen": iso(row["first_seen_s"]),
+                "applied": row["is_applied"],
+            }
+            for row in self.restatements.newest
+        ]
+        return {
+            "days": LOOKBACK_DAYS,
+            "candles": self.restatements.candles,
+            "applied": self.restatements.applied,
+            "newest": told,
+        }
+
+    def _told_cross_check(self) -> dict[str, Any] | None:
+        if self.cross_check is None:
+            return None
+        check = self.cross_check
+        others = [one for one in check.mismatches if one.pair != check.days.pair]
+        return {
+            "days_compared": check.days.buckets,
+            "days_mismatched": len(check.days.mismatches),
+            "mismatches": [one.told() for one in check.days.mismatches[:N_NEWEST]],
+            "pairs": [one.told() for one in check.compared],
+            "other_mismatches": [one.told() for one in others[:N_NEWEST]],
+            "copies": [one.told() for one in check.copies[:N_NEWEST]],
+            "contradictions": [one.told() for one in check.contradictions[:N_NEWEST]],
+            "contradicted": len(check.contradictions),
+        }
+
+
+KEPT: Final = (
+    "stored",
+    "fillable",
+    "expiring",
+    "unfillable",
+    "pending",
+    "restated",
+    "strays",
+    "first_s",
+    "last_s",
+    "oldest_missing_s",
+    "next_expiry_s",
+)
+"""Figures that are columns of the history as they are."""
+
+
+def make_report(
+    connection: Connection,
+    questdb: QuestDBHook,
+    request: ReportRequest,
+    *,
+    now_s: int,
+    clock: str,
+    doubt: str | None = None,
+) -> Report:
+    """Look at all series of a tier.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param request: the run's params
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param clock: ``exchange`` or ``worker``
+    :param doubt: why the exchange's clock was not believed, or not to be had, or None
+    :return: the report
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    assets = read_assets(connection, tickers=None, tier=request.tier)
+    tickers, intervals = [asset.ticker for asset in assets], request.intervals
+    since_s = now_s - LOOKBACK_DAYS * DAY_S
+    # First, because a proof that it finds wrong counts for nothing any more.
+    checked = cross_check(connection, questdb, assets, now_s=now_s)
+    is_asked = set(DAYS) <= set(intervals)
+    return Report(
+        now_s=now_s,
+        clock=clock,
+        request=request,
+        assets=assets,
+        figures=series_figures(connection, questdb, lines_of(assets, intervals), now_s=now_s),
+        open_gaps=count_open_gaps(connection, tickers, intervals),
+        gap_times=read_gap_times(connection, tickers, intervals, since_s=since_s),
+        restatements=read_restatements(connection, tickers, intervals, since_s=since_s, n_newest=N_NEWEST),
+        cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
+        doubt=doubt,
+    )
+
+
+def gap_counts(
+    request: ReportRequest,
+    assets: Sequence[Asset],
+    open_gaps: Mapping[Series, OpenGaps],
+    expected: Collection[str] | None = None,
+    with_data: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Return the report in the words of the system it replaces; only the ledger is needed for it.
+
+    :param request: the run's params
+    :param assets: the assets
+    :param open_gaps: open gap records by series
+    :param expected: tickers of which something is expected; None = those of which candles were looked for
+    :param with_data: tickers of which something is stored or proven empty; None = the same
+    :return: ``tier``, ``total_assets``, ``assets_with_gaps`` (assets with an open gap),
+        ``assets_without_data`` (tickers of which nothing is stored or proven), ``completeness_pct`` (share of
+        those expected that have data and no open gap, percent, None when nothing is expected),
+        ``intervals``: by interval as text ``fillable_gaps``, ``unfillable_gaps``, ``total_gaps``
+    """
+    looked_for = {asset.ticker for asset in assets if asset.has_series}
+    due = looked_for if expected is None else set(expected)
+    there = looked_for if with_data is None else set(with_data)
+    with_gaps = {series.ticker for series in open_gaps}
+    intervals = {}
+    for interval in request.intervals:
+        those = [gaps for series, gaps in open_gaps.items() if series.interval_minutes == interval]
+        fillable, unfillable = (sum(getattr(gaps, name) for gaps in those) for name in OpenGaps._fields)
+        intervals[str(interval)] = {
+            "fillable_gaps": fillable,
+            "unfillable_gaps": unfillable,
+            "total_gaps": fillable + unfillable,
+        }
+    return {
+        "tier": request.tier,
+        "total_assets": len(assets),
+        "assets_with_gaps": len(with_gaps),
+        "assets_without_data": [asset.ticker for asset in assets if asset.ticker not in there],
+        "completeness_pct": percent(len((due & there) - with_gaps), len(due)),
+        "intervals": intervals,
+    }
+
+
+def told_series(series: Series, tier: str, figures: Figures, gaps: OpenGaps) -> dict[str, Any]:
+    """Return the figures of a series as JSON; times as ISO text in UTC, null where there is none.
+
+    :param series: ticker and interval
+    :param tier: the asset's tier
+    :param figures: its figures
+    :param gaps: its open gap records
+    """
+    return {
+        "ticker": series.ticker,
+        "interval": series.interval_minutes,
+        "tier": tier,
+        "expected": figures.expected,
+        "stored": figures.stored,
+        "proven_empty": figures.proven_empty,
+        "proven_by": {evidence: n for evidence, n in figures.proven.items() if n},
+        "missing": figures.missing,
+        "fillable": figures.fillable + figures.expiring,
+        "unfillable": figures.unfillable,
+        "pending": figures.pending,
+        "restated": figures.restated,
+        "disputed": figures.disputed,
+        "coverage_pct": figures.coverage_pct,
+        "verified_pct": figures.verified_pct,
+        "first_candle": _moment(figures.first_s),
+        "last_candle": _moment(figures.last_s),
+        "oldest_open_gap": _moment(figures.oldest_missing_s),
+        "next_expiry": _moment(figures.next_expiry_s),
+        "open_gaps": gaps.fillable + gaps.unfillable,
+    }
+
+
+def told_times(times: GapTimes) -> dict[str, Any]:
+    """Return gap times as JSON: whole seconds, null without a gap to measure.
+
+    :param times: gap times
+    """
+
+    def percentiles(values: list[float] | None) -> dict[str, int] | None:
+        return None if values is None else {"p50": round(values[0]), "p95": round(values[1])}
+
+    return {
+        "days": LOOKBACK_DAYS,
+        "gaps_detected": times.detected,
+        "gaps_filled": times.filled,
+        "mttd_s": percentiles(times.to_detect),
+        "mttr_s": percentiles(times.to_fill),
+    }
+
+
+def _moment(moment_s: int | None) -> str | None:
+    return None if moment_s is None else iso(moment_s)
+
+
+def _named(names: Sequence[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"

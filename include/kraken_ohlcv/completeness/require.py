@@ -1,0 +1,135 @@
+"""Whether candles are complete enough to work with, counted at the moment of the question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.completeness.figures import series_figures, together
+from kraken_ohlcv.completeness.published import brief
+from kraken_ohlcv.completeness.sheets import lines_of
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.completeness.figures import Figures
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+MAX_NAMED: Final = 10
+"""Series that the sentence names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether the candles asked for are complete.
+
+    :ivar is_complete: whether every series asked for reaches back far enough and lacks nothing that is due
+    :ivar sentence: what is lacking, and of which series; or that nothing is
+    :ivar figures: for a reader without the code, see :func:`kraken_ohlcv.completeness.published.brief`
+    """
+
+    is_complete: bool
+    sentence: str
+    figures: dict[str, Any]
+
+
+def parse_since(since: str | datetime) -> int:
+    """Return since when candles are to be complete.
+
+    :param since: ISO text or time; without an offset it is UTC
+    :return: epoch seconds UTC
+    :raises BadRequestError: if the text is no time
+    """
+    try:
+        moment = datetime.fromisoformat(since) if isinstance(since, str) else since
+    except ValueError:
+        raise BadRequestError(f"since {since!r} is no time: write it like 2026-11-01") from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+
+
+def ask(
+    connection: Connection,
+    questdb: QuestDBHook,
+    *,
+    tier: str,
+    interval_minutes: int,
+    since_s: int,
+    tickers: Sequence[str] | None,
+    now_s: int,
+) -> Answer:
+    """Return whether candles are complete from a moment on: each is stored, or proven empty, or not due yet.
+
+    A series that begins later than asked for is not complete, unless its pair never traded before: candles
+    that nobody has loaded are not expected of a backfill, but a reader would miss them.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param tier: active assets of this tier, or ``ALL``
+    :param interval_minutes: candle length, minutes
+    :param since_s: epoch seconds UTC
+    :param tickers: these assets instead of the tier's, or None
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the answer
+    :raises BadRequestError: if there is no such asset, or ``since_s`` is not in the past
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    if since_s >= now_s:
+        raise BadRequestError(
+            f"since {iso(since_s)} is not in the past: nothing can be complete from then on"
+        )
+    assets = read_assets(connection, tickers=tickers, tier=tier)
+    unknown = sorted(set(tickers or []) - {asset.ticker for asset in assets})
+    if unknown or not assets:
+        raise BadRequestError(
+            f"ticker {unknown[0]!r} is not in the catalogue" if unknown else f"{tier} has no active assets"
+        )
+    lines = lines_of(assets, [interval_minutes])
+    found = series_figures(connection, questdb, lines, now_s=now_s, covered=(since_s, now_s))
+    lacking = {
+        line.series: what
+        for line in lines
+        if (what := _lacking(line.asset, found[line.series], interval_minutes, since_s))
+    }
+    asked = f"{', '.join(tickers) if tickers else tier} at {interval_minutes} minutes since {iso(since_s)}"
+    if not lacking:
+        sentence = f"{asked}: all {len(lines)} series are complete"
+    else:
+        named = [f"{series.ticker} {what}" for series, what in list(lacking.items())[:MAX_NAMED]]
+        more = f", and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
+        sentence = f"{asked}: {len(lacking)} of {len(lines)} series not complete: {'; '.join(named)}{more}"
+    return Answer(not lacking, sentence, brief(together(found.values())))
+
+
+def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str:
+    """Return what a series lacks; empty when it is complete, which nothing at all never is."""
+    if figures.missing and not figures.is_loaded:
+        return "was never loaded"
+    if figures.missing and figures.oldest_missing_s is not None:
+        return f"lacks {figures.missing} from {iso(figures.oldest_missing_s)} on"
+    if figures.disputed:
+        return f"holds {figures.disputed} where trades prove that nothing traded"
+    if not figures.expected:
+        return _why_nothing(asset)
+    start_s = figures.start_s
+    is_first = asset.first_trade_s is not None and start_s == floor_s(asset.first_trade_s, interval)
+    if start_s is not None and start_s > since_s and not is_first:
+        return f"begins at {iso(start_s)} only (ingest Kraken's archive, or ask for less)"
+    return ""
+
+
+def _why_nothing(asset: Asset) -> str:
+    """Return why nothing is expected of a series in a time."""
+    if not asset.is_listed:
+        return "has no data: assets.yaml does not expect the pair (listed: false)"
+    if asset.is_unknown:
+        return "has no data: Kraken does not know the pair"
+    if asset.gone_s is not None:
+        return f"has no data: the pair left Kraken at {iso(asset.gone_s)}"
+    return "has no data: no candle of that time is due yet"

@@ -1,0 +1,122 @@
+"""The report as a table for the log of its run."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import counted, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
+    from kraken_ohlcv.completeness.figures import Figures
+    from kraken_ohlcv.completeness.report import Report
+    from kraken_ohlcv.stores.contradictions import Contradiction
+
+WIDTH: Final = 150
+MAX_FINDINGS: Final = 1000
+"""Findings of a kind in the log; their number is told in any case."""
+MAX_LINES: Final = 60
+"""Series in the table, the least verified first; the history in PostgreSQL has all of them."""
+
+COLUMNS: Final = (
+    "expected",
+    "stored",
+    "proven empty",
+    "missing",
+    "unfillable",
+    "pending",
+    "verified %",
+    "oldest gap",
+    "next expiry",
+)
+
+
+def as_text(report: Report) -> str:
+    """Return a report for people who read the log.
+
+    :param report: the report
+    :return: lines of at most :data:`WIDTH` characters without colours
+    """
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    body = report.body()
+    title = f"{report.request.tier} at {iso(report.now_s)} UTC: " + (
+        f"nothing is expected of {counted(body['total_assets'], 'asset')}: no data"
+        if body["completeness_pct"] is None
+        else f"{body['completeness_pct']} % of {counted(len(report.expected()), 'asset')} have no open gap"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("series")
+    for name in COLUMNS:
+        table.add_column(name, justify="right")
+    those = sorted(report.figures.items(), key=lambda item: item[1].worst_first)
+    for series, figures in those[:MAX_LINES]:
+        table.add_row(str(series), *_cells(figures))
+    if len(those) > MAX_LINES:
+        table.add_row(f"and {len(those) - MAX_LINES} more")
+    table.add_section()
+    for interval in report.request.intervals:
+        table.add_row(f"all {interval}", *_cells(report.of_interval(interval)))
+    console.print(table)
+    for line in _remarks(report):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def _cells(figures: Figures) -> list[str]:
+    counts = ("expected", "stored", "proven_empty", "missing", "unfillable", "pending")
+    moments = (figures.oldest_missing_s, figures.next_expiry_s)
+    return [
+        *(str(getattr(figures, name)) for name in counts),
+        "no data" if figures.verified_pct is None else f"{figures.verified_pct:.4f}",
+        *("-" if moment is None else iso(moment)[:16] for moment in moments),
+    ]
+
+
+def _remarks(report: Report) -> list[str]:
+    times = report.gap_times
+    lines = [
+        f"{times.detected} gaps detected, {times.filled} filled in the last 30 days",
+        f"time to detect: {_percentiles(times.to_detect)}; time to repair: {_percentiles(times.to_fill)}",
+        f"restated: {report.restatements.candles} candles, {report.restatements.applied} of them replaced",
+    ]
+    if report.cross_check is not None:
+        lines += _findings(report.cross_check)
+    nothing = report.body()["assets_without_data"]
+    if nothing:
+        lines.append(f"no data: {', '.join(nothing)}")
+    return lines + report.warnings()
+
+
+def _findings(check: CrossCheck) -> list[str]:
+    """Return what the comparison of intervals has found, a line each."""
+    lines = []
+    for one in check.compared:
+        shorter, longer = one.pair.names()
+        unit = "days" if one.pair == check.days.pair else "buckets"
+        n_different = f"{len(one.mismatches)} differ{', and more' if one.is_cut else ''}"
+        lines.append(f"{shorter} against {longer}: {one.buckets} {unit} compared, {n_different}")
+        lines += _named(one.mismatches)
+    lines += _named(check.copies)
+    if check.contradictions:
+        lines.append(f"{len(check.contradictions)} proofs of emptiness contradicted by stored candles")
+        lines += _named(check.contradictions)
+    return lines
+
+
+def _named(found: Sequence[Mismatch | Copies | Contradiction]) -> list[str]:
+    named = [f"  {one.told()}" for one in found[:MAX_FINDINGS]]
+    return named + ([f"  and {len(found) - MAX_FINDINGS} more"] if len(found) > MAX_FINDINGS else [])
+
+
+def _percentiles(values: list[float] | None) -> str:
+    if values is None:
+        return "no gap"
+    return f"{duration(round(values[0]))} (p50), {duration(round(values[1]))} (p95)"

@@ -1,0 +1,1 @@
+"""Words and arithmetic: series, candles, gaps, ranges, evidence, incidents; pure."""

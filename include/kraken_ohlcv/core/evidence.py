@@ -1,0 +1,178 @@
+"""What one OHLC answer proves: which buckets traded, which are empty, and how far it speaks at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import CONFIRM_AFTER_S, StoredCandle, from_ohlc
+from kraken_ohlcv.core.gap import FilledFrom
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, step_s
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kraken_ohlcv.clients.exchange.models import OddRow, OhlcAnswer
+    from kraken_ohlcv.core.ranges import Range
+
+BUSY_SHARE: Final = 0.99
+"""A series is busy when at least this share of an answer's buckets traded."""
+
+LATE_START_BUCKETS: Final = 2
+"""An answer may begin this many buckets after the edge of the window: the documentation promises 720 rows
+with the running one, and a bucket may roll while the call is under way."""
+
+
+class Evidence(StrEnum):
+    """How it is known that nothing traded, weakest first."""
+
+    ARCHIVE = "archive"
+    OHLC = "ohlc"
+    TRADES = "trades"
+
+
+EVIDENCE_RANK: Final = {Evidence.ARCHIVE: 1, Evidence.OHLC: 2, Evidence.TRADES: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A first sight of an empty range in a busy series, not yet proof.
+
+    :ivar start_s: epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar first_seen_s: the exchange's time, epoch seconds UTC
+    """
+
+    start_s: int
+    end_s: int
+    first_seen_s: int
+
+    @property
+    def range(self) -> Range:
+        """Return the empty range, epoch seconds UTC."""
+        return self.start_s, self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a source says of a series: one OHLC answer, or what was built of trades.
+
+    Only buckets that were closed at the run's time are in it.
+
+    :ivar covered: the range the answer speaks about, epoch seconds UTC; empty (0, 0) without a closed row
+    :ivar traded: candles with trades, by open time, ascending
+    :ivar empty: buckets without trades, as the source itself says: a row left out says nothing
+    :ivar is_busy: whether at least :data:`BUSY_SHARE` of the buckets traded
+    :ivar edge_s: oldest open time that this answer could reach, epoch seconds UTC
+    :ivar step: candle length, seconds
+    :ivar source: where the candles come from
+    :ivar doubtful: buckets of ``traded`` that may lack trades; they fill a hole and replace nothing
+    :ivar odd: rows that cannot be used; their buckets are neither in ``traded`` nor in ``empty``
+    """
+
+    covered: Range
+    traded: dict[int, StoredCandle]
+    empty: list[Range]
+    is_busy: bool
+    edge_s: int
+    step: int
+    source: FilledFrom = FilledFrom.OHLC
+    doubtful: Sequence[Range] = ()
+    odd: Sequence[OddRow] = ()
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return what kind of proof the source gives."""
+        return Evidence(self.source)
+
+    @property
+    def begins_late(self) -> bool:
+        """Return whether the answer lacks buckets at its old end that the window should hold."""
+        start, end = self.covered
+        return start == end or start > self.edge_s + LATE_START_BUCKETS * self.step
+
+
+def read_answer(answer: OhlcAnswer, *, now_s: int) -> Reading:
+    """Read what an answer says about the buckets that had closed at ``now_s``.
+
+    :param answer: Kraken's answer
+    :param now_s: the exchange's time asked before the call, epoch seconds UTC
+    :return: the reading; a candle is final only when it is at or before Kraken's ``last`` and its end is not
+        after ``now_s``, so a bucket that closed since waits for the next run
+    Rule: only a flat row of count 0 says that nothing traded, and only where the rows show by their spacing
+    that they are of the interval asked for. A row left out may be one that was lost on the way.
+    """
+    step = step_s(answer.interval_minutes)
+    end = min(answer.last_s + step, floor_s(now_s, answer.interval_minutes))
+    closed = [candle for candle in answer.committed if candle.ts_s < end]
+    # The window rolls with the clock of the answer, which may be later than the run's.
+    edge = answer.last_s + step - API_WINDOW_BUCKETS * step
+    if not closed:
+        return Reading(
+            covered=(0, 0), traded={}, empty=[], is_busy=False, edge_s=edge, step=step, odd=answer.odd
+        )
+    covered = (closed[0].ts_s, end)
+    traded = {candle.ts_s: from_ohlc(candle) for candle in closed if candle.trades > 0}
+    flat = [candle.ts_s for candle in closed if candle.trades == 0]
+    buckets = ranges.count([covered], step=step)
+    return Reading(
+        covered=covered,
+        traded=traded,
+        empty=ranges.from_points(flat, step=step) if answer.is_on_grid else [],
+        is_busy=len(traded) >= BUSY_SHARE * buckets,
+        edge_s=edge,
+        step=step,
+        odd=answer.odd,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the emptiness seen in an answer amounts to.
+
+    :ivar proven: ranges that are now proven empty
+    :ivar waiting: ranges seen empty, waiting for a second sighting
+    :ivar new_sightings: ranges of ``waiting`` that were never seen empty before
+    """
+
+    proven: list[Range]
+    waiting: list[Range]
+    new_sightings: list[Range]
+
+
+def weigh_emptiness(
+    empty: Sequence[Range], *, is_busy: bool, sightings: Sequence[Sighting], now_s: int
+) -> Proof:
+    """Decide which empty buckets are proven.
+
+    :param empty: buckets without trades that are neither stored nor proven yet, range set
+    :param is_busy: whether the series nearly always trades
+    :param sightings: earlier first sightings of the series
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the proof
+    Rule: a bucket of a liquid pair was once served flat with count 0 although it had traded, so in a busy
+    series one sighting is not enough.
+    """
+    if not is_busy:
+        return Proof(proven=ranges.union(empty), waiting=[], new_sightings=[])
+    old_enough = [s.range for s in sightings if now_s - s.first_seen_s >= CONFIRM_AFTER_S]
+    proven = ranges.intersect(empty, old_enough)
+    waiting = ranges.subtract(empty, proven)
+    new = ranges.subtract(waiting, [s.range for s in sightings])
+    return Proof(proven=proven, waiting=waiting, new_sightings=new)
+
+
+def confirmable_s(waiting: Range, sightings: Sequence[Sighting], *, now_s: int) -> int:
+    """Return when a second look at a waiting range can prove all of it.
+
+    :param waiting: range seen empty, epoch seconds UTC
+    :param sightings: earlier first sightings of the series
+    :param now_s: the exchange's time of this sighting, epoch seconds UTC
+    :return: epoch seconds UTC
+    """
+    seen = [s.first_seen_s for s in sightings if ranges.intersect([waiting], [s.range])]
+    first_seen = now_s if ranges.subtract([waiting], [s.range for s in sightings]) else max(seen)
+    return first_seen + CONFIRM_AFTER_S

@@ -1,0 +1,130 @@
+"""Which series are stale: the newest candle is old, and the next one should long be here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.intervals import HOUR_S, step_s
+from kraken_ohlcv.core.schedules import backfill_cron, last_tick_before, next_tick_after
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.gap import Series
+
+GRACE_S: Final = 1800
+"""A scheduled run has this long to bring what it is due to bring, seconds."""
+
+DEFAULT_HOURS: Final = 24
+"""A bucket of a series that no scheduled backfill covers is due so many hours after its close."""
+
+
+class Freshness(StrEnum):
+    """How a series stands."""
+
+    FRESH = "fresh"
+    QUIET = "quiet"
+    """Its newest candle is old, but what follows is proven empty as far as it is due."""
+    STALE = "stale"
+    NEVER_LOADED = "never_loaded"
+    GONE = "gone"
+    """Its pair is no longer among Kraken's, or takes no new orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a series' newest end.
+
+    :ivar series: ticker and interval
+    :ivar tier: the asset's tier
+    :ivar last_s: open time of the newest candle, epoch seconds UTC, or None when nothing is stored
+    :ivar settled_s: end of the newest bucket that is stored, or proven empty behind the newest candle, epoch
+        seconds UTC, or None when nothing is stored
+    :ivar added_s: when the asset came into the catalogue, epoch seconds UTC
+    :ivar is_gone: whether its pair has left the exchange or takes no new orders
+    """
+
+    series: Series
+    tier: str
+    last_s: int | None
+    settled_s: int | None
+    added_s: int
+    is_gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a series stands at a moment.
+
+    :ivar freshness: the verdict
+    :ivar hours_behind: whole hours from the open time of the newest candle, or None when nothing is stored
+    :ivar hours_overdue: whole hours since the next candle was due, 0 when it is not
+    """
+
+    freshness: Freshness
+    hours_behind: int | None
+    hours_overdue: int
+
+
+def due_s(tier: str, interval_minutes: int, close_s: int, *, hours: int) -> int:
+    """Return when a bucket should be stored at the latest.
+
+    :param tier: the asset's tier
+    :param interval_minutes: candle length, minutes
+    :param close_s: end of the bucket, epoch seconds UTC
+    :param hours: limit for series that no scheduled backfill covers, hours
+    :return: the first scheduled tick later than the close, plus :data:`GRACE_S`; epoch seconds UTC
+    """
+    cron = backfill_cron(tier, interval_minutes)
+    if cron is None:
+        return close_s + hours * HOUR_S
+    return next_tick_after(cron, close_s) + GRACE_S
+
+
+def due_end_s(tier: str, interval_minutes: int, now_s: int, *, hours: int = DEFAULT_HOURS) -> int:
+    """Return up to where a series should be stored: :func:`due_s` read backwards.
+
+    :param tier: the asset's tier
+    :param interval_minutes: candle length, minutes
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param hours: limit for series that no scheduled backfill covers, hours
+    :return: close of the newest bucket that is due, on the grid, epoch seconds UTC
+    """
+    cron = backfill_cron(tier, interval_minutes)
+    if cron is None:
+        return floor_s(now_s - hours * HOUR_S, interval_minutes)
+    # A run at the very close of a bucket need not bring it.
+    return floor_s(last_tick_before(cron, now_s - GRACE_S) - 1, interval_minutes)
+
+
+def judge(standing: Standing, *, now_s: int, hours: int) -> Judgement:
+    """Return how a series stands.
+
+    :param standing: what is known of it
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param hours: a newest candle that closed longer ago is old, hours, >= 1
+    :return: stale only when both hold: the newest candle is old and the next one is overdue; so a system
+        whose daily runs end within their grace never alarms
+    """
+    interval = standing.series.interval_minutes
+    step = step_s(interval)
+    # Before the asset was added no run was to fetch anything: the first bucket to close since then is the one
+    # to wait for, when nothing is stored and when old candles were brought in.
+    added_s = standing.added_s // step * step
+    settled_s = added_s if standing.settled_s is None else standing.settled_s
+    overdue_s = now_s - due_s(standing.tier, interval, max(settled_s, added_s) + step, hours=hours)
+    behind = None if standing.last_s is None else (now_s - standing.last_s) // HOUR_S
+    overdue = max(0, overdue_s // HOUR_S)
+    if standing.is_gone:
+        return Judgement(Freshness.GONE, behind, overdue)
+    if standing.last_s is None:
+        freshness = Freshness.NEVER_LOADED if overdue_s >= 0 else Freshness.FRESH
+        return Judgement(freshness, behind, overdue)
+    is_old = now_s - (standing.last_s + step) > hours * HOUR_S
+    if not is_old:
+        return Judgement(Freshness.FRESH, behind, overdue)
+    if overdue_s >= 0:
+        return Judgement(Freshness.STALE, behind, overdue)
+    is_quiet = settled_s > standing.last_s + step
+    return Judgement(Freshness.QUIET if is_quiet else Freshness.FRESH, behind, overdue)

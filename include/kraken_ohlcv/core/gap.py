@@ -1,0 +1,234 @@
+"""The gap: its states, the moves between them, and what is derived from its position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, step_s
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.ranges import Range
+
+
+class Series(NamedTuple):
+    """One ticker at one interval."""
+
+    ticker: str
+    interval_minutes: int
+
+    def __str__(self) -> str:
+        """Return ``XBTUSD 60``."""
+        return f"{self.ticker} {self.interval_minutes}"
+
+
+class GapStatus(StrEnum):
+    """State of a gap record; every state but FILLED is open."""
+
+    DETECTED = "DETECTED"
+    BACKFILLING = "BACKFILLING"
+    FILLED = "FILLED"
+    FAILED = "FAILED"
+    UNFILLABLE = "UNFILLABLE"
+
+
+class UnfillableReason(StrEnum):
+    """What an UNFILLABLE gap waits for."""
+
+    PAST_EDGE = "past_edge"
+    NOT_PUBLISHED = "not_published"
+    PAIR_GONE = "pair_gone"
+    NOBODY_HAS_IT = "nobody_has_it"
+
+
+class FilledFrom(StrEnum):
+    """Where the last missing bucket of a FILLED gap came from."""
+
+    OHLC = "ohlc"
+    TRADES = "trades"
+    ARCHIVE = "archive"
+    OBSERVED = "observed"
+    EMPTY = "empty"
+
+
+class Outcome(StrEnum):
+    """What one run did with a gap it took up."""
+
+    FILLED = "filled"
+    UNFILLABLE = "unfillable"
+    FAILED = "failed"
+    DEFERRED = "deferred"
+
+
+MOVES: Final[dict[GapStatus, frozenset[GapStatus]]] = {
+    GapStatus.DETECTED: frozenset({GapStatus.BACKFILLING, GapStatus.FILLED, GapStatus.UNFILLABLE}),
+    GapStatus.BACKFILLING: frozenset({
+        GapStatus.DETECTED,
+        GapStatus.FILLED,
+        GapStatus.FAILED,
+        GapStatus.UNFILLABLE,
+    }),
+    GapStatus.FAILED: frozenset({GapStatus.BACKFILLING, GapStatus.FILLED, GapStatus.UNFILLABLE}),
+    GapStatus.UNFILLABLE: frozenset({GapStatus.BACKFILLING, GapStatus.DETECTED, GapStatus.FILLED}),
+    GapStatus.FILLED: frozenset(),
+}
+"""Allowed moves; staying in a state is no move."""
+
+OUTCOME_OF: Final[dict[GapStatus, Outcome]] = {
+    GapStatus.DETECTED: Outcome.DEFERRED,
+    GapStatus.BACKFILLING: Outcome.FAILED,
+    GapStatus.FAILED: Outcome.FAILED,
+    GapStatus.FILLED: Outcome.FILLED,
+    GapStatus.UNFILLABLE: Outcome.UNFILLABLE,
+}
+"""The outcome that a state means for the run that takes the gap up; BACKFILLING: its task died."""
+
+
+class IllegalMoveError(Exception):
+    """A gap was asked to go from one state to another that the table of moves does not allow."""
+
+
+def check_move(old: GapStatus, new: GapStatus) -> None:
+    """Refuse a move that the state machine does not know.
+
+    :param old: present state
+    :param new: wanted state
+    :raises IllegalMoveError: if the move is not in :data:`MOVES`
+    """
+    if new != old and new not in MOVES[old]:
+        raise IllegalMoveError(f"a gap cannot go from {old} to {new}")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An open row of ``gap_records``.
+
+    :ivar gap_id: primary key
+    :ivar series: ticker and interval
+    :ivar start_s: oldest missing open time, epoch seconds UTC
+    :ivar end_s: end of the newest missing bucket, exclusive, epoch seconds UTC
+    :ivar status: present state, never FILLED
+    :ivar detected_s: when the hole was first seen, the exchange's time, epoch seconds UTC
+    :ivar attempts: runs that tried to fill it, >= 0
+    :ivar next_attempt_s: not before this time, epoch seconds UTC; None in FAILED means only on request
+    :ivar unfillable_reason: set when UNFILLABLE
+    :ivar error_message: what the last attempt said
+    """
+
+    gap_id: int
+    series: Series
+    start_s: int
+    end_s: int
+    status: GapStatus
+    detected_s: int
+    attempts: int
+    next_attempt_s: int | None
+    unfillable_reason: UnfillableReason | None
+    error_message: str | None
+
+    @property
+    def range(self) -> Range:
+        """Return the missing range, epoch seconds UTC."""
+        return self.start_s, self.end_s
+
+    def is_eligible(self, now_s: int, *, retry_failed: bool) -> bool:
+        """Return whether a run at ``now_s`` may try this gap.
+
+        :param now_s: the exchange's time, epoch seconds UTC
+        :param retry_failed: take FAILED gaps before their time, permanent failures too
+        :return: False for UNFILLABLE gaps and for those whose time has not come
+        """
+        if self.status is GapStatus.UNFILLABLE:
+            return False
+        if self.status is GapStatus.FAILED:
+            return retry_failed or (self.next_attempt_s is not None and self.next_attempt_s <= now_s)
+        return self.next_attempt_s is None or self.next_attempt_s <= now_s
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a gap, or a part of it, is to become.
+
+    :ivar start_s: epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar status: new state, never FILLED
+    :ivar unfillable_reason: for UNFILLABLE
+    :ivar next_attempt_s: epoch seconds UTC or None
+    :ivar error_message: one sentence or None
+    :ivar outcome: what it means for the run; None = what the state says, see :data:`OUTCOME_OF`
+    """
+
+    start_s: int
+    end_s: int
+    status: GapStatus
+    unfillable_reason: UnfillableReason | None = None
+    next_attempt_s: int | None = None
+    error_message: str | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def told(self) -> Outcome:
+        """Return what the piece means for the run that takes it up."""
+        return self.outcome or OUTCOME_OF[self.status]
+
+
+def unchanged_piece(gap: Gap, piece: Range) -> Piece:
+    """Return the piece of a gap that keeps all that the gap has.
+
+    :param gap: the open gap
+    :param piece: part of its range
+    :return: the same state, reason, time and message on that range
+    """
+    return Piece(
+        start_s=piece[0],
+        end_s=piece[1],
+        status=gap.status,
+        unfillable_reason=gap.unfillable_reason,
+        next_attempt_s=gap.next_attempt_s,
+        error_message=gap.error_message,
+    )
+
+
+def candles_from_today(start_s: int, detected_s: int, interval_minutes: int) -> int:
+    """Return how many buckets lie between a gap's start and its detection.
+
+    :param start_s: oldest missing open time, epoch seconds UTC
+    :param detected_s: the exchange's time at detection, epoch seconds UTC
+    :param interval_minutes: candle length, minutes
+    :return: closed buckets from ``start_s`` on, >= 0
+    """
+    return max(0, floor_s(detected_s, interval_minutes) - start_s) // step_s(interval_minutes)
+
+
+def overflow_candles(start_s: int, detected_s: int, interval_minutes: int) -> int:
+    """Return how far a gap's start lay beyond the API window at detection.
+
+    :param start_s: oldest missing open time, epoch seconds UTC
+    :param detected_s: the exchange's time at detection, epoch seconds UTC
+    :param interval_minutes: candle length, minutes
+    :return: buckets, >= 0
+    """
+    return max(0, candles_from_today(start_s, detected_s, interval_minutes) - API_WINDOW_BUCKETS)
+
+
+def required_csv_file(series: Series) -> str:
+    """Return the member of Kraken's OHLCVT archive that holds a series.
+
+    :param series: ticker and interval
+    :return: ``XBTUSD_60.csv``: the archive names members ``<ALTNAME>_<minutes>.csv``
+    """
+    return f"{series.ticker}_{series.interval_minutes}.csv"
+
+
+def missing_candles(start_s: int, end_s: int, interval_minutes: int) -> int:
+    """Return the number of buckets in a gap.
+
+    :param start_s: epoch seconds UTC
+    :param end_s: exclusive, epoch seconds UTC
+    :param interval_minutes: candle length, minutes
+    :return: buckets, >= 0
+    """
+    return ranges.count([(start_s, end_s)], step=step_s(interval_minutes))

@@ -1,0 +1,27 @@
+"""Names shared by DAGs, domain, sandbox and tests: connections, pool, tables, settings."""
+
+from typing import Final
+
+KRAKEN_CONN_ID: Final = "kraken_default"
+QUESTDB_CONN_ID: Final = "questdb_default"
+LEDGER_CONN_ID: Final = "ohlcv_postgres"
+SLACK_WEBHOOK_CONN_ID: Final = "slack_alerts"
+SLACK_API_CONN_ID: Final = "slack_api"
+
+KRAKEN_POOL: Final = "kraken_api"
+KRAKEN_POOL_DESCRIPTION: Final = (
+    "Tasks that call Kraken, one at a time; the rate itself is kept by the limiter in PostgreSQL"
+)
+
+CANDLE_TABLE: Final = "ohlcv"
+
+ASSETS_FILE_ENV: Final = "OHLCV_ASSETS_FILE"
+"""Environment variable with the path of the catalogue; without it ``include/assets.yaml`` is read."""
+
+KRAKEN_ARCHIVE_CONN_ID: Final = "kraken_archive"
+
+ARCHIVE_FOLDER_ENV: Final = "OHLCV_ARCHIVE_FOLDER"
+"""Environment variable with the folder of the user's archive files, which are only ever read."""
+ARCHIVE_WORK_FOLDER_ENV: Final = "OHLCV_ARCHIVE_WORK_FOLDER"
+"""Environment variable with a folder of our own for reject files, downloads and files under way; without it
+``ohlcv-archive`` below the system's temporary folder."""

@@ -1,0 +1,224 @@
+"""Looks at all series of a run: which are processed, what they lack, and brings the ledger up to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.grid import api_edge_s, closed_range, series_start_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.detection.reconcile import View, reconcile
+from kraken_ohlcv.stores.candle_store import read_candles
+from kraken_ohlcv.stores.contradictions import sweep
+from kraken_ohlcv.stores.ledger.run_rows import record_survey
+from kraken_ohlcv.stores.ledger.series_state import Book, read_books, register_series, set_start
+from kraken_ohlcv.stores.missing import Scan, is_left_alone, missing_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.core.params import BackfillRequest
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.missing import Span
+
+MAX_NAMED: Final = 20
+"""Contradicted proofs that the result of a repaired range names."""
+
+CHANGED_SINCE: Final = -1
+"""No series has this revision: its candles are read again before its ledger is touched."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a run looks at, and what it leaves alone.
+
+    :ivar starts: first open time expected of each series processed, epoch seconds UTC
+    :ivar skipped: series whose newest candle is older than the lookback
+    :ivar gone: tickers that have left the exchange
+    :ivar unknown: tickers that the exchange never had, as far as is known
+    :ivar errors: series that cannot be judged, a sentence each
+    """
+
+    starts: dict[Series, int] = field(default_factory=dict)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def select(
+    scan: Scan, books: dict[Series, Book], assets: Sequence[Asset], request: BackfillRequest, *, now_s: int
+) -> Survey:
+    """Decide which series a run processes.
+
+    :param scan: what the candle table says
+    :param books: ledgers of the series processed before
+    :param assets: the assets the run is about
+    :param request: the run's params
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the survey; a series never loaded of a pair that is gone is nobody's gap
+    """
+    survey = Survey()
+    unsound = set(scan.unsound())
+    for asset in assets:
+        if asset.gone_s is not None:
+            is_stored = any(Series(asset.ticker, interval) in scan.spans for interval in request.intervals)
+            if asset.is_unknown and not is_stored:
+                survey.unknown.append(asset.ticker)
+                if request.tickers:
+                    survey.errors.append(_not_had(asset))
+            else:
+                survey.gone.append(asset.ticker)
+        for interval in request.intervals:
+            series = Series(asset.ticker, interval)
+            span = scan.spans.get(series)
+            if series in unsound:
+                survey.errors.append(_unsound(series, span))
+            elif span is not None and is_left_alone(
+                span, interval_minutes=interval, lookback_days=request.lookback_days, now_s=now_s
+            ):
+                survey.skipped.append({
+                    "ticker": asset.ticker,
+                    "interval": interval,
+                    "last_candle": iso(span.last_s),
+                })
+            elif span is not None or asset.gone_s is None or series in books:
+                survey.starts[series] = series_start_s(
+                    known_s=books[series].start_s if series in books else None,
+                    oldest_s=span.first_s if span else None,
+                    first_trade_s=asset.first_trade_s,
+                    now_s=now_s,
+                    interval_minutes=interval,
+                    history_from_s=asset.history_from_s,
+                )
+    return survey
+
+
+def _unsound(series: Series, span: Span | None) -> str:
+    """Return why the candles of a series cannot be judged, and what to do; nothing is lost by it."""
+    if span is None or not span.off_grid_us:
+        what, cure, chapter = "some stored candles stand twice", "make them one", "Candles that stand twice"
+    else:
+        what = f"stored candles do not lie on the {series.interval_minutes}-minute grid"
+        cure, chapter = "set them aside", "Strays"
+    return f'{series}: {what}; {cure} as docs/OPERATIONS.md says under "{chapter}", then run again'
+
+
+def _not_had(asset: Asset) -> str:
+    listed = f"it as {asset.pair_status}" if asset.pair_status else "no pair of this name"
+    cure = f"did you mean {asset.meant}?" if asset.meant else "correct the ticker in assets.yaml"
+    return f"{asset.ticker}: asked for by name, but Kraken lists {listed}; {cure}"
+
+
+def warnings(intervals: Sequence[int]) -> list[str]:
+    """Return what a daily run cannot keep complete.
+
+    :param intervals: candle lengths, minutes
+    :return: a sentence an interval whose API window is shorter than the day between two runs
+    """
+    return [
+        f"interval {interval}: the API reaches back {API_WINDOW_BUCKETS * step_s(interval) // 3600} h only, "
+        "so a daily run leaves holes"
+        for interval in intervals
+        if API_WINDOW_BUCKETS * step_s(interval) < DAY_S
+    ]
+
+
+def _moved_books(
+    connection: Connection,
+    books: Mapping[Series, Book],
+    starts: Mapping[Series, int],
+    intervals: Sequence[int],
+) -> dict[Series, Book]:
+    """Register new series, move starts that are no longer right, and return the ledgers of both."""
+    new = {series: start_s for series, start_s in starts.items() if series not in books}
+    revisions: dict[Series, int | None] = dict.fromkeys(new) | register_series(connection, new)
+    for series, start_s in starts.items():
+        if series in books and books[series].start_s != start_s:
+            revisions[series] = set_start(connection, series, start_s, revision=books[series].revision)
+    if not revisions:
+        return {}
+    fresh = read_books(connection, [series.ticker for series in revisions], intervals)
+    # With the revision of our own change: what others have changed since is not in the scan.
+    return {
+        series: replace(fresh[series], revision=CHANGED_SINCE if revision is None else revision)
+        for series, revision in revisions.items()
+    }
+
+
+def carry_out(
+    connection: Connection,
+    questdb: QuestDBHook,
+    run: RunKey,
+    request: BackfillRequest,
+    assets: Sequence[Asset],
+    scan_candles: Callable[[], Scan],
+    *,
+    now_s: int,
+) -> Survey:
+    """Scan the candles, register new series, and reconcile the ledger of every series processed.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param run: the run
+    :param request: its params
+    :param assets: the assets it is about
+    :param scan_candles: asks the candle table
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the survey
+    """
+    tickers = [asset.ticker for asset in assets]
+    # Before the ledger is read: what falls here is missing in this very run.
+    contradictions = [] if request.span is None else sweep(connection, questdb, tickers, covered=request.span)
+    gone = {asset.ticker: asset.gone_s for asset in assets}
+    books = read_books(connection, tickers, request.intervals)
+    scan = scan_candles()
+    if scan.unsound():
+        # A write between the statements looks the same as a stray candle, but does not stay.
+        scan = scan_candles()
+    survey = select(scan, books, assets, request, now_s=now_s)
+    books |= _moved_books(connection, books, survey.starts, request.intervals)
+
+    def view_of(book: Book, scan: Scan) -> View:
+        series = book.series
+        expected = closed_range(
+            book.start_s, min(now_s, gone[series.ticker] or now_s), series.interval_minutes
+        )
+        return View(
+            unstored=missing_ranges(scan, series, expected=expected, proven_empty=()),
+            edge_s=api_edge_s(now_s, series.interval_minutes),
+            start_s=book.start_s,
+            is_gone=gone[series.ticker] is not None,
+            now_s=now_s,
+            end_s=expected[1],
+        )
+
+    def look_again(book: Book) -> View:
+        view = view_of(book, Scan())
+        whole = (book.start_s, now_s)
+        stored = read_candles(questdb, book.series, whole)
+        have = ranges.from_points(stored, step=step_s(book.series.interval_minutes))
+        return replace(view, unstored=ranges.subtract(view.unstored, have))
+
+    seen = [(books[series], view_of(books[series], scan)) for series in survey.starts]
+    reconcile(connection, run, seen, look_again, now_s=now_s)
+    record_survey(
+        connection,
+        run,
+        assets_processed=len({series.ticker for series in survey.starts}),
+        series_processed=[books[series].series_id for series in survey.starts],
+        remarks={
+            "series_skipped": survey.skipped,
+            "pairs_gone": survey.gone,
+            "pairs_unknown": survey.unknown,
+            "warnings": warnings(request.intervals),
+            "errors": survey.errors,
+            "contradictions": [one.told() for one in contradictions[:MAX_NAMED]],
+        },
+    )
+    return survey

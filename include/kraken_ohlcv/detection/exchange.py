@@ -1,0 +1,120 @@
+"""What a run asks the exchange before it looks at candles: its clock, its state, and its pairs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransientError
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.params import refuse_tokenised
+from kraken_ohlcv.detection.clock import ask_believed_clock
+from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
+from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
+from kraken_ohlcv.stores.ledger.asset_rows import (
+    add_assets,
+    read_assets,
+    record_first_trade,
+    record_pair_details,
+)
+from kraken_ohlcv.stores.ledger.run_rows import count_work, start_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.models import AssetPair
+    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+
+log = logging.getLogger(__name__)
+
+
+class Selection(Protocol):
+    """The series a run is about, as its params name them."""
+
+    @property
+    def tier(self) -> str:
+        """Return the tier, or ``ALL``."""
+
+    @property
+    def intervals(self) -> Sequence[int]:
+        """Return the candle lengths, minutes."""
+
+    @property
+    def tickers(self) -> Sequence[str] | None:
+        """Return the tickers that replace the tier, or None."""
+
+
+def open_run(
+    connection: Connection,
+    kraken: KrakenHook,
+    run: RunKey,
+    request: Selection,
+    worker_now: Callable[[], float],
+) -> int:
+    """Ask the exchange's clock, state and pairs, and record them for the run.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange
+    :param run: the run
+    :param request: its params
+    :param worker_now: the worker's clock, epoch seconds UTC
+    :return: the exchange's time, epoch seconds UTC
+    :raises BadRequestError: if a ticker asked for is neither in the catalogue nor in AssetPairs, or is a
+        tokenised asset
+    :raises KrakenTransientError: if the exchange is in maintenance, or its clock or pairs are not believed
+    """
+    refuse_tokenised(request.tickers)
+    status = kraken.get_system_status().status
+    if status == "maintenance":
+        raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run goes on when it is over")
+    if status != "online":
+        log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
+    now_s = ask_believed_clock(connection, kraken, worker_now)
+    start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+    pairs = ask_pairs(connection, kraken)
+    _add_named(connection, request, pairs)
+    asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+    for ticker in asked:
+        if ticker in pairs.odd:
+            note_oddities(
+                connection, run, ticker=ticker, source=PAIRS, n_rows=1, odd=[pairs.odd[ticker]], notes=()
+            )
+    judge_pairs(connection, kraken, asked, pairs, now_s=now_s)
+    record_pair_details(connection, [pairs[ticker] for ticker in asked if ticker in pairs])
+    _find_first_trades(connection, kraken, asked)
+    count_work(connection, run, api_calls=kraken.calls)
+    return now_s
+
+
+def _find_first_trades(connection: Connection, kraken: KrakenHook, asked: Sequence[str]) -> None:
+    """Ask once for the first trade of each pair whose history is wanted: nothing is expected before it."""
+    for asset in read_assets(connection, tickers=asked, tier="ALL") if asked else []:
+        if asset.history_from_s is not None and asset.first_trade_s is None and asset.gone_s is None:
+            try:
+                first_trade_s = kraken.get_first_trade(asset.ticker)
+            except KrakenMalformedReplyError as error:
+                log.warning(
+                    "the first trade of %s is asked for again by the next run: %s", asset.ticker, error
+                )
+                continue
+            if first_trade_s is not None:
+                record_first_trade(connection, asset.ticker, float(first_trade_s))
+
+
+def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, AssetPair]) -> None:
+    if not request.tickers:
+        return
+    known = {asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier="ALL")}
+    new = [ticker for ticker in request.tickers if ticker not in known]
+    for ticker in new:
+        if ticker not in pairs:
+            meant = suggestion(ticker, pairs)
+            raise BadRequestError(
+                f"ticker {ticker!r} stands neither in the catalogue nor in Kraken's AssetPairs; "
+                + (f"did you mean {meant}?" if meant else "use the altname, such as XBTUSD")
+            )
+    add_assets(
+        connection,
+        [{"ticker": ticker, "base": pairs[ticker].base, "quote": pairs[ticker].quote} for ticker in new],
+    )

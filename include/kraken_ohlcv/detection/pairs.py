@@ -1,0 +1,252 @@
+"""The life of pairs: what AssetPairs and a pair's own answers say of it; one rule for every run and check."""
+
+from __future__ import annotations
+
+import logging
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
+from kraken_ohlcv.core.incident import IncidentClass, PairTrouble
+from kraken_ohlcv.core.pair_problems import bad_line, left_pair, unknown_pair
+from kraken_ohlcv.stores.ledger.asset_rows import Asset, PairMark, mark_pairs, read_assets
+from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.models import AssetPairs
+    from kraken_ohlcv.core.assets import LineProblem
+    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+log = logging.getLogger(__name__)
+
+LISTED: Final = frozenset({"online", "cancel_only", "post_only", "limit_only", "reduce_only"})
+"""AssetPairs statuses of a pair that the exchange has; what orders it takes does not matter for candles.
+
+With another one (``delisted``, ``maintenance``, ``work_in_progress``, ``hidden``, or one not known today) a
+pair is judged like one that AssetPairs lacks: by its own answers.
+"""
+
+MOST_VANISHED: Final = 0.5
+"""AssetPairs is not believed when a larger share of our pairs is missing from it at once."""
+FEWEST_VANISHED: Final = 3
+"""Fewer than that may leave together, however few we have."""
+MAX_NAMED: Final = 10
+MOST_SUGGESTED: Final = 3
+"""With more tickers one edit away, none of them is likely."""
+
+ALIASES: Final = (("BTC", "XBT"), ("DOGE", "XDG"))
+"""How people call an asset, and how Kraken does."""
+
+LISTING: Final = (PairTrouble.UNKNOWN, PairTrouble.LEFT)
+"""Kinds of trouble that AssetPairs and a pair's own answers tell."""
+BAD_LINES: Final = (PairTrouble.BAD_LINE,)
+SHORT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+"""What may stand in the key of an incident."""
+
+
+class Verdict(Enum):
+    """What becomes of a pair after a look at AssetPairs."""
+
+    HERE = "here"
+    """The exchange has it: it is asked for candles."""
+    GONE = "gone"
+    """Nothing is expected of it."""
+    ASK = "ask"
+    """Only its own answer decides."""
+
+
+def verdict(asset: Asset, status: str | None) -> Verdict:
+    """Return what AssetPairs alone says of a pair.
+
+    :param asset: as known so far
+    :param status: its status in AssetPairs, or None when that lacks it
+    :return: that a pair has left, or has come back, is never told by AssetPairs alone
+    Rule: only a pair's own "unknown asset pair" says that it left. A pair that was never listed, and of which
+        nothing is kept, has no answers that could be told from those of another one.
+    """
+    is_listed = status in LISTED
+    if asset.gone_s is None:
+        if is_listed:
+            return Verdict.HERE
+        return Verdict.ASK if asset.is_known else Verdict.GONE
+    if not is_listed:
+        return Verdict.GONE
+    return Verdict.ASK if asset.is_known else Verdict.HERE
+
+
+def ask_pairs(connection: Connection, kraken: KrakenHook) -> AssetPairs:
+    """Ask AssetPairs, and refuse an answer that cannot be true.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange
+    :return: what AssetPairs says, by ticker
+    :raises KrakenNotBelievedError: if most of our pairs are missing from it at once
+    :raises KrakenError: if AssetPairs gives no usable answer
+    Rule: delistings come in batches, but never take most of a catalogue at once.
+    """
+    pairs = kraken.get_asset_pairs()
+    expected = [one for one in read_assets(connection, tickers=None, tier="ALL") if one.gone_s is None]
+    there = {*pairs, *pairs.odd}
+    vanished = [asset.ticker for asset in expected if asset.ticker not in there and not _is_missed(asset)]
+    if len(vanished) >= FEWEST_VANISHED and len(vanished) > MOST_VANISHED * len(expected):
+        named = ", ".join(vanished[:MAX_NAMED])
+        more = f" and {len(vanished) - MAX_NAMED} more" if len(vanished) > MAX_NAMED else ""
+        raise KrakenNotBelievedError(
+            f"AssetPairs lacks {len(vanished)} of our {len(expected)} pairs at once and is not believed: "
+            f"{named}{more}; if they have really left Kraken, set listed: false on their lines in assets.yaml"
+        )
+    return pairs
+
+
+def judge_pairs(
+    connection: Connection,
+    kraken: KrakenHook,
+    tickers: Collection[str],
+    pairs: AssetPairs,
+    *,
+    now_s: int,
+) -> None:
+    """Decide what became of some pairs, and record it: the one place for every run and check.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange, asked where AssetPairs leaves doubt
+    :param tickers: the assets that are judged
+    :param pairs: what AssetPairs says; a pair whose entry cannot be read stays as it is
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    assets = read_assets(connection, tickers=list(tickers), tier="ALL") if tickers else []
+    statuses = {ticker: pair.status for ticker, pair in pairs.items()}
+    marks = []
+    for asset in assets:
+        if asset.ticker in pairs.odd:
+            continue
+        status = statuses.get(asset.ticker)
+        is_gone = _is_gone(kraken, asset, status)
+        is_unknown = is_gone and status is None and not asset.is_known
+        meant = suggestion(asset.ticker, pairs) if is_unknown else None
+        marks.append(PairMark(asset.ticker, status, is_gone, status in LISTED, meant))
+    mark_pairs(connection, marks, now_s=now_s)
+
+
+def _is_gone(kraken: KrakenHook, asset: Asset, status: str | None) -> bool:
+    found = verdict(asset, status)
+    if found is not Verdict.ASK:
+        return found is Verdict.GONE
+    kraken.names[asset.ticker] = kraken.names.get(asset.ticker, asset.names)
+    try:
+        kraken.get_first_trade(asset.ticker)
+    except UnknownPairError as error:
+        log.warning("%s has left the exchange: %s", asset.ticker, error)
+        return True
+    except KrakenError as error:
+        log.warning("%s: whether it has left is not known: %s", asset.ticker, error)
+        return asset.gone_s is not None
+    log.warning("%s: AssetPairs says %s, but its trades are served", asset.ticker, status or "nothing")
+    return False
+
+
+def _is_missed(asset: Asset) -> bool:
+    """Return whether AssetPairs lacked a pair before, which then answered for itself."""
+    return asset.seen_s is not None and asset.pair_status is None
+
+
+def suggestion(ticker: str, listed: Collection[str]) -> str | None:
+    """Return the listed ticker that a misspelt one probably means.
+
+    :param ticker: as somebody wrote it
+    :param listed: tickers that AssetPairs lists
+    :return: with a known alias replaced (``BTCUSD`` means ``XBTUSD``), else those one edit away when they are
+        few, or None
+    """
+    for alias, code in ALIASES:
+        for meant in (
+            _replaced(ticker, alias, code, at_end=False),
+            _replaced(ticker, alias, code, at_end=True),
+        ):
+            if meant in listed:
+                return meant
+    near = sorted(name for name in listed if _is_one_edit_away(ticker, name))
+    return " or ".join(near) if 0 < len(near) <= MOST_SUGGESTED else None
+
+
+def _replaced(ticker: str, alias: str, code: str, *, at_end: bool) -> str:
+    if at_end:
+        return ticker.removesuffix(alias) + code if ticker.endswith(alias) else ticker
+    return code + ticker.removeprefix(alias) if ticker.startswith(alias) else ticker
+
+
+def _is_one_edit_away(one: str, other: str) -> bool:
+    """Return whether a character added, left out or exchanged, or two neighbours swapped, make them equal."""
+    if abs(len(one) - len(other)) > 1 or one == other:
+        return False
+    n = next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    if len(one) == len(other):
+        is_swap = one[n : n + 2] == other[n : n + 2][::-1] and one[n + 2 :] == other[n + 2 :]
+        return is_swap or one[n + 1 :] == other[n + 1 :]
+    short, long = sorted((one[n:], other[n:]), key=len)
+    return short == long[1:]
+
+
+def observe_listing(connection: Connection, tickers: Collection[str], *, now_s: int, url: str | None) -> None:
+    """Bring the incidents of unknown and delisted pairs up to what the ledger says of some assets.
+
+    The incident of a pair that the catalogue no longer expects is over, whatever is judged.
+
+    :param connection: the ledger, after :func:`judge_pairs`
+    :param tickers: the assets that were judged
+    :param now_s: epoch seconds UTC
+    :param url: where to look at the run, or None
+    """
+    expected = {asset.ticker: asset for asset in read_assets(connection, tickers=None, tier="ALL")}
+    seen: dict[str, Trouble | None] = {
+        ticker: None for ticker in _open_tickers(connection, LISTING) if ticker not in expected
+    }
+    for ticker in expected.keys() & set(tickers):
+        seen[ticker] = _trouble(expected[ticker], now_s=now_s, url=url)
+    observe_pairs(connection, seen, LISTING, now_s=now_s)
+
+
+def observe_lines(
+    connection: Connection, problems: Sequence[LineProblem], *, now_s: int, url: str | None
+) -> None:
+    """Bring the incidents about lines of the catalogue up to what was read.
+
+    :param connection: the ledger
+    :param problems: lines that cannot be used
+    :param now_s: epoch seconds UTC
+    :param url: where to look at the run, or None
+    """
+    bad: dict[str, Trouble | None] = {}
+    for problem in problems:
+        is_name = problem.ticker is not None and SHORT_NAME.fullmatch(problem.ticker)
+        name = problem.ticker if is_name and problem.ticker else f"line {problem.line}"
+        bad[name] = bad_line(name, problem.said, now_s=now_s, url=url)
+    cured = dict.fromkeys(_open_tickers(connection, BAD_LINES))
+    observe_pairs(connection, {**cured, **bad}, BAD_LINES, now_s=now_s)
+
+
+def _open_tickers(connection: Connection, kinds: Collection[PairTrouble]) -> list[str]:
+    """Return the tickers with an open incident of some kinds."""
+    troubles = [incident.trouble for _, incident in read_open(connection).values()]
+    return [
+        trouble.key.partition(":")[2]
+        for trouble in troubles
+        if trouble.incident_class is IncidentClass.PAIR and any(kind in trouble.subjects for kind in kinds)
+    ]
+
+
+def _trouble(asset: Asset, *, now_s: int, url: str | None) -> Trouble | None:
+    if asset.gone_s is None:
+        return None
+    if asset.is_unknown:
+        return unknown_pair(
+            asset.ticker, status=asset.pair_status, suggestion=asset.meant, now_s=now_s, url=url
+        )
+    return left_pair(asset.ticker, since_s=asset.gone_s, url=url)

@@ -1,0 +1,323 @@
+"""The steps of an archive run: find the files, ingest those of an item, sum up."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.backfill import opened
+from kraken_ohlcv.clients.errors import ArchiveServerError, KrakenTransientError, QuestDBError
+from kraken_ohlcv.core.errors import ReadBackError
+from kraken_ohlcv.core.gap import Outcome, Series
+from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
+from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
+from kraken_ohlcv.sources.archive.folder import containers_at, only_file
+from kraken_ohlcv.sources.archive.found import Found, sentence
+from kraken_ohlcv.sources.archive.members import FOLDER, REMOTE, Unit, work_items
+from kraken_ohlcv.sources.archive.names import named_release
+from kraken_ohlcv.sources.archive.not_published import mark_not_published
+from kraken_ohlcv.sources.archive.request import TRUST_FILE
+from kraken_ohlcv.sources.archive.unverified import judge_unverified
+from kraken_ohlcv.stores.ledger.archive_rows import plan_results, read_results, record_result
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.run_rows import count_outcomes, read_run, record_survey, start_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kraken_hooks.kraken import KrakenHook
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.sources.archive.request import ArchiveRequest
+    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+
+log = logging.getLogger(__name__)
+
+PASSING: Final = (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError)
+DIED: Final = "the task ended before it could say what became of this file"
+MOST_FILES: Final = 500
+"""Files told one by one in a result; counts are of all."""
+
+
+def open_ingest(
+    connection: Connection,
+    kraken: KrakenHook,
+    run: RunKey,
+    request: ArchiveRequest,
+    clock: Callable[[], float],
+) -> int:
+    """Record the run and its idea of now: the exchange's clock, or the worker's while that does not answer.
+
+    :param connection: the ledger
+    :param kraken: hook of the exchange
+    :param run: the run
+    :param request: its params
+    :param clock: the worker's, epoch seconds
+    :return: epoch seconds UTC
+    :raises BadRequestError: if path and quarter are both given or both absent, or nobody knows a ticker
+    """
+    request.refuse_nonsense()
+    try:
+        return open_run(connection, kraken, run, request, clock)
+    except KrakenTransientError as error:
+        # Files need no exchange: only the candles that have not closed yet are told by its clock.
+        log.warning("the exchange does not answer, so the worker's clock counts: %s", error)
+        now_s = int(clock())
+        start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+        return now_s
+
+
+def find_files(
+    connection: Connection,
+    run: RunKey,
+    request: ArchiveRequest,
+    shelf: Shelf,
+    questdb: QuestDBHook | None = None,
+) -> list[dict[str, Any]]:
+    """Find the files that a run is about; before that, judge those that were not identified so far.
+
+    :param connection: the ledger
+    :param run: the run
+    :param request: its params
+    :param shelf: where they lie
+    :param questdb: hook of the candle store, asked about files that were not identified; or None
+    :return: items for the ingest task, see :func:`kraken_ohlcv.sources.archive.members.work_items`
+    :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
+        or a file named alone is not one of ours
+    """
+    found = Found(_tickers(connection, request), request.intervals)
+    if questdb is not None and not request.dry_run:
+        now_s = opened(connection, run).now_s
+        found.warnings += judge_unverified(connection, questdb, found.tickers, now_s=now_s)
+    if request.path is None:
+        return _find_published(connection, run, request, shelf, found)
+    found.only = only_file(shelf.archive_folder, request.path)
+    for container in containers_at(shelf.archive_folder, request.path):
+        try:
+            is_published = shelf.refuse_wrong_sums(container, found.warnings)
+            with shelf.open(FOLDER, container) as opened_container:
+                found.add(FOLDER, container, opened_container.contents(), is_published=is_published)
+        except ArchiveRefusedError as error:
+            found.lost[container] = str(error)
+    _refuse_unknown_ticker(connection, found)
+    if not found.units:
+        lost = "; ".join(found.lost_sentences())
+        raise ArchiveRefusedError(
+            lost
+            or f"path {request.path!r} holds {found.n_others} files, none of the tickers and intervals asked"
+            " for"
+        )
+    return _planned(connection, run, request, found)
+
+
+def _find_published(
+    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf, found: Found
+) -> list[dict[str, Any]]:
+    """Find the members of a published release; one that is not published is a normal state."""
+    release = named_release(request.quarter or "")
+    name = shelf.published_name(release)
+    if name is None:
+        now_s = opened(connection, run).now_s
+        for ticker in found.tickers:
+            for interval in request.intervals:
+                if not request.dry_run:
+                    mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
+        return _planned(connection, run, request, found, not_published=release.name)
+    with shelf.open(REMOTE, name) as container:
+        found.add(REMOTE, name, container.contents(), is_published=not shelf.is_mirror)
+    return _planned(connection, run, request, found)
+
+
+def _tickers(connection: Connection, request: ArchiveRequest) -> list[str]:
+    return [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+
+
+def _planned(
+    connection: Connection,
+    run: RunKey,
+    request: ArchiveRequest,
+    found: Found,
+    *,
+    not_published: str | None = None,
+) -> list[dict[str, Any]]:
+    """Record the plan, and return its items."""
+    record_survey(
+        connection,
+        run,
+        assets_processed=len({unit.series.ticker for unit in found.units}),
+        series_processed=[],
+        remarks={
+            "files_skipped": found.skipped(),
+            "files_not_asked_for": [found.n_others],
+            "not_published": [not_published] if not_published else [],
+            "warnings": found.warnings,
+            "errors": [] if not_published else found.not_found(request.tickers or ()),
+        },
+    )
+    results = {unit.name: told(unit, "failed", error=DIED) for unit in found.units}
+    results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
+    plan_results(connection, run, results)
+    return work_items(found.units)
+
+
+def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
+    """Refuse a file named alone of which the catalogue does not know the ticker."""
+    if found.only is None or not found.units:
+        return
+    ticker = found.units[0].series.ticker
+    if not read_assets(connection, tickers=[ticker], tier="ALL"):
+        raise ArchiveRefusedError(
+            f"{found.only}: ticker {ticker} does not stand in the catalogue; add it to assets.yaml, then run "
+            "again"
+        )
+
+
+def ingest_item(
+    connection: Connection,
+    questdb: QuestDBHook,
+    run: RunKey,
+    request: ArchiveRequest,
+    shelf: Shelf,
+    item: Mapping[str, Any],
+    kraken: KrakenHook | None = None,
+) -> list[dict[str, Any]]:
+    """Ingest the files of an item; one that is refused does not keep the next from its turn.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param run: the run
+    :param request: its params
+    :param shelf: where files come from and go to
+    :param item: ``{"label", "files"}``
+    :param kraken: hook of the exchange, asked when nothing else tells whose candles a file holds; or None
+    :return: what became of each
+    :raises ArchiveError: if one of them failed for a passing reason; doing it again tries only those
+    :raises ArchiveRefusedError: if one of them is refused
+    """
+    work = Ingestion(
+        connection=connection,
+        questdb=questdb,
+        run=run,
+        now_s=opened(connection, run).now_s,
+        work_folder=shelf.work_folder,
+        dry_run=request.dry_run,
+        again=request.again,
+        kraken=kraken,
+        trust_file=request.trust == TRUST_FILE,
+    )
+    results, passing, lasting = [], [], []
+    for given in item["files"]:
+        unit = Unit.from_dict(given)
+        try:
+            with shelf.open_for(unit) as container:
+                results.append(ingest(work, unit, container))
+        except ArchiveRefusedError as error:
+            lasting.append(str(error))
+        except PASSING as error:
+            passing.append(f"{unit.name}: {error}")
+            record_result(connection, run, unit.name, told(unit, "failed", error=str(error)))
+    if passing:
+        raise ArchiveError("; ".join([*passing, *lasting]))
+    if lasting:
+        raise ArchiveRefusedError("; ".join(lasting))
+    return results
+
+
+def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -> dict[str, Any]:
+    """Return the summary of a run that did nothing.
+
+    :param run: the run
+    :param request: its params
+    :param errors: a sentence each
+    :return: all keys of a summary
+    """
+    return {
+        "task_id": run.run_id,
+        "path": request.path,
+        "quarter": request.quarter,
+        "tier": request.tier,
+        "intervals": list(request.intervals),
+        "dry_run": request.dry_run,
+        "files_found": 0,
+        "files_ingested": 0,
+        "files_known": 0,
+        "files_empty": 0,
+        "files_checked": 0,
+        "files_refused": 0,
+        "files_failed": 0,
+        "rows_good": 0,
+        "rows_bad": 0,
+        "rows_written": 0,
+        "rows_equal": 0,
+        "candles_corrected": 0,
+        "gaps_detected": 0,
+        "gaps_filled": 0,
+        "gaps_unfillable": 0,
+        "gaps_failed": 0,
+        "gaps_deferred": 0,
+        "total_candles_filled": 0,
+        "not_published": [],
+        "contradictions": {},
+        "reject_files": [],
+        "files_unverified": [],
+        "files": [],
+        "files_skipped": [],
+        "files_not_asked_for": 0,
+        "warnings": request.warnings(),
+        "errors": list(errors),
+    }
+
+
+def summarise(
+    connection: Connection, run: RunKey, request: ArchiveRequest, *, errors: Sequence[str]
+) -> dict[str, Any]:
+    """Return what a run did.
+
+    :param connection: the ledger
+    :param run: the run, all of whose ingest tasks have ended
+    :param request: its params
+    :param errors: sentences about steps that failed
+    :return: counts of files, rows and gaps; files one by one unless they were known; what was skipped and why
+    """
+    summary = empty_summary(run, request, errors)
+    recorded = read_run(connection, run)
+    if recorded is None:
+        return summary
+    results = list(read_results(connection, run).values())
+    for result in results:
+        summary[f"files_{result['status']}"] += 1
+        for key in ("rows_good", "rows_bad", "rows_written", "rows_equal", "candles_corrected"):
+            summary[key] += result.get(key, 0)
+        for found in result.get("contradictions", []):
+            counts = summary["contradictions"]
+            counts[found["what"]] = counts.get(found["what"], 0) + found["buckets"]
+    outcomes = count_outcomes(connection, run)
+    remarks = recorded.remarks
+    lost = [*remarks.get("errors", [])]
+    lost += [sentence(one["file"], one["error"]) for one in results if one["status"] in {"refused", "failed"}]
+    return summary | {
+        "files_found": len(results),
+        "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
+        "gaps_filled": outcomes[Outcome.FILLED][0],
+        "gaps_unfillable": outcomes[Outcome.UNFILLABLE][0],
+        "gaps_failed": outcomes[Outcome.FAILED][0],
+        "gaps_deferred": outcomes[Outcome.DEFERRED][0],
+        "total_candles_filled": sum(candles for _, candles in outcomes.values()),
+        "not_published": remarks.get("not_published", []),
+        "files_unverified": [
+            one["file"]
+            for one in results
+            if one["status"] in {"ingested", "checked"} and one["identified_by"] is None
+        ],
+        "reject_files": [one["reject_file"] for one in results if one.get("reject_file")],
+        "files": [one for one in results if one["status"] != "known"][:MOST_FILES],
+        "files_skipped": remarks.get("files_skipped", []),
+        "files_not_asked_for": sum(remarks.get("files_not_asked_for", [])),
+        "warnings": [
+            *request.warnings(),
+            *remarks.get("warnings", []),
+            *(f"{one['file']}: {remark}" for one in results for remark in one.get("remarks", [])),
+        ],
+        "errors": [*errors, *lost],
+    }

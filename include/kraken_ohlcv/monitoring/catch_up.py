@@ -1,0 +1,181 @@
+"""Starts a backfill out of turn before the API forgets, and says when even that comes too late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.core.gap import Gap, GapStatus
+from kraken_ohlcv.core.grid import expiry_s
+from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next_tick_after
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.catch_up_rows import PastCatchUp, last_catch_up
+from kraken_ohlcv.stores.ledger.series_state import read_books
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+COOL_DOWN_S: Final = 2 * HOUR_S
+"""Between two runs of a DAG started out of turn: the hourly check sees the effect of one before the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """A backfill run to be started out of turn.
+
+    :ivar dag_id: the backfill DAG of the tier
+    :ivar run_id: id of the run, the same however often the check is repeated
+    :ivar tickers: what it is to repair
+    :ivar intervals: candle lengths, minutes
+    :ivar reason: one sentence
+    """
+
+    dag_id: str
+    run_id: str
+    tickers: list[str]
+    intervals: list[int]
+    reason: str
+
+    def conf(self) -> dict[str, Any]:
+        """Return the conf to trigger the DAG with."""
+        return {"tickers": self.tickers, "intervals": self.intervals, "lookback_days": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the ledger says of the time until the next scheduled backfills.
+
+    :ivar catch_ups: runs to start now
+    :ivar at_risk: gaps that even such a run will probably not save, or None
+    """
+
+    catch_ups: list[CatchUp]
+    at_risk: Trouble | None
+
+
+def expiring(gaps: Iterable[Gap], *, cron: str, now_s: int) -> list[Gap]:
+    """Return the gaps that leave the API window before the next scheduled backfill.
+
+    :param gaps: open gaps of one schedule
+    :param cron: its five-field cron, UTC
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: fillable gaps whose expiry comes first
+    """
+    next_tick = next_tick_after(cron, now_s)
+    return [
+        gap
+        for gap in gaps
+        if gap.status is not GapStatus.UNFILLABLE
+        and expiry_s(gap.start_s, gap.series.interval_minutes) <= next_tick
+    ]
+
+
+def is_lost(gap: Gap, past: PastCatchUp | None, *, is_online: bool, now_s: int) -> bool:
+    """Return whether an expiring gap will probably be lost to the API.
+
+    :param gap: a gap of :func:`expiring`
+    :param past: the newest run of its DAG that was started out of turn
+    :param is_online: whether the exchange works
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: True when the exchange is down, the gap fails for a reason that will not pass, or a run for it
+        has been tried in vain
+    """
+    has_failed_for_good = gap.status is GapStatus.FAILED and gap.next_attempt_s is None
+    was_tried = (
+        past is not None
+        and gap.attempts > 0
+        and gap.series.ticker in past.tickers
+        and past.triggered_s < now_s
+        and gap.status is GapStatus.FAILED
+    )
+    return not is_online or has_failed_for_good or was_tried
+
+
+def look_ahead(
+    connection: Connection,
+    overdue: Collection[str],
+    *,
+    is_online: bool,
+    is_under_way: Callable[[str, str], bool],
+    now_s: int,
+) -> Outlook:
+    """Decide which backfills to start out of turn.
+
+    Only series that a scheduled backfill covers count; at most one such run a DAG is outstanding, and after
+    one the next waits for :data:`COOL_DOWN_S`.
+
+    :param connection: the ledger
+    :param overdue: tickers whose newest candle is overdue
+    :param is_online: whether the exchange works; nothing is started against one that does not
+    :param is_under_way: tells by DAG id and run id whether a run is queued or running
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: what to start, and what will probably be lost
+    """
+    catch_ups = []
+    lost: list[Gap] = []
+    for entry in SCHEDULES.values():
+        if entry.backfill is None:
+            continue
+        assets = read_assets(connection, tickers=None, tier=entry.backfill.tier)
+        tickers = [asset.ticker for asset in assets if asset.gone_s is None]
+        books = read_books(connection, tickers, entry.backfill.intervals).values()
+        past = last_catch_up(connection, entry.dag_id)
+        soon = expiring((gap for book in books for gap in book.gaps), cron=entry.cron, now_s=now_s)
+        lost += [gap for gap in soon if is_lost(gap, past, is_online=is_online, now_s=now_s)]
+        is_held_back = past is not None and (
+            now_s - past.triggered_s < COOL_DOWN_S or is_under_way(entry.dag_id, past.run_id)
+        )
+        if is_online and not is_held_back:
+            startable = {gap.series.ticker for gap in soon if gap.is_eligible(now_s, retry_failed=False)}
+            late = set(overdue).intersection(tickers)
+            catch_ups += _catch_up(entry, entry.backfill, tickers, startable, late, now_s=now_s)
+    return Outlook(catch_ups, _at_risk(lost, now_s=now_s))
+
+
+def _catch_up(
+    entry: Schedule, scope: BackfillScope, order: list[str], soon: set[str], late: set[str], *, now_s: int
+) -> list[CatchUp]:
+    chosen = [ticker for ticker in order if ticker in soon | late]
+    if not chosen:
+        return []
+    reasons = [
+        f"{len(tickers)} {'ticker has' if len(tickers) == 1 else 'tickers have'} {what}"
+        for tickers, what in (
+            (soon, "gaps that Kraken forgets before the next scheduled run"),
+            (late, "overdue candles"),
+        )
+        if tickers
+    ]
+    return [
+        CatchUp(
+            dag_id=entry.dag_id,
+            run_id=f"catch_up__{iso(now_s // HOUR_S * HOUR_S)}+00:00",
+            tickers=chosen,
+            intervals=list(scope.intervals),
+            reason=" and ".join(reasons),
+        )
+    ]
+
+
+def _at_risk(lost: list[Gap], *, now_s: int) -> Trouble | None:
+    if not lost:
+        return None
+    return Trouble(
+        IncidentClass.AT_RISK,
+        IncidentClass.AT_RISK,
+        "Kraken will soon stop serving candles that could not be fetched so far",
+        since_s=now_s,
+        subjects={
+            str(gap.series): {
+                "expires_at": iso(expiry_s(gap.start_s, gap.series.interval_minutes)),
+                "error": gap.error_message,
+            }
+            for gap in lost
+        },
+        tried="the hourly check starts a backfill for such gaps as soon as the exchange answers",
+    )

@@ -1,0 +1,127 @@
+"""Deletes what nobody asks for any more from the ledger, in small transactions, and keeps its figures.
+
+A gap that is FAILED and still missing is found again by the next detection, as a new record: deleting it
+forgets its attempts, not the hole. UNFILLABLE gaps are kept, whatever their age: they wait for a source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.core.gap import GapStatus, Series
+from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.stores.ledger.cleanup_rows import (
+    adjacent_series,
+    count_old,
+    delete_incidents,
+    delete_stale_passes,
+    every_series,
+    merge_ranges,
+    roll_up,
+    thin_reports,
+)
+from kraken_ohlcv.stores.ledger.series_state import bump_revision
+from kraken_ohlcv.stores.ledger.session import is_being_filled, series_transaction
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+BATCH: Final = 2000
+"""Gap records or incidents of one transaction: tens of milliseconds, during which one series is locked."""
+
+REPORT_DAYS: Final = 400
+"""Every completeness report is kept for so long, so that a day can be compared with that of a year before."""
+REPORT_BATCH: Final = 20
+"""Reports of one transaction; each has a line a series."""
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """What a clean-up has deleted, or would delete.
+
+    :ivar filled_deleted: gap records that were FILLED
+    :ivar failed_deleted: gap records that were FAILED
+    :ivar incidents_deleted: incidents that were over
+    :ivar reports_deleted: completeness reports older than :data:`REPORT_DAYS`, of which one a month is kept
+    :ivar passes_deleted: places where walks through trades stood with which nobody will go on
+    :ivar ranges_merged: proven-empty ranges that went into their neighbour
+    """
+
+    filled_deleted: int = 0
+    failed_deleted: int = 0
+    incidents_deleted: int = 0
+    reports_deleted: int = 0
+    passes_deleted: int = 0
+    ranges_merged: int = 0
+
+    def result(self) -> dict[str, Any]:
+        """Return the figures by name."""
+        return asdict(self)
+
+
+def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
+    """Return what :func:`clean_up` would do, and change nothing.
+
+    :param connection: the ledger
+    :param days: age in days, >= 1
+    :param now_s: epoch seconds UTC
+    :return: the figures
+    """
+    before_s = now_s - days * DAY_S
+    with connection.transaction(force_rollback=True):
+        passes_deleted = delete_stale_passes(connection, before_s=before_s)
+    return Cleaned(
+        **count_old(connection, before_s=before_s, reports_before_s=now_s - REPORT_DAYS * DAY_S),
+        passes_deleted=passes_deleted,
+        ranges_merged=sum(ranges for _, _, ranges in adjacent_series(connection)),
+    )
+
+
+def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATCH) -> Cleaned:
+    """Delete old records of the ledger; stopped in between, the next run goes on.
+
+    :param connection: the ledger, in autocommit
+    :param days: age in days, >= 1: FILLED by the time it was filled, FAILED by its last attempt, incidents by
+        their recovery
+    :param now_s: epoch seconds UTC
+    :param batch: most records of one transaction, >= 1
+    :return: what was deleted
+    """
+    before_s = now_s - days * DAY_S
+    cleaned = Cleaned(passes_deleted=delete_stale_passes(connection, before_s=before_s))
+    for series_id, series in every_series(connection):
+        while n := _roll_up_filled(connection, series_id, series, before_s=before_s, batch=batch):
+            cleaned.filled_deleted += n
+        while n := _roll_up_failed(connection, series_id, series, before_s=before_s, batch=batch):
+            cleaned.failed_deleted += n
+    while n := delete_incidents(connection, before_s=before_s, at_most=batch):
+        cleaned.incidents_deleted += n
+    while n := thin_reports(connection, before_s=now_s - REPORT_DAYS * DAY_S, at_most=REPORT_BATCH):
+        cleaned.reports_deleted += n
+    for series_id, series, _ in adjacent_series(connection):
+        with series_transaction(connection, series_id):
+            cleaned.ranges_merged += merge_ranges(connection, series)
+            bump_revision(connection, series_id)
+    return cleaned
+
+
+def _roll_up_filled(
+    connection: Connection, series_id: int, series: Series, *, before_s: int, batch: int
+) -> int:
+    # Under the lock, because a child that is still open loses its parent, and a fill may hold the child.
+    with series_transaction(connection, series_id):
+        return roll_up(connection, series, GapStatus.FILLED, before_s=before_s, at_most=batch)
+
+
+def _roll_up_failed(
+    connection: Connection, series_id: int, series: Series, *, before_s: int, batch: int
+) -> int:
+    with series_transaction(connection, series_id):
+        if is_being_filled(connection, series_id):
+            return 0
+        deleted = roll_up(connection, series, GapStatus.FAILED, before_s=before_s, at_most=batch)
+        if deleted:
+            # Open gaps have gone: who has read them is to read again.
+            bump_revision(connection, series_id)
+        return deleted

@@ -1,0 +1,214 @@
+"""The messages about an incident: opened, grown, recovered. Pure.
+
+Whoever reads them was perhaps asleep: short sentences, no words that only this project knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, PairTrouble
+from kraken_ohlcv.core.wording import capitalised, counted, duration, moment, sentence
+from kraken_ohlcv.monitoring.mrkdwn import (
+    HEADER_CHARACTERS,
+    SECTION_CHARACTERS,
+    TEXT_CHARACTERS,
+    Content,
+    address_of,
+    context,
+    fitted,
+    header,
+    section,
+)
+from kraken_ohlcv.monitoring.subjects import NOUNS, told_names, told_subjects
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.incident import Incident, Trouble
+
+MINUTE_S: Final = 60
+
+HEADLINE_CHARACTERS: Final = 400
+TRIED_CHARACTERS: Final = 200
+KEY_CHARACTERS: Final = 100
+
+REPEAT: Final = "This may be a repeat: Slack never confirmed the first message."
+NOT_TOLD: Final = "You are only hearing about this now because no message could be delivered at the time."
+NEARLY_OVER: Final = "The last check was clean. One more clean check, and this is over."
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How to speak of a class of incidents.
+
+    :ivar wrong: title while it lasts, followed by whom it hits; None = the headline is the title
+    :ivar over: title when it is over
+    :ivar next: what happens next and what to do, while it lasts
+    :ivar after: what remains to be done when it is over
+    """
+
+    wrong: str | None
+    over: str
+    next: str
+    after: str
+
+
+WORDS: Final = {
+    IncidentClass.STALE: Words(
+        wrong="candles are late",
+        over="no candles are late any more",
+        next="Airflow keeps fetching what is missing and reports here when this is over. If it lasts more"
+        " than a few hours, open the run.",
+        after="Nothing to do.",
+    ),
+    IncidentClass.SOURCE: Words(
+        wrong="no new candles are coming in",
+        over="new candles are coming in again",
+        next="Check https://status.kraken.com. If Kraken is down, just wait: what is missing is fetched once"
+        " it is back. If it is up, open the run. Until this is over, other alerts stay quiet.",
+        after="The next runs fetch what was missed. Nothing to do.",
+    ),
+    IncidentClass.RUN: Words(
+        wrong=None,
+        over="works again",
+        next="This is over as soon as a run succeeds. If the next one fails too, open it and read its"
+        " errors.",
+        after="The latest run succeeded. Nothing to do.",
+    ),
+    IncidentClass.AT_RISK: Words(
+        wrong="candles may soon be lost",
+        over="no candles are at risk any more",
+        next="Airflow keeps trying as long as Kraken serves them. If Kraken is up, open the run and read the"
+        " errors. After that, they can only come from trades or from Kraken's archive.",
+        after="They were fetched in time, or Kraken no longer serves them: see the page Gaps in Airflow.",
+    ),
+    IncidentClass.PAIR: Words(
+        wrong=None,
+        over="is settled",
+        next="Open the run and read what it says of this ticker.",
+        after="Kraken serves the pair in order again, or assets.yaml no longer expects it. Nothing to do.",
+    ),
+}
+
+PAIR_NEXT: Final = {
+    PairTrouble.UNKNOWN: "Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
+    " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.",
+    PairTrouble.LEFT: "Its candles stay, and nothing more is expected of it. What its history still lacks can"
+    " only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this is over.",
+    PairTrouble.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
+    " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
+    PairTrouble.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
+    " again until they change. Leave them out of your analysis; docs/REPAIR.md says what they may be.",
+    PairTrouble.BAD_LINE: "The line is passed over, and all others count. Correct it: the next run takes it.",
+}
+"""What happens next, by what is wrong with a pair."""
+
+
+def compose(
+    incident: Incident,
+    kind: MessageKind,
+    *,
+    as_of_s: int,
+    may_be_repeat: bool = False,
+    was_told: bool = True,
+) -> Content:
+    """Return a message about an incident.
+
+    An edit of the first message, while the incident lasts, says what OPENED would say now.
+
+    :param incident: as it stands, or stood when it was over
+    :param kind: why somebody is told
+    :param as_of_s: when it was last looked at; for RECOVERED when it was over; epoch seconds UTC
+    :param may_be_repeat: whether the same message may have arrived before
+    :param was_told: whether anything about this incident may have been heard before; only RECOVERED says so
+    :return: the message, within the limits of Slack and Discord
+    """
+    trouble, words = incident.trouble, WORDS[incident.trouble.incident_class]
+    is_over = kind is MessageKind.RECOVERED
+    headline = fitted(sentence(trouble.headline), HEADLINE_CHARACTERS)
+    lasted_s = as_of_s - trouble.since_s
+    if is_over:
+        what = [
+            f"It lasted {duration(lasted_s)}: from {moment(trouble.since_s)} to {moment(as_of_s)}.",
+            f"What was wrong: {headline}",
+        ]
+    else:
+        so_far = f", {duration(lasted_s)} so far" if lasted_s >= MINUTE_S else ""
+        what = [headline] * (words.wrong is not None) + [f"Since {moment(trouble.since_s)}{so_far}."]
+    return _assemble(
+        incident,
+        title=_title(trouble, words, kind),
+        what=what,
+        then=_then(incident, words, is_over=is_over, as_of_s=as_of_s),
+        notes=[REPEAT] * may_be_repeat + [NOT_TOLD] * (is_over and not was_told),
+        as_of=f"{fitted(trouble.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
+        is_over=is_over,
+    )
+
+
+def _title(trouble: Trouble, words: Words, kind: MessageKind) -> str:
+    if kind is MessageKind.RECOVERED:
+        name = trouble.key.partition(":")[2]
+        return fitted(f"✅ Over: {words.over if words.wrong else f'{name} {words.over}'}", HEADER_CHARACTERS)
+    title = f"{words.wrong or trouble.headline}{_whom(trouble)}"
+    return fitted(
+        f"🔺 It got worse: {title}" if kind is MessageKind.GREW else f"🔴 {capitalised(title)}",
+        HEADER_CHARACTERS,
+    )
+
+
+def _whom(trouble: Trouble) -> str:
+    if trouble.incident_class not in {IncidentClass.STALE, IncidentClass.AT_RISK} or not trouble.subjects:
+        return ""
+    if len(trouble.subjects) == 1:
+        return f": {next(iter(trouble.subjects))}"
+    return f": {counted(len(trouble.subjects), NOUNS[trouble.incident_class])}"
+
+
+def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> list[str]:
+    tried = fitted(sentence(incident.trouble.tried or ""), TRIED_CHARACTERS)
+    lines = [f"Tried so far: {tried}"] if tried else []
+    if is_over:
+        return [words.after]
+    found = [text for kind, text in PAIR_NEXT.items() if kind in incident.trouble.subjects]
+    is_pair = incident.trouble.incident_class is IncidentClass.PAIR
+    then = " ".join(found) if is_pair and found else words.next
+    lines.append(f"What happens next: {then}")
+    if incident.good_checks:
+        lines.append(NEARLY_OVER)
+    if incident.snoozed_until_s is not None and incident.snoozed_until_s > as_of_s:
+        lines.append(
+            f"Quiet until {moment(incident.snoozed_until_s)}, even if it gets worse: somebody acknowledged"
+            " it."
+        )
+    return lines
+
+
+def _assemble(
+    incident: Incident,
+    *,
+    title: str,
+    what: list[str],
+    then: list[str],
+    notes: list[str],
+    as_of: str,
+    is_over: bool,
+) -> Content:
+    address = address_of(incident.trouble.url)
+
+    def subjects(limit: int) -> str:
+        if not is_over:
+            return told_subjects(incident.trouble, limit)
+        noun = NOUNS[incident.trouble.incident_class]
+        if incident.trouble.incident_class is IncidentClass.PAIR:
+            return ""  # its one ticker stands in the title
+        return told_names(incident.told | incident.trouble.subjects.keys(), noun, limit)
+
+    link = f"<{address}|Open the run in Airflow>" if address else ""
+    sections = ["\n".join(notes), "\n".join(what), subjects(SECTION_CHARACTERS), "\n".join(then), link]
+    blocks = [header(title), *(section(text) for text in sections if text), context(as_of)]
+    begin = [title, *notes, *what]
+    end = [*then, address, as_of]
+    room = TEXT_CHARACTERS - sum(len(line) + 1 for line in (*begin, *end))
+    lines = [*begin, subjects(room), *end]
+    return Content("\n".join(line for line in lines if line), blocks)

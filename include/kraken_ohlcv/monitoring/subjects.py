@@ -1,0 +1,171 @@
+"""What an incident is about, line by line: tickers with hours behind, runs with their errors. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from kraken_ohlcv.core.incident import IncidentClass
+from kraken_ohlcv.core.wording import capitalised, counted, iso_moment, sentence
+from kraken_ohlcv.monitoring.mrkdwn import fitted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kraken_ohlcv.core.incident import Trouble
+
+    Facts: TypeAlias = Mapping[str, Any]
+    Subject: TypeAlias = tuple[str, Facts]
+
+MAX_NAMED: Final = 50
+"""More subjects than this are counted, and only the worst are named."""
+N_WORST: Final = 10
+MAX_ERRORS: Final = 10
+"""Errors of one run that are told; the others stand on its page."""
+
+NAME_CHARACTERS: Final = 80
+FACT_CHARACTERS: Final = 200
+COUNTED_IN_DAYS_H: Final = 72
+"""From so many hours on days are easier to grasp."""
+INDENT: Final = "    ◦ "
+
+NOUNS: Final = {
+    IncidentClass.STALE: "ticker",
+    IncidentClass.SOURCE: "tier",
+    IncidentClass.RUN: "run",
+    IncidentClass.AT_RISK: "series",
+    IncidentClass.PAIR: "finding",
+}
+"""What the subjects of a class are."""
+
+
+def told_subjects(trouble: Trouble, limit: int) -> str:
+    """Return what an open incident is about.
+
+    :param trouble: what was seen last
+    :param limit: most characters of the result
+    :return: escaped; all subjects, or, when they are more than 50 or do not fit, how many they are and the
+        worst ten
+    """
+    subjects = sorted(trouble.subjects.items(), key=_worst_first)
+    if trouble.incident_class is IncidentClass.STALE:
+        return _tickers(subjects, limit)
+    lines = []
+    if len(subjects) > MAX_NAMED:
+        lines.append(f"{counted(len(subjects), NOUNS[trouble.incident_class])}, the first ten are:")
+        subjects = subjects[:N_WORST]
+    describe = _DESCRIBE[trouble.incident_class]
+    for name, facts in subjects:
+        lines += describe(fitted(name, NAME_CHARACTERS), facts)
+    return listed(lines, limit, separator="\n")
+
+
+def told_names(names: Iterable[str], noun: str, limit: int) -> str:
+    """Return what an incident was about.
+
+    :param names: all subjects that it ever had
+    :param noun: what they are, singular
+    :param limit: most characters of the result
+    :return: escaped, for example ``2 tickers were affected: ETHUSD, XBTUSD.``; empty when there are none, or
+        too little room
+    """
+    ordered = sorted(names)
+    if not ordered:
+        return ""
+    begin, end = f"{counted(len(ordered), noun)} {'was' if len(ordered) == 1 else 'were'} affected: ", "."
+    shown = ordered if len(ordered) <= MAX_NAMED else ordered[:N_WORST]
+    items = [fitted(name, NAME_CHARACTERS) for name in shown]
+    if len(shown) < len(ordered):
+        items.append(f"and {len(ordered) - len(shown)} more")
+    named = listed(items, limit - len(begin) - len(end))
+    return f"{begin}{named}{end}" if named else ""
+
+
+def _worst_first(subject: Subject) -> tuple[float, str, str]:
+    name, facts = subject
+    hours = facts.get("hours_behind") or facts.get("hours_overdue")
+    return (-hours if isinstance(hours, int | float) else 0, str(facts.get("expires_at", "")), name)
+
+
+def _tickers(subjects: Sequence[Subject], limit: int) -> str:
+    by_tier: dict[str, list[str]] = {}
+    for name, facts in subjects:
+        by_tier.setdefault(str(facts.get("tier") or "no tier"), []).append(_ticker(name, facts))
+    tiers = [(fitted(tier, NAME_CHARACTERS), by_tier[tier]) for tier in sorted(by_tier)]
+    if len(subjects) <= MAX_NAMED:
+        whole = "\n".join(f"{tier}: {', '.join(tickers)}" for tier, tickers in tiers)
+        if len(whole) <= limit:
+            return whole
+    counts = listed([f"{tier}: {counted(len(tickers), 'ticker')}" for tier, tickers in tiers], limit // 2)
+    begin = f"{counts}\nWorst: "
+    worst = listed([_ticker(name, facts) for name, facts in subjects[:N_WORST]], limit - len(begin))
+    return begin + worst if worst else counts
+
+
+def _ticker(name: str, facts: Facts) -> str:
+    ticker, hours = fitted(name, NAME_CHARACTERS), facts.get("hours_behind")
+    return f"{ticker} (no candles yet)" if hours is None else f"{ticker} {_behind(hours)} behind"
+
+
+def _behind(hours: Any) -> str:
+    if not isinstance(hours, int) or hours < COUNTED_IN_DAYS_H:
+        return f"{_fact(hours)} h"
+    return " ".join(f"{n} {unit}" for n, unit in zip(divmod(hours, 24), "dh", strict=True) if n)
+
+
+def _tier(name: str, facts: Facts) -> list[str]:
+    overdue, series = facts.get("overdue"), facts.get("series")
+    if overdue is None or series is None:
+        return [f"• {name}"]
+    return [f"• {name}: {_fact(overdue)} of {_fact(series)} series are late"]
+
+
+def _run(name: str, facts: Facts) -> list[str]:
+    known, counted_errors = facts.get("errors"), facts.get("n_errors")
+    errors = known if isinstance(known, list) else []
+    n_errors = max(len(errors), counted_errors if isinstance(counted_errors, int) else 0)
+    state, due = facts.get("state"), facts.get("due")
+    line = f"• {name}: {_fact(state)}" if state else f"• {name}"
+    if due:
+        line += f", was due by {_fact(iso_moment(str(due)))}"
+    shown = errors[:MAX_ERRORS]
+    lines = [line, *(f"{INDENT}{_fact(error)}" for error in shown)]
+    if n_errors > len(shown):
+        lines.append(f"{INDENT}{n_errors - len(shown)} more, on its page")
+    return lines
+
+
+def _series(name: str, facts: Facts) -> list[str]:
+    ticker, _, minutes = name.partition(" ")
+    line = f"• {ticker}, {minutes}-minute candles" if minutes.isdecimal() else f"• {name}"
+    if facts.get("expires_at"):
+        line += f": Kraken serves them until {_fact(iso_moment(str(facts['expires_at'])))}"
+    return [line, f"{INDENT}{_fact(facts['error'])}"] if facts.get("error") else [line]
+
+
+def _finding(name: str, facts: Facts) -> list[str]:
+    said = [sentence(_fact(facts["said"]))] if facts.get("said") else []
+    if facts.get("since"):
+        said.append(f"Since {_fact(iso_moment(str(facts['since'])))}.")
+    if facts.get("suggestion"):
+        said.append(f"Did you mean {_fact(facts['suggestion'])}?")
+    known, counted_rows = facts.get("rows"), facts.get("n_rows")
+    rows = known if isinstance(known, list) else []
+    n_rows = max(len(rows), counted_rows if isinstance(counted_rows, int) else 0)
+    shown = rows[:MAX_ERRORS]
+    lines = [" ".join([f"• {capitalised(name)}:", *said]) if said else f"• {capitalised(name)}"]
+    lines += [f"{INDENT}{_fact(row)}" for row in shown]
+    if n_rows > len(shown):
+        lines.append(f"{INDENT}{n_rows - len(shown)} more")
+    return lines
+
+
+def _fact(value: Any) -> str:
+    return fitted(str(value), FACT_CHARACTERS)
+
+
+_DESCRIBE: Final = {
+    IncidentClass.SOURCE: _tier,
+    IncidentClass.RUN: _run,
+    IncidentClass.AT_RISK: _series,
+    IncidentClass.PAIR: _finding,
+}

@@ -1,0 +1,52 @@
+"""What a backfill run saw of the source: in trouble, in order, or nothing that tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.clients.errors import KrakenTransientError, RateLimitLockError
+from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.stores.ledger.session import fetch
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+
+
+def _names(error_class: type[BaseException]) -> set[str]:
+    return {error_class.__name__}.union(*(_names(child) for child in error_class.__subclasses__()))
+
+
+SOURCE_ERRORS: Final = frozenset(_names(KrakenTransientError) - {RateLimitLockError.__name__})
+"""Class names of errors that say something about the exchange, not about this system."""
+
+
+def source_seen(
+    connection: Connection,
+    run: RunKey,
+    *,
+    ask_error: tuple[str, str] | None,
+    now_s: int,
+    url: str | None,
+) -> dict[str, Trouble | None]:
+    """Return what a backfill run tells about the source.
+
+    :param connection: the ledger
+    :param run: the run, all of whose fills have ended
+    :param ask_error: class name and sentence of what ended step ``ask_exchange``, or None
+    :param now_s: epoch seconds UTC
+    :param url: where to look at the run
+    :return: for :func:`kraken_ohlcv.stores.ledger.incident_rows.observe`: trouble when the exchange could not be
+        asked, or when every ticker asked failed for a passing reason; nothing when no ticker was asked
+    """
+    key = IncidentClass.SOURCE
+    if ask_error is not None:
+        if ask_error[0] not in SOURCE_ERRORS:
+            return {}
+        return {key: Trouble(key, key, ask_error[1], since_s=now_s, url=url)}
+    (row,) = fetch(connection, "count_asked", **run._asdict())
+    if not row["asked"]:
+        return {}
+    if row["failed"] < row["asked"]:
+        return {key: None}
+    headline = f"all {row['asked']} tickers that a run asked Kraken for failed"
+    return {key: Trouble(key, key, headline, since_s=now_s, url=url)}

@@ -1,0 +1,1 @@
+"""One way into the stores for every source: plan, attempt, apply, resolve, sum up."""

@@ -1,0 +1,58 @@
+"""Candles against proofs from trades: asked about once more, then an incident until the data changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from kraken_ohlcv.core.incident import PairTrouble
+from kraken_ohlcv.core.pair_problems import disputed_candles
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.dispute_rows import read_disputes
+from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.dispute_rows import Dispute
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+
+def to_recheck(
+    connection: Connection, tickers: Sequence[str], intervals: Collection[int]
+) -> dict[str, list[Range]]:
+    """Return the ranges about which trades are to be asked once more.
+
+    :param connection: the ledger
+    :param tickers: Kraken's altnames
+    :param intervals: candle lengths of the run, minutes
+    :return: by ticker, epoch seconds UTC; what was asked since its candles changed is not in it
+    Rule: against a proof from trades the candle is suspect: one re-check with trades, then an incident.
+    """
+    found: dict[str, list[Range]] = defaultdict(list)
+    for one in read_disputes(connection, tickers):
+        if one.rechecked_s is None and one.series.interval_minutes in intervals:
+            found[one.series.ticker].append(one.range)
+    return dict(found)
+
+
+def observe_disputes(connection: Connection, tickers: Sequence[str], *, now_s: int, url: str | None) -> None:
+    """Open, update or end the incidents of pairs with candles that trades, asked twice, do not bear out.
+
+    :param connection: the ledger
+    :param tickers: those looked at
+    :param now_s: epoch seconds UTC
+    :param url: of the run, or None
+    """
+    by_ticker: dict[str, list[Dispute]] = defaultdict(list)
+    for one in read_disputes(connection, tickers):
+        if one.rechecked_s is not None:
+            by_ticker[one.series.ticker].append(one)
+    seen: dict[str, Trouble | None] = dict.fromkeys(tickers)
+    for ticker, those in by_ticker.items():
+        rows = [f"{one.series}, {iso(one.start_s)} to {iso(one.end_s)}" for one in those]
+        since_s = min(one.found_s for one in those)
+        seen[ticker] = disputed_candles(ticker, rows, since_s=since_s, url=url)
+    observe_pairs(connection, seen, [PairTrouble.DISPUTED], now_s=now_s)

@@ -1,0 +1,76 @@
+"""Chooses which gaps a run tries, in the order in which the API forgets them; pure but for taking them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kraken_ohlcv.core.grid import expiry_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kraken_ohlcv.core.gap import Gap, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run tries.
+
+    :ivar series: series to ask, most urgent asset first
+    :ivar taken_up: all eligible gaps, also those that the cap leaves for a later run
+    """
+
+    series: list[Series]
+    taken_up: list[Gap]
+
+
+def _urgency(gap: Gap) -> tuple[int, int]:
+    return expiry_s(gap.start_s, gap.series.interval_minutes), gap.series.interval_minutes
+
+
+def make_plan(
+    gaps: Iterable[Gap], *, tiers: Mapping[str, str], max_gaps_per_asset: int, retry_failed: bool, now_s: int
+) -> Plan:
+    """Choose the series to ask.
+
+    The cap limits the gaps that cause calls. One answer serves all gaps of its series, so only the first of
+    them causes a call, and many gaps of one series never keep another series from its turn.
+
+    :param gaps: open gaps of the series processed
+    :param tiers: tier by ticker; a higher tier goes first, within a tier the gap that expires first
+    :param max_gaps_per_asset: limit, 0 = none
+    :param retry_failed: take FAILED gaps before their time
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the plan
+    """
+    by_ticker: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        if gap.is_eligible(now_s, retry_failed=retry_failed):
+            by_ticker.setdefault(gap.series.ticker, []).append(gap)
+    chosen: dict[str, list[Series]] = {}
+    for ticker, eligible in by_ticker.items():
+        eligible.sort(key=_urgency)
+        # Only the first gap of a series causes a call.
+        chosen[ticker] = list(dict.fromkeys(gap.series for gap in eligible))[: max_gaps_per_asset or None]
+    tickers = sorted(chosen, key=lambda ticker: (tiers[ticker], _urgency(by_ticker[ticker][0]), ticker))
+    series = [series for ticker in tickers for series in chosen[ticker]]
+    return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
+
+
+def fitted(items: Sequence[dict[str, Any]], at_most: int) -> list[dict[str, Any]]:
+    """Share work out among no more items than a task may be mapped over; neighbours share one.
+
+    :param items: ``{"label": text, ...: list}``, in the order of the work
+    :param at_most: items, >= 1
+    :return: items of the same form
+    """
+    per_item = -(-len(items) // at_most) or 1
+    return [_joined(items[first : first + per_item]) for first in range(0, len(items), per_item)]
+
+
+def _joined(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    first = items[0]
+    label = first["label"] + (f" +{len(items) - 1}" if len(items) > 1 else "")
+    lists = first.keys() - {"label"}
+    return {"label": label, **{name: [one for item in items for one in item[name]] for name in lists}}

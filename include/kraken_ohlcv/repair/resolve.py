@@ -1,0 +1,148 @@
+"""Decides what becomes of a gap after an answer has been stored; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.backoff import next_attempt_s
+from kraken_ohlcv.core.evidence import Sighting, confirmable_s
+from kraken_ohlcv.core.gap import Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
+from kraken_ohlcv.core.grid import expiry_s
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kraken_ohlcv.clients.exchange.models import OddRow
+    from kraken_ohlcv.core.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known of a series once an answer is stored and its proofs are recorded.
+
+    :ivar settled: buckets stored, proven empty or before the first trade, range set
+    :ivar waiting: buckets seen empty once in a busy series, range set
+    :ivar contested: buckets seen empty, inside which shorter candles are stored, range set
+    :ivar sightings: first sightings of the series before this answer
+    :ivar reach_s: buckets before this are beyond what the API serves, epoch seconds UTC
+    :ivar covered: the range the answer speaks about, epoch seconds UTC
+    :ivar now_s: the exchange's time, epoch seconds UTC
+    :ivar cron: schedule that repairs the series, or None
+    :ivar rest: what becomes of a part that stays open, for sources that have looked before ``reach_s`` and
+        not yet behind it; None = as the OHLC call
+    :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
+    :ivar odd: rows of the answer that cannot be used
+    :ivar is_trading: whether the pair is online, so that more candles are to come
+    """
+
+    settled: Sequence[Range]
+    waiting: list[Range]
+    sightings: Sequence[Sighting]
+    reach_s: int
+    covered: Range
+    now_s: int
+    cron: str | None
+    rest: Callable[[Gap, Range], Piece] | None = None
+    contested: Sequence[Range] = ()
+    hands_on: bool = False
+    odd: Sequence[OddRow] = ()
+    is_trading: bool = True
+
+
+def failed_piece(
+    gap: Gap, part: Range, *, error: str, is_permanent: bool, now_s: int, cron: str | None
+) -> Piece:
+    """Return a part of a gap that was tried in vain.
+
+    :param gap: the gap, its attempt counted
+    :param part: what is still missing of it, epoch seconds UTC
+    :param error: one sentence
+    :param is_permanent: whether the same request would fail again; then only a person brings it back
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param cron: schedule that repairs the series, or None
+    :return: the piece in FAILED
+    """
+    later = next_attempt_s(
+        attempt_s=now_s,
+        attempts=max(1, gap.attempts),
+        expires_s=expiry_s(part[0], gap.series.interval_minutes),
+        cron=cron,
+    )
+    return Piece(
+        *part,
+        status=GapStatus.FAILED,
+        next_attempt_s=None if is_permanent else later,
+        error_message=error,
+    )
+
+
+def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piece]:
+    """Return what becomes of an open gap.
+
+    :param gap: the gap
+    :param findings: what is known now
+    :param is_attempted: whether this fill tried it; one that it did not try keeps its state and only shrinks
+    :return: its pieces, ascending; none when every bucket is accounted for
+    """
+    left = ranges.subtract([gap.range], findings.settled)
+    if not is_attempted:
+        return [unchanged_piece(gap, part) for part in left]
+    odd = [one.ts_s for one in findings.odd if one.ts_s is not None]
+    step = step_s(gap.series.interval_minutes)
+    borders = [
+        findings.reach_s,
+        *findings.covered,
+        *(border for part in (*findings.waiting, *findings.contested) for border in part),
+        *(border for ts_s in odd for border in (ts_s, ts_s + step)),
+    ]
+    return [_tried(gap, part, findings) for part in ranges.cut_at(left, borders)]
+
+
+def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
+    if findings.rest is not None:
+        return findings.rest(gap, part)
+    if part[1] <= findings.reach_s:
+        return Piece(*part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.PAST_EDGE)
+    if ranges.intersect([part], findings.waiting):
+        return Piece(
+            *part,
+            status=GapStatus.DETECTED,
+            next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
+        )
+    error, is_failure = _why_open(part, findings)
+    if findings.hands_on:
+        # Not tried in vain yet: the trades of these buckets come next.
+        return Piece(*part, status=GapStatus.DETECTED, error_message=error)
+    piece = failed_piece(gap, part, error=error, is_permanent=False, now_s=findings.now_s, cron=findings.cron)
+    return piece if is_failure else replace(piece, status=GapStatus.DETECTED)
+
+
+def _why_open(part: Range, findings: Findings) -> tuple[str, bool]:
+    """Return why an answer leaves a part open, and whether the run has failed there.
+
+    An answer that reaches over a part and has no row there that can be used is no failure of the run: the row
+    is named, the bucket waits.
+    """
+    start, end = findings.covered
+    lacks = f"lacks {iso(part[0])} to {iso(part[1])}"
+    if ranges.intersect([part], findings.contested):
+        error = "says that nothing traded, while shorter candles are stored there, and"
+        return f"Kraken's answer {error} {lacks}", True
+    if not (start <= part[0] and part[1] <= end):
+        spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
+        if findings.is_trading:
+            return f"Kraken's answer {spoken_of} and {lacks}", True
+        return f"Kraken's answer {spoken_of} and {lacks}: the pair is not online", False
+    of_part = [one.what for one in findings.odd if one.ts_s is not None and part[0] <= one.ts_s < part[1]]
+    unplaced = [one.what for one in findings.odd if one.ts_s is None]
+    if of_part:
+        error = f"cannot be used here: {of_part[0]}"
+    elif unplaced:
+        error = f"has no row here, and one without a usable time: {unplaced[0]}"
+    else:
+        error = "has no row here, which proves nothing: only trades can tell whether any traded"
+    return f"Kraken's answer {error}", False

@@ -1,0 +1,1 @@
+"""Where candles come from; the sources do not know of each other."""

@@ -1,0 +1,56 @@
+"""Tells in the ledger that gaps wait for a quarter that is not published yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, unchanged_piece
+from kraken_ohlcv.stores.ledger.gap_rows import redraw_gap
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book, read_books
+from kraken_ohlcv.stores.ledger.session import Connection, RunKey, series_transaction
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.sources.archive.names import Release
+
+WAITING = frozenset({UnfillableReason.PAST_EDGE, UnfillableReason.NOT_PUBLISHED})
+
+
+def mark_not_published(
+    connection: Connection, run: RunKey, series: Series, release: Release, *, now_s: int
+) -> None:
+    """Give the gaps past the edge that a quarter may close the reason ``not_published``.
+
+    :param connection: the ledger
+    :param run: the run; it takes up what it changes
+    :param series: ticker and interval; one never processed has no gaps
+    :param release: the quarter
+    :param now_s: the exchange's time, epoch seconds UTC; a quarter still running counts up to it
+    """
+    known = read_books(connection, [series.ticker], [series.interval_minutes]).get(series)
+    if known is None or release.start_s is None or release.end_s is None:
+        return
+    quarter = (release.start_s, min(release.end_s, now_s))
+    with series_transaction(connection, known.series_id):
+        is_changed = False
+        for gap in read_book(connection, series).gaps:
+            if gap.status is not GapStatus.UNFILLABLE or gap.unfillable_reason not in WAITING:
+                continue
+            pieces = [
+                replace(
+                    unchanged_piece(gap, part),
+                    unfillable_reason=UnfillableReason.NOT_PUBLISHED,
+                )
+                if quarter[0] <= part[0] and part[1] <= quarter[1]
+                else unchanged_piece(gap, part)
+                for part in ranges.cut_at([gap.range], quarter)
+            ]
+            if pieces != [unchanged_piece(gap, gap.range)] and any(
+                piece.unfillable_reason is not gap.unfillable_reason for piece in pieces
+            ):
+                redraw_gap(connection, run, gap, pieces, take_up=True)
+                is_changed = True
+        if is_changed:
+            bump_revision(connection, known.series_id)

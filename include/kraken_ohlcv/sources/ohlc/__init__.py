@@ -1,0 +1,1 @@
+"""Kraken's OHLC call: the newest 720 buckets of a series."""

@@ -1,0 +1,92 @@
+"""How many trades, and so how many calls, a range of the past will take; pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core.intervals import DAY_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kraken_ohlcv.core.ranges import Range
+
+WEEK_S: Final = 7 * DAY_S
+
+UNKNOWN_TRADES_A_DAY: Final = 1000
+"""Assumed of a pair of which nothing is known at all."""
+
+LEAD_TRADES: Final = 50
+"""Trades wanted before a range, so that one of them proves its head."""
+
+TRADES_A_CALL: Final = 990
+"""New trades of a page of 1000: a page repeats the last instant of the one before."""
+
+BUNCHING: Final = 2
+"""Part of a day may trade so many times as much as its share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Trades of a pair, as far as they are known without asking for them.
+
+    :ivar days: trades by open time of the day, epoch seconds UTC
+    :ivar weeks: trades by open time of Kraken's week (it begins on Thursday), epoch seconds UTC
+    """
+
+    days: Mapping[int, int] = field(default_factory=dict)
+    weeks: Mapping[int, int] = field(default_factory=dict)
+
+    def in_day(self, day_s: int) -> float:
+        """Return the trades of a day: as known, else its share of the week, else those of its neighbours.
+
+        :param day_s: open time, epoch seconds UTC
+        """
+        if day_s in self.days:
+            return self.days[day_s]
+        week_s = day_s // WEEK_S * WEEK_S
+        if week_s in self.weeks:
+            known = [self.days[d] for d in range(week_s, week_s + WEEK_S, DAY_S) if d in self.days]
+            return max(0, self.weeks[week_s] - sum(known)) / (7 - len(known))
+        ordered = sorted(self.days)
+        position = bisect_left(ordered, day_s)
+        around = ordered[max(0, position - 1) : position + 1]
+        return max((self.days[d] for d in around), default=UNKNOWN_TRADES_A_DAY)
+
+
+def expected_trades(part: Range, counts: Counts) -> int:
+    """Return how many trades a range probably holds.
+
+    :param part: epoch seconds UTC
+    :param counts: what is known of the pair
+    """
+    total = 0.0
+    for day_s in range(part[0] // DAY_S * DAY_S, part[1], DAY_S):
+        share = (min(part[1], day_s + DAY_S) - max(part[0], day_s)) / DAY_S
+        total += counts.in_day(day_s) * min(1.0, share if share == 1 else share * BUNCHING)
+    return round(total)
+
+
+def expected_calls(part: Range, counts: Counts) -> int:
+    """Return how many calls a range takes: its pages, and one to look twice.
+
+    :param part: epoch seconds UTC
+    :param counts: what is known of the pair
+    :return: calls, >= 2
+    """
+    return -(-(expected_trades(part, counts) + LEAD_TRADES) // TRADES_A_CALL) + 1
+
+
+def days_unknown(part: Range, counts: Counts, *, before_s: int) -> bool:
+    """Return whether a weekly count would make an estimate better.
+
+    :param part: epoch seconds UTC
+    :param counts: what is known of the pair
+    :param before_s: days from here on are served by the daily call, and need no weekly one
+    """
+    return any(
+        day_s not in counts.days and day_s // WEEK_S * WEEK_S not in counts.weeks
+        for day_s in range(part[0] // DAY_S * DAY_S, min(part[1], before_s), DAY_S)
+    )

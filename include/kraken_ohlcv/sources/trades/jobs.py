@@ -1,0 +1,118 @@
+"""Which ranges of which tickers a run walks through trade by trade, and in which order; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
+from kraken_ohlcv.core.grid import expiry_s
+from kraken_ohlcv.sources.trades.estimate import expected_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kraken_ohlcv.core.gap import Gap
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.sources.trades.estimate import Counts
+
+WAITING: Final = frozenset({UnfillableReason.PAST_EDGE, UnfillableReason.NOT_PUBLISHED})
+"""Reasons for which trades may still close a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A range of one ticker, all intervals of which are built in one pass over its trades.
+
+    :ivar ticker: Kraken's altname
+    :ivar start_s: epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar calls: estimated calls, >= 1
+    """
+
+    ticker: str
+    start_s: int
+    end_s: int
+    calls: int
+
+    @property
+    def range(self) -> Range:
+        """Return the range, epoch seconds UTC."""
+        return self.start_s, self.end_s
+
+
+def waits_for_trades(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:
+    """Return whether a gap is one that only trades, or the archive, can close now.
+
+    :param gap: open gap
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param retry_failed: take gaps before their next attempt
+    """
+    return (
+        gap.status is GapStatus.UNFILLABLE
+        and gap.unfillable_reason in WAITING
+        and (retry_failed or gap.next_attempt_s is None or gap.next_attempt_s <= now_s)
+    )
+
+
+def is_due(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:
+    """Return whether trades may close a gap now, wherever it lies.
+
+    :param gap: open gap
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param retry_failed: take gaps before their next attempt
+    """
+    return gap.is_eligible(now_s, retry_failed=retry_failed) or waits_for_trades(
+        gap, now_s=now_s, retry_failed=retry_failed
+    )
+
+
+def chosen(gaps: Iterable[Gap], *, limit: int | None) -> list[Gap]:
+    """Return the gaps of one ticker that may cause calls, those forgotten first at the front.
+
+    :param gaps: gaps that wait for trades
+    :param limit: how many at most; None = no limit
+    """
+    ordered = sorted(gaps, key=lambda gap: (expiry_s(gap.start_s, gap.series.interval_minutes), gap.gap_id))
+    return ordered if limit is None else ordered[: max(0, limit)]
+
+
+def stretches(wanted: Iterable[Range], counts: Counts) -> list[Range]:
+    """Return the ranges to walk: neighbours are walked as one where that takes no more calls.
+
+    :param wanted: range set
+    :param counts: what is known of the ticker's trades
+    :return: ascending, neither overlapping nor touching
+    """
+    walked: list[Range] = []
+    for part in ranges.union(wanted):
+        if walked:
+            together = (walked[-1][0], part[1])
+            apart = expected_calls(walked[-1], counts) + expected_calls(part, counts)
+            if expected_calls(together, counts) <= apart:
+                walked[-1] = together
+                continue
+        walked.append(part)
+    return walked
+
+
+def in_order(
+    wanted: Mapping[str, Sequence[Range]], counts: Mapping[str, Counts], *, tiers: Mapping[str, str]
+) -> list[Errand]:
+    """Put the ranges to walk in the order in which they may use the calls of a run.
+
+    A higher tier goes first, within a tier the ticker that takes fewest calls, so that a budget closes as
+    much as it can; the ranges of a ticker follow each other as given.
+
+    :param wanted: ranges by ticker, see :func:`stretches`
+    :param counts: what is known of each ticker's trades
+    :param tiers: tier by ticker
+    :return: all ranges
+    """
+    estimated = {
+        ticker: [Errand(ticker, *part, calls=expected_calls(part, counts[ticker])) for part in parts]
+        for ticker, parts in wanted.items()
+    }
+    tickers = sorted(estimated, key=lambda t: (tiers[t], sum(one.calls for one in estimated[t]), t))
+    return [errand for ticker in tickers for errand in estimated[ticker]]

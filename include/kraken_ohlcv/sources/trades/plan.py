@@ -1,0 +1,133 @@
+"""Plans what a run rebuilds from trades: which ranges, in which order, and at what price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.repair.disputes import to_recheck
+from kraken_ohlcv.sources.trades.counts import asked_counts, known_counts
+from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
+from kraken_ohlcv.stores.ledger.run_rows import count_work
+from kraken_ohlcv.stores.ledger.trade_rows import plan_errands
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from kraken_ohlcv.core.gap import Gap, Series
+    from kraken_ohlcv.core.params import BackfillRequest
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.sources.trades.estimate import Counts
+    from kraken_ohlcv.sources.trades.jobs import Errand
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+
+MOST_WEEKLY_CALLS: Final = 50
+"""Of one plan; what is then not known is guessed, and asked by a later run."""
+
+
+def plan_walks(
+    bench: Bench,
+    request: BackfillRequest,
+    assets: Sequence[Asset],
+    gaps: Sequence[Gap],
+    asked: Collection[Series],
+) -> list[str]:
+    """Choose the ranges to walk through trade by trade, after every other source has been tried.
+
+    :param bench: what to work with
+    :param request: params of the run
+    :param assets: the assets it is about
+    :param gaps: open gaps of the series processed, but those that another source may still bring in this run
+    :param asked: series that the run has asked with OHLC calls
+    :return: tickers with ranges to walk, in the order in which they may use the calls; none without a budget
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    bench.kraken.names |= {asset.ticker: asset.names for asset in assets}
+    listed = {asset.ticker: asset for asset in assets if asset.gone_s is None}
+    waiting = [gap for gap in gaps if gap.series.ticker in listed and _is_wanted(gap, bench, request, asked)]
+    wanted = _wanted(bench, request, listed, waiting, asked)
+    budget = request.trades_call_budget
+    counts = _counts(bench, wanted, may_ask=budget > 0)
+    errands = in_order(
+        {ticker: stretches(parts, counts[ticker]) for ticker, parts in wanted.items()},
+        counts,
+        tiers={ticker: asset.tier for ticker, asset in listed.items()},
+    )
+    rechecks = errands if request.span is not None else _rechecks(bench, request, listed, errands)
+    every = list(dict.fromkeys([*errands, *rechecks]))
+    plan_errands(bench.connection, bench.run, every, rechecks=rechecks, budget=budget, now_s=bench.now_s)
+    return list(dict.fromkeys(errand.ticker for errand in every)) if budget else []
+
+
+def _rechecks(
+    bench: Bench, request: BackfillRequest, listed: Mapping[str, Asset], errands: Sequence[Errand]
+) -> list[Errand]:
+    """Return the ranges about which trades are asked once more, after all gaps."""
+    walked = {
+        errand.ticker: [one.range for one in errands if one.ticker == errand.ticker] for errand in errands
+    }
+    wanted = {
+        # A range that a walk for gaps touches waits for the next run: no trade is read twice in one.
+        ticker: [part for part in ranges.union(parts) if not ranges.intersect([part], walked.get(ticker, []))]
+        for ticker, parts in to_recheck(bench.connection, list(listed), request.intervals).items()
+    }
+    wanted = {ticker: parts for ticker, parts in wanted.items() if parts}
+    counts = _counts(bench, wanted, may_ask=False)
+    return in_order(wanted, counts, tiers={ticker: asset.tier for ticker, asset in listed.items()})
+
+
+def _is_wanted(gap: Gap, bench: Bench, request: BackfillRequest, asked: Collection[Series]) -> bool:
+    """Return whether trades are to close a gap: nothing else can, or nothing else has."""
+    if waits_for_trades(gap, now_s=bench.now_s, retry_failed=request.retry_failed):
+        return True
+    if not gap.is_eligible(bench.now_s, retry_failed=request.retry_failed):
+        return False
+    if request.span is not None or "ohlc" not in request.repair_from:
+        return True
+    return _was_handed_on(gap, asked)
+
+
+def _was_handed_on(gap: Gap, asked: Collection[Series]) -> bool:
+    """Return whether Kraken's OHLC answer has left a gap open that lies within its window."""
+    return gap.status is GapStatus.DETECTED and gap.series in asked
+
+
+def _wanted(
+    bench: Bench,
+    request: BackfillRequest,
+    listed: Mapping[str, Asset],
+    waiting: Sequence[Gap],
+    asked: Collection[Series],
+) -> dict[str, list[Range]]:
+    """Return the ranges wanted of each ticker: the one asked for, or those of its gaps."""
+    if request.span is not None:
+        start, end = request.span
+        end = min(end, floor_s(bench.now_s, min(request.intervals)))
+        return {ticker: [(start, end)] for ticker in listed if start < end}
+    wanted = {}
+    limit = request.max_gaps_per_asset
+    for ticker in listed:
+        own = [gap for gap in waiting if gap.series.ticker == ticker]
+        # What the OHLC call left open has been counted against the cap when its series was asked.
+        handed_on = [gap for gap in own if _was_handed_on(gap, asked)]
+        left = limit - sum(series.ticker == ticker for series in asked) if limit else None
+        others = chosen([gap for gap in own if gap not in handed_on], limit=left)
+        wanted[ticker] = ranges.union(gap.range for gap in [*handed_on, *others])
+    return {ticker: parts for ticker, parts in wanted.items() if parts}
+
+
+def _counts(bench: Bench, wanted: Mapping[str, Sequence[Range]], *, may_ask: bool) -> dict[str, Counts]:
+    calls = bench.kraken.calls
+    counts = {}
+    for ticker, parts in wanted.items():
+        known = known_counts(bench.connection, bench.questdb, ticker, parts)
+        if may_ask and bench.kraken.calls - calls < MOST_WEEKLY_CALLS:
+            known = asked_counts(bench.connection, bench.kraken, ticker, parts, known, now_s=bench.now_s)
+        counts[ticker] = known
+    made = bench.kraken.calls - calls
+    if made:
+        count_work(bench.connection, bench.run, ohlc_calls=made, api_calls=made)
+    return counts

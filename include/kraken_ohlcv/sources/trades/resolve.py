@@ -1,0 +1,102 @@
+"""What becomes of the parts of a gap that a walk through trades leaves open; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.core.backoff import next_attempt_s
+from kraken_ohlcv.core.gap import GapStatus, Outcome, Piece, UnfillableReason
+from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.core.schedules import backfill_cron
+from kraken_ohlcv.repair.resolve import failed_piece
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.clients.exchange.models import OddTrade
+    from kraken_ohlcv.core.gap import Gap
+    from kraken_ohlcv.core.ranges import Range
+
+NEVER_S: Final = 10**11
+
+UNPROVEN: Final = "Kraken's trade ids do not prove that nothing traded here"
+ODD: Final = "Kraken's trades cannot be used here: {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Tells what becomes of what is left open, within the API window and past its edge.
+
+    :ivar tier: of the asset, whose schedule has to be met while the API still serves a bucket
+    :ivar now_s: the exchange's time, epoch seconds UTC
+    :ivar odd: trades that the walk met and that cannot be used
+    """
+
+    tier: str
+    now_s: int
+    odd: list[OddTrade] = field(default_factory=list)
+
+    def unproven(self, gap: Gap, part: Range) -> Piece:
+        """Return a part that was walked through, and of which nothing proves that it is empty.
+
+        :param gap: the gap, its attempt counted
+        :param part: what is still missing of it, epoch seconds UTC
+        """
+        error = next((ODD.format(one.what) for one in self.odd if _may_touch(one, part)), UNPROVEN)
+        if self._is_in_window(gap, part):
+            return replace(self._failed(gap, part, error), status=GapStatus.DETECTED)
+        return self._waiting(gap, part, error, Outcome.UNFILLABLE)
+
+    def unreached(self, gap: Gap, part: Range, said: str) -> Piece:
+        """Return a part that the walk has not come to, since it stopped before.
+
+        :param gap: the gap, its attempt counted
+        :param part: what is still missing of it, epoch seconds UTC
+        :param said: why, one sentence
+        """
+        if self._is_in_window(gap, part):
+            return Piece(*part, status=GapStatus.DETECTED, error_message=said)
+        return Piece(
+            *part,
+            status=GapStatus.UNFILLABLE,
+            unfillable_reason=UnfillableReason.PAST_EDGE,
+            error_message=said,
+            outcome=Outcome.DEFERRED,
+        )
+
+    def broken_off(self, gap: Gap, part: Range, error: str) -> Piece:
+        """Return a part that the walk has not come to, since something went wrong.
+
+        :param gap: the gap, its attempt counted
+        :param part: what is still missing of it, epoch seconds UTC
+        :param error: one sentence
+        """
+        if self._is_in_window(gap, part):
+            return self._failed(gap, part, error)
+        return self._waiting(gap, part, error, Outcome.FAILED)
+
+    def _is_in_window(self, gap: Gap, part: Range) -> bool:
+        return part[1] > api_edge_s(self.now_s, gap.series.interval_minutes)
+
+    def _failed(self, gap: Gap, part: Range, error: str) -> Piece:
+        cron = backfill_cron(self.tier, gap.series.interval_minutes)
+        return failed_piece(gap, part, error=error, is_permanent=False, now_s=self.now_s, cron=cron)
+
+    def _waiting(self, gap: Gap, part: Range, error: str, outcome: Outcome) -> Piece:
+        # Past the edge nothing expires any more, and no schedule has to be met.
+        later = next_attempt_s(
+            attempt_s=self.now_s, attempts=max(1, gap.attempts), expires_s=NEVER_S, cron=None
+        )
+        return Piece(
+            *part,
+            status=GapStatus.UNFILLABLE,
+            unfillable_reason=UnfillableReason.PAST_EDGE,
+            next_attempt_s=later,
+            error_message=error,
+            outcome=outcome,
+        )
+
+
+def _may_touch(odd: OddTrade, part: Range) -> bool:
+    """Return whether a trade that cannot be used may lie in a part of a gap."""
+    is_before_end = odd.since_s is None or odd.since_s < part[1]
+    return is_before_end and (odd.until_s is None or odd.until_s >= part[0])

@@ -1,0 +1,1 @@
+"""Candles in QuestDB and the ledger in PostgreSQL: read, written, proven, kept in shape."""

@@ -1,0 +1,182 @@
+"""Tables ``archive_files`` (ingested, by content) and ``archive_results`` (what a run made of a file)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, execute_many, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What is remembered of an ingested file.
+
+    :ivar series: ticker and interval
+    :ivar name: how people know it
+    :ivar identity: text that changes with its content: ``sha256:...``, or of a zip's member ``crc32:...``
+    :ivar release: what it speaks about, or None when nothing told
+    :ivar span: from its first candle to the end of its last one, epoch seconds UTC
+    :ivar rows_good: candles in it
+    :ivar rows_bad: bad rows
+    :ivar rows_written: candles written
+    :ivar rows_equal: candles that stood already
+    :ivar findings: contradictions, as dicts
+    :ivar reject_file: where its bad rows are named, or None
+    :ivar identified_by: by what it is known to be of its series, or None while nothing tells
+    """
+
+    series: Series
+    name: str
+    identity: str
+    release: str | None
+    span: Range
+    rows_good: int
+    rows_bad: int
+    rows_written: int
+    rows_equal: int
+    findings: list[dict[str, Any]]
+    reject_file: str | None
+    identified_by: str | None
+
+
+def is_ingested(connection: Connection, series: Series, identity: str) -> bool:
+    """Return whether a file of this content has been ingested for a series, and identified.
+
+    :param connection: the ledger
+    :param series: ticker and interval
+    :param identity: see :class:`Ingested`
+    """
+    return bool(fetch(connection, "read_archive_file", **series._asdict(), identity=identity))
+
+
+def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: int) -> int:
+    """Remember an ingested file.
+
+    :param connection: the ledger, inside the transaction that settles its series
+    :param run: the run
+    :param file: what is to be remembered
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: its version: 1, or more when another content was ingested under the same name before
+    """
+    (row,) = fetch(
+        connection,
+        "record_archive_file",
+        **run._asdict(),
+        **file.series._asdict(),
+        name=file.name,
+        identity=file.identity,
+        release=file.release,
+        verified=file.identity.split(":", 1)[0],
+        first_s=file.span[0],
+        end_s=file.span[1],
+        rows_good=file.rows_good,
+        rows_bad=file.rows_bad,
+        rows_written=file.rows_written,
+        rows_equal=file.rows_equal,
+        findings=Jsonb(file.findings),
+        reject_file=file.reject_file,
+        identified_by=file.identified_by,
+        now_s=now_s,
+    )
+    return int(row["version"])
+
+
+def record_result(connection: Connection, run: RunKey, name: str, result: dict[str, Any]) -> None:
+    """Record what a run made of a file.
+
+    :param connection: the ledger
+    :param run: the run
+    :param name: of the file
+    :param result: JSON
+    """
+    execute(connection, "record_archive_result", **run._asdict(), name=name, result=Jsonb(result))
+
+
+def ingested_at_s(connection: Connection, series: Series, container: str) -> int:
+    """Return when the file of a series in a published zip was last ingested.
+
+    :param connection: the ledger
+    :param series: ticker and interval
+    :param container: name of the zip
+    :return: epoch seconds UTC, 0 when it never was
+    """
+    values = {**series._asdict(), "prefix": f"{container}!"}
+    (row,) = fetch(connection, "read_archive_ingests", **values)
+    return int(row["ingested_s"] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """What is known of a published quarter.
+
+    :ivar name: under which it is published, or None when it was not
+    :ivar ask_again_s: not before this time, epoch seconds UTC
+    """
+
+    name: str | None
+    ask_again_s: int
+
+
+def read_quarters(connection: Connection) -> dict[str, Quarter]:
+    """Return the quarters asked for so far.
+
+    :param connection: the ledger
+    :return: by name, ``2026Q2``
+    """
+    rows = fetch(connection, "read_archive_quarters")
+    return {row["quarter"]: Quarter(row["name"], row["ask_again_s"]) for row in rows}
+
+
+def record_quarter(
+    connection: Connection, quarter: str, name: str | None, *, now_s: int, ask_again_s: int
+) -> None:
+    """Remember whether a quarter is published.
+
+    :param connection: the ledger
+    :param quarter: ``2026Q2``
+    :param name: under which it is published, or None
+    :param now_s: the exchange's time, epoch seconds UTC
+    :param ask_again_s: when to ask again if it is not, epoch seconds UTC
+    """
+    execute(
+        connection,
+        "record_archive_quarter",
+        quarter=quarter,
+        name=name,
+        now_s=now_s,
+        ask_again_s=ask_again_s,
+    )
+
+
+def plan_results(connection: Connection, run: RunKey, results: Mapping[str, dict[str, Any]]) -> None:
+    """Record what is to be said of files whose tasks say nothing.
+
+    :param connection: the ledger
+    :param run: the run
+    :param results: JSON by name
+    """
+    execute_many(
+        connection,
+        "record_archive_result",
+        [{**run._asdict(), "name": name, "result": Jsonb(result)} for name, result in results.items()],
+    )
+
+
+def read_results(connection: Connection, run: RunKey) -> dict[str, dict[str, Any]]:
+    """Return what a run made of its files.
+
+    :param connection: the ledger
+    :param run: the run
+    :return: by name
+    """
+    rows = fetch(connection, "read_archive_results", **run._asdict())
+    return {row["name"]: row["result"] for row in rows}

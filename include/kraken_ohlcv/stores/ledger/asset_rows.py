@@ -1,0 +1,213 @@
+"""Tables ``exchange`` and ``assets``."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kraken_ohlcv.core.errors import WrongExchangeError
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kraken_ohlcv.clients.exchange.models import AssetPair
+    from kraken_ohlcv.core.assets import CatalogueEntry
+
+log = logging.getLogger(__name__)
+
+ONLINE = "online"
+"""AssetPairs status of a pair that takes all orders; others are cancel_only, post_only, limit_only ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An asset a run is about.
+
+    :ivar ticker: Kraken's altname
+    :ivar tier: ``TIER1`` .. ``TIER4``
+    :ivar pair_status: what AssetPairs said last, or None when it lacks the pair or was never asked
+    :ivar gone_s: since when nothing is expected of the pair, epoch seconds UTC, or None; see
+        :mod:`kraken_ohlcv.detection.pairs`
+    :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
+    :ivar added_s: when it came into the catalogue, epoch seconds UTC
+    :ivar pair_decimals: digits of its prices, or None when AssetPairs was never asked
+    :ivar history_from_s: from when on its candles are wanted, epoch seconds UTC, or None
+    :ivar names: names under which Kraken answers for the pair, as AssetPairs gave them; may be empty
+    :ivar seen_s: when AssetPairs first listed the pair, epoch seconds UTC, or None
+    :ivar has_series: whether candles of it were ever looked for or taken in
+    :ivar meant: listed ticker that the ticker of an unknown pair may mean, or None
+    :ivar is_listed: whether the catalogue expects the pair at the exchange
+    """
+
+    ticker: str
+    tier: str
+    pair_status: str | None
+    gone_s: int | None
+    first_trade_s: float | None
+    added_s: int
+    pair_decimals: int | None = None
+    history_from_s: int | None = None
+    names: frozenset[str] = frozenset()
+    seen_s: int | None = None
+    has_series: bool = False
+    meant: str | None = None
+    is_listed: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the exchange ever had the pair, as far as is known."""
+        return self.seen_s is not None or self.has_series
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether the exchange has no such pair, and never had."""
+        return self.gone_s is not None and not self.is_known
+
+    @property
+    def is_trading(self) -> bool:
+        """Return whether the pair is on the exchange and online, as far as is known."""
+        return self.gone_s is None and self.pair_status in {None, ONLINE}
+
+
+class PairMark(NamedTuple):
+    """What a look at a pair found.
+
+    :ivar ticker: Kraken's altname
+    :ivar status: its status in AssetPairs, or None when that lacks it
+    :ivar is_gone: whether nothing is expected of it
+    :ivar is_listed: whether the exchange has it now
+    :ivar meant: listed ticker that may be meant, or None
+    """
+
+    ticker: str
+    status: str | None
+    is_gone: bool
+    is_listed: bool
+    meant: str | None
+
+
+def claim_exchange(connection: Connection, base_url: str) -> None:
+    """Bind the ledger to an exchange at first use and refuse another one later.
+
+    :param connection: the ledger
+    :param base_url: normalised base URL of the exchange in use
+    :raises WrongExchangeError: if the ledger belongs to another exchange: invented and real candles
+        must not mix
+    """
+    (row,) = fetch(connection, "claim_exchange", base_url=base_url)
+    _refuse_other(row["base_url"], base_url)
+
+
+def check_exchange(connection: Connection, base_url: str, *, accept: bool) -> None:
+    """Refuse another exchange than the ledger's, or accept it; an unused ledger belongs to none.
+
+    :param connection: the ledger
+    :param base_url: normalised base URL of the exchange in use
+    :param accept: make the ledger belong to it: the same market under another address
+    :raises WrongExchangeError: if the ledger belongs to another exchange
+    """
+    if accept and execute(connection, "accept_exchange", base_url=base_url):
+        log.info("The ledger belongs to %s from now on", base_url)
+    for row in fetch(connection, "read_exchange"):
+        _refuse_other(row["base_url"], base_url)
+
+
+def _refuse_other(known: str, base_url: str) -> None:
+    if known != base_url:
+        raise WrongExchangeError(
+            f"this ledger and its candles belong to {known}, but the connection points at {base_url}: point "
+            "it back. The same market under another address? Then run python -m kraken_ohlcv_airflow.setup.stores "
+            "--accept-exchange once. Another exchange needs its own PostgreSQL database and QuestDB"
+        )
+
+
+def sync_catalogue(
+    connection: Connection, entries: Sequence[CatalogueEntry], kept: Iterable[str] = ()
+) -> None:
+    """Make table ``assets`` say what the catalogue says.
+
+    :param connection: the ledger
+    :param entries: validated catalogue; assets no longer named become inactive, nothing is deleted
+    :param kept: tickers named by lines that cannot be used: these assets stay as they are
+    """
+    with connection.transaction():
+        execute_many(
+            connection,
+            "upsert_asset",
+            [{**entry.model_dump(), "position": position} for position, entry in enumerate(entries)],
+        )
+        execute(connection, "retire_assets", tickers=[*(entry.ticker for entry in entries), *kept])
+
+
+def add_assets(connection: Connection, assets: Iterable[Mapping[str, Any]]) -> None:
+    """Add assets that a run named and the catalogue lacks, as TIER4 and inactive.
+
+    :param connection: the ledger
+    :param assets: ``ticker``, ``base``, ``quote``
+    """
+    execute_many(connection, "add_asset", assets)
+
+
+def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: str) -> list[Asset]:
+    """Return the assets a run is about.
+
+    :param connection: the ledger
+    :param tickers: the assets named, which replace the tier as selection; None = those of the tier that are
+        active and listed
+    :param tier: ``TIER1`` .. ``TIER4`` or ``ALL``
+    :return: in tier order, then as in the catalogue
+    """
+    chosen = list(tickers) if tickers else None
+    return [
+        Asset(**row | {"names": frozenset(row["names"])})
+        for row in fetch(connection, "read_assets", tickers=chosen, tier=tier)
+    ]
+
+
+def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int) -> None:
+    """Record what a look at some pairs found; the date on which one left stays until it is back.
+
+    :param connection: the ledger
+    :param marks: one per asset looked at
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    columns = {name: [getattr(mark, name) for mark in marks] for name in PairMark._fields}
+    execute(connection, "mark_pairs", **columns, now_s=now_s)
+
+
+def record_pair_details(connection: Connection, pairs: Iterable[AssetPair]) -> None:
+    """Remember how many digits the prices of some pairs have, and under which names Kraken answers for them.
+
+    :param connection: the ledger
+    :param pairs: as AssetPairs describes them; digits that it leaves out stay as they are known
+    """
+    execute_many(
+        connection,
+        "record_pair_details",
+        [
+            {"ticker": pair.ticker, "pair_decimals": pair.pair_decimals, "names": sorted(pair.names)}
+            for pair in pairs
+        ],
+    )
+
+
+def mark_gone(connection: Connection, ticker: str, *, now_s: int) -> None:
+    """Record that Kraken no longer knows a pair.
+
+    :param connection: the ledger
+    :param ticker: Kraken's altname
+    :param now_s: the exchange's time, epoch seconds UTC
+    """
+    execute(connection, "mark_gone", ticker=ticker, now_s=now_s)
+
+
+def record_first_trade(connection: Connection, ticker: str, first_trade_s: float) -> None:
+    """Remember when a pair first traded.
+
+    :param connection: the ledger
+    :param ticker: Kraken's altname
+    :param first_trade_s: epoch seconds UTC
+    """
+    execute(connection, "record_first_trade", ticker=ticker, first_trade_s=first_trade_s)

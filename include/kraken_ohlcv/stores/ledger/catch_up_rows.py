@@ -1,0 +1,57 @@
+"""Table ``catch_ups``: runs started out of turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.monitoring.catch_up import CatchUp
+
+
+@dataclass(frozen=True, slots=True)
+class PastCatchUp:
+    """A run started out of turn.
+
+    :ivar run_id: its run id
+    :ivar triggered_s: when, epoch seconds UTC
+    :ivar tickers: what it was to repair
+    :ivar intervals: candle lengths, minutes
+    """
+
+    run_id: str
+    triggered_s: int
+    tickers: list[str]
+    intervals: list[int]
+
+
+def last_catch_up(connection: Connection, dag_id: str) -> PastCatchUp | None:
+    """Return the newest run of a DAG that was started out of turn.
+
+    :param connection: the ledger
+    :param dag_id: DAG id
+    :return: the run, or None
+    """
+    rows = fetch(connection, "read_last_catch_up", dag_id=dag_id)
+    return PastCatchUp(**rows[0]) if rows else None
+
+
+def record_catch_up(connection: Connection, catch_up: CatchUp, *, now_s: int) -> None:
+    """Remember a run before it is started.
+
+    :param connection: the ledger
+    :param catch_up: the run
+    :param now_s: epoch seconds UTC
+    """
+    execute(
+        connection,
+        "insert_catch_up",
+        dag_id=catch_up.dag_id,
+        run_id=catch_up.run_id,
+        now_s=now_s,
+        tickers=catch_up.tickers,
+        intervals=catch_up.intervals,
+        reason=catch_up.reason,
+    )

@@ -1,0 +1,109 @@
+"""Table ``disputes``: proofs from trades that stored candles contradict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.contradictions import Contradiction
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A range in which trades prove that nothing traded, and candles stand.
+
+    :ivar series: ticker and interval of the proof
+    :ivar start_s: epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar found_s: when it was found first, epoch seconds UTC
+    :ivar rechecked_s: when trades were asked about it again, epoch seconds UTC, or None if they were not
+        since its candles changed
+    """
+
+    series: Series
+    start_s: int
+    end_s: int
+    found_s: int
+    rechecked_s: int | None
+
+    @property
+    def range(self) -> Range:
+        """Return the range, epoch seconds UTC."""
+        return self.start_s, self.end_s
+
+
+def keep_disputes(
+    connection: Connection, tickers: Sequence[str], found: Sequence[Contradiction], *, now_s: int
+) -> None:
+    """Keep what a look at all proofs of some tickers has found, and forget what it has not found again.
+
+    :param connection: the ledger
+    :param tickers: those looked at
+    :param found: what was contradicted; only what stands is kept
+    :param now_s: epoch seconds UTC
+    """
+    standing = [one for one in found if not one.is_withdrawn]
+    with connection.transaction():
+        execute(
+            connection,
+            "delete_settled_disputes",
+            tickers=list(tickers),
+            names=[one.series.ticker for one in standing],
+            intervals=[one.series.interval_minutes for one in standing],
+            starts_s=[one.start_s for one in standing],
+        )
+        execute_many(
+            connection,
+            "keep_dispute",
+            [
+                {
+                    **one.series._asdict(),
+                    "start_s": one.start_s,
+                    "end_s": one.end_s,
+                    "candles": one.candles,
+                    "now_s": now_s,
+                }
+                for one in standing
+            ],
+        )
+
+
+def read_disputes(connection: Connection, tickers: Sequence[str]) -> list[Dispute]:
+    """Return the disputes of some tickers, by series and time.
+
+    :param connection: the ledger
+    :param tickers: Kraken's altnames
+    """
+    return [
+        Dispute(Series(row.pop("ticker"), row.pop("interval_minutes")), **row)
+        for row in fetch(connection, "read_disputes", tickers=list(tickers))
+    ]
+
+
+def mark_rechecked(
+    connection: Connection, ticker: str, intervals: Sequence[int], covered: Range, *, now_s: int
+) -> None:
+    """Note that trades were asked again: without new candles they are not asked a third time.
+
+    :param connection: the ledger, inside the transaction that ends the walk
+    :param ticker: Kraken's altname
+    :param intervals: candle lengths that the walk has built, minutes
+    :param covered: what it covered, half-open, epoch seconds UTC
+    :param now_s: epoch seconds UTC
+    """
+    execute(
+        connection,
+        "mark_rechecked",
+        ticker=ticker,
+        intervals=list(intervals),
+        start_s=covered[0],
+        end_s=covered[1],
+        now_s=now_s,
+    )

@@ -1,0 +1,207 @@
+"""Table ``incidents``: what checks saw becomes incidents; the notifier shows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.types.json import Jsonb
+
+from kraken_ohlcv.core.incident import (
+    Incident,
+    IncidentClass,
+    MessageKind,
+    PairTrouble,
+    Trouble,
+    key_of_pair,
+    open_incident,
+    see_nothing,
+    see_trouble,
+)
+from kraken_ohlcv.core.pair_problems import with_others
+from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+INCIDENT_LOCK: Final = 0x4F484C43494E
+"""Advisory lock under which incidents change, so that two checks never open the same one twice."""
+
+SOURCE_KEY: Final = IncidentClass.SOURCE.value
+
+
+def incident_of(row: Row) -> Incident:
+    """Return the incident of a row.
+
+    :param row: columns as ``read_open_incidents.sql`` names them
+    :return: the incident
+    """
+    return Incident(
+        trouble=Trouble(
+            key=row["key"],
+            incident_class=IncidentClass(row["class"]),
+            headline=row["headline"],
+            since_s=row["since_s"],
+            subjects=row["subjects"],
+            tried=row["tried"],
+            url=row["url"],
+        ),
+        opened_s=row["opened_s"],
+        good_checks=row["good_checks"],
+        told=frozenset(row["told"]),
+        n_growths=row["growths"],
+        told_s=row["told_s"],
+        snoozed_until_s=row["snoozed_until_s"],
+    )
+
+
+def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
+    """Return all open incidents.
+
+    :param connection: the ledger
+    :return: id and incident, by key
+    """
+    return {
+        row["key"]: (row["incident_id"], incident_of(row)) for row in fetch(connection, "read_open_incidents")
+    }
+
+
+def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s: int) -> list[MessageKind]:
+    """Bring incidents up to what a check saw.
+
+    While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
+    is opened or grows until it has recovered.
+
+    :param connection: the ledger
+    :param seen: by incident key: the trouble, or None where the check looked and saw nothing wrong; keys that
+        the check does not judge are absent
+    :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
+    :return: what has happened to incidents of which people are to be notified
+    """
+    kinds: list[MessageKind] = []
+    with connection.transaction():
+        fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
+        standing = read_open(connection)
+        for key in sorted(seen, key=lambda key: key != SOURCE_KEY):
+            trouble = seen[key]
+            is_absorbed = key != SOURCE_KEY and _is_source_down(seen, standing)
+            if key in standing:
+                incident_id, incident = standing[key]
+                kind = _go_on(
+                    connection, incident_id, incident, trouble, is_absorbed=is_absorbed, now_s=now_s
+                )
+                if kind is MessageKind.RECOVERED:
+                    del standing[key]
+            elif trouble is not None and not is_absorbed:
+                standing[key] = (_open(connection, trouble, now_s=now_s), open_incident(trouble, now_s=now_s))
+                kind = MessageKind.OPENED
+            else:
+                continue
+            if kind is not None:
+                kinds.append(kind)
+    return kinds
+
+
+def observe_pairs(
+    connection: Connection,
+    seen: Mapping[str, Trouble | None],
+    looked_at: Collection[PairTrouble],
+    *,
+    now_s: int,
+) -> list[MessageKind]:
+    """Bring the incidents of pairs up to what a check saw, which judges some kinds of trouble only.
+
+    :param connection: the ledger
+    :param seen: by ticker: the trouble, or None where the check looked and saw nothing wrong
+    :param looked_at: kinds that the check judges; what stands of the others is left as it is
+    :param now_s: as in :func:`observe`
+    :return: what has happened to incidents of which people are to be notified
+    """
+    judged: dict[str, Trouble | None] = {}
+    with connection.transaction():
+        fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
+        standing = read_open(connection)
+        for ticker, trouble in seen.items():
+            key = key_of_pair(ticker)
+            if key not in standing:
+                judged[key] = trouble
+                continue
+            before = standing[key][1].trouble
+            if trouble is not None or any(kind in looked_at for kind in before.subjects):
+                judged[key] = with_others(trouble, before, looked_at)
+        return observe(connection, judged, now_s=now_s)
+
+
+def _is_source_down(seen: Mapping[str, Trouble | None], standing: Mapping[str, Any]) -> bool:
+    return SOURCE_KEY in standing or seen.get(SOURCE_KEY) is not None
+
+
+def _open(connection: Connection, trouble: Trouble, *, now_s: int) -> int:
+    (row,) = fetch(
+        connection,
+        "insert_incident",
+        **_columns(trouble),
+        key=trouble.key,
+        told=sorted(trouble.subjects),
+        now_s=now_s,
+        **{"class": trouble.incident_class},
+    )
+    return int(row["incident_id"])
+
+
+def _columns(trouble: Trouble) -> dict[str, Any]:
+    return {
+        "headline": trouble.headline,
+        "since_s": trouble.since_s,
+        "subjects": Jsonb({key: dict(facts) for key, facts in trouble.subjects.items()}),
+        "tried": trouble.tried,
+        "url": trouble.url,
+    }
+
+
+def _go_on(
+    connection: Connection,
+    incident_id: int,
+    incident: Incident,
+    trouble: Trouble | None,
+    *,
+    is_absorbed: bool,
+    now_s: int,
+) -> MessageKind | None:
+    kind: MessageKind | None = None
+    if trouble is None:
+        after, kind = see_nothing(incident)
+    elif is_absorbed:
+        after = replace(incident, good_checks=0)
+    else:
+        if trouble.incident_class is IncidentClass.RUN:
+            # Each failed run is another subject; the ones before it are not forgotten.
+            trouble = replace(trouble, subjects={**incident.trouble.subjects, **trouble.subjects})
+        after, kind = see_trouble(incident, trouble, now_s=now_s)
+    execute(
+        connection,
+        "update_incident",
+        incident_id=incident_id,
+        **_columns(after.trouble),
+        now_s=now_s,
+        recovered_s=now_s if kind is MessageKind.RECOVERED else None,
+        good_checks=after.good_checks,
+        told=sorted(after.told),
+        growths=after.n_growths,
+        told_s=after.told_s,
+    )
+    return kind
+
+
+def snooze(connection: Connection, keys: Iterable[str], *, until_s: int | None, by: str) -> list[str]:
+    """Tell no growth of some open incidents before a time.
+
+    :param connection: the ledger
+    :param keys: incident keys
+    :param until_s: epoch seconds UTC; None = growth is told again at once
+    :param by: who asked for it
+    :return: the keys among them that are open
+    """
+    return [
+        key for key in keys if fetch(connection, "snooze_incident", key=key, until_s=until_s, snoozed_by=by)
+    ]

@@ -1,0 +1,116 @@
+"""Table ``range_repairs``: what a run has settled in the range that it was asked to repair."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, fetch
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one answer, or one page of trades, has settled; all are numbers of buckets.
+
+    :ivar candles_stored: missing before, in a gap or not
+    :ivar candles_restated: replaced by another version
+    :ivar buckets_proven: proven empty
+    :ivar proofs_withdrawn: proven empty before, in this series or in longer ones, and no longer
+    :ivar candles_disputed: candles that stand where trades prove that nothing traded
+    """
+
+    candles_stored: int = 0
+    candles_restated: int = 0
+    buckets_proven: int = 0
+    proofs_withdrawn: int = 0
+    candles_disputed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a run has settled of a series from one source.
+
+    :ivar series: ticker and interval
+    :ivar source: ``ohlc`` or ``trades``
+    :ivar covered: the range looked at, half-open, epoch seconds UTC, or None when there was no answer
+    :ivar settled: what was settled in it
+    :ivar error: why the run could not go on, or None
+    """
+
+    series: Series
+    source: str
+    covered: Range | None
+    settled: Settled
+    error: str | None
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "ticker": self.series.ticker,
+            "interval": self.series.interval_minutes,
+            "source": self.source,
+            "from": None if self.covered is None else iso(self.covered[0]),
+            "to": None if self.covered is None else iso(self.covered[1]),
+            **asdict(self.settled),
+        }
+
+
+def record_repair(
+    connection: Connection, run: RunKey, series: Series, source: str, covered: Range, settled: Settled
+) -> None:
+    """Add to what a run has settled.
+
+    :param connection: the ledger, inside the transaction that settles it
+    :param run: the run
+    :param series: ticker and interval
+    :param source: ``ohlc`` or ``trades``
+    :param covered: the range looked at, half-open, epoch seconds UTC
+    :param settled: what was settled in it
+    """
+    execute(
+        connection,
+        "record_repair",
+        **run._asdict(),
+        **series._asdict(),
+        source=source,
+        start_s=covered[0],
+        end_s=covered[1],
+        **asdict(settled),
+    )
+
+
+def record_repair_error(connection: Connection, run: RunKey, series: Series, source: str, error: str) -> None:
+    """Note why a run could not go on; what it settles later clears it.
+
+    :param connection: the ledger
+    :param run: the run
+    :param series: ticker and interval
+    :param source: ``ohlc`` or ``trades``
+    :param error: one sentence
+    """
+    execute(
+        connection, "record_repair_error", **run._asdict(), **series._asdict(), source=source, error=error
+    )
+
+
+def read_repairs(connection: Connection, run: RunKey) -> list[Repair]:
+    """Return what a run has settled in the range that it was asked to repair; nothing when it was asked none.
+
+    :param connection: the ledger
+    :param run: the run
+    """
+    return [
+        Repair(
+            Series(row.pop("ticker"), row.pop("interval_minutes")),
+            row.pop("source"),
+            None if (covered := (row.pop("start_s"), row.pop("end_s"))) == (None, None) else covered,
+            error=row.pop("error"),
+            settled=Settled(**row),
+        )
+        for row in fetch(connection, "read_repairs", **run._asdict())
+    ]

@@ -1,0 +1,128 @@
+"""What the ledger knows of a series, read in bulk for many or afresh for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
+from kraken_ohlcv.stores.ledger import proofs
+from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kraken_ohlcv.stores.ledger.proofs import ProvenRange
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The ledger of one series.
+
+    :ivar series_id: primary key
+    :ivar series: ticker and interval
+    :ivar start_s: first open time expected, epoch seconds UTC
+    :ivar revision: grows with every change of the series' ledger
+    :ivar gaps: open gaps, oldest first
+    :ivar proven: ranges without trades, oldest first
+    """
+
+    series_id: int
+    series: Series
+    start_s: int
+    revision: int
+    gaps: list[Gap]
+    proven: list[ProvenRange]
+
+
+def _gap(row: Row) -> Gap:
+    series = Series(row.pop("ticker"), row.pop("interval_minutes"))
+    reason = row.pop("unfillable_reason")
+    return Gap(
+        series=series,
+        status=GapStatus(row.pop("status")),
+        unfillable_reason=UnfillableReason(reason) if reason else None,
+        **row,
+    )
+
+
+def read_books(
+    connection: Connection, tickers: Sequence[str], intervals: Sequence[int]
+) -> dict[Series, Book]:
+    """Return the ledgers of all known series among tickers and intervals.
+
+    :param connection: the ledger
+    :param tickers: Kraken's altnames
+    :param intervals: candle lengths, minutes
+    :return: by series; a series never processed is absent
+    """
+    wanted = {"tickers": list(tickers), "intervals": list(intervals)}
+    books = {
+        Series(row["ticker"], row["interval_minutes"]): Book(
+            series_id=row["series_id"],
+            series=Series(row["ticker"], row["interval_minutes"]),
+            start_s=row["start_s"],
+            revision=row["revision"],
+            gaps=[],
+            proven=[],
+        )
+        # Read before its gaps, so that a change in between shows as an old revision.
+        for row in fetch(connection, "read_series", **wanted)
+    }
+    for row in fetch(connection, "read_open_gaps", **wanted):
+        gap = _gap(row)
+        if gap.series in books:
+            books[gap.series].gaps.append(gap)
+    for series, proven in proofs.read(connection, tickers, intervals).items():
+        if series in books:
+            books[series].proven.extend(proven)
+    return books
+
+
+def read_book(connection: Connection, series: Series) -> Book:
+    """Return the ledger of one known series.
+
+    :param connection: the ledger
+    :param series: ticker and interval, registered before
+    :return: its ledger
+    """
+    return read_books(connection, [series.ticker], [series.interval_minutes])[series]
+
+
+def register_series(connection: Connection, starts: Mapping[Series, int]) -> dict[Series, int]:
+    """Make series known with their starts, in one statement.
+
+    :param connection: the ledger
+    :param starts: first open time expected of each, epoch seconds UTC
+    :return: the revision of each; one that is known already is absent
+    """
+    rows = fetch(
+        connection,
+        "register_series",
+        tickers=[series.ticker for series in starts],
+        intervals=[series.interval_minutes for series in starts],
+        starts_s=list(starts.values()),
+    )
+    return {Series(row["ticker"], row["interval_minutes"]): row["revision"] for row in rows}
+
+
+def set_start(connection: Connection, series: Series, start_s: int, *, revision: int | None) -> int | None:
+    """Make a series known with its start, or move it: down to older candles, up to the pair's first trade.
+
+    :param connection: the ledger
+    :param series: ticker and interval
+    :param start_s: first open time expected, epoch seconds UTC
+    :param revision: of the series as it was read; None if it was not known
+    :return: the new revision, or None if the series has changed since and keeps the start it has now
+    """
+    rows = fetch(connection, "set_series_start", **series._asdict(), start_s=start_s, revision=revision)
+    return int(rows[0]["revision"]) if rows else None
+
+
+def bump_revision(connection: Connection, *series_ids: int) -> None:
+    """Tell everybody who read these series' ledgers that they have changed.
+
+    :param connection: the ledger, inside a transaction of these series
+    :param series_ids: primary keys
+    """
+    execute(connection, "bump_revision", series_ids=list(series_ids))

@@ -1,0 +1,135 @@
+"""From the scan of the candle table to what each series lacks; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, step_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kraken_ohlcv.core.ranges import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First and last stored candle of a series.
+
+    :ivar first_s: open time of the oldest candle, epoch seconds UTC
+    :ivar last_s: open time of the newest candle, epoch seconds UTC
+    :ivar n_candles: stored candles, >= 1
+    :ivar off_grid_us: how far the worst candle lies off the grid, microseconds; 0 = all are on it
+    """
+
+    first_s: int
+    last_s: int
+    n_candles: int
+    off_grid_us: int = 0
+
+    def n_missing(self, interval_minutes: int) -> int:
+        """Return how many candles are missing between the first and the last.
+
+        With all candles on the grid the number is exact, because no two candles of a series share a time.
+
+        :param interval_minutes: candle length, minutes
+        :return: buckets
+        """
+        return (self.last_s - self.first_s) // step_s(interval_minutes) + 1 - self.n_candles
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the candle table says of all series.
+
+    :ivar spans: by series; a series without a candle is absent
+    :ivar holes: by series: ranges between two stored candles, ascending
+    """
+
+    spans: dict[Series, Span] = field(default_factory=dict)
+    holes: dict[Series, list[Range]] = field(default_factory=dict)
+
+    def short(self) -> list[Series]:
+        """Return the series that lack candles between their first and their last.
+
+        :return: those whose holes are worth asking for; a candle off the grid makes every number meaningless
+        """
+        return [
+            series
+            for series, span in self.spans.items()
+            if not span.off_grid_us and span.n_missing(series.interval_minutes)
+        ]
+
+    def unsound(self) -> list[Series]:
+        """Return the series whose figures do not add up.
+
+        :return: series with a candle off the grid, or whose holes are not as long as what is missing: a write
+            fell between the two statements
+        """
+        return [
+            series
+            for series, span in self.spans.items()
+            if span.off_grid_us
+            or span.n_missing(series.interval_minutes)
+            != ranges.count(self.holes.get(series, []), step=step_s(series.interval_minutes))
+        ]
+
+
+def read_spans(rows: Iterable[tuple[Any, ...]]) -> dict[Series, Span]:
+    """Read the rows of ``detect_spans.sql``.
+
+    :param rows: ``(ticker, interval, first_s, last_s, n, off_grid_us)``, times in epoch seconds
+    :return: by series
+    """
+    return {Series(ticker, int(interval)): Span(*span) for ticker, interval, *span in rows}
+
+
+def read_holes(rows: Iterable[tuple[Any, ...]]) -> dict[Series, list[Range]]:
+    """Read the rows of ``detect_gaps.sql``.
+
+    :param rows: ``(ticker, interval, from_s, to_s)``, half-open ranges without a candle, epoch seconds
+    :return: by series
+    """
+    holes: dict[Series, list[Range]] = {}
+    for ticker, interval, from_s, to_s in rows:
+        holes.setdefault(Series(ticker, int(interval)), []).append((from_s, to_s))
+    return holes
+
+
+def missing_ranges(
+    scan: Scan, series: Series, *, expected: Range, proven_empty: Iterable[Range]
+) -> list[Range]:
+    """Return what a series lacks: at the head, inside, at the tail, or all of it.
+
+    :param scan: what the candle table says
+    :param series: ticker and interval
+    :param expected: all closed buckets from the series' start, epoch seconds UTC, on the grid
+    :param proven_empty: ranges without trades
+    :return: normal range set
+    """
+    span = scan.spans.get(series)
+    if span is None:
+        lacking = [expected]
+    else:
+        stored_end = span.last_s + step_s(series.interval_minutes)
+        lacking = [(expected[0], span.first_s), *scan.holes.get(series, []), (stored_end, expected[1])]
+    return ranges.subtract(ranges.intersect(lacking, [expected]), proven_empty)
+
+
+def is_left_alone(span: Span, *, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
+    """Return whether a series is too old to be processed.
+
+    :param span: its stored candles
+    :param interval_minutes: candle length, minutes
+    :param lookback_days: limit in days, >= 0; 0 = no limit
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: True when the newest candle closed more than max(lookback, two candles) ago
+    """
+    if lookback_days == 0:
+        return False
+    step = step_s(interval_minutes)
+    limit = max(lookback_days * DAY_S, 2 * step)
+    return now_s - (span.last_s + step) > limit

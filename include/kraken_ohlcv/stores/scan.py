@@ -1,0 +1,100 @@
+"""Asks the candle table what is missing: counts first, looks for holes only where the count is short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.missing import Scan, read_holes, read_spans
+from kraken_ohlcv.stores.queries import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kraken_hooks.questdb import QuestDBHook
+
+SPANS: Final = "detect_spans"
+HOLES: Final = "detect_gaps"
+
+WORTH_NAMING: Final = 0.5
+"""Share of the tickers up to which a statement that names them is faster than one over all of them."""
+
+
+class Scanner:
+    """Scans the series of a run, as often as it is called.
+
+    :ivar holes_sql: the statement for holes as last sent, or as it would be sent for all series
+    """
+
+    def __init__(
+        self,
+        questdb: QuestDBHook,
+        *,
+        spans_sql: str,
+        holes_sql: str,
+        tickers: Sequence[str] | None,
+        until_s: int,
+    ) -> None:
+        """Keep what is needed.
+
+        :param questdb: hook of the candle store
+        :param spans_sql: rendered for the run
+        :param holes_sql: rendered for the run
+        :param tickers: the tickers asked for, or None for all
+        :param until_s: end of the scan, exclusive, epoch seconds UTC
+        """
+        self.holes_sql = holes_sql
+        self._questdb = questdb
+        self._spans_sql = spans_sql
+        self._all_holes_sql = holes_sql
+        self._tickers = tickers
+        self._until_s = until_s
+
+    @classmethod
+    def of(
+        cls, questdb: QuestDBHook, *, intervals: Sequence[int], tickers: Sequence[str] | None, until_s: int
+    ) -> Self:
+        """Return a scanner with statements that are rendered here instead of by Airflow.
+
+        :param questdb: hook of the candle store
+        :param intervals: candle lengths, minutes, at least one
+        :param tickers: the tickers asked for, or None for all
+        :param until_s: end of the scan, exclusive, epoch seconds UTC
+        :return: the scanner
+        """
+        return cls(
+            questdb,
+            spans_sql=_rendered(SPANS, intervals, tickers),
+            holes_sql=_rendered(HOLES, intervals, tickers),
+            tickers=tickers,
+            until_s=until_s,
+        )
+
+    def __call__(self) -> Scan:
+        """Return what the candle table says now.
+
+        :return: spans of all series, holes of those that have some
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        """
+        scan = Scan(spans=read_spans(self._query(self._spans_sql, self._tickers)))
+        short = scan.short()
+        if not short:
+            return scan
+        names = sorted({series.ticker for series in short})
+        if len(names) <= WORTH_NAMING * len({series.ticker for series in scan.spans}):
+            intervals = sorted({series.interval_minutes for series in short})
+            self.holes_sql = _rendered(HOLES, intervals, names)
+            found = self._query(self.holes_sql, names)
+        else:
+            self.holes_sql = self._all_holes_sql
+            found = self._query(self.holes_sql, self._tickers)
+        return Scan(spans=scan.spans, holes=read_holes(found))
+
+    def _query(self, sql: str, tickers: Sequence[str] | None) -> list[tuple[Any, ...]]:
+        parameters: dict[str, Any] = {"until": self._until_s * MICROSECONDS}
+        parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(tickers or [])}
+        return self._questdb.query(sql, parameters)
+
+
+def _rendered(name: str, intervals: Sequence[int], tickers: Sequence[str] | None) -> str:
+    return rendered("questdb", name, params={"intervals": intervals, "tickers": tickers})

@@ -1,0 +1,98 @@
+"""Reads from QuestDB, for many series at once, which buckets are stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.queries import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.completeness.buckets import Bits
+    from kraken_ohlcv.core.ranges import Range
+
+BLOCK_BUCKETS: Final = 48
+"""Buckets of which QuestDB returns one number; a day of half hours, two days of hours."""
+MAX_TICKERS: Final = 400
+"""With more tickers QuestDB looks faster through all of them than for each."""
+
+
+def chosen(tickers: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """Return how many tickers a statement is to name, 0 = it looks through all of them, and their parameters.
+
+    :param tickers: Kraken's altnames
+    """
+    if len(tickers) > MAX_TICKERS:
+        return 0, {}
+    return len(tickers), {f"ticker_{n}": ticker for n, ticker in enumerate(tickers)}
+
+
+def read_spans(
+    questdb: QuestDBHook, tickers: Sequence[str], interval_minutes: int, *, until_s: int
+) -> dict[str, Range]:
+    """Return the open times of the oldest and newest stored candle of each series.
+
+    :param questdb: hook of the candle store
+    :param tickers: Kraken's altnames, at least one
+    :param interval_minutes: candle length, minutes
+    :param until_s: exclusive, epoch seconds UTC
+    :return: first and last open time by ticker, epoch seconds UTC; a series without a candle is absent
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    n_tickers, named = chosen(tickers)
+    rows = questdb.query(
+        rendered("questdb", "candle_spans", n_tickers=n_tickers),
+        {"interval": str(interval_minutes), "until_us": until_s * MICROSECONDS, **named},
+    )
+    wanted = set(tickers)
+    return {ticker: (first_s, last_s) for ticker, first_s, last_s in rows if ticker in wanted}
+
+
+def read_stored(
+    questdb: QuestDBHook, tickers: Sequence[str], interval_minutes: int, covered: Range
+) -> tuple[Bits, NDArray[np.int64]]:
+    """Return which buckets of some series of one interval are stored.
+
+    :param questdb: hook of the candle store
+    :param tickers: Kraken's altnames, unique; n of them
+    :param interval_minutes: candle length, minutes
+    :param covered: half-open, on the grid, m buckets, epoch seconds UTC
+    :return: whether a candle is stored, shape (n, m); candles off the grid, shape (n,), which count nowhere
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    step = step_s(interval_minutes)
+    block_s = BLOCK_BUCKETS * step
+    first_block = covered[0] // block_s
+    n_blocks = -(-covered[1] // block_s) - first_block
+    n_tickers, named = chosen(tickers)
+    rows = questdb.query(
+        rendered("questdb", "stored_buckets", n_tickers=n_tickers),
+        {
+            "interval": str(interval_minutes),
+            "step_us": step * MICROSECONDS,
+            "block_us": block_s * MICROSECONDS,
+            "from_us": covered[0] * MICROSECONDS,
+            "until_us": covered[1] * MICROSECONDS,
+            **named,
+        },
+    )
+    row_of = {ticker: n for n, ticker in enumerate(tickers)}
+    found = np.array(
+        [(row_of[ticker], block, bits, strays) for ticker, block, bits, strays in rows if ticker in row_of],
+        dtype=np.int64,
+    ).reshape(-1, 4)
+    stored = np.zeros((len(tickers), n_blocks, BLOCK_BUCKETS), dtype=np.bool_)
+    bits = found[:, 2, None] >> np.arange(BLOCK_BUCKETS)
+    stored[found[:, 0], found[:, 1] - first_block] = (bits & 1).astype(np.bool_)
+    strays = np.bincount(found[:, 0], weights=found[:, 3], minlength=len(tickers)).astype(np.int64)
+    begin = (covered[0] - first_block * block_s) // step
+    n_buckets = (covered[1] - covered[0]) // step
+    return stored.reshape(len(tickers), -1)[:, begin : begin + n_buckets], strays

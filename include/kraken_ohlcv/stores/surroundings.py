@@ -1,0 +1,343 @@
+"""What must be right around the package before a run begins: candle table, QuestDB's settings, ledger, disks.
+
+Everything that can be known before work starts is judged here, at ``prepare`` and at set-up, and told in one
+sentence with the statement that cures it. No cure ever destroys data.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from kraken_ohlcv.core.errors import SurroundingsError
+from kraken_ohlcv.core.settings import CANDLE_TABLE, LEDGER_CONN_ID
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from kraken_hooks.questdb import QuestDBHook
+
+COLUMNS: Final = {
+    "ts": "TIMESTAMP",
+    "ticker": "SYMBOL",
+    "interval": "SYMBOL",
+    "open": "DOUBLE",
+    "high": "DOUBLE",
+    "low": "DOUBLE",
+    "close": "DOUBLE",
+    "vwap": "DOUBLE",
+    "volume": "DOUBLE",
+    "trades": "LONG",
+    "source": "SYMBOL",
+}
+"""Type by column of the candle table. Columns beside these are left alone: every statement names its own."""
+KEYS: Final = ("ts", "ticker", "interval")
+
+ENABLE_DEDUP: Final = f"ALTER TABLE {CANDLE_TABLE} DEDUP ENABLE UPSERT KEYS({', '.join(KEYS)})"
+LIFT_TTL: Final = f"ALTER TABLE {CANDLE_TABLE} SET TTL 1000 YEARS"
+"""Rule: QuestDB 9.3.4 refuses a TTL of 0 on a table partitioned by month (measured)."""
+HARMLESS_TTL_YEARS: Final = 100
+
+POOLER_ROUNDS: Final = 5
+
+MEBIBYTE: Final = 1 << 20
+LEAST_FREE_BYTES: Final = 512 * MEBIBYTE
+"""Rule: a month that is written to holds 430 MB in advance, and a full disk suspends the table (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    :ivar what: what is wrong
+    :ivar do: what to do about it, a clause
+    :ivar statements: for QuestDB, in their order, none of which loses a candle
+    """
+
+    what: str
+    do: str
+    statements: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return f"{self.what}: {self.do}"
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """Refuse to go on where something was found.
+
+    :param findings: all that is known; told together, so that one look cures everything
+    :raises SurroundingsError: if there is one
+    """
+    told = [str(finding) for finding in findings]
+    if told:
+        raise SurroundingsError("; ".join(told))
+
+
+def creation_findings(questdb: QuestDBHook, said: str) -> list[Finding]:
+    """Judge why QuestDB does not make the candle table.
+
+    :param questdb: hook of the candle store
+    :param said: what it says
+    :return: what is wrong; empty when that is not known
+    """
+    return [_foreign(questdb, "it is a view")] if "view with the requested name" in said else []
+
+
+def server_findings(questdb: QuestDBHook) -> list[Finding]:
+    """Judge the settings of the server.
+
+    :param questdb: hook of the candle store
+    :return: what is wrong
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    settings = _settings(questdb)
+    found = [
+        Finding(f"QuestDB takes no writes ({name} is true)", f"set {name}=false and start QuestDB again")
+        for name in ("readonly", "pg.security.readonly")
+        if settings.get(name) == "true"
+    ]
+    login = questdb.connection.login
+    if settings.get("pg.readonly.user.enabled") == "true" and settings.get("pg.readonly.user") == login:
+        found.append(
+            Finding(
+                f"QuestDB lets login {login!r} only read",
+                f"give connection {questdb.get_conn_id()} a login that may write (QuestDB's pg.user)",
+            )
+        )
+    if settings.get("cairo.wal.apply.enabled") == "false":
+        found.append(
+            Finding(
+                "QuestDB accepts candles and does not show them (cairo.wal.apply.enabled is false)",
+                "set cairo.wal.apply.enabled=true and start QuestDB again",
+            )
+        )
+    return found
+
+
+def table_findings(questdb: QuestDBHook) -> list[Finding]:
+    """Judge the candle table.
+
+    :param questdb: hook of the candle store, in which the table exists
+    :return: what is wrong; nothing about partitions of another length or columns of somebody else's, with
+        which everything works
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    columns = {
+        name: (kind, is_key) for name, kind, is_key in questdb.query(statement("questdb", "table_columns"))
+    }
+    (state,) = questdb.query(statement("questdb", "table_definition"), {"table": CANDLE_TABLE})
+    time_column, partition_by, is_wal, is_dedup, ttl_value, ttl_unit, is_suspended, _ = state
+    if foreign := _not_ours(columns, time_column, partition_by):
+        return [_foreign(questdb, foreign)]
+    found = _column_findings(columns)
+    if not is_wal:
+        found.append(
+            Finding(
+                f"table {CANDLE_TABLE} has no WAL",
+                f"run ALTER TABLE {CANDLE_TABLE} SET TYPE WAL, start QuestDB again, then run {ENABLE_DEDUP}",
+                (f"ALTER TABLE {CANDLE_TABLE} SET TYPE WAL", ENABLE_DEDUP),
+            )
+        )
+    elif not is_dedup or {name for name, (_, is_key) in columns.items() if is_key} != set(KEYS):
+        found.append(
+            Finding(
+                f"table {CANDLE_TABLE} would keep a candle twice or replace another one: its rows are not "
+                f"deduplicated by {', '.join(KEYS)}",
+                f"run {ENABLE_DEDUP}",
+                (ENABLE_DEDUP,),
+            )
+        )
+    if ttl_value and not (ttl_unit == "YEAR" and ttl_value >= HARMLESS_TTL_YEARS):
+        found.append(
+            Finding(
+                f"QuestDB throws candles away: table {CANDLE_TABLE} has a TTL of "
+                f"{ttl_value} {ttl_unit.lower()}{'s' if ttl_value > 1 else ''}",
+                f"run {LIFT_TTL}; what is missing by then is backfilled",
+                (LIFT_TTL,),
+            )
+        )
+    if is_suspended:
+        found.append(_suspended(questdb))
+    return found
+
+
+def _not_ours(columns: dict[str, tuple[str, bool]], time_column: str | None, partition_by: str) -> str | None:
+    """Return what makes a table one that no statement turns into ours, or None."""
+    for name in KEYS:
+        if name not in columns:
+            return f"it has no column {name}"
+    if columns["ts"][0] != COLUMNS["ts"]:
+        return f"column ts is {columns['ts'][0]}, not {COLUMNS['ts']}, which QuestDB cannot change"
+    if time_column != "ts":
+        return "ts is not its designated timestamp, which QuestDB cannot change"
+    if partition_by == "NONE":
+        return "it has no partitions, which QuestDB cannot change"
+    return None
+
+
+def _column_findings(columns: dict[str, tuple[str, bool]]) -> list[Finding]:
+    found = []
+    for name, wanted in COLUMNS.items():
+        there = columns.get(name, (None, False))[0]
+        if there is None:
+            cure = f"ALTER TABLE {CANDLE_TABLE} ADD COLUMN {name} {wanted}"
+            found.append(Finding(f"table {CANDLE_TABLE} has no column {name}", f"run {cure}", (cure,)))
+        elif there != wanted:
+            cure = f"ALTER TABLE {CANDLE_TABLE} ALTER COLUMN {name} TYPE {wanted}"
+            what = f"column {name} of table {CANDLE_TABLE} is {there}, not {wanted}"
+            found.append(Finding(what, f"run {cure}", (cure,)))
+    return found
+
+
+def _foreign(questdb: QuestDBHook, why: str) -> Finding:
+    return Finding(
+        f"table {CANDLE_TABLE} in QuestDB is not this package's: {why}",
+        f"leave it as it is and let connection {questdb.get_conn_id()} name another QuestDB",
+    )
+
+
+def _suspended(questdb: QuestDBHook) -> Finding:
+    cure = f"ALTER TABLE {CANDLE_TABLE} RESUME WAL"
+    ((tag, message),) = questdb.query(statement("questdb", "suspended_because"), {"table": CANDLE_TABLE})
+    return Finding(
+        f"table {CANDLE_TABLE} is suspended, QuestDB accepts candles and does not show them "
+        f"({tag or 'no error tag'}: {message or 'no message'})",
+        f"mend the cause, often a full disk, then run {cure}; no candle is lost",
+        (cure,),
+    )
+
+
+def check_ledger(dsn: str) -> None:
+    """Refuse a way to PostgreSQL on which locks do not hold, and a server that takes no writes.
+
+    A pooler that gives each transaction any session lets several fills of a series in at once: the lock stays
+    with a session that somebody else gets next. It shows when two open connections meet the same session, or
+    one connection meets two.
+
+    :param dsn: libpq URI or DSN of the ledger's database
+    :raises SurroundingsError: names what stands in the way, and the cure
+    :raises psycopg.OperationalError: if the server cannot be reached
+    """
+    with connect(dsn) as one, connect(dsn) as other:
+        one.prepare_threshold = other.prepare_threshold = None
+        sessions = [(_session(one), _session(other)) for _ in range(POOLER_ROUNDS)]
+        is_read_only = one.execute("SHOW transaction_read_only").fetchone()
+    if len(set(sessions)) > 1 or len(set(sessions[0])) == 1:
+        refuse([
+            Finding(
+                f"connection {LEDGER_CONN_ID} reaches PostgreSQL through a pooler that changes the session "
+                "between transactions (pgbouncer with pool_mode transaction or statement): locks do not hold",
+                "let it name PostgreSQL itself, or set pool_mode=session for this database",
+            )
+        ])
+    if is_read_only == {"transaction_read_only": "on"}:
+        refuse([
+            Finding(
+                f"the PostgreSQL of connection {LEDGER_CONN_ID} takes no writes (a replica, or "
+                "default_transaction_read_only is on)",
+                "let the connection name the primary server",
+            )
+        ])
+
+
+def migration_findings(error: BaseException | None, *, role: str) -> list[Finding]:
+    """Judge why PostgreSQL refuses a migration.
+
+    :param error: the driver's
+    :param role: whose connection it is
+    :return: what is wrong; empty when that is not known
+    """
+    said = " ".join(str(error).split())
+    match error:
+        case psycopg.errors.InsufficientPrivilege() if "extension" in said:
+            do = "run CREATE EXTENSION btree_gist in it as a superuser"
+        case psycopg.errors.InsufficientPrivilege() if "schema public" in said:
+            do = f'run GRANT CREATE ON SCHEMA public TO "{role}" in it as its owner'
+        case psycopg.errors.InsufficientPrivilege():
+            do = "make its role the owner of the database and of all that is in it"
+        case psycopg.errors.FeatureNotSupported() | psycopg.errors.UndefinedFile() if "btree_gist" in said:
+            do = "install PostgreSQL's contrib package on its server, which brings extension btree_gist"
+        case _:
+            return []
+    return [Finding(f"the database of connection {LEDGER_CONN_ID} refuses the ledger's tables ({said})", do)]
+
+
+def newer_ledger_findings(said: str) -> list[Finding]:
+    """Judge why a ledger cannot be migrated.
+
+    :param said: what Alembic says
+    :return: what is wrong; empty when that is not known
+    """
+    if "Can't locate revision" not in said:
+        return []
+    return [
+        Finding(
+            f"the ledger of connection {LEDGER_CONN_ID} was migrated by a newer version of this package",
+            "install that version again",
+        )
+    ]
+
+
+def _session(connection: Any) -> int:
+    row: dict[str, int] = connection.execute("SELECT pg_backend_pid() AS pid").fetchone()
+    return row["pid"]
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much room is left for a folder, bytes."""
+    return shutil.disk_usage(folder).free
+
+
+def check_room(
+    questdb: QuestDBHook, work_folder: Path, *, free_bytes: Callable[[Path], int] = free_bytes
+) -> None:
+    """Refuse to begin on a disk that is nearly full, as far as this process can see the disks.
+
+    :param questdb: hook of the candle store; its disk counts where its folder is on this machine
+    :param work_folder: folder of ours that is written to; while it does not exist, its parent counts
+    :param free_bytes: asks how much room a folder has
+    :raises SurroundingsError: names the folder and what is left
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    places = [("the work folder", _existing(work_folder))]
+    if (root := _questdb_folder(questdb)) is not None:
+        places.insert(0, ("QuestDB's folder", root))
+    found = []
+    for name, folder in places:
+        free = free_bytes(folder)
+        if free < LEAST_FREE_BYTES:
+            found.append(
+                Finding(
+                    f"the disk of {name} {folder} has {free // MEBIBYTE} MiB left, less than the "
+                    f"{LEAST_FREE_BYTES // MEBIBYTE} MiB that a run may need",
+                    "give it more room",
+                )
+            )
+    refuse(found)
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def _questdb_folder(questdb: QuestDBHook) -> Path | None:
+    """Return the folder of QuestDB's tables if it is on this machine, which the candle table's own proves."""
+    settings = _settings(questdb)
+    scratch, tables = settings.get("cairo.sql.copy.work.root"), settings.get("cairo.root")
+    if not scratch or not tables:
+        return None
+    # The server tells no root; by default this folder lies in it, beside that of the tables.
+    root = Path(scratch).parent / tables
+    ((*_, folder),) = questdb.query(statement("questdb", "table_definition"), {"table": CANDLE_TABLE})
+    return root if (root / folder).is_dir() else None
+
+
+def _settings(questdb: QuestDBHook) -> dict[str, str | None]:
+    return dict(questdb.query(statement("questdb", "server_settings")))

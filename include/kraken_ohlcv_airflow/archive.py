@@ -1,0 +1,111 @@
+"""Factory of the archive DAG: prepare, ask the exchange, find the files, ingest each, tell the result."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from airflow.sdk import DAG, chain, get_current_context, task
+
+from kraken_ohlcv.detection.oddities import observe_oddities
+from kraken_ohlcv.ingest import empty_summary, find_files, ingest_item, open_ingest, summarise
+from kraken_ohlcv.sources.archive.request import ArchiveRequest, archive_schemas
+from kraken_ohlcv_airflow.connections import (
+    archive_shelf,
+    kraken,
+    ledger,
+    patiently,
+    questdb,
+    run_key,
+    run_url,
+)
+from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
+from kraken_ohlcv_airflow.tasks import mappable, prepare, tell, verdict
+from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentence_of, sentences
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.schedules import Manual
+    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.stores.ledger.session import RunKey
+
+STEPS = ("prepare", "ask_exchange", "find_files")
+"""Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""
+
+INGESTS_AT_ONCE = 4
+"""Of one run; each holds a slice of rows in memory and keeps the candle store busy."""
+
+
+def _asked() -> tuple[RunKey, ArchiveRequest]:
+    context = get_current_context()
+    return run_key(context), ArchiveRequest.from_params(context["params"])
+
+
+def _shelf(request: ArchiveRequest) -> Shelf:
+    return archive_shelf(allow_full_download=request.allow_full_download)
+
+
+@task
+def ask_exchange() -> int:
+    """Ask the exchange's clock and pairs; the worker's clock counts while it does not answer."""
+    run, request = _asked()
+    with handing_on_errors(), ledger() as connection:
+        return open_ingest(connection, kraken(), run, request, time.time)
+
+
+@task
+def find_files_of_run() -> list[dict[str, Any]]:
+    """Find the files that the run is about."""
+    run, request = _asked()
+    with handing_on_errors(), ledger() as connection:
+        return mappable(find_files(connection, run, request, _shelf(request), questdb()))
+
+
+@task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
+def ingest(work: dict[str, Any]) -> None:
+    """Read, check, compare, write, read back and record a file."""
+    run, request = _asked()
+    with ledger() as connection:
+        ingest_item(connection, questdb(), run, request, _shelf(request), work, kraken())
+
+
+@task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])
+def result() -> dict[str, Any]:
+    """Return what the run did; never raises, so that there is always something to read."""
+    run, request = _asked()
+    errors = sentences(errors_of(get_current_context(), STEPS))
+    try:
+        return patiently(lambda connection: summarise(connection, run, request, errors=errors))
+    except psycopg.Error as error:
+        return empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
+
+
+@task(trigger_rule="all_done")
+def watch() -> None:
+    """Open, grow or recover the incidents of pairs of whose files much was odd."""
+    run, _ = _asked()
+    with ledger() as connection:
+        observe_oddities(connection, run, now_s=int(time.time()), url=run_url(run))
+
+
+def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
+    """Return the archive DAG, which only people start.
+
+    :param entry: its line of the table of manual DAGs
+    :param priority: weight of its task in the pool; scheduled work goes first
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    """
+    schemas = archive_schemas()
+
+    @candle_dag(entry, kind="archive", priority=priority, schemas=schemas, doc=doc)
+    def ingest_archive() -> None:
+        work = find_files_of_run.override(task_id="find_files")()
+        summary = result()
+        chain(
+            prepare(sorted(schemas), is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary
+        )
+        chain(summary, verdict(summary))
+        chain(summary, watch(), tell().as_teardown())
+
+    return ingest_archive()

@@ -1,0 +1,221 @@
+"""Factory of the two backfill DAGs: prepare, detect, go through the sources one by one, tell the result."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from airflow.sdk import DAG, chain, get_current_context, task
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+
+from kraken_ohlcv import backfill as steps
+from kraken_ohlcv.completeness.published import run_figures
+from kraken_ohlcv.core.params import BackfillRequest, backfill_schemas
+from kraken_ohlcv.core.settings import KRAKEN_POOL
+from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.detection.oddities import observe_oddities
+from kraken_ohlcv.detection.pairs import observe_listing
+from kraken_ohlcv.monitoring.watch import source_seen
+from kraken_ohlcv.repair.summary import empty_summary, summarise
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.scan import HOLES, SPANS
+from kraken_ohlcv_airflow.connections import (
+    archive_shelf,
+    kraken,
+    ledger,
+    patiently,
+    questdb,
+    run_key,
+    run_url,
+)
+from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
+from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
+from kraken_ohlcv_airflow.tasks import mappable, prepare, tell, verdict
+from kraken_ohlcv_airflow.telling import (
+    errors_of,
+    handing_on_errors,
+    lines_passed_over,
+    sentence_of,
+    sentences,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kraken_ohlcv.core.schedules import Schedule
+    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.stores.ledger.session import RunKey
+
+STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
+"""Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""
+
+
+PAUSE: Final = timedelta(seconds=10)
+"""Between two stretches of a walk. A task that is queued again before the scheduler has noticed that its last
+execution ended (half a second later, on a busy machine more than five) passes for killed, and loses a try."""
+
+
+def _asked() -> tuple[RunKey, BackfillRequest]:
+    context = get_current_context()
+    return run_key(context), BackfillRequest.from_params(context["params"])
+
+
+@contextmanager
+def _at_work() -> Iterator[tuple[Bench, BackfillRequest]]:
+    run, request = _asked()
+    with ledger() as connection:
+        yield steps.bench_of(connection, kraken(), questdb(), run), request
+
+
+def _give_slot_back() -> None:
+    """End this execution of a task; Airflow queues it again behind whatever waits with a higher priority."""
+    raise AirflowRescheduleException(datetime.now(UTC) + PAUSE)  # type: ignore[no-untyped-call]
+
+
+@task
+def ask_exchange() -> int:
+    """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
+    run, request = _asked()
+    with handing_on_errors(), ledger() as connection:
+        now_s = open_run(connection, kraken(), run, request, time.time)
+        request.check(now_s)
+        return now_s
+
+
+@task
+def plan() -> list[dict[str, Any]]:
+    """Choose the series to ask, earliest expiry first."""
+    with handing_on_errors(), _at_work() as (bench, request):
+        return mappable(steps.plan_ohlc(bench, request))
+
+
+@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
+def fill_ohlc(work: dict[str, Any]) -> None:
+    """Fetch, write, read back and record the gaps of an asset: one OHLC call per series."""
+    with _at_work() as (bench, request):
+        goes_on = steps.fill_ohlc(bench, work, request)
+    if goes_on:
+        _give_slot_back()
+
+
+@task(trigger_rule="all_done")
+def plan_archive(asked: Any) -> list[dict[str, Any]]:
+    """Choose the members of published quarters that may close what is beyond the API window."""
+    _refuse_unplanned(asked)
+    with handing_on_errors(), _at_work() as (bench, request):
+        shelf = archive_shelf() if "archive" in request.repair_from else None
+        return mappable(steps.plan_archive(bench, request, shelf))
+
+
+@task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=4)
+def ingest_archive(work: dict[str, Any]) -> None:
+    """Download, check, write, read back and record the files of an asset; no call to the exchange."""
+    with _at_work() as (bench, _):
+        steps.ingest_archive(bench, work, archive_shelf())
+
+
+@task(trigger_rule="all_done", pool=KRAKEN_POOL)
+def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
+    """Choose what to rebuild from trades: what no other source has brought."""
+    _refuse_unplanned(asked)
+    with handing_on_errors(), _at_work() as (bench, request):
+        return mappable(steps.plan_trades(bench, request, asked=asked, fetched=fetched or []))
+
+
+@task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
+def rebuild_trades(work: dict[str, Any]) -> None:
+    """Walk through the trades of an asset, at most 60 calls before others have their turn, then go on."""
+    with _at_work() as (bench, request):
+        goes_on = steps.rebuild_trades(bench, work, request)
+    if goes_on:
+        _give_slot_back()
+
+
+def _refuse_unplanned(asked: Any) -> None:
+    """Skip a later source when task ``plan`` failed; it also runs when some of the calls before it failed."""
+    if asked is None:
+        raise AirflowSkipException("task plan did not finish, so there is nothing to go on with")
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result() -> dict[str, Any]:
+    """Return what the run did; never raises, so that there is always something to read."""
+    run, request = _asked()
+    asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
+    context = get_current_context()
+    errors = sentences(errors_of(context, STEPS))
+    passed_over = lines_passed_over(context)
+    # A line that the run is asked for by name is no line that it may pass over.
+    errors += [one["said"] for one in passed_over if one["ticker"] in (request.tickers or [])]
+    try:
+        summary = patiently(lambda connection: summarise(connection, run, **asked, errors=errors))
+        return summary | {"warnings": [*(one["said"] for one in passed_over), *summary["warnings"]]}
+    except psycopg.Error as error:
+        return empty_summary(run, **asked, errors=[*errors, f"result: {sentence_of(error)}"])
+
+
+@task(outlets=[CANDLES], retries=0)
+def publish(*, outlet_events: Any = None) -> None:
+    """Attach the completeness figures of the run to an event of the candles' asset."""
+    run, request = _asked()
+    complete = patiently(lambda connection: run_figures(connection, questdb(), run, request))
+    if complete is None:
+        raise AirflowSkipException("the run processed no series")
+    outlet_events[CANDLES].extra = complete
+
+
+@task(trigger_rule="all_done")
+def watch() -> None:
+    """Bring the incidents of the source and of pairs up to what this run saw of them."""
+    run, request = _asked()
+    context = get_current_context()
+    error = errors_of(context, ["ask_exchange"]).get("ask_exchange")
+    now_s = int(time.time())
+    with ledger() as connection:
+        seen = source_seen(
+            connection,
+            run,
+            ask_error=(error["type"], error["message"]) if error else None,
+            now_s=now_s,
+            url=run_url(run),
+        )
+        observe(connection, seen, now_s=now_s)
+        observe_oddities(connection, run, now_s=now_s, url=run_url(run))
+        if error is None:
+            judged = [
+                one.ticker for one in read_assets(connection, tickers=request.tickers, tier=request.tier)
+            ]
+            observe_listing(connection, judged, now_s=now_s, url=run_url(run))
+
+
+def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+    """Return a backfill DAG.
+
+    :param entry: its line of the schedule table
+    :param priority: weight of its tasks in the pool; the higher tier goes first
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    :raises ValueError: if the entry is no backfill
+    """
+    if entry.backfill is None:
+        raise ValueError(f"{entry.dag_id} has no backfill scope")
+    schemas = backfill_schemas(entry.backfill)
+
+    @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
+    def backfill() -> None:
+        detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=f"{SPANS}.sql", sql=f"{HOLES}.sql")
+        asked = plan()
+        files = plan_archive(asked)
+        walks = plan_trades(asked, files)
+        summary = result()
+        chain(prepare(sorted(schemas), is_storing=True), ask_exchange(), detect_gaps, asked)
+        chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
+        chain(walks, rebuild_trades.expand(work=walks), summary)
+        chain(summary, [publish(), verdict(summary)])
+        chain(summary, watch(), tell().as_teardown())
+
+    return backfill()

@@ -1,0 +1,147 @@
+"""Factory of the completeness report's DAG: count, keep, show, publish, and tell what has changed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from airflow.sdk import DAG, Asset, chain, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from kraken_ohlcv.core.params import ReportRequest, report_schemas
+from kraken_ohlcv.detection.clock import ask_any_clock
+from kraken_ohlcv.monitoring.notify import NO_CHANNEL
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.report_rows import count_open_gaps
+from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
+from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.telling import (
+    errors_of,
+    handing_on_errors,
+    lines_passed_over,
+    sentence_of,
+    sentences,
+)
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.schedules import Schedule
+    from kraken_ohlcv.stores.ledger.asset_rows import Asset as ListedAsset
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+log = logging.getLogger(__name__)
+
+STEPS = ("prepare", "ask_exchange", "report")
+
+COMPLETENESS: Final = Asset(
+    name="kraken_ohlcv_completeness", uri="x-ohlcv://ohlcv_postgres/completeness_reports"
+)
+"""Updated by every completeness report; the event's extra is its result (docs/COMPLETENESS.md)."""
+
+
+def _request() -> ReportRequest:
+    return ReportRequest.from_params(get_current_context()["params"])
+
+
+@task(multiple_outputs=False)
+def ask_exchange() -> dict[str, Any]:
+    """Ask the exchange's clock; when it is not to be had or not believed, the worker's may do."""
+    with handing_on_errors(), ledger() as connection:
+        clock = ask_any_clock(connection, kraken(), time.time)
+    return {"now_s": clock.now_s, "clock": clock.source, "doubt": clock.doubt}
+
+
+@task(multiple_outputs=False)
+def report(asked: Any) -> dict[str, Any]:
+    """Count every bucket of every series, keep the report, and show it in the log."""
+    # Arrays and tables are slow to import, and every task instance imports this file.
+    from kraken_ohlcv.completeness.report import make_report  # noqa: PLC0415
+    from kraken_ohlcv.completeness.table import as_text  # noqa: PLC0415
+    from kraken_ohlcv.repair.disputes import observe_disputes  # noqa: PLC0415
+
+    with handing_on_errors(), ledger() as connection:
+        made = make_report(connection, questdb(), _request(), **asked)
+        run = run_key(get_current_context())
+        made.keep(connection, run)
+        tickers = [asset.ticker for asset in made.assets]
+        observe_disputes(connection, tickers, now_s=made.now_s, url=run_url(run))
+    for line in as_text(made).splitlines():
+        log.info("%s", line)
+    return made.result()
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result() -> dict[str, Any]:
+    """Return the report; never raises, and without QuestDB tells what the ledger alone knows."""
+    from kraken_ohlcv.completeness.report import gap_counts  # noqa: PLC0415
+
+    context = get_current_context()
+    instance: Any = context["ti"]
+    errors = sentences(errors_of(context, STEPS))
+    made: dict[str, Any] | None = instance.xcom_pull(task_ids="report")
+    if made is not None:
+        warnings = [*(one["said"] for one in lines_passed_over(context)), *made["warnings"]]
+        return {**made, "warnings": warnings, "errors": errors}
+    request = _request()
+    try:
+        assets, gaps = patiently(lambda connection: _open_gaps(connection, request))
+        return {**gap_counts(request, assets, gaps), "errors": errors}
+    except psycopg.Error as error:
+        # Nobody knows: no gaps of no assets would read as complete.
+        unknown = {**gap_counts(request, [], {}), "completeness_pct": None}
+        return {**unknown, "errors": [*errors, f"result: {sentence_of(error)}"]}
+
+
+def _open_gaps(connection: Connection, request: ReportRequest) -> tuple[list[ListedAsset], dict[Any, Any]]:
+    assets = read_assets(connection, tickers=None, tier=request.tier)
+    return assets, count_open_gaps(connection, [asset.ticker for asset in assets], request.intervals)
+
+
+@task(outlets=[COMPLETENESS], retries=0)
+def publish(made: Any, *, outlet_events: Any = None) -> None:
+    """Attach the report to an event of its asset."""
+    if "series" not in made:
+        raise AirflowSkipException("there is no report")
+    outlet_events[COMPLETENESS].extra = {key: value for key, value in made.items() if key != "errors"}
+
+
+@task
+def digest() -> None:
+    """Send what has changed since the report before, if the run is asked to.
+
+    Hung up as a teardown: a Slack that does not answer fails no run.
+    """
+    # The Slack provider is slow to import, and every task instance imports this file.
+    from kraken_ohlcv.monitoring.digest import send_digest  # noqa: PLC0415
+    from kraken_ohlcv_airflow.slack import slack_channel  # noqa: PLC0415
+
+    if not _request().digest:
+        raise AirflowSkipException("no digest is asked for")
+    channel = slack_channel()
+    if channel is None:
+        log.warning("no digest: %s", NO_CHANNEL)
+        return
+    run = run_key(get_current_context())
+    with ledger() as connection:
+        log.info("%s", send_digest(connection, channel, run, url=run_url(run), now_s=int(time.time())))
+
+
+def report_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+    """Return the completeness report's DAG.
+
+    :param entry: its line of the schedule table
+    :param priority: weight of its tasks in the pool
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    """
+    schemas = report_schemas()
+
+    @candle_dag(entry, kind="report", priority=priority, schemas=schemas, doc=doc)
+    def completeness_report() -> None:
+        asked, summary = ask_exchange(), result()
+        chain(prepare(sorted(schemas)), asked, report(asked), summary)
+        chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), tell().as_teardown()])
+
+    return completeness_report()

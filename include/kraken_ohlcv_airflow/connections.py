@@ -1,0 +1,153 @@
+"""Hooks and ledger connections made from Airflow connections; the domain gets them as arguments."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote
+
+import psycopg
+from airflow.sdk import BaseHook
+from airflow.sdk.configuration import conf
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
+
+from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
+from kraken_hooks.connection_fields import KRAKEN_URL, positive_number
+from kraken_hooks.dsn import libpq_dsn
+from kraken_hooks.kraken import KrakenHook
+from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.core.settings import (
+    ARCHIVE_FOLDER_ENV,
+    ARCHIVE_WORK_FOLDER_ENV,
+    KRAKEN_ARCHIVE_CONN_ID,
+    KRAKEN_CONN_ID,
+    LEDGER_CONN_ID,
+    QUESTDB_CONN_ID,
+)
+from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.stores.ledger.session import STATEMENT_TIMEOUT_S, RunKey, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LEDGER_PATIENCE_S: Final = 30.0
+
+
+def kraken() -> KrakenHook:
+    """Return the hook of the exchange."""
+    return KrakenHook(KRAKEN_CONN_ID)
+
+
+def questdb() -> QuestDBHook:
+    """Return the hook of the candle store."""
+    return QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID)
+
+
+def archive_server() -> ArchiveHook:
+    """Return the hook of the server with Kraken's archive; without a connection it is Kraken's own.
+
+    For another exchange than Kraken itself there is no default: invented and real candles must not mix.
+    """
+    return ArchiveHook(
+        KRAKEN_ARCHIVE_CONN_ID, default_url=ARCHIVE_URL if kraken().base_url == KRAKEN_URL else None
+    )
+
+
+def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
+    """Return where archive files come from and go to.
+
+    :param allow_full_download: fetch a whole zip when the server cannot send parts of it
+    """
+    folder = os.environ.get(ARCHIVE_FOLDER_ENV)
+    server = archive_server()
+    return Shelf(
+        archive_folder=Path(folder) if folder else None,
+        work_folder=work_folder(),
+        server=server,
+        allow_full_download=allow_full_download,
+        is_mirror=not server.belongs_to(kraken().base_url),
+    )
+
+
+def work_folder() -> Path:
+    """Return the folder of our own for reject files, downloads and files under way; it may not exist yet."""
+    named = os.environ.get(ARCHIVE_WORK_FOLDER_ENV)
+    return Path(named) if named else Path(tempfile.gettempdir()) / "ohlcv-archive"
+
+
+def ledger() -> AbstractContextManager[Connection]:
+    """Return a context manager of a connection to the ledger; the connection's extra may bound statements."""
+    fields = BaseHook.get_connection(LEDGER_CONN_ID)
+    timeout_s = positive_number(fields, "statement_timeout_s", STATEMENT_TIMEOUT_S)
+    return connect(libpq_dsn(fields), statement_timeout_s=timeout_s)
+
+
+def patiently(read: Callable[[Connection], T]) -> T:
+    """Return what a task reads from the ledger, asked again for half a minute while that is out of reach.
+
+    For tasks whose failure would make a good run red.
+
+    :param read: may be called again
+    :raises psycopg.OperationalError: if the ledger did not answer in the end
+    """
+    again = Retrying(
+        retry=retry_if_exception_type(psycopg.OperationalError),
+        stop=stop_before_delay(LEDGER_PATIENCE_S),
+        wait=wait_exponential_jitter(initial=0.5, max=8, jitter=0.5),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )
+    for attempt in again:
+        with attempt, ledger() as connection:
+            return read(connection)
+    raise AssertionError("tenacity ends with a value or an exception")
+
+
+def run_url(run: RunKey) -> str | None:
+    """Return the address of a DAG run in the web UI.
+
+    :param run: the run
+    :return: URL below ``[api] base_url``, or None when that is not set
+    """
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/dags/{run.dag_id}/runs/{quote(run.run_id)}" if base else None
+
+
+def is_under_way(context: Any) -> Callable[[str, str], bool]:
+    """Return a function that tells whether a DAG run is queued or running.
+
+    :param context: Airflow's task context
+    :return: takes DAG id and run id
+    """
+
+    def ask(dag_id: str, run_id: str) -> bool:
+        states = ["queued", "running"]
+        return bool(context["ti"].get_dr_count(dag_id=dag_id, run_ids=[run_id], states=states))
+
+    return ask
+
+
+def run_key(context: Any) -> RunKey:
+    """Return the identity of the running DAG run.
+
+    :param context: Airflow's task context
+    :return: DAG id and run id
+    """
+    dag_run = context["dag_run"]
+    return RunKey(dag_run.dag_id, dag_run.run_id)

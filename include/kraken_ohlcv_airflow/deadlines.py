@@ -1,0 +1,123 @@
+"""The deadline that every DAG run has, and what the triggerer does when one is missed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from kraken_ohlcv.core.incident import key_of_run
+from kraken_ohlcv.core.run_problems import late_run
+from kraken_ohlcv.stores.ledger.session import RunKey
+from kraken_ohlcv_airflow.connections import run_url
+from kraken_ohlcv_airflow.report import patiently_in_thread, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from kraken_ohlcv.core.schedules import Manual, Schedule
+
+log = logging.getLogger(__name__)
+
+ENDED: Final = frozenset({"success", "failed"})
+"""States of a run that is over; a failed one has been told by the failure callback."""
+
+PATIENCE_S: Final = 300.0
+"""No attempt to tell starts later than this after the first one."""
+SLACK_WAIT_S: Final = 60.0
+"""How long one attempt waits when Slack asks for it."""
+
+
+class RunDue(BaseDeadlineReference):
+    """A deadline that counts from when a run should and could begin.
+
+    Manual runs have no logical date, and a run that starts late, after an outage or when a DAG is unpaused,
+    would miss a deadline counted from its tick at once; so it is the later of ``run_after`` and the run's
+    creation. Neither changes when the run is cleared (clearing a run whose deadline counts from its queueing
+    ends in an error: apache/airflow #70368).
+    """
+
+    required_kwargs = frozenset({"dag_id", "run_id"})
+
+    def _evaluate_with(self, *, session: Any, dag_id: str, run_id: str) -> datetime | None:
+        # The scheduler and the api-server call this; tasks, which import the class too, have no database.
+        from airflow.models.dagrun import DagRun  # noqa: PLC0415
+        from sqlalchemy import select  # noqa: PLC0415
+
+        begun = select(DagRun.run_after, DagRun.created_at).where(
+            DagRun.dag_id == dag_id, DagRun.run_id == run_id
+        )
+        row = session.execute(begun).one_or_none()
+        return max(row) if row else None
+
+
+def deadline(entry: Schedule | Manual) -> DeadlineAlert:
+    """Return the deadline alert of a DAG.
+
+    :param entry: its line of the schedule table
+    :return: for the DAG's ``deadline``
+    """
+    return DeadlineAlert(
+        name="finished in time",
+        reference=RunDue(),
+        interval=entry.deadline,
+        callback=AsyncCallback(tell_late),
+    )
+
+
+async def tell_late(context: dict[str, Any]) -> str:
+    """Open or grow the incident of a DAG whose run is not over at its deadline, and send the message.
+
+    Airflow calls it in the triggerer, once, whatever the run's state, and does not repeat what failed.
+
+    :param context: ``dag_run`` and ``deadline`` as Airflow hands them over
+    :return: what was done, kept by Airflow as the callback's output
+    :raises psycopg.Error: if the ledger did not answer within five minutes
+    """
+    dag_run = context["dag_run"]
+    run = RunKey(dag_run["dag_id"], dag_run["dag_run_id"])
+    due_s = int(context["deadline"]["deadline_time"].timestamp())
+    return await patiently_in_thread(
+        lambda: tell_unless_over(run, state=dag_run["state"], due_s=due_s, state_now=_state_now), PATIENCE_S
+    )
+
+
+def tell_unless_over(
+    run: RunKey, *, state: str, due_s: int, state_now: Callable[[RunKey], str | None]
+) -> str:
+    """Open or grow the incident of a DAG whose run is not over, and send the message.
+
+    :param run: the run whose deadline has passed
+    :param state: its state when that was noticed
+    :param due_s: its deadline, epoch seconds UTC
+    :param state_now: returns its state at the time of the call, or None when nobody knows
+    :return: what was done
+    :raises DeliveryError: if the message could not be sent; a later delivery sends it
+    :raises psycopg.OperationalError: if the ledger cannot be reached
+    """
+    if state in ENDED:
+        return f"nothing to tell: {state}"
+    key = key_of_run(run.dag_id)
+    late = late_run(run, state=state, due_s=due_s, url=run_url(run))
+    report(lambda _: {key: late}, slack_wait_s=SLACK_WAIT_S)
+    # Asked last, since the triggerer takes seconds for its first question to Airflow.
+    if state_now(run) == "success":
+        # It ended meanwhile, and its success callback may have looked before there was an incident.
+        report(lambda _: {key: None}, slack_wait_s=SLACK_WAIT_S)
+    return f"told: {state}"
+
+
+def _state_now(run: RunKey) -> str | None:
+    from airflow.sdk.execution_time import task_runner  # noqa: PLC0415 (slow, and only needed here)
+
+    if not hasattr(task_runner, "SUPERVISOR_COMMS"):
+        return None  # outside of Airflow's processes
+    try:
+        return task_runner.RuntimeTaskInstance.get_dagrun_state(*run)
+    except AirflowRuntimeError:
+        log.warning("Airflow does not say in which state %s %s is", *run)
+        return None

@@ -1,0 +1,124 @@
+"""What all DAGs of this project have in common: owner, retries, who is told, tags, asset, folders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    dag,
+)
+
+from kraken_ohlcv.core.schedules import Schedule
+from kraken_ohlcv_airflow.deadlines import deadline
+from kraken_ohlcv_airflow.failures import tell_failure, tell_success
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kraken_ohlcv.core.params import Schema
+    from kraken_ohlcv.core.schedules import Manual
+
+SQL_FOLDER: Final = str(files("kraken_ohlcv.sql") / "questdb")
+
+OWNER: Final = "ohlcv"
+TAG: Final = "kraken-ohlcv"
+
+CANDLES: Final = Asset(name="kraken_ohlcv", uri="x-questdb://questdb_default/ohlcv")
+"""Updated by every backfill; the event's extra carries the completeness figures."""
+
+NO_RETRY: Final = (
+    "kraken_ohlcv.sources.archive.errors.ArchiveRefusedError",
+    "kraken_ohlcv.core.errors.BadRequestError",
+    "kraken_ohlcv.core.errors.CatalogueError",
+    "kraken_ohlcv.core.errors.FillRefusedError",
+    "kraken_ohlcv.core.errors.RunFailedError",
+    "kraken_ohlcv.core.errors.SlackAnswerLostError",
+    "kraken_ohlcv.core.errors.SurroundingsError",
+    "kraken_ohlcv.core.errors.WrongExchangeError",
+    "kraken_ohlcv.clients.errors.ConnectionFieldError",
+    "kraken_ohlcv.clients.errors.KrakenPermanentError",
+    "kraken_ohlcv.clients.errors.QuestDBRefusedError",
+)
+"""Errors that another try would only repeat."""
+
+RUN_TYPES: Final = (
+    "scheduled",
+    "manual",
+    "operator_triggered",
+    "asset_triggered",
+    "asset_materialization",
+)
+"""All kinds of runs but those of Airflow's *Backfill*: every run is about now, whatever its date says."""
+
+DEFAULT_ARGS: Final[dict[str, Any]] = {
+    "owner": OWNER,
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": ExceptionRetryPolicy([
+        RetryRule(exception=name, action=RetryAction.FAIL) for name in NO_RETRY
+    ]),
+    "execution_timeout": timedelta(minutes=30),
+}
+
+
+def timetable(cron: str) -> CronTriggerTimetable:
+    """Return a schedule that, like Celery Beat, never runs a tick of the past at first start.
+
+    :param cron: five-field cron, UTC
+    :return: timetable; without ``run_immediately`` of zero a tick up to a tenth of the period ago would run
+    """
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
+
+
+def as_params(schemas: dict[str, Schema]) -> dict[str, Param]:
+    """Return Airflow params made from JSON schemas.
+
+    :param schemas: JSON schema with ``default``, by param
+    :return: params of a DAG
+    """
+    return {
+        name: Param(schema["default"], **{key: value for key, value in schema.items() if key != "default"})
+        for name, schema in schemas.items()
+    }
+
+
+def candle_dag(
+    entry: Schedule | Manual, *, kind: str, priority: int, schemas: dict[str, Schema], doc: str | None
+) -> Callable[[Callable[[], None]], Callable[[], DAG]]:
+    """Return the decorator ``@dag`` with what all DAGs of this project are made with.
+
+    :param entry: its line of the schedule table, or of the table of manual DAGs
+    :param kind: tag beside the project's own
+    :param priority: weight of its tasks in the pool; the higher go first
+    :param schemas: JSON schema with ``default``, by param
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: decorator of the function that wires the tasks
+    """
+    return dag(
+        dag_id=entry.dag_id,
+        schedule=timetable(entry.cron) if isinstance(entry, Schedule) else None,
+        catchup=False,
+        allowed_run_types=cast("Any", RUN_TYPES),  # Airflow takes the names, too
+        max_active_runs=1,  # two runs of a DAG would wait for each other's series, and find nothing to do
+        dagrun_timeout=entry.timeout,
+        deadline=deadline(entry),
+        on_failure_callback=tell_failure,
+        on_success_callback=tell_success,
+        default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
+        params=as_params(schemas),
+        is_paused_upon_creation=False,  # as a Beat entry is; and a manual run of a paused DAG waits for ever
+        template_searchpath=SQL_FOLDER,
+        tags=[TAG, kind],
+        doc_md=doc,
+    )

@@ -1,0 +1,83 @@
+"""Operator whose rendered detection statement shows in the UI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from kraken_ohlcv.backfill import opened
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.scan import Scanner
+from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
+from kraken_ohlcv_airflow.telling import handing_on_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class DetectGapsOperator(BaseOperator):
+    """Find what every series of the run lacks, and bring the ledger up to it.
+
+    The rendered statements show in the UI; after the task, ``sql`` is the one that was sent: it names the
+    tickers that lack candles, where these are few.
+
+    :param spans_sql: the statement that counts, or its file; a template rendered with the run's params
+    :param sql: the statement that finds the holes, or its file; a template rendered with the run's params
+    """
+
+    template_fields: Sequence[str] = ("spans_sql", "sql")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"spans_sql": "sql", "sql": "sql"}  # noqa: RUF012 (no ClassVar in Airflow)
+    overwrite_rtif_after_execution = True
+    ui_color = "#d9ead3"
+
+    def __init__(self, *, spans_sql: str, sql: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spans_sql = spans_sql
+        self.sql = sql
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Run the statements and reconcile every series.
+
+        :param context: Airflow's task context
+        :return: how many series were processed, skipped, and could not be judged
+        :raises RunFailedError: if the run was never opened
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        """
+        with handing_on_errors():
+            return self._detect(context)
+
+    def _detect(self, context: Context) -> dict[str, int]:
+        run = run_key(context)
+        request = BackfillRequest.from_params(context["params"])
+        store = questdb()
+        with ledger() as connection:
+            now_s = opened(connection, run).now_s
+            scan = Scanner(
+                store,
+                spans_sql=self.spans_sql,
+                holes_sql=self.sql,
+                tickers=request.tickers,
+                until_s=now_s,
+            )
+            assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
+            survey = carry_out(connection, store, run, request, assets, scan, now_s=now_s)
+        self.sql = scan.holes_sql
+        for skipped in survey.skipped:
+            self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
+        for ticker in survey.unknown:
+            self.log.warning("not among Kraken's pairs, and never was: %s", ticker)
+        for ticker in survey.gone:
+            self.log.warning("has left Kraken: %s", ticker)
+        for error in survey.errors:
+            self.log.error("%s", error)
+        return {
+            "series_processed": len(survey.starts),
+            "series_skipped": len(survey.skipped),
+            "series_in_error": len(survey.errors),
+        }

@@ -1,0 +1,90 @@
+"""What the dag-processor does when a DAG's run has ended: its incident opens, grows, or is over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from kraken_ohlcv.core.incident import key_of_run
+from kraken_ohlcv.core.run_problems import failed_run
+from kraken_ohlcv.stores.ledger.run_rows import read_failures, read_run
+from kraken_ohlcv.stores.ledger.session import RunKey
+from kraken_ohlcv_airflow.connections import run_url
+from kraken_ohlcv_airflow.report import patiently, report
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 10.0
+"""No attempt to tell starts later than this: after 50 s Airflow kills a process that works on a DAG file."""
+SLACK_WAIT_S: Final = 10.0
+"""How long one attempt waits when Slack asks for it; a later delivery shows what this one could not."""
+
+TIMED_OUT: Final = "timed_out"
+TASK_FAILED: Final = "task_failure"
+REASONS: Final = {
+    TIMED_OUT: "the run took longer than it may and was stopped",
+    "all_tasks_deadlocked": "no task of the run can start any more",
+}
+"""What Airflow's reasons mean."""
+
+
+def tell_failure(context: Any) -> None:
+    """Open or grow the incident of a DAG whose run failed, and send the message.
+
+    :param context: what Airflow hands to ``on_failure_callback`` of a DAG
+    :raises psycopg.OperationalError: if the ledger does not answer
+    """
+    run = _run(context)
+    given = _errors_of_result(context)
+
+    def look(connection: Connection) -> dict[str, Trouble | None]:
+        errors = given or _reasons(context, connection, run)
+        now_s = int(time.time())
+        return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s, url=run_url(run))}
+
+    patiently(lambda: report(look, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
+
+
+def tell_success(context: Any) -> None:
+    """End the incident of a DAG whose run succeeded, if there is one, and send the message.
+
+    :param context: what Airflow hands to ``on_success_callback`` of a DAG
+    :raises psycopg.OperationalError: if the ledger does not answer
+    """
+    key = key_of_run(_run(context).dag_id)
+    patiently(lambda: report(lambda _: {key: None}, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
+
+
+def _run(context: Any) -> RunKey:
+    # ``dag_run`` is absent when Airflow knows no task that the end of the run hangs on.
+    return RunKey(context["dag"].dag_id, context["run_id"])
+
+
+def _errors_of_result(context: Any) -> list[str]:
+    """Return the errors in what task ``result`` returned."""
+    instance = context.get("ti")
+    if instance is None or context["reason"] == TIMED_OUT:
+        return []
+    try:
+        summary = instance.xcom_pull(task_ids="result")
+    except AirflowRuntimeError:
+        log.warning("Airflow does not give the result of the run: its errors come from the ledger")
+        return []
+    return list((summary or {}).get("errors", []))
+
+
+def _reasons(context: Any, connection: Connection, run: RunKey) -> list[str]:
+    """Return why the run failed, as far as Airflow and the ledger know."""
+    reason, instance = context["reason"], context.get("ti")
+    recorded = read_run(connection, run)
+    known = [*(recorded.remarks.get("errors", []) if recorded else []), *read_failures(connection, run)]
+    if reason != TASK_FAILED:
+        return [REASONS.get(reason, reason), *known]
+    return known or [f"task {instance.task_id} failed; its log says why" if instance else "a task failed"]

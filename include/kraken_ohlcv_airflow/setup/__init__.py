@@ -1,0 +1,1 @@
+"""Commands that prepare a deployment: stores, pool, logins of the pages."""

@@ -1,0 +1,99 @@
+"""Tasks that every DAG has: the first, which makes everything ready, and the last, which tell and judge."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context, task
+from airflow.sdk.configuration import conf
+
+from kraken_hooks.dsn import ledger_dsn
+from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.core.errors import RunFailedError
+from kraken_ohlcv.core.params import refuse_backfill_run, refuse_unknown_keys
+from kraken_ohlcv.core.settings import LEDGER_CONN_ID
+from kraken_ohlcv.detection.pairs import observe_lines
+from kraken_ohlcv.monitoring.notify import deliver
+from kraken_ohlcv.repair.plan import fitted
+from kraken_ohlcv.stores.ledger.asset_rows import claim_exchange, sync_catalogue
+from kraken_ohlcv_airflow.connections import kraken, ledger, questdb, run_key, run_url, work_folder
+from kraken_ohlcv_airflow.telling import handing_on_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+
+def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return work in no more items than this Airflow maps a task over; neighbours share one where it must be.
+
+    :param items: ``{"label": text, ...: list}``, in the order of the work
+    """
+    return fitted(items, conf.getint("core", "max_map_length"))
+
+
+@task
+def prepare(known: list[str], *, is_storing: bool = False) -> list[dict[str, Any]]:
+    """Refuse what no run can do; bring schemas, catalogue and the claim on the exchange up to date.
+
+    What is wrong around the package ends the run here, before a call is spent.
+
+    :param known: params of the DAG
+    :param is_storing: whether the run may store candles, so that disks and the way of archive rows count
+    :return: lines of the catalogue that were passed over, as :class:`kraken_ohlcv.core.assets.LineProblem`
+    """
+    # Alembic and arrays are slow to import, and every task instance imports this file.
+    from kraken_ohlcv.detection.one_off import check_proofs_once  # noqa: PLC0415
+    from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
+    from kraken_ohlcv.stores.surroundings import check_room  # noqa: PLC0415
+
+    with handing_on_errors():
+        # First, so that also a run that is refused finds the tables that its last tasks look into.
+        migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
+        dag_run: Any = get_current_context()["dag_run"]
+        refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
+        refuse_unknown_keys(dag_run.conf, known)
+        catalogue = read_catalogue()
+        for problem in catalogue.problems:
+            log.error("%s", problem.said)
+        with ledger() as connection:
+            claim_exchange(connection, kraken().base_url)
+            sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
+            url = run_url(run_key(get_current_context()))
+            observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)
+        store = questdb()
+        ensure_candle_table(store)
+        if is_storing:
+            check_room(store, work_folder())
+            params = get_current_context()["params"]
+            if "archive" in params.get("repair_from", ["archive"]):
+                store.check_bulk()
+        with ledger() as connection:
+            check_proofs_once(connection, store)
+        return [asdict(problem) for problem in catalogue.problems]
+
+
+@task
+def tell() -> None:
+    """Show what has become of the incidents; what cannot be shown now is shown by a later run.
+
+    Hung up as a teardown: it runs whatever happened before it, and a Slack that does not answer fails no run.
+    """
+    # The Slack provider is slow to import, and every task instance imports this file.
+    from kraken_ohlcv_airflow.slack import slack_channel  # noqa: PLC0415
+
+    with ledger() as connection:
+        deliver(connection, slack_channel(), now_s=int(time.time()))
+
+
+@task(trigger_rule="all_done", retries=0)
+def verdict(summary: Any) -> None:
+    """Fail the run when a step failed or something could not be done."""
+    if summary is None:
+        raise RunFailedError("task result gave nothing: its log says why")
+    if summary["errors"]:
+        raise RunFailedError("; ".join(summary["errors"]))

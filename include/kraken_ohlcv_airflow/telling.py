@@ -1,0 +1,106 @@
+"""Hands the sentence of a failed step on to the tasks that tell the result of the run."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+import psycopg
+from airflow.sdk import get_current_context
+
+from kraken_ohlcv.clients.bounded import StatementTimeoutError
+from kraken_ohlcv.core.settings import LEDGER_CONN_ID
+from kraken_ohlcv.stores.ledger.session import is_full
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ERROR_KEY: Final = "error"
+"""XCom key of what ended a step."""
+
+
+class StepError(TypedDict):
+    """What ended a step.
+
+    :ivar type: class name of the exception
+    :ivar message: its sentence
+    """
+
+    type: str
+    message: str
+
+
+@contextmanager
+def handing_on_errors() -> Iterator[None]:
+    """Keep what ends a task, for :func:`errors_of`; the task fails as it would."""
+    try:
+        yield
+    except Exception as error:
+        instance: Any = get_current_context()["ti"]
+        kept = StepError(type=type(error).__name__, message=sentence_of(error))
+        instance.xcom_push(key=ERROR_KEY, value=dict(kept))
+        raise
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what to tell of an error: its own sentence, except for a ledger that cannot be reached.
+
+    :param error: what ended a step
+    :return: one line; the driver's own words say neither whose connection it is nor what to do
+    """
+    said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, StatementTimeoutError | psycopg.errors.QueryCanceled):
+        return (
+            f"the ledger did not answer a statement in time (connection {LEDGER_CONN_ID}): see whether "
+            "PostgreSQL stands still (its log, disk, locks), then clear the failed tasks; if statements do "
+            f"take longer, raise statement_timeout_s in the connection's extra; the driver says: {said}"
+        )
+    if isinstance(error, psycopg.OperationalError) and is_full(error):
+        return (
+            f"the ledger has too many clients (connection {LEDGER_CONN_ID}): clear the failed tasks; if it "
+            f"comes again, raise PostgreSQL's max_connections or run fewer tasks; the driver says: {said}"
+        )
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return (
+            f"the ledger did not answer (connection {LEDGER_CONN_ID}): start PostgreSQL or correct the "
+            f"connection, then clear the failed tasks; the driver says: {said}"
+        )
+    return said
+
+
+def lines_passed_over(context: Any) -> list[dict[str, Any]]:
+    """Return the lines of the catalogue that could not be used, as task ``prepare`` found them.
+
+    :param context: Airflow's task context
+    :return: see :class:`kraken_ohlcv.core.assets.LineProblem`, as dicts
+    """
+    instance: Any = context["ti"]
+    return instance.xcom_pull(task_ids="prepare") or []
+
+
+def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
+    """Return what went wrong in the failed ones among some unmapped tasks of this run.
+
+    :param context: Airflow's task context
+    :param task_ids: tasks to look at
+    :return: by task id, in the order of ``task_ids``
+    """
+    instance, run = context["ti"], context["dag_run"]
+    states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(task_ids)).get(
+        run.run_id, {}
+    )
+    silent = StepError(type="", message="no message; its log says more")
+    return {
+        task_id: instance.xcom_pull(task_ids=task_id, key=ERROR_KEY) or silent
+        for task_id in task_ids
+        if states.get(task_id) == "failed"
+    }
+
+
+def sentences(errors: dict[str, StepError]) -> list[str]:
+    """Return a sentence a failed step.
+
+    :param errors: from :func:`errors_of`
+    :return: for example ``prepare: conf key 'asets' is unknown ...``
+    """
+    return [f"{task_id}: {error['message']}" for task_id, error in errors.items()]

@@ -1,0 +1,137 @@
+"""Factory of the validation DAG: judge every series, keep the incidents, start what cannot wait."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, chain, get_current_context, task
+
+from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv.core.params import validation_schemas
+from kraken_ohlcv.detection.pairs import observe_listing
+from kraken_ohlcv.monitoring.catch_up import look_ahead
+from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check
+from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
+from kraken_ohlcv.stores.ledger.incident_rows import observe, snooze
+from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
+from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
+from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, lines_passed_over, sentences
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.schedules import Schedule
+
+STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_catch_up")
+
+NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": []}
+
+
+def _here(trouble: Trouble | None) -> Trouble | None:
+    """Return trouble with the address of this run."""
+    return trouble and replace(trouble, url=run_url(run_key(get_current_context())))
+
+
+@task(multiple_outputs=False)
+def ask_exchange(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask the exchange's clock, state and pairs; one that does not answer is a finding."""
+    with handing_on_errors(), ledger() as connection:
+        return asdict(ask_state(connection, kraken(), (params or {})["tiers"], time.time))
+
+
+@task(multiple_outputs=False)
+def check_freshness(state: Any, newest: Any, *, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Judge every series, and bring the incidents of source and stale series up to it."""
+    asked, exchange = params or {}, ExchangeState(**state)
+    now_s = exchange.now_s
+    with handing_on_errors(), ledger() as connection:
+        if asked["snooze"]:
+            until_s = now_s + asked["snooze_hours"] * HOUR_S
+            snooze(connection, asked["snooze"], until_s=until_s, by="trigger")
+        checked = check(
+            connection,
+            newest,
+            asked["tiers"],
+            interval_minutes=asked["interval_minutes"],
+            hours=asked["hours"],
+            now_s=now_s,
+        )
+        seen: dict[str, Trouble | None] = {
+            IncidentClass.SOURCE: _here(exchange.trouble() or checked.source()),
+            IncidentClass.STALE: _here(checked.stale()),
+        }
+        observe(connection, seen, now_s=now_s)
+        if exchange.trouble() is None:
+            judged = [standing.series.ticker for standing, _ in checked.lines]
+            url = run_url(run_key(get_current_context()))
+            observe_listing(connection, judged, now_s=now_s, url=url)
+    overdue = [standing.series.ticker for standing in checked.overdue()]
+    return {"result": checked.result(exchange), "overdue": overdue}
+
+
+@task
+def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
+    """Choose the backfills that cannot wait for their schedule."""
+    exchange = ExchangeState(**state)
+    with handing_on_errors(), ledger() as connection:
+        outlook = look_ahead(
+            connection,
+            checked["overdue"],
+            is_online=exchange.trouble() is None,
+            is_under_way=is_under_way(get_current_context()),
+            now_s=exchange.now_s,
+        )
+        observe(connection, {IncidentClass.AT_RISK: _here(outlook.at_risk)}, now_s=exchange.now_s)
+        for catch_up in outlook.catch_ups:
+            record_catch_up(connection, catch_up, now_s=exchange.now_s)
+    return [
+        {"trigger_dag_id": one.dag_id, "trigger_run_id": one.run_id, "conf": one.conf()}
+        for one in outlook.catch_ups
+    ]
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what the check found; never raises, so that there is always something to read."""
+    context = get_current_context()
+    instance: Any = context["ti"]
+    checked = instance.xcom_pull(task_ids="check_freshness")
+    found = (
+        checked["result"]
+        if checked
+        else {**NOTHING_CHECKED, "interval_minutes": (params or {})["interval_minutes"], "warnings": []}
+    )
+    warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
+    return {**found, "warnings": warnings, "errors": sentences(errors_of(context, STEPS))}
+
+
+def validation_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+    """Return the validation DAG.
+
+    :param entry: its line of the schedule table
+    :param priority: weight of its tasks in the pool; it waits for no backfill
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG
+    """
+    schemas = validation_schemas()
+
+    @candle_dag(entry, kind="watch", priority=priority, schemas=schemas, doc=doc)
+    def validate() -> None:
+        ready = prepare(sorted(schemas))
+        state = ask_exchange()
+        newest = NewestCandlesOperator(task_id="newest_candles", sql="newest_candles.sql")
+        checked = check_freshness(state, newest.output)
+        starts = plan_catch_up(state, checked)
+        catch_up = TriggerDagRunOperator.partial(
+            task_id="catch_up", wait_for_completion=False, skip_when_already_exists=True
+        ).expand_kwargs(starts)
+        summary = result()
+        chain(ready, [state, newest])
+        chain(checked, starts, [catch_up, summary])
+        chain(summary, [verdict(summary), tell().as_teardown()])
+
+    return validate()

@@ -1,0 +1,147 @@
+"""The application that Airflow mounts under ``/ohlcv``: routers, headers, errors."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from kraken_ohlcv_airflow.web import actions, coverage, gaps, incidents
+from kraken_ohlcv_airflow.web.access import may_see
+from kraken_ohlcv_airflow.web.render import FOLDER, page
+from kraken_ohlcv_airflow.web.stores import StoreError
+
+log = logging.getLogger(__name__)
+
+TITLE: Final = "OHLCV pages"
+DAYS: Final = frozenset({"from", "to"})
+"""Parameters that are days of the calendar."""
+
+HEADERS: Final = {
+    # No inline script or style is used; Airflow shows the pages in a frame of the same origin.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+STATIC: Final = {
+    "pages.css": "text/css",
+    "theme.js": "text/javascript",
+    "pages.js": "text/javascript",
+    "heatmap.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+
+class Problem(BaseModel):
+    """What is answered instead of what was asked for.
+
+    :ivar detail: a sentence
+    """
+
+    detail: str
+
+
+def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
+    """Return the application.
+
+    :param clock: returns now, epoch seconds UTC
+    :return: every route needs a login; the schema is served by a route of its own, behind the same login
+    """
+    app = FastAPI(
+        title=TITLE,
+        dependencies=[Depends(get_user), Depends(may_see)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # Whatever is refused is told in the same way; FastAPI would say otherwise of a bad query.
+        responses={status: {"model": Problem, "description": "Refused"} for status in ("4XX", "5XX")},
+    )
+    app.state.clock = clock
+    app.middleware("http")(_with_headers)
+    app.add_exception_handler(StoreError, _store_error)
+    app.add_exception_handler(RequestValidationError, _bad_query)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    for module in (coverage, gaps, incidents, actions):
+        app.include_router(module.router)
+
+    @app.get("/", include_in_schema=False)
+    def start() -> Response:
+        return RedirectResponse("coverage", HTTPStatus.SEE_OTHER)
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def static(name: str) -> Response:
+        if name not in STATIC:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such file.")
+        return FileResponse(FOLDER / "static" / name, media_type=STATIC[name])
+
+    @app.get("/api/openapi.json", include_in_schema=False)
+    def schema(request: Request) -> dict[str, Any]:
+        return get_openapi(
+            title=app.title,
+            version=app.version,
+            routes=app.routes,
+            servers=[{"url": request.scope.get("root_path", "")}],
+        )
+
+    return app
+
+
+async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await answer(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _wants_html(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _answer(request: Request, status: HTTPStatus, sentence: str) -> Response:
+    if _wants_html(request):
+        below = request.url.path.removeprefix(request.scope.get("root_path", "")).lstrip("/")
+        return page(
+            "problem.html",
+            status_code=int(status),
+            sentence=sentence,
+            status=status,
+            up="../" * below.count("/"),
+        )
+    return JSONResponse(Problem(detail=sentence).model_dump(), status_code=int(status))
+
+
+def _store_error(request: Request, error: Exception) -> Response:
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+
+def _bad_query(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    sentences = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in found]
+    are_days = bool(found) and all(one["loc"][-1] in DAYS for one in found)
+    status = HTTPStatus.BAD_REQUEST if are_days else HTTPStatus.UNPROCESSABLE_ENTITY
+    return _answer(request, status, f"This cannot be asked for: {'; '.join(sentences)}.")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "This did not work."
+    if isinstance(error, StarletteHTTPException):
+        status, detail = HTTPStatus(error.status_code), str(error.detail)
+    if status is HTTPStatus.UNAUTHORIZED and _wants_html(request):
+        detail = (
+            "You are not logged in, or your session has ended: log in to Airflow, then open this page again."
+        )
+    return _answer(request, status, detail)

@@ -1,0 +1,152 @@
+"""What the pages may be asked for: query parameters, checked; an empty form field means "any"."""
+
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, INTERVALS
+from kraken_ohlcv.stores.ledger.gap_list_rows import OPEN_STATUSES, GapFilter
+
+MAX_TICKERS: Final = 50
+MAX_PAGE: Final = 100_000
+EXPIRING_S: Final = DAY_S
+FIRST_DAY: Final = date(1970, 1, 1)
+LAST_DAY: Final = date(2999, 12, 31)
+
+Tier = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
+State = Literal[
+    "open", "fillable", "expiring", "detected", "backfilling", "failed", "unfillable", "filled", "all"
+]
+
+STATES: Final[dict[str, tuple[GapStatus, ...] | None]] = {
+    "open": OPEN_STATUSES,
+    "fillable": (GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED),
+    "expiring": (GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED),
+    "detected": (GapStatus.DETECTED,),
+    "backfilling": (GapStatus.BACKFILLING,),
+    "failed": (GapStatus.FAILED,),
+    "unfillable": (GapStatus.UNFILLABLE,),
+    "filled": (GapStatus.FILLED,),
+    "all": None,
+}
+"""Gap states that a choice of the form stands for; None = every one."""
+
+
+def _absent_if_empty(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Absent = BeforeValidator(_absent_if_empty)
+
+
+def _within_the_calendar(value: date | None) -> date | None:
+    if value is not None and not FIRST_DAY <= value <= LAST_DAY:
+        raise ValueError(f"{value} is outside of what is kept: use a day from {FIRST_DAY} to {LAST_DAY}")
+    return value
+
+
+Day = Annotated[date | None, AfterValidator(_within_the_calendar), Absent]
+"""A day of which candles can be kept; the calendar's very ends leave no room for the day beside them."""
+
+
+class SeriesQuery(BaseModel):
+    """Which series; an unknown parameter is refused, so that a slip of the pen hides nothing.
+
+    :ivar tier: of the asset
+    :ivar interval: candle length, minutes
+    :ivar ticker: Kraken altnames, separated by commas or spaces; ``*`` stands for any characters
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    tier: Annotated[Tier | None, Absent] = None
+    interval: Annotated[int | None, Absent] = None
+    ticker: Annotated[str | None, Absent] = Field(
+        default=None,
+        max_length=1000,
+        pattern=r"^[A-Za-z0-9*]{1,20}([ ,]+[A-Za-z0-9*]{1,20})*[ ,]*$",
+        examples=["XBTUSD, ETH*"],
+    )
+
+    @field_validator("interval")
+    @classmethod
+    def _is_served(cls, value: int | None) -> int | None:
+        if value is not None and value not in INTERVALS:
+            raise ValueError(f"{value} is none of Kraken's intervals: {', '.join(map(str, INTERVALS))}")
+        return value
+
+    @field_validator("ticker")
+    @classmethod
+    def _are_few(cls, value: str | None) -> str | None:
+        if value is not None and len(value.replace(",", " ").split()) > MAX_TICKERS:
+            raise ValueError(f"at most {MAX_TICKERS} tickers at once; use * for many")
+        return value.upper() if value else None
+
+    def ticker_patterns(self) -> list[str] | None:
+        """Return LIKE patterns of the tickers, None for any."""
+        if self.ticker is None:
+            return None
+        return [name.replace("*", "%") for name in self.ticker.replace(",", " ").split()]
+
+    def intervals(self) -> list[int] | None:
+        """Return the candle lengths, minutes, None for any."""
+        return None if self.interval is None else [self.interval]
+
+
+class GapQuery(SeriesQuery):
+    """Which gaps, and which page of them.
+
+    :ivar status: a state, or ``open``, ``fillable``, ``expiring`` (within 24 h), ``all``
+    :ivar min_age_h: first seen at least so many hours ago
+    :ivar from_: first day of a period, UTC
+    :ivar to: last day of the period, UTC, inclusive
+    :ivar page: from 1
+    :ivar dag: DAG of a run just started from the page, which is told of
+    :ivar run: its run id
+    """
+
+    status: Annotated[State | None, Absent] = "open"
+    min_age_h: Annotated[int | None, Absent] = Field(default=None, ge=0, le=87_600)
+    from_: Day = Field(default=None, alias="from")
+    to: Day = None
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
+    dag: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,250}$")
+    run: str | None = Field(default=None, pattern="^[A-Za-z0-9_.~:+-]{1,250}$")
+
+    def gap_filter(self, now_s: int) -> GapFilter:
+        """Return the filter of the ledger.
+
+        :param now_s: epoch seconds UTC
+        """
+        statuses = STATES[self.status or "open"]
+        return GapFilter(
+            statuses=None if statuses is None else list(statuses),
+            tier=self.tier,
+            tickers=self.ticker_patterns(),
+            intervals=self.intervals(),
+            expires_until_s=now_s + EXPIRING_S if self.status == "expiring" else None,
+            detected_until_s=None if self.min_age_h is None else now_s - self.min_age_h * HOUR_S,
+            from_s=None if self.from_ is None else midnight_s(self.from_),
+            until_s=None if self.to is None else midnight_s(self.to) + DAY_S,
+        )
+
+    def links(self, **changes: Any) -> dict[str, Any]:
+        """Return the parameters of a link to these gaps with some of them changed.
+
+        :param changes: by name as in the address; None takes one away
+        """
+        own = self.model_dump(
+            by_alias=True, exclude_defaults=True, mode="json", exclude={"page", "dag", "run"}
+        )
+        return {name: value for name, value in {**own, **changes}.items() if value is not None}
+
+
+def midnight_s(day: date) -> int:
+    """Return the beginning of a day.
+
+    :param day: UTC
+    :return: epoch seconds UTC
+    """
+    return int(datetime.combine(day, time.min, UTC).timestamp())

@@ -1,0 +1,130 @@
+"""Templates, and the words and numbers in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+import jinja2
+from fastapi.responses import HTMLResponse
+
+from kraken_ohlcv.core.assets import TIERS
+from kraken_ohlcv.core.intervals import DAY_S, INTERVALS
+from kraken_ohlcv.core.wording import counted, duration, moment, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FOLDER: Final = Path(__file__).resolve().parent
+
+TABS: Final = (("coverage", "Coverage"), ("gaps", "Gaps"), ("incidents", "Incidents"))
+"""Address and title of each page."""
+
+UNITS: Final = ((60 * 24, "d"), (60, "h"), (1, "min"))
+
+
+def interval_name(minutes: int) -> str:
+    """Return a candle length as people say it.
+
+    :param minutes: candle length
+    :return: ``15 min``, ``1 h``, ``1 d``
+    """
+    size, unit = next((size, unit) for size, unit in UNITS if minutes % size == 0)
+    return f"{minutes // size} {unit}"
+
+
+def number(value: float) -> str:
+    """Return a number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u2009")
+
+
+def percent(value: float) -> str:
+    """Return a percentage that says 100 only where nothing is missing.
+
+    :param value: 0 to 100
+    :return: ``100 %``, ``99.99 %``, ``0.00 %``; cut off, never rounded up
+    """
+    cut = int(value * 100)
+    return "100\u2009%" if cut == 100 * 100 else f"{cut // 100}.{cut % 100:02}\u2009%"
+
+
+def short_moment(moment_s: float) -> str:
+    """Return a moment as it stands in tables.
+
+    :param moment_s: epoch seconds UTC
+    :return: ``2026-11-23 14:30``, or only the day at midnight
+    """
+    text = datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%d %H:%M")
+    return text.removesuffix(" 00:00")
+
+
+def span(start_s: int, end_s: int) -> str:
+    """Return a half-open range of time as it stands in tables.
+
+    :param start_s: epoch seconds UTC
+    :param end_s: exclusive, epoch seconds UTC
+    :return: whole days by their first and last one, else from minute to minute
+    """
+    if start_s % DAY_S == 0 and end_s % DAY_S == 0:
+        first, last = short_moment(start_s), short_moment(end_s - DAY_S)
+        return first if first == last else f"{first} \u2013 {last}"
+    begin, end = (datetime.fromtimestamp(edge_s, UTC) for edge_s in (start_s, end_s))
+    end_text = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{begin:%Y-%m-%d %H:%M} \u2013 {end_text}"
+
+
+def address(page: str, values: Mapping[str, Any]) -> str:
+    """Return a link to a page of this package.
+
+    :param page: relative address, so that it works below any path
+    :param values: query parameters
+    """
+    query = urlencode({name: value for name, value in values.items() if value is not None})
+    return f"{page}?{query}" if query else page
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        moment=moment,
+        short_moment=short_moment,
+        duration=duration,
+        sentence=sentence,
+        number=number,
+        percent=percent,
+        interval_name=interval_name,
+    )
+    environment.globals.update(
+        address=address,
+        counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
+        duration=duration,
+        span=span,
+        tiers=TIERS,
+        intervals=INTERVALS,
+        tabs=TABS,
+        active=None,
+        up="",  # from the address of the page to the folder of all pages
+    )
+    return environment
+
+
+ENVIRONMENT: Final = _environment()
+
+
+def page(template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page.
+
+    :param template: file name in ``templates``
+    :param status_code: HTTP status
+    :param values: names of the template
+    :return: HTML; every value is escaped
+    """
+    return HTMLResponse(ENVIRONMENT.get_template(template).render(**values), status_code=status_code)

@@ -1,0 +1,88 @@
+"""Which run repairs what: the conf of the backfills that the page of gaps starts. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
+from kraken_ohlcv.core.schedules import BACKFILL_TIER1, SCHEDULES
+from kraken_ohlcv.sources.archive.plan import quarters_of
+from kraken_ohlcv.sources.trades.jobs import WAITING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kraken_ohlcv.stores.ledger.archive_rows import Quarter
+    from kraken_ohlcv.stores.ledger.gap_list_rows import FailedTally, GapSubject, ListedGap
+
+Source = Literal["trades", "archive"]
+"""What reaches further back than Kraken's OHLC call."""
+
+
+def dag_of_tier(tier: str) -> str:
+    """Return the backfill DAG of a tier.
+
+    :param tier: ``TIER1`` .. ``TIER4``, or empty
+    :return: the scheduled one; for other tiers that of TIER1, since every backfill takes any ticker
+    """
+    for entry in SCHEDULES.values():
+        if entry.backfill is not None and entry.backfill.tier == tier:
+            return entry.dag_id
+    return BACKFILL_TIER1.dag_id
+
+
+def sources_of(
+    gap: GapSubject | ListedGap, *, quarters: Mapping[str, Quarter] | None, now_s: int
+) -> list[Source]:
+    """Return what may close a gap that Kraken's OHLC call cannot.
+
+    :param gap: any gap
+    :param quarters: published quarters as far as they were asked for, by name; None = there is no archive
+    :param now_s: epoch seconds UTC
+    :return: trades while the pair is listed; the archive when a quarter of the gap is published, or may be
+        and was not asked for lately
+    """
+    found: list[Source] = []
+    if gap.status != GapStatus.UNFILLABLE or gap.unfillable_reason == UnfillableReason.NOBODY_HAS_IT:
+        return found
+    if gap.unfillable_reason in WAITING:
+        found.append("trades")
+    if quarters is not None:
+        asked = [quarters.get(one.name) for one in quarters_of((gap.start_s, gap.end_s), now_s=now_s)]
+        if any(one is None or one.name is not None or one.ask_again_s <= now_s for one in asked):
+            found.append("archive")
+    return found
+
+
+def conf_for_gap(gap: GapSubject, source: Source | None = None) -> dict[str, Any]:
+    """Return the conf of a backfill that tries the gaps of one series now.
+
+    :param gap: what the gap is about
+    :param source: for UNFILLABLE gaps, which no OHLC call reaches; None = the OHLC call
+    :return: conf of the DAG; no gap of the series is held back by its number or its next attempt
+    """
+    conf: dict[str, Any] = {
+        "tickers": [gap.ticker],
+        "intervals": [gap.interval_minutes],
+        "lookback_days": 0,
+    }
+    if source is not None:
+        conf |= {"repair_from": [source], "max_gaps_per_asset": 0, "retry_failed": True}
+    elif gap.status == GapStatus.FAILED:
+        conf["retry_failed"] = True
+    return conf
+
+
+def conf_for_failed(failed: FailedTally) -> dict[str, Any]:
+    """Return the conf of a backfill that tries all FAILED gaps of a tier again.
+
+    :param failed: the tier and its intervals with FAILED gaps
+    :return: conf of the DAG; neither age nor number holds a gap back
+    """
+    return {
+        "tier": failed.tier,
+        "intervals": failed.intervals,
+        "lookback_days": 0,
+        "max_gaps_per_asset": 0,
+        "retry_failed": True,
+    }

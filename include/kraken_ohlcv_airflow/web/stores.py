@@ -1,0 +1,129 @@
+"""The two stores as the pages reach them: soon or not at all, with one sentence when they do not answer."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import psycopg
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from kraken_hooks.dsn import ledger_dsn
+from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.bounded import LATER_S
+from kraken_ohlcv.clients.errors import ConnectionFieldError, QuestDBError, QuestDBUnavailableError
+from kraken_ohlcv.core.errors import OhlcvError
+from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
+from kraken_ohlcv.stores.ledger.session import connect, is_full
+from kraken_ohlcv_airflow.connections import archive_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S: Final = 3
+STATEMENT_TIMEOUT_S: Final = 20
+"""Nobody waits longer for a page; the connections of a page that was given up are free again."""
+
+
+class StoreError(OhlcvError):
+    """A store cannot serve a page now; the message is a sentence for the reader."""
+
+
+class PageQuestDBHook(QuestDBHook):
+    """Gives up sooner than a task would."""
+
+    connecting: ClassVar[Mapping[str, int]] = {"connect_timeout": CONNECT_TIMEOUT_S}
+
+    @property
+    def statement_timeout_s(self) -> float:
+        """Return how long a statement may take, seconds: a little longer than the server gives it."""
+        return min(super().statement_timeout_s, STATEMENT_TIMEOUT_S + LATER_S)
+
+
+@contextmanager
+def ledger() -> Iterator[Connection]:
+    """Give a connection to the ledger.
+
+    :return: context manager; its statements end after :data:`STATEMENT_TIMEOUT_S`
+    :raises StoreError: if PostgreSQL does not answer, is not configured or has no tables yet
+    """
+    try:
+        with connect(
+            ledger_dsn(LEDGER_CONN_ID), timeout_s=CONNECT_TIMEOUT_S, statement_timeout_s=STATEMENT_TIMEOUT_S
+        ) as connection:
+            yield connection
+    except AirflowNotFoundException as error:
+        raise StoreError(_undefined(LEDGER_CONN_ID)) from error
+    except psycopg.errors.UndefinedTable as error:
+        raise StoreError(
+            "The ledger is empty so far: the first run of any of this package's DAGs makes its tables."
+        ) from error
+    except psycopg.errors.UndefinedColumn as error:
+        raise StoreError(
+            "The ledger's tables are older than this page: the next run of any of this package's DAGs"
+            " brings them up to date."
+        ) from error
+    except psycopg.errors.QueryCanceled as error:
+        raise StoreError(
+            f"The ledger took longer than {STATEMENT_TIMEOUT_S} s: narrow the filter, or try again later."
+        ) from error
+    except psycopg.OperationalError as error:
+        # Its text may name hosts and users: for the log, not for the page.
+        log.warning("the ledger does not answer: %s", " ".join(str(error).split()))
+        if is_full(error):
+            raise StoreError(
+                f"The ledger in PostgreSQL has too many clients (connection {LEDGER_CONN_ID}): reload in a"
+                " moment. Again and again? Raise max_connections, or run fewer tasks at once."
+            ) from error
+        raise StoreError(
+            f"The ledger in PostgreSQL does not answer (connection {LEDGER_CONN_ID}): start the server or"
+            " correct the connection, then reload."
+        ) from error
+
+
+@contextmanager
+def questdb() -> Iterator[QuestDBHook]:
+    """Give the hook of the candle store.
+
+    :return: context manager; its statements end after :data:`STATEMENT_TIMEOUT_S`
+    :raises StoreError: if QuestDB does not answer, is not configured or has no candle table yet
+    """
+    try:
+        yield PageQuestDBHook(
+            questdb_conn_id=QUESTDB_CONN_ID, options=f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
+        )
+    except AirflowNotFoundException as error:
+        raise StoreError(_undefined(QUESTDB_CONN_ID)) from error
+    except QuestDBUnavailableError as error:
+        log.warning("QuestDB does not answer: %s", error)
+        raise StoreError(
+            f"QuestDB does not answer (connection {QUESTDB_CONN_ID}): start the server or correct the"
+            " connection, then reload."
+        ) from error
+    except QuestDBError as error:
+        if "table does not exist" in str(error):
+            raise StoreError(
+                "There is no candle table so far: the first run of any of this package's DAGs makes it."
+            ) from error
+        log.warning("QuestDB refused a page's statement: %s", error)
+        raise StoreError(
+            f"QuestDB did not answer the question of this page (connection {QUESTDB_CONN_ID}): see the"
+            " api-server's log."
+        ) from error
+
+
+def has_archive() -> bool:
+    """Return whether there is an archive that a backfill can fetch from."""
+    try:
+        return bool(archive_server().url)
+    except (AirflowNotFoundException, ConnectionFieldError):
+        return False
+
+
+def _undefined(conn_id: str) -> str:
+    return f"Airflow has no connection {conn_id}: define it, then reload."

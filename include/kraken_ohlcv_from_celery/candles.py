@@ -1,0 +1,266 @@
+"""From table ``assetprice`` to table ``ohlcv``: one candle a bucket, nothing that stands here is replaced.
+
+Whatever the old system called its source, a candle is stored as ``imported``: nothing here has seen where it
+came from, so any source of our own may replace it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from kraken_ohlcv.clients.exchange.models import requirements
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import FIGURES, IMPORTED, says_same
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.sources.archive.parse import OLDEST_S
+from kraken_ohlcv.stores.bulk import prove_written, send, stored_candles, wait_applied
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.contradictions import admitted
+from kraken_ohlcv.stores.merge import STORED_SCHEMA
+from kraken_ohlcv_from_celery.mapping import MappingError, check_assets, check_columns, check_interval
+from kraken_ohlcv_from_celery.report import LeftBehind, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.session import Connection
+    from kraken_ohlcv_from_celery.mapping import CandleSource, Mapping
+
+CHUNK_BUCKETS: Final = 50_000
+"""Buckets read at once: constant memory, whatever the length of the history."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+LAST_US: Final = int(LAST.timestamp()) * MICROSECONDS
+
+OLD_SCHEMA: Final = {
+    "us": pl.Int64,
+    **dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64),
+    "trades": pl.Int64,
+    "old_source": pl.String,
+}
+
+
+@dataclass(slots=True)
+class CandleReport(Report):
+    """What was, or would be, done with the candles of a series.
+
+    :ivar twice: rows dropped because a better source has the same candle
+    :ivar twice_differing: of these, rows whose figures differ
+    :ivar untraded: rows without volume or trades: no candle here, but an empty bucket
+    :ivar refused: rows off the grid, not closed yet, or without a sound figure
+    :ivar equal: candles that stand here already
+    :ivar kept: candles that stand here with other figures, and stay
+    :ivar written: candles written, or to be written
+    :ivar coming: where they are, half-open, epoch seconds UTC
+    """
+
+    twice: int = 0
+    twice_differing: int = 0
+    untraded: int = 0
+    refused: int = 0
+    equal: int = 0
+    kept: int = 0
+    written: int = 0
+    coming: list[Range] = field(default_factory=list)
+
+    def found(self, what: str, rows: pl.DataFrame) -> None:
+        """Name the first of the rows that have a kind of trouble, if there are any."""
+        if not rows.is_empty():
+            self.remark(what, f"at {iso(rows['us'][0] / MICROSECONDS)}")
+
+
+def import_candles(
+    connection: Connection,
+    old: QuestDBHook,
+    new: QuestDBHook,
+    mapping: Mapping,
+    source: CandleSource,
+    *,
+    now_s: int,
+    write: bool,
+) -> Iterator[CandleReport | LeftBehind]:
+    """Bring all candles over, series by series.
+
+    :param connection: the ledger, whose proofs of emptiness they may contradict
+    :param old: hook of the store with the old table
+    :param new: hook of the candle store
+    :param mapping: the mapping
+    :param source: its part about candles
+    :param now_s: epoch seconds UTC; candles that close later are refused
+    :param write: False = only say what would be done
+    :return: what is left behind, then a report per series
+    :raises MappingError: if a column, an asset, an interval or a source does not fit; nothing is written then
+    """
+    columns = source.columns
+    shown = {row[0]: row[1] for row in old.query(f'SHOW COLUMNS FROM "{source.table}"')}
+    check_columns(source.table, columns.values(), shown)
+    if not shown[columns["time"]].startswith("TIMESTAMP"):
+        raise MappingError(
+            f"column {columns['time']} of table {source.table} is {shown[columns['time']]}, not TIMESTAMP or "
+            "TIMESTAMP_NS: name the column with the open time"
+        )
+    series = ", ".join(_quoted(columns[name]) for name in ("asset_id", "quote", "interval_minutes", "source"))
+    moment = _quoted(columns["time"])
+    inventory = old.query(
+        f"SELECT {series}, {_micros(f'min({moment})')}, {_micros(f'max({moment})')}, count()"  # noqa: S608
+        f" FROM {_quoted(source.table)}"
+    )
+    check_assets(mapping, source.table, [(row[0], row[1]) for row in inventory])
+    spans: dict[tuple[int, str, int], tuple[int, int]] = {}
+    left = LeftBehind()
+    for asset_id, quote, minutes, old_source, low, high, n_rows in inventory:
+        if asset_id in mapping.ignore and mapping.ticker(asset_id, quote) is None:
+            left.add(f"asset {asset_id} in {quote}", n_rows)
+            continue
+        if not check_interval(mapping, source.table, minutes):
+            left.add(f"interval {minutes}", n_rows)
+            continue
+        if old_source in mapping.ignore_sources:
+            left.add(f"source {old_source}", n_rows)
+            continue
+        if old_source not in source.sources:
+            raise MappingError(
+                f"table {source.table} holds source {old_source!r}, which the mapping does not name: add it "
+                "to candles.sources, or leave it behind with ignore_sources"
+            )
+        known = spans.get((asset_id, quote, minutes), (low, high))
+        spans[asset_id, quote, minutes] = (min(low, known[0]), max(high, known[1]))
+    yield left
+    for (asset_id, quote, minutes), span in sorted(spans.items()):
+        ticker = mapping.ticker(asset_id, quote)
+        if ticker is None:
+            raise MappingError(f"asset {asset_id} in {quote} is not mapped")
+        report = CandleReport(Series(ticker, minutes))
+        key = {"asset_id": asset_id, "quote": quote, "minutes": minutes}
+        for frame in _chunks(old, source, key, span):
+            fresh = _fresh(new, source, report, frame, now_s=now_s)
+            opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(minutes))
+            if write and opens:
+                _write(connection, new, report.series, fresh, opens)
+            report.coming = ranges.union(report.coming, opens)
+        yield report
+
+
+def _quoted(name: str) -> str:
+    # The mapping lets nothing through but letters, digits and underscores.
+    return f'"{name}"'
+
+
+def _micros(moment: str) -> str:
+    """Return epoch microseconds of a time, also of one in nanoseconds."""
+    return f"cast({moment} AS TIMESTAMP)::long"
+
+
+def _aware(us: int) -> datetime:
+    """Return a time as a driver parameter: a small number would be sent in too few bytes to be a time."""
+    return LAST if us >= LAST_US else EPOCH + timedelta(microseconds=us)
+
+
+def _chunks(
+    old: QuestDBHook, source: CandleSource, key: dict[str, Any], span: tuple[int, int]
+) -> Iterator[pl.DataFrame]:
+    columns = {name: _quoted(column) for name, column in source.columns.items()}
+    figures = ", ".join(columns[name] for name in FIGURES)
+    names = {f"source_{number}": name for number, name in enumerate(source.sources)}
+    sql = (
+        f"SELECT {_micros(columns['time'])}, {figures}, {columns['source']}"  # noqa: S608
+        f" FROM {_quoted(source.table)}"
+        f" WHERE {columns['asset_id']} = %(asset_id)s AND {columns['quote']} = %(quote)s"
+        f" AND {columns['interval_minutes']} = %(minutes)s"
+        f" AND {columns['time']} >= %(low)s AND {columns['time']} < %(high)s"
+        f" AND {columns['source']} IN ({', '.join(f'%({name})s' for name in names)})"
+        f" ORDER BY {columns['time']}"
+    )
+    length = CHUNK_BUCKETS * key["minutes"] * 60 * MICROSECONDS
+    for low in range(span[0] // length * length, span[1] + 1, length):
+        rows = old.query(sql, {**key, **names, "low": _aware(low), "high": _aware(low + length)})
+        if rows:
+            yield pl.DataFrame(rows, schema=OLD_SCHEMA, orient="row")
+
+
+def _write(
+    connection: Connection, new: QuestDBHook, series: Series, fresh: pl.DataFrame, opens: list[Range]
+) -> None:
+    with admitted(connection, series, opens):
+        send(new, series, fresh)
+        wait_applied(new)
+        prove_written(new, series, fresh)
+
+
+def _fresh(
+    new: QuestDBHook, source: CandleSource, report: CandleReport, rows: pl.DataFrame, *, now_s: int
+) -> pl.DataFrame:
+    """Return the candles of some rows that do not stand here yet, and count all rows."""
+    step = step_s(report.series.interval_minutes)
+    report.rows += rows.height
+    sound = _sound(report, rows, step=step, now_s=now_s)
+    candles = _one_a_bucket(report, sound, source)
+    if candles.is_empty():
+        return candles
+    low, high = int(candles["ts_s"][0]), int(candles["ts_s"][-1]) + step
+    stored = stored_candles(new, report.series, (low, high))
+    both = candles.join(stored, on="ts_s", how="inner", suffix="_stored")
+    is_same = says_same(
+        {name: pl.col(name) for name in FIGURES}, {name: pl.col(f"{name}_stored") for name in FIGURES}
+    )
+    kept = both.filter(~is_same)
+    report.kept += kept.height
+    report.equal += both.height - kept.height
+    report.found(
+        "candles stand here with other figures and stay as they are",
+        kept.with_columns(us=pl.col("ts_s") * MICROSECONDS),
+    )
+    fresh = candles.join(stored, on="ts_s", how="anti")
+    report.written += fresh.height
+    return fresh
+
+
+def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -> pl.DataFrame:
+    untraded = (pl.col("volume") == 0) | (pl.col("trades") == 0)
+    bad = {
+        "candles of before Kraken": pl.col("us") < OLDEST_S * MICROSECONDS,
+        "rows off the grid": pl.col("us") % (step * MICROSECONDS) != 0,
+        "candles that have not closed": pl.col("us") + step * MICROSECONDS > now_s * MICROSECONDS,
+        "rows with a figure that is missing or impossible": ~pl.all_horizontal(
+            holds for holds, _ in requirements({name: pl.col(name) for name in FIGURES})
+        ).fill_null(value=False),
+    }
+    empty = rows.filter(untraded.fill_null(value=False))
+    report.untraded += empty.height
+    rest = rows.filter(~untraded.fill_null(value=False))
+    for what, condition in bad.items():
+        found = rest.filter(condition)
+        report.refused += found.height
+        report.found(what, found)
+        rest = rest.filter(~condition)
+    return rest
+
+
+def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource) -> pl.DataFrame:
+    """Keep one row a bucket: of the source named first in the mapping, then the one with more trades."""
+    names = source.sources
+    ranked = rows.with_columns(
+        rank=pl.col("old_source").replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
+    ).sort(["us", "rank", "trades", "volume"], descending=[False, False, True, True])
+    best = ranked.unique("us", keep="first", maintain_order=True)
+    report.twice += ranked.height - best.height
+    others = ranked.join(best, on=["us", *FIGURES], how="anti")
+    report.twice_differing += others.height
+    report.found("candles stand twice with different figures", others)
+    return best.select(
+        (pl.col("us") // MICROSECONDS).alias("ts_s"),
+        *(pl.col(name) for name in ("open", "high", "low", "close")),
+        pl.lit(None, pl.Float64).alias("vwap"),
+        pl.col("volume"),
+        pl.col("trades"),
+        pl.lit(IMPORTED).alias("source"),
+    ).select(list(STORED_SCHEMA))

@@ -1,0 +1,94 @@
+"""Gives the candles that version 0.1.0 brought over the source ``imported``: it called them ohlc or archive.
+
+Rule: an OHLC call gives a volume-weighted price, and the old application had none. So a candle of source
+``ohlc`` without one was imported. A candle of source ``archive`` without one was imported where no archive
+file was ever ingested. Inside the span of such a file nothing tells, and it stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import ARCHIVE, IMPORTED
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv_from_celery.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.stores.ledger.session import Connection
+
+ALWAYS: Final[tuple[int, int]] = (1_293_840_000, 2**33)
+"""Before and after all candles, epoch seconds: Kraken's first trade was in 2011. A bound of 0 is no time to
+QuestDB."""
+
+
+@dataclass(slots=True)
+class MarkReport(Report):
+    """What was, or would be, marked of a series.
+
+    :ivar marked: candles that were imported
+    :ivar left: archive candles that may have come from a file as well
+    """
+
+    marked: int = 0
+    left: int = 0
+
+
+def mark_imported(
+    connection: Connection, questdb: QuestDBHook, tickers: Collection[str] | None, *, write: bool
+) -> Iterator[MarkReport]:
+    """Mark the candles that version 0.1.0 imported.
+
+    :param connection: the ledger
+    :param questdb: hook of the candle store
+    :param tickers: only these; None = all
+    :param write: False = only say what would be done
+    :return: a report per series
+    """
+    reports: dict[Series, MarkReport] = {}
+    for ticker, interval, source, n in questdb.query(statement("questdb", "candles_without_vwap")):
+        series = Series(ticker, int(interval))
+        if tickers is not None and ticker not in tickers:
+            continue
+        report = reports.setdefault(series, MarkReport(series))
+        report.rows += n
+        marked = sum(
+            _mark(questdb, series, source, part, write=write)
+            for part in _imported(connection, series, source)
+        )
+        report.marked += marked
+        report.left += n - marked
+    if reports and write:
+        questdb.wait_applied(CANDLE_TABLE)
+    yield from reports.values()
+
+
+def _imported(connection: Connection, series: Series, source: str) -> list[Range]:
+    """Return where candles of a source that lack a vwap can only have been imported."""
+    if source != ARCHIVE:
+        return [ALWAYS]
+    spans = fetch(connection, "read_archive_spans", **series._asdict())
+    return ranges.subtract([ALWAYS], [(span["first_s"], span["end_s"]) for span in spans])
+
+
+def _mark(questdb: QuestDBHook, series: Series, source: str, part: Range, *, write: bool) -> int:
+    values: dict[str, Any] = {
+        "ticker": series.ticker,
+        "interval": str(series.interval_minutes),
+        "source": source,
+        "from_us": part[0] * MICROSECONDS,
+        "until_us": part[1] * MICROSECONDS,
+    }
+    ((n,),) = questdb.query(statement("questdb", "count_without_vwap"), values)
+    if n and write:
+        questdb.query(statement("questdb", "mark_imported"), {**values, "imported": IMPORTED})
+    return int(n)

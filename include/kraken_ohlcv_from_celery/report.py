@@ -1,0 +1,55 @@
+"""What an import says of each series: how many rows went which way, and the first of each kind of trouble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.core.gap import Series
+
+
+@dataclass(slots=True)
+class LeftBehind:
+    """Rows that the mapping leaves behind.
+
+    :ivar rows: their number by what they are
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def add(self, what: str, rows: int) -> None:
+        """Count rows of a kind."""
+        self.rows[what] = self.rows.get(what, 0) + rows
+
+    def lines(self) -> list[str]:
+        """Return the report as text."""
+        return [f"left behind: {what}, rows {rows}" for what, rows in self.rows.items()]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was, or would be, done with the rows of a series.
+
+    :ivar series: ticker and interval here
+    :ivar remarks: the first of every kind of trouble, a sentence each
+    :ivar rows: rows read
+    """
+
+    series: Series
+    remarks: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+
+    def remark(self, what: str, first: str) -> None:
+        """Name the first row of a kind of trouble.
+
+        :param what: the kind
+        :param first: which row, as the end of a sentence
+        """
+        self.remarks.setdefault(what, f"{self.series}: {what}, the first {first}")
+
+    def lines(self) -> list[str]:
+        """Return the report as text: what is not zero, then the remarks."""
+        counts = [(one.name, getattr(self, one.name)) for one in fields(self)]
+        numbers = [f"{name} {value}" for name, value in counts if isinstance(value, int) and value]
+        return [f"{self.series}: {', '.join(numbers)}", *(f"  {text}" for text in self.remarks.values())]

@@ -1,0 +1,1 @@
+"""The ledger's migrations, installed as ``kraken_ohlcv.migrations``."""

