@@ -76,7 +76,7 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = TRUST_FILE
     request = ArchiveRequest.from_params(given)
     shelf = Shelf(folder, work_folder)
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
-    hook = QuestDBHook(questdb_conn_id="questdb_default")
+    hook = QuestDBHook(questdb_conn_id="questdb_default").client()
     with connect(uri) as connection:
         start_run(connection, key, now_s=END_S, tier="ALL", intervals=[1])
         for item in find_files(connection, key, request, shelf):

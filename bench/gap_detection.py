@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bench.tools.services import Services
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.detection.detect import Survey
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -160,7 +160,7 @@ def _ratio(name: str, took: Mapping[str, float], detection: str) -> Ratio:
     )
 
 
-def detect(connection: Connection, hook: QuestDBHook, request: BackfillRequest) -> Survey:
+def detect(connection: Connection, hook: QuestDBClient, request: BackfillRequest) -> Survey:
     """Do what task ``detect_gaps`` does.
 
     :param connection: the ledger
@@ -186,7 +186,7 @@ def _span_branch(scale: Scale) -> str:
     return SPAN_BRANCH.format(intervals=", ".join(f"'{minutes}'" for minutes in scale.intervals))
 
 
-def _stored(services: Services, scale: Scale, without: str) -> QuestDBHook:
+def _stored(services: Services, scale: Scale, without: str) -> QuestDBClient:
     hook = services.empty_candle_store()
     rows = sum(
         invent_candles(
@@ -203,7 +203,7 @@ def _stored(services: Services, scale: Scale, without: str) -> QuestDBHook:
     return hook
 
 
-def _ledger(services: Services, scale: Scale, hook: QuestDBHook, request: BackfillRequest) -> str:
+def _ledger(services: Services, scale: Scale, hook: QuestDBClient, request: BackfillRequest) -> str:
     """Return a ledger that knows the series and their starts, and no gap."""
     uri = services.new_ledger()
     with connect(uri) as connection:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.tools.services import Services
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 CANDLE_BYTES: Final = 76
 MAX_OVERHEAD: Final = 1.25
@@ -134,7 +134,7 @@ def ledger_growth(services: Services, *, bytes_per_candle: float) -> Ratio:
     )
 
 
-def one_day(dsn: str, questdb: QuestDBHook, day: int) -> None:
+def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
     """Run the backfill and the report of one day.
 
     :param dsn: the ledger
@@ -144,7 +144,8 @@ def one_day(dsn: str, questdb: QuestDBHook, day: int) -> None:
     schemas = backfill_schemas(BACKFILL_TIER1.backfill) if BACKFILL_TIER1.backfill else {}
     request = BackfillRequest.from_params({name: schema["default"] for name, schema in schemas.items()})
     key = RunKey(BACKFILL_TIER1.dag_id, f"scheduled__{day}")
-    kraken = KrakenHook("kraken_default", slot=CallSlot(dsn, min_interval_s=0.001, clock_margin_s=0.0))
+    slot = CallSlot(dsn, min_interval_s=0.001, clock_margin_s=0.0)
+    kraken = KrakenHook("kraken_default", slot=slot).get_conn()
     with connect(dsn) as connection:
         now_s = open_run(connection, kraken, key, request, time.time)
         assets = read_assets(connection, tickers=None, tier=request.tier)

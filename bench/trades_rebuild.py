@@ -204,7 +204,7 @@ def _rebuild(services: Services) -> tuple[float, int]:
         plan_errands(connection, run_key, errands, rechecks=errands, budget=CALLS, now_s=NOW_S)
         (planned,) = read_errands(connection, run_key)
         (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
-        kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S))
+        kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S)).get_conn()
         bench = Bench(connection, kraken, questdb, run_key, NOW_S, stretch=CALLS)
         request = BackfillRequest("TIER1", [60, 1440], 0, 0, [TICKER], False, trades_call_budget=CALLS)
         began = time.perf_counter()

@@ -9,7 +9,7 @@ from psycopg import sql
 from kraken_ohlcv.core.intervals import step_s
 
 if TYPE_CHECKING:
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from local.questdb import QuestDBServer
 
@@ -46,7 +46,7 @@ def tickers(pairs: int) -> list[str]:
 
 def invent_candles(
     server: QuestDBServer,
-    hook: QuestDBHook,
+    hook: QuestDBClient,
     *,
     pairs: int,
     interval_minutes: int,

@@ -19,7 +19,7 @@ from local.questdb import PASSWORD, USER, QuestDBServer, start_questdb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 LEDGER_NUMBERS = count(1)
 
@@ -50,14 +50,14 @@ class Services:
         migrate_ledger(uri)
         return uri
 
-    def empty_candle_store(self) -> QuestDBHook:
+    def empty_candle_store(self) -> QuestDBClient:
         """Return a hook of the candle store, whose table is made anew."""
         from kraken_hooks.questdb import QuestDBHook  # noqa: PLC0415 (imports Airflow)
         from kraken_ohlcv.stores.schema import ensure_candle_table  # noqa: PLC0415 (imports Airflow)
 
         with self.questdb.connect() as connection:
             connection.execute("DROP TABLE IF EXISTS ohlcv")
-        hook = QuestDBHook(questdb_conn_id="questdb_default")
+        hook = QuestDBHook(questdb_conn_id="questdb_default").client()
         ensure_candle_table(hook)
         return hook
 

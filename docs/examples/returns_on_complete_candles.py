@@ -28,7 +28,7 @@ WHERE interval = '60' AND ts >= %(since)s AND ticker IN ('XBTUSD', 'ETHUSD')
 @task(multiple_outputs=False)
 def compute_returns(since: str) -> dict[str, float]:
     """Return the return of each ticker since a moment."""
-    rows = QuestDBHook().query(RETURNS, {"since": datetime.fromisoformat(since)})
+    rows = QuestDBHook().client().query(RETURNS, {"since": datetime.fromisoformat(since)})
     return {ticker: closed / opened - 1 for ticker, opened, closed in rows}
 
 

@@ -1,1 +1,3 @@
-"""The domain: what is missing, what is proven, and how it is repaired. Free of Airflow."""
+"""Keeps Kraken candles in QuestDB complete, fresh and provably so; free of Airflow."""
+
+__version__ = "0.1.0"

@@ -31,8 +31,8 @@ from kraken_ohlcv.stores.ledger.trade_rows import read_errands
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Gap
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.sources.archive.locator import Shelf
@@ -55,12 +55,12 @@ def opened(connection: Connection, run: RunKey) -> Run:
     return recorded
 
 
-def bench_of(connection: Connection, kraken: KrakenHook, questdb: QuestDBHook, run: RunKey) -> Bench:
+def bench_of(connection: Connection, kraken: KrakenClient, questdb: QuestDBClient, run: RunKey) -> Bench:
     """Return what the steps of a run work with.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange, whose calls count from here
-    :param questdb: hook of the candle store
+    :param kraken: client of the exchange, whose calls count from here
+    :param questdb: client of the candle store
     :param run: the run
     :raises RunFailedError: if it was never opened
     """

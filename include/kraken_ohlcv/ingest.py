@@ -26,8 +26,8 @@ from kraken_ohlcv.stores.ledger.run_rows import count_outcomes, read_run, record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.sources.archive.locator import Shelf
     from kraken_ohlcv.sources.archive.request import ArchiveRequest
     from kraken_ohlcv.stores.ledger.session import Connection, RunKey
@@ -42,7 +42,7 @@ MOST_FILES: Final = 500
 
 def open_ingest(
     connection: Connection,
-    kraken: KrakenHook,
+    kraken: KrakenClient,
     run: RunKey,
     request: ArchiveRequest,
     clock: Callable[[], float],
@@ -50,7 +50,7 @@ def open_ingest(
     """Record the run and its idea of now: the exchange's clock, or the worker's while that does not answer.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param run: the run
     :param request: its params
     :param clock: the worker's, epoch seconds
@@ -73,7 +73,7 @@ def find_files(
     run: RunKey,
     request: ArchiveRequest,
     shelf: Shelf,
-    questdb: QuestDBHook | None = None,
+    questdb: QuestDBClient | None = None,
 ) -> list[dict[str, Any]]:
     """Find the files that a run is about; before that, judge those that were not identified so far.
 
@@ -81,7 +81,7 @@ def find_files(
     :param run: the run
     :param request: its params
     :param shelf: where they lie
-    :param questdb: hook of the candle store, asked about files that were not identified; or None
+    :param questdb: client of the candle store, asked about files that were not identified; or None
     :return: items for the ingest task, see :func:`kraken_ohlcv.sources.archive.members.work_items`
     :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
         or a file named alone is not one of ours
@@ -175,22 +175,22 @@ def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
 
 def ingest_item(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     run: RunKey,
     request: ArchiveRequest,
     shelf: Shelf,
     item: Mapping[str, Any],
-    kraken: KrakenHook | None = None,
+    kraken: KrakenClient | None = None,
 ) -> list[dict[str, Any]]:
     """Ingest the files of an item; one that is refused does not keep the next from its turn.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param run: the run
     :param request: its params
     :param shelf: where files come from and go to
     :param item: ``{"label", "files"}``
-    :param kraken: hook of the exchange, asked when nothing else tells whose candles a file holds; or None
+    :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds; or None
     :return: what became of each
     :raises ArchiveError: if one of them failed for a passing reason; doing it again tries only those
     :raises ArchiveRefusedError: if one of them is refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
@@ -20,11 +21,14 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
-from kraken_hooks.connection_fields import KRAKEN_URL, positive_number
+from kraken_hooks.archive import ArchiveHook
+from kraken_hooks.connection_fields import positive_number
 from kraken_hooks.dsn import libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL
+from kraken_ohlcv.clients.errors import ConnectionFieldError
+from kraken_ohlcv.clients.exchange.client import KRAKEN_URL
 from kraken_ohlcv.core.settings import (
     ARCHIVE_FOLDER_ENV,
     ARCHIVE_WORK_FOLDER_ENV,
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from kraken_ohlcv.clients.archive.client import ArchiveClient
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
@@ -49,24 +56,29 @@ T = TypeVar("T")
 LEDGER_PATIENCE_S: Final = 30.0
 
 
-def kraken() -> KrakenHook:
-    """Return the hook of the exchange."""
-    return KrakenHook(KRAKEN_CONN_ID)
+def kraken() -> KrakenClient:
+    """Return a client of the exchange."""
+    return KrakenHook(KRAKEN_CONN_ID).get_conn()
 
 
-def questdb() -> QuestDBHook:
-    """Return the hook of the candle store."""
-    return QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID)
+def exchange_url() -> str:
+    """Return the base URL of the exchange."""
+    return KrakenHook(KRAKEN_CONN_ID).base_url
 
 
-def archive_server() -> ArchiveHook:
-    """Return the hook of the server with Kraken's archive; without a connection it is Kraken's own.
+def questdb() -> QuestDBClient:
+    """Return a client of the candle store."""
+    return QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID).client()
 
-    For another exchange than Kraken itself there is no default: invented and real candles must not mix.
+
+def archive_server() -> ArchiveClient:
+    """Return a client of the server with Kraken's archive; without a connection it is Kraken's own.
+
+    :raises ConnectionFieldError: if there is no such connection, and another exchange than Kraken itself:
+        invented and real candles must not mix
     """
-    return ArchiveHook(
-        KRAKEN_ARCHIVE_CONN_ID, default_url=ARCHIVE_URL if kraken().base_url == KRAKEN_URL else None
-    )
+    default_url = ARCHIVE_URL if exchange_url() == KRAKEN_URL else None
+    return ArchiveHook(KRAKEN_ARCHIVE_CONN_ID, default_url=default_url).get_conn()
 
 
 def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
@@ -75,13 +87,16 @@ def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
     :param allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
     folder = os.environ.get(ARCHIVE_FOLDER_ENV)
-    server = archive_server()
+    try:
+        is_mirror = not archive_server().belongs_to(exchange_url())
+    except ConnectionFieldError:
+        is_mirror = False
     return Shelf(
         archive_folder=Path(folder) if folder else None,
         work_folder=work_folder(),
-        server=server,
+        server=cache(archive_server),
         allow_full_download=allow_full_download,
-        is_mirror=not server.belongs_to(kraken().base_url),
+        is_mirror=is_mirror,
     )
 
 

@@ -42,7 +42,8 @@ MIGRATING: Final = threading.Lock()
 def report(look: Look, *, slack_wait_s: float) -> None:
     """Bring incidents up to what a callback sees, and show what has become of them.
 
-    :param look: called with the ledger; returns what :func:`kraken_ohlcv.stores.ledger.incident_rows.observe` takes
+    :param look: called with the ledger; returns what
+        :func:`kraken_ohlcv.stores.ledger.incident_rows.observe` takes
     :param slack_wait_s: how long to wait when Slack asks for it, seconds, >= 0
     :raises psycopg.OperationalError: if the ledger cannot be reached
     :raises DeliveryError: if a message could not be sent; a task of the next run sends it

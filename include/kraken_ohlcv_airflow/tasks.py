@@ -19,7 +19,7 @@ from kraken_ohlcv.detection.pairs import observe_lines
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
 from kraken_ohlcv.stores.ledger.asset_rows import claim_exchange, sync_catalogue
-from kraken_ohlcv_airflow.connections import kraken, ledger, questdb, run_key, run_url, work_folder
+from kraken_ohlcv_airflow.connections import exchange_url, ledger, questdb, run_key, run_url, work_folder
 from kraken_ohlcv_airflow.telling import handing_on_errors
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def prepare(known: list[str], *, is_storing: bool = False) -> list[dict[str, Any
         for problem in catalogue.problems:
             log.error("%s", problem.said)
         with ledger() as connection:
-            claim_exchange(connection, kraken().base_url)
+            claim_exchange(connection, exchange_url())
             sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
             url = run_url(run_key(get_current_context()))
             observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)

@@ -82,7 +82,7 @@ def _import(mapping: Mapping, *, write: bool) -> None:
         for ticker in quotes.values():
             if ticker not in known:
                 raise MappingError(f"ticker {ticker} is not in the catalogue; add it to assets.yaml first")
-    new = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID)
+    new = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID).client()
     dsn = ledger_dsn(LEDGER_CONN_ID)
     # Empty tables are what an import begins with: a dry run makes them too, and nothing else.
     migrate_ledger(dsn)
@@ -93,7 +93,7 @@ def _import(mapping: Mapping, *, write: bool) -> None:
     left = check_gaps(old_dsn, mapping, mapping.gaps) if mapping.gaps else LeftBehind()
     if mapping.candles is not None:
         new.check_bulk()
-        old = QuestDBHook(questdb_conn_id=mapping.candles.connection)
+        old = QuestDBHook(questdb_conn_id=mapping.candles.connection).client()
         print("candles:")
         with connect(dsn) as connection:
             for report in import_candles(
@@ -118,7 +118,7 @@ def _import(mapping: Mapping, *, write: bool) -> None:
 
 
 def _mark(tickers: Sequence[str] | None, *, write: bool) -> None:
-    questdb, dsn = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID), ledger_dsn(LEDGER_CONN_ID)
+    questdb, dsn = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID).client(), ledger_dsn(LEDGER_CONN_ID)
     migrate_ledger(dsn)
     ensure_candle_table(questdb)
     with connect(dsn) as connection:

@@ -29,7 +29,7 @@ from kraken_ohlcv_from_celery.report import LeftBehind, Report
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
     from kraken_ohlcv_from_celery.mapping import CandleSource, Mapping
@@ -80,8 +80,8 @@ class CandleReport(Report):
 
 def import_candles(
     connection: Connection,
-    old: QuestDBHook,
-    new: QuestDBHook,
+    old: QuestDBClient,
+    new: QuestDBClient,
     mapping: Mapping,
     source: CandleSource,
     *,
@@ -92,7 +92,7 @@ def import_candles(
 
     :param connection: the ledger, whose proofs of emptiness they may contradict
     :param old: hook of the store with the old table
-    :param new: hook of the candle store
+    :param new: client of the candle store
     :param mapping: the mapping
     :param source: its part about candles
     :param now_s: epoch seconds UTC; candles that close later are refused
@@ -166,7 +166,7 @@ def _aware(us: int) -> datetime:
 
 
 def _chunks(
-    old: QuestDBHook, source: CandleSource, key: dict[str, Any], span: tuple[int, int]
+    old: QuestDBClient, source: CandleSource, key: dict[str, Any], span: tuple[int, int]
 ) -> Iterator[pl.DataFrame]:
     columns = {name: _quoted(column) for name, column in source.columns.items()}
     figures = ", ".join(columns[name] for name in FIGURES)
@@ -188,7 +188,7 @@ def _chunks(
 
 
 def _write(
-    connection: Connection, new: QuestDBHook, series: Series, fresh: pl.DataFrame, opens: list[Range]
+    connection: Connection, new: QuestDBClient, series: Series, fresh: pl.DataFrame, opens: list[Range]
 ) -> None:
     with admitted(connection, series, opens):
         send(new, series, fresh)
@@ -197,7 +197,7 @@ def _write(
 
 
 def _fresh(
-    new: QuestDBHook, source: CandleSource, report: CandleReport, rows: pl.DataFrame, *, now_s: int
+    new: QuestDBClient, source: CandleSource, report: CandleReport, rows: pl.DataFrame, *, now_s: int
 ) -> pl.DataFrame:
     """Return the candles of some rows that do not stand here yet, and count all rows."""
     step = step_s(report.series.interval_minutes)

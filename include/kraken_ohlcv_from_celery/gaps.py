@@ -30,7 +30,7 @@ from kraken_ohlcv_from_celery.report import LeftBehind, Report
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.series_state import Book
     from kraken_ohlcv.stores.ledger.session import Connection, Row
@@ -96,7 +96,7 @@ def check_gaps(old_dsn: str, mapping: Mapping, source: GapSource) -> LeftBehind:
 def import_gaps(
     old_dsn: str,
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     mapping: Mapping,
     source: GapSource,
     *,
@@ -107,7 +107,7 @@ def import_gaps(
 
     :param old_dsn: libpq DSN of the database with the old table, which :func:`check_gaps` has looked at
     :param connection: the ledger
-    :param questdb: hook of the candle store, after the candles were brought over
+    :param questdb: client of the candle store, after the candles were brought over
     :param mapping: the mapping
     :param source: its part about gap records
     :param coming: ranges of the candles that were brought over, or would have been
@@ -143,7 +143,7 @@ def import_gaps(
 
 def _import_series(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     report: GapReport,
     rows: Iterable[Row],
     coming: list[Range],

@@ -22,7 +22,7 @@ from kraken_ohlcv_from_celery.report import Report
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -44,12 +44,12 @@ class MarkReport(Report):
 
 
 def mark_imported(
-    connection: Connection, questdb: QuestDBHook, tickers: Collection[str] | None, *, write: bool
+    connection: Connection, questdb: QuestDBClient, tickers: Collection[str] | None, *, write: bool
 ) -> Iterator[MarkReport]:
     """Mark the candles that version 0.1.0 imported.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tickers: only these; None = all
     :param write: False = only say what would be done
     :return: a report per series
@@ -80,7 +80,7 @@ def _imported(connection: Connection, series: Series, source: str) -> list[Range
     return ranges.subtract([ALWAYS], [(span["first_s"], span["end_s"]) for span in spans])
 
 
-def _mark(questdb: QuestDBHook, series: Series, source: str, part: Range, *, write: bool) -> int:
+def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool) -> int:
     values: dict[str, Any] = {
         "ticker": series.ticker,
         "interval": str(series.interval_minutes),

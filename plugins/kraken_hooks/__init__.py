@@ -1,3 +1,1 @@
-"""Hooks for Kraken's public REST API and for QuestDB, with the rate limit all processes share."""
-
-__version__ = "0.1.0"
+"""Hooks: Airflow connections become clients of Kraken, its archive and QuestDB."""

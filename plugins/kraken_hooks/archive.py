@@ -1,35 +1,23 @@
-"""Hook for the web server that publishes Kraken's OHLCVT archive."""
+"""Hook for the web server with Kraken's OHLCVT archive: an Airflow connection becomes a client."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-import requests
-import urllib3
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from kraken_hooks import __version__
 from kraken_hooks.connection_fields import base_url, positive_number
-from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, read_sums, subject_of
-from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
-from kraken_ohlcv.clients.errors import ArchiveServerError, ConnectionFieldError, NotPublishedError
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, TIMEOUT_S, ArchiveClient
+from kraken_ohlcv.clients.errors import ArchiveServerError, ConnectionFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-ARCHIVE_URL: Final = "https://assets.kraken.com/marketing/institutions"
-"""Where Kraken publishes the archive since September 2026 (support article 360047124832)."""
-TIMEOUT_S: Final = 30.0
-MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 
 
 class ArchiveHook(BaseHook):
-    """Reads published files by HTTP Range, or fetches them whole.
+    """Gives the client of a connection.
 
     Connection (type ``kraken_archive``): ``host`` is the address of the folder with the files; extra
     ``{"timeout_s": 30}``.
@@ -54,16 +42,14 @@ class ArchiveHook(BaseHook):
         super().__init__()
         self.archive_conn_id = archive_conn_id
         self._default_url, self._sleep = default_url, sleep
-        self._session: requests.Session | None = None
 
-    @property
-    def url(self) -> str:
-        """Return the address of the published files, without a trailing slash.
+    def get_conn(self) -> ArchiveClient:
+        """Return a new client.
 
         :raises ConnectionFieldError: if there is no connection and no default, or the host is no HTTP address
         """
         try:
-            connection = self.get_connection(self.archive_conn_id)
+            fields = self.get_connection(self.archive_conn_id)
         except AirflowNotFoundException:
             if self._default_url is None:
                 raise ConnectionFieldError(
@@ -71,138 +57,16 @@ class ArchiveHook(BaseHook):
                     "address of the folder with the files. Kraken's own archive is not taken for another "
                     "exchange, since invented and real candles must not mix"
                 ) from None
-            return self._default_url
-        return base_url(connection) if connection.host else ARCHIVE_URL
-
-    def belongs_to(self, exchange_url: str) -> bool:
-        """Return whether the server is the exchange's own: of the same host or domain.
-
-        :param exchange_url: base URL of the exchange
-        """
-        try:
-            ours = urlsplit(self.url).hostname or ""
-        except ConnectionFieldError:
-            return False
-        theirs = urlsplit(exchange_url).hostname or ""
-        is_named = not ours.replace(".", "").isdigit() and "." in ours
-        return ours == theirs or (is_named and ours.split(".")[-2:] == theirs.split(".")[-2:])
-
-    def get_conn(self) -> requests.Session:
-        """Return the HTTP session, made at the first call and kept."""
-        if self._session is None:
-            self._session = requests.Session()
-            self._session.headers["User-Agent"] = f"kraken-ohlcv-airflow/{__version__}"
-            # A range of a compressed answer would be a range of something else.
-            self._session.headers["Accept-Encoding"] = "identity"
-        return self._session
+            return ArchiveClient(self._default_url, sleep=self._sleep)
+        return ArchiveClient(
+            base_url(fields, default=ARCHIVE_URL),
+            timeout_s=positive_number(fields, "timeout_s", TIMEOUT_S),
+            sleep=self._sleep,
+        )
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the server answers, and what it said, for Airflow's connection form."""
         try:
-            with self._get(FULL_SUMS):
-                return True, f"{self.url} answers"
-        except NotPublishedError:
-            return True, f"{self.url} answers, but has no {FULL_SUMS}"
+            return True, self.get_conn().answers()
         except (ArchiveServerError, ConnectionFieldError) as error:
             return False, str(error)
-
-    def open(self, name: str) -> RemoteFile:
-        """Open a published file for reading by ranges.
-
-        :param name: of the file, ``Kraken_OHLCVT_2026Q2.zip``
-        :raises NotPublishedError: if the server has no such file
-        :raises RangesNotSupportedError: if the server sends whole files only
-        :raises ArchiveServerError: if it does not give a usable answer
-        """
-        return RemoteFile(
-            self.get_conn(), f"{self.url}/{name}", timeout_s=self._timeout_s(), sleep=self._sleep
-        )
-
-    def download(self, name: str, target: Path) -> str:
-        """Fetch a published file whole.
-
-        :param name: of the file
-        :param target: where it goes; it is there only when it is complete
-        :return: SHA-256 of what arrived, hex
-        :raises NotPublishedError: if the server has no such file
-        :raises ArchiveServerError: if it does not arrive whole, or is not what the published checksum says
-        """
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.{time.time_ns()}.part")
-        digest = hashlib.sha256()
-        try:
-            with self._get(name) as answer, part.open("wb") as file:
-                while chunk := answer.raw.read1(CHUNK_BYTES):
-                    digest.update(chunk)
-                    file.write(chunk)
-                length = answer.headers.get("Content-Length")
-                if length is not None and int(length) != file.tell():
-                    raise ArchiveServerError(f"{name}: {file.tell()} of {length} bytes arrived; run again")
-            published = self.checksum(name)
-            if published is not None and published != digest.hexdigest():
-                raise ArchiveServerError(
-                    f"{name} has SHA-256 {digest.hexdigest()}, published is {published}; run again"
-                )
-            part.replace(target)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise ArchiveServerError(f"{name} does not arrive ({type(error).__name__}); run again") from error
-        finally:
-            part.unlink(missing_ok=True)
-        return digest.hexdigest()
-
-    def checksum(self, name: str) -> str | None:
-        """Return the published SHA-256 of a file.
-
-        :param name: of the file
-        :return: hex, lower case, or None when no list of checksums names it
-        :raises ArchiveServerError: if the server does not give a usable answer, or a list without a line that
-            can be read
-        """
-        lists = [FULL_SUMS]
-        if name.endswith(".zip"):
-            lists.insert(0, f"{name.removesuffix('.zip')}_SHA256SUMS.txt")
-        return next((found for one in lists if (found := self._sums(one).get(name))), None)
-
-    def full_sums(self) -> dict[str, str]:
-        """Return the checksums of full releases, whose names tell what is published.
-
-        :return: SHA-256, hex, by file name; empty when the server has no such list
-        :raises ArchiveServerError: if the server does not give a usable answer
-        """
-        return self._sums(FULL_SUMS)
-
-    def _sums(self, name: str) -> dict[str, str]:
-        try:
-            with self._get(name) as answer:
-                sums = read_sums(answer.raw.read(MAX_LIST_BYTES))
-        except NotPublishedError:
-            return {}
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise ArchiveServerError(f"{name} does not arrive ({type(error).__name__}); run again") from error
-        if not sums.found:
-            raise ArchiveServerError(
-                f"{name} has no line that can be read, as its server sends it; run again"
-            )
-        return {(found or subject_of(name) or ""): digest for found, digest in sums.found}
-
-    def _get(self, name: str) -> requests.Response:
-        url, timeout_s = f"{self.url}/{name}", self._timeout_s()
-        try:
-            answer = self.get_conn().get(
-                url, timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s), stream=True
-            )
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise ArchiveServerError(f"{url} does not answer ({type(error).__name__}); run again") from error
-        if answer.status_code in {requests.codes.not_found, requests.codes.gone}:
-            answer.close()
-            raise NotPublishedError(f"{url} does not exist (HTTP {answer.status_code})")
-        if answer.status_code != requests.codes.ok:
-            answer.close()
-            raise ArchiveServerError(f"{url}: HTTP {answer.status_code}; run again later")
-        return answer
-
-    def _timeout_s(self) -> float:
-        try:
-            return positive_number(self.get_connection(self.archive_conn_id), "timeout_s", TIMEOUT_S)
-        except AirflowNotFoundException:
-            return TIMEOUT_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kraken_ohlcv.clients.errors import ConnectionFieldError
@@ -11,21 +11,20 @@ from kraken_ohlcv.clients.errors import ConnectionFieldError
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-KRAKEN_URL: Final = "https://api.kraken.com"
 
-
-def base_url(connection: Connection) -> str:
+def base_url(connection: Connection, *, default: str) -> str:
     """Return the address all calls start with, without a trailing slash.
 
     The host may be given with or without scheme, port and trailing slash. Without a scheme the connection's
     schema field is taken, else https; a port in the host wins over the port field.
 
-    :param connection: of type ``kraken``; an empty host means Kraken itself
+    :param connection: whose host it is
+    :param default: taken for an empty host
     :return: for example ``https://api.kraken.com`` or ``http://127.0.0.1:8123``
     :raises ConnectionFieldError: if the host is no HTTP address, or holds a user name or a query
     """
     name = connection.conn_id
-    host = (connection.host or KRAKEN_URL).strip()
+    host = (connection.host or default).strip()
     if "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
     try:
@@ -37,7 +36,7 @@ def base_url(connection: Connection) -> str:
         # Not shown: what stands before the @ may be a password.
         raise ConnectionFieldError(f"connection {name}: the host must not hold a user name or password")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConnectionFieldError(f"connection {name}: host {host!r} is no HTTP address like {KRAKEN_URL}")
+        raise ConnectionFieldError(f"connection {name}: host {host!r} is no HTTP address like {default}")
     hostname = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     address = hostname if port is None else f"{hostname}:{port}"
     return f"{parts.scheme}://{address}{parts.path.rstrip('/')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kraken_hooks import __version__
+from kraken_ohlcv import __version__
 
 
 def get_provider_info() -> dict[str, Any]:

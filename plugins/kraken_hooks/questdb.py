@@ -1,78 +1,37 @@
-"""Hook for QuestDB over PGWire; what its server does otherwise than PostgreSQL is dealt with here only.
-
-* No connection is kept: the server closes idle ones, has 64, and after an error a connection is only good to
-  be closed (a failed statement loses rows of its transaction without an error; ``rollback()`` may raise).
-* A committed write is readable later: :meth:`QuestDBHook.write_batch` waits by polling. The server's own
-  ``wait_wal_table()`` is not used: it ignores timeouts and blocks one of its network workers.
-* A suspended table accepts writes and does not apply them: that is an error here.
-* Every SQL error has the same class and code: only the message tells cases apart.
-"""
+"""Hook for QuestDB: an Airflow connection becomes a client."""
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import Any, NoReturn
 
-import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from kraken_hooks.connection_fields import positive_number
-from kraken_ohlcv.clients.bounded import BoundedConnection, StatementTimeoutError
-from kraken_ohlcv.clients.errors import (
-    NotAppliedInTimeError,
-    QuestDBError,
-    QuestDBRefusedError,
-    QuestDBUnavailableError,
-    TableSuspendedError,
+from kraken_ohlcv.clients.questdb.address import (
+    APPLY_TIMEOUT_S,
+    CONNECTING,
+    DATABASE,
+    HTTP_PORT,
+    PG_PORT,
+    STATEMENT_TIMEOUT_S,
+    QuestDBAddress,
 )
-from kraken_ohlcv.clients.questdb.values import adapt, check_rows, check_statement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import polars as pl
-
-PG_PORT: Final = 8812
-DATABASE: Final = "qdb"
-CONNECTING: Final = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-"""Seconds; a server that vanished is noticed after 30 + 3 * 10. The connection's extra may say otherwise."""
-
-APPLY_TIMEOUT_S: Final = 30.0
-STATEMENT_TIMEOUT_S: Final = 120.0
-"""The server itself gives a statement 60 s, unless its ``query.timeout`` says otherwise."""
-FIRST_POLL_S: Final = 0.005
-LONGEST_POLL_S: Final = 0.1
-
-WAL_STATE: Final = """
-SELECT suspended, writerTxn, sequencerTxn, errorTag, errorMessage FROM wal_tables() WHERE name = %(table)s"""
-"""No row for a table that does not exist or has no WAL."""
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 
 class QuestDBHook(PostgresHook):
-    """Reads and writes QuestDB; SQL operators and the connection form's test work through PostgresHook.
+    """Gives the client of a connection; SQL operators and the form's test work through PostgresHook.
 
     Connection (type ``questdb``): host, port (PGWire, default 8812), login, password, schema (default
     ``qdb``); extra ``{"http_port": 9000, "apply_timeout_s": 30, "statement_timeout_s": 120}``, ``http_login``
     and ``http_password`` where HTTP has another login than PGWire, and libpq's parameters, for example
     ``{"connect_timeout": 5, "options": "-c statement_timeout=120000"}``.
-
-    A statement that is not answered within ``statement_timeout_s`` is given up, also when the server stands
-    still and cannot end it by itself.
-
-    Aware times go in and come out; naive ones are refused.
     """
 
     conn_name_attr = "questdb_conn_id"
     default_conn_name = "questdb_default"
     conn_type = "questdb"
     hook_name = "QuestDB"
-    connecting: ClassVar[Mapping[str, int]] = CONNECTING
     ignored_extra_options = PostgresHook.ignored_extra_options | {
         "apply_timeout_s",
         "http_login",
@@ -81,10 +40,35 @@ class QuestDBHook(PostgresHook):
         "statement_timeout_s",
     }
 
-    @property
-    def statement_timeout_s(self) -> float:
-        """Return how long a statement may take, seconds."""
-        return positive_number(self.connection, "statement_timeout_s", STATEMENT_TIMEOUT_S)
+    def address(self) -> QuestDBAddress:
+        """Return what the connection says.
+
+        :raises ConnectionFieldError: if a field of the connection cannot be used
+        :raises airflow.sdk.exceptions.AirflowNotFoundException: if the connection is not defined
+        """
+        fields = self.connection
+        extra = fields.extra_dejson
+        libpq = {key: value for key, value in extra.items() if key not in self.ignored_extra_options}
+        if self.options:
+            libpq["options"] = self.options
+        return QuestDBAddress(
+            host=fields.host or "localhost",
+            port=fields.port or PG_PORT,
+            user=fields.login,
+            password=fields.password,
+            database=self.database or fields.schema or DATABASE,
+            http_port=int(extra.get("http_port") or HTTP_PORT),
+            http_user=extra.get("http_login"),
+            http_password=extra.get("http_password"),
+            apply_timeout_s=positive_number(fields, "apply_timeout_s", APPLY_TIMEOUT_S),
+            statement_timeout_s=positive_number(fields, "statement_timeout_s", STATEMENT_TIMEOUT_S),
+            libpq={**CONNECTING, **libpq},
+            name=self.get_conn_id(),
+        )
+
+    def client(self) -> QuestDBClient:
+        """Return a client, which connects anew for each statement."""
+        return QuestDBClient(self.address())
 
     def get_conn(self) -> Any:
         """Return a new connection to QuestDB, which the caller closes and never rolls back.
@@ -92,195 +76,13 @@ class QuestDBHook(PostgresHook):
         :raises QuestDBUnavailableError: if the server cannot be reached
         :raises QuestDBError: if it refuses the login
         """
-        fields = self.connection
-        extra = {
-            key: value for key, value in fields.extra_dejson.items() if key not in self.ignored_extra_options
-        }
-        if self.options:
-            extra["options"] = self.options
-        arguments: dict[str, Any] = {
-            **self.connecting,
-            **extra,
-            "host": fields.host,
-            "port": fields.port or PG_PORT,
-            "user": fields.login,
-            "password": fields.password,
-            "dbname": self.database or fields.schema or DATABASE,
-        }
-        with self._typed_errors():
-            connection = BoundedConnection.connect(**arguments)
-        connection.patience_s = self.statement_timeout_s
-        adapt(connection)
-        return connection
-
-    def query(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, *, binary: bool = False
-    ) -> list[tuple[Any, ...]]:
-        """Return the rows of one statement, run on a connection of its own.
-
-        :param sql: statement; ``%(name)s`` marks a parameter, ``%%`` a percent sign if there are parameters
-        :param parameters: by name; aware times, numbers, texts, None
-        :param binary: take values in binary, twice as fast; for results without times, which come naive
-        :return: times are aware UTC; empty for a statement without result
-        :raises ValueError: if a parameter is a naive time
-        :raises TypeError: if a parameter is a list or tuple
-        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
-        :raises QuestDBError: if it refuses the statement
-        """
-        check_statement(sql, parameters)
-        with self._connected(autocommit=True) as connection:
-            return _rows(connection, sql, parameters, binary=binary)
-
-    def write_batch(self, table: str, sql: str, rows: Sequence[Mapping[str, Any] | Sequence[Any]]) -> None:
-        """Write all rows in one transaction, or none, and wait until they are readable.
-
-        Deduplication of the table makes it safe to write the same rows again after any error.
-
-        :param table: that ``sql`` inserts into; its name as stored
-        :param sql: INSERT of one row
-        :param rows: parameters for ``sql``, by name or position; empty = nothing happens
-        :raises ValueError: if a row has no time, a naive one, or a number that is NaN or infinite
-        :raises TableSuspendedError: if the server accepted the rows but does not apply them
-        :raises NotAppliedInTimeError: if they are not readable within ``apply_timeout_s``
-        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
-        :raises QuestDBError: if it refuses the rows
-        """
-        check_rows(table, rows)
-        if not rows:
-            return
-        with self._connected(autocommit=False) as connection:
-            with connection.cursor() as cursor:
-                cursor.executemany(sql, rows)
-            connection.commit()
-            connection.autocommit = True
-            self._wait_applied(connection, table)
-
-    def wait_applied(self, table: str) -> None:
-        """Wait until everything committed to a table so far is readable.
-
-        :param table: its name as stored
-        :raises TableSuspendedError: if the server does not apply writes to it
-        :raises NotAppliedInTimeError: if that takes longer than ``apply_timeout_s``
-        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
-        :raises QuestDBError: if there is no such table with a WAL
-        """
-        with self._connected(autocommit=True) as connection:
-            self._wait_applied(connection, table)
-
-    def send_frame(self, table: str, frame: pl.DataFrame, *, symbols: Mapping[str, str], at: str) -> None:
-        """Send rows over ILP/HTTP as one transaction; :func:`kraken_ohlcv.clients.questdb.ilp.send_frame` says how.
-
-        :param table: an existing table
-        :param frame: at most 100,000 rows
-        :param symbols: SYMBOL columns that have the same value in every row
-        :param at: column with the time, epoch seconds UTC
-        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
-        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
-        :raises QuestDBError: if it refuses the rows
-        """
-        from kraken_ohlcv.clients.questdb.ilp import send_frame  # noqa: PLC0415 (the client is slow to import)
-
-        send_frame(self.connection, table, frame, symbols=symbols, at=at, timeout_s=self.statement_timeout_s)
-
-    def check_bulk(self) -> None:
-        """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
-
-        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
-        :raises QuestDBUnavailableError: if the server cannot be reached
-        """
-        from kraken_ohlcv.clients.questdb.ilp import check_bulk  # noqa: PLC0415 (the client is slow to import)
-
-        check_bulk(self.connection)
+        return self.client().connect()
 
     def insert_rows(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: it commits piece by piece, or not at all and says nothing (``commit_every=0``).
 
         :raises NotImplementedError: always
         """
-        raise NotImplementedError("insert_rows may lose rows silently on QuestDB; use write_batch")
-
-    @contextmanager
-    def _connected(self, *, autocommit: bool) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Give a new connection; it is closed after, never rolled back: uncommitted rows are discarded."""
-        connection: psycopg.Connection[tuple[Any, ...]] = self.get_conn()
-        try:
-            with self._typed_errors():
-                connection.autocommit = autocommit
-                yield connection
-        finally:
-            connection.close()
-
-    @contextmanager
-    def _typed_errors(self) -> Iterator[None]:
-        where = f"{self.connection.host}:{self.connection.port or PG_PORT}"
-        try:
-            yield
-        except StatementTimeoutError as error:
-            raise QuestDBUnavailableError(
-                f"QuestDB at {where} has not answered a statement for {error.waited_s:g} s: see whether "
-                f"it stands still (its log, its disk, its load); if statements do take longer, raise "
-                f"statement_timeout_s in the extra of connection {self.get_conn_id()}"
-            ) from error
-        except psycopg.OperationalError as error:
-            if "invalid username/password" in str(error):
-                raise QuestDBRefusedError(
-                    f"QuestDB at {where} refuses login {self.connection.login!r} of connection "
-                    f"{self.get_conn_id()}: correct login and password (QuestDB's pg.user and pg.password)"
-                ) from error
-            raise QuestDBUnavailableError(
-                f"QuestDB at {where} is out of reach or dropped the connection: {_line(error)}"
-            ) from error
-        except psycopg.Error as error:
-            raise QuestDBError(f"QuestDB at {where}: {_line(error)}") from error
-
-    def _wait_applied(self, connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
-        timeout_s = positive_number(self.connection, "apply_timeout_s", APPLY_TIMEOUT_S)
-        deadline = time.monotonic() + timeout_s
-        target: int | None = None
-        poll_s = FIRST_POLL_S
-        while True:
-            state = _dicts(connection, WAL_STATE, {"table": table})
-            if not state:
-                raise QuestDBError(f"QuestDB has no table {table} with a WAL")
-            wal = state[0]
-            # The first look right after the commit: our transaction is at or before this number.
-            target = wal["sequencerTxn"] if target is None else target
-            if wal["suspended"]:
-                raise TableSuspendedError(
-                    f"table {table} is suspended, QuestDB accepts writes but does not apply them "
-                    f"({wal['errorTag'] or 'no error tag'}: {wal['errorMessage'] or 'no message'}); "
-                    f"mend the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
-                )
-            if wal["writerTxn"] >= target:
-                return
-            if time.monotonic() > deadline:
-                raise NotAppliedInTimeError(
-                    f"table {table}: the write is committed but not readable after {timeout_s:g} s "
-                    f"(transaction {wal['writerTxn']} of {target}); see QuestDB's log"
-                )
-            time.sleep(poll_s)
-            poll_s = min(2 * poll_s, LONGEST_POLL_S)
-
-
-def _rows(
-    connection: psycopg.Connection[tuple[Any, ...]],
-    sql: Any,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    binary: bool = False,
-) -> list[tuple[Any, ...]]:
-    cursor = connection.execute(sql, parameters, binary=binary)
-    return cursor.fetchall() if cursor.description is not None else []
-
-
-def _dicts(
-    connection: psycopg.Connection[tuple[Any, ...]], sql: Any, parameters: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql, parameters)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _line(error: psycopg.Error) -> str:
-    """Return the server's message without its line breaks."""
-    return " ".join(str(error).split())
+        raise NotImplementedError(
+            "insert_rows may lose rows silently on QuestDB; use write_batch of the hook's client()"
+        )

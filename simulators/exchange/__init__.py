@@ -1,4 +1,4 @@
-"""A Kraken exchange simulator: ``python -m simulators.exchange`` speaks the public REST API of api.kraken.com.
+"""A Kraken exchange simulator: ``python -m simulators.exchange`` speaks Kraken's public REST API.
 
 It shares no code with the hook it is there to test. Either it invents a market (``market``, deterministic by
 seed and anchor) or it repeats recorded replies (``replay``). ``simulators.exchange_client`` steers it.

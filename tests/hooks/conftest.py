@@ -15,6 +15,7 @@ from tests.hooks.raw_exchange import RawExchange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from local.postgres import PostgresServer
 
 INTERVAL_S = 0.01
@@ -75,15 +76,15 @@ def slot_waits(slot_ledger: psycopg.Connection[Any]) -> Sleeps:
 @pytest.fixture
 def hook_for(
     slot_uri: str, sleeps: Sleeps, slot_waits: Sleeps, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., KrakenHook]]:
+) -> Iterator[Callable[..., KrakenClient]]:
     """Give a maker of hooks for a base URL; neither back-off nor slot really wait long."""
-    hooks: list[KrakenHook] = []
+    hooks: list[KrakenClient] = []
 
-    def make(url: str, **extra: Any) -> KrakenHook:
+    def make(url: str, **extra: Any) -> KrakenClient:
         fields = {"conn_type": "kraken", "host": url, "extra": {"timeout_s": 60, **extra}}
         monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
         call_slot = CallSlot(slot_uri, min_interval_s=INTERVAL_S, clock_margin_s=0.0, sleep=slot_waits)
-        hooks.append(KrakenHook(slot=call_slot, sleep=sleeps))
+        hooks.append(KrakenHook(slot=call_slot, sleep=sleeps).get_conn())
         return hooks[-1]
 
     yield make
@@ -92,6 +93,6 @@ def hook_for(
 
 
 @pytest.fixture
-def raw_hook(raw_exchange: RawExchange, hook_for: Callable[..., KrakenHook]) -> KrakenHook:
+def raw_hook(raw_exchange: RawExchange, hook_for: Callable[..., KrakenClient]) -> KrakenClient:
     """Give a hook that asks the scripted server."""
     return hook_for(raw_exchange.url)

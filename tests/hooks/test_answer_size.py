@@ -13,7 +13,7 @@ from kraken_ohlcv.clients.exchange.transport import LARGEST_BODY
 from tests.hooks.raw_exchange import Scripted
 
 if TYPE_CHECKING:
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from tests.hooks.raw_exchange import RawExchange
 
 MIB = 1 << 20
@@ -26,7 +26,7 @@ def bomb() -> bytes:
 
 
 def test_a_little_gzip_that_becomes_much_is_not_read_to_its_end(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, bomb: bytes
+    raw_hook: KrakenClient, raw_exchange: RawExchange, bomb: bytes
 ) -> None:
     assert len(bomb) < MIB
     raw_exchange.will_answer(Scripted(bomb, headers={"Content-Encoding": "gzip"}))
@@ -41,14 +41,14 @@ def test_a_little_gzip_that_becomes_much_is_not_read_to_its_end(
 
 
 def test_an_answer_compressed_twice_is_not_read(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, bomb: bytes
+    raw_hook: KrakenClient, raw_exchange: RawExchange, bomb: bytes
 ) -> None:
     raw_exchange.will_answer(Scripted(gzip.compress(bomb), headers={"Content-Encoding": "gzip, gzip"}))
     with pytest.raises(KrakenMalformedReplyError, match="encoded as 'gzip, gzip'"):
         raw_hook.get_server_time()
 
 
-def test_a_large_answer_within_the_limit_is_read(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_a_large_answer_within_the_limit_is_read(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:
     body = b'{"error":[],"result":{"unixtime":1795437296,"more":"' + b"x" * (LARGEST_BODY - MIB) + b'"}}'
     raw_exchange.will_answer(Scripted(gzip.compress(body, 1), headers={"Content-Encoding": "gzip"}))
     assert raw_hook.get_server_time() == 1795437296

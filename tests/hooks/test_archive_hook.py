@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import pytest
 import requests
 
-from kraken_hooks.archive import ARCHIVE_URL, ArchiveHook
+from kraken_hooks.archive import ARCHIVE_URL, ArchiveClient, ArchiveHook
 from kraken_ohlcv.clients.errors import (
     ArchiveServerError,
     ConnectionFieldError,
@@ -31,14 +31,14 @@ NAME = "Kraken_OHLCVT_2026Q2.zip"
 FEW = {"tickers": ["XBTUSD", "DAIUSD"], "intervals": [60, 240, 1440]}
 
 
-def hook_at(monkeypatch: pytest.MonkeyPatch, url: str, sleeps: list[float] | None = None) -> ArchiveHook:
+def hook_at(monkeypatch: pytest.MonkeyPatch, url: str, sleeps: list[float] | None = None) -> ArchiveClient:
     fields = {"conn_type": "kraken_archive", "host": url, "extra": {"timeout_s": 60}}
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_ARCHIVE", json.dumps(fields))
-    return ArchiveHook(sleep=(sleeps if sleeps is not None else []).append)
+    return ArchiveHook(sleep=(sleeps if sleeps is not None else []).append).get_conn()
 
 
 @pytest.fixture
-def hook(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> ArchiveHook:
+def hook(exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch) -> ArchiveClient:
     """Give a hook of the simulated archive, which holds two pairs."""
     exchange.archive(**FEW)
     return hook_at(monkeypatch, exchange.archive_url)
@@ -48,12 +48,12 @@ def whole(exchange: ExchangeAdmin) -> bytes:
     return requests.get(f"{exchange.archive_url}/{NAME}", timeout=60).content
 
 
-def opened(hook: ArchiveHook) -> ZipContainer:
+def opened(hook: ArchiveClient) -> ZipContainer:
     return ZipContainer(cast("IO[bytes]", hook.open(NAME)), NAME)
 
 
 def test_only_the_directory_and_the_wanted_member_are_fetched(
-    exchange: ExchangeAdmin, hook: ArchiveHook
+    exchange: ExchangeAdmin, hook: ArchiveClient
 ) -> None:
     file = hook.open(NAME)
     container = ZipContainer(cast("IO[bytes]", file), NAME)
@@ -69,7 +69,9 @@ def test_only_the_directory_and_the_wanted_member_are_fetched(
     assert 1 <= len(others) <= 6
 
 
-def test_a_release_is_the_same_bytes_whenever_it_is_made(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+def test_a_release_is_the_same_bytes_whenever_it_is_made(
+    exchange: ExchangeAdmin, hook: ArchiveClient
+) -> None:
     del hook
     before = whole(exchange)
     exchange.archive(**FEW)
@@ -86,7 +88,7 @@ def test_a_release_is_the_same_bytes_whenever_it_is_made(exchange: ExchangeAdmin
     ],
 )
 def test_both_layouts_hold_the_same_files(
-    exchange: ExchangeAdmin, hook: ArchiveHook, order: dict[str, str], prefix: str
+    exchange: ExchangeAdmin, hook: ArchiveClient, order: dict[str, str], prefix: str
 ) -> None:
     exchange.archive(**FEW, **order)
     name = NAME if order["naming"] == "year_first" else "Kraken_OHLCVT_Q2_2026.zip"
@@ -132,20 +134,20 @@ def test_a_server_that_never_gets_further_is_given_up(
     assert sleeps == [1.0, 2.0, 4.0, 8.0]
 
 
-def test_a_quarter_that_is_not_online_is_told_apart_from_trouble(hook: ArchiveHook) -> None:
+def test_a_quarter_that_is_not_online_is_told_apart_from_trouble(hook: ArchiveClient) -> None:
     with pytest.raises(NotPublishedError, match="2026Q3"):
         hook.open("Kraken_OHLCVT_2026Q3.zip")
 
 
 def test_a_server_without_ranges_is_noticed_before_anything_is_fetched(
-    exchange: ExchangeAdmin, hook: ArchiveHook
+    exchange: ExchangeAdmin, hook: ArchiveClient
 ) -> None:
     exchange.archive(**FEW, ranges=False)
     with pytest.raises(RangesNotSupportedError, match="whole files only"):
         hook.open(NAME)
 
 
-def test_a_range_nobody_asked_for_is_refused(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+def test_a_range_nobody_asked_for_is_refused(exchange: ExchangeAdmin, hook: ArchiveClient) -> None:
     file = hook.open(NAME)
     exchange.archive(**FEW, wrong_range=True)
     file.seek(500)
@@ -153,7 +155,7 @@ def test_a_range_nobody_asked_for_is_refused(exchange: ExchangeAdmin, hook: Arch
         file.read(10)
 
 
-def test_a_file_that_changes_under_way_is_noticed(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+def test_a_file_that_changes_under_way_is_noticed(exchange: ExchangeAdmin, hook: ArchiveClient) -> None:
     file = hook.open(NAME)
     exchange.archive(tickers=["XBTUSD"], intervals=[1440])
     with pytest.raises(ArchiveServerError, match="has changed while it was read"):
@@ -162,7 +164,7 @@ def test_a_file_that_changes_under_way_is_noticed(exchange: ExchangeAdmin, hook:
 
 @pytest.mark.parametrize("etag", ["weak", "mirrors"])
 def test_a_zip_is_read_whatever_tags_its_servers_give_it(
-    exchange: ExchangeAdmin, hook: ArchiveHook, etag: str
+    exchange: ExchangeAdmin, hook: ArchiveClient, etag: str
 ) -> None:
     content = whole(exchange)
     exchange.archive(**FEW, etag=etag)
@@ -212,7 +214,7 @@ def test_an_answer_that_is_none_is_an_error_that_names_it(
 
 
 def test_a_whole_download_is_checked_against_the_published_sum(
-    exchange: ExchangeAdmin, hook: ArchiveHook, tmp_path: Path
+    exchange: ExchangeAdmin, hook: ArchiveClient, tmp_path: Path
 ) -> None:
     target = tmp_path / "downloads" / NAME
     digest = hook.download(NAME, target)
@@ -227,7 +229,7 @@ def test_a_whole_download_is_checked_against_the_published_sum(
 
 
 def test_a_download_that_breaks_off_leaves_nothing(
-    exchange: ExchangeAdmin, hook: ArchiveHook, tmp_path: Path
+    exchange: ExchangeAdmin, hook: ArchiveClient, tmp_path: Path
 ) -> None:
     exchange.archive(**FEW, cut_after=1000, cuts=1)
     with pytest.raises(ArchiveServerError, match="does not arrive"):
@@ -236,20 +238,22 @@ def test_a_download_that_breaks_off_leaves_nothing(
 
 
 def test_without_a_connection_the_archive_is_krakens_own_and_never_that_of_another_exchange() -> None:
-    assert ArchiveHook().url == ARCHIVE_URL
+    assert ArchiveHook().get_conn().url == ARCHIVE_URL
     with pytest.raises(ConnectionFieldError, match="invented and real candles must not mix"):
-        _ = ArchiveHook(default_url=None).url
+        ArchiveHook(default_url=None).get_conn()
 
 
 def test_the_connection_form_says_whether_the_server_answers(
-    hook: ArchiveHook, monkeypatch: pytest.MonkeyPatch
+    hook: ArchiveClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hook.test_connection()[0]
-    works, said = hook_at(monkeypatch, "http://127.0.0.1:9").test_connection()
+    del hook
+    assert ArchiveHook().test_connection()[0]
+    hook_at(monkeypatch, "http://127.0.0.1:9")
+    works, said = ArchiveHook().test_connection()
     assert (works, "does not answer" in said) == (False, True)
 
 
-def test_defects_of_real_releases_can_be_ordered(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+def test_defects_of_real_releases_can_be_ordered(exchange: ExchangeAdmin, hook: ArchiveClient) -> None:
     def lines(name: str) -> list[bytes]:
         with opened(hook).open(name) as member:
             return member.read().splitlines()
@@ -271,7 +275,7 @@ def test_defects_of_real_releases_can_be_ordered(exchange: ExchangeAdmin, hook: 
 
 
 def test_a_full_release_is_a_zip64_read_by_ranges_across_its_parts(
-    exchange: ExchangeAdmin, hook: ArchiveHook
+    exchange: ExchangeAdmin, hook: ArchiveClient
 ) -> None:
     exchange.archive(**FEW, part_bytes=20_000)
     parts = [hook.open(part) for part in sorted(hook.full_sums())]
@@ -295,7 +299,7 @@ def test_a_full_release_is_a_zip64_read_by_ranges_across_its_parts(
     )
 
 
-def test_the_sums_of_full_releases_name_their_parts(exchange: ExchangeAdmin, hook: ArchiveHook) -> None:
+def test_the_sums_of_full_releases_name_their_parts(exchange: ExchangeAdmin, hook: ArchiveClient) -> None:
     exchange.archive(**FEW, part_bytes=100_000)
     sums = hook.full_sums()
     first = min(sums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import tomllib
 from pathlib import Path
@@ -12,14 +13,15 @@ import pytest
 from airflow.sdk import Connection
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
-import kraken_hooks
-from kraken_hooks.archive import ArchiveHook
+import kraken_ohlcv
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn, libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.provider import get_provider_info
-from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.clients.errors import ConnectionFieldError
+from kraken_ohlcv.clients.exchange.client import KRAKEN_URL, KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,7 +51,7 @@ def connection(**fields: Any) -> Connection:
     ],
 )
 def test_base_url_is_found_however_the_host_is_written(fields: dict[str, Any], url: str) -> None:
-    assert base_url(connection(**fields)) == url
+    assert base_url(connection(**fields), default=KRAKEN_URL) == url
 
 
 def test_base_url_of_a_connection_given_as_uri(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,13 +70,13 @@ def test_base_url_of_a_connection_given_as_uri(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_host_that_is_no_address_is_refused_by_value(host: str, said: str) -> None:
     with pytest.raises(ConnectionFieldError, match="connection some_id: host") as caught:
-        base_url(connection(host=host))
+        base_url(connection(host=host), default=KRAKEN_URL)
     assert said in str(caught.value)
 
 
 def test_password_in_the_host_is_refused_and_not_shown() -> None:
     with pytest.raises(ConnectionFieldError) as caught:
-        base_url(connection(host="https://user:hunter2@api.kraken.com"))
+        base_url(connection(host="https://user:hunter2@api.kraken.com"), default=KRAKEN_URL)
     assert "hunter2" not in str(caught.value)
 
 
@@ -91,9 +93,8 @@ def test_other_interval_is_refused_by_value(value: object, monkeypatch: pytest.M
     with pytest.raises(
         ConnectionFieldError, match="connection kraken_default: min_interval_s in the extra"
     ) as caught:
-        hook.get_server_time()
+        hook.get_conn()
     assert repr(value) in str(caught.value)
-    assert hook.calls == 0
 
 
 def test_kraken_connection_test_tells_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +137,9 @@ def test_dsn_holds_what_libpq_knows(fields: dict[str, Any], expected: dict[str, 
 def test_airflow_finds_both_connection_types_and_their_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = ProvidersManagerTaskRuntime().hooks
     for conn_type, hook_class in (
-        ("kraken", KrakenHook),
-        ("kraken_archive", ArchiveHook),
-        ("questdb", QuestDBHook),
+        ("kraken", KrakenClient),
+        ("kraken_archive", ArchiveClient),
+        ("questdb", QuestDBClient),
     ):
         found = hooks[conn_type]
         assert found is not None
@@ -168,8 +169,8 @@ def test_forms_offer_the_fields_the_hooks_read() -> None:
 
 def test_version_is_the_packages() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == kraken_hooks.__version__
-    assert get_provider_info()["versions"] == [kraken_hooks.__version__]
+    assert importlib.metadata.version(project["name"]) == kraken_ohlcv.__version__
+    assert get_provider_info()["versions"] == [kraken_ohlcv.__version__]
     assert get_provider_info()["package-name"] == project["name"]
 
 

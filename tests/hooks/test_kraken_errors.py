@@ -22,7 +22,7 @@ from tests.hooks.raw_exchange import Scripted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from tests.hooks.conftest import Sleeps
     from tests.hooks.raw_exchange import RawExchange
 
@@ -51,7 +51,7 @@ RATE = ["EAPI:Rate limit exceeded", "EGeneral:Too many requests", "EService:Thro
 
 @pytest.mark.parametrize("text", TRANSIENT)
 def test_transient_error_is_asked_again_and_then_named(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, text: str
+    raw_hook: KrakenClient, raw_exchange: RawExchange, text: str
 ) -> None:
     raw_exchange.will_answer({"error": [text]})
     with pytest.raises(KrakenTransientError, match=text) as caught:
@@ -62,7 +62,7 @@ def test_transient_error_is_asked_again_and_then_named(
 
 @pytest.mark.parametrize("text", PERMANENT)
 def test_permanent_error_is_never_asked_again(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, text: str
+    raw_hook: KrakenClient, raw_exchange: RawExchange, text: str
 ) -> None:
     raw_exchange.will_answer({"error": [text], "result": {}})
     with pytest.raises(KrakenPermanentError, match=text) as caught:
@@ -72,7 +72,7 @@ def test_permanent_error_is_never_asked_again(
 
 
 def test_unknown_pair_has_its_own_class_and_names_ticker_and_cure(
-    raw_hook: KrakenHook, raw_exchange: RawExchange
+    raw_hook: KrakenClient, raw_exchange: RawExchange
 ) -> None:
     raw_exchange.will_answer({"error": ["EQuery:Unknown asset pair"], "result": None})
     with pytest.raises(
@@ -84,7 +84,7 @@ def test_unknown_pair_has_its_own_class_and_names_ticker_and_cure(
 
 @pytest.mark.parametrize("text", RATE)
 def test_rate_limit_error_pauses_everybody_longer_each_time(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, slot_waits: Sleeps, text: str
+    raw_hook: KrakenClient, raw_exchange: RawExchange, slot_waits: Sleeps, text: str
 ) -> None:
     raw_exchange.will_answer({"error": [text]})
     with pytest.raises(KrakenRateLimitError, match="too many calls") as caught:
@@ -95,7 +95,7 @@ def test_rate_limit_error_pauses_everybody_longer_each_time(
 
 
 def test_throttled_with_a_time_pauses_until_then(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, slot_waits: Sleeps
+    raw_hook: KrakenClient, raw_exchange: RawExchange, slot_waits: Sleeps
 ) -> None:
     raw_exchange.will_answer({"error": [f"EService:Throttled: {int(time.time()) + 40}"]}, TIME)
     assert raw_hook.get_server_time() == 1_795_437_296
@@ -104,7 +104,7 @@ def test_throttled_with_a_time_pauses_until_then(
 
 
 def test_throttled_for_long_is_left_to_a_later_run_and_still_pauses_everybody(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, sleeps: Sleeps
+    raw_hook: KrakenClient, raw_exchange: RawExchange, sleeps: Sleeps
 ) -> None:
     raw_exchange.will_answer({"error": [f"EService:Throttled: {int(time.time()) + 900}"]}, TIME)
     with pytest.raises(KrakenRateLimitError) as caught:
@@ -126,7 +126,7 @@ def test_throttled_for_long_is_left_to_a_later_run_and_still_pauses_everybody(
     ],
 )
 def test_http_429_is_a_rate_limit(
-    raw_hook: KrakenHook,
+    raw_hook: KrakenClient,
     raw_exchange: RawExchange,
     slot_waits: Sleeps,
     headers: dict[str, str],
@@ -139,7 +139,7 @@ def test_http_429_is_a_rate_limit(
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 408])
 def test_http_status_that_passes_is_asked_again_and_then_named(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, status: int
+    raw_hook: KrakenClient, raw_exchange: RawExchange, status: int
 ) -> None:
     raw_exchange.will_answer(Scripted(HTML, status=status), TIME)
     assert raw_hook.get_server_time() == 1_795_437_296
@@ -154,7 +154,7 @@ def test_http_status_that_passes_is_asked_again_and_then_named(
 
 
 def test_unknown_method_is_permanent_although_its_status_is_404(
-    raw_hook: KrakenHook, raw_exchange: RawExchange
+    raw_hook: KrakenClient, raw_exchange: RawExchange
 ) -> None:
     raw_exchange.will_answer(Scripted({"error": ["EGeneral:Unknown method"]}, status=404))
     with pytest.raises(KrakenPermanentError, match="EGeneral:Unknown method"):
@@ -173,7 +173,7 @@ def test_unknown_method_is_permanent_although_its_status_is_404(
     ],
 )
 def test_unknown_answer_is_tried_three_times_and_told_with_its_raw_text(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, answer: Scripted
+    raw_hook: KrakenClient, raw_exchange: RawExchange, answer: Scripted
 ) -> None:
     raw_exchange.will_answer(answer)
     raw_text = answer.body["error"][0] if isinstance(answer.body, dict) else f"HTTP {answer.status}"
@@ -202,7 +202,7 @@ def test_unknown_answer_is_tried_three_times_and_told_with_its_raw_text(
     ],
 )
 def test_malformed_body_is_asked_again_and_never_data(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, body: object, said: str
+    raw_hook: KrakenClient, raw_exchange: RawExchange, body: object, said: str
 ) -> None:
     raw_exchange.will_answer(body)
     with pytest.raises(KrakenMalformedReplyError, match=said):
@@ -212,7 +212,9 @@ def test_malformed_body_is_asked_again_and_never_data(
     assert raw_hook.get_server_time() == 1_795_437_296
 
 
-def test_body_shorter_than_announced_is_asked_again(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_body_shorter_than_announced_is_asked_again(
+    raw_hook: KrakenClient, raw_exchange: RawExchange
+) -> None:
     raw_exchange.will_answer(Scripted(TIME, says_longer=10))
     with pytest.raises(KrakenTransientError, match=r"the call to http://127.0.0.1:.* failed"):
         raw_hook.get_server_time()
@@ -227,7 +229,7 @@ def test_body_shorter_than_announced_is_asked_again(raw_hook: KrakenHook, raw_ex
     ],
 )
 def test_slow_answer_is_given_up_and_asked_again(
-    raw_exchange: RawExchange, hook_for: Callable[..., KrakenHook], answer: Scripted
+    raw_exchange: RawExchange, hook_for: Callable[..., KrakenClient], answer: Scripted
 ) -> None:
     hook = hook_for(raw_exchange.url, timeout_s=1)
     raw_exchange.will_answer(answer, TIME)
@@ -235,7 +237,7 @@ def test_slow_answer_is_given_up_and_asked_again(
     assert hook.calls == 2
 
 
-def test_server_out_of_reach_names_address_and_reason(hook_for: Callable[..., KrakenHook]) -> None:
+def test_server_out_of_reach_names_address_and_reason(hook_for: Callable[..., KrakenClient]) -> None:
     hook = hook_for("http://127.0.0.1:1")
     with pytest.raises(
         KrakenTransientError,
@@ -246,7 +248,7 @@ def test_server_out_of_reach_names_address_and_reason(hook_for: Callable[..., Kr
 
 
 def test_warning_is_logged_and_the_result_used(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, capsys: pytest.CaptureFixture[str]
+    raw_hook: KrakenClient, raw_exchange: RawExchange, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw_exchange.will_answer({**TIME, "error": ["WGeneral:Deprecated"]})
     assert raw_hook.get_server_time() == 1_795_437_296
@@ -278,7 +280,7 @@ def test_strings_together_have_the_class_that_decides(strings: list[str], kind: 
     assert (fault.kind if fault else None) is kind
 
 
-def test_message_holds_no_more_than_an_excerpt(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_message_holds_no_more_than_an_excerpt(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:
     raw_exchange.will_answer(Scripted("<p>\x1b[31m\n" + "x" * 10_000, status=500))
     with pytest.raises(KrakenError) as caught:
         raw_hook.get_server_time()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from simulators.exchange_client import ExchangeAdmin
 
 TICKER = "XBTUSD"
@@ -25,12 +26,12 @@ NOW_S = 1_795_437_296
 
 
 @pytest.fixture
-def hook(exchange: ExchangeAdmin, hook_for: Callable[..., KrakenHook]) -> KrakenHook:
+def hook(exchange: ExchangeAdmin, hook_for: Callable[..., KrakenClient]) -> KrakenClient:
     """Give a hook that asks the simulated exchange."""
     return hook_for(exchange.url)
 
 
-def test_whole_window_equals_the_exchanges_own_candles(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_whole_window_equals_the_exchanges_own_candles(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     answer = hook.get_ohlc(TICKER, 60, now_s=NOW_S)
     oldest_s = NOW_S // 3600 * 3600 - 720 * 3600
     assert [candle.ts_s for candle in answer.committed] == [oldest_s + 3600 * n for n in range(720)]
@@ -46,7 +47,7 @@ def test_whole_window_equals_the_exchanges_own_candles(hook: KrakenHook, exchang
 
 
 @pytest.mark.parametrize("keep", [0, 1, 718, 719, 720])
-def test_any_number_of_rows_is_accepted(hook: KrakenHook, exchange: ExchangeAdmin, keep: int) -> None:
+def test_any_number_of_rows_is_accepted(hook: KrakenClient, exchange: ExchangeAdmin, keep: int) -> None:
     exchange.fault("rows", keep=keep)
     answer = hook.get_ohlc(TICKER, 1440, now_s=NOW_S)
     assert len(answer.committed) == keep
@@ -54,7 +55,7 @@ def test_any_number_of_rows_is_accepted(hook: KrakenHook, exchange: ExchangeAdmi
     assert hook.calls == 1
 
 
-def test_stale_backend_is_asked_again(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_stale_backend_is_asked_again(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     exchange.fault("stale", count=2)
     answer = hook.get_ohlc(TICKER, 60, now_s=NOW_S)
     assert answer.running is not None
@@ -63,7 +64,7 @@ def test_stale_backend_is_asked_again(hook: KrakenHook, exchange: ExchangeAdmin)
 
 @pytest.mark.parametrize("what", ["high_below_low", "negative_volume", "nan", "off_grid", "short_row"])
 def test_bad_row_is_never_data_and_spoils_no_other(
-    hook: KrakenHook, exchange: ExchangeAdmin, what: str
+    hook: KrakenClient, exchange: ExchangeAdmin, what: str
 ) -> None:
     exchange.fault("bad_row", what=what, count=None)
     answer = hook.get_ohlc(TICKER, 60, now_s=NOW_S)
@@ -86,7 +87,7 @@ def test_bad_row_is_never_data_and_spoils_no_other(
     ],
 )
 def test_passing_fault_costs_one_more_call(
-    hook: KrakenHook, exchange: ExchangeAdmin, kind: str, options: dict[str, object]
+    hook: KrakenClient, exchange: ExchangeAdmin, kind: str, options: dict[str, object]
 ) -> None:
     exchange.fault(kind, **options)
     assert len(hook.get_ohlc(TICKER, 60, now_s=NOW_S).committed) == 720
@@ -94,7 +95,7 @@ def test_passing_fault_costs_one_more_call(
 
 
 def test_rate_limit_storm_is_an_error_that_pauses_everybody(
-    hook: KrakenHook, exchange: ExchangeAdmin, slot_ledger: psycopg.Connection[Any]
+    hook: KrakenClient, exchange: ExchangeAdmin, slot_ledger: psycopg.Connection[Any]
 ) -> None:
     exchange.fault("rate_limit", count=None)
     with pytest.raises(KrakenRateLimitError):
@@ -104,7 +105,7 @@ def test_rate_limit_storm_is_an_error_that_pauses_everybody(
 
 
 def test_a_delisted_pair_is_listed_as_such_and_answers_no_more(
-    hook: KrakenHook, exchange: ExchangeAdmin
+    hook: KrakenClient, exchange: ExchangeAdmin
 ) -> None:
     exchange.set_pair(TICKER, "delisted")
     assert hook.get_asset_pairs()[TICKER].status == "delisted"
@@ -112,7 +113,7 @@ def test_a_delisted_pair_is_listed_as_such_and_answers_no_more(
         hook.get_ohlc(TICKER, 60)
 
 
-def test_vanished_pair_is_unknown(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_vanished_pair_is_unknown(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     exchange.set_pair(TICKER, "vanished")
     with pytest.raises(UnknownPairError):
         hook.get_ohlc(TICKER, 60)
@@ -121,7 +122,7 @@ def test_vanished_pair_is_unknown(hook: KrakenHook, exchange: ExchangeAdmin) -> 
         hook.get_asset_pairs([TICKER, "ETHUSD"])
 
 
-def test_pairs_status_and_clock_are_read(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_pairs_status_and_clock_are_read(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     pairs = hook.get_asset_pairs([TICKER, "ETHUSD"])
     assert {name: pair.internal_name for name, pair in pairs.items()} == {
         TICKER: "XXBTZUSD",
@@ -136,7 +137,7 @@ def test_pairs_status_and_clock_are_read(hook: KrakenHook, exchange: ExchangeAdm
 
 
 def test_connection_test_tells_the_state_and_closes_its_connections(
-    hook: KrakenHook, exchange: ExchangeAdmin
+    hook: KrakenClient, exchange: ExchangeAdmin
 ) -> None:
     assert hook.test_connection() == (True, f"{exchange.url} answers; the exchange is online")
     exchange.fault("http", status=503, count=None)
@@ -146,7 +147,7 @@ def test_connection_test_tells_the_state_and_closes_its_connections(
     assert hook.calls == 2
 
 
-def test_first_trade_is_the_listing(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_first_trade_is_the_listing(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     first_s = hook.get_first_trade(TICKER)
     assert first_s is not None
     listed_s = next(pair["listed_s"] for pair in exchange.pairs() if pair["ticker"] == TICKER)
@@ -154,7 +155,7 @@ def test_first_trade_is_the_listing(hook: KrakenHook, exchange: ExchangeAdmin) -
     assert exchange.calls("Trades")[-1]["ticker"] == TICKER
 
 
-def test_pages_of_trades_join_without_loss_or_repeat(hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_pages_of_trades_join_without_loss_or_repeat(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     start_s = NOW_S // 86_400 * 86_400 - 30 * 86_400
     pages = list(hook.iter_trades(TICKER, since_ns=start_s * 10**9 - 1))
     assert len(pages) > 2
@@ -177,7 +178,7 @@ def test_pages_of_trades_join_without_loss_or_repeat(hook: KrakenHook, exchange:
     ],
 )
 def test_senseless_questions_for_trades_are_refused(
-    hook: KrakenHook, arguments: dict[str, int], said: str
+    hook: KrakenClient, arguments: dict[str, int], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
         hook.get_trades(TICKER, **arguments)
@@ -187,16 +188,16 @@ def test_senseless_questions_for_trades_are_refused(
 @pytest.fixture
 def plain_hook(
     exchange: ExchangeAdmin, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[KrakenHook]:
+) -> Iterator[KrakenClient]:
     """Give a hook that finds slot and exchange through its connections alone."""
     fields = {"conn_type": "kraken", "host": exchange.url, "extra": {"min_interval_s": 0.2}}
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
-    hook = KrakenHook()
+    hook = KrakenHook().get_conn()
     yield hook
     hook.close()
 
 
-def test_hook_makes_its_slot_from_the_connections(plain_hook: KrakenHook, exchange: ExchangeAdmin) -> None:
+def test_hook_makes_its_slot_from_the_connections(plain_hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     for _ in range(3):
         plain_hook.get_server_time()
     arrivals = [call["at"] for call in exchange.calls("Time")]

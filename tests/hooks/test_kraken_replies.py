@@ -18,7 +18,7 @@ from kraken_ohlcv.clients.exchange.replies import read_asset_pairs, read_server_
 from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
 
 if TYPE_CHECKING:
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer, TradesPage
     from tests.hooks.raw_exchange import RawExchange
 
@@ -102,7 +102,7 @@ def test_buckets_left_out_are_accepted() -> None:
     assert len(read_ohlc(result_of(*rows, last=START_S + 36_000), "XBTUSD", 60).committed) == 2
 
 
-def test_numbers_sent_as_json_numbers_are_exact(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_numbers_sent_as_json_numbers_are_exact(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:
     row = json.dumps(changed(GOOD, vwap=0)).replace('"60010.0"', "60010.00000000000000001")
     raw_exchange.will_answer(f'{{"error":[],"result":{{"XXBTZUSD":[{row}],"last":{START_S}}}}}')
     (candle,) = raw_hook.get_ohlc("XBTUSD", 60).committed
@@ -387,7 +387,7 @@ def test_trades_keep_digits_time_and_cursor() -> None:
 
 
 def test_time_of_a_trade_is_not_rounded_into_the_next_minute(
-    raw_hook: KrakenHook, raw_exchange: RawExchange
+    raw_hook: KrakenClient, raw_exchange: RawExchange
 ) -> None:
     row = '["1.00000","1.00000000",1762820039.9999999,"b","l","",7]'
     raw_exchange.will_answer(f'{{"error":[],"result":{{"XXBTZUSD":[{row}],"last":"1762820039999999900"}}}}')

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks import __version__
 from kraken_hooks.kraken import KrakenHook
+from kraken_ohlcv import __version__
 from kraken_ohlcv.clients.errors import (
     KrakenError,
     KrakenStaleReplyError,
@@ -21,6 +21,7 @@ from tests.hooks.raw_exchange import Scripted
 if TYPE_CHECKING:
     import psycopg
 
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from tests.hooks.conftest import Sleeps
     from tests.hooks.raw_exchange import RawExchange
 
@@ -37,7 +38,7 @@ def ohlc(newest_s: int) -> dict[str, object]:
 
 
 def test_pauses_between_attempts_grow_exponentially_with_jitter(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, sleeps: Sleeps
+    raw_hook: KrakenClient, raw_exchange: RawExchange, sleeps: Sleeps
 ) -> None:
     pauses: list[list[float]] = []
     for _ in range(2):
@@ -54,7 +55,7 @@ def test_pauses_between_attempts_grow_exponentially_with_jitter(
 
 
 def test_success_after_failures_ends_the_attempts(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, sleeps: Sleeps
+    raw_hook: KrakenClient, raw_exchange: RawExchange, sleeps: Sleeps
 ) -> None:
     raw_exchange.will_answer(BUSY, Scripted("<html>", status=502), Scripted(TIME, says_longer=5), TIME)
     assert raw_hook.get_server_time() == NOW_S
@@ -64,7 +65,7 @@ def test_success_after_failures_ends_the_attempts(
 
 @pytest.mark.parametrize("allowed", [0, 1, 2])
 def test_whoever_counts_calls_is_asked_once_before_each_that_is_made_again(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, allowed: int
+    raw_hook: KrakenClient, raw_exchange: RawExchange, allowed: int
 ) -> None:
     raw_exchange.will_answer(BUSY)
     left = [True] * allowed
@@ -75,7 +76,7 @@ def test_whoever_counts_calls_is_asked_once_before_each_that_is_made_again(
 
 
 def test_whoever_counts_calls_is_not_asked_for_one_that_is_not_made(
-    raw_hook: KrakenHook, raw_exchange: RawExchange
+    raw_hook: KrakenClient, raw_exchange: RawExchange
 ) -> None:
     asked: list[bool] = []
 
@@ -96,7 +97,7 @@ def test_every_attempt_takes_the_slot_anew(
     interval_s = 0.15
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", f'{{"conn_type":"kraken","host":"{raw_exchange.url}"}}')
     raw_exchange.will_answer(BUSY)
-    hook = KrakenHook(slot=CallSlot(slot_uri, min_interval_s=interval_s), sleep=lambda _: None)
+    hook = KrakenHook(slot=CallSlot(slot_uri, min_interval_s=interval_s), sleep=lambda _: None).get_conn()
     with pytest.raises(KrakenTransientError):
         hook.get_server_time()
     hook.close()
@@ -106,7 +107,7 @@ def test_every_attempt_takes_the_slot_anew(
 
 
 def test_stale_answer_is_asked_again_until_it_is_fresh(
-    raw_hook: KrakenHook, raw_exchange: RawExchange
+    raw_hook: KrakenClient, raw_exchange: RawExchange
 ) -> None:
     raw_exchange.will_answer(ohlc(RUNNING_S - 3600), ohlc(RUNNING_S))
     answer = raw_hook.get_ohlc("XBTUSD", 60, now_s=NOW_S)
@@ -115,20 +116,20 @@ def test_stale_answer_is_asked_again_until_it_is_fresh(
     assert raw_hook.calls == 2
 
 
-def test_lasting_staleness_is_an_error(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_lasting_staleness_is_an_error(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:
     raw_exchange.will_answer(ohlc(RUNNING_S - 3600))
     with pytest.raises(KrakenStaleReplyError, match="OHLC XBTUSD 60 min: the newest candle opens at"):
         raw_hook.get_ohlc("XBTUSD", 60, now_s=NOW_S)
     assert raw_hook.calls == 4
 
 
-def test_staleness_is_not_judged_without_a_time(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_staleness_is_not_judged_without_a_time(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:
     raw_exchange.will_answer(ohlc(RUNNING_S - 36_000))
     assert len(raw_hook.get_ohlc("XBTUSD", 60).committed) == 1
 
 
 def test_bucket_that_rolled_over_during_the_call_is_not_stale(
-    raw_hook: KrakenHook, raw_exchange: RawExchange
+    raw_hook: KrakenClient, raw_exchange: RawExchange
 ) -> None:
     raw_exchange.will_answer(ohlc(RUNNING_S + 3600))
     answer = raw_hook.get_ohlc("XBTUSD", 60, now_s=NOW_S)
@@ -136,7 +137,7 @@ def test_bucket_that_rolled_over_during_the_call_is_not_stale(
 
 
 def test_slot_that_cannot_be_had_ends_the_attempts_before_any_call(
-    raw_hook: KrakenHook, raw_exchange: RawExchange, slot_ledger: psycopg.Connection[Any]
+    raw_hook: KrakenClient, raw_exchange: RawExchange, slot_ledger: psycopg.Connection[Any]
 ) -> None:
     slot_ledger.execute("ALTER TABLE api_slot RENAME TO elsewhere")
     try:
@@ -147,7 +148,7 @@ def test_slot_that_cannot_be_had_ends_the_attempts_before_any_call(
     assert raw_exchange.paths == []
 
 
-def test_calls_name_the_client_and_send_no_since(raw_hook: KrakenHook, raw_exchange: RawExchange) -> None:
+def test_calls_name_the_client_and_send_no_since(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:
     raw_exchange.will_answer(ohlc(RUNNING_S))
     raw_hook.get_ohlc("XBTUSD", 60)
     assert raw_exchange.headers[0]["User-Agent"] == f"kraken-ohlcv-airflow/{__version__}"
@@ -156,13 +157,11 @@ def test_calls_name_the_client_and_send_no_since(raw_hook: KrakenHook, raw_excha
 
 
 def test_making_a_hook_asks_for_nothing() -> None:
-    hook = KrakenHook("no_such_connection")
-    assert hook.calls == 0
-    hook.close()
+    assert KrakenHook("no_such_connection").kraken_conn_id == "no_such_connection"
 
 
 @pytest.mark.parametrize("ticker", ["", "XBTUSD,ETHUSD", "XBT USD", "XBT/USD", "X"])
-def test_ticker_that_cannot_be_one_is_refused(raw_hook: KrakenHook, ticker: str) -> None:
+def test_ticker_that_cannot_be_one_is_refused(raw_hook: KrakenClient, ticker: str) -> None:
     with pytest.raises(ValueError, match="is no Kraken ticker"):
         raw_hook.get_ohlc(ticker, 60)
     with pytest.raises(ValueError, match="is no Kraken ticker"):
@@ -171,7 +170,7 @@ def test_ticker_that_cannot_be_one_is_refused(raw_hook: KrakenHook, ticker: str)
 
 
 @pytest.mark.parametrize("interval", [0, 7, 720, -60])
-def test_interval_kraken_lacks_is_refused(raw_hook: KrakenHook, interval: int) -> None:
+def test_interval_kraken_lacks_is_refused(raw_hook: KrakenClient, interval: int) -> None:
     with pytest.raises(ValueError, match=f"interval {interval} is none of Kraken's"):
         raw_hook.get_ohlc("XBTUSD", interval)
     assert raw_hook.calls == 0

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from airflow.sdk import Connection
 
 from kraken_ohlcv.clients.errors import QuestDBError
+from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.ilp import send_frame
 from local.questdb import PASSWORD, USER, QuestDBServer, start_questdb
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TIMEOUT_S = 60.0
 FRAME = pl.DataFrame({"ts": [1_700_000_000, 1_700_003_600], "price": [1.5, 2.5]})
 
 
@@ -33,25 +32,18 @@ def closed_server(service_directory: Path) -> Iterator[QuestDBServer]:
     server.stop()
 
 
-def connection_to(server: QuestDBServer, **login: Any) -> Connection:
-    """Return a connection with a login, or without."""
-    return Connection(
-        conn_id="questdb_default",
-        conn_type="questdb",
-        host="127.0.0.1",
-        extra=f'{{"http_port": {server.http_port}}}',
-        **login,
-    )
+def address_of(server: QuestDBServer, **login: Any) -> QuestDBAddress:
+    """Return an address with a login, or without."""
+    return QuestDBAddress("127.0.0.1", http_port=server.http_port, **login)
 
 
 def test_rows_reach_a_server_that_asks_for_the_login_of_the_connection(closed_server: QuestDBServer) -> None:
     send_frame(
-        connection_to(closed_server, login=USER, password=PASSWORD),
+        address_of(closed_server, user=USER, password=PASSWORD),
         "bulk",
         FRAME,
         symbols={},
         at="ts",
-        timeout_s=TIMEOUT_S,
     )
     with closed_server.connect() as connection:
         row = connection.execute("SELECT sequencerTxn FROM wal_tables() WHERE name = 'bulk'").fetchone()
@@ -62,14 +54,12 @@ def test_rows_reach_a_server_that_asks_for_the_login_of_the_connection(closed_se
     "login",
     [
         pytest.param({}, id="none"),
-        pytest.param({"login": USER, "password": "not;it"}, id="wrong password with a separator"),
+        pytest.param({"user": USER, "password": "not;it"}, id="wrong password with a separator"),
     ],
 )
 def test_a_server_that_refuses_the_login_is_an_error_without_the_password(
     closed_server: QuestDBServer, login: dict[str, str]
 ) -> None:
     with pytest.raises(QuestDBError, match=r"refuses (login|calls without a login)") as refused:
-        send_frame(
-            connection_to(closed_server, **login), "bulk", FRAME, symbols={}, at="ts", timeout_s=TIMEOUT_S
-        )
+        send_frame(address_of(closed_server, **login), "bulk", FRAME, symbols={}, at="ts")
     assert "not;it" not in str(refused.value)

@@ -16,6 +16,8 @@ from kraken_ohlcv.clients.errors import QuestDBError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
+
 TABLE = "hook_values"
 DDL = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (ts TIMESTAMP, name SYMBOL, price DOUBLE, trades LONG)
@@ -28,9 +30,9 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 @pytest.fixture
-def hook(questdb_conn: str) -> QuestDBHook:
+def hook(questdb_conn: str) -> QuestDBClient:
     """Give a hook and an empty table."""
-    questdb = QuestDBHook(questdb_conn_id=questdb_conn)
+    questdb = QuestDBHook(questdb_conn_id=questdb_conn).client()
     questdb.query(f"DROP TABLE IF EXISTS {TABLE}")
     questdb.query(DDL)
     return questdb
@@ -59,7 +61,7 @@ def row(**fields: Any) -> dict[str, Any]:
         pytest.param(datetime(2026, 7, 1, tzinfo=UTC), id="a summer day"),
     ],
 )
-def test_every_hour_of_a_day_comes_back_as_it_was(hook: QuestDBHook, first: datetime) -> None:
+def test_every_hour_of_a_day_comes_back_as_it_was(hook: QuestDBClient, first: datetime) -> None:
     assert time.localtime().tm_zone in {"EST", "EDT"}
     hours = [first + timedelta(hours=number) for number in range(30)]
     spoken = [
@@ -78,7 +80,7 @@ def test_every_hour_of_a_day_comes_back_as_it_was(hook: QuestDBHook, first: date
 
 
 @pytest.mark.usefixtures("new_york_clock")
-def test_hour_that_new_york_has_twice_is_two_hours(hook: QuestDBHook) -> None:
+def test_hour_that_new_york_has_twice_is_two_hours(hook: QuestDBClient) -> None:
     half_past_one = [datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK, fold=fold) for fold in (0, 1)]
     hook.write_batch(TABLE, INSERT, [row(ts=ts) for ts in half_past_one])
     assert [found[0] for found in hook.query(ALL)] == [
@@ -87,14 +89,14 @@ def test_hour_that_new_york_has_twice_is_two_hours(hook: QuestDBHook) -> None:
     ]
 
 
-def test_decimals_become_the_nearest_float(hook: QuestDBHook) -> None:
+def test_decimals_become_the_nearest_float(hook: QuestDBClient) -> None:
     prices = [Decimal("105433.60000"), Decimal("0.00000001"), Decimal("12345678901234567890.5")]
     hook.write_batch(TABLE, BY_POSITION, [(NOON, str(n), price, n) for n, price in enumerate(prices)])
     assert [found[2] for found in hook.query(ALL)] == [float(price) for price in prices]
     assert hook.query("SELECT count() FROM hook_values WHERE price = %(p)s", {"p": prices[0]}) == [(1,)]
 
 
-def test_absent_numbers_stay_absent(hook: QuestDBHook) -> None:
+def test_absent_numbers_stay_absent(hook: QuestDBClient) -> None:
     hook.write_batch(TABLE, INSERT, [row(price=None, trades=None)])
     assert hook.query(ALL) == [(NOON, "a", None, None)]
 
@@ -113,7 +115,7 @@ def test_absent_numbers_stay_absent(hook: QuestDBHook) -> None:
     ],
 )
 def test_rows_that_would_be_stored_as_something_else_are_refused(
-    hook: QuestDBHook, rows: list[Any], said: str
+    hook: QuestDBClient, rows: list[Any], said: str
 ) -> None:
     sql = INSERT if isinstance(rows[0], dict) else BY_POSITION
     with pytest.raises(ValueError, match=said):
@@ -123,7 +125,7 @@ def test_rows_that_would_be_stored_as_something_else_are_refused(
 
 @pytest.mark.parametrize("value", [("a", "b"), ["a", "b"]])
 def test_collection_as_one_parameter_is_refused_instead_of_matching_nothing(
-    hook: QuestDBHook, value: object
+    hook: QuestDBClient, value: object
 ) -> None:
     hook.write_batch(TABLE, INSERT, [row()])
     with pytest.raises(TypeError, match=r"write IN \(%s, %s\)"):
@@ -132,12 +134,12 @@ def test_collection_as_one_parameter_is_refused_instead_of_matching_nothing(
         hook.get_records("SELECT name FROM hook_values WHERE name IN %(names)s", {"names": value})
 
 
-def test_naive_time_in_a_question_is_refused(hook: QuestDBHook) -> None:
+def test_naive_time_in_a_question_is_refused(hook: QuestDBClient) -> None:
     with pytest.raises(ValueError, match="has no time zone"):
         hook.query("SELECT ts FROM hook_values WHERE ts = %(ts)s", {"ts": NOON.replace(tzinfo=None)})
 
 
-def test_statement_at_which_the_server_would_hang_up_is_refused(hook: QuestDBHook) -> None:
+def test_statement_at_which_the_server_would_hang_up_is_refused(hook: QuestDBClient) -> None:
     with pytest.raises(ValueError, match="longer than QuestDB's"):
         hook.query("SELECT 1 -- " + "x" * 1_000_000)
     many = {f"p{number}": number for number in range(32_768)}
@@ -145,21 +147,21 @@ def test_statement_at_which_the_server_would_hang_up_is_refused(hook: QuestDBHoo
         hook.query("SELECT 1", many)
 
 
-def test_percent_sign_needs_no_escape_without_parameters(hook: QuestDBHook) -> None:
+def test_percent_sign_needs_no_escape_without_parameters(hook: QuestDBClient) -> None:
     assert hook.query("SELECT 7 % 4 rest") == [(3,)]
     assert hook.query("SELECT %(a)s %% 4 rest", {"a": 7}) == [(3,)]
 
 
-def test_statement_without_result_returns_no_rows(hook: QuestDBHook) -> None:
+def test_statement_without_result_returns_no_rows(hook: QuestDBClient) -> None:
     assert hook.query(f"TRUNCATE TABLE {TABLE}") == []
 
 
-def test_bulk_insert_of_the_base_class_is_refused(hook: QuestDBHook) -> None:
+def test_bulk_insert_of_the_base_class_is_refused(hook: QuestDBClient) -> None:
     with pytest.raises(NotImplementedError, match="write_batch"):
         hook.insert_rows(TABLE, [(NOON, "a", 1.0, 1)], commit_every=0)
 
 
-def test_refused_statement_is_told_on_one_line(hook: QuestDBHook) -> None:
+def test_refused_statement_is_told_on_one_line(hook: QuestDBClient) -> None:
     with pytest.raises(QuestDBError, match="table does not exist") as caught:
         hook.query("SELECT *\nFROM no_such_table")
     assert "\n" not in str(caught.value)

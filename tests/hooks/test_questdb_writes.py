@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from local.questdb import QuestDBServer
 
 TABLE = "hook_writes"
@@ -40,11 +41,11 @@ def rows(count: int, *, first: int = 0, price: Any = 1.0) -> list[dict[str, Any]
     ]
 
 
-def stored(hook: QuestDBHook) -> int:
+def stored(hook: QuestDBClient) -> int:
     return int(hook.query("SELECT count() FROM hook_writes")[0][0])
 
 
-def point_to(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> QuestDBHook:
+def point_to(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> QuestDBClient:
     """Return a hook for a server, made through a connection of its own."""
     connection = {
         "conn_type": "questdb",
@@ -55,25 +56,25 @@ def point_to(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **fields: A
         **fields,
     }
     monkeypatch.setenv("AIRFLOW_CONN_QUESTDB_OTHER", json.dumps(connection))
-    return QuestDBHook(questdb_conn_id="questdb_other")
+    return QuestDBHook(questdb_conn_id="questdb_other").client()
 
 
 @pytest.fixture
-def hook(questdb_conn: str) -> Iterator[QuestDBHook]:
+def hook(questdb_conn: str) -> Iterator[QuestDBClient]:
     """Give a hook and an empty table."""
-    questdb = QuestDBHook(questdb_conn_id=questdb_conn)
+    questdb = QuestDBHook(questdb_conn_id=questdb_conn).client()
     questdb.query(f"DROP TABLE IF EXISTS {TABLE}")
     questdb.query(DDL)
     return questdb
 
 
-def test_write_is_readable_when_it_returns(hook: QuestDBHook) -> None:
+def test_write_is_readable_when_it_returns(hook: QuestDBClient) -> None:
     for number in range(15):
         hook.write_batch(TABLE, INSERT, rows(1, first=number))
         assert stored(hook) == number + 1
 
 
-def test_batch_is_one_transaction(hook: QuestDBHook) -> None:
+def test_batch_is_one_transaction(hook: QuestDBClient) -> None:
     def transactions() -> int:
         return int(hook.query("SELECT sequencerTxn FROM wal_tables() WHERE name = 'hook_writes'")[0][0])
 
@@ -83,7 +84,7 @@ def test_batch_is_one_transaction(hook: QuestDBHook) -> None:
     assert stored(hook) == 1500
 
 
-def test_same_rows_again_change_nothing_and_later_ones_win(hook: QuestDBHook) -> None:
+def test_same_rows_again_change_nothing_and_later_ones_win(hook: QuestDBClient) -> None:
     hook.write_batch(TABLE, INSERT, rows(10))
     hook.write_batch(TABLE, INSERT, list(reversed(rows(10))))
     assert stored(hook) == 10
@@ -95,10 +96,10 @@ def test_no_rows_need_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "AIRFLOW_CONN_QUESTDB_DEFAULT", '{"conn_type": "questdb", "host": "127.0.0.1", "port": 1}'
     )
-    QuestDBHook().write_batch(TABLE, INSERT, [])
+    QuestDBHook().client().write_batch(TABLE, INSERT, [])
 
 
-def test_one_bad_row_stores_none_and_the_next_batch_works(hook: QuestDBHook) -> None:
+def test_one_bad_row_stores_none_and_the_next_batch_works(hook: QuestDBClient) -> None:
     batch = [*rows(50), {**rows(1, first=50)[0], "price": "no number"}, *rows(50, first=51)]
     with pytest.raises(QuestDBError) as caught:
         hook.write_batch(TABLE, INSERT, batch)
@@ -108,7 +109,7 @@ def test_one_bad_row_stores_none_and_the_next_batch_works(hook: QuestDBHook) -> 
     assert stored(hook) == 3
 
 
-def test_suspended_table_is_an_error_that_names_the_cure(hook: QuestDBHook) -> None:
+def test_suspended_table_is_an_error_that_names_the_cure(hook: QuestDBClient) -> None:
     hook.query(f"ALTER TABLE {TABLE} SUSPEND WAL WITH 'DISK FULL', 'no space'")
     with pytest.raises(TableSuspendedError, match=f"no space.*ALTER TABLE {TABLE} RESUME WAL"):
         hook.write_batch(TABLE, INSERT, rows(3))
@@ -121,7 +122,7 @@ def test_suspended_table_is_an_error_that_names_the_cure(hook: QuestDBHook) -> N
 
 
 def test_restart_applies_what_a_suspended_table_has_pending(
-    hook: QuestDBHook, questdb_server: QuestDBServer
+    hook: QuestDBClient, questdb_server: QuestDBServer
 ) -> None:
     hook.query(f"ALTER TABLE {TABLE} SUSPEND WAL WITH 'DISK FULL', 'no space'")
     with pytest.raises(TableSuspendedError):
@@ -132,7 +133,7 @@ def test_restart_applies_what_a_suspended_table_has_pending(
     assert stored(hook) == 1
 
 
-def test_wait_for_a_table_without_wal_is_an_error(hook: QuestDBHook) -> None:
+def test_wait_for_a_table_without_wal_is_an_error(hook: QuestDBClient) -> None:
     with pytest.raises(QuestDBError, match="no table no_such_table with a WAL"):
         hook.wait_applied("no_such_table")
 
@@ -153,7 +154,7 @@ def test_write_that_is_not_applied_in_time_is_an_error(
 
 
 def test_stopped_server_is_unavailable_and_works_again_after_its_start(
-    hook: QuestDBHook, questdb_server: QuestDBServer
+    hook: QuestDBClient, questdb_server: QuestDBServer
 ) -> None:
     hook.write_batch(TABLE, INSERT, rows(2))
     questdb_server.kill()
@@ -175,7 +176,7 @@ def test_stopped_server_is_unavailable_and_works_again_after_its_start(
 
 
 def test_server_killed_during_a_statement_is_unavailable(
-    hook: QuestDBHook, questdb_server: QuestDBServer
+    hook: QuestDBClient, questdb_server: QuestDBServer
 ) -> None:
     threading.Timer(0.5, questdb_server.kill).start()
     with pytest.raises(QuestDBUnavailableError):
@@ -196,7 +197,7 @@ def test_server_without_a_free_connection_is_unavailable_after_the_connect_timeo
     questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = point_to(questdb_server, monkeypatch, extra={"connect_timeout": 2, "http_port": 1})
-    held = [hook.get_conn() for _ in range(64)]
+    held = [hook.connect() for _ in range(64)]
     try:
         with pytest.raises(QuestDBUnavailableError):
             hook.query("SELECT 1")
@@ -206,7 +207,7 @@ def test_server_without_a_free_connection_is_unavailable_after_the_connect_timeo
     assert hook.query("SELECT 1") == [(1,)]
 
 
-def test_no_connection_stays_open_after_a_call(hook: QuestDBHook) -> None:
+def test_no_connection_stays_open_after_a_call(hook: QuestDBClient) -> None:
     for _ in range(80):  # more than the server has
         hook.query("SELECT 1")
     for _ in range(5):
@@ -214,7 +215,7 @@ def test_no_connection_stays_open_after_a_call(hook: QuestDBHook) -> None:
             hook.query("SELECT nonsense")
 
 
-def test_table_is_made_once_by_several_at_the_same_time(hook: QuestDBHook) -> None:
+def test_table_is_made_once_by_several_at_the_same_time(hook: QuestDBClient) -> None:
     hook.query(f"DROP TABLE {TABLE}")
     errors: list[Exception] = []
 

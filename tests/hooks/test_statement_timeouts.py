@@ -19,6 +19,7 @@ from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.bounded import BoundedConnection, StatementTimeoutError
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.stores.ledger.session import FILL_LOCK, connect, fill_lock
 from kraken_ohlcv_airflow.connections import ledger
 from kraken_ohlcv_airflow.telling import sentence_of
@@ -50,14 +51,14 @@ def standing_still(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-class StopsOnceConnected(QuestDBHook):
-    """A hook whose server stands still as soon as a connection is open."""
+class StopsOnceConnected(QuestDBClient):
+    """A client whose server stands still as soon as a connection is open."""
 
     stop: Callable[[], object]
 
-    def get_conn(self) -> Any:
+    def connect(self) -> Any:
         """Connect, then let the server stand still."""
-        connection = super().get_conn()
+        connection = super().connect()
         self.stop()
         return connection
 
@@ -77,7 +78,7 @@ def hook(questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch) -> Iter
     )
     assert questdb_server.process is not None
     pid = questdb_server.process.pid
-    hook = StopsOnceConnected("questdb_default")
+    hook = StopsOnceConnected(QuestDBHook("questdb_default").address())
     hook.stop = lambda: stop(pid)
     yield hook
     os.kill(pid, signal.SIGCONT)
@@ -96,7 +97,7 @@ WORK = [
 
 @pytest.mark.parametrize("work", WORK)
 def test_a_questdb_that_stands_still_ends_a_statement_in_one_sentence(
-    hook: StopsOnceConnected, work: Callable[[QuestDBHook], object]
+    hook: StopsOnceConnected, work: Callable[[QuestDBClient], object]
 ) -> None:
     with pytest.raises(QuestDBUnavailableError) as caught:
         work(hook)

@@ -8,8 +8,9 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kraken_hooks.archive import ArchiveHook
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.archive.client import ArchiveClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.ingest import find_files, ingest_item, open_ingest, summarise
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.locator import Shelf
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 RUN_NUMBERS = itertools.count(1)
 
 
-class WatchedQuestDB(QuestDBHook):
-    """The hook of an ingest; says when a slice is on its way, and when all of a file is readable."""
+class WatchedQuestDB(QuestDBClient):
+    """The client of an ingest; says when a slice is on its way, and when all of a file is readable."""
 
     before_step: Callable[[str], None]
 
@@ -121,7 +122,7 @@ class ArchiveWorld:
         self, run: RunKey, request: ArchiveRequest, items: Sequence[Mapping[str, Any]]
     ) -> list[Exception]:
         """Ingest the files found; done again, it is the second try of the same tasks."""
-        questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
+        questdb = WatchedQuestDB(QuestDBHook(questdb_conn_id="questdb_default").address())
         questdb.before_step = self.before_step
         raised: list[Exception] = []
         for item in items:
@@ -139,5 +140,5 @@ class ArchiveWorld:
 
     def shelf(self) -> Shelf:
         """Return where files come from and go to."""
-        server = ArchiveHook(default_url=self.world.exchange.archive_url, sleep=lambda _: None)
-        return Shelf(self.folder, self.work_folder, server, self.allow_full_download)
+        server = ArchiveClient(self.world.exchange.archive_url, sleep=lambda _: None)
+        return Shelf(self.folder, self.work_folder, lambda: server, self.allow_full_download)

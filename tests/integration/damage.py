@@ -21,7 +21,7 @@ from tests.integration.world import CLEARED_TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
 
 NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
@@ -96,7 +96,7 @@ def histories(draw: st.DrawFn, *intervals: int) -> History:
     )
 
 
-def spoil(dsn: str, questdb: QuestDBHook, history: History) -> None:
+def spoil(dsn: str, questdb: QuestDBClient, history: History) -> None:
     """Make both stores hold a history and nothing else."""
     with connect(dsn) as connection:
         connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY CASCADE")
@@ -144,7 +144,7 @@ def _write_ledger(connection: Any, one: Damaged) -> None:
         )
 
 
-def recount(dsn: str, questdb: QuestDBHook, series: Series) -> dict[int, str]:
+def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
     """Return what every closed bucket of a series' grid is, from raw rows and the definitions alone.
 
     :return: by open time: ``stored``, an evidence, ``fillable``, ``expiring``, ``unfillable`` or ``pending``

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_hooks.archive import ArchiveHook
+from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
@@ -30,8 +30,8 @@ FROM = ["ohlc", "archive"]
 @pytest.fixture
 def fetching(world: World, tmp_path: Path) -> World:
     """Give a world that may fetch from the simulated archive, which holds two intervals of one pair."""
-    server = ArchiveHook(default_url=world.exchange.archive_url, sleep=lambda _: None)
-    world.shelf = Shelf(None, tmp_path / "work", server)
+    server = ArchiveClient(world.exchange.archive_url, sleep=lambda _: None)
+    world.shelf = Shelf(None, tmp_path / "work", lambda: server)
     world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440])
     return world
 

@@ -41,6 +41,7 @@ from tests.integration.damage import (
 )
 
 if TYPE_CHECKING:
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness import Cells, Line
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -59,21 +60,21 @@ few = settings(
 
 
 @pytest.fixture
-def questdb(candle_table: str) -> QuestDBHook:
+def questdb(candle_table: str) -> QuestDBClient:
     del candle_table
-    return QuestDBHook(questdb_conn_id="questdb_default")
+    return QuestDBHook(questdb_conn_id="questdb_default").client()
 
 
 def all_lines(connection: Connection, *intervals: int) -> list[Line]:
     return lines_of(read_assets(connection, tickers=None, tier="ALL"), list(intervals))
 
 
-def figures_of(dsn: str, questdb: QuestDBHook, *intervals: int) -> dict[Series, Figures]:
+def figures_of(dsn: str, questdb: QuestDBClient, *intervals: int) -> dict[Series, Figures]:
     with connect(dsn) as connection:
         return series_figures(connection, questdb, all_lines(connection, *intervals), now_s=NOW)
 
 
-def cells_of(dsn: str, questdb: QuestDBHook, covered: Range, period: Period, *intervals: int) -> Cells:
+def cells_of(dsn: str, questdb: QuestDBClient, covered: Range, period: Period, *intervals: int) -> Cells:
     with connect(dsn) as connection:
         return cells(connection, questdb, all_lines(connection, *intervals), covered, period, now_s=NOW)
 
@@ -81,7 +82,7 @@ def cells_of(dsn: str, questdb: QuestDBHook, covered: Range, period: Period, *in
 @few
 @given(history=histories(60, 1440, 10080))
 def test_the_figures_of_a_series_are_what_the_raw_rows_give(
-    ledger_uri: str, questdb: QuestDBHook, history: History
+    ledger_uri: str, questdb: QuestDBClient, history: History
 ) -> None:
     spoil(ledger_uri, questdb, history)
 
@@ -122,7 +123,7 @@ def test_the_figures_of_a_series_are_what_the_raw_rows_give(
     n_days=st.integers(1, 40),
 )
 def test_the_cells_of_a_range_are_what_the_raw_rows_give(
-    ledger_uri: str, questdb: QuestDBHook, history: History, period: Period, begins: int, n_days: int
+    ledger_uri: str, questdb: QuestDBClient, history: History, period: Period, begins: int, n_days: int
 ) -> None:
     spoil(ledger_uri, questdb, history)
     covered = MIDNIGHT + begins * DAY_S, MIDNIGHT + (begins + n_days) * DAY_S
@@ -151,7 +152,7 @@ def test_the_cells_of_a_range_are_what_the_raw_rows_give(
 @few
 @given(history=histories(60))
 def test_cells_over_all_time_add_up_to_the_figures(
-    ledger_uri: str, questdb: QuestDBHook, history: History
+    ledger_uri: str, questdb: QuestDBClient, history: History
 ) -> None:
     spoil(ledger_uri, questdb, history)
 
@@ -168,7 +169,7 @@ def test_cells_over_all_time_add_up_to_the_figures(
 
 @pytest.mark.parametrize(("max_buckets", "n_sheets"), [(3000, 1), (2000, 2), (1, 3)])
 def test_many_series_come_in_several_sheets_that_together_say_the_same(
-    ledger_uri: str, questdb: QuestDBHook, max_buckets: int, n_sheets: int
+    ledger_uri: str, questdb: QuestDBClient, max_buckets: int, n_sheets: int
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(Series(t, 60), -900, {-5, -800}) for t in TIERS], {}))
     with connect(ledger_uri) as connection:
@@ -223,7 +224,7 @@ def test_many_series_come_in_several_sheets_that_together_say_the_same(
     ],
 )
 def test_a_cell_says_what_asks_for_action_soonest(
-    ledger_uri: str, questdb: QuestDBHook, damaged: Damaged, day: int, state: str
+    ledger_uri: str, questdb: QuestDBClient, damaged: Damaged, day: int, state: str
 ) -> None:
     spoil(ledger_uri, questdb, History([damaged], {}))
     covered = MIDNIGHT + day * DAY_S, MIDNIGHT + (day + 1) * DAY_S
@@ -234,7 +235,7 @@ def test_a_cell_says_what_asks_for_action_soonest(
 
 
 def test_days_between_weekly_candles_repeat_the_candle_that_covers_them(
-    ledger_uri: str, questdb: QuestDBHook
+    ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     weekly = Series("CCCUSD", 10080)
     spoil(ledger_uri, questdb, History([Damaged(weekly, -4, {-4, -2, -1})], {}))
@@ -249,7 +250,7 @@ def test_days_between_weekly_candles_repeat_the_candle_that_covers_them(
 
 
 def test_a_candle_off_the_grid_is_counted_as_a_stray_and_nowhere_else(
-    ledger_uri: str, questdb: QuestDBHook
+    ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     damaged = Damaged(XBT, -10, {-10, -9})
     spoil(ledger_uri, questdb, History([damaged], {}))
@@ -263,7 +264,7 @@ def test_a_candle_off_the_grid_is_counted_as_a_stray_and_nowhere_else(
     assert (before.stored, before.missing) == (after.stored, after.missing)
 
 
-def test_empty_databases_have_figures_of_nothing(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_empty_databases_have_figures_of_nothing(ledger_uri: str, questdb: QuestDBClient) -> None:
     spoil(ledger_uri, questdb, History([], {}))
 
     found = figures_of(ledger_uri, questdb, 60)[XBT]

@@ -24,6 +24,7 @@ from tests.conftest import set_connection
 from tests.integration.damage import NOW, Damaged, History, candle, spoil
 
 if TYPE_CHECKING:
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.report import Report
     from simulators.slack_client import SlackAdmin
 
@@ -35,9 +36,9 @@ RUN = RunKey("completeness_report_daily", "run_1")
 
 
 @pytest.fixture
-def questdb(candle_table: str) -> QuestDBHook:
+def questdb(candle_table: str) -> QuestDBClient:
     del candle_table
-    return QuestDBHook(questdb_conn_id="questdb_default")
+    return QuestDBHook(questdb_conn_id="questdb_default").client()
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def stored(*holes: tuple[int, int], begins: int = -700) -> set[int]:
 
 
 def report_on(
-    dsn: str, questdb: QuestDBHook, *, tier: str = "ALL", run: str = "run_1", at: int = NOW
+    dsn: str, questdb: QuestDBClient, *, tier: str = "ALL", run: str = "run_1", at: int = NOW
 ) -> Report:
     """Make a report on hourly candles and keep it."""
     with connect(dsn) as connection:
@@ -94,7 +95,7 @@ def gap(dsn: str, series: Series, start: int, end: int, status: str = "DETECTED"
 
 
 def test_the_old_keys_tell_the_gap_records_and_the_new_ones_the_candles(
-    ledger_uri: str, questdb: QuestDBHook
+    ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     spoil(
         ledger_uri,
@@ -120,7 +121,7 @@ def test_the_old_keys_tell_the_gap_records_and_the_new_ones_the_candles(
     assert result["warnings"] == ["never loaded: CCCUSD 60"]
 
 
-def test_nothing_expected_is_no_data_and_never_complete(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_nothing_expected_is_no_data_and_never_complete(ledger_uri: str, questdb: QuestDBClient) -> None:
     spoil(ledger_uri, questdb, History([], dict.fromkeys(("AAAUSD", "BBBUSD", "CCCUSD"), 5 * DAY_S)))
 
     made = report_on(ledger_uri, questdb)
@@ -153,7 +154,9 @@ def test_nothing_expected_is_no_data_and_never_complete(ledger_uri: str, questdb
     assert "AAAUSD has no data: Kraken does not know the pair" in answer.sentence
 
 
-def test_a_digest_of_nothing_says_no_data(ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin) -> None:
+def test_a_digest_of_nothing_says_no_data(
+    ledger_uri: str, questdb: QuestDBClient, webhook: SlackAdmin
+) -> None:
     spoil(ledger_uri, questdb, History([], dict.fromkeys(("AAAUSD", "BBBUSD", "CCCUSD"), 5 * DAY_S)))
     report_on(ledger_uri, questdb)
     assert send(ledger_uri) == "the digest was sent"
@@ -163,7 +166,7 @@ def test_a_digest_of_nothing_says_no_data(ledger_uri: str, questdb: QuestDBHook,
     assert "None" not in message["text"]
 
 
-def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb: QuestDBClient) -> None:
     spoil(
         ledger_uri,
         questdb,
@@ -181,7 +184,7 @@ def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb
     ]
 
 
-def test_a_run_that_starts_again_replaces_its_report(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_a_run_that_starts_again_replaces_its_report(ledger_uri: str, questdb: QuestDBClient) -> None:
     spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored((-50, -40)))], {}))
     report_on(ledger_uri, questdb)
     spoiled = Damaged(TIER1, -700, stored((-50, -49)))
@@ -200,7 +203,7 @@ def test_a_run_that_starts_again_replaces_its_report(ledger_uri: str, questdb: Q
 
 
 def test_gap_times_count_from_when_a_gap_could_be_seen_and_from_when_it_was(
-    ledger_uri: str, questdb: QuestDBHook
+    ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, set()), Damaged(TIER2, -700, set())], {}))
     with connect(ledger_uri) as connection:
@@ -240,7 +243,7 @@ def test_gap_times_count_from_when_a_gap_could_be_seen_and_from_when_it_was(
     assert (nothing.detected, nothing.filled, nothing.to_detect, nothing.to_fill) == (0, 0, None, None)
 
 
-def test_restatements_of_thirty_days_are_told(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_restatements_of_thirty_days_are_told(ledger_uri: str, questdb: QuestDBClient) -> None:
     spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored(), restated={-3, -4})], {}))
     with connect(ledger_uri) as connection:
         connection.execute(
@@ -267,7 +270,7 @@ def send(dsn: str, run: str = "run_1", *, at: int = NOW) -> str:
 
 
 def test_a_digest_says_what_has_changed_and_goes_once(
-    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+    ledger_uri: str, questdb: QuestDBClient, webhook: SlackAdmin
 ) -> None:
     spoil(
         ledger_uri,
@@ -289,7 +292,7 @@ def test_a_digest_says_what_has_changed_and_goes_once(
 
 
 def test_the_first_digest_has_nothing_to_compare_with(
-    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+    ledger_uri: str, questdb: QuestDBClient, webhook: SlackAdmin
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored((-50, -40)))], {}))
     report_on(ledger_uri, questdb, tier="TIER1")
@@ -299,7 +302,7 @@ def test_the_first_digest_has_nothing_to_compare_with(
 
 
 def test_a_refused_digest_is_sent_by_another_try(
-    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+    ledger_uri: str, questdb: QuestDBClient, webhook: SlackAdmin
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored())], {}))
     report_on(ledger_uri, questdb)
@@ -317,7 +320,7 @@ def test_a_refused_digest_is_sent_by_another_try(
 
 
 def test_a_digest_whose_answer_is_lost_may_have_arrived_and_is_not_sent_again(
-    ledger_uri: str, questdb: QuestDBHook, webhook: SlackAdmin
+    ledger_uri: str, questdb: QuestDBClient, webhook: SlackAdmin
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored())], {}))
     report_on(ledger_uri, questdb)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -25,6 +25,9 @@ from kraken_ohlcv.stores.ledger.asset_rows import read_assets
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import NOW, Damaged, History, candle, spoil
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 TICKER = "AAAUSD"
 HOURLY, DAILY = Series(TICKER, 60), Series(TICKER, 1440)
@@ -95,12 +98,12 @@ days = st.builds(
 
 
 @pytest.fixture
-def questdb(candle_table: str) -> QuestDBHook:
+def questdb(candle_table: str) -> QuestDBClient:
     del candle_table
-    return QuestDBHook(questdb_conn_id="questdb_default")
+    return QuestDBHook(questdb_conn_id="questdb_default").client()
 
 
-def check(dsn: str, questdb: QuestDBHook, history: list[Day]) -> CrossCheck:
+def check(dsn: str, questdb: QuestDBClient, history: list[Day]) -> CrossCheck:
     """Make a history of the newest days, and compare."""
     hours = [
         (FIRST + n * DAY_S + hour * HOUR_S, state)
@@ -172,7 +175,7 @@ def recount(history: list[Day]) -> tuple[int, dict[int, str]]:
 )
 @given(history=st.lists(days, min_size=N_DAYS, max_size=N_DAYS))
 def test_of_any_days_exactly_those_that_contradict_themselves_are_named(
-    ledger_uri: str, questdb: QuestDBHook, history: list[Day]
+    ledger_uri: str, questdb: QuestDBClient, history: list[Day]
 ) -> None:
     found = check(ledger_uri, questdb, history)
 
@@ -182,7 +185,7 @@ def test_of_any_days_exactly_those_that_contradict_themselves_are_named(
     assert {one.ticker for one in found.mismatches} <= {TICKER}
 
 
-def test_a_mismatch_names_day_field_and_both_values(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_a_mismatch_names_day_field_and_both_values(ledger_uri: str, questdb: QuestDBClient) -> None:
     found = check(ledger_uri, questdb, [WHOLE, replace(WHOLE, off="trades"), WHOLE, WHOLE])
 
     hours = WHOLE.candles(FIRST)
@@ -197,7 +200,7 @@ def test_a_mismatch_names_day_field_and_both_values(ledger_uri: str, questdb: Qu
 
 
 def test_the_smallest_price_step_counts_and_the_noise_of_a_sum_does_not(
-    ledger_uri: str, questdb: QuestDBHook
+    ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     check(ledger_uri, questdb, [WHOLE] * N_DAYS)
     insert = statement("questdb", "insert_candle")
@@ -220,7 +223,7 @@ def test_the_smallest_price_step_counts_and_the_noise_of_a_sum_does_not(
     assert [(one.bucket_s, list(one.values)) for one in found.mismatches] == [(FIRST, ["close"])]
 
 
-def test_without_assets_nothing_is_compared(ledger_uri: str, questdb: QuestDBHook) -> None:
+def test_without_assets_nothing_is_compared(ledger_uri: str, questdb: QuestDBClient) -> None:
     check(ledger_uri, questdb, [WHOLE] * N_DAYS)
     with connect(ledger_uri) as connection:
         assert cross_check(connection, questdb, [], now_s=NOW) == CrossCheck([], [], [])

@@ -24,6 +24,7 @@ from tests.integration.damage import NOW, History, candle, spoil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
 
 TICKER = "AAAUSD"
@@ -36,7 +37,7 @@ every_pair = pytest.mark.parametrize("pair", [pytest.param(one, id=f"{one[0]} in
 def stores(ledger_uri: str, candle_table: str) -> Stores:
     """Give both stores, empty."""
     del candle_table
-    questdb = QuestDBHook(questdb_conn_id="questdb_default")
+    questdb = QuestDBHook(questdb_conn_id="questdb_default").client()
     spoil(ledger_uri, questdb, History([], {}))
     return Stores(ledger_uri, questdb)
 
@@ -44,7 +45,7 @@ def stores(ledger_uri: str, candle_table: str) -> Stores:
 class Stores:
     """Ledger and candle store of one test."""
 
-    def __init__(self, dsn: str, questdb: QuestDBHook) -> None:
+    def __init__(self, dsn: str, questdb: QuestDBClient) -> None:
         self.dsn, self.questdb = dsn, questdb
 
     def put(self, rows: Iterable[dict[str, Any]]) -> None:

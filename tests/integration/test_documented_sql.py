@@ -96,7 +96,7 @@ def test_a_copy_made_while_a_writer_is_at_work_is_read_again(
     writes: list[int] = []
 
     def write() -> None:
-        hook = QuestDBHook(questdb_conn_id="questdb_default")
+        hook = QuestDBHook(questdb_conn_id="questdb_default").client()
         while not is_over.is_set():
             # Into the months that hold candles, whose files QuestDB replaces then.
             ts_s = start + len(writes) * 3600

@@ -34,6 +34,8 @@ from tests.integration.damage import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
+
 INTERVALS = [60, 1440]
 MONTH_S = 30 * DAY_S
 TODAY = NOW // DAY_S * DAY_S
@@ -224,9 +226,9 @@ def naive_days(counted: dict[Series, dict[int, str]]) -> tuple[int, set[tuple[st
 
 
 @pytest.fixture
-def questdb(candle_table: str) -> QuestDBHook:
+def questdb(candle_table: str) -> QuestDBClient:
     del candle_table
-    return QuestDBHook(questdb_conn_id="questdb_default")
+    return QuestDBHook(questdb_conn_id="questdb_default").client()
 
 
 @settings(
@@ -238,7 +240,7 @@ def questdb(candle_table: str) -> QuestDBHook:
 )
 @given(world=worlds(), tier=st.sampled_from(["ALL", "TIER1", "TIER2"]))
 def test_the_whole_report_is_what_a_naive_recount_gives(
-    ledger_uri: str, questdb: QuestDBHook, world: tuple[History, list[Record]], tier: str
+    ledger_uri: str, questdb: QuestDBClient, world: tuple[History, list[Record]], tier: str
 ) -> None:
     history, records = world
     spoil(ledger_uri, questdb, history)

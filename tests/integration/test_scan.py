@@ -22,6 +22,8 @@ from kraken_ohlcv.stores.schema import ensure_candle_table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
+
 BUCKETS = 12
 START_S = 1_793_232_000
 TICKERS = ("XBTUSD", "ETHUSD", "SOLUSD", "ADAUSD")
@@ -31,20 +33,20 @@ UNTIL_S = START_S + BUCKETS * 86400
 
 
 @pytest.fixture
-def hook(candle_table: str, questdb_conn: str) -> QuestDBHook:
+def hook(candle_table: str, questdb_conn: str) -> QuestDBClient:
     """Give a hook of a candle store with an empty table."""
     del candle_table
-    hook = QuestDBHook(questdb_conn_id=questdb_conn)
+    hook = QuestDBHook(questdb_conn_id=questdb_conn).client()
     ensure_candle_table(hook)
     return hook
 
 
-def store(hook: QuestDBHook, series: Series, times_s: Iterable[int]) -> None:
+def store(hook: QuestDBClient, series: Series, times_s: Iterable[int]) -> None:
     candles = [StoredCandle(ts_s, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, source="ohlc") for ts_s in times_s]
     write_candles(hook, series, candles, (START_S, UNTIL_S))
 
 
-def scanner(hook: QuestDBHook, tickers: list[str] | None = None) -> Scanner:
+def scanner(hook: QuestDBClient, tickers: list[str] | None = None) -> Scanner:
     return Scanner.of(hook, intervals=INTERVALS, tickers=tickers, until_s=UNTIL_S)
 
 
@@ -57,7 +59,7 @@ def whole(series: Series) -> list[int]:
     kept=st.tuples(*[st.sets(st.integers(0, BUCKETS - 1)) | st.just(set(range(BUCKETS)))] * len(ALL_SERIES))
 )
 def test_the_scan_is_what_a_recount_of_the_candles_gives(
-    hook: QuestDBHook, kept: tuple[set[int], ...]
+    hook: QuestDBClient, kept: tuple[set[int], ...]
 ) -> None:
     hook.query("TRUNCATE TABLE ohlcv")
     spans, holes = {}, {}
@@ -78,7 +80,7 @@ def test_the_scan_is_what_a_recount_of_the_candles_gives(
     assert scan.unsound() == []
 
 
-def test_no_statement_for_holes_is_sent_when_every_count_is_right(hook: QuestDBHook) -> None:
+def test_no_statement_for_holes_is_sent_when_every_count_is_right(hook: QuestDBClient) -> None:
     for series in ALL_SERIES:
         store(hook, series, whole(series))
     params = {"intervals": INTERVALS, "tickers": None}
@@ -93,7 +95,7 @@ def test_no_statement_for_holes_is_sent_when_every_count_is_right(hook: QuestDBH
 
 
 def test_the_statement_for_holes_names_the_tickers_and_intervals_when_few_are_short(
-    hook: QuestDBHook,
+    hook: QuestDBClient,
 ) -> None:
     short = Series("SOLUSD", 60)
     for series in ALL_SERIES:
@@ -103,7 +105,7 @@ def test_the_statement_for_holes_names_the_tickers_and_intervals_when_few_are_sh
     assert scan.holes_sql == rendered("questdb", HOLES, params={"intervals": [60], "tickers": ["SOLUSD"]})
 
 
-def test_a_candle_off_the_grid_shows_although_the_count_is_right(hook: QuestDBHook) -> None:
+def test_a_candle_off_the_grid_shows_although_the_count_is_right(hook: QuestDBClient) -> None:
     shifted = Series("XBTUSD", 60)
     for series in ALL_SERIES:
         store(hook, series, [ts_s + (series == shifted and n == 5) for n, ts_s in enumerate(whole(series))])
@@ -112,7 +114,7 @@ def test_a_candle_off_the_grid_shows_although_the_count_is_right(hook: QuestDBHo
     assert scan.spans[shifted].off_grid_us == 1_000_000
 
 
-def test_only_the_tickers_asked_for_are_scanned(hook: QuestDBHook) -> None:
+def test_only_the_tickers_asked_for_are_scanned(hook: QuestDBClient) -> None:
     for series in ALL_SERIES:
         store(hook, series, [whole(series)[0], whole(series)[3]])
     scan = scanner(hook, ["ADAUSD"])()

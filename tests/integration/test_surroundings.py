@@ -11,6 +11,7 @@ import pytest
 
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.errors import QuestDBError, QuestDBRefusedError, QuestDBUnavailableError
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.queries import statement
@@ -40,10 +41,10 @@ NEW_S = OLD_S + 9 * 365 * 86400
 
 
 @pytest.fixture
-def questdb(candle_table: str, questdb_conn: str) -> QuestDBHook:
+def questdb(candle_table: str, questdb_conn: str) -> QuestDBClient:
     """Give a hook of a QuestDB without a candle table."""
     assert candle_table
-    return QuestDBHook(questdb_conn_id=questdb_conn)
+    return QuestDBHook(questdb_conn_id=questdb_conn).client()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def other_server(service_directory: Path) -> Iterator[QuestDBServer]:
     server.stop()
 
 
-def started(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **more: Any) -> QuestDBHook:
+def started(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **more: Any) -> QuestDBClient:
     """Return a hook of a server that runs with other settings (those in capitals)."""
     settings = {name: value for name, value in more.items() if name.isupper()}
     fields = {name: value for name, value in more.items() if not name.isupper()}
@@ -73,10 +74,10 @@ def started(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **more: Any)
         extra=extra,
         **connection,
     )
-    return QuestDBHook(questdb_conn_id="questdb_other")
+    return QuestDBHook(questdb_conn_id="questdb_other").client()
 
 
-def emptied(questdb: QuestDBHook) -> None:
+def emptied(questdb: QuestDBClient) -> None:
     """Take the candle table away; its name stays reserved for a moment."""
 
     def is_gone() -> bool:
@@ -91,16 +92,16 @@ def emptied(questdb: QuestDBHook) -> None:
     wait_for(is_gone)
 
 
-def store(questdb: QuestDBHook, *opens_s: int, source: str = "ohlc") -> None:
+def store(questdb: QuestDBClient, *opens_s: int, source: str = "ohlc") -> None:
     rows = [candle(HOURLY, ts_s, source=source) for ts_s in opens_s]
     questdb.write_batch("ohlcv", statement("questdb", "insert_candle"), rows)
 
 
-def count(questdb: QuestDBHook) -> int:
+def count(questdb: QuestDBClient) -> int:
     return int(questdb.query("SELECT count() FROM ohlcv")[0][0])
 
 
-def altered(questdb: QuestDBHook, *statements: str) -> None:
+def altered(questdb: QuestDBClient, *statements: str) -> None:
     """Make the table, store two candles nine years apart, and change it."""
     ensure_candle_table(questdb)
     store(questdb, OLD_S, NEW_S)
@@ -109,7 +110,7 @@ def altered(questdb: QuestDBHook, *statements: str) -> None:
         questdb.wait_applied("ohlcv")
 
 
-def cure(questdb: QuestDBHook) -> str:
+def cure(questdb: QuestDBClient) -> str:
     """Check that the table is refused, run the statements that are told; return what was told."""
     with pytest.raises(SurroundingsError) as refused:
         ensure_candle_table(questdb)
@@ -161,7 +162,7 @@ def cure(questdb: QuestDBHook) -> str:
     ],
 )
 def test_a_table_that_was_altered_is_refused_and_the_statement_told_cures_it_and_keeps_every_candle(
-    questdb: QuestDBHook, changes: list[str], named: str
+    questdb: QuestDBClient, changes: list[str], named: str
 ) -> None:
     altered(questdb, *changes)
     assert named in cure(questdb)
@@ -171,7 +172,7 @@ def test_a_table_that_was_altered_is_refused_and_the_statement_told_cures_it_and
 
 
 def test_a_ttl_is_named_with_its_length_and_its_cure_lets_candles_of_any_age_in_again(
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
 ) -> None:
     altered(questdb, "ALTER TABLE ohlcv SET TTL 12 MONTHS")
     assert "QuestDB throws candles away: table ohlcv has a TTL of 1 year: run" in cure(questdb)
@@ -203,7 +204,7 @@ def test_a_table_without_a_wal_is_cured_by_the_statements_told_and_a_restart(
     assert count(questdb) == 1
 
 
-def test_a_suspended_table_is_told_with_its_reason_and_loses_nothing(questdb: QuestDBHook) -> None:
+def test_a_suspended_table_is_told_with_its_reason_and_loses_nothing(questdb: QuestDBClient) -> None:
     altered(questdb)
     questdb.query("ALTER TABLE ohlcv SUSPEND WAL WITH 'DISK FULL', 'no space'")
     questdb.query("INSERT INTO ohlcv (ts, ticker, interval) VALUES ('2026-10-01', 'XBTUSD', '60')")
@@ -222,7 +223,9 @@ def test_a_suspended_table_is_told_with_its_reason_and_loses_nothing(questdb: Qu
         pytest.param(DDL.replace("MONTH WAL", "MONTH TTL 200 YEARS WAL"), id="a TTL no candle reaches"),
     ],
 )
-def test_a_table_with_which_everything_works_is_taken_as_it_is(questdb: QuestDBHook, definition: str) -> None:
+def test_a_table_with_which_everything_works_is_taken_as_it_is(
+    questdb: QuestDBClient, definition: str
+) -> None:
     questdb.query(definition)
     ensure_candle_table(questdb)
     store(questdb, OLD_S, NEW_S)
@@ -255,7 +258,7 @@ def test_a_table_with_which_everything_works_is_taken_as_it_is(questdb: QuestDBH
     ],
 )
 def test_a_table_that_no_statement_makes_ours_is_left_alone(
-    questdb: QuestDBHook, definitions: list[str], why: str
+    questdb: QuestDBClient, definitions: list[str], why: str
 ) -> None:
     questdb.query("CREATE TABLE IF NOT EXISTS base (ts TIMESTAMP) TIMESTAMP(ts) PARTITION BY DAY WAL")
     for one in definitions:
@@ -311,14 +314,14 @@ def test_no_http_at_all_is_an_outage_that_names_the_port_field(
             id="a login that reads",
         ),
         pytest.param(
-            QuestDBHook.check_bulk,
+            QuestDBClient.check_bulk,
             CLOSED,
             r"\(HTTP\) refuses login 'admin': put its http.user and http.password into the extra of "
             "connection questdb_other as http_login and http_password",
             id="another login than PGWire",
         ),
         pytest.param(
-            QuestDBHook.check_bulk,
+            QuestDBClient.check_bulk,
             {**CLOSED, "extra": {"http_login": "web", "http_password": "no"}},
             "refuses login 'web'",
             id="a wrong second login",
@@ -330,7 +333,7 @@ def test_no_http_at_all_is_an_outage_that_names_the_port_field(
             id="PGWire reads only",
         ),
         pytest.param(
-            QuestDBHook.check_bulk,
+            QuestDBClient.check_bulk,
             READ_ONLY,
             r"\(HTTP\) takes no writes: set http.security.readonly=false",
             id="HTTP reads only",
@@ -342,7 +345,7 @@ def test_no_http_at_all_is_an_outage_that_names_the_port_field(
             id="writes are never applied",
         ),
         pytest.param(
-            QuestDBHook.check_bulk,
+            QuestDBClient.check_bulk,
             SILENT,
             r"\(HTTP\) takes no rows: set line.http.enabled=true",
             id="no rows over HTTP",
@@ -352,7 +355,7 @@ def test_no_http_at_all_is_an_outage_that_names_the_port_field(
 def test_a_server_that_stores_nothing_is_told_with_login_or_setting(
     other_server: QuestDBServer,
     monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[[QuestDBHook], None],
+    ask: Callable[[QuestDBClient], None],
     settings: dict[str, Any],
     told: str,
 ) -> None:
@@ -422,7 +425,7 @@ def test_a_ledger_of_a_newer_version_is_told_so(postgres_server: PostgresServer,
         migrate_ledger(postgres_server.uri(database))
 
 
-def test_a_disk_that_is_nearly_full_is_named_with_its_folder(questdb: QuestDBHook, tmp_path: Path) -> None:
+def test_a_disk_that_is_nearly_full_is_named_with_its_folder(questdb: QuestDBClient, tmp_path: Path) -> None:
     ensure_candle_table(questdb)
     work = tmp_path / "not" / "yet" / "there"
     with pytest.raises(SurroundingsError) as refused:

@@ -7,7 +7,7 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kraken_hooks.archive import ArchiveHook
+from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
@@ -78,8 +78,8 @@ def is_true(stored: StoredCandle, truth: StoredCandle) -> bool:
 def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(
     world: World, tmp_path: Path
 ) -> None:
-    server = ArchiveHook(default_url=world.exchange.archive_url, sleep=lambda _: None)
-    world.shelf = Shelf(None, tmp_path / "work", server)
+    server = ArchiveClient(world.exchange.archive_url, sleep=lambda _: None)
+    world.shelf = Shelf(None, tmp_path / "work", lambda: server)
     world.exchange.archive(tickers=list(TICKERS), intervals=list(INTERVALS))
     want_the_year(world)
     end_s = world.window(Series("XBTUSD", 1440))[1]

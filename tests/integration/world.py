@@ -7,12 +7,14 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv import backfill as steps
+from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
@@ -48,8 +50,8 @@ CLEARED_TABLES = (
 )
 
 
-class WatchedKraken(KrakenHook):
-    """The hook of a fill; says when an answer is there and not yet written."""
+class WatchedKraken(KrakenClient):
+    """The client of a fill; says when an answer is there and not yet written."""
 
     before_step: Callable[[str], None]
 
@@ -66,8 +68,14 @@ class WatchedKraken(KrakenHook):
         return page
 
 
-class WatchedQuestDB(QuestDBHook):
-    """The hook of a fill; says when candles are written and not yet read back or recorded."""
+class WatchedKrakenHook(KrakenHook):
+    """Gives the client of a fill."""
+
+    client_class = WatchedKraken
+
+
+class WatchedQuestDB(QuestDBClient):
+    """The client of a fill; says when candles are written and not yet read back or recorded."""
 
     before_step: Callable[[str], None]
 
@@ -165,7 +173,7 @@ class World:
 
     def __post_init__(self) -> None:
         """Make the candle table and the catalogue."""
-        self.questdb = QuestDBHook(questdb_conn_id="questdb_default")
+        self.questdb = QuestDBHook(questdb_conn_id="questdb_default").client()
         ensure_candle_table(self.questdb)
         self.catalogue(self.tickers)
 
@@ -173,15 +181,16 @@ class World:
         """Return the worker's clock: that of the simulated exchange, which may live at any time."""
         return self.exchange.now_s() + self.worker_ahead_s
 
-    def kraken(self) -> KrakenHook:
-        """Return a new hook that does not wait, neither between retries nor after a rate-limit answer."""
-        hook = WatchedKraken(
+    def kraken(self) -> KrakenClient:
+        """Return a new client that does not wait, neither between retries nor after a rate-limit answer."""
+        hook = WatchedKrakenHook(
             "kraken_default",
             slot=CallSlot(self.dsn, min_interval_s=0.01, clock_margin_s=0.0, sleep=self._let_pass),
             sleep=lambda _: None,
         )
-        hook.before_step = self.before_step
-        return hook
+        client = cast("WatchedKraken", hook.get_conn())
+        client.before_step = self.before_step
+        return client
 
     def _let_pass(self, seconds: float) -> None:
         """Let so much time pass for the call slot."""
@@ -306,7 +315,7 @@ class World:
 
     @contextmanager
     def _at_work(self, run: RunKey) -> Iterator[Bench]:
-        questdb = WatchedQuestDB(questdb_conn_id="questdb_default")
+        questdb = WatchedQuestDB(QuestDBHook(questdb_conn_id="questdb_default").address())
         questdb.before_step = self.before_step
         with connect(self.dsn) as connection:
             self._let_time_pass(connection, run)

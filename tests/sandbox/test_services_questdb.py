@@ -37,7 +37,7 @@ def test_keeps_data_and_ports_over(end: str, questdb_server: QuestDBServer, cand
     questdb_server.start()
     assert (questdb_server.pg_port, questdb_server.http_port) == ports
     # Acknowledged is not yet readable: a killed server applies its log only after it answers again.
-    QuestDBHook().wait_applied(candle_table)
+    QuestDBHook().client().wait_applied(candle_table)
     with questdb_server.connect() as connection:
         assert connection.execute("SELECT n FROM ohlcv").fetchall() == [(7,)]
 

@@ -25,7 +25,7 @@ Kinds: TypeAlias = NDArray[np.uint8]
 Times: TypeAlias = NDArray[np.int64]
 
 EXPIRING_S: Final = DAY_S
-"""A missing candle whose expiry (see :func:`kraken_ohlcv.core.grid.expiry_s`) is nearer than this, seconds."""
+"""A missing candle whose expiry (:func:`kraken_ohlcv.core.grid.expiry_s`) is nearer than this, seconds."""
 
 
 class Kind(IntEnum):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.sheets import Line, Sheet
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -135,7 +135,7 @@ def _next(day: datetime, period: Period) -> datetime:
 
 def cells(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     lines: Sequence[Line],
     covered: Range,
     period: Period,
@@ -150,7 +150,7 @@ def cells(
     than the figures of the series.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param lines: the series, each once
     :param covered: half-open, not empty, epoch seconds UTC; widened to whole periods
     :param period: length of a cell

@@ -30,7 +30,7 @@ from kraken_ohlcv.stores.suspects import copied
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.sheets import Sheet
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
@@ -187,7 +187,7 @@ class CrossCheck:
 
 
 def cross_check(
-    connection: Connection, questdb: QuestDBHook, assets: Sequence[Asset], *, now_s: int
+    connection: Connection, questdb: QuestDBClient, assets: Sequence[Asset], *, now_s: int
 ) -> CrossCheck:
     """Compare the candles of all stored intervals that divide each other; withdraw proofs found wrong.
 
@@ -195,7 +195,7 @@ def cross_check(
     be equal, volumes within the noise of binary fractions. What is proven empty adds nothing.
 
     :param connection: the ledger, in autocommit
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param assets: the assets
     :param now_s: the exchange's time, epoch seconds UTC
     :return: how many buckets were compared, and what does not match
@@ -222,7 +222,7 @@ def cross_check(
 
 
 def _begins(
-    connection: Connection, questdb: QuestDBHook, assets: Sequence[Asset], now_s: int
+    connection: Connection, questdb: QuestDBClient, assets: Sequence[Asset], now_s: int
 ) -> dict[Series, int]:
     """Return where each series begins that has candles or proofs, epoch seconds UTC."""
     tickers = [asset.ticker for asset in assets]
@@ -254,7 +254,7 @@ def _pairs(begins: Collection[Series], assets: Sequence[Asset]) -> dict[Pair, li
 
 def _compared(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     pair: Pair,
     assets: Sequence[Asset],
     whole: Range,
@@ -283,7 +283,7 @@ def _compared(
 
 def _judged(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     pair: Pair,
     assets: Sequence[Asset],
     part: Range,
@@ -333,7 +333,7 @@ def _aligned(sheet: Sheet, begin_s: int, n_buckets: int) -> Kinds:
     return kinds
 
 
-def _differing(questdb: QuestDBHook, pair: Pair, tickers: Sequence[str], part: Range) -> list[Mismatch]:
+def _differing(questdb: QuestDBClient, pair: Pair, tickers: Sequence[str], part: Range) -> list[Mismatch]:
     """Return the buckets with candles of both intervals that differ, complete or not."""
     n_tickers, named = chosen(tickers)
     rows = questdb.query(

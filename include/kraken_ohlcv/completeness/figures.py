@@ -15,7 +15,7 @@ from kraken_ohlcv.core.grid import expiry_s
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.sheets import Line, Sheet
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
@@ -142,7 +142,7 @@ def together(all_figures: Iterable[Figures]) -> Figures:
 
 def series_figures(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     lines: Sequence[Line],
     *,
     now_s: int,
@@ -152,7 +152,7 @@ def series_figures(
     """Return the figures of some series.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param lines: the series, each once
     :param now_s: the exchange's time, epoch seconds UTC
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start

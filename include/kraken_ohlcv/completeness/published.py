@@ -11,7 +11,7 @@ from kraken_ohlcv.stores.ledger.run_rows import read_run
 from kraken_ohlcv.stores.ledger.series_state import read_books
 
 if TYPE_CHECKING:
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.figures import Figures
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.stores.ledger.session import Connection, RunKey
@@ -37,12 +37,12 @@ def brief(figures: Figures) -> dict[str, Any]:
 
 
 def run_figures(
-    connection: Connection, questdb: QuestDBHook, run: RunKey, request: BackfillRequest
+    connection: Connection, questdb: QuestDBClient, run: RunKey, request: BackfillRequest
 ) -> dict[str, Any] | None:
     """Return the completeness figures of the series a run processed.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param run: the run
     :param request: its params
     :return: ``{"tier", "now", "intervals": {"60": {...}}}`` with :func:`brief` of each interval; None when

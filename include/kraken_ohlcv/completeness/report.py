@@ -26,7 +26,7 @@ from kraken_ohlcv.stores.ledger.report_rows import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.params import ReportRequest
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
@@ -197,7 +197,7 @@ KEPT: Final = (
 
 def make_report(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     request: ReportRequest,
     *,
     now_s: int,
@@ -207,7 +207,7 @@ def make_report(
     """Look at all series of a tier.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param request: the run's params
     :param now_s: the exchange's time, epoch seconds UTC
     :param clock: ``exchange`` or ``worker``

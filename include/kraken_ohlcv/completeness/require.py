@@ -17,7 +17,7 @@ from kraken_ohlcv.stores.ledger.asset_rows import read_assets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.figures import Figures
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -56,7 +56,7 @@ def parse_since(since: str | datetime) -> int:
 
 def ask(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     *,
     tier: str,
     interval_minutes: int,
@@ -70,7 +70,7 @@ def ask(
     that nobody has loaded are not expected of a backfill, but a reader would miss them.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tier: active assets of this tier, or ``ALL``
     :param interval_minutes: candle length, minutes
     :param since_s: epoch seconds UTC

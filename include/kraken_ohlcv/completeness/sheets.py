@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
     from kraken_ohlcv.stores.ledger.proofs import ProvenRange
@@ -85,7 +85,7 @@ def lines_of(assets: Sequence[Asset], intervals: Sequence[int]) -> list[Line]:
 
 def read_sheets(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     lines: Sequence[Line],
     covered: Range | None,
     *,
@@ -96,7 +96,7 @@ def read_sheets(
     """Look at some series bucket by bucket, in bounded memory.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param lines: the series, each once
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start
     :param now_s: the exchange's time, epoch seconds UTC
@@ -142,7 +142,7 @@ def _whole(grids: Sequence[Grid], covered: Range | None, interval: int, now_s: i
 
 def _sheet(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     lines: Sequence[Line],
     grids: Sequence[Grid],
     spans: dict[str, Range],

@@ -14,7 +14,7 @@ from kraken_ohlcv.stores.ledger.run_rows import Reading, record_reading, seconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.stores.ledger.session import Connection, RunKey
 
 log = logging.getLogger(__name__)
@@ -69,11 +69,11 @@ def why_not(seen: Reading, before: Reading | None, *, max_skew_s: float) -> str 
     return None
 
 
-def ask_clock(connection: Connection, kraken: KrakenHook, worker_now: Callable[[], float]) -> Clock:
+def ask_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> Clock:
     """Ask the exchange's clock, and compare it with the worker's and with the look before.
 
     :param connection: the ledger, which remembers both clocks for the next look
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: the time; in doubt it is the later of both, so that nothing late looks on time
     :raises KrakenError: if the exchange does not tell its time
@@ -93,11 +93,11 @@ def ask_clock(connection: Connection, kraken: KrakenHook, worker_now: Callable[[
     )
 
 
-def ask_any_clock(connection: Connection, kraken: KrakenHook, worker_now: Callable[[], float]) -> Clock:
+def ask_any_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> Clock:
     """Ask the exchange's clock, and take the worker's when it does not answer.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: see :func:`ask_clock`
     """
@@ -108,11 +108,11 @@ def ask_any_clock(connection: Connection, kraken: KrakenHook, worker_now: Callab
         return Clock(int(worker_now()), "worker", f"the exchange does not tell its time: {error}")
 
 
-def ask_believed_clock(connection: Connection, kraken: KrakenHook, worker_now: Callable[[], float]) -> int:
+def ask_believed_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> int:
     """Ask the exchange's clock for a run that calls buckets closed by it.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: the exchange's time, epoch seconds UTC
     :raises KrakenNotBelievedError: if it cannot be believed; nothing may be called closed then

@@ -20,7 +20,7 @@ from kraken_ohlcv.stores.missing import Scan, is_left_alone, missing_ranges
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
     from kraken_ohlcv.stores.ledger.session import Connection, RunKey
@@ -153,7 +153,7 @@ def _moved_books(
 
 def carry_out(
     connection: Connection,
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     run: RunKey,
     request: BackfillRequest,
     assets: Sequence[Asset],
@@ -164,7 +164,7 @@ def carry_out(
     """Scan the candles, register new series, and reconcile the ledger of every series processed.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param run: the run
     :param request: its params
     :param assets: the assets it is about

@@ -22,7 +22,7 @@ from kraken_ohlcv.stores.ledger.run_rows import count_work, start_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.exchange.models import AssetPair
     from kraken_ohlcv.stores.ledger.session import Connection, RunKey
 
@@ -47,7 +47,7 @@ class Selection(Protocol):
 
 def open_run(
     connection: Connection,
-    kraken: KrakenHook,
+    kraken: KrakenClient,
     run: RunKey,
     request: Selection,
     worker_now: Callable[[], float],
@@ -55,7 +55,7 @@ def open_run(
     """Ask the exchange's clock, state and pairs, and record them for the run.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param run: the run
     :param request: its params
     :param worker_now: the worker's clock, epoch seconds UTC
@@ -87,7 +87,7 @@ def open_run(
     return now_s
 
 
-def _find_first_trades(connection: Connection, kraken: KrakenHook, asked: Sequence[str]) -> None:
+def _find_first_trades(connection: Connection, kraken: KrakenClient, asked: Sequence[str]) -> None:
     """Ask once for the first trade of each pair whose history is wanted: nothing is expected before it."""
     for asset in read_assets(connection, tickers=asked, tier="ALL") if asked else []:
         if asset.history_from_s is not None and asset.first_trade_s is None and asset.gone_s is None:

@@ -10,7 +10,7 @@ from kraken_ohlcv.stores.ledger.cleanup_rows import every_series
 from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
 
 if TYPE_CHECKING:
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +20,13 @@ MAX_LOGGED: Final = 100
 """Contradictions that the log names; their number is told in any case."""
 
 
-def check_proofs_once(connection: Connection, questdb: QuestDBHook) -> int | None:
+def check_proofs_once(connection: Connection, questdb: QuestDBClient) -> int | None:
     """Withdraw the proofs of emptiness that stored candles contradict, unless this was done before.
 
     Cut off, it begins anew at the next run; two that run at once do no harm.
 
     :param connection: the ledger, in autocommit
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :return: ranges withdrawn, or None if the check was made before
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """

@@ -16,7 +16,7 @@ from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.exchange.models import AssetPairs
     from kraken_ohlcv.core.assets import LineProblem
     from kraken_ohlcv.core.incident import Trouble
@@ -79,11 +79,11 @@ def verdict(asset: Asset, status: str | None) -> Verdict:
     return Verdict.ASK if asset.is_known else Verdict.HERE
 
 
-def ask_pairs(connection: Connection, kraken: KrakenHook) -> AssetPairs:
+def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
     """Ask AssetPairs, and refuse an answer that cannot be true.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :return: what AssetPairs says, by ticker
     :raises KrakenNotBelievedError: if most of our pairs are missing from it at once
     :raises KrakenError: if AssetPairs gives no usable answer
@@ -105,7 +105,7 @@ def ask_pairs(connection: Connection, kraken: KrakenHook) -> AssetPairs:
 
 def judge_pairs(
     connection: Connection,
-    kraken: KrakenHook,
+    kraken: KrakenClient,
     tickers: Collection[str],
     pairs: AssetPairs,
     *,
@@ -114,7 +114,7 @@ def judge_pairs(
     """Decide what became of some pairs, and record it: the one place for every run and check.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange, asked where AssetPairs leaves doubt
+    :param kraken: client of the exchange, asked where AssetPairs leaves doubt
     :param tickers: the assets that are judged
     :param pairs: what AssetPairs says; a pair whose entry cannot be read stays as it is
     :param now_s: the exchange's time, epoch seconds UTC
@@ -133,7 +133,7 @@ def judge_pairs(
     mark_pairs(connection, marks, now_s=now_s)
 
 
-def _is_gone(kraken: KrakenHook, asset: Asset, status: str | None) -> bool:
+def _is_gone(kraken: KrakenClient, asset: Asset, status: str | None) -> bool:
     found = verdict(asset, status)
     if found is not Verdict.ASK:
         return found is Verdict.GONE

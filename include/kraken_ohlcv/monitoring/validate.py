@@ -20,7 +20,7 @@ from kraken_ohlcv.stores.ledger.series_state import read_books
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kraken_hooks.kraken import KrakenHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.stores.ledger.session import Connection
 
 SOURCE_SHARE: Final = 0.8
@@ -64,12 +64,12 @@ class ExchangeState:
 
 
 def ask_state(
-    connection: Connection, kraken: KrakenHook, tiers: Sequence[str], worker_now: Callable[[], float]
+    connection: Connection, kraken: KrakenClient, tiers: Sequence[str], worker_now: Callable[[], float]
 ) -> ExchangeState:
     """Ask the exchange's time, status and pairs; an exchange that does not answer is a finding, not an error.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param tiers: tiers whose pairs are marked
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: what it said

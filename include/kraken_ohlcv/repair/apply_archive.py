@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.sources.archive.fetch import Ingestion
@@ -107,12 +107,12 @@ def settle(
 
 
 def bring_up(
-    connection: Connection, questdb: QuestDBHook, run: RunKey, asset: Asset, series: Series, *, now_s: int
+    connection: Connection, questdb: QuestDBClient, run: RunKey, asset: Asset, series: Series, *, now_s: int
 ) -> None:
     """Reconcile the whole series with its candles: a start that was lowered leaves holes nobody has told yet.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param run: the run
     :param asset: of the series
     :param series: ticker and interval

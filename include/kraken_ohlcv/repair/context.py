@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.candle import StoredCandle
     from kraken_ohlcv.stores.ledger.session import Connection, RunKey
 
@@ -20,16 +20,16 @@ class Bench:
     """What a fill works with.
 
     :ivar connection: the ledger
-    :ivar kraken: hook of the exchange, new for each execution of a task
-    :ivar questdb: hook of the candle store
+    :ivar kraken: client of the exchange, new for each execution of a task
+    :ivar questdb: client of the candle store
     :ivar run: the run
     :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
     :ivar stretch: calls that may be made before others have their turn, >= 1
     """
 
     connection: Connection
-    kraken: KrakenHook
-    questdb: QuestDBHook
+    kraken: KrakenClient
+    questdb: QuestDBClient
     run: RunKey
     now_s: int
     stretch: int = CALLS_AT_A_STRETCH

@@ -12,7 +12,7 @@ from kraken_ohlcv.stores.queries import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.candle import StoredCandle
     from kraken_ohlcv.core.gap import Series
 
@@ -21,7 +21,7 @@ Sums = dict[tuple[int, int], tuple[int, float]]
 
 
 def borne_out_by_others(
-    questdb: QuestDBHook, series: Series, versions: Sequence[tuple[StoredCandle, StoredCandle]]
+    questdb: QuestDBClient, series: Series, versions: Sequence[tuple[StoredCandle, StoredCandle]]
 ) -> set[int]:
     """Return which versions are in accord with another interval of the pair.
 
@@ -29,7 +29,7 @@ def borne_out_by_others(
     stored candles of this one add up to, with the version in the place of the stored one. Provisional and
     imported candles bear nothing out.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param versions: stored candle and other version of it, same open time
     :return: open times of those borne out, epoch seconds UTC
@@ -68,7 +68,7 @@ def _agree(other: tuple[int, float] | None, trades: int, volume: float) -> bool:
     return bool(abs(other[1] - volume) <= noise)
 
 
-def _sums(questdb: QuestDBHook, ticker: str, step: int, start_s: int, end_s: int) -> Sums:
+def _sums(questdb: QuestDBClient, ticker: str, step: int, start_s: int, end_s: int) -> Sums:
     rows = questdb.query(
         statement("questdb", "sum_by_bucket"),
         {

@@ -17,7 +17,7 @@ from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.scan import Scanner
 
 if TYPE_CHECKING:
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.missing import Scan
@@ -27,10 +27,10 @@ SUM_TOLERANCE: Final = 1e-11
 """Relative: compensated sums differ by a few units in the last place, a wrong digit by far more."""
 
 
-def stored_candles(questdb: QuestDBHook, series: Series, covered: Range) -> pl.DataFrame:
+def stored_candles(questdb: QuestDBClient, series: Series, covered: Range) -> pl.DataFrame:
     """Return the stored candles of a series in a range.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     :return: see :data:`STORED_SCHEMA`, ascending
@@ -39,10 +39,10 @@ def stored_candles(questdb: QuestDBHook, series: Series, covered: Range) -> pl.D
     return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")
 
 
-def scan_series(questdb: QuestDBHook, series: Series, *, now_s: int) -> Scan:
+def scan_series(questdb: QuestDBClient, series: Series, *, now_s: int) -> Scan:
     """Return span and holes of a series' stored candles.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param now_s: the exchange's time, epoch seconds UTC
     :return: the scan of this series alone
@@ -51,38 +51,38 @@ def scan_series(questdb: QuestDBHook, series: Series, *, now_s: int) -> Scan:
     return scanner()
 
 
-def count_stored(questdb: QuestDBHook, series: Series, covered: Range) -> int:
+def count_stored(questdb: QuestDBClient, series: Series, covered: Range) -> int:
     """Return how many candles of a series are stored in a range.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     """
     return int(_sums(questdb, series, covered)["n"])
 
 
-def send(questdb: QuestDBHook, series: Series, candles: pl.DataFrame) -> None:
+def send(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
     """Send candles as one transaction; they are readable after :func:`wait_applied`.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param candles: see :data:`STORED_SCHEMA`; at most 100,000
     """
     questdb.send_frame(CANDLE_TABLE, candles, symbols=_key(series), at="ts_s")
 
 
-def wait_applied(questdb: QuestDBHook) -> None:
+def wait_applied(questdb: QuestDBClient) -> None:
     """Wait until all that was sent is readable.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     """
     questdb.wait_applied(CANDLE_TABLE)
 
 
-def prove_written(questdb: QuestDBHook, series: Series, candles: pl.DataFrame) -> None:
+def prove_written(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
     """Read candles back one by one and compare.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param candles: what was sent, see :data:`STORED_SCHEMA`
     :raises ReadBackError: if one of them is not stored as it was sent
@@ -117,10 +117,10 @@ class Sums:
         for name in SUMMED:
             self._sums[name].append(float(candles[name].to_numpy().sum()))
 
-    def prove(self, questdb: QuestDBHook, series: Series, covered: Range) -> None:
+    def prove(self, questdb: QuestDBClient, series: Series, covered: Range) -> None:
         """Compare with what the store holds in the range.
 
-        :param questdb: hook of the candle store
+        :param questdb: client of the candle store
         :param series: ticker and interval
         :param covered: range that was empty before, half-open, epoch seconds UTC
         :raises ReadBackError: if number or sums differ
@@ -143,7 +143,7 @@ class Sums:
             )
 
 
-def _sums(questdb: QuestDBHook, series: Series, covered: Range) -> dict[str, Any]:
+def _sums(questdb: QuestDBClient, series: Series, covered: Range) -> dict[str, Any]:
     (row,) = questdb.query(statement("questdb", "sum_candles"), _parameters(series, covered))
     return dict(zip(("n", "ts_s", *SUMMED, "trades"), row, strict=True))
 

@@ -13,17 +13,17 @@ from kraken_ohlcv.stores.queries import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
 
 MICROSECONDS: Final = 1_000_000
 
 
-def read_candles(questdb: QuestDBHook, series: Series, covered: Range) -> dict[int, StoredCandle]:
+def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict[int, StoredCandle]:
     """Return the stored candles of a series in a range.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     :return: by open time, ascending
@@ -44,11 +44,11 @@ def read_candles(questdb: QuestDBHook, series: Series, covered: Range) -> dict[i
 
 
 def write_candles(
-    questdb: QuestDBHook, series: Series, candles: Sequence[StoredCandle], covered: Range
+    questdb: QuestDBClient, series: Series, candles: Sequence[StoredCandle], covered: Range
 ) -> dict[int, StoredCandle]:
     """Write candles in one transaction, wait until they are readable, and read the range back.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param candles: what to store, open times inside ``covered``; may be empty, then nothing is written
     :param covered: half-open, epoch seconds UTC

@@ -27,7 +27,7 @@ from kraken_ohlcv.stores.suspects import SUCCESSIVE, copied
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.proofs import ProvenRange
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -90,10 +90,10 @@ def withdraw_contradicted(
     return withdrawn
 
 
-def contested(questdb: QuestDBHook, series: Series, empty: Sequence[Range]) -> list[Range]:
+def contested(questdb: QuestDBClient, series: Series, empty: Sequence[Range]) -> list[Range]:
     """Return the buckets inside which shorter candles are stored: nothing but trades proves them empty.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param empty: buckets that a source says are empty, range set
     :return: those of them that shorter candles contradict, normal range set
@@ -103,7 +103,7 @@ def contested(questdb: QuestDBHook, series: Series, empty: Sequence[Range]) -> l
 
 
 def _traded(
-    questdb: QuestDBHook, series: Series, empty: Sequence[Range], intervals: Sequence[int]
+    questdb: QuestDBClient, series: Series, empty: Sequence[Range], intervals: Sequence[int]
 ) -> list[Range]:
     """Return those of some buckets inside which candles of some intervals of the ticker are stored."""
     parts = ranges.union(empty)
@@ -166,7 +166,7 @@ class Contradiction:
 
 
 def sweep(
-    connection: Connection, questdb: QuestDBHook, tickers: Sequence[str], *, covered: Range | None = None
+    connection: Connection, questdb: QuestDBClient, tickers: Sequence[str], *, covered: Range | None = None
 ) -> list[Contradiction]:
     """Hold every proof against the candles stored; withdraw those contradicted, but for those from trades.
 
@@ -176,7 +176,7 @@ def sweep(
     traded, and one per pair of intervals.
 
     :param connection: the ledger, in autocommit
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tickers: Kraken's altnames
     :param covered: only proofs in this half-open range, epoch seconds UTC; None = all of them
     :return: what was contradicted, by series and time
@@ -209,7 +209,7 @@ def sweep(
 
 
 def _copies(
-    questdb: QuestDBHook, proven: Mapping[Series, Sequence[ProvenRange]]
+    questdb: QuestDBClient, proven: Mapping[Series, Sequence[ProvenRange]]
 ) -> dict[Series, list[Range]]:
     """Return the longer buckets whose candle was stored as a shorter one, by the series it was stored in."""
     tickers: dict[int, list[str]] = {}
@@ -229,7 +229,7 @@ def _copies(
     return found
 
 
-def _candles(questdb: QuestDBHook, series: Series, part: Range) -> dict[int, str]:
+def _candles(questdb: QuestDBClient, series: Series, part: Range) -> dict[int, str]:
     """Return what stands of a ticker in a range: number, trades and volume of the candles, by interval."""
     rows = questdb.query(
         statement("questdb", "intervals_inside"),

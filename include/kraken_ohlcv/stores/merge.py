@@ -1,7 +1,7 @@
 """Decides what of a file is written when candles are already stored; vectorised, pure.
 
-Rank, equality and fullness are those of :mod:`kraken_ohlcv.core.candle`: a higher rank corrects a lower one, at
-equal rank a fuller version does, and any other difference is reported and left alone: a file says the same
+Rank, equality and fullness are those of :mod:`kraken_ohlcv.core.candle`: a higher rank corrects a lower one,
+at equal rank a fuller version does, and any other difference is reported and left alone: a file says the same
 however often it is read. The archive has no vwap: the stored one stays, unless it would lie outside of the
 corrected candle.
 """

@@ -11,7 +11,7 @@ from kraken_ohlcv.stores.queries import rendered
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 SPANS: Final = "detect_spans"
 HOLES: Final = "detect_gaps"
@@ -28,7 +28,7 @@ class Scanner:
 
     def __init__(
         self,
-        questdb: QuestDBHook,
+        questdb: QuestDBClient,
         *,
         spans_sql: str,
         holes_sql: str,
@@ -37,7 +37,7 @@ class Scanner:
     ) -> None:
         """Keep what is needed.
 
-        :param questdb: hook of the candle store
+        :param questdb: client of the candle store
         :param spans_sql: rendered for the run
         :param holes_sql: rendered for the run
         :param tickers: the tickers asked for, or None for all
@@ -52,11 +52,11 @@ class Scanner:
 
     @classmethod
     def of(
-        cls, questdb: QuestDBHook, *, intervals: Sequence[int], tickers: Sequence[str] | None, until_s: int
+        cls, questdb: QuestDBClient, *, intervals: Sequence[int], tickers: Sequence[str] | None, until_s: int
     ) -> Self:
         """Return a scanner with statements that are rendered here instead of by Airflow.
 
-        :param questdb: hook of the candle store
+        :param questdb: client of the candle store
         :param intervals: candle lengths, minutes, at least one
         :param tickers: the tickers asked for, or None for all
         :param until_s: end of the scan, exclusive, epoch seconds UTC

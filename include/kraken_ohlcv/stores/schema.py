@@ -28,7 +28,7 @@ from kraken_ohlcv.stores.surroundings import (
 )
 
 if TYPE_CHECKING:
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 MIGRATIONS: Final = str(files("kraken_ohlcv.migrations"))
 
@@ -72,13 +72,13 @@ def migrate_ledger(dsn: str) -> None:
         engine.dispose()
 
 
-def ensure_candle_table(questdb: QuestDBHook) -> None:
+def ensure_candle_table(questdb: QuestDBClient) -> None:
     """Create the candle table when it is absent, and refuse one that would lose or hide candles.
 
     ``CREATE TABLE IF NOT EXISTS`` keeps a different existing table silently, so what is there is judged.
     Sources get today's names.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :raises SurroundingsError: if the table or the server's settings are not right; names the cure
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.buckets import Bits
     from kraken_ohlcv.core.ranges import Range
 
@@ -36,11 +36,11 @@ def chosen(tickers: Sequence[str]) -> tuple[int, dict[str, Any]]:
 
 
 def read_spans(
-    questdb: QuestDBHook, tickers: Sequence[str], interval_minutes: int, *, until_s: int
+    questdb: QuestDBClient, tickers: Sequence[str], interval_minutes: int, *, until_s: int
 ) -> dict[str, Range]:
     """Return the open times of the oldest and newest stored candle of each series.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tickers: Kraken's altnames, at least one
     :param interval_minutes: candle length, minutes
     :param until_s: exclusive, epoch seconds UTC
@@ -57,11 +57,11 @@ def read_spans(
 
 
 def read_stored(
-    questdb: QuestDBHook, tickers: Sequence[str], interval_minutes: int, covered: Range
+    questdb: QuestDBClient, tickers: Sequence[str], interval_minutes: int, covered: Range
 ) -> tuple[Bits, NDArray[np.int64]]:
     """Return which buckets of some series of one interval are stored.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tickers: Kraken's altnames, unique; n of them
     :param interval_minutes: candle length, minutes
     :param covered: half-open, on the grid, m buckets, epoch seconds UTC

@@ -21,7 +21,7 @@ from kraken_ohlcv.stores.queries import statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 COLUMNS: Final = {
     "ts": "TIMESTAMP",
@@ -80,20 +80,20 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise SurroundingsError("; ".join(told))
 
 
-def creation_findings(questdb: QuestDBHook, said: str) -> list[Finding]:
+def creation_findings(questdb: QuestDBClient, said: str) -> list[Finding]:
     """Judge why QuestDB does not make the candle table.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param said: what it says
     :return: what is wrong; empty when that is not known
     """
     return [_foreign(questdb, "it is a view")] if "view with the requested name" in said else []
 
 
-def server_findings(questdb: QuestDBHook) -> list[Finding]:
+def server_findings(questdb: QuestDBClient) -> list[Finding]:
     """Judge the settings of the server.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :return: what is wrong
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
@@ -103,12 +103,12 @@ def server_findings(questdb: QuestDBHook) -> list[Finding]:
         for name in ("readonly", "pg.security.readonly")
         if settings.get(name) == "true"
     ]
-    login = questdb.connection.login
+    login = questdb.address.user
     if settings.get("pg.readonly.user.enabled") == "true" and settings.get("pg.readonly.user") == login:
         found.append(
             Finding(
                 f"QuestDB lets login {login!r} only read",
-                f"give connection {questdb.get_conn_id()} a login that may write (QuestDB's pg.user)",
+                f"give connection {questdb.address.name} a login that may write (QuestDB's pg.user)",
             )
         )
     if settings.get("cairo.wal.apply.enabled") == "false":
@@ -121,10 +121,10 @@ def server_findings(questdb: QuestDBHook) -> list[Finding]:
     return found
 
 
-def table_findings(questdb: QuestDBHook) -> list[Finding]:
+def table_findings(questdb: QuestDBClient) -> list[Finding]:
     """Judge the candle table.
 
-    :param questdb: hook of the candle store, in which the table exists
+    :param questdb: client of the candle store, in which the table exists
     :return: what is wrong; nothing about partitions of another length or columns of somebody else's, with
         which everything works
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -196,14 +196,14 @@ def _column_findings(columns: dict[str, tuple[str, bool]]) -> list[Finding]:
     return found
 
 
-def _foreign(questdb: QuestDBHook, why: str) -> Finding:
+def _foreign(questdb: QuestDBClient, why: str) -> Finding:
     return Finding(
         f"table {CANDLE_TABLE} in QuestDB is not this package's: {why}",
-        f"leave it as it is and let connection {questdb.get_conn_id()} name another QuestDB",
+        f"leave it as it is and let connection {questdb.address.name} name another QuestDB",
     )
 
 
-def _suspended(questdb: QuestDBHook) -> Finding:
+def _suspended(questdb: QuestDBClient) -> Finding:
     cure = f"ALTER TABLE {CANDLE_TABLE} RESUME WAL"
     ((tag, message),) = questdb.query(statement("questdb", "suspended_because"), {"table": CANDLE_TABLE})
     return Finding(
@@ -296,11 +296,11 @@ def free_bytes(folder: Path) -> int:
 
 
 def check_room(
-    questdb: QuestDBHook, work_folder: Path, *, free_bytes: Callable[[Path], int] = free_bytes
+    questdb: QuestDBClient, work_folder: Path, *, free_bytes: Callable[[Path], int] = free_bytes
 ) -> None:
     """Refuse to begin on a disk that is nearly full, as far as this process can see the disks.
 
-    :param questdb: hook of the candle store; its disk counts where its folder is on this machine
+    :param questdb: client of the candle store; its disk counts where its folder is on this machine
     :param work_folder: folder of ours that is written to; while it does not exist, its parent counts
     :param free_bytes: asks how much room a folder has
     :raises SurroundingsError: names the folder and what is left
@@ -327,7 +327,7 @@ def _existing(folder: Path) -> Path:
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
-def _questdb_folder(questdb: QuestDBHook) -> Path | None:
+def _questdb_folder(questdb: QuestDBClient) -> Path | None:
     """Return the folder of QuestDB's tables if it is on this machine, which the candle table's own proves."""
     settings = _settings(questdb)
     scratch, tables = settings.get("cairo.sql.copy.work.root"), settings.get("cairo.root")
@@ -339,5 +339,5 @@ def _questdb_folder(questdb: QuestDBHook) -> Path | None:
     return root if (root / folder).is_dir() else None
 
 
-def _settings(questdb: QuestDBHook) -> dict[str, str | None]:
+def _settings(questdb: QuestDBClient) -> dict[str, str | None]:
     return dict(questdb.query(statement("questdb", "server_settings")))

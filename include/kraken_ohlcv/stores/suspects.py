@@ -27,7 +27,7 @@ from kraken_ohlcv.stores.stored_buckets import chosen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
 
 LEAST_TRADES: Final = 10
@@ -42,11 +42,11 @@ MOST: Final = 0.5
 
 
 def copied(
-    questdb: QuestDBHook, tickers: Sequence[str], shorter: int, longer: int, covered: Range
+    questdb: QuestDBClient, tickers: Sequence[str], shorter: int, longer: int, covered: Range
 ) -> dict[str, list[Range]]:
     """Return where the candles of a longer interval were stored as those of a shorter one.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tickers: Kraken's altnames, at least one
     :param shorter: interval whose candles are suspect, minutes; it divides the longer one
     :param longer: minutes
@@ -89,10 +89,10 @@ def copied(
     return {ticker: parts for ticker, parts in long_enough.items() if parts}
 
 
-def copied_opens(questdb: QuestDBHook, series: Series, covered: Range) -> list[int]:
+def copied_opens(questdb: QuestDBClient, series: Series, covered: Range) -> list[int]:
     """Return the stored candles of a series that are candles of longer intervals.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     :return: open times in the range, epoch seconds UTC, ascending
@@ -109,7 +109,7 @@ def copied_opens(questdb: QuestDBHook, series: Series, covered: Range) -> list[i
 
 
 def suspects(
-    questdb: QuestDBHook, series: Series, versions: Sequence[tuple[StoredCandle, StoredCandle]]
+    questdb: QuestDBClient, series: Series, versions: Sequence[tuple[StoredCandle, StoredCandle]]
 ) -> set[int]:
     """Return which stored candles are suspect beside another version of them.
 
@@ -119,7 +119,7 @@ def suspects(
     one, and with the versions in their place they add up. A single candle that differs is a restatement, and
     waits for its second sight; one that trades made is suspect only where it can be no part.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param versions: stored candle and other version of it from an identified source, same open time
     :return: open times of the stored candles that are suspect, epoch seconds UTC
@@ -150,7 +150,7 @@ def suspects(
 
 
 def _at_odds(
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     series: Series,
     versions: Sequence[tuple[StoredCandle, StoredCandle]],
     around: Mapping[int, StoredCandle],

@@ -30,7 +30,7 @@ from kraken_ohlcv.core.settings import KRAKEN_POOL, KRAKEN_POOL_DESCRIPTION, LED
 from kraken_ohlcv.stores.ledger.asset_rows import check_exchange
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
-from kraken_ohlcv_airflow.connections import kraken, questdb
+from kraken_ohlcv_airflow.connections import exchange_url, questdb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ def check_exchange_and_bulk(dsn: str, *, accept_exchange: bool) -> None:
     :raises QuestDBRefusedError: if QuestDB's HTTP refuses the login, or takes no rows
     """
     with connect(dsn) as connection:
-        check_exchange(connection, kraken().base_url, accept=accept_exchange)
+        check_exchange(connection, exchange_url(), accept=accept_exchange)
     try:
         questdb().check_bulk()
     except QuestDBUnavailableError as error:

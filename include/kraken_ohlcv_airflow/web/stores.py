@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -13,13 +14,14 @@ from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.bounded import LATER_S
 from kraken_ohlcv.clients.errors import ConnectionFieldError, QuestDBError, QuestDBUnavailableError
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
 from kraken_ohlcv.stores.ledger.session import connect, is_full
 from kraken_ohlcv_airflow.connections import archive_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -32,17 +34,6 @@ STATEMENT_TIMEOUT_S: Final = 20
 
 class StoreError(OhlcvError):
     """A store cannot serve a page now; the message is a sentence for the reader."""
-
-
-class PageQuestDBHook(QuestDBHook):
-    """Gives up sooner than a task would."""
-
-    connecting: ClassVar[Mapping[str, int]] = {"connect_timeout": CONNECT_TIMEOUT_S}
-
-    @property
-    def statement_timeout_s(self) -> float:
-        """Return how long a statement may take, seconds: a little longer than the server gives it."""
-        return min(super().statement_timeout_s, STATEMENT_TIMEOUT_S + LATER_S)
 
 
 @contextmanager
@@ -87,16 +78,20 @@ def ledger() -> Iterator[Connection]:
 
 
 @contextmanager
-def questdb() -> Iterator[QuestDBHook]:
-    """Give the hook of the candle store.
+def questdb() -> Iterator[QuestDBClient]:
+    """Give a client of the candle store.
 
     :return: context manager; its statements end after :data:`STATEMENT_TIMEOUT_S`
     :raises StoreError: if QuestDB does not answer, is not configured or has no candle table yet
     """
     try:
-        yield PageQuestDBHook(
+        address = QuestDBHook(
             questdb_conn_id=QUESTDB_CONN_ID, options=f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
-        )
+        ).address()
+        # A little longer than the server gives a statement.
+        patience_s = min(address.statement_timeout_s, STATEMENT_TIMEOUT_S + LATER_S)
+        libpq = {**address.libpq, "connect_timeout": CONNECT_TIMEOUT_S}
+        yield QuestDBClient(replace(address, libpq=libpq, statement_timeout_s=patience_s))
     except AirflowNotFoundException as error:
         raise StoreError(_undefined(QUESTDB_CONN_ID)) from error
     except QuestDBUnavailableError as error:
@@ -120,7 +115,7 @@ def questdb() -> Iterator[QuestDBHook]:
 def has_archive() -> bool:
     """Return whether there is an archive that a backfill can fetch from."""
     try:
-        return bool(archive_server().url)
+        return bool(archive_server())
     except (AirflowNotFoundException, ConnectionFieldError):
         return False
 

@@ -19,9 +19,8 @@ from kraken_ohlcv.clients.errors import QuestDBError, QuestDBRefusedError, Quest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.sdk import Connection
+    from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 
-HTTP_PORT: Final = 9000
 PROBE_TIMEOUT_S: Final = 10
 PASSING: Final = frozenset({
     QuestDBErrorCode.SocketError,
@@ -34,26 +33,23 @@ PASSING: Final = frozenset({
 
 
 def send_frame(
-    connection: Connection,
+    address: QuestDBAddress,
     table: str,
     frame: pl.DataFrame,
     *,
     symbols: Mapping[str, str],
     at: str,
-    timeout_s: float,
 ) -> None:
     """Send rows as one transaction: all of them are accepted, or none.
 
-    They are not readable yet when this returns; see :meth:`QuestDBHook.wait_applied`.
+    They are not readable yet when this returns; see :meth:`QuestDBClient.wait_applied`.
 
-    :param connection: to the server; its login counts, ``http_port``, ``http_login`` and ``http_password``
-        of its extra
+    :param address: of the server; ``statement_timeout_s`` is how long it may take to answer: the client adds
+        a second for each 100 KiB sent, and one repeated try
     :param table: an existing table
     :param frame: at most 100,000 rows; text columns go into SYMBOL columns, nulls become NULL
     :param symbols: SYMBOL columns that have the same value in every row
     :param at: column with the time, epoch seconds UTC; it is sent as the table's designated timestamp
-    :param timeout_s: how long the server may take to answer, seconds, > 0; the client adds a second for each
-        100 KiB sent, and one repeated try
     :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
     :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
     :raises QuestDBError: if it refuses the rows
@@ -70,10 +66,12 @@ def send_frame(
         if name != at and frame[name].null_count() < frame.height:
             columns[name] = frame[name].to_numpy()
     columns["ts"] = frame[at].cast(pl.Int64).to_numpy().astype("datetime64[s]").astype("datetime64[us]")
-    where = f"{connection.host}:{_http_port(connection)}"
-    settings = f"http::addr={where};auto_flush=off;request_timeout={round(timeout_s * 1000)};"
+    where = f"{address.host}:{address.http_port}"
+    settings = (
+        f"http::addr={where};auto_flush=off;request_timeout={round(address.statement_timeout_s * 1000)};"
+    )
     try:
-        with Sender.from_conf(settings + _login(connection)) as sender:
+        with Sender.from_conf(settings + _login(address)) as sender:
             sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
             sender.flush()
     except ClientError as error:
@@ -82,25 +80,25 @@ def send_frame(
             raise QuestDBUnavailableError(
                 f"QuestDB at {where} (HTTP) is out of reach or dropped the connection: {said}"
             ) from error
-        check_bulk(connection)
+        check_bulk(address)
         raise QuestDBError(f"QuestDB at {where} (HTTP) refuses rows for {table}: {said}") from error
 
 
-def check_bulk(connection: Connection) -> None:
+def check_bulk(address: QuestDBAddress) -> None:
     """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
 
-    :param connection: as for :func:`send_frame`
+    :param address: as for :func:`send_frame`
     :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
     :raises QuestDBUnavailableError: if the server cannot be reached
     Rule: QuestDB 9.3.4 answers a write without rows as it answers others, with 204 where it takes them
     (measured).
     """
-    where = f"QuestDB at {connection.host}:{_http_port(connection)} (HTTP)"
-    extra = f"the extra of connection {connection.conn_id}"
-    login = http_login(connection)
+    where = f"QuestDB at {address.host}:{address.http_port} (HTTP)"
+    extra = f"the extra of connection {address.name}"
+    login = address.http_login
     try:
         answer = requests.post(
-            f"http://{connection.host}:{_http_port(connection)}/write",
+            f"http://{address.host}:{address.http_port}/write",
             data=b"",
             auth=login,
             timeout=PROBE_TIMEOUT_S,
@@ -126,27 +124,10 @@ def check_bulk(connection: Connection) -> None:
             )
 
 
-def http_login(connection: Connection) -> tuple[str, str] | None:
-    """Return login and password for HTTP: those of the extra, else those for PGWire.
-
-    :param connection: of type ``questdb``
-    :return: None when there is none; a server that has no ``http.user`` ignores it
-    """
-    extra = connection.extra_dejson
-    login, password = extra.get("http_login"), extra.get("http_password")
-    if login is None:
-        login, password = connection.login, connection.password
-    return (login, password) if login and password else None
-
-
-def _login(connection: Connection) -> str:
+def _login(address: QuestDBAddress) -> str:
     """Return the login in the form of the client."""
-    login = http_login(connection)
+    login = address.http_login
     if login is None:
         return ""
     fields = zip(("username", "password"), login, strict=True)
     return "".join(f"{name}={value.replace(';', ';;')};" for name, value in fields)
-
-
-def _http_port(connection: Connection) -> int:
-    return int(connection.extra_dejson.get("http_port") or HTTP_PORT)

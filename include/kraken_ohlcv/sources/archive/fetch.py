@@ -39,8 +39,8 @@ from kraken_ohlcv.stores.ledger.session import fill_lock
 from kraken_ohlcv.stores.merge import Standing
 
 if TYPE_CHECKING:
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.sources.archive.containers import Container
     from kraken_ohlcv.sources.archive.members import Unit
@@ -56,24 +56,24 @@ class Ingestion:
     """What an ingest works with.
 
     :ivar connection: the ledger
-    :ivar questdb: hook of the candle store
+    :ivar questdb: client of the candle store
     :ivar run: the run
     :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
     :ivar work_folder: our own folder, for reject files and files under way
     :ivar dry_run: read, check and compare only
     :ivar again: read files again that the ledger knows
-    :ivar kraken: hook of the exchange, asked when nothing else tells whose candles a file holds; or None
+    :ivar kraken: client of the exchange, asked when nothing else tells whose candles a file holds; or None
     :ivar trust_file: where a file differs from what is stored, the file is right
     """
 
     connection: Connection
-    questdb: QuestDBHook
+    questdb: QuestDBClient
     run: RunKey
     now_s: int
     work_folder: Path
     dry_run: bool = False
     again: bool = False
-    kraken: KrakenHook | None = None
+    kraken: KrakenClient | None = None
     trust_file: bool = False
 
 

@@ -28,8 +28,8 @@ from kraken_ohlcv.sources.archive.references import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
 
@@ -75,8 +75,8 @@ class Rows(Protocol):
 class Claim:
     """A file and the series that it is said to be of.
 
-    :ivar questdb: hook of the candle store
-    :ivar kraken: hook of the exchange, or None when it is not to be asked
+    :ivar questdb: client of the candle store
+    :ivar kraken: client of the exchange, or None when it is not to be asked
     :ivar series: ticker and interval that the file's name tells
     :ivar spooled: the file
     :ivar until_s: rows from here on are provisional and not compared, epoch seconds UTC
@@ -84,8 +84,8 @@ class Claim:
     :ivar now_s: the exchange's time, epoch seconds UTC
     """
 
-    questdb: QuestDBHook
-    kraken: KrakenHook | None
+    questdb: QuestDBClient
+    kraken: KrakenClient | None
     series: Series
     spooled: Rows
     until_s: int

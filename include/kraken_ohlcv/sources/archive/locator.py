@@ -25,10 +25,10 @@ from kraken_ohlcv.sources.archive.parts import JoinedParts
 from kraken_ohlcv.sources.archive.sums import refuse_wrong_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from kraken_hooks.archive import ArchiveHook
+    from kraken_ohlcv.clients.archive.client import ArchiveClient
     from kraken_ohlcv.sources.archive.containers import Container
     from kraken_ohlcv.sources.archive.members import Unit
 
@@ -39,14 +39,15 @@ class Shelf:
 
     :ivar archive_folder: the user's files, or None when it is not set
     :ivar work_folder: our own folder
-    :ivar server: hook of the web server with published files, or None where nothing is to be fetched
+    :ivar server: returns the client of the web server with published files; None where nothing is to be
+        fetched
     :ivar is_mirror: whether that server is somebody else's than the exchange's own
     :ivar allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
 
     archive_folder: Path | None
     work_folder: Path
-    server: ArchiveHook | None = None
+    server: Callable[[], ArchiveClient] | None = None
     allow_full_download: bool = False
     is_mirror: bool = False
 
@@ -118,8 +119,8 @@ class Shelf:
         return None
 
     @property
-    def _server(self) -> ArchiveHook:
-        return cast("ArchiveHook", self.server)
+    def _server(self) -> ArchiveClient:
+        return cast("Callable[[], ArchiveClient]", self.server)()
 
     def _published(self, name: str) -> IO[bytes]:
         """Open a published zip, which may lie in parts when it is a full release.

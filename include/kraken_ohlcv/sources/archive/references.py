@@ -21,8 +21,8 @@ from kraken_ohlcv.stores.suspects import copied_opens
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.candle import StoredCandle
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
@@ -44,7 +44,7 @@ PAGE_ROWS: Final = 4
 """Rows of a file that one page of trades is to cover."""
 
 
-def stored_intervals(questdb: QuestDBHook, ticker: str, covered: Range) -> list[int]:
+def stored_intervals(questdb: QuestDBClient, ticker: str, covered: Range) -> list[int]:
     """Return at which intervals candles of identified sources are stored in a range, minutes."""
     parameters = {"ticker": ticker, **_micros(covered)}
     return sorted(
@@ -52,10 +52,10 @@ def stored_intervals(questdb: QuestDBHook, ticker: str, covered: Range) -> list[
     )
 
 
-def stored_candles_of(questdb: QuestDBHook, series: Series, step: int, covered: Range) -> pl.DataFrame:
+def stored_candles_of(questdb: QuestDBClient, series: Series, step: int, covered: Range) -> pl.DataFrame:
     """Return the stored candles of a series from identified sources, but for those of a longer interval.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param step: length of the buckets they are summed up to, seconds
     :param covered: half-open, epoch seconds UTC
@@ -72,10 +72,10 @@ def stored_candles_of(questdb: QuestDBHook, series: Series, step: int, covered: 
     return found.filter(~pl.col("bucket_s").is_in(copied_opens(questdb, series, covered)))
 
 
-def nearest_candles(questdb: QuestDBHook, series: Series, side: Range, *, n: int) -> pl.DataFrame:
+def nearest_candles(questdb: QuestDBClient, series: Series, side: Range, *, n: int) -> pl.DataFrame:
     """Return the candles nearest to a seam, when there is one close to it.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval
     :param side: where the nearest one has to be, epoch seconds UTC
     :param n: at most so many; negative: those that lead up to the end of ``side``, else those from its start
@@ -125,11 +125,11 @@ def _summed(parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def asked_candles(
-    kraken: KrakenHook, series: Series, spooled: Rows, span: Range, *, enough: int, few: int, now_s: int
+    kraken: KrakenClient, series: Series, spooled: Rows, span: Range, *, enough: int, few: int, now_s: int
 ) -> tuple[int, pl.DataFrame]:
     """Ask the exchange once for candles in the span of a file.
 
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param series: ticker and interval of the file
     :param spooled: the file
     :param span: what of it is to be compared, epoch seconds UTC
@@ -162,7 +162,7 @@ def asked_candles(
         return own, pl.DataFrame(schema=CANDLES)
 
 
-def _from_trades(kraken: KrakenHook, series: Series, spooled: Rows, span: Range) -> pl.DataFrame:
+def _from_trades(kraken: KrakenClient, series: Series, spooled: Rows, span: Range) -> pl.DataFrame:
     """Return candles built from one page of trades, where the file has the fewest of them."""
     quietest: tuple[int, int] | None = None
     for frame in spooled.frames():

@@ -25,7 +25,7 @@ from kraken_ohlcv.stores.suspects import copied_opens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.sources.archive.staging import Spooled
@@ -96,7 +96,7 @@ def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
 
 
 def store(
-    questdb: QuestDBHook,
+    questdb: QuestDBClient,
     series: Series,
     spooled: Spooled,
     *,
@@ -108,7 +108,7 @@ def store(
 
     A slice is a transaction. A crash between slices leaves whole slices, and the next run writes the others.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param series: ticker and interval; the caller holds its fill lock
     :param spooled: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC

@@ -20,7 +20,8 @@ READ_BYTES: Final = 4 * 1024 * 1024
 def refuse_wrong_sums(name: str, files: Sequence[Path], remembered: Path, warnings: list[str]) -> bool:
     """Refuse a zip that is not what the checksums beside it say; without any it is taken as it is.
 
-    A list is any file in the same folder that is named as one, see :func:`kraken_ohlcv.clients.archive.checksums.is_list`.
+    A list is any file in the same folder that is named as one, see
+    :func:`kraken_ohlcv.clients.archive.checksums.is_list`.
     What was found right is remembered and not read again while its size and time of change stay: a full
     release has ten gigabytes.
 

@@ -23,7 +23,7 @@ from kraken_ohlcv.stores.queries import statement
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection, Row
 
@@ -42,14 +42,14 @@ class _Kept:
 
 
 def judge_unverified(
-    connection: Connection, questdb: QuestDBHook, tickers: Sequence[str], *, now_s: int
+    connection: Connection, questdb: QuestDBClient, tickers: Sequence[str], *, now_s: int
 ) -> list[str]:
     """Compare what is stored of unverified files with the other intervals that are stored by now.
 
     What is identified becomes source ``archive``; what is refuted stays provisional and is named.
 
     :param connection: the ledger
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param tickers: of the files
     :param now_s: the exchange's time, epoch seconds UTC
     :return: a sentence per file that turned out to be that of another series
@@ -66,7 +66,7 @@ def judge_unverified(
     return refuted
 
 
-def _judge(connection: Connection, questdb: QuestDBHook, row: Row, *, now_s: int) -> None:
+def _judge(connection: Connection, questdb: QuestDBClient, row: Row, *, now_s: int) -> None:
     series, span = Series(row["ticker"], row["interval_minutes"]), (row["first_s"], row["end_s"])
     is_named = row["release"] and re.match(PUBLISHED_PATTERN, row["release"])
     release = named_release(row["release"]) if is_named else Release()

@@ -16,8 +16,8 @@ from kraken_ohlcv.stores.queries import statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_hooks.kraken import KrakenHook
-    from kraken_hooks.questdb import QuestDBHook
+    from kraken_ohlcv.clients.exchange.client import KrakenClient
+    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -31,11 +31,13 @@ WEEKLY: Final = 10080
 FALLBACK_LEAD_S: Final = 2 * DAY_S
 
 
-def known_counts(connection: Connection, questdb: QuestDBHook, ticker: str, parts: Sequence[Range]) -> Counts:
+def known_counts(
+    connection: Connection, questdb: QuestDBClient, ticker: str, parts: Sequence[Range]
+) -> Counts:
     """Return the trades of a ticker around some ranges, as far as they are stored.
 
     :param connection: the ledger, which keeps the weekly counts asked before
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param ticker: Kraken's altname
     :param parts: ranges of interest, epoch seconds UTC, at least one
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -55,7 +57,7 @@ def known_counts(connection: Connection, questdb: QuestDBHook, ticker: str, part
 
 def asked_counts(
     connection: Connection,
-    kraken: KrakenHook,
+    kraken: KrakenClient,
     ticker: str,
     parts: Sequence[Range],
     counts: Counts,
@@ -65,7 +67,7 @@ def asked_counts(
     """Return the trades of a ticker; unknown days before the daily window cost one weekly call, ever.
 
     :param connection: the ledger
-    :param kraken: hook of the exchange
+    :param kraken: client of the exchange
     :param ticker: Kraken's altname
     :param parts: ranges of interest, epoch seconds UTC
     :param counts: what is known so far
@@ -89,10 +91,10 @@ def asked_counts(
     return Counts(counts.days, {**weeks, **counts.weeks})
 
 
-def lead_start_s(questdb: QuestDBHook, ticker: str, start_s: int, *, is_second: bool) -> int:
+def lead_start_s(questdb: QuestDBClient, ticker: str, start_s: int, *, is_second: bool) -> int:
     """Return from when on to ask so that a trade before a range comes first, without many more of them.
 
-    :param questdb: hook of the candle store
+    :param questdb: client of the candle store
     :param ticker: Kraken's altname
     :param start_s: start of the range, epoch seconds UTC
     :param is_second: whether the first lead held no trade

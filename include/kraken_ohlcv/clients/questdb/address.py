@@ -1,0 +1,66 @@
+"""Where a QuestDB listens, who one is there, and how long it may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PG_PORT: Final = 8812
+HTTP_PORT: Final = 9000
+DATABASE: Final = "qdb"
+APPLY_TIMEOUT_S: Final = 30.0
+STATEMENT_TIMEOUT_S: Final = 120.0
+"""The server itself gives a statement 60 s, unless its ``query.timeout`` says otherwise."""
+CONNECTING: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""Seconds; a server that vanished is noticed after 30 + 3 * 10."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestDBAddress:
+    """A server and a login.
+
+    :ivar host: name or address
+    :ivar port: of PGWire
+    :ivar user: for PGWire
+    :ivar password: for PGWire
+    :ivar database: name
+    :ivar http_port: for bulk loads over ILP
+    :ivar http_user: where HTTP has another login than PGWire
+    :ivar http_password: its password
+    :ivar apply_timeout_s: how long a committed write may take to be readable, seconds
+    :ivar statement_timeout_s: how long a statement may take, seconds
+    :ivar libpq: further parameters of libpq
+    :ivar name: of the connection that says all this, for messages
+    """
+
+    host: str
+    port: int = PG_PORT
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: str = DATABASE
+    http_port: int = HTTP_PORT
+    http_user: str | None = None
+    http_password: str | None = field(default=None, repr=False)
+    apply_timeout_s: float = APPLY_TIMEOUT_S
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S
+    libpq: Mapping[str, Any] = field(default_factory=lambda: CONNECTING)
+    name: str = "questdb_default"
+
+    @property
+    def http_login(self) -> tuple[str, str] | None:
+        """Return login and password for HTTP: its own, else those for PGWire.
+
+        None when there is none; a server that has no ``http.user`` ignores it.
+        """
+        login, password = self.http_user, self.http_password
+        if login is None:
+            login, password = self.user, self.password
+        return (login, password) if login and password else None
