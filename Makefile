@@ -48,10 +48,11 @@ bench: setup ## Measure ratios against the plainest way to do the same (BENCH="n
 docs: setup ## Write docs/DAGS.md from the DAGs
 	@$(RUN) -m tools.dags_document
 
-lint: setup ## Check format, lint rules and types
+lint: setup ## Check format, lint rules, types and layers
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@.venv/bin/lint-imports --no-logo --cache-dir .ruff_cache/imports
 
 format: setup ## Format the code
 	@$(RUN) -m ruff format .

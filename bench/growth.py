@@ -25,11 +25,12 @@ from kraken_ohlcv.completeness.report import make_report
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.params import BackfillRequest, ReportRequest, backfill_schemas
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, COMPLETENESS
 from kraken_ohlcv.detection.detect import carry_out
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.scan import Scanner
 from local.processes import start_process
 from simulators.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin

@@ -25,17 +25,17 @@ from bench.tools.ratios import Direction, Ratio
 from kraken_ohlcv.clients.exchange.replies import open_envelope
 from kraken_ohlcv.clients.exchange.trade_rows import read_trades
 from kraken_ohlcv.core.assets import CatalogueEntry
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.context import Bench
 from kraken_ohlcv.sources.trades.fetch import rebuild
-from kraken_ohlcv.sources.trades.jobs import Errand
-from kraken_ohlcv.sources.trades.parse import CandleBuilder
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.run_rows import start_run
 from kraken_ohlcv.stores.ledger.series_state import set_start
-from kraken_ohlcv.stores.ledger.session import RunKey, connect
-from kraken_ohlcv.stores.ledger.trade_rows import plan_errands, read_errands
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.trade_rows import Errand, plan_errands, read_errands
 from local.processes import start_process
 
 if TYPE_CHECKING:

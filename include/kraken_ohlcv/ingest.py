@@ -13,13 +13,13 @@ from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
 from kraken_ohlcv.sources.archive.folder import containers_at, only_file
-from kraken_ohlcv.sources.archive.found import Found, sentence
+from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.members import FOLDER, REMOTE, Unit, work_items
 from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.request import TRUST_FILE
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
-from kraken_ohlcv.stores.ledger.archive_rows import plan_results, read_results, record_result
+from kraken_ohlcv.stores.ledger.archive_rows import plan_results, read_results, record_result, sentence
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets
 from kraken_ohlcv.stores.ledger.run_rows import count_outcomes, read_run, record_survey, start_run
 
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.locator import Shelf
     from kraken_ohlcv.sources.archive.request import ArchiveRequest
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

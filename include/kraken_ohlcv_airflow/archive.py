@@ -25,9 +25,9 @@ from kraken_ohlcv_airflow.tasks import mappable, prepare, tell, verdict
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.core.schedules import Manual
     from kraken_ohlcv.sources.archive.locator import Shelf
-    from kraken_ohlcv.stores.ledger.session import RunKey
 
 STEPS = ("prepare", "ask_exchange", "find_files")
 """Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""

@@ -46,9 +46,9 @@ from kraken_ohlcv_airflow.telling import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.core.schedules import Schedule
     from kraken_ohlcv.repair.context import Bench
-    from kraken_ohlcv.stores.ledger.session import RunKey
 
 STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
 """Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""

@@ -29,6 +29,7 @@ from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.archive.client import ARCHIVE_URL
 from kraken_ohlcv.clients.errors import ConnectionFieldError
 from kraken_ohlcv.clients.exchange.client import KRAKEN_URL
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.settings import (
     ARCHIVE_FOLDER_ENV,
     ARCHIVE_WORK_FOLDER_ENV,
@@ -38,7 +39,7 @@ from kraken_ohlcv.core.settings import (
     QUESTDB_CONN_ID,
 )
 from kraken_ohlcv.sources.archive.locator import Shelf
-from kraken_ohlcv.stores.ledger.session import STATEMENT_TIMEOUT_S, RunKey, connect
+from kraken_ohlcv.stores.ledger.session import STATEMENT_TIMEOUT_S, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

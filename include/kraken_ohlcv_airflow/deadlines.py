@@ -10,8 +10,8 @@ from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAler
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from kraken_ohlcv.core.incident import key_of_run
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import late_run
-from kraken_ohlcv.stores.ledger.session import RunKey
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently_in_thread, report
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from kraken_ohlcv.clients.exchange.models import requirements
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import FIGURES, IMPORTED, says_same
+from kraken_ohlcv.core.candle import FIGURES, IMPORTED, requirements, says_same
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.times import iso

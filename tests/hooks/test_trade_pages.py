@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kraken_ohlcv.clients.exchange.models import Trade, TradesPage
+from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.trade_pages import walk
+from kraken_ohlcv.core.trade import Trade
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, open_ingest, summarise
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.locator import Shelf
 from kraken_ohlcv.sources.archive.request import ArchiveRequest, archive_schemas
-from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

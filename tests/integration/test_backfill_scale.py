@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from kraken_ohlcv.backfill import bench_of, plan_ohlc
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.plan import fitted
-from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from tests.integration.world import World

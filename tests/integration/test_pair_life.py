@@ -8,6 +8,7 @@ import pytest
 
 from kraken_ohlcv.clients.errors import KrakenNotBelievedError
 from kraken_ohlcv.completeness import series_figures
+from kraken_ohlcv.completeness.listed_series import list_lines
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.incident import IncidentClass
@@ -15,7 +16,6 @@ from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.validate import ask_state, check
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.incident_rows import observe, read_open
-from kraken_ohlcv.stores.ledger.series_list_rows import list_lines
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import World, request_of
 

@@ -16,8 +16,9 @@ from kraken_ohlcv.completeness.report import make_report
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
 from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.session import RunKey, connect
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.damage import (
     EVIDENCE,
     MISSING,

@@ -12,7 +12,7 @@ from kraken_ohlcv.stores.ledger.incident_rows import observe
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.monitoring.catch_up import CatchUp
+    from kraken_ohlcv.stores.ledger.catch_up_rows import CatchUp
     from tests.integration.world import World
 
 

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kraken_ohlcv.stores.ledger.session import RunKey
+from kraken_ohlcv.core.run import RunKey
 from local.processes import ManagedProcess, start_process
 from simulators.exchange_client import ExchangeAdmin
 from tests.integration.world import Planned, World, at_step, request_of

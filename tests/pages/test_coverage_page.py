@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.completeness import series_figures
+from kraken_ohlcv.completeness.listed_series import list_lines
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.stores.ledger.series_list_rows import list_lines
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.pages.conftest import HOURLY, detail

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from kraken_ohlcv.clients.exchange.models import Candle, OhlcAnswer
-from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.clients.exchange.models import OhlcAnswer
+from kraken_ohlcv.core.candle import Candle, StoredCandle
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger.series_state import Book

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, Trouble, open_incident
 from kraken_ohlcv.core.pair_problems import bad_line, disputed_candles, left_pair, odd_data, unknown_pair
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import failed_run, late_run
 from kraken_ohlcv.core.wording import capitalised, duration, iso_moment, moment
 from kraken_ohlcv.monitoring.messages import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, compose
 from kraken_ohlcv.monitoring.mrkdwn import TEXT_CHARACTERS, fitted, listed
-from kraken_ohlcv.stores.ledger.session import RunKey
 from simulators.slack import limits
 from tests.unit.builders import HOUR, at, quick
 

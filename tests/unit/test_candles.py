@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.clients.exchange.models import fault_of, requirements
 from kraken_ohlcv.core.candle import (
     FIGURES,
     SOURCE_RANK,
     Restatement,
     StoredCandle,
     completed,
+    fault_of,
     from_ohlc,
     judge_restatement,
+    requirements,
     volume_noise,
 )
 from kraken_ohlcv.stores.merge import STORED_SCHEMA, merge

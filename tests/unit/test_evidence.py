@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.evidence import (
-    EVIDENCE_RANK,
-    Evidence,
-    Sighting,
-    confirmable_s,
-    read_answer,
-    weigh_emptiness,
-)
+from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Sighting, confirmable_s, weigh_emptiness
+from kraken_ohlcv.sources.ohlc.parse import read_answer
 from tests.unit.builders import (
     DAY,
     HOUR,
@@ -34,7 +28,7 @@ from tests.unit.builders import (
 )
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.clients.exchange.models import Candle
+    from kraken_ohlcv.core.candle import Candle
     from kraken_ohlcv.core.ranges import Range
 
 HALF_AN_HOUR = 1800

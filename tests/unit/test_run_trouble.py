@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kraken_ohlcv.core.incident import IncidentClass, MessageKind, open_incident, see_trouble
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import MAX_ERRORS, failed_run, late_run
-from kraken_ohlcv.stores.ledger.session import RunKey
 
 RUN = RunKey("backfill_tier1_daily", "manual__1")
 NOW_S = 1_795_437_296

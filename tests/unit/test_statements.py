@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from kraken_ohlcv.stores.queries import SQL_FOLDER, statement
+from kraken_ohlcv.stores.queries import statement
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-FILES = sorted(SQL_FOLDER.glob("*/*.sql"))
+FILES = sorted((Path(__file__).resolve().parents[2] / "include" / "sql").glob("*/*.sql"))
 NOT_SQL = re.compile(r"--[^\n]*|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 DRIVER_PARAMETER = re.compile(r"%\(\w+\)s|%%")
-HEADERS = {"postgres": "PostgreSQL. ", "questdb": "QuestDB. "}
+HEADERS = {"ledger": "PostgreSQL. ", "questdb": "QuestDB. "}
 
 every_file = pytest.mark.parametrize(
     "file", [pytest.param(file, id=f"{file.parent.name}/{file.stem}") for file in FILES]
@@ -45,11 +43,11 @@ def test_a_file_holds_one_statement_whose_values_are_driver_parameters(file: Pat
     ("server", "name", "begins"),
     [
         pytest.param("questdb", "read_candles", "-- QuestDB. The stored candles", id="QuestDB"),
-        pytest.param("postgres", "close_gap", "-- PostgreSQL. Close a gap", id="PostgreSQL"),
+        pytest.param("ledger", "close_gap", "-- PostgreSQL. Close a gap", id="PostgreSQL"),
     ],
 )
 def test_a_statement_is_found_by_server_and_name(
-    server: Literal["postgres", "questdb"], name: str, begins: str
+    server: Literal["ledger", "questdb"], name: str, begins: str
 ) -> None:
     assert statement(server, name).startswith(begins)
 

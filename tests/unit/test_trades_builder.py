@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.clients.exchange.models import Trade
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.sources.trades.parse import CandleBuilder
+from kraken_ohlcv.core.trade import Trade
 from tests.unit.builders import DAY, HOUR, at, quick
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.stored_buckets import Bits
 
-Bits: TypeAlias = NDArray[np.bool_]
 Kinds: TypeAlias = NDArray[np.uint8]
 Times: TypeAlias = NDArray[np.int64]
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.figures import Figures
     from kraken_ohlcv.core.params import BackfillRequest
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.core.run import RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def brief(figures: Figures) -> dict[str, Any]:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.params import ReportRequest
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 LOOKBACK_DAYS: Final = 30
 """Gap times and restatements are those of so many days."""

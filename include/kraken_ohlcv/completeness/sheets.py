@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from kraken_ohlcv.completeness.buckets import PROVEN, Bits, Grid, Kind, Kinds, Times, classify, grid_of
+from kraken_ohlcv.completeness.buckets import PROVEN, Grid, Kind, Kinds, Times, classify, grid_of
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.session import fetch
-from kraken_ohlcv.stores.stored_buckets import read_spans, read_stored
+from kraken_ohlcv.stores.stored_buckets import Bits, read_spans, read_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -2,21 +2,26 @@
 
 What is said here of two versions holds for numbers and for polars expressions alike, so that an archive of
 millions of rows is judged by the same lines as one candle. What a sound candle is, says
-:func:`kraken_ohlcv.clients.exchange.models.requirements`.
+:func:`requirements`.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal  # noqa: TC003 (dataclass fields are inspected at run time)
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
-
-from kraken_ohlcv.clients.exchange.models import PRICES
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kraken_ohlcv.clients.exchange.models import Candle
+PRICES: Final = ("open", "high", "low", "close")
+HIGHEST_PRICE: Final = 1e12
+LARGEST_VOLUME: Final = 1e18
+MOST_TRADES: Final = 1_000_000_000
+LARGEST: Final = sys.float_info.max
+"""Compared with, since that tells infinite and NaN from a number in Python and in polars alike."""
 
 VOLUME_NOISE: Final = 1e-8
 """Base units; the last of Kraken's eight decimals, so a smaller difference is float noise."""
@@ -48,6 +53,78 @@ IDENTIFIED: Final = (OHLC, TRADES, ARCHIVE)
 
 FIGURES: Final = (*PRICES, "volume", "trades")
 """What two versions of a candle are compared by; a vwap only where both have one."""
+
+
+def requirements(figures: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """Return what must hold of a traded candle: the one table of soundness, for all sources.
+
+    The vwap is not in it: one that lies outside of low and high is absent, and spoils nothing else.
+
+    :param figures: ``open``, ``high``, ``low``, ``close`` in quote units, ``volume`` in base units,
+        ``trades``; numbers, or polars expressions
+    :return: each requirement, a bool or an expression, with what is wrong when it does not hold; the first
+        that does not hold is to be told
+    """
+    sums = (*PRICES, "volume")
+    opened, high, low, close, volume = (figures[name] for name in sums)
+    trades = figures["trades"]
+    found = [((figures[n] >= -LARGEST) & (figures[n] <= LARGEST), f"{n} is not finite") for n in sums]
+    for name in PRICES:
+        found.append((figures[name] > 0, f"{name} is not above zero"))
+        found.append((figures[name] <= HIGHEST_PRICE, f"{name} is impossibly high"))
+    return [
+        *found,
+        (volume > 0, "volume is not above zero"),
+        (volume <= LARGEST_VOLUME, "volume is impossibly large"),
+        (trades >= 1, "trades is less than one"),
+        (trades <= MOST_TRADES, "trades is impossibly large"),
+        ((high >= opened) & (high >= close) & (high >= low), "high is not the highest"),
+        ((low <= opened) & (low <= close), "low is not the lowest"),
+    ]
+
+
+def fault_of(figures: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the figures of a traded candle, or None.
+
+    :param figures: numbers, see :func:`requirements`
+    """
+    return next((what for holds, what in requirements(figures) if not holds), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One bucket of an OHLC answer; ``trades == 0`` marks a bucket without trades.
+
+    :ivar ts_s: open time, epoch seconds UTC, a multiple of the interval's seconds
+    :ivar open: price of the first trade, quote units
+    :ivar high: highest price, quote units
+    :ivar low: lowest price, quote units
+    :ivar close: price of the last trade, quote units
+    :ivar vwap: volume-weighted price, truncated to the pair's decimals; zero without trades
+    :ivar volume: base units, >= 0
+    :ivar trades: number of trades, >= 0
+    """
+
+    ts_s: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    vwap: Decimal
+    volume: Decimal
+    trades: int
+
+
+class OddRow(NamedTuple):
+    """A row of an OHLC answer that cannot be used.
+
+    :ivar what: the row and why, a sentence
+    :ivar ts_s: open time of the bucket it touches, epoch seconds UTC; None when its time cannot be read, so
+        that any bucket without a row may be the one
+    """
+
+    what: str
+    ts_s: int | None
 
 
 def volume_noise(one: Any, other: Any) -> Any:

@@ -10,7 +10,7 @@ from kraken_ohlcv.core.times import iso
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.stores.ledger.session import RunKey
+    from kraken_ohlcv.core.run import RunKey
 
 MAX_ERRORS: Final = 20
 """Sentences about a run that an incident keeps; the rest is counted."""

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.params import BackfillRequest
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
     from kraken_ohlcv.stores.missing import Span
 
 MAX_NAMED: Final = 20

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.exchange.models import AssetPair
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.core.run import RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kraken_ohlcv.core.incident import MessageKind, Trouble
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.core.run import RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

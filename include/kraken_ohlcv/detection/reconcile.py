@@ -12,7 +12,6 @@ from kraken_ohlcv.stores.ledger.gap_rows import close_gap, insert_gaps, redraw_g
 from kraken_ohlcv.stores.ledger.series_state import Book, bump_revision, read_book
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
-    RunKey,
     being_filled,
     free_series_transaction,
     series_transaction,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.run import RunKey
 
 PAIR_GONE = UnfillableReason.PAIR_GONE
 

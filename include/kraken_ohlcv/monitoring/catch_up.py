@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.core.gap import Gap, GapStatus
 from kraken_ohlcv.core.grid import expiry_s
@@ -12,7 +12,7 @@ from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next_tick_after
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.catch_up_rows import PastCatchUp, last_catch_up
+from kraken_ohlcv.stores.ledger.catch_up_rows import CatchUp, PastCatchUp, last_catch_up
 from kraken_ohlcv.stores.ledger.series_state import read_books
 
 if TYPE_CHECKING:
@@ -22,28 +22,6 @@ if TYPE_CHECKING:
 
 COOL_DOWN_S: Final = 2 * HOUR_S
 """Between two runs of a DAG started out of turn: the hourly check sees the effect of one before the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class CatchUp:
-    """A backfill run to be started out of turn.
-
-    :ivar dag_id: the backfill DAG of the tier
-    :ivar run_id: id of the run, the same however often the check is repeated
-    :ivar tickers: what it is to repair
-    :ivar intervals: candle lengths, minutes
-    :ivar reason: one sentence
-    """
-
-    dag_id: str
-    run_id: str
-    tickers: list[str]
-    intervals: list[int]
-    reason: str
-
-    def conf(self) -> dict[str, Any]:
-        """Return the conf to trigger the DAG with."""
-        return {"tickers": self.tickers, "intervals": self.intervals, "lookback_days": 0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.monitoring.channel import Channel
     from kraken_ohlcv.stores.ledger.report_rows import KeptLine, KeptReport
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from kraken_ohlcv.core.incident import IncidentClass, Trouble
 from kraken_ohlcv.stores.ledger.session import fetch
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.core.run import RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def _names(error_class: type[BaseException]) -> set[str]:

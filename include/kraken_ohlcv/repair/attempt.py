@@ -20,11 +20,12 @@ from kraken_ohlcv.stores.ledger.gap_rows import (
     stranded_series,
 )
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, is_being_filled, series_transaction
+from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled, series_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.repair.context import Bench
 
 

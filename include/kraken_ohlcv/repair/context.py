@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.candle import StoredCandle
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.core.run import RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 CALLS_AT_A_STRETCH: Final = 60
 """Calls of one task before it gives the slot of the exchange's pool back: Airflow never preempts."""

@@ -16,7 +16,7 @@ from kraken_ohlcv.core.times import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kraken_ohlcv.clients.exchange.models import OddRow
+    from kraken_ohlcv.core.candle import OddRow
     from kraken_ohlcv.core.ranges import Range
 
 

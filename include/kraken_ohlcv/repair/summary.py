@@ -8,8 +8,7 @@ from kraken_ohlcv.core.gap import Outcome
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
-from kraken_ohlcv.sources.archive.found import sentence
-from kraken_ohlcv.stores.ledger.archive_rows import read_results
+from kraken_ohlcv.stores.ledger.archive_rows import read_results, sentence
 from kraken_ohlcv.stores.ledger.repair_rows import read_repairs
 from kraken_ohlcv.stores.ledger.run_rows import count_outcomes, count_standing, read_failures, read_run
 from kraken_ohlcv.stores.ledger.trade_rows import read_errands
@@ -17,7 +16,8 @@ from kraken_ohlcv.stores.ledger.trade_rows import read_errands
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.core.run import RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def empty_summary(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from kraken_ohlcv.clients.exchange.models import PRICES
+from kraken_ohlcv.core.candle import PRICES
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.settings import CANDLE_TABLE

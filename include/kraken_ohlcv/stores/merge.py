@@ -14,11 +14,11 @@ from typing import Final
 
 import polars as pl
 
-from kraken_ohlcv.clients.exchange.models import PRICES
 from kraken_ohlcv.core.candle import (
     ARCHIVE,
     FIGURES,
     HIGHEST_RANK,
+    PRICES,
     PROVISIONAL,
     SOURCE_RANK,
     is_fuller,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
@@ -13,11 +14,10 @@ from kraken_ohlcv.stores.queries import rendered
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness.buckets import Bits
     from kraken_ohlcv.core.ranges import Range
+
+Bits: TypeAlias = NDArray[np.bool_]
 
 BLOCK_BUCKETS: Final = 48
 """Buckets of which QuestDB returns one number; a day of half hours, two days of hours."""

@@ -12,7 +12,7 @@ import requests
 
 from kraken_ohlcv.clients import USER_AGENT
 from kraken_ohlcv.clients.errors import KrakenRateLimitError
-from kraken_ohlcv.clients.exchange.models import INTERVALS, AssetPairs
+from kraken_ohlcv.clients.exchange.models import AssetPairs
 from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
 from kraken_ohlcv.clients.exchange.replies import (
     open_envelope,
@@ -24,6 +24,7 @@ from kraken_ohlcv.clients.exchange.retry import failure, pause_for_all_s, retryi
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, walk
 from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
 from kraken_ohlcv.clients.exchange.transport import fetch
+from kraken_ohlcv.core.intervals import INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -20,8 +20,10 @@ from kraken_ohlcv.clients.exchange.fields import (
     shown,
     whole,
 )
-from kraken_ohlcv.clients.exchange.models import INTERVALS, PRICES, Candle, OddRow, OhlcAnswer, fault_of
+from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.clients.exchange.result_names import rows_of
+from kraken_ohlcv.core.candle import PRICES, Candle, OddRow, fault_of
+from kraken_ohlcv.core.intervals import INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,13 +6,14 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kraken_ohlcv.clients.exchange.models import Trades, TradesPage
+from kraken_ohlcv.clients.exchange.models import TradesPage
+from kraken_ohlcv.core.trade import Trades, follows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from decimal import Decimal
 
-    from kraken_ohlcv.clients.exchange.models import Trade
+    from kraken_ohlcv.core.trade import Trade
 
 MAX_TRADES: Final = 1000
 """Trades of one page; Kraken silently caps larger values."""
@@ -113,20 +114,6 @@ def walk(ask: Callable[[int], TradesPage], since_ns: int, page_size: int) -> Ite
         turned = turn(ask, place, page_size)
         place = turned.place
         yield TradesPage(turned.trades, place.since_ns, odd=turned.page.odd)
-
-
-def follows(trades: Trades, last_id: int | None) -> bool:
-    """Return whether the ids of some trades are contiguous among themselves and with the trade before.
-
-    :param trades: ascending
-    :param last_id: id of the trade before, or None without one
-    :return: True also for trades that have no ids, of which nothing can be said
-    """
-    first = trades.ids[0] if trades else None
-    if first is None:
-        return True
-    first = first if last_id is None else last_id + 1
-    return list(trades.ids) == list(range(first, first + len(trades)))
 
 
 def _unseen(page: Sequence[Trade], place: Place) -> Trades:

@@ -17,8 +17,9 @@ from kraken_ohlcv.clients.exchange.fields import (
     shown,
     whole,
 )
-from kraken_ohlcv.clients.exchange.models import OddTrade, Trade, Trades, TradesPage
+from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.result_names import rows_of
+from kraken_ohlcv.core.trade import OddTrade, Trade, Trades
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,7 +13,6 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
-from kraken_ohlcv.repair.apply_archive import bring_up, register, settle
 from kraken_ohlcv.sources.archive.absence import (
     STORED_ELSE,
     STORED_OTHER,
@@ -25,6 +24,7 @@ from kraken_ohlcv.sources.archive.absence import (
     plausibly_empty,
     witness,
 )
+from kraken_ohlcv.sources.archive.apply import bring_up, register, settle
 from kraken_ohlcv.sources.archive.containers import reading
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.identity import BY_TRUST, Claim, identify
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.containers import Container
     from kraken_ohlcv.sources.archive.members import Unit
-    from kraken_ohlcv.stores.ledger.session import Connection, RunKey
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

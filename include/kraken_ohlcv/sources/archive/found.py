@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kraken_ohlcv.sources.archive.members import Unit, file_name, wanted_units
 from kraken_ohlcv.sources.archive.names import may_be_wanted
 from kraken_ohlcv.sources.archive.parse import printable
+from kraken_ohlcv.stores.ledger.archive_rows import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,12 +106,3 @@ class Found:
             {"reason": reason, "files": len(names), "examples": names[:MOST_EXAMPLES]}
             for reason, names in sorted(by_reason.items())
         ]
-
-
-def sentence(name: str, why: str) -> str:
-    """Return what is wrong with a file, as a sentence that names it once.
-
-    :param name: of the file
-    :param why: what is wrong; may begin with the name
-    """
-    return why if why.startswith(name) else f"{name}: {why}"

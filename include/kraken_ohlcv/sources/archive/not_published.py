@@ -9,10 +9,11 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, unchanged_piece
 from kraken_ohlcv.stores.ledger.gap_rows import redraw_gap
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book, read_books
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, series_transaction
+from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.names import Release
 
 WAITING = frozenset({UnfillableReason.PAST_EDGE, UnfillableReason.NOT_PUBLISHED})

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
-from kraken_ohlcv.clients.exchange.models import PRICES, requirements
+from kraken_ohlcv.core.candle import PRICES, requirements
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 

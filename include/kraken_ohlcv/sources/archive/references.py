@@ -11,9 +11,9 @@ from kraken_ohlcv.clients.errors import KrakenError
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import from_ohlc
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.grid import api_edge_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
-from kraken_ohlcv.sources.trades.parse import CandleBuilder
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.suspects import copied_opens

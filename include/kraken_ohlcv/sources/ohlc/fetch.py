@@ -14,7 +14,6 @@ from kraken_ohlcv.clients.errors import (
 )
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
-from kraken_ohlcv.core.evidence import Reading, read_answer
 from kraken_ohlcv.core.gap import FilledFrom
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.schedules import backfill_cron
@@ -23,6 +22,7 @@ from kraken_ohlcv.detection.oddities import note_oddities
 from kraken_ohlcv.repair.apply import Attempt, settle
 from kraken_ohlcv.repair.attempt import begin, fail, give_up_pair, is_within_reach
 from kraken_ohlcv.repair.write import write
+from kraken_ohlcv.sources.ohlc.parse import read_answer
 from kraken_ohlcv.stores.ledger.asset_rows import Asset, read_assets, record_first_trade
 from kraken_ohlcv.stores.ledger.repair_rows import record_repair_error
 from kraken_ohlcv.stores.ledger.run_rows import count_work
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer
+    from kraken_ohlcv.core.evidence import Reading
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.repair.context import Bench
 

@@ -22,6 +22,7 @@ from kraken_ohlcv.clients.errors import (
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Place, turn
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import Reading
 from kraken_ohlcv.core.gap import FilledFrom, Series
@@ -34,7 +35,6 @@ from kraken_ohlcv.repair.attempt import begin, give_up_pair
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.trades.counts import lead_start_s
 from kraken_ohlcv.sources.trades.jobs import is_due
-from kraken_ohlcv.sources.trades.parse import CandleBuilder
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.ledger.dispute_rows import mark_rechecked
@@ -54,12 +54,13 @@ from kraken_ohlcv.stores.ledger.trade_rows import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.clients.exchange.models import OddTrade, Trades, TradesPage
+    from kraken_ohlcv.clients.exchange.models import TradesPage
+    from kraken_ohlcv.core.candle_builder import Built
     from kraken_ohlcv.core.gap import Gap
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.trade import OddTrade, Trades
     from kraken_ohlcv.repair.context import Bench, Writing
-    from kraken_ohlcv.sources.trades.parse import Built
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
     from kraken_ohlcv.stores.ledger.series_state import Book
     from kraken_ohlcv.stores.ledger.trade_rows import Planned

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.sources.trades.estimate import expected_calls
+from kraken_ohlcv.stores.ledger.trade_rows import Errand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,27 +19,6 @@ if TYPE_CHECKING:
 
 WAITING: Final = frozenset({UnfillableReason.PAST_EDGE, UnfillableReason.NOT_PUBLISHED})
 """Reasons for which trades may still close a gap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """A range of one ticker, all intervals of which are built in one pass over its trades.
-
-    :ivar ticker: Kraken's altname
-    :ivar start_s: epoch seconds UTC
-    :ivar end_s: exclusive, epoch seconds UTC
-    :ivar calls: estimated calls, >= 1
-    """
-
-    ticker: str
-    start_s: int
-    end_s: int
-    calls: int
-
-    @property
-    def range(self) -> Range:
-        """Return the range, epoch seconds UTC."""
-        return self.start_s, self.end_s
 
 
 def waits_for_trades(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.repair.context import Bench
     from kraken_ohlcv.sources.trades.estimate import Counts
-    from kraken_ohlcv.sources.trades.jobs import Errand
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.trade_rows import Errand
 
 MOST_WEEKLY_CALLS: Final = 50
 """Of one plan; what is then not known is guessed, and asked by a later run."""

@@ -12,9 +12,9 @@ from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.resolve import failed_piece
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.clients.exchange.models import OddTrade
     from kraken_ohlcv.core.gap import Gap
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.trade import OddTrade
 
 NEVER_S: Final = 10**11
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +181,12 @@ def read_results(connection: Connection, run: RunKey) -> dict[str, dict[str, Any
     """
     rows = fetch(connection, "read_archive_results", **run._asdict())
     return {row["name"]: row["result"] for row in rows}
+
+
+def sentence(name: str, why: str) -> str:
+    """Return what is wrong with a file, as a sentence that names it once.
+
+    :param name: of the file
+    :param why: what is wrong; may begin with the name
+    """
+    return why if why.startswith(name) else f"{name}: {why}"

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
 
-if TYPE_CHECKING:
-    from kraken_ohlcv.monitoring.catch_up import CatchUp
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """A backfill run to be started out of turn.
+
+    :ivar dag_id: the backfill DAG of the tier
+    :ivar run_id: id of the run, the same however often the check is repeated
+    :ivar tickers: what it is to repair
+    :ivar intervals: candle lengths, minutes
+    :ivar reason: one sentence
+    """
+
+    dag_id: str
+    run_id: str
+    tickers: list[str]
+    intervals: list[int]
+    reason: str
+
+    def conf(self) -> dict[str, Any]:
+        """Return the conf to trigger the DAG with."""
+        return {"tickers": self.tickers, "intervals": self.intervals, "lookback_days": 0}
 
 
 @dataclass(frozen=True, slots=True)

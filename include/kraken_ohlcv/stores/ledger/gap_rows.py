@@ -21,10 +21,12 @@ from kraken_ohlcv.core.gap import (
     required_csv_file,
 )
 from kraken_ohlcv.core.grid import expiry_s
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from kraken_ohlcv.core.run import RunKey
 
 DIED = "the task ended before it could say what became of this gap"
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)

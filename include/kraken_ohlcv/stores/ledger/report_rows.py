@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from kraken_ohlcv.core.run import RunKey
 
 
 class OpenGaps(NamedTuple):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from kraken_ohlcv.core.gap import Outcome
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import psycopg
 from psycopg.rows import dict_row
@@ -31,13 +31,6 @@ FULL: Final = ("too many clients", "too many connections", "remaining connection
 
 STATEMENT_TIMEOUT_S: Final = 300.0
 """How long a statement may take by default; the longest of a cleanup or report takes seconds."""
-
-
-class RunKey(NamedTuple):
-    """Identity of a DAG run; run ids alone repeat between DAGs."""
-
-    dag_id: str
-    run_id: str
 
 
 @contextmanager

@@ -7,11 +7,34 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from kraken_ohlcv.sources.trades.jobs import Errand
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.run import RunKey
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A range of one ticker, all intervals of which are built in one pass over its trades.
+
+    :ivar ticker: Kraken's altname
+    :ivar start_s: epoch seconds UTC
+    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar calls: estimated calls, >= 1
+    """
+
+    ticker: str
+    start_s: int
+    end_s: int
+    calls: int
+
+    @property
+    def range(self) -> Range:
+        """Return the range, epoch seconds UTC."""
+        return self.start_s, self.end_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,16 @@ from math import gcd
 from operator import attrgetter, mul
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kraken_ohlcv.clients.exchange.models import Trades
-from kraken_ohlcv.clients.exchange.trade_pages import follows
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import TRADES, StoredCandle, vwap_within
 from kraken_ohlcv.core.intervals import MINUTE_S, step_s
+from kraken_ohlcv.core.trade import Trades, follows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.clients.exchange.models import OddTrade, Trade
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.trade import OddTrade, Trade
 
 EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero])
 """Sums and products of any numbers that a reply may hold; never rounded."""

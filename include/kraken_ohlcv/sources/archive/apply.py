@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.clients.exchange.models import PRICES
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import StoredCandle, vwap_within
+from kraken_ohlcv.core.candle import PRICES, StoredCandle, vwap_within
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import FilledFrom, Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
 from kraken_ohlcv.core.grid import api_edge_s, closed_range
@@ -21,7 +20,7 @@ from kraken_ohlcv.stores.ledger.gap_rows import close_gap, redraw_gap
 from kraken_ohlcv.stores.ledger.restatement_rows import log_restatement
 from kraken_ohlcv.stores.ledger.run_rows import count_work
 from kraken_ohlcv.stores.ledger.series_state import Book, bump_revision, read_book, read_books, set_start
-from kraken_ohlcv.stores.ledger.session import Connection, RunKey, series_transaction
+from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
 from kraken_ohlcv.stores.missing import missing_ranges
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.fetch import Ingestion
     from kraken_ohlcv.sources.archive.staging import Spooled
     from kraken_ohlcv.sources.archive.store import Stored

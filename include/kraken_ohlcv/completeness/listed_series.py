@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.completeness import Line
+from kraken_ohlcv.completeness.sheets import Line
 from kraken_ohlcv.core.schedules import SCHEDULES
 from kraken_ohlcv.stores.ledger.asset_rows import Asset
 from kraken_ohlcv.stores.ledger.session import fetch
