@@ -25,7 +25,7 @@ from sandbox.demo.dag_ids import (
     TIER2_DAG,
     VALIDATE_DAG,
 )
-from sandbox.demo.preload import DAY_S, Preloaded, history_start_s, preload
+from sandbox.demo.preload import DAY_S, Preloaded, history_start_s, keep_for_long, preload
 from sandbox.demo.report import Report, RunReport, show
 from sandbox.demo.scenes import ARCHIVED
 from sandbox.demo.screenshots import take
@@ -121,6 +121,7 @@ class Demo:
         with self.stack.home.locked():
             self.stack.down()
             self.stack.up(is_fresh=True, preload=self._preload)
+            keep_for_long(self.stack.ledger_uri)
         self.console.print(f"Everything runs after {time.monotonic() - started:.0f} s.")
 
     def repair(self, api: AirflowApi) -> None:
