@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NOW: Final = "2026-11-23T00:00:20Z"
 """Just after midnight, so that whole days reach up to the newest candle."""
+NOW_S: Final = 1_795_392_020
 HOUR, DAY = 3600, 86400
 
 THICK: Final = [
