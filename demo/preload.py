@@ -1,4 +1,4 @@
-"""Fill QuestDB with damaged history of the simulated exchange, before Airflow looks at it."""
+"""Fill QuestDB with damaged history of the simulated exchange, and let it have been kept for long."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 from demo.candles import Candles, Series, Values, fetch_truth, store
 from demo.scenes import DELISTED, HOURLY_DAYS, SCENES, Scene, daily_days
+from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.schema import migrate_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +76,19 @@ def preload(
         damaged[series] = damage(series, truth[series], scene, now_s)
     rows = store(questdb, damaged)
     return Preloaded(now_s, rows, truth, damaged, sum(len(scene.outdated) for scene in scenes))
+
+
+def keep_for_long(ledger_uri: str) -> None:
+    """Let the assets have been in the catalogue for longer than the lookback and than anything is due.
+
+    A history that a new asset comes with is neither late nor left alone, and the demo shows both.
+
+    :param ledger_uri: libpq URI of the ledger's database, which may be empty
+    """
+    migrate_ledger(ledger_uri)
+    with connect(ledger_uri) as connection:
+        sync_catalogue(connection, read_catalogue().entries)
+        connection.execute("UPDATE assets SET added_at = now() - INTERVAL '1 year'")
 
 
 def keep_clear_of_the_hour(exchange: ExchangeAdmin) -> None:

@@ -21,7 +21,7 @@ from demo.dag_ids import (
     TIER2_DAG,
     VALIDATE_DAG,
 )
-from demo.preload import DAY_S, Preloaded, history_start_s, preload
+from demo.preload import DAY_S, Preloaded, history_start_s, keep_for_long, preload
 from demo.report import Report, RunReport, show
 from demo.scenes import ARCHIVED
 from demo.screenshots import take
@@ -121,6 +121,7 @@ class Demo:
         with self.stack.home.locked():
             self.stack.down()
             self.stack.up(is_fresh=True, preload=self._preload)
+            keep_for_long(self.stack.ledger_uri)
         self.console.print(f"Everything runs after {time.monotonic() - started:.0f} s.")
 
     def repair(self, api: AirflowApi) -> None:

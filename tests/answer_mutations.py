@@ -230,6 +230,49 @@ def _safe(apply: Callable[[Any, Random], Any]) -> Callable[[Any, Random], Any]:
     return safely
 
 
+def _on_result(change: Callable[[Any, Random], None]) -> Callable[[Any, Random], Any]:
+    def apply(value: Any, chance: Random) -> Any:
+        change(result_of(value), chance)
+        return value
+
+    return _safe(apply)
+
+
+def _other_time(result: Any, chance: Random) -> None:
+    result["unixtime"] += chance.choice([-86_400 * 40, -7200, 7200, 10**9])
+
+
+def _other_text(result: Any, chance: Random) -> None:
+    result["rfc1123"] = chance.choice(["Mon, 23 Nov 26 02:00:00 +0000", "soon"])
+
+
+def _other_status(result: Any, chance: Random) -> None:
+    result["status"] = chance.choice(["maintenance", "cancel_only", "online"])
+
+
+ROW_MUTATIONS: Final = frozenset(one.name for one in row_mutations(rows_of))
+"""Names of those that touch single rows, in each format."""
+ROW_ONLY: Final = ROW_MUTATIONS | {
+    "time of another bucket",
+    "time off the grid",
+    "impossible number",
+    "count without volume",
+}
+"""Names of detectable ones that touch single rows of an OHLC answer, so that its other rows count."""
+
+PAIR_MUTATIONS: Final = [
+    *common(),
+    *key_mutations(lambda value: result_of(value)["XXBTZUSD"], name="field of a pair"),
+    *key_mutations(lambda value: result_of(value)["SOLUSD"], name="field of another pair"),
+]
+TIME_MUTATIONS: Final = [
+    *common(),
+    Mutation("another time", DETECTABLE, _on_result(_other_time)),
+    Mutation("another text", DETECTABLE, _on_result(_other_text)),
+]
+STATUS_MUTATIONS: Final = [*common(), Mutation("another status", SILENT, _on_result(_other_status))]
+
+
 def is_same(one: Any, other: Any) -> bool:
     """Return whether two parts of answers are sent alike; to Python, true is 1."""
     return repr(one) == repr(other)

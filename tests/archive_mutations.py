@@ -8,6 +8,7 @@ altered, a bit changed in a CSV that no checksum guards.
 from __future__ import annotations
 
 import zipfile
+from collections import defaultdict
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -103,6 +104,10 @@ CSV_MUTATIONS: Final = [
 REORDERING: Final = frozenset({"row twice", "rows swapped", "time moved", "rows once more at the end"})
 
 
+ROW_ONLY: Final = {one.name for one in row_mutations(lambda rows: rows)} | REORDERING | {"header put in"}
+"""Names of those that touch single rows of a CSV, so that its other rows count."""
+
+
 def is_silent(spoilt: Mutated) -> bool:
     """Return whether nothing in the bytes tells that something is wrong.
 
@@ -181,3 +186,32 @@ ZIP_MUTATIONS: Final = [
     *map(_spoil_csv, CSV_MUTATIONS),
 ]
 """Of the bytes of a zip; a member that is spoilt before it is packed has a right checksum."""
+
+
+def rows_of(content: bytes) -> dict[int, bytes]:
+    """Return the rows of a sound CSV by their time."""
+    return {int(line.split(b",")[0]): line for line in content.split(b"\n") if line}
+
+
+def untouched(sound: bytes, spoilt: bytes) -> set[int]:
+    """Return the times of the rows that stand between the neighbours they had, alone with their time.
+
+    Of two rows that stand the wrong way round, nobody can tell which one is at its place.
+    """
+    by_time: dict[float, set[bytes]] = defaultdict(set)
+    *whole, cut_off = [line.removesuffix(b"\r") for line in spoilt.split(b"\n")]
+    for line in [*whole, cut_off + b"?"]:
+        try:
+            by_time[float(line.split(b",")[0])].add(line)
+        except ValueError:
+            continue
+    places = set(_placed(whole))
+    return {
+        int(line.split(b",")[0])
+        for before, line, after in _placed(list(rows_of(sound).values()))
+        if (before, line, after) in places and by_time[float(line.split(b",")[0])] == {line}
+    }
+
+
+def _placed(lines: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+    return list(zip([b"", *lines[:-1]], lines, [*lines[1:], b""], strict=True)) if lines else []

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -131,14 +131,35 @@ def spoil(sound: Any, plan: Iterable[tuple[Mutation, int]]) -> Mutated:
     return Mutated(value, tuple(names), is_silent)
 
 
-def examples(few: int) -> settings:
+def plan_of(
+    mutations: Sequence[Mutation], *key: object, most: int = MOST_MUTATIONS
+) -> list[tuple[Mutation, int]]:
+    """Return the plan of one of many examples of a batch, see :func:`spoil`: the same one for the same key.
+
+    :param mutations: of the format, n >= 1
+    :param key: the seed that was drawn for the batch, and what tells the example from the others
+    :param most: mutations of one example, >= 1
+    """
+    chance = Random(repr(key))
+    return [(chance.choice(mutations), chance.getrandbits(32)) for _ in range(chance.randint(1, most))]
+
+
+seeds: Final = st.integers(0, 2**32 - 1)
+"""Of batches."""
+
+
+def examples(few: int, *, batch: int = 1) -> settings:
     """Return how many examples a test runs, and for how long: a decorator.
 
     :param few: examples in ``make test``; environment variable ``OHLCV_MUTATIONS`` sets another number
+    :param batch: how many examples the test makes of one seed; nothing is made simpler then that fails
     """
-    number = int(os.environ.get(EXAMPLES_VARIABLE, few))
+    number = -(-int(os.environ.get(EXAMPLES_VARIABLE, few)) // batch)
+    phases = [one for one in Phase if batch == 1 or one not in {Phase.shrink, Phase.explain}]
     unhealthy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
-    return settings(max_examples=number, deadline=None, suppress_health_check=unhealthy, print_blob=True)
+    return settings(
+        max_examples=number, deadline=None, suppress_health_check=unhealthy, print_blob=True, phases=phases
+    )
 
 
 def tally(form: str, spoilt: Mutated) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_ohlcv.core.gap import Series
+from tests.integration.test_proofs_withdrawn import prove
 from tests.integration.world import World
 
 if TYPE_CHECKING:
@@ -73,6 +74,20 @@ def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(dag_bag: DagBag, w
     state, _, again = run_dag(dag_bag, "backfill_tier1_daily", tickers=["XBTUSD", "ETHUSD"], intervals=[60])
     assert again is not None
     assert (state, again["gaps_detected"], again["ohlc_calls"]) == ("success", 0, 0)
+
+
+def test_the_first_run_withdraws_what_an_older_version_proved_empty_against_a_stored_candle(
+    dag_bag: DagBag, world: World
+) -> None:
+    covered = world.window(HOURLY)
+    world.store(HOURLY, covered)
+    prove(world, HOURLY, (covered[0] + 36000, covered[0] + 72000))
+
+    state, _, result = run_dag(dag_bag, "backfill_tier1_daily", tickers=["XBTUSD"], intervals=[60])
+
+    assert result is not None
+    assert (state, result["ohlc_calls"], result["errors"]) == ("success", 0, [])
+    assert world.proven(HOURLY) == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from kraken_ohlcv_airflow.completeness import COMPLETENESS
 from local.processes import free_port
 from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
+from tests.integration.test_proofs_withdrawn import prove
 from tests.integration.world import World
 
 if TYPE_CHECKING:
@@ -91,6 +92,29 @@ def test_a_report_counts_what_is_missing_and_keeps_it(dag_bag: DagBag, world: Wo
         " ORDER BY report_id, interval_minutes"
     )
     assert [tuple(row.values()) for row in kept] == [(60, 10), (1440, 0), (60, 0), (1440, 0)]
+
+
+def test_a_report_tells_of_a_candle_that_trades_asked_again_do_not_bear_out(
+    dag_bag: DagBag, world: World
+) -> None:
+    first, end = world.window(HOURLY)
+    world.store(HOURLY, (first, end))
+    disputed = (first + 100 * HOUR_S, first + 102 * HOUR_S)
+    prove(world, HOURLY, disputed, "trades")
+    world.exchange.quiet("XBTUSD", *disputed)
+    run_dag(dag_bag, DAG_ID)
+    assert world.rows("SELECT key FROM incidents") == []
+    run_dag(
+        dag_bag, "backfill_tier1_daily", tickers=["XBTUSD"], intervals=[60], repair_from=["ohlc", "trades"]
+    )
+
+    state, _, result = run_dag(dag_bag, DAG_ID)
+
+    assert result is not None
+    assert (state, result["errors"]) == ("success", [])
+    (incident,) = world.rows("SELECT key, headline FROM incidents WHERE recovered_at IS NULL")
+    assert incident["key"] == "pair:XBTUSD"
+    assert "stand where its trades prove that nothing traded" in incident["headline"]
 
 
 def test_on_empty_databases_a_report_says_that_nothing_was_loaded(dag_bag: DagBag, world: World) -> None:

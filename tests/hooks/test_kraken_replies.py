@@ -507,6 +507,28 @@ def test_an_empty_page_without_a_cursor_is_malformed() -> None:
         read_page([])
 
 
+@pytest.mark.parametrize(
+    ("trades", "last", "since_ns", "why"),
+    [
+        ([], "1795431784125087345", 1_795_431_000_000_000_000, "holds no trade"),
+        ([TRADE], "1795431784125087345", 1_795_431_786_000_000_000, "lies before the moment"),
+    ],
+    ids=["empty, with a cursor ahead", "older than the moment"],
+)
+def test_a_page_that_does_not_begin_where_it_was_asked_to_is_malformed(
+    trades: list[Any], last: str, since_ns: int, why: str
+) -> None:
+    with pytest.raises(KrakenMalformedReplyError, match=why):
+        read_trades({"XXBTZUSD": trades, "last": last}, "XBTUSD", since_ns=since_ns)
+
+
+@pytest.mark.parametrize("trades", [[], [TRADE]], ids=["empty", "repeats its border"])
+def test_a_page_that_ends_at_the_moment_asked_for_is_the_end(trades: list[Any]) -> None:
+    last = "1795431784125087345"
+    page = read_trades({"XXBTZUSD": trades, "last": last}, "XBTUSD", since_ns=int(last))
+    assert (page.size, page.last_ns) == (len(trades), int(last))
+
+
 def test_the_first_trade_is_read_by_its_time_alone() -> None:
     odd = [None, "x", 1380577862, "b"]
     assert read_first_trade({"XXBTZUSD": [odd], "last": None}, "XBTUSD") == 1380577862

@@ -6,6 +6,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import requests
 
@@ -13,17 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Alteration = Callable[[Any], Any]
+    Spoiling = Callable[[str, dict[str, str], bytes], bytes]
 
 
 class AlteredExchange:
     """Passes calls on to an exchange, and alters the results of some endpoints.
 
     :param url: base URL of the exchange behind it
+    :ivar spoil: takes an endpoint, the parameters asked with and the body, and returns the body that is sent
     """
 
     def __init__(self, url: str) -> None:
         outer, session = self, requests.Session()
         self._alterations: dict[str, Alteration] = {}
+        self.spoil: Spoiling = lambda _, __, body: body
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -43,7 +47,7 @@ class AlteredExchange:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def alter(self, endpoint: str, change: Alteration) -> None:
@@ -57,6 +61,7 @@ class AlteredExchange:
     def restore(self) -> None:
         """Alter nothing any more."""
         self._alterations.clear()
+        self.spoil = lambda _, __, body: body
 
     def close(self) -> None:
         """Stop the server."""
@@ -65,7 +70,10 @@ class AlteredExchange:
         self._thread.join()
 
     def _altered(self, path: str, body: bytes) -> bytes:
-        change = self._alterations.get(path.partition("?")[0].rpartition("/")[2])
+        called, _, query = path.partition("?")
+        endpoint = called.rpartition("/")[2]
+        body = self.spoil(endpoint, dict(parse_qsl(query)), body)
+        change = self._alterations.get(endpoint)
         if change is None:
             return body
         envelope = json.loads(body)

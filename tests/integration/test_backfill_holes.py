@@ -8,6 +8,7 @@ import pytest
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from tests.integration.world import World
@@ -144,12 +145,26 @@ def test_every_interval_is_loaded_from_the_start_of_its_window_or_of_trading(
 def test_a_series_older_than_the_lookback_is_named_and_left_alone(world: World) -> None:
     start, end = world.window(HOURLY)
     world.store(HOURLY, (start, end - 8 * 24 * HOUR))
+    with connect(world.dsn) as connection:
+        connection.execute("UPDATE assets SET added_at = to_timestamp(%s)", (end - 8 * 24 * HOUR,))
 
     summary = world.run(lookback_days=7)
 
     assert [(s["ticker"], s["interval"]) for s in summary["series_skipped"]] == [("XBTUSD", 60)]
     assert (summary["assets_processed"], summary["ohlc_calls"], world.gaps()) == (0, 0, [])
     assert world.run(lookback_days=0)["gaps_filled"] == 1
+
+
+def test_old_candles_of_an_asset_just_added_do_not_keep_the_scheduled_run_from_it(world: World) -> None:
+    start, end = world.window(HOURLY)
+    world.store(HOURLY, (start, end - 8 * 24 * HOUR))
+    with connect(world.dsn) as connection:
+        connection.execute("UPDATE assets SET added_at = to_timestamp(%s)", (end - 6 * 24 * HOUR,))
+
+    summary = world.run(lookback_days=7)
+
+    assert (summary["series_skipped"], summary["gaps_filled"]) == ([], 1)
+    assert world.stored(HOURLY, (start, end)) == world.truth(HOURLY, (start, end))
 
 
 def test_a_pair_gone_from_the_exchange_is_named_and_its_gaps_wait_for_the_archive(world: World) -> None:

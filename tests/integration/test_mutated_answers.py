@@ -1,215 +1,215 @@
 """Spoilt answers through the whole path and both stores: nothing false is stored, nothing odd stops it.
 
-A proxy stands between the product and the simulated exchange and spoils the answers of one endpoint, once or
-each time; without it, later runs put right what was left open.
+A server between the product and the simulated exchange spoils the answers of one endpoint, once or each time;
+without it, later runs put right what was left open. Many series are spoilt in one world, each in its own way.
 """
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import requests
 from hypothesis import given
-from hypothesis import strategies as st
 
-from kraken_ohlcv.clients.errors import KrakenError
-from kraken_ohlcv.core.errors import BadRequestError, FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Series
-from tests.answer_mutations import bytes_of, common, ohlc_mutations, trades_mutations, value_of
-from tests.conftest import set_connection
-from tests.integration.test_trades_rebuild import past, store_history
-from tests.mutations import Mutated, examples, plans, tally
-from tests.mutations import spoil as spoil_by_plan
+from kraken_ohlcv.core.intervals import step_s
+from tests.answer_mutations import (
+    PAIR_MUTATIONS,
+    ROW_ONLY,
+    STATUS_MUTATIONS,
+    TIME_MUTATIONS,
+    ohlc_mutations,
+    rows_of,
+    trades_mutations,
+    untouched,
+)
+from tests.integration.batch import HOUR, THICK, THIN, YOUNG, Batch, Spoiler
+from tests.mutations import examples, seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     from kraken_ohlcv.core.ranges import Range
+    from tests.integration.altered import AlteredExchange
     from tests.integration.world import World
+    from tests.mutations import Mutation
 
-NOW = "2026-11-23T12:34:56Z"
-HOUR, DAY = 3600, 86400
-HOURLY = Series("XBTUSD", 60)
-THIN = Series("DAIUSD", 60)
-
-
-class SpoilingProxy:
-    """Passes calls on to the simulated exchange, and its answers through a function of the test."""
-
-    def __init__(self, url: str) -> None:
-        """Start listening on a free loopback port.
-
-        :param url: the exchange
-        """
-        self.spoil: Callable[[str, dict[str, str], bytes], bytes] = lambda _, __, body: body
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                answer = requests.get(url + self.path, headers={"User-Agent": "proxy"}, timeout=60)
-                path, _, query = self.path.partition("?")
-                asked = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
-                body = proxy.spoil(path.rpartition("/")[2], asked, answer.content)
-                self.send_response(answer.status_code)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+HALF_AN_HOUR: Final = 1805
+ASKED: Final = [
+    *(Series(ticker, 60) for ticker in [*THIN[:10], *YOUNG[:8], *THICK[:6]]),
+    *(Series(ticker, 1440) for ticker in [*YOUNG[:10], "EGLDUSD"]),
+    *(Series(ticker, 15) for ticker in ["XBTUSD", "DAIUSD", *YOUNG[:2]]),
+    Series("DAIUSD", 1),
+]
+WALKED: Final = [Series(ticker, 60) for ticker in THICK]
+FIRST_ASKED: Final = {
+    "AssetPairs": PAIR_MUTATIONS,
+    "Time": TIME_MUTATIONS,
+    "SystemStatus": STATUS_MUTATIONS,
+}
+IN_A_ROW: Final = 10
+"""Examples that one world sees one after the other."""
+PUT_RIGHT: Final = {"repair_from": ["ohlc", "trades"], "retry_failed": True}
 
 
-@pytest.fixture
-def proxy(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpoilingProxy]:
-    """Give a proxy that the product talks to; it spoils nothing yet."""
-    server = SpoilingProxy(world.exchange.url)
-    set_connection(
-        monkeypatch, "kraken_default", conn_type="kraken", host=server.url, extra={"timeout_s": 60}
-    )
-    yield server
-    server.close()
+def foreign_bodies(url: str, endpoint: str, *, since_s: int = 0) -> Callable[[Any], list[bytes]]:
+    """Return a function that asks for what a cache may send instead, once for each series or ticker."""
+    known: dict[Any, list[bytes]] = {}
+
+    def ask(**query: Any) -> bytes:
+        return requests.get(f"{url}/0/public/{endpoint}", params=query, timeout=60).content
+
+    def of(about: Any) -> list[bytes]:
+        if about not in known:
+            other = "ETHUSD" if "ETHUSD" not in about else "XBTUSD"
+            if isinstance(about, Series):
+                others = [one for one in (5, 30, 1440, 10080) if one != about.interval_minutes]
+                known[about] = [ask(pair=other, interval=about.interval_minutes)]
+                known[about] += [ask(pair=about.ticker, interval=one) for one in others]
+            else:
+                known[about] = [ask(pair=other, since=since_s)]
+        return known[about]
+
+    return of
 
 
-def spoiling(
-    endpoint: str, data: st.DataObject, mutations: Any, *, is_lasting: bool, nth: int = 0
-) -> tuple[Callable[[str, dict[str, str], bytes], bytes], list[Mutated]]:
-    """Return a function that spoils one answer of an endpoint, and the list that will hold what it did."""
-    # Drawn here: the proxy answers in threads of its own.
-    plan = data.draw(plans(mutations))
-    drawn: list[Mutated] = []
-    state: dict[str, Any] = {"calls": 0, "asked": None}
+def middle(world: World) -> Callable[[Series], list[Range]]:
+    """Return a function that gives the hole of a series: the middle of its window, or all of it."""
 
-    def spoil(called: str, asked: dict[str, str], body: bytes) -> bytes:
-        if called != endpoint:
-            return body
-        is_turn = state["calls"] == nth or (is_lasting and state["asked"] == asked)
-        state["calls"] += 1
-        if not is_turn:
-            return body
-        state["asked"] = asked
-        if not drawn:
-            drawn.append(spoil_by_plan(value_of(body), plan))
-        return bytes_of(dict(drawn[0].value)) if is_lasting or state["calls"] - 1 == nth else body
+    def holes(series: Series) -> list[Range]:
+        start, end = world.window(series)
+        step = step_s(series.interval_minutes)
+        return [(start, end) if len(series.ticker) % 5 == 3 else (start + 300 * step, end - 20 * step)]
 
-    return spoil, drawn
+    return holes
 
 
-def run(world: World, **params: Any) -> dict[str, Any]:
-    """Do a run; only typed errors may reach its tasks."""
-    try:
-        summary = world.run(**params)
-    except (KrakenError, BadRequestError) as error:
-        return {"refused": str(error)}
-    assert all(isinstance(error, FillError | FillRefusedError) for error in summary["raised"])
-    return summary
-
-
-def assert_nothing_false(world: World, series: Series, covered: Range) -> None:
-    """Check that each stored candle is the exchange's, and that no traded bucket is proven empty."""
-    truth = world.truth(series, covered)
-    stored = world.stored(series, (covered[0] - 900 * HOUR, covered[1] + 900 * HOUR))
-    wrong = [t for t, candle in stored.items() if t not in truth or truth[t].figures() != candle.figures()]
-    assert not wrong
-    assert not [t for t in truth for start, end in world.proven(series) if start <= t < end]
-
-
-def assert_put_right(world: World, series: Series, covered: Range) -> None:
-    """Check that sound answers put everything right, whatever was stored or left open before."""
+def put_right(batch: Batch, altered: AlteredExchange, spoiler: Spoiler, wrong: list[str]) -> None:
+    """Check that sound answers put everything right that was stored or left open by mutations."""
+    altered.restore()
+    detectable = [one for one in batch.series if not is_silent(spoiler, one)]
     for _ in range(3):
-        world.exchange.advance(HOUR)
-        run(world, repair_from=["ohlc", "trades"], retry_failed=True)
-    truth = world.truth(series, covered)
-    stored = world.stored(series, covered)
-    assert {t: c.figures() for t, c in stored.items()} == {t: c.figures() for t, c in truth.items()}
-    assert not [t for t in truth for start, end in world.proven(series) if start <= t < end]
+        left = [one for one in detectable if batch.missing(one)]
+        if not left:
+            break
+        batch.world.exchange.advance(HALF_AN_HOUR)
+        batch.run(left, **PUT_RIGHT)
+        batch.look()
+    for series in detectable:
+        faults = batch.faults(series)
+        if missing := batch.missing(series):
+            faults.append(f"{len(missing)} buckets are missing for good, the first: {missing[0]}")
+        wrong += [f"{spoiler.say(about(spoiler, series))}: {fault}, in the end" for fault in faults]
 
 
-@pytest.mark.parametrize("series", [HOURLY, THIN], ids=str)
-@examples(4)
-@given(data=st.data(), is_lasting=st.booleans())
+def about(spoiler: Spoiler, series: Series) -> Any:
+    return series if spoiler.endpoint == "OHLC" else series.ticker
+
+
+def is_silent(spoiler: Spoiler, series: Series) -> bool:
+    spoilt = spoiler.spoilt.get(about(spoiler, series))
+    return spoilt is not None and spoilt.is_silent
+
+
+@examples(1, batch=len(ASKED))
+@given(seed=seeds)
 def test_mutation_of_ohlc_answers_through_both_stores(
-    world: World, proxy: SpoilingProxy, series: Series, data: st.DataObject, is_lasting: bool
+    world: World, altered: AlteredExchange, seed: int
 ) -> None:
-    world.clear([series.ticker], clock=NOW)
-    start, end = world.window(series)
-    world.store(series, (start, end), without=[(start + 100 * HOUR, end - 100 * HOUR)])
-    url = f"{world.exchange.url}/0/public/OHLC"
-    foreign = [
-        requests.get(url, params=query, timeout=60).content
-        for query in (
-            {"pair": "ETHUSD", "interval": 60},
-            {"pair": series.ticker, "interval": 1440},
-            {"pair": series.ticker, "interval": 30},
-        )
-    ]
-    proxy.spoil, drawn = spoiling("OHLC", data, ohlc_mutations(HOUR, foreign), is_lasting=is_lasting)
+    batch = Batch(world, ASKED)
+    batch.store(middle(world))
+    foreign = foreign_bodies(world.exchange.url, "OHLC")
 
-    run(world)
+    def mutations_of(series: Series, _: bool) -> Sequence[Mutation]:
+        return ohlc_mutations(step_s(series.interval_minutes), foreign(series))
 
-    (spoilt,) = drawn
-    tally("OHLC, both stores", spoilt)
-    if not spoilt.is_silent:
-        assert_nothing_false(world, series, (start, end))
-        proxy.spoil = lambda _, __, body: body
-        assert_put_right(world, series, (start, end))
+    altered.spoil = spoiler = Spoiler("OHLC", seed, mutations_of)
+    batch.run(ASKED)
+    batch.look()
 
-
-@examples(4)
-@given(data=st.data(), is_lasting=st.booleans(), nth=st.integers(0, 3))
-def test_mutation_of_trades_through_both_stores(
-    world: World, proxy: SpoilingProxy, data: st.DataObject, is_lasting: bool, nth: int
-) -> None:
-    world.clear(["XBTUSD"], clock=NOW)
-    hole = past(world, HOURLY, first=200, last=100)
-    whole = store_history(world, HOURLY, buckets=220, without=[hole])
-    foreign = [
-        requests.get(
-            f"{world.exchange.url}/0/public/Trades", params={"pair": "ETHUSD", "since": hole[0]}, timeout=60
-        ).content
-    ]
-    mutations = trades_mutations(foreign, is_lasting=is_lasting)
-    proxy.spoil, drawn = spoiling("Trades", data, mutations, is_lasting=is_lasting, nth=nth)
-
-    run(world, repair_from=["ohlc", "trades"])
-
-    if drawn:
-        tally("Trades, both stores", drawn[0])
-    if drawn and not drawn[0].is_silent:
-        assert_nothing_false(world, HOURLY, whole)
-        proxy.spoil = lambda _, __, body: body
-        assert_put_right(world, HOURLY, whole)
+    wrong = [f"{series}: was never asked for" for series in ASKED if series not in spoiler.spoilt]
+    for series, spoilt in spoiler.spoilt.items():
+        weak = {"ohlc"} if spoilt.is_silent else set()
+        wrong += [f"{spoiler.say(series)}: {fault}" for fault in batch.faults(series, of=weak)]
+        if not spoilt.is_silent and set(spoilt.names) <= ROW_ONLY:
+            sound = rows_of(spoiler.sound[series])
+            kept = untouched(sound, rows_of(spoilt.value), step_s(series.interval_minutes))
+            # The newest row counts as running where nothing says otherwise.
+            lost = kept & {row[0] for row in sound[:-3]} & set(batch.missing(series))
+            wrong += (
+                [f"{spoiler.say(series)}: {min(lost)} was not touched, and is not stored"] if lost else []
+            )
+    spoiler.tally("OHLC, both stores")
+    put_right(batch, altered, spoiler, wrong)
+    told = [series for series, spoilt in spoiler.spoilt.items() if spoilt.is_silent]
+    batch.walk(told)
+    batch.look()
+    for series in told:
+        faults = batch.faults(series)
+        if missing := batch.missing(series):
+            faults.append(f"{len(missing)} buckets are missing, the first: {missing[0]}")
+        wrong += [f"{spoiler.say(series)}: {fault}, after the walk through trades" for fault in faults]
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("endpoint", ["AssetPairs", "Time", "SystemStatus"])
-@examples(3)
-@given(data=st.data(), is_lasting=st.booleans())
+@examples(1, batch=len(WALKED))
+@given(seed=seeds)
+def test_mutation_of_trades_through_both_stores(world: World, altered: AlteredExchange, seed: int) -> None:
+    def past_the_edge(series: Series) -> Range:
+        start, end = world.window(series)
+        return start - 170 * HOUR, end
+
+    batch = Batch(world, WALKED, covered=past_the_edge)
+    start = batch.covered[WALKED[0]][0]
+    batch.store(lambda _: [(start + 20 * HOUR, start + 120 * HOUR)])
+    foreign = foreign_bodies(world.exchange.url, "Trades", since_s=start)
+
+    def mutations_of(ticker: str, is_lasting: bool) -> Sequence[Mutation]:
+        return trades_mutations(foreign(ticker), is_lasting=is_lasting)
+
+    altered.spoil = spoiler = Spoiler("Trades", seed, mutations_of, most_skipped=2)
+    batch.run(WALKED, repair_from=["ohlc", "trades"], trades_call_budget=10_000)
+    batch.look()
+
+    wrong = []
+    for series in WALKED:
+        if spoilt := spoiler.spoilt.get(series.ticker):
+            strong = {"trades"} if spoilt.is_silent else set()
+            wrong += [f"{spoiler.say(series.ticker)}: {fault}" for fault in batch.faults(series, of=strong)]
+    spoiler.tally("Trades, both stores")
+    put_right(batch, altered, spoiler, wrong)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("endpoint", FIRST_ASKED)
+@examples(1, batch=IN_A_ROW)
+@given(seed=seeds)
 def test_mutation_of_what_a_run_asks_first_through_both_stores(
-    world: World, proxy: SpoilingProxy, endpoint: str, data: st.DataObject, is_lasting: bool
+    world: World, altered: AlteredExchange, endpoint: str, seed: int
 ) -> None:
-    world.clear(["XBTUSD"], clock=NOW)
-    start, end = world.window(HOURLY)
-    world.store(HOURLY, (start, end), without=[(end - 100 * HOUR, end - 50 * HOUR)])
-    proxy.spoil, drawn = spoiling(endpoint, data, common(), is_lasting=is_lasting)
+    pairs = [Series("XBTUSD", 60), Series("DAIUSD", 60)]
 
-    run(world)
+    def and_later(series: Series) -> Range:
+        start, end = world.window(series)
+        return start, end + IN_A_ROW * HOUR
 
-    tally(f"{endpoint}, both stores", drawn[0])
-    assert_nothing_false(world, HOURLY, (start, end))
-    proxy.spoil = lambda _, __, body: body
-    assert_put_right(world, HOURLY, (start, end))
+    batch = Batch(world, pairs, covered=and_later)
+    batch.store(lambda _: [])
+    wrong: list[str] = []
+    for nth in range(IN_A_ROW):
+        world.exchange.advance(HOUR)
+        altered.spoil = spoiler = Spoiler(endpoint, seed + nth, lambda _, __: FIRST_ASKED[endpoint])
+        batch.run(pairs)
+        batch.look()
+        spoiler.tally(f"{endpoint}, both stores")
+        wrong += [
+            f"{spoiler.say(None)}: {series}: {fault}" for series in pairs for fault in batch.faults(series)
+        ]
+        altered.restore()
+        batch.run(pairs, **PUT_RIGHT)
+        batch.look()
+        for series in pairs:
+            faults = [*batch.faults(series), *(f"{ts_s} is missing" for ts_s in batch.missing(series))]
+            wrong += [f"{spoiler.say(None)}: {series}: {fault}, in the end" for fault in faults]
+    assert not wrong, "\n".join(wrong)

@@ -225,6 +225,24 @@ def test_many_odd_rows_are_the_pair_s_own_incident_which_ends_with_them(world: W
     assert_all_but(world, HOURLY, [])
 
 
+def test_a_page_without_trades_whose_cursor_lies_ahead_does_not_end_a_walk(world: World) -> None:
+    hole = past(world, HOURLY, first=300, last=200)
+    store_history(world, HOURLY, buckets=320, without=[hole])
+    world.exchange.fault("altered", endpoint="Trades", path=["XXBTZUSD"], value=[], skip=1, count=None)
+
+    world.run(**BOTH)
+
+    truth = figures(world.truth(HOURLY, hole))
+    stored = figures(world.stored(HOURLY, hole))
+    assert all(truth[ts_s] == candle for ts_s, candle in stored.items())
+    assert world.proven(HOURLY) == []
+    assert open_gaps(world, HOURLY)
+
+    world.exchange.clear_faults()
+    world.run(retry_failed=True, **BOTH)
+    assert figures(world.stored(HOURLY, hole)) == truth
+
+
 ODD_TRADES = [
     pytest.param([0], "0.00000", id="a price of zero"),
     pytest.param([0], None, id="no price"),

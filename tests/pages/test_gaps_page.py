@@ -7,14 +7,17 @@ import io
 import socket
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
+from tests.dags.test_ledger_refuses import no_room
 from tests.pages.conftest import detail
 from tests.unit.builders import NOW
 
 if TYPE_CHECKING:
+    from local.postgres import PostgresServer
     from local.questdb import QuestDBServer
     from tests.integration.world import World
     from tests.pages.conftest import Site
@@ -176,6 +179,34 @@ def test_a_ledger_that_is_down_is_a_sentence_and_airflow_stays_healthy(
     assert (html.status_code, "does not answer" in html.text) == (503, True)
     assert "Traceback" not in html.text
     assert client.get("/api/v2/monitor/health").json()["metadatabase"]["status"] == "healthy"
+
+
+@pytest.mark.parametrize("page", ["gaps", "api/gaps", "incidents"])
+def test_a_ledger_with_too_many_clients_is_said_to_be_full_and_not_to_be_started(
+    site: Site,
+    world: World,
+    postgres_server: PostgresServer,
+    ledger_uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+) -> None:
+    del world
+    client = site.client("admin")
+    with no_room(postgres_server, ledger_uri) as uri:
+        fields: Any = psycopg.conninfo.conninfo_to_dict(uri)
+        set_connection(
+            monkeypatch,
+            "ohlcv_postgres",
+            conn_type="postgres",
+            host=fields["host"],
+            login=fields["user"],
+            schema=fields["dbname"],
+        )
+        answer = client.get(f"/ohlcv/{page}")
+
+    assert answer.status_code == 503
+    assert detail(answer).startswith("The ledger in PostgreSQL has too many clients (connection ohlcv_post")
+    assert "start" not in detail(answer)
 
 
 def test_a_connection_that_is_missing_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

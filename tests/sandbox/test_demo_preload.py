@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.candles import Series, Values, read_stored
-from demo.preload import HOUR_S, LONGEST_DEMO_S, SceneError, damage, keep_clear_of_the_hour, preload
+from demo.preload import (
+    HOUR_S,
+    LONGEST_DEMO_S,
+    SceneError,
+    damage,
+    keep_clear_of_the_hour,
+    keep_for_long,
+    preload,
+)
+from demo.run import LOOKBACK_S
 from demo.scenes import DELISTED, EMPTY, SCENES, Missing, Scene, older_than, tail
 from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from demo.candles import Candles
@@ -50,6 +62,14 @@ def test_questdb_holds_the_truth_without_what_the_scenes_take(
     assert len(differing) == done.outdated == sum(len(scene.outdated) for scene in SCENES)
     pairs = {pair["ticker"]: pair["status"] for pair in exchange.pairs()}
     assert pairs[DELISTED] == "vanished"
+
+
+def test_the_assets_have_been_kept_for_longer_than_the_lookback(ledger_uri: str) -> None:
+    keep_for_long(ledger_uri)
+    with connect(ledger_uri) as connection:
+        assets = read_assets(connection, tickers=None, tier="ALL")
+    assert {asset.ticker for asset in assets} >= set(TICKERS)
+    assert max(asset.added_s for asset in assets) < time.time() - 2 * LOOKBACK_S
 
 
 @pytest.mark.parametrize(

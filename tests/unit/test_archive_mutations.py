@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,7 @@ from kraken_ohlcv.sources.archive.containers import ZipContainer, reading
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.parse import OLDEST_S
 from kraken_ohlcv.sources.archive.staging import Spooled, spool
-from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS, is_silent
+from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS, is_silent, rows_of, untouched
 from tests.mutations import examples, mutated, tally
 from tests.zips import zip_bytes
 
@@ -57,35 +56,6 @@ def release(exchange_session: ExchangeAdmin) -> dict[Series, bytes]:
 def read(folder: Path, content: bytes, series: Series, *, is_sealed: bool) -> Spooled:
     folder.mkdir(parents=True)
     return spool(BytesIO(content), series, folder, None, is_sealed=is_sealed, now_s=NOW)
-
-
-def rows_of(content: bytes) -> dict[int, bytes]:
-    return {int(line.split(b",")[0]): line for line in content.split(b"\n") if line}
-
-
-def untouched(sound: bytes, spoilt: bytes) -> set[int]:
-    """Return the times of the rows that stand between the neighbours they had, alone with their time.
-
-    Of two rows that stand the wrong way round, nobody can tell which one is at its place.
-    """
-    by_time: dict[float, set[bytes]] = defaultdict(set)
-    *whole, cut_off = [line.removesuffix(b"\r") for line in spoilt.split(b"\n")]
-    for line in [*whole, cut_off + b"?"]:
-        try:
-            by_time[float(line.split(b",")[0])].add(line)
-        except ValueError:
-            continue
-    places = set(placed(whole))
-    return {
-        int(line.split(b",")[0])
-        for before, line, after in placed(list(rows_of(sound).values()))
-        if (before, line, after) in places and by_time[float(line.split(b",")[0])] == {line}
-    }
-
-
-def placed(lines: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:
-    """Return each line with those before and after it."""
-    return list(zip([b"", *lines[:-1]], lines, [*lines[1:], b""], strict=True)) if lines else []
 
 
 def assert_true(sound: bytes, spoilt: bytes, spooled: Spooled, *, is_silent: bool) -> None:

@@ -157,6 +157,22 @@ def odd_at(order: list[int], at: int, row: str) -> str:
 THIN = [0, 1, 2, 3, 10, 11, 12, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32]
 
 
+@pytest.mark.parametrize(
+    ("at", "odd"),
+    [
+        pytest.param(4, [(4, 11)], id="at the end of a hole: one of them may belong there"),
+        pytest.param(7, [(12, 20)], id="at the beginning of a hole"),
+        pytest.param(15, [(28, 29)], id="in no hole: that bucket"),
+    ],
+)
+def test_of_two_different_rows_of_one_time_one_may_be_that_of_a_bucket_beside_it(
+    tmp_path: Path, at: int, odd: list[tuple[int, int]]
+) -> None:
+    n = 12 if at == 7 else THIN[at]
+    read, _ = spooled(tmp_path, odd_at(THIN, at, line(n, trades=9)))
+    assert (read.disputed, read.odd) == (hours((n, n + 1)), hours(*odd))
+
+
 @pytest.mark.parametrize("block_bytes", [40, 1_000_000])
 @pytest.mark.parametrize(
     ("row", "odd"),

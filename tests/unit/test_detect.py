@@ -152,7 +152,31 @@ def test_a_write_between_the_statements_shows() -> None:
 def test_a_series_is_left_alone_when_its_newest_candle_closed_too_long_ago(
     minutes: int, lookback: int, closed_ago: int, expected: bool
 ) -> None:
+    assert left_alone(minutes, lookback, closed_ago=closed_ago, added_ago=9999 * DAY) is expected
+
+
+@pytest.mark.parametrize(
+    ("minutes", "added_ago", "expected"),
+    [
+        pytest.param(60, 0, False, id="added this moment"),
+        pytest.param(60, 7 * DAY, False, id="added exactly seven days ago"),
+        pytest.param(60, 7 * DAY + 1, True, id="a second more"),
+        pytest.param(10080, 14 * DAY, False, id="weeks: two of them are the limit"),
+        pytest.param(60, -DAY, False, id="the ledger's clock is ahead of the exchange's"),
+    ],
+)
+def test_old_candles_of_an_asset_just_added_leave_no_series_alone(
+    minutes: int, added_ago: int, expected: bool
+) -> None:
+    assert left_alone(minutes, 7, closed_ago=900 * DAY, added_ago=added_ago) is expected
+
+
+def left_alone(minutes: int, lookback: int, *, closed_ago: int, added_ago: int) -> bool:
     newest = NOW - closed_ago - step_s(minutes)
-    span = Span(first_s=newest, last_s=newest, n_candles=1)
-    found = is_left_alone(span, interval_minutes=minutes, lookback_days=lookback, now_s=NOW)
-    assert found is expected
+    return is_left_alone(
+        Span(first_s=newest, last_s=newest, n_candles=1),
+        added_s=NOW - added_ago,
+        interval_minutes=minutes,
+        lookback_days=lookback,
+        now_s=NOW,
+    )

@@ -97,7 +97,8 @@ def backfill_schemas(scope: BackfillScope) -> dict[str, Schema]:
             "maximum": 36500,
             "default": scope.lookback_days,
             "title": "Lookback (days)",
-            "description": "Series whose newest candle is older are skipped and named. 0 = no limit.",
+            "description": "Series whose newest candle is older are skipped and named, unless the asset was "
+            "added since. 0 = no limit.",
         },
         "max_gaps_per_asset": {
             "type": "integer",

@@ -39,7 +39,7 @@ class Survey:
     """What a run looks at, and what it leaves alone.
 
     :ivar starts: first open time expected of each series processed, epoch seconds UTC
-    :ivar skipped: series whose newest candle is older than the lookback
+    :ivar skipped: series whose newest candle, and whose asset, is older than the lookback
     :ivar gone: tickers that have left the exchange
     :ivar unknown: tickers that the exchange never had, as far as is known
     :ivar errors: series that cannot be judged, a sentence each
@@ -81,7 +81,11 @@ def select(
             if series in unsound:
                 survey.errors.append(_unsound(series, span))
             elif span is not None and is_left_alone(
-                span, interval_minutes=interval, lookback_days=request.lookback_days, now_s=now_s
+                span,
+                added_s=asset.added_s,
+                interval_minutes=interval,
+                lookback_days=request.lookback_days,
+                now_s=now_s,
             ):
                 survey.skipped.append({
                     "ticker": asset.ticker,

@@ -119,17 +119,20 @@ def missing_ranges(
     return ranges.subtract(ranges.intersect(lacking, [expected]), proven_empty)
 
 
-def is_left_alone(span: Span, *, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
+def is_left_alone(span: Span, *, added_s: int, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
     """Return whether a series is too old to be processed.
 
     :param span: its stored candles
+    :param added_s: when its asset came into the catalogue, epoch seconds UTC
     :param interval_minutes: candle length, minutes
     :param lookback_days: limit in days, >= 0; 0 = no limit
     :param now_s: the exchange's time, epoch seconds UTC
-    :return: True when the newest candle closed more than max(lookback, two candles) ago
+    :return: True when the newest candle closed, and the asset was added, more than max(lookback, two candles)
+        ago: before it was added nobody was to fetch anything, so old candles that were brought in, from the
+        archive or another application, say nothing about the pair
     """
     if lookback_days == 0:
         return False
     step = step_s(interval_minutes)
     limit = max(lookback_days * DAY_S, 2 * step)
-    return now_s - (span.last_s + step) > limit
+    return now_s - max(span.last_s + step, added_s) > limit

@@ -146,7 +146,10 @@ class KrakenClient:
         parameters = {"pair": _checked(ticker), "since": str(since_ns), "count": str(count)}
         names = self._names(ticker)
         return self._ask(
-            "Trades", parameters, lambda result: read_trades(result, ticker, names=names), may_repeat
+            "Trades",
+            parameters,
+            lambda result: read_trades(result, ticker, names=names, since_ns=since_ns),
+            may_repeat,
         )
 
     def iter_trades(self, ticker: str, *, since_ns: int) -> Iterator[TradesPage]:

@@ -35,8 +35,13 @@ NS: Final = 1_000_000_000
 CURSOR_SLACK_NS: Final = 1_000
 """The time of a trade is cut to seven decimals, the cursor is not."""
 
+BORDER_S: Final = 1
+"""Pages were seen to repeat the trade at their border, with a cursor rounded to seconds."""
 
-def read_trades(result: Any, ticker: str, *, names: frozenset[str] = frozenset()) -> TradesPage:
+
+def read_trades(
+    result: Any, ticker: str, *, names: frozenset[str] = frozenset(), since_ns: int = 0
+) -> TradesPage:
     """Return one page of trades, sorted, each trade once; trades that cannot be used are left out and named.
 
     Of two different trades with one id neither is taken, nor is one that breaks the order of time.
@@ -44,12 +49,31 @@ def read_trades(result: Any, ticker: str, *, names: frozenset[str] = frozenset()
     :param result: of the envelope
     :param ticker: altname asked for
     :param names: internal name, altname and wsname of the pair as AssetPairs gave them; may be empty
+    :param since_ns: moment asked for, epoch nanoseconds; 0 = from the first trade
     :raises KrakenForeignReplyError: if the trades are another pair's
-    :raises KrakenMalformedReplyError: if there is no list of trades, or too few that can be used
+    :raises KrakenMalformedReplyError: if there is no list of trades, too few that can be used, or if the page
+        is not the one that begins at the moment asked for
     Rule: Kraken REST reference "Get Recent Trades"; the identity of a trade is its id alone; measured: pages
-    ascend by time and id, and ``last`` is the time of the last trade.
+    ascend by time and id, and ``last`` is the time of the last trade, of an empty page the moment asked for.
     """
     call = f"Trades {ticker}"
+    page = _page(result, ticker, names, call)
+    if since_ns and not page.size and page.last_ns > since_ns:
+        # Taken for the end of all trades, it would close candles that are not whole.
+        raise KrakenMalformedReplyError(
+            f"{call}: the page holds no trade, and yet its 'last' {page.last_ns} lies after the moment "
+            f"asked for, {since_ns}"
+        )
+    if page.trades and page.trades[-1].time_s + BORDER_S < Decimal(since_ns) / NS:
+        raise KrakenMalformedReplyError(
+            f"{call}: the newest trade of the page, of {page.trades[-1].time_s} s, lies before the moment "
+            f"asked for, {since_ns} ns"
+        )
+    return page
+
+
+def _page(result: Any, ticker: str, names: frozenset[str], call: str) -> TradesPage:
+    """Return one page, whatever was asked for."""
     rows, cursor, notes = rows_of(result, ticker, names, call)
     last_ns = whole(cursor)
     sound = _sound_trades(rows)

@@ -164,7 +164,9 @@ class _Keeper:
         read.disputed = ranges.from_points(disputed.to_list(), step=self._step)
         read.runs = ranges.subtract(runs, points)
         lacking = ranges.subtract([read.span], read.runs)
-        read.odd = ranges.intersect(ranges.union(read.odd, points), lacking)
+        # Of two different rows of one time, one may be that of a bucket beside it.
+        beside = [gap for gap in lacking if ranges.near(read.disputed, gap)]
+        read.odd = ranges.intersect(ranges.union(read.odd, points, beside), lacking)
         read.slices = self._slices.close()
         self._refuse_odd_whole()
         if read.n_good:
