@@ -34,7 +34,7 @@ LEDGER_DATABASE = "ohlcv"
 METADATA_DATABASE = "airflow"
 MIN_INTERVAL_S = 1.0
 CALL_TIMEOUT_S = 30
-DEMO_DAGS = ROOT / "sandbox" / "demo" / "dags"
+DEMO_DAGS = ROOT / "demo" / "dags"
 # The stand-in takes any webhook path; Slack's own have three parts.
 SLACK_WEBHOOK_PATH = "T00000000/B00000000/sandbox"
 

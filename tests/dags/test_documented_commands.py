@@ -61,9 +61,10 @@ WAYS = (
     Way(r"make up KRAKEN_(BASE_URL|REPLAY)=\S+", "make", ("tests/sandbox/test_services_stack.py",)),
     Way(r"make (test|unit|quick|e2e|lint|bench|help)", "make"),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
-    Way(r"python -m include\.ohlcv\.from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
+    Way(r"python -m kraken_ohlcv_from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
     Way(
-        r"(\.venv/bin/python -m local set-up|python -m include\.orchestration\.set_up) --accept-exchange",
+        r"(\.venv/bin/python -m local set-up|python -m kraken_ohlcv_airflow\.setup\.stores)"
+        " --accept-exchange",
         "test",
         ("tests/deploy/test_set_up.py", "tests/integration/test_backfill_faults.py"),
     ),

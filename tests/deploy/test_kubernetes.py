@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+import kraken_ohlcv
 from tests.deploy.compose import ROOT, filled_in, project
 
 TEMPLATE = ROOT / "deploy" / "kubernetes" / "pod_template.yaml"
@@ -44,8 +45,7 @@ def test_the_set_up_is_that_of_compose_with_the_image_of_the_tasks(pod: dict[str
 
 
 def test_the_image_is_pinned_to_the_version_of_the_project(pod: dict[str, Any]) -> None:
-    version = (ROOT / "pyproject.toml").read_text().split('version = "', 1)[1].split('"', 1)[0]
-    assert pod["spec"]["containers"][0]["image"].endswith(f":{version}")
+    assert pod["spec"]["containers"][0]["image"].endswith(f":{kraken_ohlcv.__version__}")
 
 
 def test_a_task_has_neither_root_nor_the_clusters_api_nor_a_secret_in_the_template(

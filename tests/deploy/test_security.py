@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib.metadata import distributions
+from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from local.processes import ROOT
 from tests.deploy.compose import example_variables, filled_in, project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SECURITY = (ROOT / "docs" / "SECURITY.md").read_text()
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;]+)$")
@@ -47,11 +54,32 @@ def test_every_secret_of_the_environment_file_is_in_the_table() -> None:
     assert secrets == set(re.findall(r"^\| `([A-Z_]+)` \|", SECURITY, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_every_requirement_is_pinned_as_in_the_constraints(name: str) -> None:
-    wanted, constraints = pins(name), pins("constraints.txt")
+def test_every_tool_is_pinned_as_in_the_constraints() -> None:
+    wanted, constraints = pins("requirements-dev.txt"), pins("constraints.txt")
     assert wanted
     assert {package: constraints.get(package, version) for package, version in wanted.items()} == wanted
+
+
+def ranges_of(lines: Iterable[str]) -> dict[str, str]:
+    """Return the range of each requirement, by package."""
+    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {normalised(one.name): str(one.specifier) for one in found}
+
+
+def test_requirements_are_those_of_the_distribution_in_ranges_that_hold_what_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["airflow"]
+    of_project = ranges_of([*project["dependencies"], *extra])
+    brought = of_project.pop("apache-airflow")  # by the image
+    wanted = ranges_of((ROOT / "requirements.txt").read_text().splitlines())
+    assert wanted == of_project
+    constraints = pins("constraints.txt")
+    outside = {
+        package: constraints[package]
+        for package, range_ in {**wanted, "apache-airflow": brought}.items()
+        if constraints[package] not in SpecifierSet(range_)
+    }
+    assert outside == {}
 
 
 @pytest.mark.development

@@ -14,14 +14,14 @@ from airflow.sdk import Connection
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
 import kraken_ohlcv
+from kraken_hooks.archive import ArchiveHook
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_hooks.dsn import ledger_dsn, libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.provider import get_provider_info
-from kraken_ohlcv.clients.archive.client import ArchiveClient
+from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.errors import ConnectionFieldError
-from kraken_ohlcv.clients.exchange.client import KRAKEN_URL, KrakenClient
-from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.clients.exchange.client import KRAKEN_URL
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -137,9 +137,9 @@ def test_dsn_holds_what_libpq_knows(fields: dict[str, Any], expected: dict[str, 
 def test_airflow_finds_both_connection_types_and_their_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = ProvidersManagerTaskRuntime().hooks
     for conn_type, hook_class in (
-        ("kraken", KrakenClient),
-        ("kraken_archive", ArchiveClient),
-        ("questdb", QuestDBClient),
+        ("kraken", KrakenHook),
+        ("kraken_archive", ArchiveHook),
+        ("questdb", QuestDBHook),
     ):
         found = hooks[conn_type]
         assert found is not None

@@ -248,12 +248,12 @@ def test_server_out_of_reach_names_address_and_reason(hook_for: Callable[..., Kr
 
 
 def test_warning_is_logged_and_the_result_used(
-    raw_hook: KrakenClient, raw_exchange: RawExchange, capsys: pytest.CaptureFixture[str]
+    raw_hook: KrakenClient, raw_exchange: RawExchange, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw_exchange.will_answer({**TIME, "error": ["WGeneral:Deprecated"]})
     assert raw_hook.get_server_time() == 1_795_437_296
     assert raw_hook.calls == 1
-    assert "Time: Kraken warns: WGeneral:Deprecated" in capsys.readouterr().out
+    assert "Time: Kraken warns: WGeneral:Deprecated" in caplog.text
 
 
 @pytest.mark.parametrize(

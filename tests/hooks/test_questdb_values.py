@@ -76,7 +76,7 @@ def test_every_hour_of_a_day_comes_back_as_it_was(hook: QuestDBClient, first: da
     asked = {"from": hours[5].astimezone(NEW_YORK), "until": hours[8]}
     sql = "SELECT ts FROM hook_values WHERE ts >= %(from)s AND ts < %(until)s ORDER BY ts"
     assert [found[0] for found in hook.query(sql, asked)] == hours[5:8]
-    assert [found[0] for found in hook.get_records(sql, asked)] == hours[5:8]
+    assert [found[0] for found in QuestDBHook().get_records(sql, asked)] == hours[5:8]
 
 
 @pytest.mark.usefixtures("new_york_clock")
@@ -131,7 +131,7 @@ def test_collection_as_one_parameter_is_refused_instead_of_matching_nothing(
     with pytest.raises(TypeError, match=r"write IN \(%s, %s\)"):
         hook.query("SELECT name FROM hook_values WHERE name IN %(names)s", {"names": value})
     with pytest.raises(TypeError, match=r"write IN \(%s, %s\)"):
-        hook.get_records("SELECT name FROM hook_values WHERE name IN %(names)s", {"names": value})
+        QuestDBHook().get_records("SELECT name FROM hook_values WHERE name IN %(names)s", {"names": value})
 
 
 def test_naive_time_in_a_question_is_refused(hook: QuestDBClient) -> None:
@@ -158,7 +158,7 @@ def test_statement_without_result_returns_no_rows(hook: QuestDBClient) -> None:
 
 def test_bulk_insert_of_the_base_class_is_refused(hook: QuestDBClient) -> None:
     with pytest.raises(NotImplementedError, match="write_batch"):
-        hook.insert_rows(TABLE, [(NOON, "a", 1.0, 1)], commit_every=0)
+        QuestDBHook().insert_rows(TABLE, [(NOON, "a", 1.0, 1)], commit_every=0)
 
 
 def test_refused_statement_is_told_on_one_line(hook: QuestDBClient) -> None:

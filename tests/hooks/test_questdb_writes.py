@@ -167,12 +167,12 @@ def test_stopped_server_is_unavailable_and_works_again_after_its_start(
         hook.wait_applied(TABLE)
     with pytest.raises(QuestDBUnavailableError, match=where):
         hook.query(DDL)
-    works, said = hook.test_connection()
+    works, said = QuestDBHook().test_connection()
     assert (works, "out of reach" in said) == (False, True)
     questdb_server.start()
     hook.write_batch(TABLE, INSERT, rows(3))
     assert stored(hook) == 3
-    assert hook.test_connection()[0]
+    assert QuestDBHook().test_connection()[0]
 
 
 def test_server_killed_during_a_statement_is_unavailable(

@@ -108,9 +108,9 @@ def test_help_lists_every_target() -> None:
 def test_set_up_says_in_a_sentence_which_python_it_needs(python: str, sentence: str, tmp_path: Path) -> None:
     for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt", "pyproject.toml"):
         (tmp_path / name).write_text("")
-    (tmp_path / "sandbox").mkdir()
-    script = tmp_path / "sandbox" / "setup.sh"
-    script.write_text((ROOT / "sandbox" / "setup.sh").read_text())
+    (tmp_path / "local").mkdir()
+    script = tmp_path / "local" / "setup.sh"
+    script.write_text((ROOT / "local" / "setup.sh").read_text())
     old = tmp_path / "too-old"
     old.write_text("#!/bin/sh\n[ \"$1\" = --version ] && echo 'Python 3.9.2' && exit 0\nexit 1\n")
     old.chmod(0o755)

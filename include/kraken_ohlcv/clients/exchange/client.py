@@ -255,7 +255,7 @@ class KrakenClient:
                 raise
 
     def _log_retry(self, state: RetryCallState) -> None:
-        log.warning("attempt %d failed, trying again: %s", state.attempt_number, failure(state))
+        log.warning("attempt %d failed, trying again: %s", state.attempt_number, str(failure(state)))
 
 
 def _checked(ticker: str) -> str:

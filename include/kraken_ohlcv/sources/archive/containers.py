@@ -237,7 +237,7 @@ class ZipContainer:
                 problem = f"stands {len(others) + 1} times in the zip, with different contents"
             if path.name.upper() == "MANIFEST.JSON" and not is_bystander(str(path.parent / "x")):
                 manifests[str(path.parent)] = self._manifest(info, problem)
-            elif info.is_dir() or name.endswith("\\") or (is_bystander(str(path)) and not problem):
+            elif name.endswith(("/", "\\")) or (is_bystander(str(path)) and not problem):
                 continue
             elif problem:
                 found.passed_over[name] = problem
