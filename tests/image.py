@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-SOURCES: Final = (ROOT, ROOT / "plugins")
+SOURCES: Final = (ROOT, ROOT / "include", ROOT / "plugins")
 MARKER: Final = "development"
 SERVICES: Final = "service_directory"
 """Fixture behind all that start a service, which takes packages of ``requirements-dev.txt``."""
