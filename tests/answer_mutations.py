@@ -15,6 +15,7 @@ from tests.mutations import (
     SILENT,
     Mutation,
     NotApplicableError,
+    in_place,
     key_mutations,
     row_mutations,
     some,
@@ -57,32 +58,17 @@ def rows_of(value: Any) -> Any:
     return max(lists, key=len, default=[])
 
 
-def _cut(value: Any, chance: Random) -> Any:
+def _cut(value: dict[str, Any], chance: Random) -> None:
     value["cut"] = chance.random()
-    return value
 
 
 def _foreign(body: bytes) -> Callable[[Any, Random], Any]:
-    def apply(value: Any, chance: Random) -> Any:
-        del chance
-        value["body"] = parsed(body)
-        return value
-
-    return apply
+    return in_place(lambda value, _: value.update(body=parsed(body)))
 
 
 def _on_row(change: Callable[[list[Any], Random], None]) -> Callable[[Any, Random], Any]:
     """Return a mutation of one sound row."""
-
-    def apply(value: Any, chance: Random) -> Any:
-        try:
-            rows = rows_of(value)
-            change(rows[some(rows, chance)], chance)
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise NotApplicableError from None
-        return value
-
-    return apply
+    return in_place(lambda rows, chance: change(rows[some(rows, chance)], chance), rows_of)
 
 
 def common(foreign: Sequence[bytes] = ()) -> list[Mutation]:
@@ -91,7 +77,7 @@ def common(foreign: Sequence[bytes] = ()) -> list[Mutation]:
     :param foreign: bodies that a cache may put in its place
     """
     return [
-        Mutation("cut off", DETECTABLE, _cut),
+        Mutation("cut off", DETECTABLE, in_place(_cut)),
         *key_mutations(lambda value: value["body"], name="envelope key"),
         *key_mutations(result_of, name="result key"),
         *(
@@ -187,13 +173,11 @@ def _id_far_off(row: list[Any], chance: Random) -> None:
     row[6] += chance.choice([-(10**6), 10**6])
 
 
-def _id_of_another(value: Any, chance: Random) -> Any:
-    rows = rows_of(value)
+def _id_of_another(rows: list[Any], chance: Random) -> None:
     one, other = some(rows, chance, least=2), some(rows, chance)
     if rows[one] == rows[other]:
         raise NotApplicableError
     rows[one][6] = rows[other][6]
-    return value
 
 
 def _trade_time(row: list[Any], chance: Random) -> None:
@@ -215,27 +199,9 @@ def trades_mutations(foreign: Sequence[bytes], *, is_lasting: bool) -> list[Muta
         Mutation("odd price or volume", DETECTABLE, _on_row(_odd_price)),
         Mutation("time of another day", DETECTABLE, _on_row(_trade_time)),
         Mutation("id far off", DETECTABLE, _on_row(_id_far_off)),
-        Mutation("id of another trade", DETECTABLE, _safe(_id_of_another)),
+        Mutation("id of another trade", DETECTABLE, in_place(_id_of_another, rows_of)),
         Mutation("other price", SILENT, _on_row(_price)),
     ]
-
-
-def _safe(apply: Callable[[Any, Random], Any]) -> Callable[[Any, Random], Any]:
-    def safely(value: Any, chance: Random) -> Any:
-        try:
-            return apply(value, chance)
-        except (LookupError, TypeError, ValueError, AttributeError):
-            raise NotApplicableError from None
-
-    return safely
-
-
-def _on_result(change: Callable[[Any, Random], None]) -> Callable[[Any, Random], Any]:
-    def apply(value: Any, chance: Random) -> Any:
-        change(result_of(value), chance)
-        return value
-
-    return _safe(apply)
 
 
 def _other_time(result: Any, chance: Random) -> None:
@@ -267,10 +233,10 @@ PAIR_MUTATIONS: Final = [
 ]
 TIME_MUTATIONS: Final = [
     *common(),
-    Mutation("another time", DETECTABLE, _on_result(_other_time)),
-    Mutation("another text", DETECTABLE, _on_result(_other_text)),
+    Mutation("another time", DETECTABLE, in_place(_other_time, result_of)),
+    Mutation("another text", DETECTABLE, in_place(_other_text, result_of)),
 ]
-STATUS_MUTATIONS: Final = [*common(), Mutation("another status", SILENT, _on_result(_other_status))]
+STATUS_MUTATIONS: Final = [*common(), Mutation("another status", SILENT, in_place(_other_status, result_of))]
 
 
 def is_same(one: Any, other: Any) -> bool:

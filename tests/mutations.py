@@ -23,6 +23,10 @@ The mutations of a format are one list in its test, and say of each which it is:
         if not spoilt.is_silent:
             assert ...                           # and compare with the truth, row by row
 
+Where the stores make an example dear, a test draws the seed of a batch and spoils many series of one world,
+each by its own :func:`plan_of`. The first batch of a run is always that of seed 0: ``make test`` runs it
+alone, and finds the same each time.
+
 ``OHLCV_MUTATIONS=2000 pytest tests/... -k mutation`` runs so many examples of each format instead of the few
 of ``make test``; the terminal summary then counts the examples per format and mutation.
 """
@@ -99,19 +103,8 @@ def mutated(
     :param mutations: of the format, n >= 1
     :param most: mutations of one example, >= 1
     """
-    return plans(mutations, most=most).map(lambda plan: spoil(sound, plan))
-
-
-def plans(
-    mutations: Sequence[Mutation], *, most: int = MOST_MUTATIONS
-) -> st.SearchStrategy[list[tuple[Mutation, int]]]:
-    """Give what is to be done to a value that is not there yet, see :func:`spoil`.
-
-    :param mutations: of the format, n >= 1
-    :param most: mutations of one example, >= 1
-    """
     step = st.tuples(st.sampled_from(list(mutations)), st.integers(0, 2**32 - 1))
-    return st.lists(step, min_size=1, max_size=most)
+    return st.lists(step, min_size=1, max_size=most).map(lambda plan: spoil(sound, plan))
 
 
 def spoil(sound: Any, plan: Iterable[tuple[Mutation, int]]) -> Mutated:
@@ -194,12 +187,28 @@ def some(values: Sequence[Any], chance: Random, *, least: int = 1) -> int:
     return chance.randrange(len(values))
 
 
-def _found(finder: Callable[[Any], Any], value: Any, kind: type) -> Any:
-    """Return what a finder finds; an earlier mutation may have taken it away."""
-    try:
-        found = finder(value)
-    except (LookupError, TypeError):
-        raise NotApplicableError from None
+def in_place(
+    change: Callable[[Any, Random], object], part: Callable[[Any], Any] = lambda value: value
+) -> Callable[[Any, Random], Any]:
+    """Return how a mutation is applied that changes a part of its value in place.
+
+    :param change: takes the part, and a source of chance; where it fails, an earlier mutation has taken away
+        what it changes
+    :param part: finds the part; may fail likewise
+    """
+
+    def apply(value: Any, chance: Random) -> Any:
+        try:
+            change(part(value), chance)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise NotApplicableError from None
+        return value
+
+    return apply
+
+
+def _found(found: Any, kind: type) -> Any:
+    """Return what was found, if there is anything in it to change."""
     if not isinstance(found, kind) or not found:
         raise NotApplicableError
     return found
@@ -213,11 +222,7 @@ def row_mutations(rows_of: Callable[[Any], Any], *, dropped: str = SILENT) -> li
     """
 
     def on_rows(change: Callable[[list[Any], Random], None]) -> Callable[[Any, Random], Any]:
-        def apply(value: Any, chance: Random) -> Any:
-            change(_found(rows_of, value, list), chance)
-            return value
-
-        return apply
+        return in_place(change, lambda value: _found(rows_of(value), list))
 
     def drop(rows: list[Any], chance: Random) -> None:
         del rows[some(rows, chance)]
@@ -264,12 +269,10 @@ def key_mutations(keys_of: Callable[[Any], Any], *, name: str = "key") -> list[M
     """
 
     def on_keys(change: Callable[[dict[str, Any], str, Random], None]) -> Callable[[Any, Random], Any]:
-        def apply(value: Any, chance: Random) -> Any:
-            fields = _found(keys_of, value, dict)
-            change(fields, chance.choice(sorted(fields)), chance)
-            return value
-
-        return apply
+        return in_place(
+            lambda fields, chance: change(fields, chance.choice(sorted(fields)), chance),
+            lambda value: _found(keys_of(value), dict),
+        )
 
     def rename(fields: dict[str, Any], key: str, chance: Random) -> None:
         fields[chance.choice([key.upper() + "_", key[:-1] or "x", f"new_{key}"])] = fields.pop(key)

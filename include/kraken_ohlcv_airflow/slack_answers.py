@@ -94,6 +94,8 @@ WEBHOOK_WORDS: Final = frozenset({
 })
 """Bare words with which a webhook refuses. Rule: Slack, "Sending messages using incoming webhooks"."""
 ABOUT_PAYLOAD: Final = frozenset({"invalid_blocks", "invalid_payload", "no_text", "too_many_attachments"})
+ABOUT_BLOCKS: Final = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+"""Words of webhooks and the Web API with which the layout is refused, not the text."""
 NEW_WEBHOOK: Final = "make a new webhook and put its address into the connection"
 
 
@@ -137,7 +139,9 @@ def _webhook_error(conn_id: str, answer: Answer, body: Mapping[str, Any]) -> Ohl
         return error
     if answer.status == HTTPStatus.BAD_REQUEST or word in ABOUT_PAYLOAD:
         return SlackRefusedError(
-            f"connection {conn_id}: the message itself is refused ({said})", is_about_message=True
+            f"connection {conn_id}: the message itself is refused ({said})",
+            is_about_message=True,
+            is_about_blocks=word in ABOUT_BLOCKS,
         )
     if answer.status in NO_SUCH_WEBHOOK:
         said = f"the webhook or its channel is gone ({said}); {NEW_WEBHOOK}"
@@ -216,6 +220,7 @@ def _refused(conn_id: str, word: str) -> SlackRefusedError:
     return SlackRefusedError(
         f"connection {conn_id}: Slack says {word}" + (f"; {cure}" if cure else ""),
         is_about_message=not any(word in words for words in CONNECTION_CURES),
+        is_about_blocks=word in ABOUT_BLOCKS,
     )
 
 

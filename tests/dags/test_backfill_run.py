@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S
 from tests.integration.test_proofs_withdrawn import prove
 from tests.integration.world import World
 
@@ -81,13 +82,15 @@ def test_the_first_run_withdraws_what_an_older_version_proved_empty_against_a_st
 ) -> None:
     covered = world.window(HOURLY)
     world.store(HOURLY, covered)
-    prove(world, HOURLY, (covered[0] + 36000, covered[0] + 72000))
+    daily, day_s = Series("XBTUSD", 1440), covered[0] // DAY_S * DAY_S + DAY_S
+    prove(world, daily, (day_s, day_s + 3 * DAY_S), "archive")
 
+    # A run that does not look at days: nothing but the check of the first run meets hours and days.
     state, _, result = run_dag(dag_bag, "backfill_tier1_daily", tickers=["XBTUSD"], intervals=[60])
 
     assert result is not None
     assert (state, result["ohlc_calls"], result["errors"]) == ("success", 0, [])
-    assert world.proven(HOURLY) == []
+    assert world.proven(daily) == []
 
 
 @pytest.mark.parametrize(

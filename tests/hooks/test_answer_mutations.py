@@ -85,7 +85,7 @@ def bodies(exchange_session: ExchangeAdmin) -> Bodies:
 @pytest.mark.parametrize(
     ("ticker", "interval"), [("XBTUSD", 1), ("XBTUSD", 60), ("XBTUSD", 1440), ("DAIUSD", 60)]
 )
-@examples(40)
+@examples(15)
 @given(data=st.data())
 def test_mutation_of_an_ohlc_answer(bodies: Bodies, ticker: str, interval: int, data: st.DataObject) -> None:
     step_s = 60 * interval
@@ -169,7 +169,7 @@ def trades(bodies: Bodies) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("is_lasting", [False, True], ids=["once", "each time"])
-@examples(40)
+@examples(15)
 @given(data=st.data())
 def test_mutation_of_a_page_of_trades(
     bodies: Bodies, trades: list[list[Any]], is_lasting: bool, data: st.DataObject
@@ -225,7 +225,7 @@ def _of_trades(candle: StoredCandle) -> StoredCandle:
     return StoredCandle(*(getattr(candle, name) for name in ("ts_s", *candle.figures())), source="trades")
 
 
-@examples(60)
+@examples(30)
 @given(data=st.data())
 def test_mutation_of_a_list_of_pairs(bodies: Bodies, data: st.DataObject) -> None:
     sound = value_of(bodies.get("AssetPairs"))
@@ -247,7 +247,7 @@ def test_mutation_of_a_list_of_pairs(bodies: Bodies, data: st.DataObject) -> Non
     assert len(set(original) - set(pairs)) <= len(spoilt.names)
 
 
-@examples(60)
+@examples(30)
 @given(data=st.data())
 def test_mutation_of_the_time(bodies: Bodies, data: st.DataObject) -> None:
     spoilt = data.draw(mutated(value_of(bodies.get("Time")), TIME_MUTATIONS))
@@ -264,7 +264,7 @@ def test_mutation_of_the_time(bodies: Bodies, data: st.DataObject) -> None:
     assert is_silent or now_s == NOW_S
 
 
-@examples(60)
+@examples(30)
 @given(data=st.data())
 def test_mutation_of_the_status(bodies: Bodies, data: st.DataObject) -> None:
     spoilt = data.draw(mutated(value_of(bodies.get("SystemStatus")), STATUS_MUTATIONS))

@@ -300,6 +300,44 @@ def test_a_message_that_is_refused_for_what_it_says_does_not_hold_up_the_others(
     assert desk.deliver().sent == 3
 
 
+REFUSED_BLOCKS: dict[str, dict[str, Any]] = {
+    "webhook": {"status": 400, "body": "invalid_blocks"},
+    "bot": {"body": '{"ok": false, "error": "invalid_blocks"}'},
+}
+
+
+@both_ways
+def test_of_a_message_whose_layout_is_refused_the_text_is_told_at_once(
+    desk: Desk, either: SlackAdmin, way: str
+) -> None:
+    either.fault("answer", **REFUSED_BLOCKS[way])
+    desk.see(late("XBTUSD"))
+    desk.see(failed("dag_1"))
+
+    assert desk.deliver().sent == 2
+
+    assert len(either.messages()) == 2
+    bare, laid_out = either.messages()
+    assert "XBTUSD" in bare["text"]
+    assert (bare["blocks"], bool(laid_out["blocks"])) == ([], True)
+    assert desk.warnings() == [None, None]
+    assert desk.deliver().sent == 0
+
+
+@both_ways
+def test_a_message_that_is_refused_as_text_too_waits_and_holds_up_no_other(
+    desk: Desk, either: SlackAdmin, way: str
+) -> None:
+    either.fault("answer", count=2, **REFUSED_BLOCKS[way])
+    desk.see(late("XBTUSD"))
+    desk.see(failed("dag_1"))
+
+    assert "invalid_blocks" in desk.try_to_deliver()
+
+    assert titles(either) == ["🔴 dag_1 failed"]
+    assert desk.deliver().sent == 1
+
+
 def test_after_two_failures_in_a_row_the_others_wait(desk: Desk, webhook: SlackAdmin) -> None:
     webhook.fault("http", status=500, count=None)
     for n in range(5):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.integration.world import World
     from tests.mutations import Mutated
 
-FILES: Final = [Series(ticker, 60) for ticker in [*THICK[:12], *THIN[:10], *YOUNG[:8]]]
+FILES: Final = [Series(ticker, 60) for ticker in [*THICK[:8], *THIN[:7], *YOUNG[:5]]]
 END_S: Final = (NOW_S - 800 * HOUR) // DAY * DAY
 SPAN: Final = (END_S - 144 * HOUR, END_S)
 """Whole days before the API window."""

@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
 HALF_AN_HOUR: Final = 1805
 ASKED: Final = [
-    *(Series(ticker, 60) for ticker in [*THIN[:10], *YOUNG[:8], *THICK[:6]]),
-    *(Series(ticker, 1440) for ticker in [*YOUNG[:10], "EGLDUSD"]),
-    *(Series(ticker, 15) for ticker in ["XBTUSD", "DAIUSD", *YOUNG[:2]]),
+    *(Series(ticker, 60) for ticker in [*THIN[:7], *YOUNG[:6], *THICK[:4]]),
+    *(Series(ticker, 1440) for ticker in [*YOUNG[:8], "EGLDUSD"]),
+    *(Series(ticker, 15) for ticker in ["XBTUSD", "DAIUSD", YOUNG[0]]),
     Series("DAIUSD", 1),
 ]
-WALKED: Final = [Series(ticker, 60) for ticker in THICK]
+WALKED: Final = [Series(ticker, 60) for ticker in THICK[:20]]
 FIRST_ASKED: Final = {
     "AssetPairs": PAIR_MUTATIONS,
     "Time": TIME_MUTATIONS,
     "SystemStatus": STATUS_MUTATIONS,
 }
-IN_A_ROW: Final = 10
+IN_A_ROW: Final = 5
 """Examples that one world sees one after the other."""
 PUT_RIGHT: Final = {"repair_from": ["ohlc", "trades"], "retry_failed": True}
 

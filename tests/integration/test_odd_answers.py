@@ -164,7 +164,7 @@ def test_a_row_of_five_zeros_and_no_trade_is_an_empty_bucket(world: World) -> No
     world.catalogue(["DAIUSD"])
     covered = world.window(THIN)
     empty = ranges.subtract([covered], ranges.from_points(world.truth(THIN, covered), step=HOUR))
-    world.exchange.fault("bad_row", endpoint="OHLC", what="five_zeros", ts=empty[3][0])
+    world.exchange.fault("bad_row", endpoint="OHLC", what="five_zeros", ts=empty[3][0], count=None)
 
     assert world.run()["warnings"] == []
 

@@ -130,6 +130,22 @@ def test_a_misspelt_ticker_that_a_run_asks_for_by_name_is_an_error_and_the_other
     assert summary["gaps_filled"] == 1
 
 
+def test_a_delisted_pair_that_a_run_asks_for_by_name_is_an_error_and_the_others_are_done(
+    world: World,
+) -> None:
+    expect(world, OURS)
+    backfill(world)
+    world.exchange.set_pair(OURS[0], "delisted")
+    world.exchange.advance(DAY)
+
+    summary = backfill(world, tickers=OURS[:2])
+
+    (error,) = summary["errors"]
+    assert error.startswith(f"{OURS[0]}: asked for by name, but it left Kraken")
+    assert (summary["pairs_gone"], summary["gaps_filled"], summary["raised"]) == ([OURS[0]], 1, [])
+    assert backfill(world)["errors"] == []
+
+
 def test_an_unknown_pair_is_expected_from_the_day_on_which_it_is_listed(world: World) -> None:
     world.exchange.set_pair("XBTUSD", "delisted")  # not listed yet
     assert backfill(world)["pairs_unknown"] == ["XBTUSD"]

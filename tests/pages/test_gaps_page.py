@@ -181,6 +181,23 @@ def test_a_ledger_that_is_down_is_a_sentence_and_airflow_stays_healthy(
     assert client.get("/api/v2/monitor/health").json()["metadatabase"]["status"] == "healthy"
 
 
+def test_open_gaps_of_a_pair_that_the_catalogue_does_not_expect_are_neither_listed_nor_counted(
+    site: Site, damaged: World
+) -> None:
+    client = site.client("viewer")
+    before = client.get("/ohlcv/api/gaps", params={"status": "all"}).json()
+    others = [gap for gap in before["gaps"] if gap["ticker"] != "XBTUSD" or gap["status"] == "FILLED"]
+    assert 0 < len(others) < len(before["gaps"])
+    assert {gap["ticker"] for gap in others} == {"ETHUSD", "XBTUSD"}
+    with connect(damaged.dsn) as connection:
+        connection.execute("UPDATE assets SET listed = FALSE WHERE ticker = 'XBTUSD'")
+
+    after = client.get("/ohlcv/api/gaps", params={"status": "all"}).json()
+
+    assert after["gaps"] == others
+    assert after["total"]["gaps"] == len(others)
+
+
 @pytest.mark.parametrize("page", ["gaps", "api/gaps", "incidents"])
 def test_a_ledger_with_too_many_clients_is_said_to_be_full_and_not_to_be_started(
     site: Site,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import stat
 import subprocess
 import threading
@@ -138,11 +139,18 @@ def test_an_api_server_that_ended_because_of_its_port_names_the_port(tmp_path: P
         wait_until_healthy(settings)
 
 
-def test_services_that_start_together_are_given_different_ports(tmp_path: Path) -> None:
+def test_services_that_start_together_are_given_different_ports_which_nobody_else_gets(
+    tmp_path: Path,
+) -> None:
     stack = Stack(ModeHome("demo", sandbox=tmp_path), Exchange())
     for _ in range(50):
         stack.state.ports.clear()
         stack._choose_ports(is_fresh=True)
         ports = list(stack.state.ports.values())
         assert len(set(ports)) == len(ports) == 5
+        for port in ports:
+            with pytest.raises(OSError, match="in use"), socket.socket() as other:
+                other.bind(("127.0.0.1", port))
         stack._let_go(*stack.state.ports)
+        with socket.socket() as service:
+            service.bind(("127.0.0.1", ports[0]))

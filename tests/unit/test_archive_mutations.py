@@ -81,7 +81,7 @@ def may_be_refused(content: bytes, error: ArchiveRefusedError) -> bool:
 
 @pytest.mark.parametrize("series", [THIN, BUSY], ids=["a quiet pair", "a busy pair"])
 @pytest.mark.parametrize("is_sealed", [True, False], ids=["in a zip", "in a folder"])
-@examples(60)
+@examples(25)
 @given(data=st.data())
 def test_of_a_spoilt_csv_only_what_is_true_is_kept_and_no_trades_are_taken_for_absent(
     release: dict[Series, bytes],
@@ -102,7 +102,7 @@ def test_of_a_spoilt_csv_only_what_is_true_is_kept_and_no_trades_are_taken_for_a
     assert_true(sound, spoilt.value, spooled, is_silent=is_silent(spoilt))
 
 
-@examples(120)
+@examples(50)
 @given(data=st.data())
 def test_of_a_spoilt_zip_the_sound_members_are_read_and_nothing_untrue(
     release: dict[Series, bytes], tmp_path_factory: pytest.TempPathFactory, data: DataObject

@@ -16,6 +16,8 @@ from kraken_ohlcv.stores.missing import Scan, Span
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kraken_ohlcv.stores.ledger.series_state import Book
 
 EDGE = api_edge_s(NOW, 60)
@@ -52,6 +54,7 @@ def selected(
     lookback_days: int = 7,
     now_s: int = NOW,
     tickers: list[str] | None = None,
+    repair_from: Sequence[str] = ("ohlc", "trades"),
 ) -> Survey:
     request = BackfillRequest(
         tier="TIER1",
@@ -60,6 +63,7 @@ def selected(
         max_gaps_per_asset=10,
         tickers=tickers,
         retry_failed=False,
+        repair_from=list(repair_from),
     )
     return select(Scan(spans=spans), books or {}, assets, request, now_s=now_s)
 
@@ -122,6 +126,18 @@ def test_a_pair_that_is_gone_is_named_and_its_stored_series_still_processed() ->
     survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), intervals=(60, 1440))
     assert survey.gone == ["XBTUSD"]
     assert survey.starts == {HOURLY: EDGE}
+
+
+def test_a_pair_that_is_gone_is_an_error_of_a_run_that_asks_for_it_by_name() -> None:
+    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), tickers=["XBTUSD"])
+    assert (survey.gone, list(survey.starts)) == (["XBTUSD"], [HOURLY])
+    (error,) = survey.errors
+    assert error.startswith("XBTUSD: asked for by name, but it left Kraken, as seen on 2026-11-22; ")
+    assert "archive" in error
+
+    # The archive may have what is missing; whether it has it is said when it was asked.
+    with_archive = selected({}, assets=(GONE,), tickers=["XBTUSD"], repair_from=["ohlc", "archive"])
+    assert with_archive.errors == []
 
 
 def test_a_series_never_loaded_of_a_pair_that_is_gone_is_nobodys_gap() -> None:

@@ -46,14 +46,21 @@ class SlackRefusedError(OhlcvError):
 
     :ivar retry_after_s: seconds that Slack wants to be left alone, or None
     :ivar is_about_message: whether it refused what the message says, so that others may still go through
+    :ivar is_about_blocks: whether it refused the layout of the message, so that its text may still go through
     """
 
     def __init__(
-        self, message: str, *, retry_after_s: float | None = None, is_about_message: bool = False
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        is_about_message: bool = False,
+        is_about_blocks: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.is_about_message = is_about_message
+        self.is_about_blocks = is_about_blocks
 
 
 class SlackMessageGoneError(SlackRefusedError):

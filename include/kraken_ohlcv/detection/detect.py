@@ -63,6 +63,7 @@ def select(
     :param request: the run's params
     :param now_s: the exchange's time, epoch seconds UTC
     :return: the survey; a series never loaded of a pair that is gone is nobody's gap
+    Rule: a run that cannot take what it is asked for by name is not green.
     """
     survey = Survey()
     unsound = set(scan.unsound())
@@ -75,6 +76,8 @@ def select(
                     survey.errors.append(_not_had(asset))
             else:
                 survey.gone.append(asset.ticker)
+                if request.tickers and "archive" not in request.repair_from:
+                    survey.errors.append(_left(asset.ticker, asset.gone_s))
         for interval in request.intervals:
             series = Series(asset.ticker, interval)
             span = scan.spans.get(series)
@@ -118,6 +121,13 @@ def _not_had(asset: Asset) -> str:
     listed = f"it as {asset.pair_status}" if asset.pair_status else "no pair of this name"
     cure = f"did you mean {asset.meant}?" if asset.meant else "correct the ticker in assets.yaml"
     return f"{asset.ticker}: asked for by name, but Kraken lists {listed}; {cure}"
+
+
+def _left(ticker: str, gone_s: int) -> str:
+    return (
+        f"{ticker}: asked for by name, but it left Kraken, as seen on {iso(gone_s)[:10]}; only the archive "
+        "may have what is missing before that day: add archive to repair_from, or leave the ticker out"
+    )
 
 
 def warnings(intervals: Sequence[int]) -> list[str]:

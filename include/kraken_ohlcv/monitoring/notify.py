@@ -233,7 +233,7 @@ class _Notifier:
         again = [kind] if before.unconfirmed.count(kind) < MAX_UNCONFIRMED else []
         save_shown(self._connection, one, attempted_s=self._now_s, unconfirmed=[*before.unconfirmed, *again])
         try:
-            place = self._channel.post(content, thread)
+            place = self._send(content, thread)
         except SlackRefusedError:
             save_shown(self._connection, one, **before._asdict())
             raise
@@ -245,6 +245,16 @@ class _Notifier:
             shows = _content(one, may_be_repeat=may_be_repeat)
             where = {**place._asdict(), "shown_digest": shows.digest, "is_repeat": may_be_repeat}
         self._succeed(one, shown_stage=one.stage, **where)
+
+    def _send(self, content: Content, thread: Place | None) -> Place | None:
+        """Post a message; where its layout is refused, its text alone, which says all the same."""
+        try:
+            return self._channel.post(content, thread)
+        except SlackRefusedError as refusal:
+            if not refusal.is_about_blocks:
+                raise
+            log.warning("%s; its text is sent alone", refusal)
+        return self._channel.post(replace(content, blocks=[]), thread)
 
     def _succeed(self, one: Notification, **changes: object) -> None:
         settled: dict[str, Any] = {"attempted_s": None, "unconfirmed": [], "tries": 0, "warning": None}

@@ -1,4 +1,5 @@
 -- PostgreSQL. One page of the gaps that a filter leaves, the most urgent first: open before filled, then by expiry.
+-- Of a pair that the catalogue does not expect (listed: false) nothing is missing, so open gaps of it are left out.
 -- In: statuses (text[]), tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any;
 -- expires_until_s, detected_until_s, from_s, until_s (epoch seconds or null; a gap of the period
 -- overlaps it); page_size, page_offset.
@@ -24,7 +25,8 @@ SELECT
     gap_records.error_message
 FROM gap_records
 LEFT JOIN assets USING (ticker)
-WHERE (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
+WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
+    AND (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
     AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
     AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
     AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))

@@ -1,4 +1,5 @@
 -- PostgreSQL. How many gaps a filter leaves, by status. In: as list_gaps.sql, without the page.
+-- Open gaps of a pair that the catalogue does not expect are left out.
 -- Out: status, n_gaps, n_candles.
 SELECT
     gap_records.status,
@@ -6,7 +7,8 @@ SELECT
     sum(gap_records.missing_candles)::bigint AS n_candles
 FROM gap_records
 LEFT JOIN assets USING (ticker)
-WHERE (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
+WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
+    AND (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
     AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
     AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
     AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))
