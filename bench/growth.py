@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from bench.tools.invented import invent_candles
 from bench.tools.ratios import Ratio
 from kraken_hooks.kraken import KrakenHook
-from kraken_ohlcv.backfill import bench_of, fill_ohlc, plan_ohlc
+from kraken_ohlcv.backfill import context_of, fill_ohlc, plan_ohlc
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from kraken_ohlcv.completeness.report import make_report
 from kraken_ohlcv.core.assets import CatalogueEntry
@@ -152,9 +152,9 @@ def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
         assets = read_assets(connection, tickers=None, tier=request.tier)
         scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
         carry_out(connection, questdb, key, request, assets, scanner, now_s=now_s)
-        bench = bench_of(connection, kraken, questdb, key)
-        for item in plan_ohlc(bench, request):
-            fill_ohlc(bench, item, request)
+        context = context_of(connection, kraken, questdb, key)
+        for item in plan_ohlc(context, request):
+            fill_ohlc(context, item, request)
         report = make_report(
             connection,
             questdb,

@@ -29,7 +29,7 @@ from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.repair.context import Bench
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.trades.fetch import rebuild
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.run_rows import start_run
@@ -205,7 +205,7 @@ def _rebuild(services: Services) -> tuple[float, int]:
         (planned,) = read_errands(connection, run_key)
         (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
         kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S)).get_conn()
-        bench = Bench(connection, kraken, questdb, run_key, NOW_S, stretch=CALLS)
+        bench = RunContext(connection, kraken, questdb, run_key, NOW_S, stretch=CALLS)
         request = BackfillRequest("TIER1", [60, 1440], 0, 0, [TICKER], False, trades_call_budget=CALLS)
         began = time.perf_counter()
         rebuild(bench, asset, planned, request)

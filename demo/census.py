@@ -21,7 +21,7 @@ CLASSES = {
     "tail": "tail: newest candles",
     "never_loaded": "series never loaded",
     "across_edge": "across the API edge",
-    "past_edge": "beyond the API edge",
+    "outside_api_window": "beyond the API edge",
     "no_trades": "no trades, not proven",
     "no_trades_past_edge": "no trades, not proven, beyond the API edge",
 }
@@ -52,7 +52,7 @@ class SeriesFacts:
         return self.now_s - self.now_s % self.series.step_s
 
     @property
-    def edge_s(self) -> int:
+    def window_start_s(self) -> int:
         """Open time of the oldest bucket that the API still serves."""
         return self.end_s - API_WINDOW * self.series.step_s
 
@@ -73,8 +73,8 @@ def count_gaps(all_facts: Iterable[SeriesFacts]) -> dict[str, int]:
 
 def gap_classes(facts: SeriesFacts) -> list[str]:
     """Return the class of each gap of a series, oldest first."""
-    oldest_s = min(facts.stored, default=facts.edge_s)
-    start_s = max(facts.first_s, min(oldest_s, facts.edge_s))
+    oldest_s = min(facts.stored, default=facts.window_start_s)
+    start_s = max(facts.first_s, min(oldest_s, facts.window_start_s))
     grid = range(start_s, facts.end_s, facts.series.step_s)
     absent = [ts for ts in grid if ts not in facts.stored and not facts.is_proven(ts)]
     return [_classify(facts, start_s, gap) for gap in runs_of(absent, facts.series.step_s)]
@@ -82,13 +82,13 @@ def gap_classes(facts: SeriesFacts) -> list[str]:
 
 def _classify(facts: SeriesFacts, grid_start_s: int, gap: tuple[int, int]) -> str:
     start_s, end_s = gap
-    is_past = end_s <= facts.edge_s
+    is_past = end_s <= facts.window_start_s
     if not any(ts in facts.truth for ts in range(start_s, end_s, facts.series.step_s)):
         return "no_trades_past_edge" if is_past else "no_trades"
     rules = (
         (not facts.stored, "never_loaded"),
-        (is_past, "past_edge"),
-        (start_s < facts.edge_s, "across_edge"),
+        (is_past, "outside_api_window"),
+        (start_s < facts.window_start_s, "across_edge"),
         (end_s == facts.end_s, "tail"),
         (start_s == grid_start_s, "head"),
     )

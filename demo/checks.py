@@ -77,7 +77,7 @@ def naming_problems(runs: Sequence[RunReport], expected_skipped: Collection[Seri
     if skipped != set(expected_skipped):
         names = [", ".join(map(str, sorted(each))) or "none" for each in (skipped, expected_skipped)]
         problems.append(f"series skipped: {names[0]}; expected: {names[1]}")
-    gone = [ticker for run in runs for ticker in run.result["pairs_gone"]]
+    gone = [ticker for run in runs for ticker in run.result["pairs_delisted"]]
     if gone != [DELISTED]:
         problems.append(f"pairs gone: {gone}; expected: {[DELISTED]}")
     return problems

@@ -140,7 +140,7 @@ def compare(
             for start_s, end_s in unfillable.get(facts.series, [])
             for ts in range(start_s, end_s, facts.series.step_s)
         }
-        start_s = facts.edge_s if starts is None else starts[facts.series]
+        start_s = facts.window_start_s if starts is None else starts[facts.series]
         for ts in range(max(start_s, facts.first_s), facts.end_s, facts.series.step_s):
             truth.buckets += 1
             kind = _judge(facts, ts, is_given_up=ts in given_up)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[1]
 
 
-class Bench(Protocol):
+class RunContext(Protocol):
     """A module of ``bench/``."""
 
     def run(self, services: Services) -> list[Ratio]:
@@ -69,7 +69,7 @@ def measure(names: Iterable[str], services: Services, *, package: str = "bench")
     """
     for name in names:
         services.say(f"{name} …")
-        bench = cast("Bench", importlib.import_module(f"{package}.{name}"))
+        bench = cast("RunContext", importlib.import_module(f"{package}.{name}"))
         ratios = bench.run(services)
         if not ratios:
             raise ValueError(f"benchmark {name} returned no ratio")

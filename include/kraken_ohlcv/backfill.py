@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.errors import RunFailedError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.grid import api_edge_s
-from kraken_ohlcv.repair.context import Bench
+from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.plan import make_plan
 from kraken_ohlcv.sources.archive.members import Unit
 from kraken_ohlcv.sources.archive.plan import fetch_unit, plan_fetch
@@ -25,7 +25,7 @@ from kraken_ohlcv.stores.ledger.asset_rows import read_assets
 from kraken_ohlcv.stores.ledger.gap_rows import plan_gaps, read_taken_up
 from kraken_ohlcv.stores.ledger.repair_rows import read_repairs
 from kraken_ohlcv.stores.ledger.run_rows import Run, read_run
-from kraken_ohlcv.stores.ledger.series_state import read_books
+from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.trade_rows import read_errands
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def opened(connection: Connection, run: RunKey) -> Run:
     return recorded
 
 
-def bench_of(connection: Connection, kraken: KrakenClient, questdb: QuestDBClient, run: RunKey) -> Bench:
+def context_of(
+    connection: Connection, kraken: KrakenClient, questdb: QuestDBClient, run: RunKey
+) -> RunContext:
     """Return what the steps of a run work with.
 
     :param connection: the ledger
@@ -65,29 +67,29 @@ def bench_of(connection: Connection, kraken: KrakenClient, questdb: QuestDBClien
     :param run: the run
     :raises RunFailedError: if it was never opened
     """
-    return Bench(connection, kraken, questdb, run, opened(connection, run).now_s)
+    return RunContext(connection, kraken, questdb, run, opened(connection, run).now_s)
 
 
-def plan_ohlc(bench: Bench, request: BackfillRequest) -> list[dict[str, Any]]:
+def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first, and take up the gaps that the calls can serve.
 
-    :param bench: what to work with, after detection
+    :param context: what to work with, after detection
     :param request: params of the run
     :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`, one per asset
     """
     if "ohlc" not in request.repair_from:
         return []
-    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
     plan = make_plan(
-        _gaps(bench, request, [asset.ticker for asset in assets]),
+        _gaps(context, request, [asset.ticker for asset in assets]),
         tiers={asset.ticker: asset.tier for asset in assets},
         max_gaps_per_asset=request.max_gaps_per_asset,
         retry_failed=request.retry_failed,
-        now_s=bench.now_s,
+        now_s=context.now_s,
     )
-    plan_gaps(bench.connection, bench.run, plan.taken_up)
+    plan_gaps(context.connection, context.run, plan.taken_up)
     by_ticker: dict[str, list[Series]] = {}
-    for series in dict.fromkeys([*plan.series, *_rechecked(bench, request, assets)]):
+    for series in dict.fromkeys([*plan.series, *_rechecked(context, request, assets)]):
         by_ticker.setdefault(series.ticker, []).append(series)
     return [
         {"label": ticker, "series": [list(one) for one in series_list]}
@@ -95,10 +97,10 @@ def plan_ohlc(bench: Bench, request: BackfillRequest) -> list[dict[str, Any]]:
     ]
 
 
-def fill_ohlc(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -> bool:
+def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
     """Fill the gaps of the series of an item: one OHLC call each.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param item: see :func:`plan_ohlc`
     :param request: params of the run
     :return: whether series wait for another stretch of calls
@@ -107,17 +109,17 @@ def fill_ohlc(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -
     """
     series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
     tickers = list(dict.fromkeys(series.ticker for series in series_list))
-    assets = {asset.ticker: asset for asset in read_assets(bench.connection, tickers=tickers, tier="ALL")}
+    assets = {asset.ticker: asset for asset in read_assets(context.connection, tickers=tickers, tier="ALL")}
     hands_on = "trades" in request.repair_from
     # Whose turn has not come yet goes first, so that every stretch comes closer to the end.
-    tried = {series for series in series_list if _was_tried(bench, series)}
+    tried = {series for series in series_list if _was_tried(context, series)}
     waiting = [series for series in series_list if series not in tried]
     turns = [*waiting, *(series for series in series_list if series in tried)]
-    now = turns[: max(1, bench.calls_left // CALLS_PER_SERIES)]
+    now = turns[: max(1, context.calls_left // CALLS_PER_SERIES)]
     attempt_all(
         partial(
             fill_series,
-            bench,
+            context,
             assets[series.ticker],
             series,
             hands_on=hands_on,
@@ -128,29 +130,30 @@ def fill_ohlc(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -
     return bool(set(waiting) - set(now))
 
 
-def _rechecked(bench: Bench, request: BackfillRequest, assets: Sequence[Asset]) -> list[Series]:
+def _rechecked(context: RunContext, request: BackfillRequest, assets: Sequence[Asset]) -> list[Series]:
     """Return the series to ask though they lack nothing: a range of theirs within reach is to be checked."""
     if request.span is None:
         return []
-    processed = set(opened(bench.connection, bench.run).series_processed)
-    tickers = [asset.ticker for asset in assets if asset.gone_s is None]
+    processed = set(opened(context.connection, context.run).series_processed)
+    tickers = [asset.ticker for asset in assets if asset.delisted_s is None]
     return [
         series
-        for series, book in sorted(read_books(bench.connection, tickers, request.intervals).items())
-        if book.series_id in processed and request.span[1] > api_edge_s(bench.now_s, series.interval_minutes)
+        for series, state in sorted(read_states(context.connection, tickers, request.intervals).items())
+        if state.series_id in processed
+        and request.span[1] > api_window_start_s(context.now_s, series.interval_minutes)
     ]
 
 
-def _was_tried(bench: Bench, series: Series) -> bool:
-    taken_up = read_taken_up(bench.connection, bench.run, series)
-    is_checked = any(one.series == series for one in read_repairs(bench.connection, bench.run))
+def _was_tried(context: RunContext, series: Series) -> bool:
+    taken_up = read_taken_up(context.connection, context.run, series)
+    is_checked = any(one.series == series for one in read_repairs(context.connection, context.run))
     return is_checked or any(one.tries for one in taken_up.values())
 
 
-def plan_archive(bench: Bench, request: BackfillRequest, shelf: Shelf | None) -> list[dict[str, Any]]:
+def plan_archive(context: RunContext, request: BackfillRequest, shelf: Shelf | None) -> list[dict[str, Any]]:
     """Choose the members of published quarters that may close gaps past the edge.
 
-    :param bench: what to work with, after the OHLC calls
+    :param context: what to work with, after the OHLC calls
     :param request: params of the run
     :param shelf: where files come from; None = nothing is fetched
     :return: items ``{"label", "files"}`` for :func:`ingest_archive`, one per asset
@@ -159,29 +162,29 @@ def plan_archive(bench: Bench, request: BackfillRequest, shelf: Shelf | None) ->
     """
     if "archive" not in request.repair_from or shelf is None:
         return []
-    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
+    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
     by_ticker: dict[str, list[Unit]] = {}
-    for unit in plan_fetch(bench, shelf, _gaps(bench, request, [asset.ticker for asset in assets])):
+    for unit in plan_fetch(context, shelf, _gaps(context, request, [asset.ticker for asset in assets])):
         by_ticker.setdefault(unit.series.ticker, []).append(unit)
     return [
         {"label": ticker, "files": [unit.as_dict() for unit in units]} for ticker, units in by_ticker.items()
     ]
 
 
-def ingest_archive(bench: Bench, item: Mapping[str, Any], shelf: Shelf) -> None:
+def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: Shelf) -> None:
     """Take in the files of an item, one after the other.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param item: see :func:`plan_archive`
     :param shelf: where files come from
     :raises FillError: if a file failed for a passing reason
     :raises FillRefusedError: if one is not acceptable
     """
-    attempt_all(partial(fetch_unit, bench, shelf, Unit.from_dict(file)) for file in item["files"])
+    attempt_all(partial(fetch_unit, context, shelf, Unit.from_dict(file)) for file in item["files"])
 
 
 def plan_trades(
-    bench: Bench,
+    context: RunContext,
     request: BackfillRequest,
     *,
     asked: Sequence[Mapping[str, Any]],
@@ -189,7 +192,7 @@ def plan_trades(
 ) -> list[dict[str, Any]]:
     """Choose the ranges to walk through trade by trade: what no other source has brought, or can bring.
 
-    :param bench: what to work with, after the OHLC calls and the archive; the exchange is asked only for
+    :param context: what to work with, after the OHLC calls and the archive; the exchange is asked only for
         weekly counts of trades that nobody knows
     :param request: params of the run
     :param asked: items of :func:`plan_ohlc`
@@ -199,8 +202,8 @@ def plan_trades(
     """
     if "trades" not in request.repair_from:
         return []
-    assets = read_assets(bench.connection, tickers=request.tickers, tier=request.tier)
-    results = read_results(bench.connection, bench.run)
+    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
+    results = read_results(context.connection, context.run)
     coming = [
         unit
         for item in fetched
@@ -209,18 +212,18 @@ def plan_trades(
     ]
     gaps = [
         gap
-        for gap in _gaps(bench, request, [asset.ticker for asset in assets])
+        for gap in _gaps(context, request, [asset.ticker for asset in assets])
         if not any(unit.series == gap.series and unit.may_hold(gap.range) for unit in coming)
     ]
     series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
-    tickers = plan_walks(bench, request, assets, gaps, series_asked)
+    tickers = plan_walks(context, request, assets, gaps, series_asked)
     return [{"label": ticker, "tickers": [ticker]} for ticker in tickers]
 
 
-def rebuild_trades(bench: Bench, item: Mapping[str, Any], request: BackfillRequest) -> bool:
+def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
     """Walk through the trades of the tickers of an item, from where an earlier stretch of calls stopped.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param item: see :func:`plan_trades`
     :param request: params of the run
     :return: whether a walk waits for another stretch of calls
@@ -228,29 +231,29 @@ def rebuild_trades(bench: Bench, item: Mapping[str, Any], request: BackfillReque
     :raises FillRefusedError: if one broke off for a reason that will not pass
     """
     assets = {
-        asset.ticker: asset for asset in read_assets(bench.connection, tickers=item["tickers"], tier="ALL")
+        asset.ticker: asset for asset in read_assets(context.connection, tickers=item["tickers"], tier="ALL")
     }
     goes_on = False
 
     def walk(planned: Planned) -> None:
         nonlocal goes_on
-        goes_on = rebuild(bench, assets[planned.errand.ticker], planned, request) or goes_on
+        goes_on = rebuild(context, assets[planned.errand.ticker], planned, request) or goes_on
 
     attempt_all(
         partial(walk, planned)
-        for planned in read_errands(bench.connection, bench.run)
+        for planned in read_errands(context.connection, context.run)
         if planned.errand.ticker in assets and not planned.is_done
     )
     return goes_on
 
 
-def _gaps(bench: Bench, request: BackfillRequest, tickers: Sequence[str]) -> list[Gap]:
+def _gaps(context: RunContext, request: BackfillRequest, tickers: Sequence[str]) -> list[Gap]:
     """Return the open gaps that a run is about."""
-    processed = set(opened(bench.connection, bench.run).series_processed)
+    processed = set(opened(context.connection, context.run).series_processed)
     return [
         gap
-        for book in read_books(bench.connection, tickers, request.intervals).values()
-        if book.series_id in processed
-        for gap in book.gaps
+        for state in read_states(context.connection, tickers, request.intervals).values()
+        if state.series_id in processed
+        for gap in state.gaps
         if request.span is None or ranges.intersect([gap.range], [request.span])
     ]

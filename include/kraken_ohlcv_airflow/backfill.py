@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.core.schedules import Schedule
-    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.repair.context import RunContext
 
 STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
 """Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""
@@ -65,10 +65,10 @@ def _asked() -> tuple[RunKey, BackfillRequest]:
 
 
 @contextmanager
-def _at_work() -> Iterator[tuple[Bench, BackfillRequest]]:
+def _at_work() -> Iterator[tuple[RunContext, BackfillRequest]]:
     run, request = _asked()
     with ledger() as connection:
-        yield steps.bench_of(connection, kraken(), questdb(), run), request
+        yield steps.context_of(connection, kraken(), questdb(), run), request
 
 
 def _give_slot_back() -> None:
@@ -89,15 +89,15 @@ def ask_exchange() -> int:
 @task
 def plan() -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first."""
-    with handing_on_errors(), _at_work() as (bench, request):
-        return mappable(steps.plan_ohlc(bench, request))
+    with handing_on_errors(), _at_work() as (context, request):
+        return mappable(steps.plan_ohlc(context, request))
 
 
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
 def fill_ohlc(work: dict[str, Any]) -> None:
     """Fetch, write, read back and record the gaps of an asset: one OHLC call per series."""
-    with _at_work() as (bench, request):
-        goes_on = steps.fill_ohlc(bench, work, request)
+    with _at_work() as (context, request):
+        goes_on = steps.fill_ohlc(context, work, request)
     if goes_on:
         _give_slot_back()
 
@@ -106,31 +106,31 @@ def fill_ohlc(work: dict[str, Any]) -> None:
 def plan_archive(asked: Any) -> list[dict[str, Any]]:
     """Choose the members of published quarters that may close what is beyond the API window."""
     _refuse_unplanned(asked)
-    with handing_on_errors(), _at_work() as (bench, request):
+    with handing_on_errors(), _at_work() as (context, request):
         shelf = archive_shelf() if "archive" in request.repair_from else None
-        return mappable(steps.plan_archive(bench, request, shelf))
+        return mappable(steps.plan_archive(context, request, shelf))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=4)
 def ingest_archive(work: dict[str, Any]) -> None:
     """Download, check, write, read back and record the files of an asset; no call to the exchange."""
-    with _at_work() as (bench, _):
-        steps.ingest_archive(bench, work, archive_shelf())
+    with _at_work() as (context, _):
+        steps.ingest_archive(context, work, archive_shelf())
 
 
 @task(trigger_rule="all_done", pool=KRAKEN_POOL)
 def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
     """Choose what to rebuild from trades: what no other source has brought."""
     _refuse_unplanned(asked)
-    with handing_on_errors(), _at_work() as (bench, request):
-        return mappable(steps.plan_trades(bench, request, asked=asked, fetched=fetched or []))
+    with handing_on_errors(), _at_work() as (context, request):
+        return mappable(steps.plan_trades(context, request, asked=asked, fetched=fetched or []))
 
 
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
 def rebuild_trades(work: dict[str, Any]) -> None:
     """Walk through the trades of an asset, at most 60 calls before others have their turn, then go on."""
-    with _at_work() as (bench, request):
-        goes_on = steps.rebuild_trades(bench, work, request)
+    with _at_work() as (context, request):
+        goes_on = steps.rebuild_trades(context, work, request)
     if goes_on:
         _give_slot_back()
 

@@ -16,7 +16,7 @@ from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently, report
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
     from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def tell_failure(context: Any) -> None:
     run = _run(context)
     given = _errors_of_result(context)
 
-    def look(connection: Connection) -> dict[str, Trouble | None]:
+    def look(connection: Connection) -> dict[str, Problem | None]:
         errors = given or _reasons(context, connection, run)
         now_s = int(time.time())
         return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s, url=run_url(run))}

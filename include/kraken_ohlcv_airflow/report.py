@@ -28,10 +28,10 @@ from kraken_ohlcv.stores.ledger.session import connect
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
     from kraken_ohlcv.stores.ledger.session import Connection
 
-    Look: TypeAlias = Callable[[Connection], Mapping[str, Trouble | None]]
+    Look: TypeAlias = Callable[[Connection], Mapping[str, Problem | None]]
 
 log = logging.getLogger(__name__)
 

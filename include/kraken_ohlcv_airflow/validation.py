@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, chain, get_current_context, task
 
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import validation_schemas
 from kraken_ohlcv.detection.pairs import observe_listing
@@ -31,9 +31,9 @@ STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_c
 NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": []}
 
 
-def _here(trouble: Trouble | None) -> Trouble | None:
-    """Return trouble with the address of this run."""
-    return trouble and replace(trouble, url=run_url(run_key(get_current_context())))
+def _here(problem: Problem | None) -> Problem | None:
+    """Return problem with the address of this run."""
+    return problem and replace(problem, url=run_url(run_key(get_current_context())))
 
 
 @task(multiple_outputs=False)
@@ -60,12 +60,12 @@ def check_freshness(state: Any, newest: Any, *, params: dict[str, Any] | None = 
             hours=asked["hours"],
             now_s=now_s,
         )
-        seen: dict[str, Trouble | None] = {
-            IncidentClass.SOURCE: _here(exchange.trouble() or checked.source()),
+        seen: dict[str, Problem | None] = {
+            IncidentClass.SOURCE: _here(exchange.problem() or checked.source()),
             IncidentClass.STALE: _here(checked.stale()),
         }
         observe(connection, seen, now_s=now_s)
-        if exchange.trouble() is None:
+        if exchange.problem() is None:
             judged = [standing.series.ticker for standing, _ in checked.lines]
             url = run_url(run_key(get_current_context()))
             observe_listing(connection, judged, now_s=now_s, url=url)
@@ -81,7 +81,7 @@ def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
         outlook = look_ahead(
             connection,
             checked["overdue"],
-            is_online=exchange.trouble() is None,
+            is_online=exchange.problem() is None,
             is_under_way=is_under_way(get_current_context()),
             now_s=exchange.now_s,
         )

@@ -72,7 +72,7 @@ class CandleReport(Report):
     coming: list[Range] = field(default_factory=list)
 
     def found(self, what: str, rows: pl.DataFrame) -> None:
-        """Name the first of the rows that have a kind of trouble, if there are any."""
+        """Name the first of the rows that have a kind of problem, if there are any."""
         if not rows.is_empty():
             self.remark(what, f"at {iso(rows['us'][0] / MICROSECONDS)}")
 

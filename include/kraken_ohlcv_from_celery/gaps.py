@@ -21,7 +21,7 @@ from kraken_ohlcv.core.gap import GapStatus, Series, candles_from_today, missing
 from kraken_ohlcv.core.grid import closed_range, expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.bulk import scan_series
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book, read_books, set_start
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states, set_start
 from kraken_ohlcv.stores.ledger.session import connect, fetch, series_transaction
 from kraken_ohlcv.stores.missing import missing_ranges
 from kraken_ohlcv_from_celery.mapping import check_assets, check_columns, check_interval
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.series_state import Book
+    from kraken_ohlcv.stores.ledger.series_state import SeriesState
     from kraken_ohlcv.stores.ledger.session import Connection, Row
     from kraken_ohlcv_from_celery.mapping import GapSource, Mapping
 
@@ -154,9 +154,9 @@ def _import_series(
     scan = scan_series(questdb, series, now_s=now_s)
     span = scan.spans.get(series)
     stored = [(span.first_s, span.last_s)] if span else []
-    book = read_books(connection, [series.ticker], [minutes]).get(series)
+    state = read_states(connection, [series.ticker], [minutes]).get(series)
     start_s = series_start_s(
-        known_s=book.start_s if book else None,
+        known_s=state.start_s if state else None,
         oldest_s=min((start for start, _ in [*stored, *coming]), default=None),
         first_trade_s=None,
         now_s=now_s,
@@ -164,11 +164,11 @@ def _import_series(
     )
     expected = closed_range(start_s, now_s, minutes)
     unstored = ranges.subtract(missing_ranges(scan, series, expected=expected, proven_empty=()), coming)
-    if book is None or book.start_s != start_s:
-        set_start(connection, series, start_s, revision=book.revision if book else None)
-    with series_transaction(connection, read_book(connection, series).series_id):
-        book = read_book(connection, series)
-        wanted = _sort(report, rows, unstored, book)
+    if state is None or state.start_s != start_s:
+        set_start(connection, series, start_s, revision=state.revision if state else None)
+    with series_transaction(connection, read_state(connection, series).series_id):
+        state = read_state(connection, series)
+        wanted = _sort(report, rows, unstored, state)
         for values in wanted:
             fields = _fields(series, values)
             if not fetch(connection, "insert_imported_gap", **fields):
@@ -177,14 +177,16 @@ def _import_series(
                     report.history -= 1
                 else:
                     report.open -= 1
-        bump_revision(connection, book.series_id)
+        bump_revision(connection, state.series_id)
 
 
-def _sort(report: GapReport, rows: Iterable[Row], unstored: list[Range], book: Book) -> list[dict[str, Any]]:
+def _sort(
+    report: GapReport, rows: Iterable[Row], unstored: list[Range], state: SeriesState
+) -> list[dict[str, Any]]:
     """Return what is to be recorded, and count everything else."""
     step = step_s(report.series.interval_minutes)
-    taken = [gap.range for gap in book.gaps]
-    empty = [proven.range for proven in book.proven]
+    taken = [gap.range for gap in state.gaps]
+    empty = [proven.range for proven in state.proven]
     missing = ranges.subtract(unstored, empty)
     wanted: list[dict[str, Any]] = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""What an import says of each series: how many rows went which way, and the first of each kind of trouble."""
+"""What an import says of each series: how many rows went which way, and the first of each kind of problem."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Report:
     """What was, or would be, done with the rows of a series.
 
     :ivar series: ticker and interval here
-    :ivar remarks: the first of every kind of trouble, a sentence each
+    :ivar remarks: the first of every kind of problem, a sentence each
     :ivar rows: rows read
     """
 
@@ -41,7 +41,7 @@ class Report:
     rows: int = 0
 
     def remark(self, what: str, first: str) -> None:
-        """Name the first row of a kind of trouble.
+        """Name the first row of a kind of problem.
 
         :param what: the kind
         :param first: which row, as the end of a sentence

@@ -78,12 +78,15 @@ def traded_rows(bars: Bars, pair: Pair) -> list[Row]:
 
 def _window(tape: Tape, step_s: int, running_s: int, now_ns: int) -> list[Row]:
     """Return one row a bucket, from the edge of the window or the first trade, to the running bucket."""
-    edge_s = running_s - COMMITTED_ROWS * step_s
-    found = {row[0]: row for row in traded_rows(tape.bars(edge_s, running_s + 1, step_s, now_ns), tape.pair)}
-    earlier = tape.price_before(edge_s * NS_PER_S)
+    window_start_s = running_s - COMMITTED_ROWS * step_s
+    found = {
+        row[0]: row
+        for row in traded_rows(tape.bars(window_start_s, running_s + 1, step_s, now_ns), tape.pair)
+    }
+    earlier = tape.price_before(window_start_s * NS_PER_S)
     close = None if earlier is None else wire.fixed(earlier, tape.pair.decimals)
     rows: list[Row] = []
-    for ts in range(edge_s, running_s + 1, step_s):
+    for ts in range(window_start_s, running_s + 1, step_s):
         row = found.get(ts)
         if row is not None:
             close = row[4]

@@ -8,7 +8,7 @@ import pytest
 from psycopg.rows import tuple_row
 
 from kraken_ohlcv.core.errors import DeliveryError
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Problem
 from kraken_ohlcv.monitoring.notify import Delivery, deliver
 from kraken_ohlcv.stores.ledger.incident_rows import observe
 from kraken_ohlcv_airflow.slack import slack_channel
@@ -21,28 +21,28 @@ HOUR = 3600
 START = 1_795_404_600  # Mon 23 Nov 2026, 03:30 UTC
 TIER1 = [f"A{n:02}USD" for n in range(20)]
 TIER2 = [f"B{n:02}USD" for n in range(30)]
-GOOD: dict[str, Trouble | None] = {"stale": None}
+GOOD: dict[str, Problem | None] = {"stale": None}
 
 OPEN, WORSE, OVER = "🔴", "🔺", "✅"
 
 both_ways = pytest.mark.parametrize("way", ["webhook", "bot"])
 
 
-def late(*tickers: str, hours: int = 33) -> dict[str, Trouble | None]:
+def late(*tickers: str, hours: int = 33) -> dict[str, Problem | None]:
     """Return what a check sees when some tickers are late."""
     subjects = {
         ticker: {"tier": "TIER1" if ticker in TIER1 else "TIER2", "hours_behind": hours} for ticker in tickers
     }
-    return {"stale": Trouble("stale", IncidentClass.STALE, "candles are missing", START, subjects)}
+    return {"stale": Problem("stale", IncidentClass.STALE, "candles are missing", START, subjects)}
 
 
-def failed(dag_id: str) -> dict[str, Trouble | None]:
+def failed(dag_id: str) -> dict[str, Problem | None]:
     """Return what is seen when a run fails."""
     key = f"run:{dag_id}"
-    return {key: Trouble(key, IncidentClass.RUN, f"{dag_id} failed", START, {"run_1": {"state": "failed"}})}
+    return {key: Problem(key, IncidentClass.RUN, f"{dag_id} failed", START, {"run_1": {"state": "failed"}})}
 
 
-def succeeded(dag_id: str) -> dict[str, Trouble | None]:
+def succeeded(dag_id: str) -> dict[str, Problem | None]:
     """Return what is seen when a run ends well."""
     return {f"run:{dag_id}": None}
 
@@ -60,7 +60,7 @@ class Desk:
         self.now_s = START
         self.waited: list[float] = []
 
-    def see(self, seen: dict[str, Trouble | None]) -> list[MessageKind]:
+    def see(self, seen: dict[str, Problem | None]) -> list[MessageKind]:
         """Let a check see something, an hour after the last one."""
         self.now_s += HOUR
         return observe(self.connection, seen, now_s=self.now_s)
@@ -77,7 +77,7 @@ class Desk:
             return str(error)
         return ""
 
-    def tell(self, seen: dict[str, Trouble | None]) -> Delivery:
+    def tell(self, seen: dict[str, Problem | None]) -> Delivery:
         """Let a check see something and tell what follows."""
         self.see(seen)
         return self.deliver()

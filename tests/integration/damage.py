@@ -106,7 +106,7 @@ def spoil(dsn: str, questdb: QuestDBClient, history: History) -> None:
         )
         for ticker, ago_s in history.gone.items():
             connection.execute(
-                "UPDATE assets SET gone_since = to_timestamp(%s) WHERE ticker = %s", (NOW - ago_s, ticker)
+                "UPDATE assets SET delisted_at = to_timestamp(%s) WHERE ticker = %s", (NOW - ago_s, ticker)
             )
         for one in history.series:
             _write_ledger(connection, one)
@@ -152,7 +152,8 @@ def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
     step = step_s(series.interval_minutes)
     with connect(dsn) as connection:
         (asset,) = connection.execute(
-            "SELECT tier, extract(epoch FROM gone_since)::bigint AS gone_s FROM assets WHERE ticker = %s",
+            "SELECT tier, extract(epoch FROM delisted_at)::bigint AS delisted_s FROM assets"
+            " WHERE ticker = %s",
             (series.ticker,),
         ).fetchall()
         start = connection.execute(
@@ -172,10 +173,10 @@ def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
             {"ticker": series.ticker, "interval": str(series.interval_minutes)},
         )
     }
-    if asset["gone_s"] is not None and start is None and not candles:
+    if asset["delisted_s"] is not None and start is None and not candles:
         return {}
     first = NOW // step * step - WINDOW * step if start is None else start["s"]
-    end = min(NOW, asset["gone_s"] or NOW)
+    end = min(NOW, asset["delisted_s"] or NOW)
     found = {}
     for open_s in range(min([first, *candles]), NOW, step):
         if open_s + step > end:
@@ -187,7 +188,7 @@ def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
             found[open_s] = evidence[0]
         elif due_s(asset["tier"], series.interval_minutes, open_s + step, hours=HOURS) > NOW:
             found[open_s] = "pending"
-        elif asset["gone_s"] is not None or open_s < NOW // step * step - WINDOW * step:
+        elif asset["delisted_s"] is not None or open_s < NOW // step * step - WINDOW * step:
             found[open_s] = "unfillable"
         else:
             found[open_s] = "expiring" if open_s + WINDOW * step <= NOW + DAY_S else "fillable"

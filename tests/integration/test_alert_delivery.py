@@ -35,7 +35,7 @@ from tests.integration.alert_desk import (
 )
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
     from simulators.slack_client import SlackAdmin
 
 
@@ -104,7 +104,7 @@ def test_messages_go_out_oldest_first(desk: Desk, webhook: SlackAdmin) -> None:
     assert titles(webhook) == [f"🔴 dag_{n} failed" for n in (3, 1, 2)]
 
 
-def outage_of_slack(desk: Desk, slack: SlackAdmin, *seen: dict[str, Trouble | None]) -> None:
+def outage_of_slack(desk: Desk, slack: SlackAdmin, *seen: dict[str, Problem | None]) -> None:
     """Let checks see something while Slack is down."""
     slack.fault("http", count=None)
     for one in seen:
@@ -246,7 +246,7 @@ def test_an_end_that_comes_before_the_first_delivery_with_a_connection_says_so(
     ("seen", "mark"), [(late(*TIER1, *TIER2), WORSE), (GOOD, OVER)], ids=["growth", "recovery"]
 )
 def test_when_somebody_has_deleted_the_message_the_next_one_is_new(
-    desk: Desk, bot: SlackAdmin, seen: dict[str, Trouble | None], mark: str
+    desk: Desk, bot: SlackAdmin, seen: dict[str, Problem | None], mark: str
 ) -> None:
     desk.tell(late(*TIER1))
     if seen is GOOD:

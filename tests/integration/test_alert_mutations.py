@@ -340,7 +340,7 @@ class Story:
         assert not made or made[-1].is_ok or complaint or self._has_been_given_up()
         for one in read_notifications(self.desk.connection):
             if one.kind is None:
-                self._check_told(one.incident.trouble.subjects.keys())
+                self._check_told(one.incident.problem.subjects.keys())
         assert len(made) <= 8
         return complaint
 

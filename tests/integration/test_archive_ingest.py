@@ -44,7 +44,7 @@ def test_a_file_closes_the_gaps_past_the_edge_that_wait_for_it(archive: ArchiveW
     whole = (old[0], world.window(HOURLY)[1])
     world.store(HOURLY, whole, without=[hole])
     world.run()
-    assert gaps(world) == [(*hole, "UNFILLABLE", "past_edge", None)]
+    assert gaps(world) == [(*hole, "UNFILLABLE", "outside_api_window", None)]
     archive.csv(HOURLY, old)
 
     done = archive.run(path="XBTUSD_60.csv")
@@ -90,7 +90,7 @@ def test_older_candles_lower_the_start_of_the_series_and_what_lies_between_becom
 
     assert (done["files_found"], done["files_ingested"], done["errors"]) == (1, 1, [])
     assert done["files_skipped"] == []
-    assert gaps(world) == [(old[1], window[0], "UNFILLABLE", "past_edge", None)]
+    assert gaps(world) == [(old[1], window[0], "UNFILLABLE", "outside_api_window", None)]
     (series,) = world.rows("SELECT extract(epoch FROM start_ts)::bigint AS start_s FROM series")
     assert series["start_s"] == old[0]
     assert len(world.stored(HOURLY, old)) == 600
@@ -133,7 +133,7 @@ def test_a_quarter_that_is_not_published_is_no_failure_and_gaps_say_what_they_wa
     assert (done["not_published"], done["files_found"], done["errors"]) == (["2026Q3"], 0, [])
     assert done["gaps_detected"] == done["gaps_unfillable"] == 2
     assert gaps(world) == [
-        (hole[0], start, "UNFILLABLE", "past_edge", None),
+        (hole[0], start, "UNFILLABLE", "outside_api_window", None),
         (start, hole[1], "UNFILLABLE", "not_published", None),
     ]
     again = archive.run(quarter="2026Q3")

@@ -120,7 +120,7 @@ def test_a_member_that_lacks_the_gap_is_not_fetched_again(fetching: World) -> No
 
     assert (second["files_ingested"], len(world.exchange.archive_requests())) == (0, asked)
     assert [(gap["status"], gap["unfillable_reason"]) for gap in world.gaps(daily)] == [
-        ("UNFILLABLE", "past_edge")
+        ("UNFILLABLE", "outside_api_window")
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_server_in_trouble_fails_the_item_and_the_next_run_repairs(fetching: W
     assert isinstance(error, FillError)
     summary = world.result(planned)
     assert ["do not arrive" in said for said in summary["errors"]] == [True]
-    assert states(world) == [(*hole, "UNFILLABLE", "past_edge")]
+    assert states(world) == [(*hole, "UNFILLABLE", "outside_api_window")]
 
     world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440])
     assert world.run(repair_from=FROM)["gaps_filled"] == 1
@@ -211,7 +211,7 @@ def test_what_a_file_lacks_waits_for_calls_like_any_other_gap_and_the_next_run_g
 
     first = world.run(intervals=[1440], repair_from=ALL, trades_call_budget=2)
 
-    assert daily_states(world) == [(*lost, "FILLED", "trades"), (*young, "UNFILLABLE", "past_edge")]
+    assert daily_states(world) == [(*lost, "FILLED", "trades"), (*young, "UNFILLABLE", "outside_api_window")]
     assert (first["files_ingested"], first["trade_calls_planned"], first["errors"]) == (1, 2, [])
     assert [(left["from"], left["to"]) for left in first["trades_left_open"]] == [
         (iso(young[0]), iso(young[1]))
@@ -226,7 +226,7 @@ def test_a_cap_of_gaps_counts_those_that_files_lack_too(lossy: tuple[World, Rang
     young = with_two_holes(world, lost)
     done = world.run(intervals=[1440], repair_from=ALL, max_gaps_per_asset=1)
     # The one that is forgotten first; the other waits for a later run.
-    assert daily_states(world) == [(*lost, "FILLED", "trades"), (*young, "UNFILLABLE", "past_edge")]
+    assert daily_states(world) == [(*lost, "FILLED", "trades"), (*young, "UNFILLABLE", "outside_api_window")]
     assert done["trades_left_open"] == []
 
 
@@ -238,7 +238,7 @@ def test_what_a_second_try_finds_lacking_is_planned_once(lossy: tuple[World, Ran
     world.exchange.fault("error", endpoint="Trades", error="EService:Unavailable", count=20)
     (error,) = world.fill(planned)
     assert isinstance(error, FillError)
-    assert daily_states(world) == [(*lost, "UNFILLABLE", "past_edge")]
+    assert daily_states(world) == [(*lost, "UNFILLABLE", "outside_api_window")]
     world.exchange.clear_faults()
 
     assert world.fill(planned) == []
@@ -292,7 +292,7 @@ def test_a_second_try_takes_no_calls_away_from_the_first(lossy: tuple[World, Ran
     assert [world.fill(planned), world.fill(planned)] == [[], []]
 
     done = world.result(planned)
-    assert daily_states(world) == [(lost[1] - DAY, lost[1], "UNFILLABLE", "past_edge")]
+    assert daily_states(world) == [(lost[1] - DAY, lost[1], "UNFILLABLE", "outside_api_window")]
     assert (done["trade_calls"], done["trade_calls_planned"], len(done["trades_left_open"])) == (1, 1, 1)
 
 

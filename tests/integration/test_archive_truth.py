@@ -178,7 +178,7 @@ def test_what_nobody_has_is_said_when_the_pair_is_gone_and_its_release_lacks_it(
 
     done = archive.run(path=".", intervals=[60])
     (gap,) = world.gaps(HOURLY)
-    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_delisted")
     again = archive.run(path=".", intervals=[60], again=True)
 
     assert done["errors"] == again["errors"] == []

@@ -223,7 +223,7 @@ def test_a_pair_that_is_listed_and_yet_refused_is_asked_again_only_by_back_off(s
     for n_calls, moment in enumerate(due, start=1):
         summary = slow.run(intervals=[21600])
         gap = the_gap(slow)
-        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_delisted")
         assert "Unknown asset pair" in gap["error_message"]
         assert gap["next_attempt_s"] == moment
         assert (summary["gaps_unfillable"], summary["raised"]) == (1, [])

@@ -84,7 +84,7 @@ def test_a_hole_across_the_edge_is_split_and_its_reachable_part_saved(world: Wor
 
     past, saved = world.gaps()
     assert (past["start_s"], past["end_s"], past["status"]) == (start - 10 * HOUR, start, "UNFILLABLE")
-    assert (past["unfillable_reason"], past["required_csv_file"]) == ("past_edge", "XBTUSD_60.csv")
+    assert (past["unfillable_reason"], past["required_csv_file"]) == ("outside_api_window", "XBTUSD_60.csv")
     assert (saved["start_s"], saved["end_s"], saved["status"]) == (start, start + 5 * HOUR, "FILLED")
     assert (summary["gaps_detected"], summary["gaps_filled"], summary["gaps_unfillable"]) == (2, 1, 1)
     assert world.stored(HOURLY, (start, end)) == world.truth(HOURLY, (start, end))
@@ -175,8 +175,8 @@ def test_a_pair_gone_from_the_exchange_is_named_and_its_gaps_wait_for_the_archiv
     summary = world.run()
 
     (gap,) = world.gaps()
-    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
-    assert (summary["pairs_gone"], summary["ohlc_calls"], summary["errors"]) == (["XBTUSD"], 0, [])
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_delisted")
+    assert (summary["pairs_delisted"], summary["ohlc_calls"], summary["errors"]) == (["XBTUSD"], 0, [])
 
     world.exchange.advance(5 * 24 * HOUR)
     later = world.run()
@@ -197,7 +197,7 @@ def test_a_pair_that_vanishes_between_plan_and_fetch_is_not_retried_for_ever(wor
     summary = world.run()
 
     (gap,) = world.gaps()
-    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_delisted")
     assert (summary["gaps_unfillable"], summary["raised"]) == (1, [])
 
 

@@ -51,10 +51,10 @@ class History:
     holes: list[Range] = field(default_factory=list)
     quiet: list[Range] = field(default_factory=list)
 
-    def seconds(self, edge_s: int, part: Range) -> Range:
+    def seconds(self, window_start_s: int, part: Range) -> Range:
         """Return a range of buckets as a range of time."""
         step = step_s(self.series.interval_minutes)
-        return edge_s + part[0] * step, edge_s + part[1] * step
+        return window_start_s + part[0] * step, window_start_s + part[1] * step
 
 
 def parts(*, earliest: int, longest: int) -> st.SearchStrategy[list[Range]]:
@@ -99,14 +99,14 @@ def make(world: World, all_histories: list[History]) -> None:
     """Make a world in which these histories are stored."""
     world.clear({history.series.ticker for history in all_histories}, clock=NOW)
     for history in all_histories:
-        edge_s, _ = world.window(history.series)
+        window_start_s, _ = world.window(history.series)
         for quiet in history.quiet:
-            world.exchange.quiet(history.series.ticker, *history.seconds(edge_s, quiet))
+            world.exchange.quiet(history.series.ticker, *history.seconds(window_start_s, quiet))
     for history in all_histories:
-        edge_s, end_s = world.window(history.series)
+        window_start_s, end_s = world.window(history.series)
         if history.stored is not None:
-            first_s, last_s = history.seconds(edge_s, history.stored)
-            holes = [history.seconds(edge_s, hole) for hole in history.holes]
+            first_s, last_s = history.seconds(window_start_s, history.stored)
+            holes = [history.seconds(window_start_s, hole) for hole in history.holes]
             world.store(history.series, (first_s, min(last_s, end_s)), without=holes)
 
 
@@ -118,9 +118,9 @@ def buckets(series: Series, covered: list[Range]) -> set[int]:
 
 def everything_stored(world: World, series: Series) -> dict[int, StoredCandle]:
     """Return all stored candles of a series, also any that should not be there."""
-    edge_s, end_s = world.window(series)
+    window_start_s, end_s = world.window(series)
     step = step_s(series.interval_minutes)
-    return world.stored(series, (edge_s - 100 * step, end_s + 100 * step))
+    return world.stored(series, (window_start_s - 100 * step, end_s + 100 * step))
 
 
 def account_of(world: World, series: Series, *, start_s: int) -> Account:
@@ -144,8 +144,8 @@ def account_of(world: World, series: Series, *, start_s: int) -> Account:
 
 def first_expected(world: World, history: History) -> int:
     """Return where the grid of a series begins: at its oldest candle or the edge, whichever is older."""
-    edge_s, _ = world.window(history.series)
-    return min([edge_s, *everything_stored(world, history.series)])
+    window_start_s, _ = world.window(history.series)
+    return min([window_start_s, *everything_stored(world, history.series)])
 
 
 def assert_ledger_tells_what_is_missing(account: Account) -> None:
@@ -197,9 +197,9 @@ def test_after_a_run_stored_and_proven_and_unfillable_are_the_grid(
     assert account.open == account.unfillable
     assert len(account.stored) + len(account.empty) + len(account.unfillable) == len(account.grid)
     # Beyond the window nothing can be had, inside it nothing is left.
-    edge_s, _ = world.window(series)
-    assert all(ts_s < edge_s for ts_s in account.unfillable)
-    assert {ts_s for ts_s in account.truth if ts_s >= edge_s} <= account.stored
+    window_start_s, _ = world.window(series)
+    assert all(ts_s < window_start_s for ts_s in account.unfillable)
+    assert {ts_s for ts_s in account.truth if ts_s >= window_start_s} <= account.stored
 
     before = world.contents()
     world.exchange.clear_calls()
@@ -294,8 +294,10 @@ def test_whatever_fails_every_gap_has_one_outcome_and_the_ledger_stays_true(
         account = account_of(world, history.series, start_s=begin[history.series])
         assert_ledger_tells_what_is_missing(account)
         assert account.open == account.unfillable
-        edge_s, _ = world.window(history.series)
-        assert {ts_s for ts_s in account.truth if ts_s >= edge_s} <= account.stored | account.unfillable
+        window_start_s, _ = world.window(history.series)
+        assert {
+            ts_s for ts_s in account.truth if ts_s >= window_start_s
+        } <= account.stored | account.unfillable
     before = world.contents()
     assert world.run(intervals=INTERVALS)["gaps_detected"] == 0
     assert world.contents() == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.backfill import bench_of, plan_ohlc
+from kraken_ohlcv.backfill import context_of, plan_ohlc
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.exchange import open_run
@@ -33,8 +33,8 @@ def test_a_catalogue_larger_than_airflow_maps_is_planned_whole(world: World) -> 
     with connect(world.dsn) as connection:
         now_s = open_run(connection, world.kraken(), run, request, world.worker_now)
         world.detect(connection, run, request, now_s)
-        bench = bench_of(connection, world.kraken(), world.questdb, run)
-        items = fitted(plan_ohlc(bench, request), AIRFLOW_MAPS)
+        context = context_of(connection, world.kraken(), world.questdb, run)
+        items = fitted(plan_ohlc(context, request), AIRFLOW_MAPS)
 
     assert len(items) <= AIRFLOW_MAPS < TICKERS
     assert [tuple(one) for item in items for one in item["series"]] == [

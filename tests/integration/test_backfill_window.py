@@ -44,7 +44,7 @@ def test_buckets_that_leave_the_window_between_plan_and_fetch_are_given_up_and_t
 
     (gap,) = world.gaps()
     saved = (hole[0] + n_buckets * HOUR, covered[1])
-    assert outcome_of(gap) == (hole[0], saved[0], "UNFILLABLE", "past_edge")
+    assert outcome_of(gap) == (hole[0], saved[0], "UNFILLABLE", "outside_api_window")
     assert gap["required_csv_file"] == "XBTUSD_60.csv"
     assert world.stored(HOURLY, saved) == world.truth(HOURLY, saved)
     assert (summary["gaps_unfillable"], summary["gaps_detected"]) == (1, 1)
@@ -105,7 +105,7 @@ def test_an_answer_may_begin_up_to_two_buckets_after_the_edge(
     (gap,) = world.gaps()
     begin = covered[0] + lost * HOUR
     if lost:
-        assert outcome_of(gap) == (covered[0], begin, "UNFILLABLE", "past_edge")
+        assert outcome_of(gap) == (covered[0], begin, "UNFILLABLE", "outside_api_window")
     else:
         assert gap["status"] == "FILLED"
     assert len(world.stored(HOURLY, covered)) == summary["total_candles_filled"] == committed_rows
@@ -122,7 +122,7 @@ def test_what_a_short_answer_gave_up_is_taken_from_a_later_longer_one(world: Wor
     summary = world.run()
 
     given_up, tail = sorted(world.gaps(), key=lambda gap: gap["start_s"])
-    assert outcome_of(given_up) == (start, start + HOUR, "UNFILLABLE", "past_edge")
+    assert outcome_of(given_up) == (start, start + HOUR, "UNFILLABLE", "outside_api_window")
     assert (tail["status"], summary["gaps_detected"], summary["gaps_filled"]) == ("FILLED", 1, 1)
     assert len(world.stored(HOURLY, (start, start + 721 * HOUR))) == 720
 
@@ -227,7 +227,7 @@ def test_older_candles_lower_the_start_and_what_lies_between_is_a_gap(world: Wor
     (row,) = world.rows("SELECT extract(epoch FROM start_ts)::bigint AS s FROM series")
     assert row["s"] == older[0]
     between = next(gap for gap in world.gaps() if gap["status"] != "FILLED")
-    assert outcome_of(between) == (older[1], start, "UNFILLABLE", "past_edge")
+    assert outcome_of(between) == (older[1], start, "UNFILLABLE", "outside_api_window")
     assert (between["overflow_candles"], between["candles_from_today"]) == (20, 740)
     assert (summary["gaps_detected"], summary["gaps_unfillable"], summary["ohlc_calls"]) == (1, 1, 0)
 
@@ -256,7 +256,7 @@ def test_a_gap_of_a_pair_that_is_gone_stays_one_record_while_the_edge_passes_thr
     world.before_step = lambda _: None
     before = world.contents()
     assert [outcome_of(gap) for gap in world.gaps()] == [
-        (start, start + 720 * HOUR, "UNFILLABLE", "pair_gone")
+        (start, start + 720 * HOUR, "UNFILLABLE", "pair_delisted")
     ]
 
     for _ in range(2):

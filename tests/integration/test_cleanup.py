@@ -42,7 +42,7 @@ SELECT %(ticker)s, 60, at, at + %(hours)s * interval '1 hour', %(hours)s, TRUE, 
     CASE WHEN %(status)s = 'FILLED' THEN to_timestamp(%(now)s) - %(age)s * interval '1 day' END,
     CASE WHEN %(status)s = 'UNFILLABLE' THEN 'XBTUSD_60.csv' END, 2, at,
     CASE WHEN %(status)s = 'FILLED' THEN 'ohlc' END,
-    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'past_edge' END, %(parent)s
+    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'outside_api_window' END, %(parent)s
 FROM (SELECT to_timestamp(%(position)s * 360000) AS at) AS place
 RETURNING gap_id
 """
@@ -147,7 +147,7 @@ def test_a_walk_is_forgotten_with_the_gap_it_was_for(ledger: Ledger) -> None:
     ends = {status: ledger.end_s(ledger.gap(status, 1)) for status in ("FILLED", "UNFILLABLE", "BACKFILLING")}
     gone = ledger.gap("UNFILLABLE", 1)
     ledger.connection.execute(
-        "UPDATE gap_records SET unfillable_reason = 'pair_gone' WHERE gap_id = %s", (gone,)
+        "UPDATE gap_records SET unfillable_reason = 'pair_delisted' WHERE gap_id = %s", (gone,)
     )
     kept = [("XBTUSD", ends["UNFILLABLE"]), ("XBTUSD", ends["BACKFILLING"])]
     stale = [

@@ -69,7 +69,9 @@ def report_on(
 def gap(dsn: str, series: Series, start: int, end: int, status: str = "DETECTED", **more: Any) -> None:
     """Put a gap record into the ledger; buckets and times are counted in hours before the running one."""
     reason = (
-        {"unfillable_reason": "past_edge", "required_csv_file": "x.csv"} if status == "UNFILLABLE" else {}
+        {"unfillable_reason": "outside_api_window", "required_csv_file": "x.csv"}
+        if status == "UNFILLABLE"
+        else {}
     )
     values = {
         "ticker": series.ticker,

@@ -35,7 +35,7 @@ def hourly_check(world: World) -> dict[str, Any]:
         state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
         newest = {row[0]: int(row[1]) for row in world.questdb.query(NEWEST)}
         checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
-        source = state.trouble() or checked.source()
+        source = state.problem() or checked.source()
         seen = {IncidentClass.SOURCE: source, IncidentClass.STALE: checked.stale()}
         observe(connection, seen, now_s=state.now_s)
     return checked.result(state)
@@ -172,8 +172,8 @@ def test_rows_later_than_the_clock_explains_are_refused_and_settle_nothing(loade
     assert loaded.result(run)["gaps_failed"] == 1
     with connect(loaded.dsn) as connection:
         seen = source_seen(connection, run.run, ask_error=None, now_s=0, url=None)
-    trouble = seen[IncidentClass.SOURCE]
-    assert trouble is not None
+    problem = seen[IncidentClass.SOURCE]
+    assert problem is not None
 
 
 def test_an_answer_that_took_its_time_is_taken(loaded: World) -> None:

@@ -335,7 +335,7 @@ def test_an_odd_entry_of_one_of_our_pairs_is_an_error_for_it_alone(world: World)
     assert_all_but(world, HOURLY, [])
     (error,) = summary["errors"]
     assert "XETHZUSD" in error
-    assert world.rows("SELECT gone_since FROM assets WHERE ticker = 'ETHUSD'")[0]["gone_since"] is None
+    assert world.rows("SELECT delisted_at FROM assets WHERE ticker = 'ETHUSD'")[0]["delisted_at"] is None
 
 
 def test_a_pair_that_is_not_online_counts_for_what_its_answer_covers_and_is_said_once(world: World) -> None:

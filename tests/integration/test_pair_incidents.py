@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.core.incident import MessageKind, PairTrouble
+from kraken_ohlcv.core.incident import MessageKind, PairProblem
 from kraken_ohlcv.core.pair_problems import left_pair, odd_data
 from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
 from kraken_ohlcv.stores.ledger.session import connect
@@ -12,14 +12,14 @@ from kraken_ohlcv.stores.ledger.session import connect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
 
-LISTING = (PairTrouble.UNKNOWN, PairTrouble.LEFT)
-DATA = (PairTrouble.ODD_DATA,)
+LISTING = (PairProblem.UNKNOWN, PairProblem.LEFT)
+DATA = (PairProblem.ODD_DATA,)
 KEY = "pair:XBTUSD"
 
 
-def see(dsn: str, seen: Mapping[str, Trouble | None], kinds: tuple[PairTrouble, ...]) -> list[MessageKind]:
+def see(dsn: str, seen: Mapping[str, Problem | None], kinds: tuple[PairProblem, ...]) -> list[MessageKind]:
     """Do what a check does."""
     with connect(dsn) as connection:
         return observe_pairs(connection, seen, kinds, now_s=1_000)
@@ -28,7 +28,7 @@ def see(dsn: str, seen: Mapping[str, Trouble | None], kinds: tuple[PairTrouble, 
 def standing(dsn: str) -> dict[str, list[str]]:
     """Return what the open incidents are about."""
     with connect(dsn) as connection:
-        return {key: sorted(one.trouble.subjects) for key, (_, one) in read_open(connection).items()}
+        return {key: sorted(one.problem.subjects) for key, (_, one) in read_open(connection).items()}
 
 
 def test_a_listing_check_leaves_odd_data_alone_and_counts_no_good_check_for_it(ledger_uri: str) -> None:

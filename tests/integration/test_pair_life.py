@@ -48,8 +48,8 @@ def hourly_check(world: World) -> dict[str, Any]:
         state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
         newest = {row[0]: int(row[1]) for row in world.questdb.query(NEWEST)}
         checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
-        observe(connection, {IncidentClass.SOURCE: state.trouble()}, now_s=state.now_s)
-        if state.trouble() is None:
+        observe(connection, {IncidentClass.SOURCE: state.problem()}, now_s=state.now_s)
+        if state.problem() is None:
             judged = [standing.series.ticker for standing, _ in checked.lines]
             observe_listing(connection, judged, now_s=state.now_s, url=None)
     return checked.result(state)
@@ -75,13 +75,13 @@ def told(world: World) -> list[tuple[str, str]]:
 def open_incidents(world: World) -> dict[str, dict[str, Any]]:
     """Return what each open incident is about."""
     with connect(world.dsn) as connection:
-        return {key: dict(one.trouble.subjects) for key, (_, one) in read_open(connection).items()}
+        return {key: dict(one.problem.subjects) for key, (_, one) in read_open(connection).items()}
 
 
-def gone_since(world: World, ticker: str) -> Any:
+def delisted_at(world: World, ticker: str) -> Any:
     """Return the date on which a pair left."""
-    (row,) = world.rows("SELECT gone_since FROM assets WHERE ticker = %(ticker)s", ticker=ticker)
-    return row["gone_since"]
+    (row,) = world.rows("SELECT delisted_at FROM assets WHERE ticker = %(ticker)s", ticker=ticker)
+    return row["delisted_at"]
 
 
 def expect(world: World, tickers: list[str], *, unlisted: tuple[str, ...] = ()) -> None:
@@ -103,10 +103,10 @@ def test_a_misspelt_ticker_leaves_the_run_green_and_is_told_once_with_what_may_b
     expect(world, [typed, "ETHUSD"])
     for _ in range(3):
         summary = backfill(world)
-        assert (summary["pairs_unknown"], summary["pairs_gone"], summary["errors"]) == ([typed], [], [])
+        assert (summary["pairs_unknown"], summary["pairs_delisted"], summary["errors"]) == ([typed], [], [])
         assert summary["raised"] == []
         result = hourly_check(world)
-        assert (result["pairs_unknown"], result["pairs_gone"]) == ([typed], [])
+        assert (result["pairs_unknown"], result["pairs_delisted"]) == ([typed], [])
         world.exchange.advance(DAY)
     assert told(world) == [(f"pair:{typed}", "opened")]
     assert open_incidents(world)[f"pair:{typed}"]["unknown"]["suggestion"] == meant
@@ -142,7 +142,7 @@ def test_a_delisted_pair_that_a_run_asks_for_by_name_is_an_error_and_the_others_
 
     (error,) = summary["errors"]
     assert error.startswith(f"{OURS[0]}: asked for by name, but it left Kraken")
-    assert (summary["pairs_gone"], summary["gaps_filled"], summary["raised"]) == ([OURS[0]], 1, [])
+    assert (summary["pairs_delisted"], summary["gaps_filled"], summary["raised"]) == ([OURS[0]], 1, [])
     assert backfill(world)["errors"] == []
 
 
@@ -162,11 +162,11 @@ def test_a_pair_that_leaves_has_one_date_and_one_message_whoever_looks(world: Wo
     dates, gaps = set(), []
     for _ in range(3):
         world.exchange.advance(HOUR)
-        assert hourly_check(world)["pairs_gone"] == ["XBTUSD"]
-        dates.add(gone_since(world, "XBTUSD"))
+        assert hourly_check(world)["pairs_delisted"] == ["XBTUSD"]
+        dates.add(delisted_at(world, "XBTUSD"))
         world.exchange.advance(DAY - HOUR)
-        assert backfill(world)["pairs_gone"] == ["XBTUSD"]
-        dates.add(gone_since(world, "XBTUSD"))
+        assert backfill(world)["pairs_delisted"] == ["XBTUSD"]
+        dates.add(delisted_at(world, "XBTUSD"))
         gaps.append([(gap["start_s"], gap["end_s"]) for gap in world.gaps(DAILY)])
     assert len(dates) == 1
     assert None not in dates
@@ -187,7 +187,7 @@ def test_a_status_that_is_contradicted_by_the_pairs_own_answers_takes_nothing_aw
         hourly_check(world)
         world.exchange.advance(DAY - HOUR)
         assert backfill(world)["gaps_filled"] == len(OURS)  # yesterday's candle of each
-        assert gone_since(world, "XBTUSD") is None
+        assert delisted_at(world, "XBTUSD") is None
     assert told(world) == []
 
 
@@ -198,7 +198,7 @@ def test_a_pair_that_assetpairs_lacks_is_asked_as_usual(world: World, altered: A
     for _ in range(3):
         world.exchange.advance(DAY)
         assert backfill(world)["gaps_filled"] == len(OURS)
-        assert hourly_check(world)["pairs_gone"] == []
+        assert hourly_check(world)["pairs_delisted"] == []
     assert told(world) == []
 
 
@@ -225,7 +225,7 @@ def test_two_of_five_that_leave_at_once_are_judged_by_their_own_answers(world: W
         world.exchange.set_pair(ticker, "delisted")
     world.exchange.advance(DAY)
     summary = backfill(world)
-    assert (summary["pairs_gone"], summary["errors"]) == (OURS[:2], [])
+    assert (summary["pairs_delisted"], summary["errors"]) == (OURS[:2], [])
     assert sorted(told(world)) == [(f"pair:{ticker}", "opened") for ticker in sorted(OURS[:2])]
 
 
@@ -239,9 +239,9 @@ def test_a_pair_that_the_catalogue_does_not_expect_keeps_its_history_without_a_w
     for _ in range(3):
         world.exchange.advance(DAY)
         summary = backfill(world)
-        assert (summary["pairs_gone"], summary["pairs_unknown"], summary["errors"]) == ([], [], [])
+        assert (summary["pairs_delisted"], summary["pairs_unknown"], summary["errors"]) == ([], [], [])
         result = hourly_check(world)
-        assert (result["assets_checked"], result["pairs_gone"], result["pairs_unknown"]) == (1, [], [])
+        assert (result["assets_checked"], result["pairs_delisted"], result["pairs_unknown"]) == (1, [], [])
     assert told(world) == []
     with connect(world.dsn) as connection:
         lines = list_lines(connection, tier=None, tickers=["XBTUSD"], intervals=[1440])
@@ -273,7 +273,7 @@ def test_a_pair_that_comes_back_is_expected_again_and_what_it_missed_is_fetched(
     world.exchange.advance(5 * DAY)
     world.exchange.set_pair("XBTUSD", "online")
     backfill(world)
-    assert gone_since(world, "XBTUSD") is None
+    assert delisted_at(world, "XBTUSD") is None
     assert world.stored(DAILY, world.window(DAILY)) == world.truth(DAILY, world.window(DAILY))
     hourly_check(world)
     assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]

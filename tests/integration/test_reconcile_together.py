@@ -11,7 +11,7 @@ import pytest
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.detection.reconcile import SERIES_AT_ONCE
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state
 from kraken_ohlcv.stores.ledger.session import connect, series_transaction
 from tests.integration.world import Planned, World, at_step
 from tests.patience import wait_for
@@ -76,7 +76,7 @@ class OtherRun:
 def busy_series(world: World) -> Iterator[tuple[Connection, int]]:
     """Change the ledger of one series, as another task does."""
     with connect(world.dsn) as connection:
-        series_id = read_book(connection, BUSY).series_id
+        series_id = read_state(connection, BUSY).series_id
         with series_transaction(connection, series_id):
             yield connection, series_id
 

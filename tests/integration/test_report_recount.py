@@ -52,7 +52,7 @@ VALUES (
     %(ticker)s, %(interval)s, to_timestamp(%(start_s)s), to_timestamp(%(end_s)s), %(candles)s, TRUE, 0,
     %(from_today)s, %(status)s, to_timestamp(%(detected_s)s), to_timestamp(%(filled_s)s),
     CASE WHEN %(status)s = 'FILLED' THEN 'ohlc' END, now(),
-    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'past_edge' END, 'x.csv'
+    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'outside_api_window' END, 'x.csv'
 )
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.incident_rows import observe, read_open
 from kraken_ohlcv.stores.ledger.session import connect
@@ -92,7 +92,7 @@ def test_a_run_told_twice_is_one_subject_and_one_message(slack: SlackAdmin, ledg
 
     assert len(told(slack)) == 1
     with connect(ledger_uri) as connection:
-        assert list(read_open(connection)[KEY][1].trouble.subjects) == ["manual__1"]
+        assert list(read_open(connection)[KEY][1].problem.subjects) == ["manual__1"]
 
 
 def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: SlackAdmin, world: World) -> None:
@@ -191,7 +191,7 @@ def test_a_late_run_that_fails_and_then_a_success_are_two_messages(slack: SlackA
 
 
 def test_nothing_is_told_of_runs_while_the_source_is_down(slack: SlackAdmin, ledger_uri: str) -> None:
-    down = Trouble(IncidentClass.SOURCE, IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
+    down = Problem(IncidentClass.SOURCE, IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
     with connect(ledger_uri) as connection:
         observe(connection, {down.key: down}, now_s=int(time.time()))
     tell_failure(ended(ti=Instance({"errors": ["ask_exchange: EService:Unavailable"]})))

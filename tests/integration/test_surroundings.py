@@ -80,7 +80,7 @@ def started(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **more: Any)
 def emptied(questdb: QuestDBClient) -> None:
     """Take the candle table away; its name stays reserved for a moment."""
 
-    def is_gone() -> bool:
+    def is_delisted() -> bool:
         questdb.query("DROP TABLE IF EXISTS ohlcv")
         try:
             questdb.query("CREATE TABLE ohlcv (v INT)")
@@ -89,7 +89,7 @@ def emptied(questdb: QuestDBClient) -> None:
         questdb.query("DROP TABLE ohlcv")
         return True
 
-    wait_for(is_gone)
+    wait_for(is_delisted)
 
 
 def store(questdb: QuestDBClient, *opens_s: int, source: str = "ohlc") -> None:

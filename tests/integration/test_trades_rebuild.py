@@ -29,15 +29,15 @@ BOTH = {"repair_from": ["ohlc", "trades"]}
 
 def past(world: World, series: Series, *, first: int, last: int) -> Range:
     """Return a range of buckets beyond the API window, counted back from its edge."""
-    edge_s, _ = world.window(series)
+    window_start_s, _ = world.window(series)
     step = step_s(series.interval_minutes)
-    return edge_s - first * step, edge_s - last * step
+    return window_start_s - first * step, window_start_s - last * step
 
 
 def store_history(world: World, series: Series, *, buckets: int, without: list[Range]) -> Range:
     """Store the newest buckets of a series with holes; return the range."""
-    edge_s, end_s = world.window(series)
-    whole = (edge_s - buckets * step_s(series.interval_minutes), end_s)
+    window_start_s, end_s = world.window(series)
+    whole = (window_start_s - buckets * step_s(series.interval_minutes), end_s)
     world.store(series, whole, without=without)
     return whole
 
@@ -143,7 +143,7 @@ def test_a_spent_budget_leaves_the_rest_open_and_the_next_run_goes_on_there(worl
         assert (rest["ticker"], rest["calls"] > 0) == ("XBTUSD", True)
         left.append(rest["from"])
         (gap,) = [gap for gap in world.gaps(HOURLY) if gap["status"] != "FILLED"]
-        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "past_edge")
+        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "outside_api_window")
         assert gap["required_csv_file"] == "XBTUSD_60.csv"
 
     assert left == sorted(set(left))
@@ -216,7 +216,7 @@ def assert_unproven(world: World, hole: Range) -> None:
     assert left
     now_s = world.exchange.now_s()
     for gap in left:
-        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "past_edge")
+        assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "outside_api_window")
         assert gap["error_message"] == "Kraken's trade ids do not prove that nothing traded here"
         assert gap["next_attempt_s"] > now_s
         assert not ranges.intersect([(gap["start_s"], gap["end_s"])], ranges.from_points(truth, step=HOUR))
@@ -275,7 +275,7 @@ def test_a_pair_that_leaves_while_it_is_rebuilt_waits_for_the_archive(world: Wor
 
     assert (summary["raised"], summary["gaps_unfillable"], summary["gaps_failed"]) == ([], 1, 0)
     (gap,) = world.gaps(HOURLY)
-    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_gone")
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_delisted")
 
 
 def test_a_walk_that_breaks_off_fails_the_run_and_goes_on_later(world: World) -> None:
@@ -289,7 +289,7 @@ def test_a_walk_that_breaks_off_fails_the_run_and_goes_on_later(world: World) ->
     assert (len(summary["raised"]), summary["gaps_failed"]) == (1, 1)
     assert "EService:Busy" in summary["errors"][0]
     (gap,) = world.gaps(HOURLY)
-    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "past_edge")
+    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "outside_api_window")
     assert hole[0] < gap["start_s"] < hole[1]
     world.exchange.clear_calls()
     assert world.run(**BOTH)["trade_calls"] == 0
@@ -414,7 +414,7 @@ def test_what_one_walk_leaves_of_the_calls_the_next_one_uses_and_never_more(worl
     assert len(world.exchange.calls("Trades")) == budget
     (left,) = summary["trades_left_open"]
     (gap,) = [gap for gap in world.gaps() if gap["status"] != "FILLED"]
-    assert (left["ticker"], gap["unfillable_reason"]) == (gap["ticker"], "past_edge")
+    assert (left["ticker"], gap["unfillable_reason"]) == (gap["ticker"], "outside_api_window")
     assert gap["error_message"].endswith("then the run's calls were spent")
 
 

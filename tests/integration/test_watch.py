@@ -1,4 +1,4 @@
-"""The hourly check on simulated time: silent while all is well, one message however long trouble lasts."""
+"""The hourly check on simulated time: silent while all is well, one message however long problem lasts."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_pair_that_takes_no_orders_is_named_and_never_late_and_one_that_left_i
 
     result, catch_ups = hourly_check(loaded)
 
-    assert (result["pairs_gone"], result["assets_missing_data"]) == (["XBTUSD", "ETHUSD"], [])
+    assert (result["pairs_delisted"], result["assets_missing_data"]) == (["XBTUSD", "ETHUSD"], [])
     assert (catch_ups, messages(loaded)) == ([], [("pair:ETHUSD", "opened")])
 
 

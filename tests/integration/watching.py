@@ -27,15 +27,15 @@ def hourly_check(world: World) -> tuple[dict[str, Any], list[CatchUp]]:
             )
         )
         checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
-        seen = {"source": state.trouble() or checked.source(), "stale": checked.stale()}
+        seen = {"source": state.problem() or checked.source(), "stale": checked.stale()}
         observe(connection, seen, now_s=state.now_s)
-        if state.trouble() is None:
+        if state.problem() is None:
             judged = [standing.series.ticker for standing, _ in checked.lines]
             observe_listing(connection, judged, now_s=state.now_s, url=None)
         outlook = look_ahead(
             connection,
             [standing.series.ticker for standing in checked.overdue()],
-            is_online=state.trouble() is None,
+            is_online=state.problem() is None,
             is_under_way=lambda _dag, _run: False,
             now_s=state.now_s,
         )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer, TradesPage
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.archive.locator import Shelf
     from kraken_ohlcv.stores.ledger.session import Connection
     from kraken_ohlcv.stores.missing import Scan
@@ -266,8 +266,8 @@ class World:
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
-            bench = steps.bench_of(connection, self.kraken(), self.questdb, run)
-            return Planned(run, request, steps.plan_ohlc(bench, request))
+            context = steps.context_of(connection, self.kraken(), self.questdb, run)
+            return Planned(run, request, steps.plan_ohlc(context, request))
 
     def fill(self, planned: Planned) -> list[Exception]:
         """Do what a run has planned, a source at a time; done again, it is the tasks' second try."""
@@ -282,8 +282,8 @@ class World:
         """Choose the files to fetch, once in a run."""
         if planned.files is None:
             self.before_step("archive")
-            with self._at_work(planned.run) as bench:
-                planned.files = steps.plan_archive(bench, planned.request, self.shelf)
+            with self._at_work(planned.run) as context:
+                planned.files = steps.plan_archive(context, planned.request, self.shelf)
         return planned.files
 
     def plan_trades(self, planned: Planned) -> list[dict[str, Any]]:
@@ -291,9 +291,9 @@ class World:
         if planned.walks is None:
             self.before_step("trades")
             fetched = self.plan_archive(planned)
-            with self._at_work(planned.run) as bench:
+            with self._at_work(planned.run) as context:
                 planned.walks = steps.plan_trades(
-                    bench, planned.request, asked=planned.items, fetched=fetched
+                    context, planned.request, asked=planned.items, fetched=fetched
                 )
         return planned.walks
 
@@ -307,20 +307,20 @@ class World:
             while goes_on:
                 self.before_step(step)
                 goes_on = False
-                with self._at_work(run) as bench:
+                with self._at_work(run) as context:
                     try:
-                        goes_on = work(bench, item=item)
+                        goes_on = work(context, item=item)
                     except (FillError, FillRefusedError) as error:
                         raised.append(error)
         return raised
 
     @contextmanager
-    def _at_work(self, run: RunKey) -> Iterator[Bench]:
+    def _at_work(self, run: RunKey) -> Iterator[RunContext]:
         questdb = WatchedQuestDB(QuestDBHook(questdb_conn_id="questdb_default").address())
         questdb.before_step = self.before_step
         with connect(self.dsn) as connection:
             self._let_time_pass(connection, run)
-            yield steps.bench_of(connection, self.kraken(), questdb, run)
+            yield steps.context_of(connection, self.kraken(), questdb, run)
 
     def _let_time_pass(self, connection: Connection, run: RunKey) -> None:
         """Let as much time have passed for the ledger since the run began as for the exchange."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kraken_hooks.archive import ArchiveHook
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.sources.archive.locator import Shelf
 from kraken_ohlcv.stores.ledger.incident_rows import observe
 from kraken_ohlcv.stores.ledger.session import connect
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.pages.conftest import Site
 
 Q2_START, Q2_END = 1775001600, 1782864000
-STALE = Trouble("stale", IncidentClass.STALE, "Candles are late", since_s=NOW, subjects={"XBTUSD": {}})
+STALE = Problem("stale", IncidentClass.STALE, "Candles are late", since_s=NOW, subjects={"XBTUSD": {}})
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.stores.ledger.incident_rows import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.unit.builders import DAY, HOUR, NOW
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tests.pages.conftest import Site
 
 
-def failed_run(number: int) -> Trouble:
-    """Return the trouble of a run that failed."""
-    return Trouble(
+def failed_run(number: int) -> Problem:
+    """Return the problem of a run that failed."""
+    return Problem(
         f"run:dag_{number}",
         IncidentClass.RUN,
         f"dag_{number} failed",
@@ -26,7 +26,7 @@ def failed_run(number: int) -> Trouble:
     )
 
 
-def see(world: World, seen: dict[str, Trouble | None], *, now_s: int) -> None:
+def see(world: World, seen: dict[str, Problem | None], *, now_s: int) -> None:
     """Let a check see something."""
     with connect(world.dsn) as connection:
         observe(connection, seen, now_s=now_s)

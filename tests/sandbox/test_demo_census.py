@@ -52,8 +52,10 @@ CASES = [
     pytest.param(history(without=(range(1, 4),)), ["tail"], id="newest three missing"),
     pytest.param(history(without=(range(9, 10), range(30, 40))), ["inner", "inner"], id="two inner holes"),
     pytest.param(history(without=(range(715, 731),)), ["across_edge"], id="hole across the edge"),
-    pytest.param(history(without=(range(740, 750),)), ["past_edge"], id="hole beyond the edge"),
-    pytest.param(history(without=(range(721, 723),)), ["past_edge"], id="hole that ends at the edge"),
+    pytest.param(history(without=(range(740, 750),)), ["outside_api_window"], id="hole beyond the edge"),
+    pytest.param(
+        history(without=(range(721, 723),)), ["outside_api_window"], id="hole that ends at the edge"
+    ),
     pytest.param(history(without=(range(720, 721),)), ["inner"], id="oldest candle in the window"),
     pytest.param(history(without=(range(361, 821),)), ["head"], id="history starts inside the window"),
 ]

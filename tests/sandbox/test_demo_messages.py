@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.messages import Message, message_problems, read_messages
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Trouble, key_of_run, open_incident
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Problem, key_of_run, open_incident
 from kraken_ohlcv.monitoring.messages import compose
 
 NOW_S = 1_800_000_000
@@ -14,8 +14,8 @@ RUN = key_of_run("some_dag")
 
 def posted(key: str, incident_class: IncidentClass, kind: MessageKind) -> dict[str, object]:
     """Return a message of the product as the Slack stand-in keeps it."""
-    trouble = Trouble(key, incident_class, "something is wrong", NOW_S, {"XBTUSD": {}})
-    incident = open_incident(trouble, now_s=NOW_S)
+    problem = Problem(key, incident_class, "something is wrong", NOW_S, {"XBTUSD": {}})
+    incident = open_incident(problem, now_s=NOW_S)
     return {"at": 1.5, "via": "webhook", "text": compose(incident, kind, as_of_s=NOW_S).text}
 
 

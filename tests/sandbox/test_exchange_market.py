@@ -128,11 +128,11 @@ def test_a_too_old_since_reaches_no_further_and_a_late_one_keeps_the_running_row
 def test_the_oldest_row_in_the_window_of_a_quiet_stretch_carries_the_close_from_before_it(
     exchange: ExchangeAdmin,
 ) -> None:
-    edge_s = NOW_S // HOUR_S * HOUR_S - 720 * HOUR_S
-    before = exchange.candles(THICK, 60, edge_s - HOUR_S, edge_s)
-    exchange.quiet(THICK, edge_s, edge_s + 3 * HOUR_S)
+    window_start_s = NOW_S // HOUR_S * HOUR_S - 720 * HOUR_S
+    before = exchange.candles(THICK, 60, window_start_s - HOUR_S, window_start_s)
+    exchange.quiet(THICK, window_start_s, window_start_s + 3 * HOUR_S)
     row = ohlc(exchange, THICK, 60)[0]
-    assert row == [edge_s, *[before[0][4]] * 4, "0.00", "0.00000000", 0]
+    assert row == [window_start_s, *[before[0][4]] * 4, "0.00", "0.00000000", 0]
 
 
 def test_trade_ids_are_contiguous_from_one_over_the_whole_history(exchange: ExchangeAdmin) -> None:

@@ -14,7 +14,7 @@ from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.core.candle import Candle, StoredCandle
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.stores.ledger.series_state import Book
+from kraken_ohlcv.stores.ledger.series_state import SeriesState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,7 +125,7 @@ def gap(
 ) -> Gap:
     """Return an open gap."""
     if status is GapStatus.UNFILLABLE and reason is None:
-        reason = UnfillableReason.PAST_EDGE
+        reason = UnfillableReason.OUTSIDE_API_WINDOW
     return Gap(
         gap_id=_numbers.next(),
         series=series,
@@ -142,9 +142,11 @@ def gap(
 
 def book(
     gaps: Sequence[Gap] = (), proven: Sequence[ProvenRange] = (), *, series: Series = HOURLY, start_s: int = 0
-) -> Book:
+) -> SeriesState:
     """Return the ledger of a series."""
-    return Book(series_id=1, series=series, start_s=start_s, revision=0, gaps=list(gaps), proven=list(proven))
+    return SeriesState(
+        series_id=1, series=series, start_s=start_s, revision=0, gaps=list(gaps), proven=list(proven)
+    )
 
 
 def range_sets(*, low: int = 0, high: int = 60, step: int = 1) -> st.SearchStrategy[list[Range]]:

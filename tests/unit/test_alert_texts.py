@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, Trouble, open_incident
+from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, Problem, open_incident
 from kraken_ohlcv.core.pair_problems import bad_line, disputed_candles, left_pair, odd_data, unknown_pair
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import failed_run, late_run
@@ -40,7 +40,7 @@ def late(tier: str, hours: int | None) -> dict[str, Any]:
 
 
 def stale(subjects: dict[str, dict[str, Any]], **fields: Any) -> Incident:
-    trouble = Trouble(
+    problem = Problem(
         "stale",
         IncidentClass.STALE,
         "candles of 1440 minutes are missing that should be here by now",
@@ -48,7 +48,7 @@ def stale(subjects: dict[str, dict[str, Any]], **fields: Any) -> Incident:
         subjects=subjects,
         url=URL,
     )
-    return open_incident(replace(trouble, **fields), now_s=SINCE)
+    return open_incident(replace(problem, **fields), now_s=SINCE)
 
 
 THREE = {"XBTUSD": late("TIER1", 33), "NEWUSD": late("TIER2", None), "ETHUSD": late("TIER1", 57)}
@@ -110,10 +110,10 @@ def test_recovery_tells_how_long_it_lasted_and_whom_it_hit_at_any_time() -> None
 
 
 def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> None:
-    trouble = Trouble(
+    problem = Problem(
         "source", IncidentClass.SOURCE, "Kraken says that its status is maintenance", since_s=SINCE
     )
-    incident = open_incident(trouble, now_s=SINCE)
+    incident = open_incident(problem, now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=LATER).text.splitlines()[:4] == [
         "🔴 No new candles are coming in",
         "Kraken says that its status is maintenance.",
@@ -126,14 +126,14 @@ def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> No
 
 
 def test_a_tier_that_is_late_as_a_whole_is_told_with_its_numbers() -> None:
-    trouble = Trouble(
+    problem = Problem(
         "source",
         IncidentClass.SOURCE,
         "18 of 20 series of TIER1 are overdue at once",
         since_s=SINCE,
         subjects={"TIER1": {"overdue": 18, "series": 20}},
     )
-    content = compose(open_incident(trouble, now_s=SINCE), OPENED, as_of_s=LATER)
+    content = compose(open_incident(problem, now_s=SINCE), OPENED, as_of_s=LATER)
     assert "• TIER1: 18 of 20 series are late" in content.text
 
 
@@ -169,7 +169,7 @@ def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
 
 
 def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> None:
-    trouble = Trouble(
+    problem = Problem(
         "at_risk",
         IncidentClass.AT_RISK,
         "Kraken will soon stop serving candles that could not be fetched so far",
@@ -180,7 +180,7 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
         },
         tried="a backfill was started",
     )
-    assert compose(open_incident(trouble, now_s=SINCE), OPENED, as_of_s=LATER).text.splitlines()[:7] == [
+    assert compose(open_incident(problem, now_s=SINCE), OPENED, as_of_s=LATER).text.splitlines()[:7] == [
         "🔴 Candles may soon be lost: 2 series",
         "Kraken will soon stop serving candles that could not be fetched so far.",
         "Since Mon 23 Nov 2026, 03:30 UTC, 5 hours so far.",
@@ -192,8 +192,8 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
 
 
 def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
-    trouble = unknown_pair("SOLLUSD", suggestion="SOLUSD", now_s=SINCE, url=URL)
-    incident = open_incident(trouble, now_s=SINCE)
+    problem = unknown_pair("SOLLUSD", suggestion="SOLUSD", now_s=SINCE, url=URL)
+    incident = open_incident(problem, now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=SINCE).text == (
         "🔴 Kraken does not know SOLLUSD\n"
         "Since Mon 23 Nov 2026, 03:30 UTC.\n"
@@ -276,7 +276,7 @@ def test_more_than_fifty_series_at_risk_are_counted_and_the_first_ten_named() ->
 
 
 def test_every_value_is_escaped_with_the_ampersand_first() -> None:
-    trouble = Trouble(
+    problem = Problem(
         "run:a<b>&c",
         IncidentClass.RUN,
         "<!channel> & <b>",
@@ -285,7 +285,7 @@ def test_every_value_is_escaped_with_the_ampersand_first() -> None:
         tried="<t>",
         url="http://h/?a=1&b=2",
     )
-    incident = open_incident(trouble, now_s=SINCE)
+    incident = open_incident(problem, now_s=SINCE)
     for kind in MessageKind:
         content = compose(incident, kind, as_of_s=LATER)
         for said in (content.text, sections(content)):
@@ -381,8 +381,8 @@ facts = st.dictionaries(
 )
 numbered = st.builds(lambda n, one: {f"{'&' * 60}{i}": one for i in range(n)}, st.integers(0, 200), facts)
 moments = st.integers(0, 4_000_000_000)
-troubles = st.builds(
-    Trouble,
+problems = st.builds(
+    Problem,
     key=any_text,
     incident_class=st.sampled_from(IncidentClass),
     headline=any_text,
@@ -393,7 +393,7 @@ troubles = st.builds(
 )
 incidents = st.builds(
     Incident,
-    trouble=troubles,
+    problem=problems,
     opened_s=moments,
     good_checks=st.integers(0, 3),
     told=st.frozensets(any_text, max_size=60),

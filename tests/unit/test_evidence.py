@@ -51,7 +51,7 @@ def test_an_answer_speaks_from_its_first_committed_row_to_the_running_bucket(
     assert reading.covered == (NOON - (n_rows - 1) * HOUR, NOON)
     assert len(reading.traded) == n_rows - 1
     assert reading.empty == []
-    assert reading.edge_s == NOON - 720 * HOUR
+    assert reading.window_start_s == NOON - 720 * HOUR
     assert reading.begins_late is is_late
 
 
@@ -81,7 +81,7 @@ def test_when_the_bucket_rolls_over_before_the_call_the_window_has_moved_on() ->
     reading = read_answer(answer(window(720, running_s=NOON + HOUR)), now_s=NOW)
     assert reading.covered == (NOON - 719 * HOUR, NOON)
     assert NOON not in reading.traded
-    assert reading.edge_s == NOON - 719 * HOUR
+    assert reading.window_start_s == NOON - 719 * HOUR
     assert not reading.begins_late
 
 

@@ -21,11 +21,11 @@ def standing(
     minutes: int = 1440,
     settled_s: int | None = None,
     added_s: int = LONG_AGO,
-    is_gone: bool = False,
+    is_delisted: bool = False,
 ) -> Standing:
     if settled_s is None and last_s is not None:
         settled_s = last_s + step_s(minutes)
-    return Standing(Series("XBTUSD", minutes), tier, last_s, settled_s, added_s, is_gone)
+    return Standing(Series("XBTUSD", minutes), tier, last_s, settled_s, added_s, is_delisted)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_old_candles_brought_in_for_a_new_asset_are_late_when_the_first_run_afte
 
 
 def test_a_pair_that_left_the_exchange_is_told_apart_whatever_its_candles() -> None:
-    gone = standing(MIDNIGHT - 90 * DAY_S, is_gone=True)
+    gone = standing(MIDNIGHT - 90 * DAY_S, is_delisted=True)
     assert judge(gone, now_s=MIDNIGHT, hours=24).freshness is Freshness.GONE
 
 

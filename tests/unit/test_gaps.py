@@ -19,7 +19,7 @@ from kraken_ohlcv.core.gap import (
     missing_candles,
     overflow_candles,
     required_csv_file,
-    unchanged_piece,
+    unchanged_segment,
 )
 from tests.unit.builders import DAY, HOUR, HOURLY, NOON, NOW, gap
 
@@ -155,9 +155,9 @@ def test_an_unchanged_piece_keeps_all_but_the_range() -> None:
         next_attempt_s=NOW,
         error="the quarter is not out yet",
     )
-    piece = unchanged_piece(one, (HOUR, 2 * HOUR))
-    assert (piece.start_s, piece.end_s) == (HOUR, 2 * HOUR)
-    assert piece.status is UNFILLABLE
-    assert piece.unfillable_reason is UnfillableReason.NOT_PUBLISHED
-    assert piece.next_attempt_s == NOW
-    assert piece.error_message == "the quarter is not out yet"
+    segment = unchanged_segment(one, (HOUR, 2 * HOUR))
+    assert (segment.start_s, segment.end_s) == (HOUR, 2 * HOUR)
+    assert segment.status is UNFILLABLE
+    assert segment.unfillable_reason is UnfillableReason.NOT_PUBLISHED
+    assert segment.next_attempt_s == NOW
+    assert segment.error_message == "the quarter is not out yet"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core.grid import api_edge_s, closed_range, expiry_s, floor_s, series_start_s
+from kraken_ohlcv.core.grid import api_window_start_s, closed_range, expiry_s, floor_s, series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, INTERVALS, step_s
 from tests.unit.builders import DAY, HOUR, NOON, NOW, at, quick
 
@@ -57,18 +57,18 @@ def test_fractions_of_a_second_before_the_border_stay_in_the_old_bucket() -> Non
     ],
 )
 def test_the_edge_is_720_buckets_before_the_running_one(minutes: int, oldest: str) -> None:
-    assert api_edge_s(NOW, minutes) == at(oldest)
+    assert api_window_start_s(NOW, minutes) == at(oldest)
 
 
 def test_the_weekly_edge_is_a_thursday_and_the_fifteen_day_edge_on_the_epoch_grid() -> None:
-    assert api_edge_s(NOW, 10080) == at("2026-11-19") - 720 * 7 * DAY
-    assert (api_edge_s(NOW, 10080) // DAY - at("1970-01-01") // DAY) % 7 == 0
-    assert api_edge_s(NOW, 21600) % (15 * DAY) == 0
+    assert api_window_start_s(NOW, 10080) == at("2026-11-19") - 720 * 7 * DAY
+    assert (api_window_start_s(NOW, 10080) // DAY - at("1970-01-01") // DAY) % 7 == 0
+    assert api_window_start_s(NOW, 21600) % (15 * DAY) == 0
 
 
 def test_the_edge_moves_only_when_the_running_bucket_rolls_over() -> None:
-    assert api_edge_s(NOON - 1, 60) == api_edge_s(NOON - HOUR, 60)
-    assert api_edge_s(NOON, 60) == api_edge_s(NOON - 1, 60) + HOUR
+    assert api_window_start_s(NOON - 1, 60) == api_window_start_s(NOON - HOUR, 60)
+    assert api_window_start_s(NOON, 60) == api_window_start_s(NOON - 1, 60) + HOUR
 
 
 @quick
@@ -76,15 +76,15 @@ def test_the_edge_moves_only_when_the_running_bucket_rolls_over() -> None:
 def test_a_candle_is_in_the_window_up_to_its_expiry_and_not_a_bucket_later(now: int, minutes: int) -> None:
     start = floor_s(now, minutes)
     expiry = expiry_s(start, minutes)
-    assert api_edge_s(expiry, minutes) == start
-    assert api_edge_s(expiry + step_s(minutes) - 1, minutes) == start
-    assert api_edge_s(expiry + step_s(minutes), minutes) > start
+    assert api_window_start_s(expiry, minutes) == start
+    assert api_window_start_s(expiry + step_s(minutes) - 1, minutes) == start
+    assert api_window_start_s(expiry + step_s(minutes), minutes) > start
 
 
 @quick
 @given(now=MOMENTS, minutes=MINUTES)
 def test_the_window_holds_720_closed_buckets(now: int, minutes: int) -> None:
-    start, end = closed_range(api_edge_s(now, minutes), now, minutes)
+    start, end = closed_range(api_window_start_s(now, minutes), now, minutes)
     assert (end - start) // step_s(minutes) == API_WINDOW_BUCKETS
     assert end <= now < end + step_s(minutes)
 
@@ -113,7 +113,7 @@ def test_nothing_is_expected_before_the_first_bucket_closes(moment: int) -> None
     assert closed_range(NOON, moment, 60) == (NOON, NOON)
 
 
-EDGE = api_edge_s(NOW, 60)
+EDGE = api_window_start_s(NOW, 60)
 
 
 @pytest.mark.parametrize(

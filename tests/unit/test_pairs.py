@@ -11,12 +11,12 @@ from tests.unit.builders import DAY, NOW
 LISTED = ["XBTUSD", "ETHXBT", "XDGUSD", "SOLUSD", "USDTUSD", "USDCUSD", "AUSD", "TUSD", "GUSD", "WUSD"]
 
 
-def asset(*, gone_s: int | None = None, seen_s: int | None = None, has_series: bool = False) -> Asset:
+def asset(*, delisted_s: int | None = None, seen_s: int | None = None, has_series: bool = False) -> Asset:
     return Asset(
         "XBTUSD",
         "TIER1",
         pair_status=None,
-        gone_s=gone_s,
+        delisted_s=delisted_s,
         first_trade_s=None,
         added_s=NOW - 400 * DAY,
         seen_s=seen_s,
@@ -27,8 +27,8 @@ def asset(*, gone_s: int | None = None, seen_s: int | None = None, has_series: b
 NEVER = asset()
 SEEN = asset(seen_s=NOW - DAY)
 TAKEN_IN = asset(has_series=True)
-LEFT = asset(gone_s=NOW - DAY, seen_s=NOW - 9 * DAY)
-UNKNOWN = asset(gone_s=NOW - DAY)
+LEFT = asset(delisted_s=NOW - DAY, seen_s=NOW - 9 * DAY)
+UNKNOWN = asset(delisted_s=NOW - DAY)
 
 VERDICTS = [
     pytest.param(NEVER, "online", Verdict.HERE, id="listed for the first time"),
@@ -58,7 +58,7 @@ def test_assetpairs_alone_decides_only_what_nobody_contradicts(
 
 def test_unknown_is_what_was_never_listed_and_of_which_nothing_is_kept() -> None:
     assert [one.is_unknown for one in (NEVER, SEEN, LEFT, UNKNOWN)] == [False, False, False, True]
-    assert not asset(gone_s=NOW, has_series=True).is_unknown
+    assert not asset(delisted_s=NOW, has_series=True).is_unknown
 
 
 SUGGESTIONS = [

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import Evidence
-from kraken_ohlcv.core.gap import Gap, GapStatus, Piece, UnfillableReason, check_move, unchanged_piece
+from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, UnfillableReason, check_move, unchanged_segment
 from kraken_ohlcv.detection.reconcile import View
 from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from tests.unit.builders import HOUR, book, buckets, gap, quick, range_sets
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.series_state import Book
+    from kraken_ohlcv.stores.ledger.series_state import SeriesState
 
 BACKFILLING, DETECTED = GapStatus.BACKFILLING, GapStatus.DETECTED
 FAILED, UNFILLABLE = GapStatus.FAILED, GapStatus.UNFILLABLE
-PAST_EDGE, PAIR_GONE = UnfillableReason.PAST_EDGE, UnfillableReason.PAIR_GONE
+OUTSIDE_API_WINDOW, PAIR_DELISTED = UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.PAIR_DELISTED
 NOBODY_HAS_IT = UnfillableReason.NOBODY_HAS_IT
 
 NOW = 800 * HOUR
@@ -33,32 +33,38 @@ def hours(*positions: tuple[int, int]) -> list[Range]:
     return [(first * HOUR, end * HOUR) for first, end in positions]
 
 
-def seen(*missing: tuple[int, int], edge: int = 0, is_gone: bool = False) -> View:
-    return View(unstored=hours(*missing), edge_s=edge * HOUR, is_gone=is_gone, start_s=0, now_s=NOW)
+def seen(*missing: tuple[int, int], edge: int = 0, is_delisted: bool = False) -> View:
+    return View(
+        unstored=hours(*missing), window_start_s=edge * HOUR, is_delisted=is_delisted, start_s=0, now_s=NOW
+    )
 
 
 def proven(start: int, end: int) -> ProvenRange:
     return ProvenRange(start_s=start * HOUR, end_s=end * HOUR, evidence=Evidence.OHLC)
 
 
-def told(pieces: list[Piece]) -> list[tuple[int, int, GapStatus, UnfillableReason | None]]:
-    return [(p.start_s // HOUR, p.end_s // HOUR, p.status, p.unfillable_reason) for p in pieces]
+def told(segments: list[GapSegment]) -> list[tuple[int, int, GapStatus, UnfillableReason | None]]:
+    return [(p.start_s // HOUR, p.end_s // HOUR, p.status, p.unfillable_reason) for p in segments]
 
 
 NEW = [
     pytest.param(seen(), [], id="nothing missing, nothing told"),
     pytest.param(seen((5, 9)), [(5, 9, DETECTED, None)], id="a hole inside the window"),
     pytest.param(seen((5, 9), edge=5), [(5, 9, DETECTED, None)], id="a hole that begins at the edge"),
-    pytest.param(seen((5, 9), edge=9), [(5, 9, UNFILLABLE, PAST_EDGE)], id="a hole that ends at the edge"),
+    pytest.param(
+        seen((5, 9), edge=9), [(5, 9, UNFILLABLE, OUTSIDE_API_WINDOW)], id="a hole that ends at the edge"
+    ),
     pytest.param(
         seen((5, 9), edge=7),
-        [(5, 7, UNFILLABLE, PAST_EDGE), (7, 9, DETECTED, None)],
+        [(5, 7, UNFILLABLE, OUTSIDE_API_WINDOW), (7, 9, DETECTED, None)],
         id="a hole across the edge is split",
     ),
-    pytest.param(seen((5, 9), edge=3, is_gone=True), [(5, 9, UNFILLABLE, PAIR_GONE)], id="the pair is gone"),
+    pytest.param(
+        seen((5, 9), edge=3, is_delisted=True), [(5, 9, UNFILLABLE, PAIR_DELISTED)], id="the pair is gone"
+    ),
     pytest.param(
         seen((1, 2), (5, 6), (8, 9), edge=4),
-        [(1, 2, UNFILLABLE, PAST_EDGE), (5, 6, DETECTED, None), (8, 9, DETECTED, None)],
+        [(1, 2, UNFILLABLE, OUTSIDE_API_WINDOW), (5, 6, DETECTED, None), (8, 9, DETECTED, None)],
         id="several holes",
     ),
 ]
@@ -98,13 +104,13 @@ REDRAWN = [
     pytest.param(
         gap(2 * HOUR, 8 * HOUR, status=FAILED, next_attempt_s=LATER),
         seen((2, 8), edge=5),
-        [(2, 5, UNFILLABLE, PAST_EDGE), (5, 8, FAILED, None)],
+        [(2, 5, UNFILLABLE, OUTSIDE_API_WINDOW), (5, 8, FAILED, None)],
         id="the edge has moved into it",
     ),
     pytest.param(
         gap(2 * HOUR, 8 * HOUR),
         seen((2, 8), edge=8),
-        [(2, 8, UNFILLABLE, PAST_EDGE)],
+        [(2, 8, UNFILLABLE, OUTSIDE_API_WINDOW)],
         id="the edge has moved over it",
     ),
     pytest.param(
@@ -115,26 +121,26 @@ REDRAWN = [
     ),
     pytest.param(
         gap(2 * HOUR, 8 * HOUR, status=FAILED),
-        seen((2, 8), is_gone=True),
-        [(2, 8, UNFILLABLE, PAIR_GONE)],
+        seen((2, 8), is_delisted=True),
+        [(2, 8, UNFILLABLE, PAIR_DELISTED)],
         id="the pair has gone",
     ),
     pytest.param(
-        gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_GONE),
+        gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_DELISTED),
         seen((2, 8)),
         [(2, 8, DETECTED, None)],
         id="the pair is back",
     ),
     pytest.param(
-        gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_GONE),
+        gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_DELISTED),
         seen((2, 8), edge=8),
-        [(2, 8, UNFILLABLE, PAST_EDGE)],
+        [(2, 8, UNFILLABLE, OUTSIDE_API_WINDOW)],
         id="the pair is back, too late",
     ),
     pytest.param(
         gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE),
-        seen((2, 8), is_gone=True, edge=9),
-        [(2, 8, UNFILLABLE, PAST_EDGE)],
+        seen((2, 8), is_delisted=True, edge=9),
+        [(2, 8, UNFILLABLE, OUTSIDE_API_WINDOW)],
         id="past the edge before its pair went",
     ),
     pytest.param(
@@ -146,7 +152,7 @@ REDRAWN = [
     pytest.param(
         gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE),
         seen((2, 4), edge=9),
-        [(2, 4, UNFILLABLE, PAST_EDGE)],
+        [(2, 4, UNFILLABLE, OUTSIDE_API_WINDOW)],
         id="an unfillable gap shrinks too",
     ),
 ]
@@ -156,17 +162,17 @@ REDRAWN = [
 def test_an_open_gap_becomes_what_its_candles_say(
     one: Gap, view: View, expected: list[tuple[int, int, GapStatus, UnfillableReason | None]]
 ) -> None:
-    pieces = view.redrawn(one, view.missing(book([one])))
-    assert told(pieces) == expected
-    for piece in pieces:
-        check_move(one.status, piece.status)
+    segments = view.redrawn(one, view.missing(book([one])))
+    assert told(segments) == expected
+    for segment in segments:
+        check_move(one.status, segment.status)
 
 
 def test_a_gap_that_waits_keeps_its_time_and_its_message() -> None:
     waiting = gap(2 * HOUR, 8 * HOUR, status=FAILED, next_attempt_s=LATER, error="EService:Busy")
-    (piece,) = seen((2, 5)).redrawn(waiting, hours((2, 5)))
-    assert piece == unchanged_piece(waiting, (2 * HOUR, 5 * HOUR))
-    assert (piece.next_attempt_s, piece.error_message) == (LATER, "EService:Busy")
+    (segment,) = seen((2, 5)).redrawn(waiting, hours((2, 5)))
+    assert segment == unchanged_segment(waiting, (2 * HOUR, 5 * HOUR))
+    assert (segment.next_attempt_s, segment.error_message) == (LATER, "EService:Busy")
 
 
 TOLD = [
@@ -197,29 +203,29 @@ TOLD = [
 
 @pytest.mark.parametrize(("view", "known", "expected"), TOLD)
 def test_reconciling_is_needed_only_when_the_ledger_says_something_else(
-    view: View, known: Book, expected: bool
+    view: View, known: SeriesState, expected: bool
 ) -> None:
     assert view.is_told_by(known) is expected
 
 
-def apply(view: View, known: Book) -> tuple[list[Gap], list[Piece]]:
-    """Return the gaps that reconciling leaves, and their pieces, as the ledger would keep them."""
+def apply(view: View, known: SeriesState) -> tuple[list[Gap], list[GapSegment]]:
+    """Return the gaps that reconciling leaves, and their segments, as the ledger would keep them."""
     missing = view.missing(known)
-    pieces = [piece for one in known.gaps for piece in view.redrawn(one, missing)] + view.untold(
+    segments = [segment for one in known.gaps for segment in view.redrawn(one, missing)] + view.untold(
         known, missing
     )
-    pieces.sort(key=lambda piece: piece.start_s)
+    segments.sort(key=lambda segment: segment.start_s)
     return [
         gap(
-            piece.start_s,
-            piece.end_s,
-            status=piece.status,
-            reason=piece.unfillable_reason,
-            next_attempt_s=piece.next_attempt_s,
-            error=piece.error_message,
+            segment.start_s,
+            segment.end_s,
+            status=segment.status,
+            reason=segment.unfillable_reason,
+            next_attempt_s=segment.next_attempt_s,
+            error=segment.error_message,
         )
-        for piece in pieces
-    ], pieces
+        for segment in segments
+    ], segments
 
 
 STATES = st.sampled_from([
@@ -227,14 +233,14 @@ STATES = st.sampled_from([
     (DETECTED, None),
     (BACKFILLING, None),
     (FAILED, None),
-    (UNFILLABLE, PAST_EDGE),
-    (UNFILLABLE, PAIR_GONE),
+    (UNFILLABLE, OUTSIDE_API_WINDOW),
+    (UNFILLABLE, PAIR_DELISTED),
     (UNFILLABLE, NOBODY_HAS_IT),
 ])
 
 
 @st.composite
-def ledgers(draw: st.DrawFn) -> Book:
+def ledgers(draw: st.DrawFn) -> SeriesState:
     """Give a ledger of gaps that do not overlap and ranges proven empty."""
     borders = sorted(draw(st.sets(st.integers(0, 40), max_size=10)))
     extents = [extent for extent in pairwise(borders) if draw(st.booleans())]
@@ -247,61 +253,71 @@ def ledgers(draw: st.DrawFn) -> Book:
 
 
 @quick
-@given(known=ledgers(), unstored=range_sets(high=40), edge=st.integers(-1, 41), is_gone=st.booleans())
+@given(known=ledgers(), unstored=range_sets(high=40), edge=st.integers(-1, 41), is_delisted=st.booleans())
 def test_after_reconciling_the_open_gaps_are_exactly_what_is_missing_and_a_second_time_changes_nothing(
-    known: Book, unstored: list[Range], edge: int, is_gone: bool
+    known: SeriesState, unstored: list[Range], edge: int, is_delisted: bool
 ) -> None:
     view = View(
-        unstored=ranges.union(hours(*unstored)), edge_s=edge * HOUR, is_gone=is_gone, start_s=0, now_s=NOW
+        unstored=ranges.union(hours(*unstored)),
+        window_start_s=edge * HOUR,
+        is_delisted=is_delisted,
+        start_s=0,
+        now_s=NOW,
     )
     missing = buckets(hours(*unstored), step=HOUR) - buckets((p.range for p in known.proven), step=HOUR)
     for one in known.gaps:
-        pieces = view.redrawn(one, view.missing(known))
-        assert buckets(((p.start_s, p.end_s) for p in pieces), step=HOUR) == missing & buckets(
+        segments = view.redrawn(one, view.missing(known))
+        assert buckets(((p.start_s, p.end_s) for p in segments), step=HOUR) == missing & buckets(
             [one.range], step=HOUR
         )
-        for piece in pieces:
-            check_move(one.status, piece.status)
-        if not pieces:
+        for segment in segments:
+            check_move(one.status, segment.status)
+        if not segments:
             check_move(one.status, GapStatus.FILLED)
-    gaps, pieces = apply(view, known)
-    assert all(before.end_s <= after.start_s for before, after in pairwise(pieces))
-    assert buckets(((p.start_s, p.end_s) for p in pieces), step=HOUR) == missing
-    for piece in pieces:
-        is_unfillable = piece.status is UNFILLABLE
-        assert is_unfillable or piece.start_s >= view.edge_s
-        assert is_unfillable or not is_gone
-        assert piece.status is not BACKFILLING
+    gaps, segments = apply(view, known)
+    assert all(before.end_s <= after.start_s for before, after in pairwise(segments))
+    assert buckets(((p.start_s, p.end_s) for p in segments), step=HOUR) == missing
+    for segment in segments:
+        is_unfillable = segment.status is UNFILLABLE
+        assert is_unfillable or segment.start_s >= view.window_start_s
+        assert is_unfillable or not is_delisted
+        assert segment.status is not BACKFILLING
     assert view.is_told_by(book(gaps, known.proven))
 
 
 @quick
 @given(known=ledgers(), unstored=range_sets(high=40), edge=st.integers(-1, 41))
-def test_new_gaps_never_cross_the_edge(known: Book, unstored: list[Range], edge: int) -> None:
+def test_new_gaps_never_cross_the_edge(known: SeriesState, unstored: list[Range], edge: int) -> None:
     view = View(
-        unstored=ranges.union(hours(*unstored)), edge_s=edge * HOUR, is_gone=False, start_s=0, now_s=NOW
+        unstored=ranges.union(hours(*unstored)),
+        window_start_s=edge * HOUR,
+        is_delisted=False,
+        start_s=0,
+        now_s=NOW,
     )
-    for piece in view.untold(known, view.missing(known)):
-        assert not piece.start_s < view.edge_s < piece.end_s
-        assert piece.status is (UNFILLABLE if piece.end_s <= view.edge_s else DETECTED)
+    for segment in view.untold(known, view.missing(known)):
+        assert not segment.start_s < view.window_start_s < segment.end_s
+        assert segment.status is (UNFILLABLE if segment.end_s <= view.window_start_s else DETECTED)
 
 
 @pytest.mark.parametrize(
-    ("reason", "is_gone"),
+    ("reason", "is_delisted"),
     [
-        pytest.param(PAIR_GONE, True, id="of a pair that is gone"),
-        pytest.param(PAST_EDGE, False, id="of which Kraken's answer began later than the window"),
+        pytest.param(PAIR_DELISTED, True, id="of a pair that is gone"),
+        pytest.param(OUTSIDE_API_WINDOW, False, id="of which Kraken's answer began later than the window"),
         pytest.param(NOBODY_HAS_IT, False, id="that nobody has"),
     ],
 )
 def test_the_moving_edge_leaves_an_unfillable_gap_in_one_piece(
-    reason: UnfillableReason, is_gone: bool
+    reason: UnfillableReason, is_delisted: bool
 ) -> None:
     standing = gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=reason)
     for edge in range(10):
-        assert seen((2, 8), edge=edge, is_gone=is_gone).is_told_by(book([standing]))
+        assert seen((2, 8), edge=edge, is_delisted=is_delisted).is_told_by(book([standing]))
 
 
 def test_a_gap_of_a_gone_pair_keeps_what_kraken_said() -> None:
-    standing = gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_GONE, error="EQuery:Unknown asset pair")
-    assert seen((2, 8), is_gone=True).is_told_by(book([standing]))
+    standing = gap(
+        2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_DELISTED, error="EQuery:Unknown asset pair"
+    )
+    assert seen((2, 8), is_delisted=True).is_told_by(book([standing]))

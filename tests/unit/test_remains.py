@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core.evidence import Sighting
-from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, check_move, unchanged_piece
-from kraken_ohlcv.repair.resolve import Findings, failed_piece, remains_of
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, check_move, unchanged_segment
+from kraken_ohlcv.repair.resolve import Findings, failed_segment, remains_of
 from tests.unit.builders import HOUR, NOON, NOW, buckets, gap, quick, range_sets
 
 if TYPE_CHECKING:
@@ -102,39 +102,39 @@ BECOMES = [
 
 @pytest.mark.parametrize(("known", "expected"), BECOMES)
 def test_a_tried_gap_becomes(known: dict[str, Any], expected: list[tuple[int, int, GapStatus]]) -> None:
-    pieces = remains_of(TRIED, found(**known), is_attempted=True)
-    assert [((p.start_s - START) // HOUR, (p.end_s - START) // HOUR, p.status) for p in pieces] == expected
+    segments = remains_of(TRIED, found(**known), is_attempted=True)
+    assert [((p.start_s - START) // HOUR, (p.end_s - START) // HOUR, p.status) for p in segments] == expected
 
 
 def test_what_lies_beyond_the_reach_says_why() -> None:
-    (piece,) = remains_of(TRIED, found(reach_s=NOON), is_attempted=True)
-    assert piece.unfillable_reason is UnfillableReason.PAST_EDGE
-    assert piece.next_attempt_s is None
+    (segment,) = remains_of(TRIED, found(reach_s=NOON), is_attempted=True)
+    assert segment.unfillable_reason is UnfillableReason.OUTSIDE_API_WINDOW
+    assert segment.next_attempt_s is None
 
 
 def test_what_was_seen_empty_once_comes_back_half_an_hour_after_the_first_sight() -> None:
     first = found(waiting=hours((0, 10)))
-    (piece,) = remains_of(TRIED, first, is_attempted=True)
-    assert piece.next_attempt_s == NOW + 1800
+    (segment,) = remains_of(TRIED, first, is_attempted=True)
+    assert segment.next_attempt_s == NOW + 1800
     second = found(waiting=hours((0, 10)), sightings=[Sighting(START, START + 10 * HOUR, NOW - 600)])
-    (piece,) = remains_of(TRIED, second, is_attempted=True)
-    assert piece.next_attempt_s == NOW + 1200
-    assert piece.error_message is None
+    (segment,) = remains_of(TRIED, second, is_attempted=True)
+    assert segment.next_attempt_s == NOW + 1200
+    assert segment.error_message is None
 
 
 def test_what_an_answer_lacks_fails_with_a_sentence_and_a_time() -> None:
-    (piece,) = remains_of(TRIED, found(settled=hours((0, 9)), covered=hours((0, 9))[0]), is_attempted=True)
-    assert piece.error_message == (
+    (segment,) = remains_of(TRIED, found(settled=hours((0, 9)), covered=hours((0, 9))[0]), is_attempted=True)
+    assert segment.error_message == (
         "Kraken's answer speaks of 2026-11-22T16:00:00 to 2026-11-23T01:00:00 "
         "and lacks 2026-11-23T01:00:00 to 2026-11-23T02:00:00"
     )
-    assert piece.next_attempt_s == NOON + HOUR
+    assert segment.next_attempt_s == NOON + HOUR
 
 
 def test_an_answer_without_a_closed_candle_is_said_to_be_one() -> None:
-    (piece,) = remains_of(TRIED, found(covered=(0, 0)), is_attempted=True)
-    assert piece.error_message is not None
-    assert piece.error_message.startswith(
+    (segment,) = remains_of(TRIED, found(covered=(0, 0)), is_attempted=True)
+    assert segment.error_message is not None
+    assert segment.error_message.startswith(
         "Kraken's answer holds no closed candle and lacks 2026-11-22T16:00:00"
     )
 
@@ -144,7 +144,7 @@ def test_a_gap_that_was_not_tried_only_shrinks(status: GapStatus) -> None:
     one = gap(START, START + 10 * HOUR, status=status, next_attempt_s=NOW + HOUR, error="as before")
     known = found(settled=hours((0, 2), (5, 6)), waiting=hours((3, 4)), reach_s=START + 8 * HOUR)
     left = hours((2, 5), (6, 10))
-    assert remains_of(one, known, is_attempted=False) == [unchanged_piece(one, part) for part in left]
+    assert remains_of(one, known, is_attempted=False) == [unchanged_segment(one, part) for part in left]
     assert remains_of(one, found(settled=hours((0, 10))), is_attempted=False) == []
 
 
@@ -162,26 +162,30 @@ def test_the_pieces_of_a_tried_gap_are_exactly_what_is_missing_each_in_its_state
     waits = buckets(waiting, step=HOUR) - buckets([(-9 * HOUR, reach)], step=HOUR)
     waiting = [(bucket, bucket + HOUR) for bucket in waits]
     known = found(settled=settled, waiting=waiting, reach_s=reach)
-    pieces = remains_of(one, known, is_attempted=True)
-    assert all(before.end_s <= after.start_s for before, after in pairwise(pieces))
-    state = {bucket: piece.status for piece in pieces for bucket in range(piece.start_s, piece.end_s, HOUR)}
+    segments = remains_of(one, known, is_attempted=True)
+    assert all(before.end_s <= after.start_s for before, after in pairwise(segments))
+    state = {
+        bucket: segment.status
+        for segment in segments
+        for bucket in range(segment.start_s, segment.end_s, HOUR)
+    }
     assert set(state) == buckets([one.range], step=HOUR) - buckets(settled, step=HOUR)
     for bucket, status in state.items():
         if bucket < reach:
             assert status is UNFILLABLE
         else:
             assert status is (DETECTED if bucket in waits else FAILED)
-    for piece in pieces:
-        check_move(one.status, piece.status)
-        assert not piece.start_s < reach < piece.end_s
+    for segment in segments:
+        check_move(one.status, segment.status)
+        assert not segment.start_s < reach < segment.end_s
 
 
 def test_a_permanent_failure_returns_on_request_only() -> None:
-    piece = failed_piece(
+    segment = failed_segment(
         TRIED, TRIED.range, error="EGeneral:Permission denied", is_permanent=True, now_s=NOW, cron="0 2 * * *"
     )
-    assert (piece.status, piece.next_attempt_s) == (FAILED, None)
-    assert piece.error_message == "EGeneral:Permission denied"
+    assert (segment.status, segment.next_attempt_s) == (FAILED, None)
+    assert segment.error_message == "EGeneral:Permission denied"
 
 
 @pytest.mark.parametrize(
@@ -195,14 +199,14 @@ def test_a_permanent_failure_returns_on_request_only() -> None:
 )
 def test_a_passing_failure_returns_by_back_off(attempts: int, wait_hours: int) -> None:
     one = gap(START, START + HOUR, status=BACKFILLING, attempts=attempts)
-    piece = failed_piece(one, one.range, error="EService:Busy", is_permanent=False, now_s=NOW, cron=None)
-    assert piece.next_attempt_s == NOON + wait_hours * HOUR
+    segment = failed_segment(one, one.range, error="EService:Busy", is_permanent=False, now_s=NOW, cron=None)
+    assert segment.next_attempt_s == NOON + wait_hours * HOUR
 
 
 def test_a_failed_remainder_expires_by_its_own_oldest_candle() -> None:
     almost_lost = NOON - 718 * HOUR
     one = gap(almost_lost, NOON, status=BACKFILLING, attempts=3)
-    whole = failed_piece(one, one.range, error="x", is_permanent=False, now_s=NOW, cron=None)
-    newer = failed_piece(one, (NOON - HOUR, NOON), error="x", is_permanent=False, now_s=NOW, cron=None)
+    whole = failed_segment(one, one.range, error="x", is_permanent=False, now_s=NOW, cron=None)
+    newer = failed_segment(one, (NOON - HOUR, NOON), error="x", is_permanent=False, now_s=NOW, cron=None)
     assert whole.next_attempt_s == NOON + 2 * HOUR
     assert newer.next_attempt_s == NOON + 168 * HOUR

@@ -67,11 +67,15 @@ OUT, NOT_OUT = Quarter("Kraken_OHLCVT_Q2_2026.zip", 0), Quarter(None, NOW)
     ("status", "reason", "quarters", "found"),
     [
         pytest.param("DETECTED", None, {}, [], id="the OHLC call serves it"),
-        pytest.param("UNFILLABLE", "past_edge", {}, ["trades", "archive"], id="nobody was asked so far"),
-        pytest.param("UNFILLABLE", "past_edge", None, ["trades"], id="there is no archive"),
-        pytest.param("UNFILLABLE", "past_edge", {"2026Q2": OUT}, ["trades", "archive"], id="published"),
+        pytest.param(
+            "UNFILLABLE", "outside_api_window", {}, ["trades", "archive"], id="nobody was asked so far"
+        ),
+        pytest.param("UNFILLABLE", "outside_api_window", None, ["trades"], id="there is no archive"),
+        pytest.param(
+            "UNFILLABLE", "outside_api_window", {"2026Q2": OUT}, ["trades", "archive"], id="published"
+        ),
         pytest.param("UNFILLABLE", "not_published", {"2026Q2": NOT_OUT}, ["trades"], id="not published"),
-        pytest.param("UNFILLABLE", "pair_gone", {}, ["archive"], id="no trades of a pair that is gone"),
+        pytest.param("UNFILLABLE", "pair_delisted", {}, ["archive"], id="no trades of a pair that is gone"),
         pytest.param("UNFILLABLE", "nobody_has_it", {"2026Q2": OUT}, [], id="nobody has it"),
     ],
 )
@@ -87,7 +91,9 @@ def test_a_quarter_that_was_not_out_is_asked_for_again_when_its_time_has_come() 
 
 
 def test_a_quarter_that_cannot_be_out_is_not_offered() -> None:
-    assert sources_of(gap("UNFILLABLE", "past_edge"), quarters={}, now_s=Q2_END + 27 * DAY) == ["trades"]
+    assert sources_of(gap("UNFILLABLE", "outside_api_window"), quarters={}, now_s=Q2_END + 27 * DAY) == [
+        "trades"
+    ]
 
 
 def test_the_conf_of_a_retry_reaches_every_failed_gap_of_the_tier() -> None:

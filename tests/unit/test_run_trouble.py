@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, open_incident, see_trouble
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, open_incident, see_problem
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import MAX_ERRORS, failed_run, late_run
 
@@ -14,11 +14,11 @@ URL = "http://airflow/dags/backfill_tier1_daily/runs/manual__1"
 
 
 def test_a_failed_run_is_one_subject_with_its_errors() -> None:
-    trouble = failed_run(RUN, ["XBTUSD 60: 1 gap not filled: EService:Busy"], now_s=NOW_S, url=URL)
+    problem = failed_run(RUN, ["XBTUSD 60: 1 gap not filled: EService:Busy"], now_s=NOW_S, url=URL)
 
-    assert (trouble.key, trouble.incident_class) == ("run:backfill_tier1_daily", IncidentClass.RUN)
-    assert (trouble.headline, trouble.since_s, trouble.url) == ("backfill_tier1_daily failed", NOW_S, URL)
-    assert trouble.subjects == {
+    assert (problem.key, problem.incident_class) == ("run:backfill_tier1_daily", IncidentClass.RUN)
+    assert (problem.headline, problem.since_s, problem.url) == ("backfill_tier1_daily failed", NOW_S, URL)
+    assert problem.subjects == {
         "manual__1": {
             "state": "failed",
             "errors": ["XBTUSD 60: 1 gap not filled: EService:Busy"],
@@ -37,27 +37,27 @@ def test_of_very_many_errors_the_first_are_kept_and_all_are_counted() -> None:
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_late_run_is_in_trouble_since_it_was_due(state: str) -> None:
-    trouble = late_run(RUN, state=state, due_s=NOW_S, url=URL)
+    problem = late_run(RUN, state=state, due_s=NOW_S, url=URL)
 
-    assert trouble.headline == "backfill_tier1_daily is not finished in time"
-    assert trouble.since_s == NOW_S
-    assert trouble.subjects == {"manual__1": {"state": state, "due": "2026-11-23T12:34:56"}}
+    assert problem.headline == "backfill_tier1_daily is not finished in time"
+    assert problem.since_s == NOW_S
+    assert problem.subjects == {"manual__1": {"state": state, "due": "2026-11-23T12:34:56"}}
 
 
 def test_a_late_run_that_then_fails_is_the_same_subject_and_tells_nobody_again() -> None:
     incident = open_incident(late_run(RUN, state="running", due_s=NOW_S, url=URL), now_s=NOW_S)
 
-    after, kind = see_trouble(
+    after, kind = see_problem(
         incident, failed_run(RUN, ["prepare: broken"], now_s=NOW_S + 60, url=URL), now_s=NOW_S + 60
     )
 
     assert kind is None
-    assert (after.trouble.headline, after.trouble.since_s) == ("backfill_tier1_daily failed", NOW_S)
-    assert list(after.trouble.subjects) == ["manual__1"]
+    assert (after.problem.headline, after.problem.since_s) == ("backfill_tier1_daily failed", NOW_S)
+    assert list(after.problem.subjects) == ["manual__1"]
 
 
 def test_another_failed_run_is_growth() -> None:
     incident = open_incident(failed_run(RUN, ["broken"], now_s=NOW_S, url=URL), now_s=NOW_S)
     next_run = failed_run(RUN._replace(run_id="manual__2"), ["broken"], now_s=NOW_S + 60, url=URL)
 
-    assert see_trouble(incident, next_run, now_s=NOW_S + 60)[1] is MessageKind.GREW
+    assert see_problem(incident, next_run, now_s=NOW_S + 60)[1] is MessageKind.GREW

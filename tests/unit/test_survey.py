@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.detection.detect import Survey, select, warnings
 from kraken_ohlcv.stores.ledger.asset_rows import Asset
@@ -18,23 +18,23 @@ from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.stores.ledger.series_state import Book
+    from kraken_ohlcv.stores.ledger.series_state import SeriesState
 
-EDGE = api_edge_s(NOW, 60)
+EDGE = api_window_start_s(NOW, 60)
 
 
 def asset(
     ticker: str = "XBTUSD",
     *,
-    gone_s: int | None = None,
+    delisted_s: int | None = None,
     first_trade_s: float | None = None,
     seen_s: int | None = NOW - 300 * DAY,
 ) -> Asset:
     return Asset(
         ticker=ticker,
         tier="TIER1",
-        pair_status=None if gone_s else "online",
-        gone_s=gone_s,
+        pair_status=None if delisted_s else "online",
+        delisted_s=delisted_s,
         first_trade_s=first_trade_s,
         added_s=NOW - 400 * DAY,
         seen_s=seen_s,
@@ -42,13 +42,13 @@ def asset(
 
 
 BITCOIN = asset()
-GONE = asset(gone_s=NOW - DAY)
+GONE = asset(delisted_s=NOW - DAY)
 
 
 def selected(
     spans: dict[Series, Span],
     *,
-    books: dict[Series, Book] | None = None,
+    books: dict[Series, SeriesState] | None = None,
     assets: tuple[Asset, ...] = (BITCOIN,),
     intervals: tuple[int, ...] = (60,),
     lookback_days: int = 7,
@@ -147,13 +147,13 @@ def test_a_series_never_loaded_of_a_pair_that_is_gone_is_nobodys_gap() -> None:
 
 
 def test_a_pair_that_was_never_listed_is_unknown_and_expected_nowhere() -> None:
-    survey = selected({}, assets=(asset("SOLLUSD", gone_s=NOW - DAY, seen_s=None), BITCOIN))
+    survey = selected({}, assets=(asset("SOLLUSD", delisted_s=NOW - DAY, seen_s=None), BITCOIN))
     assert (survey.unknown, survey.gone, survey.errors) == (["SOLLUSD"], [], [])
     assert survey.starts == {HOURLY: EDGE}
 
 
 def test_an_unknown_pair_that_a_run_asks_for_by_name_is_an_error_with_what_may_be_meant() -> None:
-    typo = asset("SOLLUSD", gone_s=NOW - DAY, seen_s=None)
+    typo = asset("SOLLUSD", delisted_s=NOW - DAY, seen_s=None)
     survey = selected({}, assets=(replace(typo, meant="SOLUSD"), BITCOIN), tickers=["SOLLUSD", "XBTUSD"])
     assert survey.errors == [
         "SOLLUSD: asked for by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
@@ -162,7 +162,7 @@ def test_an_unknown_pair_that_a_run_asks_for_by_name_is_an_error_with_what_may_b
 
 
 def test_a_pair_never_listed_of_which_candles_are_stored_has_left() -> None:
-    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(asset(gone_s=NOW - DAY, seen_s=None),))
+    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(asset(delisted_s=NOW - DAY, seen_s=None),))
     assert (survey.unknown, survey.gone) == ([], ["XBTUSD"])
 
 

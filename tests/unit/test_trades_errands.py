@@ -124,12 +124,18 @@ def test_gaps_forgotten_first_are_chosen_first() -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "next_attempt_s", "is_waiting"),
     [
-        pytest.param(GapStatus.UNFILLABLE, UnfillableReason.PAST_EDGE, None, True, id="past the edge"),
+        pytest.param(
+            GapStatus.UNFILLABLE, UnfillableReason.OUTSIDE_API_WINDOW, None, True, id="past the edge"
+        ),
         pytest.param(GapStatus.UNFILLABLE, UnfillableReason.NOT_PUBLISHED, None, True, id="not published"),
-        pytest.param(GapStatus.UNFILLABLE, UnfillableReason.PAIR_GONE, None, False, id="pair gone"),
+        pytest.param(GapStatus.UNFILLABLE, UnfillableReason.PAIR_DELISTED, None, False, id="pair gone"),
         pytest.param(GapStatus.UNFILLABLE, UnfillableReason.NOBODY_HAS_IT, None, False, id="nobody has it"),
-        pytest.param(GapStatus.UNFILLABLE, UnfillableReason.PAST_EDGE, NOW + 1, False, id="its time comes"),
-        pytest.param(GapStatus.UNFILLABLE, UnfillableReason.PAST_EDGE, NOW, True, id="its time has come"),
+        pytest.param(
+            GapStatus.UNFILLABLE, UnfillableReason.OUTSIDE_API_WINDOW, NOW + 1, False, id="its time comes"
+        ),
+        pytest.param(
+            GapStatus.UNFILLABLE, UnfillableReason.OUTSIDE_API_WINDOW, NOW, True, id="its time has come"
+        ),
         pytest.param(GapStatus.DETECTED, None, None, False, id="within reach of the OHLC call"),
         pytest.param(GapStatus.FAILED, None, NOW - 1, False, id="failed within reach"),
     ],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.freshness import due_end_s
-from kraken_ohlcv.core.grid import api_edge_s, closed_range, expiry_s, series_start_s
+from kraken_ohlcv.core.grid import api_window_start_s, closed_range, expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ class Grid:
     :ivar start_s: first open time expected, epoch seconds UTC
     :ivar closed_s: end of the newest closed bucket, epoch seconds UTC
     :ivar due_s: end of the newest bucket that is due, epoch seconds UTC
-    :ivar is_gone: whether the pair has left the exchange
+    :ivar is_delisted: whether the pair has left the exchange
     """
 
     start_s: int
     closed_s: int
     due_s: int
-    is_gone: bool
+    is_delisted: bool
 
 
 def grid_of(
@@ -103,15 +103,15 @@ def grid_of(
         now_s=now_s,
         interval_minutes=interval_minutes,
     )
-    is_gone = asset.gone_s is not None or not asset.is_listed
-    if is_gone and span is None and (known_s is None or not asset.is_listed):
-        return Grid(start_s, start_s, start_s, is_gone)
-    end_s = min(now_s, asset.gone_s or now_s)
+    is_delisted = asset.delisted_s is not None or not asset.is_listed
+    if is_delisted and span is None and (known_s is None or not asset.is_listed):
+        return Grid(start_s, start_s, start_s, is_delisted)
+    end_s = min(now_s, asset.delisted_s or now_s)
     if not asset.is_listed and span is not None:
         end_s = min(end_s, span[1] + step_s(interval_minutes))
     _, closed_s = closed_range(start_s, end_s, interval_minutes)
     due_s = due_end_s(asset.tier, interval_minutes, now_s, hours=hours)
-    return Grid(start_s, closed_s, due_s, is_gone)
+    return Grid(start_s, closed_s, due_s, is_delisted)
 
 
 def classify(
@@ -127,9 +127,9 @@ def classify(
     :param now_s: the exchange's time, epoch seconds UTC
     :return: :class:`Kind` of each bucket; shape (n, m)
     """
-    edge_s = api_edge_s(now_s, interval_minutes)
+    window_start_s = api_window_start_s(now_s, interval_minutes)
     reach = np.select(
-        [opens < edge_s, opens + expiry_s(0, interval_minutes) <= now_s + EXPIRING_S],
+        [opens < window_start_s, opens + expiry_s(0, interval_minutes) <= now_s + EXPIRING_S],
         [np.uint8(Kind.UNFILLABLE), np.uint8(Kind.EXPIRING)],
         np.uint8(Kind.FILLABLE),
     )
@@ -137,7 +137,7 @@ def classify(
         np.array([[getattr(grid, name)] for grid in grids], dtype=np.int64).reshape(-1, 1)
         for name in ("start_s", "closed_s", "due_s")
     )
-    gone = np.array([[grid.is_gone] for grid in grids], dtype=np.bool_).reshape(-1, 1)
+    gone = np.array([[grid.is_delisted] for grid in grids], dtype=np.bool_).reshape(-1, 1)
     missing = np.where(gone, np.uint8(Kind.UNFILLABLE), reach[None, :])
     kinds = np.where(opens[None, :] < due, missing, np.uint8(Kind.PENDING))
     kinds = np.where(proven > 0, proven, kinds)

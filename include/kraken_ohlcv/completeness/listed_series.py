@@ -46,7 +46,7 @@ def list_lines(
         known = set(row.pop("intervals"))
         is_active = row.pop("active")
         asset = Asset(**row)
-        is_expected = is_active and asset.is_listed and (asset.gone_s is None or asset.is_unknown)
+        is_expected = is_active and asset.is_listed and (asset.delisted_s is None or asset.is_unknown)
         wanted = known | scheduled_intervals(asset.tier) if is_expected else known
         lines += [
             Line(asset, interval) for interval in sorted(wanted) if intervals is None or interval in intervals

@@ -8,7 +8,7 @@ from kraken_ohlcv.completeness.figures import series_figures, together
 from kraken_ohlcv.completeness.sheets import lines_of
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets
 from kraken_ohlcv.stores.ledger.run_rows import read_run
-from kraken_ohlcv.stores.ledger.series_state import read_books
+from kraken_ohlcv.stores.ledger.series_state import read_states
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -54,8 +54,10 @@ def run_figures(
     if recorded is None or not recorded.series_processed:
         return None
     assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-    books = read_books(connection, [asset.ticker for asset in assets], request.intervals)
-    processed = {book.series for book in books.values() if book.series_id in set(recorded.series_processed)}
+    states = read_states(connection, [asset.ticker for asset in assets], request.intervals)
+    processed = {
+        state.series for state in states.values() if state.series_id in set(recorded.series_processed)
+    }
     lines = [line for line in lines_of(assets, request.intervals) if line.series in processed]
     found = series_figures(connection, questdb, lines, now_s=recorded.now_s)
     totals = {

@@ -111,7 +111,9 @@ class Report:
         """Return what a reader should know beside the figures, a sentence each."""
         strays = [f"{series} ({one.strays})" for series, one in self.figures.items() if one.strays]
         never = [str(series) for series, one in self.figures.items() if not one.is_loaded and one.expected]
-        gone = [asset.ticker for asset in self.assets if asset.gone_s is not None and not asset.is_unknown]
+        gone = [
+            asset.ticker for asset in self.assets if asset.delisted_s is not None and not asset.is_unknown
+        ]
         unknown = [asset.ticker for asset in self.assets if asset.is_unknown]
         found = [
             (f"the {self.clock}'s clock was used: {self.doubt}", self.doubt),

@@ -130,6 +130,6 @@ def _why_nothing(asset: Asset) -> str:
         return "has no data: assets.yaml does not expect the pair (listed: false)"
     if asset.is_unknown:
         return "has no data: Kraken does not know the pair"
-    if asset.gone_s is not None:
-        return f"has no data: the pair left Kraken at {iso(asset.gone_s)}"
+    if asset.delisted_s is not None:
+        return f"has no data: the pair left Kraken at {iso(asset.delisted_s)}"
     return "has no data: no candle of that time is due yet"

@@ -64,7 +64,7 @@ class Reading:
     :ivar traded: candles with trades, by open time, ascending
     :ivar empty: buckets without trades, as the source itself says: a row left out says nothing
     :ivar is_busy: whether at least :data:`BUSY_SHARE` of the buckets traded
-    :ivar edge_s: oldest open time that this answer could reach, epoch seconds UTC
+    :ivar window_start_s: oldest open time that this answer could reach, epoch seconds UTC
     :ivar step: candle length, seconds
     :ivar source: where the candles come from
     :ivar doubtful: buckets of ``traded`` that may lack trades; they fill a hole and replace nothing
@@ -75,7 +75,7 @@ class Reading:
     traded: dict[int, StoredCandle]
     empty: list[Range]
     is_busy: bool
-    edge_s: int
+    window_start_s: int
     step: int
     source: FilledFrom = FilledFrom.OHLC
     doubtful: Sequence[Range] = ()
@@ -90,7 +90,7 @@ class Reading:
     def begins_late(self) -> bool:
         """Return whether the answer lacks buckets at its old end that the window should hold."""
         start, end = self.covered
-        return start == end or start > self.edge_s + LATE_START_BUCKETS * self.step
+        return start == end or start > self.window_start_s + LATE_START_BUCKETS * self.step
 
 
 @dataclass(frozen=True, slots=True)

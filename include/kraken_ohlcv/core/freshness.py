@@ -42,7 +42,7 @@ class Standing:
     :ivar settled_s: end of the newest bucket that is stored, or proven empty behind the newest candle, epoch
         seconds UTC, or None when nothing is stored
     :ivar added_s: when the asset came into the catalogue, epoch seconds UTC
-    :ivar is_gone: whether its pair has left the exchange or takes no new orders
+    :ivar is_delisted: whether its pair has left the exchange or takes no new orders
     """
 
     series: Series
@@ -50,7 +50,7 @@ class Standing:
     last_s: int | None
     settled_s: int | None
     added_s: int
-    is_gone: bool
+    is_delisted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def judge(standing: Standing, *, now_s: int, hours: int) -> Judgement:
     overdue_s = now_s - due_s(standing.tier, interval, max(settled_s, added_s) + step, hours=hours)
     behind = None if standing.last_s is None else (now_s - standing.last_s) // HOUR_S
     overdue = max(0, overdue_s // HOUR_S)
-    if standing.is_gone:
+    if standing.is_delisted:
         return Judgement(Freshness.GONE, behind, overdue)
     if standing.last_s is None:
         freshness = Freshness.NEVER_LOADED if overdue_s >= 0 else Freshness.FRESH

@@ -38,9 +38,9 @@ class GapStatus(StrEnum):
 class UnfillableReason(StrEnum):
     """What an UNFILLABLE gap waits for."""
 
-    PAST_EDGE = "past_edge"
+    OUTSIDE_API_WINDOW = "outside_api_window"
     NOT_PUBLISHED = "not_published"
-    PAIR_GONE = "pair_gone"
+    PAIR_DELISTED = "pair_delisted"
     NOBODY_HAS_IT = "nobody_has_it"
 
 
@@ -149,7 +149,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class GapSegment:
     """What a gap, or a part of it, is to become.
 
     :ivar start_s: epoch seconds UTC
@@ -171,20 +171,20 @@ class Piece:
 
     @property
     def told(self) -> Outcome:
-        """Return what the piece means for the run that takes it up."""
+        """Return what the segment means for the run that takes it up."""
         return self.outcome or OUTCOME_OF[self.status]
 
 
-def unchanged_piece(gap: Gap, piece: Range) -> Piece:
-    """Return the piece of a gap that keeps all that the gap has.
+def unchanged_segment(gap: Gap, segment: Range) -> GapSegment:
+    """Return the segment of a gap that keeps all that the gap has.
 
     :param gap: the open gap
-    :param piece: part of its range
+    :param segment: part of its range
     :return: the same state, reason, time and message on that range
     """
-    return Piece(
-        start_s=piece[0],
-        end_s=piece[1],
+    return GapSegment(
+        start_s=segment[0],
+        end_s=segment[1],
         status=gap.status,
         unfillable_reason=gap.unfillable_reason,
         next_attempt_s=gap.next_attempt_s,

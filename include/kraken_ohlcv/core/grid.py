@@ -27,7 +27,7 @@ def floor_s(moment_s: float, interval_minutes: int) -> int:
     return int(moment_s // step) * step
 
 
-def api_edge_s(now_s: float, interval_minutes: int) -> int:
+def api_window_start_s(now_s: float, interval_minutes: int) -> int:
     """Return the oldest open time that the OHLC call promises to serve.
 
     :param now_s: the exchange's time, epoch seconds UTC
@@ -42,7 +42,7 @@ def expiry_s(gap_start_s: int, interval_minutes: int) -> int:
 
     :param gap_start_s: open time of the gap's oldest missing candle, epoch seconds UTC
     :param interval_minutes: candle length, minutes
-    :return: epoch seconds UTC; after it :func:`api_edge_s` lies behind ``gap_start_s``
+    :return: epoch seconds UTC; after it :func:`api_window_start_s` lies behind ``gap_start_s``
     """
     return gap_start_s + API_WINDOW_BUCKETS * step_s(interval_minutes)
 
@@ -70,7 +70,7 @@ def series_start_s(
         trade it lowers nothing
     :return: epoch seconds UTC, on the grid
     """
-    start = api_edge_s(now_s, interval_minutes) if known_s is None else known_s
+    start = api_window_start_s(now_s, interval_minutes) if known_s is None else known_s
     if history_from_s is not None and first_trade_s is not None:
         start = min(start, floor_s(history_from_s, interval_minutes))
     if first_trade_s is not None:

@@ -18,7 +18,7 @@ GROWTH_PAUSE_S: Final = DAY_S
 
 
 class IncidentClass(StrEnum):
-    """What kind of trouble it is, and so its key."""
+    """What kind of problem it is, and so its key."""
 
     STALE = "stale"
     SOURCE = "source"
@@ -27,7 +27,7 @@ class IncidentClass(StrEnum):
     PAIR = "pair"
 
 
-class PairTrouble(StrEnum):
+class PairProblem(StrEnum):
     """What can be wrong with a pair of the catalogue: the subjects of its incident."""
 
     UNKNOWN = "unknown"
@@ -61,7 +61,7 @@ class MessageKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """What a check saw.
 
     :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>`` or
@@ -70,7 +70,7 @@ class Trouble:
     :ivar headline: what is wrong, one sentence without the subjects
     :ivar since_s: since when, epoch seconds UTC
     :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap, run, or
-        :class:`PairTrouble`
+        :class:`PairProblem`
     :ivar tried: what was tried against it, one sentence, or None
     :ivar url: where to look, or None
     """
@@ -88,7 +88,7 @@ class Trouble:
 class Incident:
     """An open incident.
 
-    :ivar trouble: what was seen last
+    :ivar problem: what was seen last
     :ivar opened_s: when it was opened, epoch seconds UTC
     :ivar good_checks: checks in a row that saw nothing wrong, >= 0
     :ivar told: subjects that messages have named so far
@@ -97,7 +97,7 @@ class Incident:
     :ivar snoozed_until_s: no growth is told before, epoch seconds UTC, or None
     """
 
-    trouble: Trouble
+    problem: Problem
     opened_s: int
     good_checks: int
     told: frozenset[str]
@@ -124,30 +124,30 @@ def key_of_pair(ticker: str) -> str:
     return f"{IncidentClass.PAIR}:{ticker}"
 
 
-def open_incident(trouble: Trouble, *, now_s: int) -> Incident:
+def open_incident(problem: Problem, *, now_s: int) -> Incident:
     """Return a new incident; it is told at once.
 
-    :param trouble: what was seen
+    :param problem: what was seen
     :param now_s: epoch seconds UTC
     :return: the incident, told with all its subjects
     """
     return Incident(
-        trouble, opened_s=now_s, good_checks=0, told=frozenset(trouble.subjects), n_growths=0, told_s=now_s
+        problem, opened_s=now_s, good_checks=0, told=frozenset(problem.subjects), n_growths=0, told_s=now_s
     )
 
 
-def see_trouble(incident: Incident, trouble: Trouble, *, now_s: int) -> tuple[Incident, MessageKind | None]:
-    """Return an open incident after a check that saw trouble again.
+def see_problem(incident: Incident, problem: Problem, *, now_s: int) -> tuple[Incident, MessageKind | None]:
+    """Return an open incident after a check that saw problem again.
 
     :param incident: as it stands
-    :param trouble: what was seen now
+    :param problem: what was seen now
     :param now_s: epoch seconds UTC
     :return: the incident, and GREW when it has grown enough since it was last told and is not snoozed; since
         when it lasts is never forgotten
     """
-    since_s = min(incident.trouble.since_s, trouble.since_s)
-    seen = replace(incident, trouble=replace(trouble, since_s=since_s), good_checks=0)
-    named = incident.told | trouble.subjects.keys()
+    since_s = min(incident.problem.since_s, problem.since_s)
+    seen = replace(incident, problem=replace(problem, since_s=since_s), good_checks=0)
+    named = incident.told | problem.subjects.keys()
     is_first_growth = incident.n_growths == 0
     has_grown = len(named) > len(incident.told)
     has_doubled = has_grown and len(named) >= GROWTH_FACTOR * len(incident.told)
@@ -165,7 +165,7 @@ def see_nothing(incident: Incident) -> tuple[Incident, MessageKind | None]:
     :return: the incident, and RECOVERED when enough good checks have followed each other
     """
     good = incident.good_checks + 1
-    is_over = good >= GOOD_CHECKS[incident.trouble.incident_class]
+    is_over = good >= GOOD_CHECKS[incident.problem.incident_class]
     return replace(incident, good_checks=good), MessageKind.RECOVERED if is_over else None
 
 

@@ -118,8 +118,8 @@ def cut_at(ranges: Sequence[Range], borders: Iterable[int]) -> list[Range]:
     :return: ascending ranges that do not overlap, but may touch
     """
     cuts = sorted(set(borders))
-    pieces: list[Range] = []
+    segments: list[Range] = []
     for start, end in union(ranges):
         marks = [start, *(cut for cut in cuts if start < cut < end), end]
-        pieces.extend(pairwise(marks))
-    return pieces
+        segments.extend(pairwise(marks))
+    return segments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kraken_ohlcv.core.incident import IncidentClass, Trouble, key_of_run
+from kraken_ohlcv.core.incident import IncidentClass, Problem, key_of_run
 from kraken_ohlcv.core.times import iso
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ MAX_ERRORS: Final = 20
 """Sentences about a run that an incident keeps; the rest is counted."""
 
 
-def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int, url: str | None) -> Trouble:
-    """Return the trouble of a run that failed.
+def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int, url: str | None) -> Problem:
+    """Return the problem of a run that failed.
 
     :param run: the run
     :param errors: a sentence a series and message, or one that says why the run ended; n >= 1
@@ -26,11 +26,11 @@ def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int, url: str | Non
     :return: subject is the run id; its facts are ``state``, ``errors`` (at most 20) and ``n_errors`` (all)
     """
     facts = {"state": "failed", "errors": list(errors[:MAX_ERRORS]), "n_errors": len(errors)}
-    return _trouble(run, f"{run.dag_id} failed", facts, since_s=now_s, url=url)
+    return _problem(run, f"{run.dag_id} failed", facts, since_s=now_s, url=url)
 
 
-def late_run(run: RunKey, *, state: str, due_s: int, url: str | None) -> Trouble:
-    """Return the trouble of a run that is not finished in time.
+def late_run(run: RunKey, *, state: str, due_s: int, url: str | None) -> Problem:
+    """Return the problem of a run that is not finished in time.
 
     :param run: the run
     :param state: its state as Airflow tells it: ``queued`` or ``running``
@@ -39,11 +39,11 @@ def late_run(run: RunKey, *, state: str, due_s: int, url: str | None) -> Trouble
     :return: subject is the run id; its facts are ``state`` and ``due`` (ISO text, UTC)
     """
     facts = {"state": state, "due": iso(due_s)}
-    return _trouble(run, f"{run.dag_id} is not finished in time", facts, since_s=due_s, url=url)
+    return _problem(run, f"{run.dag_id} is not finished in time", facts, since_s=due_s, url=url)
 
 
-def _trouble(run: RunKey, headline: str, facts: dict[str, Any], *, since_s: int, url: str | None) -> Trouble:
-    return Trouble(
+def _problem(run: RunKey, headline: str, facts: dict[str, Any], *, since_s: int, url: str | None) -> Problem:
+    return Problem(
         key=key_of_run(run.dag_id),
         incident_class=IncidentClass.RUN,
         headline=headline,

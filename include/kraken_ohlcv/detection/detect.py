@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.grid import api_edge_s, closed_range, series_start_s
+from kraken_ohlcv.core.grid import api_window_start_s, closed_range, series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.reconcile import View, reconcile
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.contradictions import sweep
 from kraken_ohlcv.stores.ledger.run_rows import record_survey
-from kraken_ohlcv.stores.ledger.series_state import Book, read_books, register_series, set_start
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series, set_start
 from kraken_ohlcv.stores.missing import Scan, is_left_alone, missing_ranges
 
 if TYPE_CHECKING:
@@ -53,12 +53,17 @@ class Survey:
 
 
 def select(
-    scan: Scan, books: dict[Series, Book], assets: Sequence[Asset], request: BackfillRequest, *, now_s: int
+    scan: Scan,
+    states: dict[Series, SeriesState],
+    assets: Sequence[Asset],
+    request: BackfillRequest,
+    *,
+    now_s: int,
 ) -> Survey:
     """Decide which series a run processes.
 
     :param scan: what the candle table says
-    :param books: ledgers of the series processed before
+    :param states: ledgers of the series processed before
     :param assets: the assets the run is about
     :param request: the run's params
     :param now_s: the exchange's time, epoch seconds UTC
@@ -68,7 +73,7 @@ def select(
     survey = Survey()
     unsound = set(scan.unsound())
     for asset in assets:
-        if asset.gone_s is not None:
+        if asset.delisted_s is not None:
             is_stored = any(Series(asset.ticker, interval) in scan.spans for interval in request.intervals)
             if asset.is_unknown and not is_stored:
                 survey.unknown.append(asset.ticker)
@@ -77,7 +82,7 @@ def select(
             else:
                 survey.gone.append(asset.ticker)
                 if request.tickers and "archive" not in request.repair_from:
-                    survey.errors.append(_left(asset.ticker, asset.gone_s))
+                    survey.errors.append(_left(asset.ticker, asset.delisted_s))
         for interval in request.intervals:
             series = Series(asset.ticker, interval)
             span = scan.spans.get(series)
@@ -95,9 +100,9 @@ def select(
                     "interval": interval,
                     "last_candle": iso(span.last_s),
                 })
-            elif span is not None or asset.gone_s is None or series in books:
+            elif span is not None or asset.delisted_s is None or series in states:
                 survey.starts[series] = series_start_s(
-                    known_s=books[series].start_s if series in books else None,
+                    known_s=states[series].start_s if series in states else None,
                     oldest_s=span.first_s if span else None,
                     first_trade_s=asset.first_trade_s,
                     now_s=now_s,
@@ -123,10 +128,10 @@ def _not_had(asset: Asset) -> str:
     return f"{asset.ticker}: asked for by name, but Kraken lists {listed}; {cure}"
 
 
-def _left(ticker: str, gone_s: int) -> str:
+def _left(ticker: str, delisted_s: int) -> str:
     return (
-        f"{ticker}: asked for by name, but it left Kraken, as seen on {iso(gone_s)[:10]}; only the archive "
-        "may have what is missing before that day: add archive to repair_from, or leave the ticker out"
+        f"{ticker}: asked for by name, but it left Kraken, as seen on {iso(delisted_s)[:10]}; only the archive"
+        " may have what is missing before that day: add archive to repair_from, or leave the ticker out"
     )
 
 
@@ -144,21 +149,21 @@ def warnings(intervals: Sequence[int]) -> list[str]:
     ]
 
 
-def _moved_books(
+def _moved_states(
     connection: Connection,
-    books: Mapping[Series, Book],
+    states: Mapping[Series, SeriesState],
     starts: Mapping[Series, int],
     intervals: Sequence[int],
-) -> dict[Series, Book]:
+) -> dict[Series, SeriesState]:
     """Register new series, move starts that are no longer right, and return the ledgers of both."""
-    new = {series: start_s for series, start_s in starts.items() if series not in books}
+    new = {series: start_s for series, start_s in starts.items() if series not in states}
     revisions: dict[Series, int | None] = dict.fromkeys(new) | register_series(connection, new)
     for series, start_s in starts.items():
-        if series in books and books[series].start_s != start_s:
-            revisions[series] = set_start(connection, series, start_s, revision=books[series].revision)
+        if series in states and states[series].start_s != start_s:
+            revisions[series] = set_start(connection, series, start_s, revision=states[series].revision)
     if not revisions:
         return {}
-    fresh = read_books(connection, [series.ticker for series in revisions], intervals)
+    fresh = read_states(connection, [series.ticker for series in revisions], intervals)
     # With the revision of our own change: what others have changed since is not in the scan.
     return {
         series: replace(fresh[series], revision=CHANGED_SINCE if revision is None else revision)
@@ -190,46 +195,46 @@ def carry_out(
     tickers = [asset.ticker for asset in assets]
     # Before the ledger is read: what falls here is missing in this very run.
     contradictions = [] if request.span is None else sweep(connection, questdb, tickers, covered=request.span)
-    gone = {asset.ticker: asset.gone_s for asset in assets}
-    books = read_books(connection, tickers, request.intervals)
+    gone = {asset.ticker: asset.delisted_s for asset in assets}
+    states = read_states(connection, tickers, request.intervals)
     scan = scan_candles()
     if scan.unsound():
         # A write between the statements looks the same as a stray candle, but does not stay.
         scan = scan_candles()
-    survey = select(scan, books, assets, request, now_s=now_s)
-    books |= _moved_books(connection, books, survey.starts, request.intervals)
+    survey = select(scan, states, assets, request, now_s=now_s)
+    states |= _moved_states(connection, states, survey.starts, request.intervals)
 
-    def view_of(book: Book, scan: Scan) -> View:
-        series = book.series
+    def view_of(state: SeriesState, scan: Scan) -> View:
+        series = state.series
         expected = closed_range(
-            book.start_s, min(now_s, gone[series.ticker] or now_s), series.interval_minutes
+            state.start_s, min(now_s, gone[series.ticker] or now_s), series.interval_minutes
         )
         return View(
             unstored=missing_ranges(scan, series, expected=expected, proven_empty=()),
-            edge_s=api_edge_s(now_s, series.interval_minutes),
-            start_s=book.start_s,
-            is_gone=gone[series.ticker] is not None,
+            window_start_s=api_window_start_s(now_s, series.interval_minutes),
+            start_s=state.start_s,
+            is_delisted=gone[series.ticker] is not None,
             now_s=now_s,
             end_s=expected[1],
         )
 
-    def look_again(book: Book) -> View:
-        view = view_of(book, Scan())
-        whole = (book.start_s, now_s)
-        stored = read_candles(questdb, book.series, whole)
-        have = ranges.from_points(stored, step=step_s(book.series.interval_minutes))
+    def look_again(state: SeriesState) -> View:
+        view = view_of(state, Scan())
+        whole = (state.start_s, now_s)
+        stored = read_candles(questdb, state.series, whole)
+        have = ranges.from_points(stored, step=step_s(state.series.interval_minutes))
         return replace(view, unstored=ranges.subtract(view.unstored, have))
 
-    seen = [(books[series], view_of(books[series], scan)) for series in survey.starts]
+    seen = [(states[series], view_of(states[series], scan)) for series in survey.starts]
     reconcile(connection, run, seen, look_again, now_s=now_s)
     record_survey(
         connection,
         run,
         assets_processed=len({series.ticker for series in survey.starts}),
-        series_processed=[books[series].series_id for series in survey.starts],
+        series_processed=[states[series].series_id for series in survey.starts],
         remarks={
             "series_skipped": survey.skipped,
-            "pairs_gone": survey.gone,
+            "pairs_delisted": survey.gone,
             "pairs_unknown": survey.unknown,
             "warnings": warnings(request.intervals),
             "errors": survey.errors,

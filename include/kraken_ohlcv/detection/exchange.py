@@ -91,7 +91,7 @@ def open_run(
 def _find_first_trades(connection: Connection, kraken: KrakenClient, asked: Sequence[str]) -> None:
     """Ask once for the first trade of each pair whose history is wanted: nothing is expected before it."""
     for asset in read_assets(connection, tickers=asked, tier="ALL") if asked else []:
-        if asset.history_from_s is not None and asset.first_trade_s is None and asset.gone_s is None:
+        if asset.history_from_s is not None and asset.first_trade_s is None and asset.delisted_s is None:
             try:
                 first_trade_s = kraken.get_first_trade(asset.ticker)
             except KrakenMalformedReplyError as error:

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from kraken_ohlcv.core.incident import PairTrouble
+from kraken_ohlcv.core.incident import PairProblem
 from kraken_ohlcv.core.pair_problems import MAX_ROWS, odd_data
 from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs
 from kraken_ohlcv.stores.ledger.run_rows import add_oddity, read_asked, read_run
@@ -14,7 +14,7 @@ from kraken_ohlcv.stores.ledger.run_rows import add_oddity, read_asked, read_run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.core.incident import MessageKind, Trouble
+    from kraken_ohlcv.core.incident import MessageKind, Problem
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -121,9 +121,9 @@ def observe_oddities(
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in _merged(recorded.remarks.get("odd", [])):
         found[one["ticker"]].append(one)
-    seen: dict[str, Trouble | None] = dict.fromkeys(read_asked(connection, run))
+    seen: dict[str, Problem | None] = dict.fromkeys(read_asked(connection, run))
     for ticker, parts in found.items():
         much = [one for one in parts if one["n_odd"] > MUCH_SHARE * one["n_rows"]]
         rows = [f"{one['source']}: {row}" for one in much for row in one["odd"]]
         seen[ticker] = odd_data(ticker, rows, now_s=now_s, url=url) if rows else None
-    return observe_pairs(connection, seen, [PairTrouble.ODD_DATA], now_s=now_s)
+    return observe_pairs(connection, seen, [PairProblem.ODD_DATA], now_s=now_s)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
-from kraken_ohlcv.core.incident import IncidentClass, PairTrouble
+from kraken_ohlcv.core.incident import IncidentClass, PairProblem
 from kraken_ohlcv.core.pair_problems import bad_line, left_pair, unknown_pair
 from kraken_ohlcv.stores.ledger.asset_rows import Asset, PairMark, mark_pairs, read_assets
 from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.exchange.models import AssetPairs
     from kraken_ohlcv.core.assets import LineProblem
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
     from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ MOST_SUGGESTED: Final = 3
 ALIASES: Final = (("BTC", "XBT"), ("DOGE", "XDG"))
 """How people call an asset, and how Kraken does."""
 
-LISTING: Final = (PairTrouble.UNKNOWN, PairTrouble.LEFT)
-"""Kinds of trouble that AssetPairs and a pair's own answers tell."""
-BAD_LINES: Final = (PairTrouble.BAD_LINE,)
+LISTING: Final = (PairProblem.UNKNOWN, PairProblem.LEFT)
+"""Kinds of problem that AssetPairs and a pair's own answers tell."""
+BAD_LINES: Final = (PairProblem.BAD_LINE,)
 SHORT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 """What may stand in the key of an incident."""
 
@@ -70,7 +70,7 @@ def verdict(asset: Asset, status: str | None) -> Verdict:
         nothing is kept, has no answers that could be told from those of another one.
     """
     is_listed = status in LISTED
-    if asset.gone_s is None:
+    if asset.delisted_s is None:
         if is_listed:
             return Verdict.HERE
         return Verdict.ASK if asset.is_known else Verdict.GONE
@@ -90,7 +90,7 @@ def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
     Rule: delistings come in batches, but never take most of a catalogue at once.
     """
     pairs = kraken.get_asset_pairs()
-    expected = [one for one in read_assets(connection, tickers=None, tier="ALL") if one.gone_s is None]
+    expected = [one for one in read_assets(connection, tickers=None, tier="ALL") if one.delisted_s is None]
     there = {*pairs, *pairs.odd}
     vanished = [asset.ticker for asset in expected if asset.ticker not in there and not _is_missed(asset)]
     if len(vanished) >= FEWEST_VANISHED and len(vanished) > MOST_VANISHED * len(expected):
@@ -126,14 +126,14 @@ def judge_pairs(
         if asset.ticker in pairs.odd:
             continue
         status = statuses.get(asset.ticker)
-        is_gone = _is_gone(kraken, asset, status)
-        is_unknown = is_gone and status is None and not asset.is_known
+        is_delisted = _is_delisted(kraken, asset, status)
+        is_unknown = is_delisted and status is None and not asset.is_known
         meant = suggestion(asset.ticker, pairs) if is_unknown else None
-        marks.append(PairMark(asset.ticker, status, is_gone, status in LISTED, meant))
+        marks.append(PairMark(asset.ticker, status, is_delisted, status in LISTED, meant))
     mark_pairs(connection, marks, now_s=now_s)
 
 
-def _is_gone(kraken: KrakenClient, asset: Asset, status: str | None) -> bool:
+def _is_delisted(kraken: KrakenClient, asset: Asset, status: str | None) -> bool:
     found = verdict(asset, status)
     if found is not Verdict.ASK:
         return found is Verdict.GONE
@@ -145,7 +145,7 @@ def _is_gone(kraken: KrakenClient, asset: Asset, status: str | None) -> bool:
         return True
     except KrakenError as error:
         log.warning("%s: whether it has left is not known: %s", asset.ticker, error)
-        return asset.gone_s is not None
+        return asset.delisted_s is not None
     log.warning("%s: AssetPairs says %s, but its trades are served", asset.ticker, status or "nothing")
     return False
 
@@ -205,11 +205,11 @@ def observe_listing(connection: Connection, tickers: Collection[str], *, now_s: 
     :param url: where to look at the run, or None
     """
     expected = {asset.ticker: asset for asset in read_assets(connection, tickers=None, tier="ALL")}
-    seen: dict[str, Trouble | None] = {
+    seen: dict[str, Problem | None] = {
         ticker: None for ticker in _open_tickers(connection, LISTING) if ticker not in expected
     }
     for ticker in expected.keys() & set(tickers):
-        seen[ticker] = _trouble(expected[ticker], now_s=now_s, url=url)
+        seen[ticker] = _problem(expected[ticker], now_s=now_s, url=url)
     observe_pairs(connection, seen, LISTING, now_s=now_s)
 
 
@@ -223,7 +223,7 @@ def observe_lines(
     :param now_s: epoch seconds UTC
     :param url: where to look at the run, or None
     """
-    bad: dict[str, Trouble | None] = {}
+    bad: dict[str, Problem | None] = {}
     for problem in problems:
         is_name = problem.ticker is not None and SHORT_NAME.fullmatch(problem.ticker)
         name = problem.ticker if is_name and problem.ticker else f"line {problem.line}"
@@ -232,21 +232,21 @@ def observe_lines(
     observe_pairs(connection, {**cured, **bad}, BAD_LINES, now_s=now_s)
 
 
-def _open_tickers(connection: Connection, kinds: Collection[PairTrouble]) -> list[str]:
+def _open_tickers(connection: Connection, kinds: Collection[PairProblem]) -> list[str]:
     """Return the tickers with an open incident of some kinds."""
-    troubles = [incident.trouble for _, incident in read_open(connection).values()]
+    problems = [incident.problem for _, incident in read_open(connection).values()]
     return [
-        trouble.key.partition(":")[2]
-        for trouble in troubles
-        if trouble.incident_class is IncidentClass.PAIR and any(kind in trouble.subjects for kind in kinds)
+        problem.key.partition(":")[2]
+        for problem in problems
+        if problem.incident_class is IncidentClass.PAIR and any(kind in problem.subjects for kind in kinds)
     ]
 
 
-def _trouble(asset: Asset, *, now_s: int, url: str | None) -> Trouble | None:
-    if asset.gone_s is None:
+def _problem(asset: Asset, *, now_s: int, url: str | None) -> Problem | None:
+    if asset.delisted_s is None:
         return None
     if asset.is_unknown:
         return unknown_pair(
             asset.ticker, status=asset.pair_status, suggestion=asset.meant, now_s=now_s, url=url
         )
-    return left_pair(asset.ticker, since_s=asset.gone_s, url=url)
+    return left_pair(asset.ticker, since_s=asset.delisted_s, url=url)

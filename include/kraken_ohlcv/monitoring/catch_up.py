@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.core.gap import Gap, GapStatus
 from kraken_ohlcv.core.grid import expiry_s
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next_tick_after
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.asset_rows import read_assets
 from kraken_ohlcv.stores.ledger.catch_up_rows import CatchUp, PastCatchUp, last_catch_up
-from kraken_ohlcv.stores.ledger.series_state import read_books
+from kraken_ohlcv.stores.ledger.series_state import read_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -33,7 +33,7 @@ class Outlook:
     """
 
     catch_ups: list[CatchUp]
-    at_risk: Trouble | None
+    at_risk: Problem | None
 
 
 def expiring(gaps: Iterable[Gap], *, cron: str, now_s: int) -> list[Gap]:
@@ -100,10 +100,10 @@ def look_ahead(
         if entry.backfill is None:
             continue
         assets = read_assets(connection, tickers=None, tier=entry.backfill.tier)
-        tickers = [asset.ticker for asset in assets if asset.gone_s is None]
-        books = read_books(connection, tickers, entry.backfill.intervals).values()
+        tickers = [asset.ticker for asset in assets if asset.delisted_s is None]
+        states = read_states(connection, tickers, entry.backfill.intervals).values()
         past = last_catch_up(connection, entry.dag_id)
-        soon = expiring((gap for book in books for gap in book.gaps), cron=entry.cron, now_s=now_s)
+        soon = expiring((gap for state in states for gap in state.gaps), cron=entry.cron, now_s=now_s)
         lost += [gap for gap in soon if is_lost(gap, past, is_online=is_online, now_s=now_s)]
         is_held_back = past is not None and (
             now_s - past.triggered_s < COOL_DOWN_S or is_under_way(entry.dag_id, past.run_id)
@@ -140,10 +140,10 @@ def _catch_up(
     ]
 
 
-def _at_risk(lost: list[Gap], *, now_s: int) -> Trouble | None:
+def _at_risk(lost: list[Gap], *, now_s: int) -> Problem | None:
     if not lost:
         return None
-    return Trouble(
+    return Problem(
         IncidentClass.AT_RISK,
         IncidentClass.AT_RISK,
         "Kraken will soon stop serving candles that could not be fetched so far",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, PairTrouble
+from kraken_ohlcv.core.incident import IncidentClass, MessageKind, PairProblem
 from kraken_ohlcv.core.wording import capitalised, counted, duration, moment, sentence
 from kraken_ohlcv.monitoring.mrkdwn import (
     HEADER_CHARACTERS,
@@ -24,7 +24,7 @@ from kraken_ohlcv.monitoring.mrkdwn import (
 from kraken_ohlcv.monitoring.subjects import NOUNS, told_names, told_subjects
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.core.incident import Incident, Trouble
+    from kraken_ohlcv.core.incident import Incident, Problem
 
 MINUTE_S: Final = 60
 
@@ -91,15 +91,15 @@ WORDS: Final = {
 }
 
 PAIR_NEXT: Final = {
-    PairTrouble.UNKNOWN: "Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
+    PairProblem.UNKNOWN: "Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
     " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.",
-    PairTrouble.LEFT: "Its candles stay, and nothing more is expected of it. What its history still lacks can"
+    PairProblem.LEFT: "Its candles stay, and nothing more is expected of it. What its history still lacks can"
     " only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this is over.",
-    PairTrouble.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
+    PairProblem.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
     " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
-    PairTrouble.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
+    PairProblem.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
     " again until they change. Leave them out of your analysis; docs/REPAIR.md says what they may be.",
-    PairTrouble.BAD_LINE: "The line is passed over, and all others count. Correct it: the next run takes it.",
+    PairProblem.BAD_LINE: "The line is passed over, and all others count. Correct it: the next run takes it.",
 }
 """What happens next, by what is wrong with a pair."""
 
@@ -123,55 +123,55 @@ def compose(
     :param was_told: whether anything about this incident may have been heard before; only RECOVERED says so
     :return: the message, within the limits of Slack and Discord
     """
-    trouble, words = incident.trouble, WORDS[incident.trouble.incident_class]
+    problem, words = incident.problem, WORDS[incident.problem.incident_class]
     is_over = kind is MessageKind.RECOVERED
-    headline = fitted(sentence(trouble.headline), HEADLINE_CHARACTERS)
-    lasted_s = as_of_s - trouble.since_s
+    headline = fitted(sentence(problem.headline), HEADLINE_CHARACTERS)
+    lasted_s = as_of_s - problem.since_s
     if is_over:
         what = [
-            f"It lasted {duration(lasted_s)}: from {moment(trouble.since_s)} to {moment(as_of_s)}.",
+            f"It lasted {duration(lasted_s)}: from {moment(problem.since_s)} to {moment(as_of_s)}.",
             f"What was wrong: {headline}",
         ]
     else:
         so_far = f", {duration(lasted_s)} so far" if lasted_s >= MINUTE_S else ""
-        what = [headline] * (words.wrong is not None) + [f"Since {moment(trouble.since_s)}{so_far}."]
+        what = [headline] * (words.wrong is not None) + [f"Since {moment(problem.since_s)}{so_far}."]
     return _assemble(
         incident,
-        title=_title(trouble, words, kind),
+        title=_title(problem, words, kind),
         what=what,
         then=_then(incident, words, is_over=is_over, as_of_s=as_of_s),
         notes=[REPEAT] * may_be_repeat + [NOT_TOLD] * (is_over and not was_told),
-        as_of=f"{fitted(trouble.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
+        as_of=f"{fitted(problem.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
         is_over=is_over,
     )
 
 
-def _title(trouble: Trouble, words: Words, kind: MessageKind) -> str:
+def _title(problem: Problem, words: Words, kind: MessageKind) -> str:
     if kind is MessageKind.RECOVERED:
-        name = trouble.key.partition(":")[2]
+        name = problem.key.partition(":")[2]
         return fitted(f"✅ Over: {words.over if words.wrong else f'{name} {words.over}'}", HEADER_CHARACTERS)
-    title = f"{words.wrong or trouble.headline}{_whom(trouble)}"
+    title = f"{words.wrong or problem.headline}{_whom(problem)}"
     return fitted(
         f"🔺 It got worse: {title}" if kind is MessageKind.GREW else f"🔴 {capitalised(title)}",
         HEADER_CHARACTERS,
     )
 
 
-def _whom(trouble: Trouble) -> str:
-    if trouble.incident_class not in {IncidentClass.STALE, IncidentClass.AT_RISK} or not trouble.subjects:
+def _whom(problem: Problem) -> str:
+    if problem.incident_class not in {IncidentClass.STALE, IncidentClass.AT_RISK} or not problem.subjects:
         return ""
-    if len(trouble.subjects) == 1:
-        return f": {next(iter(trouble.subjects))}"
-    return f": {counted(len(trouble.subjects), NOUNS[trouble.incident_class])}"
+    if len(problem.subjects) == 1:
+        return f": {next(iter(problem.subjects))}"
+    return f": {counted(len(problem.subjects), NOUNS[problem.incident_class])}"
 
 
 def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> list[str]:
-    tried = fitted(sentence(incident.trouble.tried or ""), TRIED_CHARACTERS)
+    tried = fitted(sentence(incident.problem.tried or ""), TRIED_CHARACTERS)
     lines = [f"Tried so far: {tried}"] if tried else []
     if is_over:
         return [words.after]
-    found = [text for kind, text in PAIR_NEXT.items() if kind in incident.trouble.subjects]
-    is_pair = incident.trouble.incident_class is IncidentClass.PAIR
+    found = [text for kind, text in PAIR_NEXT.items() if kind in incident.problem.subjects]
+    is_pair = incident.problem.incident_class is IncidentClass.PAIR
     then = " ".join(found) if is_pair and found else words.next
     lines.append(f"What happens next: {then}")
     if incident.good_checks:
@@ -194,15 +194,15 @@ def _assemble(
     as_of: str,
     is_over: bool,
 ) -> Content:
-    address = address_of(incident.trouble.url)
+    address = address_of(incident.problem.url)
 
     def subjects(limit: int) -> str:
         if not is_over:
-            return told_subjects(incident.trouble, limit)
-        noun = NOUNS[incident.trouble.incident_class]
-        if incident.trouble.incident_class is IncidentClass.PAIR:
+            return told_subjects(incident.problem, limit)
+        noun = NOUNS[incident.problem.incident_class]
+        if incident.problem.incident_class is IncidentClass.PAIR:
             return ""  # its one ticker stands in the title
-        return told_names(incident.told | incident.trouble.subjects.keys(), noun, limit)
+        return told_names(incident.told | incident.problem.subjects.keys(), noun, limit)
 
     link = f"<{address}|Open the run in Airflow>" if address else ""
     sections = ["\n".join(notes), "\n".join(what), subjects(SECTION_CHARACTERS), "\n".join(then), link]

@@ -1,4 +1,4 @@
-"""Pieces of a message: values escaped and cut, lists that fit, Block Kit blocks. Pure."""
+"""GapSegments of a message: values escaped and cut, lists that fit, Block Kit blocks. Pure."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def fitted(value: str, limit: int) -> str:
         return whole
     kept, room = [], limit - len(CUT)
     for character in line:
-        piece = escaped(character)
-        if len(piece) > room:
+        segment = escaped(character)
+        if len(segment) > room:
             break
-        kept.append(piece)
-        room -= len(piece)
+        kept.append(segment)
+        room -= len(segment)
     return "".join(kept) + CUT
 
 

@@ -170,7 +170,7 @@ class _Notifier:
             self._try(one, content)
 
     def _try(self, one: Notification, content: Content) -> None:
-        kind, about = one.kind, f"{one.incident.trouble.key} {one.kind or 'edit'}"
+        kind, about = one.kind, f"{one.incident.problem.key} {one.kind or 'edit'}"
         while True:
             try:
                 self._show(one, content)

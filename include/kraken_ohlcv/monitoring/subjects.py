@@ -11,7 +11,7 @@ from kraken_ohlcv.monitoring.mrkdwn import fitted, listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
 
     Facts: TypeAlias = Mapping[str, Any]
     Subject: TypeAlias = tuple[str, Facts]
@@ -38,22 +38,22 @@ NOUNS: Final = {
 """What the subjects of a class are."""
 
 
-def told_subjects(trouble: Trouble, limit: int) -> str:
+def told_subjects(problem: Problem, limit: int) -> str:
     """Return what an open incident is about.
 
-    :param trouble: what was seen last
+    :param problem: what was seen last
     :param limit: most characters of the result
     :return: escaped; all subjects, or, when they are more than 50 or do not fit, how many they are and the
         worst ten
     """
-    subjects = sorted(trouble.subjects.items(), key=_worst_first)
-    if trouble.incident_class is IncidentClass.STALE:
+    subjects = sorted(problem.subjects.items(), key=_worst_first)
+    if problem.incident_class is IncidentClass.STALE:
         return _tickers(subjects, limit)
     lines = []
     if len(subjects) > MAX_NAMED:
-        lines.append(f"{counted(len(subjects), NOUNS[trouble.incident_class])}, the first ten are:")
+        lines.append(f"{counted(len(subjects), NOUNS[problem.incident_class])}, the first ten are:")
         subjects = subjects[:N_WORST]
-    describe = _DESCRIBE[trouble.incident_class]
+    describe = _DESCRIBE[problem.incident_class]
     for name, facts in subjects:
         lines += describe(fitted(name, NAME_CHARACTERS), facts)
     return listed(lines, limit, separator="\n")

@@ -9,13 +9,13 @@ from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.freshness import Freshness, Judgement, Standing, judge
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs
 from kraken_ohlcv.stores.ledger.asset_rows import Asset, read_assets
-from kraken_ohlcv.stores.ledger.series_state import read_books
+from kraken_ohlcv.stores.ledger.series_state import read_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ class ExchangeState:
     error: str | None
     doubt: str | None = None
 
-    def trouble(self) -> Trouble | None:
+    def problem(self) -> Problem | None:
         """Return what is wrong with the exchange, if anything."""
         if self.error is not None:
             headline = f"Kraken gives no answer to work with: {self.error}"
@@ -60,7 +60,7 @@ class ExchangeState:
             headline = f"Kraken says that its status is {self.status}"
         else:
             return None
-        return Trouble(IncidentClass.SOURCE, IncidentClass.SOURCE, headline, since_s=self.now_s)
+        return Problem(IncidentClass.SOURCE, IncidentClass.SOURCE, headline, since_s=self.now_s)
 
 
 def ask_state(
@@ -130,13 +130,13 @@ class Check:
         """Return the series that should have newer candles."""
         return [standing for standing, _ in self.those(Freshness.STALE, Freshness.NEVER_LOADED)]
 
-    def stale(self) -> Trouble | None:
-        """Return the trouble of the overdue series, if there are any."""
+    def stale(self) -> Problem | None:
+        """Return the problem of the overdue series, if there are any."""
         lines = self.those(Freshness.STALE, Freshness.NEVER_LOADED)
         if not lines:
             return None
         candles = INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
-        return Trouble(
+        return Problem(
             IncidentClass.STALE,
             IncidentClass.STALE,
             f"{candles} candles are missing that should be here by now",
@@ -153,8 +153,8 @@ class Check:
             },
         )
 
-    def source(self) -> Trouble | None:
-        """Return the trouble of the source, if nearly a whole tier is overdue."""
+    def source(self) -> Problem | None:
+        """Return the problem of the source, if nearly a whole tier is overdue."""
         by_tier: dict[str, list[Judgement]] = {}
         for standing, judgement in self.lines:
             if judgement.freshness is not Freshness.GONE:
@@ -162,7 +162,7 @@ class Check:
         for tier, judgements in by_tier.items():
             late = [one for one in judgements if one.freshness in {Freshness.STALE, Freshness.NEVER_LOADED}]
             if len(judgements) >= SOURCE_MINIMUM and len(late) >= SOURCE_SHARE * len(judgements):
-                return Trouble(
+                return Problem(
                     IncidentClass.SOURCE,
                     IncidentClass.SOURCE,
                     f"{len(late)} of {len(judgements)} series of {tier} are late at the same time",
@@ -176,7 +176,7 @@ class Check:
 
         :param state: what the exchange said of itself
         :return: ``assets_checked``, ``interval_minutes``, ``assets_missing_data`` (stale and never loaded
-            series), and the new keys ``clock``, ``exchange_status``, ``pairs_gone``, ``pairs_unknown``,
+            series), and the new keys ``clock``, ``exchange_status``, ``pairs_delisted``, ``pairs_unknown``,
             ``assets_quiet``, ``warnings``
         """
         missing = [
@@ -202,7 +202,7 @@ class Check:
             "checked_at": iso(self.now_s),
             "clock": state.clock,
             "exchange_status": state.status or state.error,
-            "pairs_gone": [
+            "pairs_delisted": [
                 standing.series.ticker
                 for standing, _ in self.those(Freshness.GONE)
                 if standing.series.ticker not in self.unknown
@@ -233,15 +233,15 @@ def check(
     :return: the check
     """
     assets = assets_of(connection, tiers)
-    books = read_books(connection, [asset.ticker for asset in assets], [interval_minutes])
+    states = read_states(connection, [asset.ticker for asset in assets], [interval_minutes])
     step = step_s(interval_minutes)
     lines = []
     for asset in assets:
         series = Series(asset.ticker, interval_minutes)
         last_s = newest.get(asset.ticker)
         settled_s = None if last_s is None else last_s + step
-        if settled_s is not None and series in books:
-            proven = ranges.union(one.range for one in books[series].proven)
+        if settled_s is not None and series in states:
+            proven = ranges.union(one.range for one in states[series].proven)
             settled_s = next((end for start, end in proven if start <= settled_s < end), settled_s)
         standing = Standing(series, asset.tier, last_s, settled_s, asset.added_s, not asset.is_trading)
         lines.append((standing, judge(standing, now_s=now_s, hours=hours)))

@@ -1,11 +1,11 @@
-"""What a backfill run saw of the source: in trouble, in order, or nothing that tells."""
+"""What a backfill run saw of the source: in problem, in order, or nothing that tells."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.clients.errors import KrakenTransientError, RateLimitLockError
-from kraken_ohlcv.core.incident import IncidentClass, Trouble
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.stores.ledger.session import fetch
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def source_seen(
     ask_error: tuple[str, str] | None,
     now_s: int,
     url: str | None,
-) -> dict[str, Trouble | None]:
+) -> dict[str, Problem | None]:
     """Return what a backfill run tells about the source.
 
     :param connection: the ledger
@@ -36,18 +36,18 @@ def source_seen(
     :param ask_error: class name and sentence of what ended step ``ask_exchange``, or None
     :param now_s: epoch seconds UTC
     :param url: where to look at the run
-    :return: for :func:`kraken_ohlcv.stores.ledger.incident_rows.observe`: trouble when the exchange could
+    :return: for :func:`kraken_ohlcv.stores.ledger.incident_rows.observe`: problem when the exchange could
         not be asked, or when every ticker asked failed for a passing reason; nothing when no ticker was asked
     """
     key = IncidentClass.SOURCE
     if ask_error is not None:
         if ask_error[0] not in SOURCE_ERRORS:
             return {}
-        return {key: Trouble(key, key, ask_error[1], since_s=now_s, url=url)}
+        return {key: Problem(key, key, ask_error[1], since_s=now_s, url=url)}
     (row,) = fetch(connection, "count_asked", **run._asdict())
     if not row["asked"]:
         return {}
     if row["failed"] < row["asked"]:
         return {key: None}
     headline = f"all {row['asked']} tickers that a run asked Kraken for failed"
-    return {key: Trouble(key, key, headline, since_s=now_s, url=url)}
+    return {key: Problem(key, key, headline, since_s=now_s, url=url)}

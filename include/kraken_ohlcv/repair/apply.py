@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Proof, Reading, weigh_emptiness
-from kraken_ohlcv.core.gap import FilledFrom, Gap, GapStatus, Outcome, Piece, Series, unchanged_piece
+from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, GapStatus, Outcome, Series, unchanged_segment
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.repair.resolve import Findings, remains_of
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.gap_rows import DIED, close_gap, read_taken_up, record_outcome, redraw_gap
+from kraken_ohlcv.stores.ledger.gap_rows import DIED, close_gap, read_taken_up, record_outcome, split_gap
 from kraken_ohlcv.stores.ledger.repair_rows import Settled, record_repair
 from kraken_ohlcv.stores.ledger.restatement_rows import log_restatement
 from kraken_ohlcv.stores.ledger.run_rows import count_work
-from kraken_ohlcv.stores.ledger.series_state import Book, bump_revision, read_book, set_start
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state, set_start
 from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
 from kraken_ohlcv.stores.ledger.sighting_rows import read_sightings, replace_sightings
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.core.evidence import Sighting
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import Bench, Writing
+    from kraken_ohlcv.repair.context import RunContext, Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Attempt:
     tried: Collection[int]
     cron: str | None = None
     under_way: Collection[int] = ()
-    rest: Callable[[Gap, Range], Piece] | None = None
+    rest: Callable[[Gap, Range], GapSegment] | None = None
     hands_on: bool = False
     is_trading: bool = True
     is_recheck: bool = False
 
 
 def settle(
-    bench: Bench,
+    context: RunContext,
     series: Series,
     reading: Reading,
     writing: Writing,
@@ -62,7 +62,7 @@ def settle(
 ) -> str | None:
     """Bring the ledger of a series up to what is stored now.
 
-    :param bench: what to work with; the fill lock of the series is held
+    :param context: what to work with; the fill lock of the series is held
     :param series: ticker and interval
     :param reading: what the source says
     :param writing: what was written and read back
@@ -70,23 +70,23 @@ def settle(
     :param start_s: open time of the bucket of the pair's first trade, if it was looked up, epoch seconds UTC
     :return: a sentence when something that was tried stays open and may come at another try, else None
     """
-    connection, run, now_s = bench.connection, bench.run, bench.now_s
+    connection, run, now_s = context.connection, context.run, context.now_s
     step = step_s(series.interval_minutes)
-    book = read_book(connection, series)
-    with series_transaction(connection, book.series_id):
-        book = read_book(connection, series)
+    state = read_state(connection, series)
+    with series_transaction(connection, state.series_id):
+        state = read_state(connection, series)
         sightings = read_sightings(connection, series)
         have = ranges.from_points(writing.stored, step=step)
-        seen_empty = _seen_empty(book, reading, have)
+        seen_empty = _seen_empty(state, reading, have)
         # Under the lock: a candle written since is seen, or whoever wrote it withdraws the proof after us.
-        contradicted = [] if _is_final(reading) else contested(bench.questdb, series, seen_empty)
+        contradicted = [] if _is_final(reading) else contested(context.questdb, series, seen_empty)
         proof = weigh_emptiness(
             ranges.subtract(seen_empty, contradicted),
             is_busy=reading.is_busy,
             sightings=sightings,
             now_s=now_s,
         )
-        withdrawn = _record_proof(connection, book, reading, proof, have, sightings, now_s=now_s)
+        withdrawn = _record_proof(connection, state, reading, proof, have, sightings, now_s=now_s)
         for stored, seen, first_seen_s, is_applied in writing.versions:
             log_restatement(
                 connection,
@@ -97,11 +97,11 @@ def settle(
                 applied_s=now_s if is_applied else None,
             )
         before_trading: list[Range] = []
-        if start_s is not None and start_s > book.start_s:
+        if start_s is not None and start_s > state.start_s:
             start_s = min([start_s, *writing.stored])
-            set_start(connection, series, start_s, revision=book.revision)
-            before_trading = [(book.start_s, start_s)]
-        empty = ranges.union((proven.range for proven in book.proven), proof.proven, before_trading)
+            set_start(connection, series, start_s, revision=state.revision)
+            before_trading = [(state.start_s, start_s)]
+        empty = ranges.union((proven.range for proven in state.proven), proof.proven, before_trading)
         findings = Findings(
             settled=ranges.union(have, empty),
             waiting=proof.waiting,
@@ -118,10 +118,10 @@ def settle(
         )
         new = ranges.from_points(writing.new, step=step)
         taken_up = read_taken_up(connection, run, series)
-        troubles, counted = [], 0
+        problems, counted = [], 0
         touched = ranges.union([reading.covered], have, before_trading)
         # A thin series has thousands of gaps: each is judged by what lies near it.
-        for gap in book.gaps:
+        for gap in state.gaps:
             is_attempted = gap.gap_id in attempt.tried
             if not is_attempted and not ranges.near(touched, gap.range):
                 continue
@@ -133,7 +133,7 @@ def settle(
                 continue
             so_far = taken_up.get(gap.gap_id)
             said, candles = _settle_gap(
-                bench,
+                context,
                 gap,
                 replace(findings, settled=ranges.near(findings.settled, gap.range)),
                 _Source(
@@ -144,9 +144,9 @@ def settle(
                 ),
                 is_attempted=is_attempted,
             )
-            troubles += said
+            problems += said
             counted += candles
-        for gap_id in set(attempt.tried) - {gap.gap_id for gap in book.gaps}:
+        for gap_id in set(attempt.tried) - {gap.gap_id for gap in state.gaps}:
             record_outcome(connection, run, gap_id, Outcome.FILLED)
         n_restated = sum(is_applied for _, _, _, is_applied in writing.versions)
         count_work(connection, run, candles_restated=n_restated, candles_outside=len(writing.new) - counted)
@@ -159,13 +159,13 @@ def settle(
                 candles_disputed=ranges.count(ranges.intersect(proof.proven, have), step=step),
             )
             record_repair(connection, run, series, reading.source, reading.covered, settled)
-        bump_revision(connection, book.series_id)
-    return "; ".join(troubles) or None
+        bump_revision(connection, state.series_id)
+    return "; ".join(problems) or None
 
 
 def _record_proof(
     connection: Connection,
-    book: Book,
+    state: SeriesState,
     reading: Reading,
     proof: Proof,
     have: Sequence[Range],
@@ -174,7 +174,7 @@ def _record_proof(
     now_s: int,
 ) -> list[Range]:
     """Record emptiness contradicted, emptiness proven, and first sightings; return what was contradicted."""
-    series = book.series
+    series = state.series
     withdrawn = proofs.withdraw(connection, series, have)
     if _is_final(reading):
         traded = ranges.from_points(reading.traded, step=reading.step)
@@ -191,11 +191,11 @@ def _is_final(reading: Reading) -> bool:
     return reading.evidence is Evidence.TRADES
 
 
-def _seen_empty(book: Book, reading: Reading, have: Sequence[Range]) -> list[Range]:
+def _seen_empty(state: SeriesState, reading: Reading, have: Sequence[Range]) -> list[Range]:
     """Return the buckets that a source says are empty, as far as that is news."""
     as_strong = [
         proven.range
-        for proven in book.proven
+        for proven in state.proven
         if EVIDENCE_RANK[proven.evidence] >= EVIDENCE_RANK[reading.evidence]
     ]
     return ranges.subtract(reading.empty, as_strong if _is_final(reading) else [*have, *as_strong])
@@ -217,27 +217,29 @@ class _Source(NamedTuple):
 
 
 def _reach_s(reading: Reading) -> int:
-    return reading.edge_s if reading.begins_late else reading.covered[0]
+    return reading.window_start_s if reading.begins_late else reading.covered[0]
 
 
 def _settle_gap(
-    bench: Bench, gap: Gap, findings: Findings, source: _Source, *, is_attempted: bool
+    context: RunContext, gap: Gap, findings: Findings, source: _Source, *, is_attempted: bool
 ) -> tuple[list[str], int]:
     """Close, trim or split one gap; return what is to be said about it, and the candles that it counts."""
-    pieces = remains_of(gap, findings, is_attempted=is_attempted)
-    if not is_attempted and pieces == [unchanged_piece(gap, gap.range)]:
+    segments = remains_of(gap, findings, is_attempted=is_attempted)
+    if not is_attempted and segments == [unchanged_segment(gap, gap.range)]:
         return [], 0
     step = step_s(gap.series.interval_minutes)
     candles = ranges.count(source.new, step=step)
-    if pieces:
-        redraw_gap(bench.connection, bench.run, gap, pieces, candles=candles, take_up=is_attempted)
-        failed = [piece for piece in pieces if is_attempted and piece.status is GapStatus.FAILED]
-        return [piece.error_message or "" for piece in failed], candles if is_attempted else 0
+    if segments:
+        split_gap(context.connection, context.run, gap, segments, candles=candles, take_up=is_attempted)
+        failed = [segment for segment in segments if is_attempted and segment.status is GapStatus.FAILED]
+        return [segment.error_message or "" for segment in failed], candles if is_attempted else 0
     if candles or source.candles_before:
         filled_from = source.name
     elif ranges.subtract([gap.range], source.empty):
         filled_from = FilledFrom.OBSERVED
     else:
         filled_from = FilledFrom.EMPTY
-    close_gap(bench.connection, bench.run, gap, filled_from=filled_from, candles=candles, now_s=bench.now_s)
+    close_gap(
+        context.connection, context.run, gap, filled_from=filled_from, candles=candles, now_s=context.now_s
+    )
     return [], candles

@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.core.gap import Gap, GapStatus, Outcome, Piece, Series, UnfillableReason
-from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, UnfillableReason
+from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.schedules import backfill_cron
-from kraken_ohlcv.repair.resolve import failed_piece
-from kraken_ohlcv.stores.ledger.asset_rows import mark_gone, read_assets
+from kraken_ohlcv.repair.resolve import failed_segment
+from kraken_ohlcv.stores.ledger.asset_rows import mark_delisted, read_assets
 from kraken_ohlcv.stores.ledger.gap_rows import (
     DIED,
     TakenUp,
     read_taken_up,
     record_outcome,
-    redraw_gap,
+    split_gap,
     start_attempt,
     stranded_series,
 )
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state
 from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled, series_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.repair.context import RunContext
 
 
 def is_within_reach(gap: Gap, *, now_s: int) -> bool:
@@ -35,7 +35,7 @@ def is_within_reach(gap: Gap, *, now_s: int) -> bool:
     :param gap: open gap
     :param now_s: the exchange's time, epoch seconds UTC
     """
-    return gap.status is not GapStatus.UNFILLABLE and gap.end_s > api_edge_s(
+    return gap.status is not GapStatus.UNFILLABLE and gap.end_s > api_window_start_s(
         now_s, gap.series.interval_minutes
     )
 
@@ -51,46 +51,50 @@ def _is_to_be_tried(gap: Gap, before: TakenUp, *, now_s: int) -> bool:
     return gap.is_eligible(now_s, retry_failed=False)
 
 
-def begin(bench: Bench, series: Series, series_id: int, is_ours: Callable[[Gap], bool]) -> set[int]:
+def begin(context: RunContext, series: Series, series_id: int, is_ours: Callable[[Gap], bool]) -> set[int]:
     """Mark the gaps that the run has planned for a series as being filled.
 
-    :param bench: what to work with; the fill lock of the series is held
+    :param context: what to work with; the fill lock of the series is held
     :param series: ticker and interval
     :param series_id: its primary key
     :param is_ours: whether the source that is about to be asked may serve a gap
     :return: ids of the gaps tried now; empty when others have closed them meanwhile
     """
     attempted = set()
-    with series_transaction(bench.connection, series_id):
-        taken_up = read_taken_up(bench.connection, bench.run, series)
-        for gap in read_book(bench.connection, series).gaps:
+    with series_transaction(context.connection, series_id):
+        taken_up = read_taken_up(context.connection, context.run, series)
+        for gap in read_state(context.connection, series).gaps:
             before = taken_up.pop(gap.gap_id, None)
-            if before is not None and is_ours(gap) and _is_to_be_tried(gap, before, now_s=bench.now_s):
+            if before is not None and is_ours(gap) and _is_to_be_tried(gap, before, now_s=context.now_s):
                 start_attempt(
-                    bench.connection, bench.run, gap, now_s=bench.now_s, is_first_try=before.tries == 0
+                    context.connection, context.run, gap, now_s=context.now_s, is_first_try=before.tries == 0
                 )
                 attempted.add(gap.gap_id)
         for gap_id, before in taken_up.items():
             if before.outcome is not Outcome.FILLED:
                 # No longer among the open gaps: another run has closed it.
-                record_outcome(bench.connection, bench.run, gap_id, Outcome.FILLED)
+                record_outcome(context.connection, context.run, gap_id, Outcome.FILLED)
         if attempted:
-            bump_revision(bench.connection, series_id)
+            bump_revision(context.connection, series_id)
     return attempted
 
 
 def _redraw(
-    bench: Bench, series: Series, series_id: int, attempted: set[int], piece_of: Callable[[Gap], Piece]
+    context: RunContext,
+    series: Series,
+    series_id: int,
+    attempted: set[int],
+    segment_of: Callable[[Gap], GapSegment],
 ) -> None:
-    with series_transaction(bench.connection, series_id):
-        for gap in read_book(bench.connection, series).gaps:
+    with series_transaction(context.connection, series_id):
+        for gap in read_state(context.connection, series).gaps:
             if gap.gap_id in attempted:
-                redraw_gap(bench.connection, bench.run, gap, [piece_of(gap)], take_up=True)
-        bump_revision(bench.connection, series_id)
+                split_gap(context.connection, context.run, gap, [segment_of(gap)], take_up=True)
+        bump_revision(context.connection, series_id)
 
 
 def fail(
-    bench: Bench,
+    context: RunContext,
     series: Series,
     series_id: int,
     attempted: set[int],
@@ -101,7 +105,7 @@ def fail(
 ) -> None:
     """Put the gaps of an attempt back as FAILED.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param series: ticker and interval
     :param series_id: its primary key
     :param attempted: ids of the gaps tried
@@ -110,38 +114,38 @@ def fail(
     :param cron: schedule that repairs the series, or None
     """
     _redraw(
-        bench,
+        context,
         series,
         series_id,
         attempted,
-        lambda gap: failed_piece(
-            gap, gap.range, error=error, is_permanent=is_permanent, now_s=bench.now_s, cron=cron
+        lambda gap: failed_segment(
+            gap, gap.range, error=error, is_permanent=is_permanent, now_s=context.now_s, cron=cron
         ),
     )
 
 
 def give_up_pair(
-    bench: Bench, series: Series, series_id: int, attempted: set[int], error: str, *, cron: str | None
+    context: RunContext, series: Series, series_id: int, attempted: set[int], error: str, *, cron: str | None
 ) -> None:
     """Mark a pair as gone, and the gaps of an attempt as waiting for the archive.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param series: ticker and interval
     :param series_id: its primary key
     :param attempted: ids of the gaps tried
     :param error: what Kraken said
     :param cron: schedule that repairs the series, or None
     """
-    mark_gone(bench.connection, series.ticker, now_s=bench.now_s)
+    mark_delisted(context.connection, series.ticker, now_s=context.now_s)
     _redraw(
-        bench,
+        context,
         series,
         series_id,
         attempted,
         lambda gap: replace(
-            failed_piece(gap, gap.range, error=error, is_permanent=False, now_s=bench.now_s, cron=cron),
+            failed_segment(gap, gap.range, error=error, is_permanent=False, now_s=context.now_s, cron=cron),
             status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.PAIR_GONE,
+            unfillable_reason=UnfillableReason.PAIR_DELISTED,
         ),
     )
 
@@ -160,10 +164,10 @@ def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
             if is_being_filled(connection, series_id):
                 continue
             taken_up = read_taken_up(connection, run, series)
-            for gap in read_book(connection, series).gaps:
+            for gap in read_state(connection, series).gaps:
                 if gap.status is GapStatus.BACKFILLING and gap.gap_id in taken_up:
-                    piece = failed_piece(
+                    segment = failed_segment(
                         gap, gap.range, error=DIED, is_permanent=False, now_s=now_s, cron=cron
                     )
-                    redraw_gap(connection, run, gap, [piece], take_up=True)
+                    split_gap(connection, run, gap, [segment], take_up=True)
             bump_revision(connection, series_id)

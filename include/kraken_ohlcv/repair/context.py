@@ -17,7 +17,7 @@ CALLS_AT_A_STRETCH: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class RunContext:
     """What a fill works with.
 
     :ivar connection: the ledger

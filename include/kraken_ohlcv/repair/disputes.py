@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.core.incident import PairTrouble
+from kraken_ohlcv.core.incident import PairProblem
 from kraken_ohlcv.core.pair_problems import disputed_candles
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.dispute_rows import read_disputes
@@ -14,7 +14,7 @@ from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from kraken_ohlcv.core.incident import Trouble
+    from kraken_ohlcv.core.incident import Problem
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.dispute_rows import Dispute
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -50,9 +50,9 @@ def observe_disputes(connection: Connection, tickers: Sequence[str], *, now_s: i
     for one in read_disputes(connection, tickers):
         if one.rechecked_s is not None:
             by_ticker[one.series.ticker].append(one)
-    seen: dict[str, Trouble | None] = dict.fromkeys(tickers)
+    seen: dict[str, Problem | None] = dict.fromkeys(tickers)
     for ticker, those in by_ticker.items():
         rows = [f"{one.series}, {iso(one.start_s)} to {iso(one.end_s)}" for one in those]
         since_s = min(one.found_s for one in those)
         seen[ticker] = disputed_candles(ticker, rows, since_s=since_s, url=url)
-    observe_pairs(connection, seen, [PairTrouble.DISPUTED], now_s=now_s)
+    observe_pairs(connection, seen, [PairProblem.DISPUTED], now_s=now_s)

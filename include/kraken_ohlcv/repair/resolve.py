@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.backoff import next_attempt_s
 from kraken_ohlcv.core.evidence import Sighting, confirmable_s
-from kraken_ohlcv.core.gap import Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
+from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.times import iso
@@ -46,16 +46,16 @@ class Findings:
     covered: Range
     now_s: int
     cron: str | None
-    rest: Callable[[Gap, Range], Piece] | None = None
+    rest: Callable[[Gap, Range], GapSegment] | None = None
     contested: Sequence[Range] = ()
     hands_on: bool = False
     odd: Sequence[OddRow] = ()
     is_trading: bool = True
 
 
-def failed_piece(
+def failed_segment(
     gap: Gap, part: Range, *, error: str, is_permanent: bool, now_s: int, cron: str | None
-) -> Piece:
+) -> GapSegment:
     """Return a part of a gap that was tried in vain.
 
     :param gap: the gap, its attempt counted
@@ -64,7 +64,7 @@ def failed_piece(
     :param is_permanent: whether the same request would fail again; then only a person brings it back
     :param now_s: the exchange's time, epoch seconds UTC
     :param cron: schedule that repairs the series, or None
-    :return: the piece in FAILED
+    :return: the segment in FAILED
     """
     later = next_attempt_s(
         attempt_s=now_s,
@@ -72,7 +72,7 @@ def failed_piece(
         expires_s=expiry_s(part[0], gap.series.interval_minutes),
         cron=cron,
     )
-    return Piece(
+    return GapSegment(
         *part,
         status=GapStatus.FAILED,
         next_attempt_s=None if is_permanent else later,
@@ -80,17 +80,17 @@ def failed_piece(
     )
 
 
-def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piece]:
+def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[GapSegment]:
     """Return what becomes of an open gap.
 
     :param gap: the gap
     :param findings: what is known now
     :param is_attempted: whether this fill tried it; one that it did not try keeps its state and only shrinks
-    :return: its pieces, ascending; none when every bucket is accounted for
+    :return: its segments, ascending; none when every bucket is accounted for
     """
     left = ranges.subtract([gap.range], findings.settled)
     if not is_attempted:
-        return [unchanged_piece(gap, part) for part in left]
+        return [unchanged_segment(gap, part) for part in left]
     odd = [one.ts_s for one in findings.odd if one.ts_s is not None]
     step = step_s(gap.series.interval_minutes)
     borders = [
@@ -102,13 +102,15 @@ def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[Piec
     return [_tried(gap, part, findings) for part in ranges.cut_at(left, borders)]
 
 
-def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
+def _tried(gap: Gap, part: Range, findings: Findings) -> GapSegment:
     if findings.rest is not None:
         return findings.rest(gap, part)
     if part[1] <= findings.reach_s:
-        return Piece(*part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.PAST_EDGE)
+        return GapSegment(
+            *part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW
+        )
     if ranges.intersect([part], findings.waiting):
-        return Piece(
+        return GapSegment(
             *part,
             status=GapStatus.DETECTED,
             next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
@@ -116,9 +118,11 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> Piece:
     error, is_failure = _why_open(part, findings)
     if findings.hands_on:
         # Not tried in vain yet: the trades of these buckets come next.
-        return Piece(*part, status=GapStatus.DETECTED, error_message=error)
-    piece = failed_piece(gap, part, error=error, is_permanent=False, now_s=findings.now_s, cron=findings.cron)
-    return piece if is_failure else replace(piece, status=GapStatus.DETECTED)
+        return GapSegment(*part, status=GapStatus.DETECTED, error_message=error)
+    segment = failed_segment(
+        gap, part, error=error, is_permanent=False, now_s=findings.now_s, cron=findings.cron
+    )
+    return segment if is_failure else replace(segment, status=GapStatus.DETECTED)
 
 
 def _why_open(part: Range, findings: Findings) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from kraken_ohlcv.core.candle import (
     rank_of,
 )
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.repair.context import Bench, Writing
+from kraken_ohlcv.repair.context import RunContext, Writing
 from kraken_ohlcv.stores.agreement import borne_out_by_others
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
 
 
-def write(bench: Bench, series: Series, reading: Reading) -> Writing:
+def write(context: RunContext, series: Series, reading: Reading) -> Writing:
     """Store what is missing, what the source has restated, and the vwap that a candle lacks; read it back.
 
-    :param bench: what to work with; the fill lock of the series is held
+    :param context: what to work with; the fill lock of the series is held
     :param series: ticker and interval
     :param reading: what the source says
     :return: what was written, for the ledger
     :raises ReadBackError: if a candle is not readable as written
     :raises QuestDBError: if QuestDB does not accept or not apply the write
     """
-    before = read_candles(bench.questdb, series, reading.covered)
+    before = read_candles(context.questdb, series, reading.covered)
     new = [ts_s for ts_s in reading.traded if ts_s not in before]
     doubtful = {
         ts_s for start, end in ranges.union(reading.doubtful) for ts_s in range(start, end, reading.step)
     }
-    pending = Pending(bench.connection, series)
+    pending = Pending(context.connection, series)
     versions, whole = [], []
     differing: list[tuple[StoredCandle, StoredCandle, int | None]] = []
     for ts_s, stored in before.items():
@@ -55,14 +55,14 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
             whole.append(with_more)
         elif not seen.equals(stored):
             differing.append((stored, seen, pending.first_seen(seen)))
-    borne_out = _borne_out(bench, series, differing)
-    suspect = suspects(bench.questdb, series, [(stored, seen) for stored, seen, _ in differing])
+    borne_out = _borne_out(context, series, differing)
+    suspect = suspects(context.questdb, series, [(stored, seen) for stored, seen, _ in differing])
     for stored, seen, seen_s in differing:
         verdict = judge_restatement(
             stored,
             seen,
             first_seen_s=seen_s,
-            now_s=bench.now_s,
+            now_s=context.now_s,
             is_borne_out=seen.ts_s in borne_out,
             is_suspect=seen.ts_s in suspect,
         )
@@ -70,7 +70,7 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
             versions.append((
                 stored,
                 seen,
-                bench.now_s if seen_s is None else seen_s,
+                context.now_s if seen_s is None else seen_s,
                 verdict is Restatement.REPLACE,
             ))
     candles = [*whole, *(reading.traded[ts_s] for ts_s in new)]
@@ -78,21 +78,21 @@ def write(bench: Bench, series: Series, reading: Reading) -> Writing:
     if not candles:
         return Writing(stored=before, new=[], versions=versions)
     opens = ranges.from_points((candle.ts_s for candle in candles), step=reading.step)
-    with admitted(bench.connection, series, opens, by=reading.evidence) as withdrawn:
-        stored_now = write_candles(bench.questdb, series, candles, reading.covered)
+    with admitted(context.connection, series, opens, by=reading.evidence) as withdrawn:
+        stored_now = write_candles(context.questdb, series, candles, reading.covered)
     n_withdrawn = sum((end - start) // step_s(other.interval_minutes) for other, (start, end) in withdrawn)
     return Writing(stored=stored_now, new=new, versions=versions, n_withdrawn=n_withdrawn)
 
 
 def _borne_out(
-    bench: Bench, series: Series, differing: Sequence[tuple[StoredCandle, StoredCandle, int | None]]
+    context: RunContext, series: Series, differing: Sequence[tuple[StoredCandle, StoredCandle, int | None]]
 ) -> set[int]:
     """Return the open times of versions that say less, are due to be believed, and are borne out."""
     less = [
         (stored, seen)
         for stored, seen, seen_s in differing
         if rank_of(stored.source) == rank_of(seen.source)
-        and is_ripe(seen_s, now_s=bench.now_s)
+        and is_ripe(seen_s, now_s=context.now_s)
         and is_fuller(stored.figures(), seen.figures())
     ]
-    return borne_out_by_others(bench.questdb, series, less)
+    return borne_out_by_others(context.questdb, series, less)

@@ -159,7 +159,7 @@ def listing_of(asset: Asset) -> Listing:
     """
     if not asset.is_listed:
         return "not_expected"
-    if asset.gone_s is None:
+    if asset.delisted_s is None:
         return "listed"
     return "unknown" if asset.is_unknown else "left"
 
@@ -248,7 +248,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
     """
     view = read_view(query, now_s)
     heatmap = None if view.cells is None else draw(view.cells, query.period)
-    begin, end = (utc(edge_s).date() for edge_s in query.covered(now_s))
+    begin, end = (utc(window_start_s).date() for window_start_s in query.covered(now_s))
     return page(
         "coverage.html",
         active="coverage",
@@ -286,7 +286,7 @@ def read_coverage(request: Request, query: Annotated[CoverageQuery, Query()]) ->
     view = read_view(query, int(request.app.state.clock()))
     return CoverageOut(
         period=query.period,
-        edges=[] if view.cells is None else [utc(edge_s) for edge_s in _edges(view.cells)],
+        edges=[] if view.cells is None else [utc(window_start_s) for window_start_s in _edges(view.cells)],
         total_series=view.n_lines,
         page=view.page,
         pages=view.pages,

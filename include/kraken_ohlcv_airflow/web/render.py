@@ -70,7 +70,7 @@ def span(start_s: int, end_s: int) -> str:
     if start_s % DAY_S == 0 and end_s % DAY_S == 0:
         first, last = short_moment(start_s), short_moment(end_s - DAY_S)
         return first if first == last else f"{first} \u2013 {last}"
-    begin, end = (datetime.fromtimestamp(edge_s, UTC) for edge_s in (start_s, end_s))
+    begin, end = (datetime.fromtimestamp(window_start_s, UTC) for window_start_s in (start_s, end_s))
     end_text = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     return f"{begin:%Y-%m-%d %H:%M} \u2013 {end_text}"
 

@@ -10,7 +10,7 @@ WITH deleted AS (
             WHERE g.ticker = p.ticker
                 AND g.gap_end = p.range_end
                 AND g.status <> 'FILLED'
-                AND coalesce(g.unfillable_reason, '') NOT IN ('pair_gone', 'nobody_has_it')
+                AND coalesce(g.unfillable_reason, '') NOT IN ('pair_delisted', 'nobody_has_it')
         )
     END
     RETURNING p.ticker

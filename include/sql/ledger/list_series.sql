@@ -5,7 +5,7 @@ SELECT
     assets.ticker,
     assets.tier,
     assets.pair_status,
-    extract(epoch FROM assets.gone_since)::bigint AS gone_s,
+    extract(epoch FROM assets.delisted_at)::bigint AS delisted_s,
     extract(epoch FROM assets.first_trade_at)::float8 AS first_trade_s,
     extract(epoch FROM assets.added_at)::bigint AS added_s,
     extract(epoch FROM assets.seen_at)::bigint AS seen_s,

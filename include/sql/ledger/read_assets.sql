@@ -1,13 +1,13 @@
 -- PostgreSQL. The assets a run is about: those named, or the ones of a tier that are active and listed.
 -- In: tickers (text[] or null), tier (TIER1..TIER4 or ALL).
--- Out: ticker, tier, pair_status, gone_s, first_trade_s (epoch seconds or null), added_s, pair_decimals (or null),
+-- Out: ticker, tier, pair_status, delisted_s, first_trade_s (epoch seconds or null), added_s, pair_decimals (or null),
 -- history_from_s, seen_s, meant (each or null), names (text[]), has_series, is_listed; in tier order, then as in the
 -- catalogue.
 SELECT
     ticker,
     tier,
     pair_status,
-    extract(epoch FROM gone_since)::bigint AS gone_s,
+    extract(epoch FROM delisted_at)::bigint AS delisted_s,
     extract(epoch FROM first_trade_at)::float8 AS first_trade_s,
     extract(epoch FROM added_at)::bigint AS added_s,
     pair_decimals,

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import PRICES, StoredCandle, vwap_within
 from kraken_ohlcv.core.evidence import Evidence
-from kraken_ohlcv.core.gap import FilledFrom, Gap, GapStatus, Piece, UnfillableReason, unchanged_piece
-from kraken_ohlcv.core.grid import api_edge_s, closed_range
+from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
+from kraken_ohlcv.core.grid import api_window_start_s, closed_range
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.detection.reconcile import View, reconcile
 from kraken_ohlcv.stores.bulk import scan_series
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.archive_rows import record_file
-from kraken_ohlcv.stores.ledger.gap_rows import close_gap, redraw_gap
+from kraken_ohlcv.stores.ledger.gap_rows import close_gap, split_gap
 from kraken_ohlcv.stores.ledger.restatement_rows import log_restatement
 from kraken_ohlcv.stores.ledger.run_rows import count_work
-from kraken_ohlcv.stores.ledger.series_state import Book, bump_revision, read_book, read_books, set_start
+from kraken_ohlcv.stores.ledger.series_state import (
+    SeriesState,
+    bump_revision,
+    read_state,
+    read_states,
+    set_start,
+)
 from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
 from kraken_ohlcv.stores.missing import missing_ranges
 
@@ -48,10 +54,10 @@ def register(connection: Connection, series: Series, *, oldest_s: int, now_s: in
     :param now_s: the exchange's time, epoch seconds UTC
     :return: its primary key
     """
-    if series not in read_books(connection, [series.ticker], [series.interval_minutes]):
-        start_s = min(oldest_s, api_edge_s(now_s, series.interval_minutes))
+    if series not in read_states(connection, [series.ticker], [series.interval_minutes]):
+        start_s = min(oldest_s, api_window_start_s(now_s, series.interval_minutes))
         set_start(connection, series, start_s, revision=None)
-    return read_book(connection, series).series_id
+    return read_state(connection, series).series_id
 
 
 def settle(
@@ -75,19 +81,19 @@ def settle(
     """
     connection, run, now_s = work.connection, work.run, work.now_s
     series, have = file.series, spooled.runs
-    book = read_book(connection, series)
-    with series_transaction(connection, book.series_id):
-        book = read_book(connection, series)
-        if have[0][0] < book.start_s:
-            set_start(connection, series, have[0][0], revision=book.revision)
+    state = read_state(connection, series)
+    with series_transaction(connection, state.series_id):
+        state = read_state(connection, series)
+        if have[0][0] < state.start_s:
+            set_start(connection, series, have[0][0], revision=state.revision)
         proofs.withdraw(connection, series, have)
         empty = ranges.subtract(empty, contested(work.questdb, series, empty))
         proofs.add(connection, series, empty, evidence=Evidence.ARCHIVE, seen_s=now_s)
         for old, new in _corrections(stored.corrected):
             log_restatement(connection, series, old=old, new=new, first_seen_s=now_s, applied_s=now_s)
-        known_empty = [proven.range for proven in read_book(connection, series).proven]
+        known_empty = [proven.range for proven in read_state(connection, series).proven]
         settled = ranges.union(have, known_empty, stored.extra)
-        for gap in book.gaps:
+        for gap in state.gaps:
             _settle_gap(
                 connection,
                 run,
@@ -95,14 +101,14 @@ def settle(
                 (0, 0) if file.identified_by is None else spooled.span,  # of no release that anybody knows
                 settled,
                 have,
-                is_gone=asset.gone_s is not None,
+                is_delisted=asset.delisted_s is not None,
                 now_s=now_s,
             )
-        outside = ranges.subtract(stored.new, [gap.range for gap in book.gaps])
+        outside = ranges.subtract(stored.new, [gap.range for gap in state.gaps])
         step = step_s(series.interval_minutes)
         count_work(connection, run, candles_outside=ranges.count(outside, step=step))
         version = record_file(connection, run, file, now_s=now_s)
-        bump_revision(connection, book.series_id)
+        bump_revision(connection, state.series_id)
     return version
 
 
@@ -119,20 +125,20 @@ def bring_up(
     :param now_s: the exchange's time, epoch seconds UTC
     """
 
-    def look(book: Book) -> View:
+    def look(state: SeriesState) -> View:
         scan = scan_series(questdb, series, now_s=now_s)
-        expected = closed_range(book.start_s, min(now_s, asset.gone_s or now_s), series.interval_minutes)
+        expected = closed_range(state.start_s, min(now_s, asset.delisted_s or now_s), series.interval_minutes)
         return View(
             unstored=missing_ranges(scan, series, expected=expected, proven_empty=()),
-            edge_s=api_edge_s(now_s, series.interval_minutes),
-            start_s=book.start_s,
-            is_gone=asset.gone_s is not None,
+            window_start_s=api_window_start_s(now_s, series.interval_minutes),
+            start_s=state.start_s,
+            is_delisted=asset.delisted_s is not None,
             now_s=now_s,
             end_s=expected[1],
         )
 
-    book = read_book(connection, series)
-    reconcile(connection, run, [(book, look(book))], look, now_s=now_s)
+    state = read_state(connection, series)
+    reconcile(connection, run, [(state, look(state))], look, now_s=now_s)
 
 
 def _settle_gap(
@@ -143,7 +149,7 @@ def _settle_gap(
     settled: Sequence[Range],
     have: Sequence[Range],
     *,
-    is_gone: bool,
+    is_delisted: bool,
     now_s: int,
 ) -> None:
     """Close, trim or split one gap."""
@@ -154,39 +160,39 @@ def _settle_gap(
         source = FilledFrom.ARCHIVE if candles else FilledFrom.EMPTY
         close_gap(connection, run, gap, filled_from=source, candles=candles, now_s=now_s)
         return
-    pieces = [
-        piece
+    segments = [
+        segment
         for part in ranges.cut_at(left, loaded)
-        for piece in [_waiting(unchanged_piece(gap, part), loaded, is_gone=is_gone)]
+        for segment in [_waiting(unchanged_segment(gap, part), loaded, is_delisted=is_delisted)]
     ]
-    if pieces != [unchanged_piece(gap, gap.range)]:
-        redraw_gap(connection, run, gap, _joined(pieces), candles=candles, take_up=True)
+    if segments != [unchanged_segment(gap, gap.range)]:
+        split_gap(connection, run, gap, _joined(segments), candles=candles, take_up=True)
 
 
-def _waiting(piece: Piece, loaded: Range, *, is_gone: bool) -> Piece:
-    """Return what a piece waits for, now that a release is loaded that lacks it."""
-    is_inside = loaded[0] <= piece.start_s and piece.end_s <= loaded[1]
-    if piece.status is not GapStatus.UNFILLABLE or not is_inside:
-        return piece
-    if is_gone:
+def _waiting(segment: GapSegment, loaded: Range, *, is_delisted: bool) -> GapSegment:
+    """Return what a segment waits for, now that a release is loaded that lacks it."""
+    is_inside = loaded[0] <= segment.start_s and segment.end_s <= loaded[1]
+    if segment.status is not GapStatus.UNFILLABLE or not is_inside:
+        return segment
+    if is_delisted:
         # No trades of a pair that is gone: whatever the archive lacks, nobody has.
-        return replace(piece, unfillable_reason=UnfillableReason.NOBODY_HAS_IT)
-    if piece.unfillable_reason is UnfillableReason.NOT_PUBLISHED:
-        return replace(piece, unfillable_reason=UnfillableReason.PAST_EDGE)
-    return piece
+        return replace(segment, unfillable_reason=UnfillableReason.NOBODY_HAS_IT)
+    if segment.unfillable_reason is UnfillableReason.NOT_PUBLISHED:
+        return replace(segment, unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW)
+    return segment
 
 
-def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces with those that touch and wait for the same made one again."""
-    joined: list[Piece] = []
-    for piece in pieces:
+def _joined(segments: Sequence[GapSegment]) -> list[GapSegment]:
+    """Return the segments with those that touch and wait for the same made one again."""
+    joined: list[GapSegment] = []
+    for segment in segments:
         before = joined[-1] if joined else None
-        if before is not None and replace(before, end_s=piece.end_s) == replace(
-            piece, start_s=before.start_s
+        if before is not None and replace(before, end_s=segment.end_s) == replace(
+            segment, start_s=before.start_s
         ):
-            joined[-1] = replace(before, end_s=piece.end_s)
+            joined[-1] = replace(before, end_s=segment.end_s)
         else:
-            joined.append(piece)
+            joined.append(segment)
     return joined
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, unchanged_piece
-from kraken_ohlcv.stores.ledger.gap_rows import redraw_gap
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book, read_books
+from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, unchanged_segment
+from kraken_ohlcv.stores.ledger.gap_rows import split_gap
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.names import Release
 
-WAITING = frozenset({UnfillableReason.PAST_EDGE, UnfillableReason.NOT_PUBLISHED})
+WAITING = frozenset({UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.NOT_PUBLISHED})
 
 
 def mark_not_published(
@@ -30,28 +30,28 @@ def mark_not_published(
     :param release: the quarter
     :param now_s: the exchange's time, epoch seconds UTC; a quarter still running counts up to it
     """
-    known = read_books(connection, [series.ticker], [series.interval_minutes]).get(series)
+    known = read_states(connection, [series.ticker], [series.interval_minutes]).get(series)
     if known is None or release.start_s is None or release.end_s is None:
         return
     quarter = (release.start_s, min(release.end_s, now_s))
     with series_transaction(connection, known.series_id):
         is_changed = False
-        for gap in read_book(connection, series).gaps:
+        for gap in read_state(connection, series).gaps:
             if gap.status is not GapStatus.UNFILLABLE or gap.unfillable_reason not in WAITING:
                 continue
-            pieces = [
+            segments = [
                 replace(
-                    unchanged_piece(gap, part),
+                    unchanged_segment(gap, part),
                     unfillable_reason=UnfillableReason.NOT_PUBLISHED,
                 )
                 if quarter[0] <= part[0] and part[1] <= quarter[1]
-                else unchanged_piece(gap, part)
+                else unchanged_segment(gap, part)
                 for part in ranges.cut_at([gap.range], quarter)
             ]
-            if pieces != [unchanged_piece(gap, gap.range)] and any(
-                piece.unfillable_reason is not gap.unfillable_reason for piece in pieces
+            if segments != [unchanged_segment(gap, gap.range)] and any(
+                segment.unfillable_reason is not gap.unfillable_reason for segment in segments
             ):
-                redraw_gap(connection, run, gap, pieces, take_up=True)
+                split_gap(connection, run, gap, segments, take_up=True)
                 is_changed = True
         if is_changed:
             bump_revision(connection, known.series_id)

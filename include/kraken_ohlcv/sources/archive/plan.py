@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.core.gap import Gap, Series
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.archive.locator import Shelf
 
 SHORTEST_LAG_S: Final = 28 * DAY_S
@@ -56,13 +56,13 @@ def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
     return found
 
 
-def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
+def plan_fetch(context: RunContext, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
     """Choose the members of published quarters that may close gaps past the edge.
 
     A quarter that is not published is asked for once a day at most, one long overdue once a week. A member
     that was ingested after the gap was found lacks it: it is not fetched again.
 
-    :param bench: what the run works with
+    :param context: what the run works with
     :param shelf: where files come from
     :param gaps: open gaps of the series processed
     :return: members, those of a ticker together
@@ -72,43 +72,43 @@ def plan_fetch(bench: Bench, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
     releases: dict[str, Release] = {}
     for gap in gaps:
         if gap.status is GapStatus.UNFILLABLE and gap.unfillable_reason is not FINAL:
-            for release in quarters_of(gap.range, now_s=bench.now_s):
+            for release in quarters_of(gap.range, now_s=context.now_s):
                 waiting[release.name].append(gap)
                 releases[release.name] = release
     units: list[Unit] = []
     for name, release in sorted(releases.items()):
         try:
-            published = _published_name(bench, shelf, release)
-            found = _members(bench, shelf, published, waiting[name]) if published is not None else []
+            published = _published_name(context, shelf, release)
+            found = _members(context, shelf, published, waiting[name]) if published is not None else []
         except ArchiveRefusedError as error:
             # One quarter that cannot be opened keeps no other from its turn.
-            _record_lost(bench, {name: str(error)})
+            _record_lost(context, {name: str(error)})
             continue
         units += found
-        if published is None and bench.now_s < (release.end_s or 0) + LONGEST_LAG_S:
+        if published is None and context.now_s < (release.end_s or 0) + LONGEST_LAG_S:
             for series in dict.fromkeys(gap.series for gap in waiting[name]):
-                mark_not_published(bench.connection, bench.run, series, release, now_s=bench.now_s)
+                mark_not_published(context.connection, context.run, series, release, now_s=context.now_s)
     return sorted(units, key=lambda unit: (unit.series, unit.container))
 
 
-def _published_name(bench: Bench, shelf: Shelf, release: Release) -> str | None:
+def _published_name(context: RunContext, shelf: Shelf, release: Release) -> str | None:
     """Return under which name a quarter is published, as far as that is to be asked now."""
-    known = read_quarters(bench.connection).get(release.name)
-    if known is not None and (known.name is not None or bench.now_s < known.ask_again_s):
+    known = read_quarters(context.connection).get(release.name)
+    if known is not None and (known.name is not None or context.now_s < known.ask_again_s):
         return known.name
     name = shelf.published_name(release)
-    is_late = bench.now_s >= (release.end_s or 0) + LONGEST_LAG_S
-    ask_again_s = bench.now_s + (ASK_LATE_AGAIN_S if is_late else ASK_AGAIN_S)
-    record_quarter(bench.connection, release.name, name, now_s=bench.now_s, ask_again_s=ask_again_s)
+    is_late = context.now_s >= (release.end_s or 0) + LONGEST_LAG_S
+    ask_again_s = context.now_s + (ASK_LATE_AGAIN_S if is_late else ASK_AGAIN_S)
+    record_quarter(context.connection, release.name, name, now_s=context.now_s, ask_again_s=ask_again_s)
     return name
 
 
-def _members(bench: Bench, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list[Unit]:
+def _members(context: RunContext, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list[Unit]:
     """Return the members of a published quarter that may close gaps."""
     newest: dict[Series, int] = {}
     for gap in gaps:
         newest[gap.series] = max(gap.detected_s, newest.get(gap.series, 0))
-    if all(ingested_at_s(bench.connection, series, name) >= found_s for series, found_s in newest.items()):
+    if all(ingested_at_s(context.connection, series, name) >= found_s for series, found_s in newest.items()):
         return []
     with shelf.open(REMOTE, name) as container:
         contents = container.contents()
@@ -117,36 +117,39 @@ def _members(bench: Bench, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list
         intervals=list({series.interval_minutes for series in newest}),
     )
     found.add(REMOTE, name, contents, is_published=not shelf.is_mirror)
-    _record_lost(bench, found.lost)
+    _record_lost(context, found.lost)
     return [
         unit
         for unit in found.units
-        if unit.series in newest and ingested_at_s(bench.connection, unit.series, name) < newest[unit.series]
+        if unit.series in newest
+        and ingested_at_s(context.connection, unit.series, name) < newest[unit.series]
     ]
 
 
-def _record_lost(bench: Bench, lost: Mapping[str, str]) -> None:
+def _record_lost(context: RunContext, lost: Mapping[str, str]) -> None:
     """Record what may be wanted and cannot be read: errors of the run."""
     for name, why in lost.items():
-        record_result(bench.connection, bench.run, name, {"file": name, "status": "refused", "error": why})
+        record_result(
+            context.connection, context.run, name, {"file": name, "status": "refused", "error": why}
+        )
 
 
-def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:
+def fetch_unit(context: RunContext, shelf: Shelf, unit: Unit) -> None:
     """Ingest a member of a published quarter, in a backfill.
 
-    :param bench: what the run works with
+    :param context: what the run works with
     :param shelf: where files come from
     :param unit: the member
     :raises FillError: if that failed for a passing reason
     :raises FillRefusedError: if the member is not acceptable
     """
     work = Ingestion(
-        connection=bench.connection,
-        questdb=bench.questdb,
-        run=bench.run,
-        now_s=bench.now_s,
+        connection=context.connection,
+        questdb=context.questdb,
+        run=context.run,
+        now_s=context.now_s,
         work_folder=shelf.work_folder,
-        kraken=bench.kraken,
+        kraken=context.kraken,
         again=True,  # the plan leaves out what has been read since the gap was found
     )
     try:
@@ -155,5 +158,5 @@ def fetch_unit(bench: Bench, shelf: Shelf, unit: Unit) -> None:
     except ArchiveRefusedError as error:
         raise FillRefusedError(str(error)) from error
     except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
-        record_result(bench.connection, bench.run, unit.name, told(unit, "failed", error=str(error)))
+        record_result(context.connection, context.run, unit.name, told(unit, "failed", error=str(error)))
         raise FillError(f"{unit.name}: {error}") from error

@@ -12,7 +12,7 @@ from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import from_ohlc
 from kraken_ohlcv.core.candle_builder import CandleBuilder
-from kraken_ohlcv.core.grid import api_edge_s, floor_s
+from kraken_ohlcv.core.grid import api_window_start_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.queries import statement
@@ -142,7 +142,7 @@ def asked_candles(
     within = {
         minutes: ranges.count(
             ranges.intersect(
-                [_whole(span, minutes)], [(api_edge_s(now_s, minutes), floor_s(now_s, minutes))]
+                [_whole(span, minutes)], [(api_window_start_s(now_s, minutes), floor_s(now_s, minutes))]
             ),
             step=step_s(minutes),
         )

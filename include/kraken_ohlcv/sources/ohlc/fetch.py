@@ -26,7 +26,7 @@ from kraken_ohlcv.sources.ohlc.parse import read_answer
 from kraken_ohlcv.stores.ledger.asset_rows import Asset, read_assets, record_first_trade
 from kraken_ohlcv.stores.ledger.repair_rows import record_repair_error
 from kraken_ohlcv.stores.ledger.run_rows import count_work
-from kraken_ohlcv.stores.ledger.series_state import read_book
+from kraken_ohlcv.stores.ledger.series_state import read_state
 from kraken_ohlcv.stores.ledger.session import fill_lock
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer
     from kraken_ohlcv.core.evidence import Reading
     from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.repair.context import RunContext
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +66,11 @@ def attempt_all(jobs: Iterable[Callable[[], None]]) -> None:
 
 
 def fill_series(
-    bench: Bench, asset: Asset, series: Series, *, hands_on: bool, is_recheck: bool = False
+    context: RunContext, asset: Asset, series: Series, *, hands_on: bool, is_recheck: bool = False
 ) -> None:
     """Fill the gaps that the run has planned for one series.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param asset: the series' asset
     :param series: ticker and interval, registered before
     :param hands_on: whether trades are to bring what the answer leaves open
@@ -78,78 +78,78 @@ def fill_series(
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
-    series_id = read_book(bench.connection, series).series_id
-    with fill_lock(bench.connection, series_id):
-        attempted = begin(bench, series, series_id, lambda gap: is_within_reach(gap, now_s=bench.now_s))
+    series_id = read_state(context.connection, series).series_id
+    with fill_lock(context.connection, series_id):
+        attempted = begin(context, series, series_id, lambda gap: is_within_reach(gap, now_s=context.now_s))
         if not attempted and not is_recheck:
             log.info("%s: nothing left to do", series)
             return
         cron = backfill_cron(asset.tier, series.interval_minutes)
-        calls = bench.kraken.calls
+        calls = context.kraken.calls
         try:
-            bench.kraken.names[asset.ticker] = asset.names
-            answer = bench.kraken.get_ohlc(
-                series.ticker, series.interval_minutes, now_s=bench.now_s, is_trading=asset.is_trading
+            context.kraken.names[asset.ticker] = asset.names
+            answer = context.kraken.get_ohlc(
+                series.ticker, series.interval_minutes, now_s=context.now_s, is_trading=asset.is_trading
             )
-            _refuse_rows_of_the_future(bench, series, answer)
-            reading = read_answer(answer, now_s=bench.now_s)
+            _refuse_rows_of_the_future(context, series, answer)
+            reading = read_answer(answer, now_s=context.now_s)
             note_oddities(
-                bench.connection,
-                bench.run,
+                context.connection,
+                context.run,
                 ticker=series.ticker,
                 source=f"OHLC {series.interval_minutes}",
                 n_rows=answer.n_rows,
                 odd=[one.what for one in answer.odd],
                 notes=answer.notes,
             )
-            start_s = _expected_start(bench, asset, series, reading)
-            writing = write(bench, series, reading)
+            start_s = _expected_start(context, asset, series, reading)
+            writing = write(context, series, reading)
             attempt = Attempt(
                 attempted, cron, hands_on=hands_on, is_trading=asset.is_trading, is_recheck=is_recheck
             )
-            failed = settle(bench, series, reading, writing, attempt, start_s=start_s)
+            failed = settle(context, series, reading, writing, attempt, start_s=start_s)
         except UnknownPairError as error:
-            give_up_pair(bench, series, series_id, attempted, str(error), cron=cron)
+            give_up_pair(context, series, series_id, attempted, str(error), cron=cron)
             return
         except KrakenPermanentError as error:
-            fail(bench, series, series_id, attempted, str(error), is_permanent=True, cron=cron)
+            fail(context, series, series_id, attempted, str(error), is_permanent=True, cron=cron)
             if is_recheck:
-                record_repair_error(bench.connection, bench.run, series, FilledFrom.OHLC, str(error))
+                record_repair_error(context.connection, context.run, series, FilledFrom.OHLC, str(error))
             raise FillRefusedError(f"{series}: {error}") from error
         except (KrakenError, QuestDBError, ReadBackError) as error:
-            fail(bench, series, series_id, attempted, str(error), is_permanent=False, cron=cron)
+            fail(context, series, series_id, attempted, str(error), is_permanent=False, cron=cron)
             if is_recheck:
-                record_repair_error(bench.connection, bench.run, series, FilledFrom.OHLC, str(error))
+                record_repair_error(context.connection, context.run, series, FilledFrom.OHLC, str(error))
             raise FillError(f"{series}: {error}") from error
         finally:
-            count_work(bench.connection, bench.run, ohlc_calls=1, api_calls=bench.kraken.calls - calls)
+            count_work(context.connection, context.run, ohlc_calls=1, api_calls=context.kraken.calls - calls)
         if failed:
             raise FillError(f"{series}: {failed}")
 
 
-def _refuse_rows_of_the_future(bench: Bench, series: Series, answer: OhlcAnswer) -> None:
+def _refuse_rows_of_the_future(context: RunContext, series: Series, answer: OhlcAnswer) -> None:
     rows = [row.ts_s for row in (*answer.committed[-1:], answer.running) if row is not None]
     if rows:
         refuse_rows_of_the_future(
-            bench.connection, bench.run, max(rows), now_s=bench.now_s, what=f"OHLC {series}"
+            context.connection, context.run, max(rows), now_s=context.now_s, what=f"OHLC {series}"
         )
 
 
-def _expected_start(bench: Bench, asset: Asset, series: Series, reading: Reading) -> int | None:
+def _expected_start(context: RunContext, asset: Asset, series: Series, reading: Reading) -> int | None:
     """Return where the pair's trading began, when an answer that begins late makes that worth a call."""
     if not reading.begins_late:
         return None
     # Read again: another interval of the same pair may have asked since.
-    (known,) = read_assets(bench.connection, tickers=[asset.ticker], tier="ALL")
+    (known,) = read_assets(context.connection, tickers=[asset.ticker], tier="ALL")
     first_trade_s = known.first_trade_s
     if first_trade_s is None:
         try:
-            first = bench.kraken.get_first_trade(asset.ticker)
+            first = context.kraken.get_first_trade(asset.ticker)
         except KrakenMalformedReplyError as error:
             log.warning("%s: where trading began is not known: %s", series, error)
             return None
         if first is None:
-            return floor_s(bench.now_s, series.interval_minutes)
+            return floor_s(context.now_s, series.interval_minutes)
         first_trade_s = float(first)
-        record_first_trade(bench.connection, asset.ticker, first_trade_s)
+        record_first_trade(context.connection, asset.ticker, first_trade_s)
     return floor_s(first_trade_s, series.interval_minutes)

@@ -31,7 +31,7 @@ def read_answer(answer: OhlcAnswer, *, now_s: int) -> Reading:
     edge = answer.last_s + step - API_WINDOW_BUCKETS * step
     if not closed:
         return Reading(
-            covered=(0, 0), traded={}, empty=[], is_busy=False, edge_s=edge, step=step, odd=answer.odd
+            covered=(0, 0), traded={}, empty=[], is_busy=False, window_start_s=edge, step=step, odd=answer.odd
         )
     covered = (closed[0].ts_s, end)
     traded = {candle.ts_s: from_ohlc(candle) for candle in closed if candle.trades > 0}
@@ -42,7 +42,7 @@ def read_answer(answer: OhlcAnswer, *, now_s: int) -> Reading:
         traded=traded,
         empty=ranges.from_points(flat, step=step) if answer.is_on_grid else [],
         is_busy=len(traded) >= BUSY_SHARE * buckets,
-        edge_s=edge,
+        window_start_s=edge,
         step=step,
         odd=answer.odd,
     )

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.clients.errors import KrakenError
-from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES, WEEK_S, Counts, days_unknown
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
@@ -74,8 +74,8 @@ def asked_counts(
     :param now_s: the exchange's time, epoch seconds UTC
     :return: counts with the weeks of the whole listing, or those given when Kraken does not answer
     """
-    edge_s = api_edge_s(now_s, 1440)
-    if not any(days_unknown(part, counts, before_s=edge_s) for part in parts):
+    window_start_s = api_window_start_s(now_s, 1440)
+    if not any(days_unknown(part, counts, before_s=window_start_s) for part in parts):
         return counts
     try:
         answer = kraken.get_ohlc(ticker, WEEKLY, now_s=now_s)
@@ -84,7 +84,7 @@ def asked_counts(
         return counts
     weeks = {candle.ts_s: candle.trades for candle in answer.committed}
     # Before its first candle a pair has no trades, and need not be asked again.
-    oldest_s = min(weeks, default=edge_s)
+    oldest_s = min(weeks, default=window_start_s)
     first_s = min(start for start, _ in parts) // WEEK_S * WEEK_S
     weeks |= dict.fromkeys(range(first_s, oldest_s, WEEK_S), 0)
     save_weekly_trades(connection, ticker, weeks)

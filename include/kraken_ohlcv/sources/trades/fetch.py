@@ -38,10 +38,10 @@ from kraken_ohlcv.sources.trades.jobs import is_due
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.ledger.dispute_rows import mark_rechecked
-from kraken_ohlcv.stores.ledger.gap_rows import plan_gaps, redraw_gap
+from kraken_ohlcv.stores.ledger.gap_rows import plan_gaps, split_gap
 from kraken_ohlcv.stores.ledger.repair_rows import record_repair_error
 from kraken_ohlcv.stores.ledger.run_rows import count_work
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_book, read_books
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states
 from kraken_ohlcv.stores.ledger.session import fill_lock, series_transaction
 from kraken_ohlcv.stores.ledger.trade_rows import (
     delete_pass,
@@ -60,9 +60,9 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.core.trade import OddTrade, Trades
-    from kraken_ohlcv.repair.context import Bench, Writing
+    from kraken_ohlcv.repair.context import RunContext, Writing
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
-    from kraken_ohlcv.stores.ledger.series_state import Book
+    from kraken_ohlcv.stores.ledger.series_state import SeriesState
     from kraken_ohlcv.stores.ledger.trade_rows import Planned
 
 log = logging.getLogger(__name__)
@@ -91,13 +91,13 @@ class _StretchOverError(_StopError):
         return "then others had their turn with the exchange"
 
 
-def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillRequest) -> bool:
+def rebuild(context: RunContext, asset: Asset, planned: Planned, request: BackfillRequest) -> bool:
     """Build all candles of a range from its trades, as far as the calls go.
 
     Those of the asset's known series are built, each from where it begins: years of hours would be missing
     behind one old day's.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param asset: the errand's asset
     :param planned: the range
     :param request: params of the run: intervals, budget, and which gaps it takes before their time
@@ -106,19 +106,19 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
     :raises FillRefusedError: if it broke off for a reason that will not pass
     """
     errand = planned.errand
-    books = read_books(bench.connection, [errand.ticker], request.intervals)
+    states = read_states(context.connection, [errand.ticker], request.intervals)
     starts = {
-        series: errand.start_s if planned.is_recheck else books[series].start_s
-        for series in sorted(books)
-        if planned.is_recheck or books[series].start_s < errand.end_s
+        series: errand.start_s if planned.is_recheck else states[series].start_s
+        for series in sorted(states)
+        if planned.is_recheck or states[series].start_s < errand.end_s
     }
-    ids = {series: books[series].series_id for series in starts}
+    ids = {series: states[series].series_id for series in starts}
     with ExitStack() as locks:
         for series_id in sorted(ids.values()):
-            locks.enter_context(fill_lock(bench.connection, series_id))
-        work = _Rebuild(bench, asset, planned, request, ids, starts)
-        calls = bench.kraken.calls
-        bench.kraken.names[asset.ticker] = asset.names
+            locks.enter_context(fill_lock(context.connection, series_id))
+        work = _Rebuild(context, asset, planned, request, ids, starts)
+        calls = context.kraken.calls
+        context.kraken.names[asset.ticker] = asset.names
         try:
             work.carry_out()
         except _StopError as stop:
@@ -127,7 +127,7 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
             return isinstance(stop, _StretchOverError)
         except UnknownPairError as error:
             for series, series_id in ids.items():
-                give_up_pair(bench, series, series_id, set(work.open[series]), str(error), cron=None)
+                give_up_pair(context, series, series_id, set(work.open[series]), str(error), cron=None)
             return False
         except KrakenPermanentError as error:
             work.break_off(str(error))
@@ -136,7 +136,7 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
             work.break_off(str(error))
             raise FillError(f"{errand.ticker} trades: {error}") from error
         finally:
-            count_work(bench.connection, bench.run, api_calls=bench.kraken.calls - calls)
+            count_work(context.connection, context.run, api_calls=context.kraken.calls - calls)
             work.note_oddities()
         work.put_back("the walk found nothing missing; the next run looks again")
     return False
@@ -145,7 +145,7 @@ def rebuild(bench: Bench, asset: Asset, planned: Planned, request: BackfillReque
 class _Rebuild:
     """One walk through a range.
 
-    :param bench: what to work with; the fill locks of all series are held
+    :param context: what to work with; the fill locks of all series are held
     :param asset: the errand's asset
     :param planned: the range
     :param request: params of the run
@@ -155,19 +155,19 @@ class _Rebuild:
 
     def __init__(
         self,
-        bench: Bench,
+        context: RunContext,
         asset: Asset,
         planned: Planned,
         request: BackfillRequest,
         ids: dict[Series, int],
         starts: dict[Series, int],
     ) -> None:
-        self._bench = bench
+        self._bench = context
         self._asset = asset
         self._errand = planned.errand
         self._is_recheck = planned.is_recheck
         self._request = request
-        self._remains = Remains(asset.tier, bench.now_s)
+        self._remains = Remains(asset.tier, context.now_s)
         self._ids = ids
         self._starts = starts
         self.open: dict[Series, dict[int, Gap]] = {series: {} for series in ids}
@@ -185,7 +185,7 @@ class _Rebuild:
         for series, series_id in self._ids.items():
             self._claim(series)
             begun = begin(self._bench, series, series_id, self._is_inside)
-            gaps = read_book(connection, series).gaps
+            gaps = read_state(connection, series).gaps
             self.open[series] = {gap.gap_id: gap for gap in gaps if gap.gap_id in begun}
         wanted = self._wanted()
         if not any(wanted.values()):
@@ -217,14 +217,14 @@ class _Rebuild:
             if not self.open[series]:
                 continue
             with series_transaction(connection, series_id):
-                book = read_book(connection, series)
-                settled = self._settled(book)
-                for gap in book.gaps:
+                series_state = read_state(connection, series)
+                settled = self._settled(series_state)
+                for gap in series_state.gaps:
                     if gap.gap_id in self.open[series]:
                         # Nothing is closed here: what is whole after all, the next run will see.
                         left = ranges.subtract([gap.range], ranges.near(settled, gap.range)) or [gap.range]
-                        pieces = [becomes(gap, part, said) for part in left]
-                        redraw_gap(connection, run, gap, pieces, take_up=True)
+                        segments = [becomes(gap, part, said) for part in left]
+                        split_gap(connection, run, gap, segments, take_up=True)
                 bump_revision(connection, series_id)
 
     def note_oddities(self) -> None:
@@ -249,22 +249,22 @@ class _Rebuild:
             for series in self._ids:
                 record_repair_error(self._bench.connection, self._bench.run, series, FilledFrom.TRADES, error)
 
-    def _settled(self, book: Book) -> list[Range]:
+    def _settled(self, series_state: SeriesState) -> list[Range]:
         """Return what of the range is stored or proven empty; what is stored only if QuestDB answers."""
-        series = book.series
+        series = series_state.series
         try:
             stored = read_candles(self._bench.questdb, series, self._errand.range)
         except QuestDBError:
             stored = {}
         have = ranges.from_points(stored, step=step_s(series.interval_minutes))
-        return ranges.union(have, (proven.range for proven in book.proven))
+        return ranges.union(have, (proven.range for proven in series_state.proven))
 
     def _claim(self, series: Series) -> None:
         """Take up the gaps of a series that lie in the range and whose time has come."""
         connection, run, now_s = self._bench.connection, self._bench.run, self._bench.now_s
         due = [
             gap
-            for gap in read_book(connection, series).gaps
+            for gap in read_state(connection, series).gaps
             if self._is_inside(gap) and is_due(gap, now_s=now_s, retry_failed=self._request.retry_failed)
         ]
         plan_gaps(connection, run, due)
@@ -276,9 +276,9 @@ class _Rebuild:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
         connection = self._bench.connection
         for series in self._ids:
-            book = read_book(connection, series)
-            ours = [gap.range for gap in book.gaps if self._is_inside(gap)]
-            if ours and ranges.subtract(ours, self._settled(book)):
+            series_state = read_state(connection, series)
+            ours = [gap.range for gap in series_state.gaps if self._is_inside(gap)]
+            if ours and ranges.subtract(ours, self._settled(series_state)):
                 return
         with connection.transaction():
             note_reached(connection, self._bench.run, self._errand, self._errand.end_s)
@@ -291,7 +291,7 @@ class _Rebuild:
         return {
             series.interval_minutes: ranges.subtract(
                 [gap.range for gap in self.open[series].values()],
-                self._settled(read_book(self._bench.connection, series)),
+                self._settled(read_state(self._bench.connection, series)),
             )
             for series in self._ids
         }
@@ -424,7 +424,7 @@ def _reading(built: Built, series: Series) -> Reading:
             [built.covered], [*ranges.from_points(traded, step=step), *built.doubtful, *built.spoilt]
         ),
         is_busy=False,
-        edge_s=built.covered[0],
+        window_start_s=built.covered[0],
         step=step,
         source=FilledFrom.TRADES,
         doubtful=built.doubtful,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.sources.trades.estimate import Counts
 
-WAITING: Final = frozenset({UnfillableReason.PAST_EDGE, UnfillableReason.NOT_PUBLISHED})
+WAITING: Final = frozenset({UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.NOT_PUBLISHED})
 """Reasons for which trades may still close a gap."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Gap, Series
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import Bench
+    from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.trades.estimate import Counts
     from kraken_ohlcv.stores.ledger.asset_rows import Asset
     from kraken_ohlcv.stores.ledger.trade_rows import Errand
@@ -29,7 +29,7 @@ MOST_WEEKLY_CALLS: Final = 50
 
 
 def plan_walks(
-    bench: Bench,
+    context: RunContext,
     request: BackfillRequest,
     assets: Sequence[Asset],
     gaps: Sequence[Gap],
@@ -37,7 +37,7 @@ def plan_walks(
 ) -> list[str]:
     """Choose the ranges to walk through trade by trade, after every other source has been tried.
 
-    :param bench: what to work with
+    :param context: what to work with
     :param request: params of the run
     :param assets: the assets it is about
     :param gaps: open gaps of the series processed, but those that another source may still bring in this run
@@ -45,25 +45,29 @@ def plan_walks(
     :return: tickers with ranges to walk, in the order in which they may use the calls; none without a budget
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    bench.kraken.names |= {asset.ticker: asset.names for asset in assets}
-    listed = {asset.ticker: asset for asset in assets if asset.gone_s is None}
-    waiting = [gap for gap in gaps if gap.series.ticker in listed and _is_wanted(gap, bench, request, asked)]
-    wanted = _wanted(bench, request, listed, waiting, asked)
+    context.kraken.names |= {asset.ticker: asset.names for asset in assets}
+    listed = {asset.ticker: asset for asset in assets if asset.delisted_s is None}
+    waiting = [
+        gap for gap in gaps if gap.series.ticker in listed and _is_wanted(gap, context, request, asked)
+    ]
+    wanted = _wanted(context, request, listed, waiting, asked)
     budget = request.trades_call_budget
-    counts = _counts(bench, wanted, may_ask=budget > 0)
+    counts = _counts(context, wanted, may_ask=budget > 0)
     errands = in_order(
         {ticker: stretches(parts, counts[ticker]) for ticker, parts in wanted.items()},
         counts,
         tiers={ticker: asset.tier for ticker, asset in listed.items()},
     )
-    rechecks = errands if request.span is not None else _rechecks(bench, request, listed, errands)
+    rechecks = errands if request.span is not None else _rechecks(context, request, listed, errands)
     every = list(dict.fromkeys([*errands, *rechecks]))
-    plan_errands(bench.connection, bench.run, every, rechecks=rechecks, budget=budget, now_s=bench.now_s)
+    plan_errands(
+        context.connection, context.run, every, rechecks=rechecks, budget=budget, now_s=context.now_s
+    )
     return list(dict.fromkeys(errand.ticker for errand in every)) if budget else []
 
 
 def _rechecks(
-    bench: Bench, request: BackfillRequest, listed: Mapping[str, Asset], errands: Sequence[Errand]
+    context: RunContext, request: BackfillRequest, listed: Mapping[str, Asset], errands: Sequence[Errand]
 ) -> list[Errand]:
     """Return the ranges about which trades are asked once more, after all gaps."""
     walked = {
@@ -72,18 +76,18 @@ def _rechecks(
     wanted = {
         # A range that a walk for gaps touches waits for the next run: no trade is read twice in one.
         ticker: [part for part in ranges.union(parts) if not ranges.intersect([part], walked.get(ticker, []))]
-        for ticker, parts in to_recheck(bench.connection, list(listed), request.intervals).items()
+        for ticker, parts in to_recheck(context.connection, list(listed), request.intervals).items()
     }
     wanted = {ticker: parts for ticker, parts in wanted.items() if parts}
-    counts = _counts(bench, wanted, may_ask=False)
+    counts = _counts(context, wanted, may_ask=False)
     return in_order(wanted, counts, tiers={ticker: asset.tier for ticker, asset in listed.items()})
 
 
-def _is_wanted(gap: Gap, bench: Bench, request: BackfillRequest, asked: Collection[Series]) -> bool:
+def _is_wanted(gap: Gap, context: RunContext, request: BackfillRequest, asked: Collection[Series]) -> bool:
     """Return whether trades are to close a gap: nothing else can, or nothing else has."""
-    if waits_for_trades(gap, now_s=bench.now_s, retry_failed=request.retry_failed):
+    if waits_for_trades(gap, now_s=context.now_s, retry_failed=request.retry_failed):
         return True
-    if not gap.is_eligible(bench.now_s, retry_failed=request.retry_failed):
+    if not gap.is_eligible(context.now_s, retry_failed=request.retry_failed):
         return False
     if request.span is not None or "ohlc" not in request.repair_from:
         return True
@@ -96,7 +100,7 @@ def _was_handed_on(gap: Gap, asked: Collection[Series]) -> bool:
 
 
 def _wanted(
-    bench: Bench,
+    context: RunContext,
     request: BackfillRequest,
     listed: Mapping[str, Asset],
     waiting: Sequence[Gap],
@@ -105,7 +109,7 @@ def _wanted(
     """Return the ranges wanted of each ticker: the one asked for, or those of its gaps."""
     if request.span is not None:
         start, end = request.span
-        end = min(end, floor_s(bench.now_s, min(request.intervals)))
+        end = min(end, floor_s(context.now_s, min(request.intervals)))
         return {ticker: [(start, end)] for ticker in listed if start < end}
     wanted = {}
     limit = request.max_gaps_per_asset
@@ -119,15 +123,19 @@ def _wanted(
     return {ticker: parts for ticker, parts in wanted.items() if parts}
 
 
-def _counts(bench: Bench, wanted: Mapping[str, Sequence[Range]], *, may_ask: bool) -> dict[str, Counts]:
-    calls = bench.kraken.calls
+def _counts(
+    context: RunContext, wanted: Mapping[str, Sequence[Range]], *, may_ask: bool
+) -> dict[str, Counts]:
+    calls = context.kraken.calls
     counts = {}
     for ticker, parts in wanted.items():
-        known = known_counts(bench.connection, bench.questdb, ticker, parts)
-        if may_ask and bench.kraken.calls - calls < MOST_WEEKLY_CALLS:
-            known = asked_counts(bench.connection, bench.kraken, ticker, parts, known, now_s=bench.now_s)
+        known = known_counts(context.connection, context.questdb, ticker, parts)
+        if may_ask and context.kraken.calls - calls < MOST_WEEKLY_CALLS:
+            known = asked_counts(
+                context.connection, context.kraken, ticker, parts, known, now_s=context.now_s
+            )
         counts[ticker] = known
-    made = bench.kraken.calls - calls
+    made = context.kraken.calls - calls
     if made:
-        count_work(bench.connection, bench.run, ohlc_calls=made, api_calls=made)
+        count_work(context.connection, context.run, ohlc_calls=made, api_calls=made)
     return counts

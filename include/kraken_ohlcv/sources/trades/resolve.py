@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.core.backoff import next_attempt_s
-from kraken_ohlcv.core.gap import GapStatus, Outcome, Piece, UnfillableReason
-from kraken_ohlcv.core.grid import api_edge_s
+from kraken_ohlcv.core.gap import GapSegment, GapStatus, Outcome, UnfillableReason
+from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.schedules import backfill_cron
-from kraken_ohlcv.repair.resolve import failed_piece
+from kraken_ohlcv.repair.resolve import failed_segment
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Gap
@@ -35,7 +35,7 @@ class Remains:
     now_s: int
     odd: list[OddTrade] = field(default_factory=list)
 
-    def unproven(self, gap: Gap, part: Range) -> Piece:
+    def unproven(self, gap: Gap, part: Range) -> GapSegment:
         """Return a part that was walked through, and of which nothing proves that it is empty.
 
         :param gap: the gap, its attempt counted
@@ -46,7 +46,7 @@ class Remains:
             return replace(self._failed(gap, part, error), status=GapStatus.DETECTED)
         return self._waiting(gap, part, error, Outcome.UNFILLABLE)
 
-    def unreached(self, gap: Gap, part: Range, said: str) -> Piece:
+    def unreached(self, gap: Gap, part: Range, said: str) -> GapSegment:
         """Return a part that the walk has not come to, since it stopped before.
 
         :param gap: the gap, its attempt counted
@@ -54,16 +54,16 @@ class Remains:
         :param said: why, one sentence
         """
         if self._is_in_window(gap, part):
-            return Piece(*part, status=GapStatus.DETECTED, error_message=said)
-        return Piece(
+            return GapSegment(*part, status=GapStatus.DETECTED, error_message=said)
+        return GapSegment(
             *part,
             status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.PAST_EDGE,
+            unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW,
             error_message=said,
             outcome=Outcome.DEFERRED,
         )
 
-    def broken_off(self, gap: Gap, part: Range, error: str) -> Piece:
+    def broken_off(self, gap: Gap, part: Range, error: str) -> GapSegment:
         """Return a part that the walk has not come to, since something went wrong.
 
         :param gap: the gap, its attempt counted
@@ -75,21 +75,21 @@ class Remains:
         return self._waiting(gap, part, error, Outcome.FAILED)
 
     def _is_in_window(self, gap: Gap, part: Range) -> bool:
-        return part[1] > api_edge_s(self.now_s, gap.series.interval_minutes)
+        return part[1] > api_window_start_s(self.now_s, gap.series.interval_minutes)
 
-    def _failed(self, gap: Gap, part: Range, error: str) -> Piece:
+    def _failed(self, gap: Gap, part: Range, error: str) -> GapSegment:
         cron = backfill_cron(self.tier, gap.series.interval_minutes)
-        return failed_piece(gap, part, error=error, is_permanent=False, now_s=self.now_s, cron=cron)
+        return failed_segment(gap, part, error=error, is_permanent=False, now_s=self.now_s, cron=cron)
 
-    def _waiting(self, gap: Gap, part: Range, error: str, outcome: Outcome) -> Piece:
+    def _waiting(self, gap: Gap, part: Range, error: str, outcome: Outcome) -> GapSegment:
         # Past the edge nothing expires any more, and no schedule has to be met.
         later = next_attempt_s(
             attempt_s=self.now_s, attempts=max(1, gap.attempts), expires_s=NEVER_S, cron=None
         )
-        return Piece(
+        return GapSegment(
             *part,
             status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.PAST_EDGE,
+            unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW,
             next_attempt_s=later,
             error_message=error,
             outcome=outcome,

@@ -28,7 +28,7 @@ class Asset:
     :ivar ticker: Kraken's altname
     :ivar tier: ``TIER1`` .. ``TIER4``
     :ivar pair_status: what AssetPairs said last, or None when it lacks the pair or was never asked
-    :ivar gone_s: since when nothing is expected of the pair, epoch seconds UTC, or None; see
+    :ivar delisted_s: since when nothing is expected of the pair, epoch seconds UTC, or None; see
         :mod:`kraken_ohlcv.detection.pairs`
     :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
     :ivar added_s: when it came into the catalogue, epoch seconds UTC
@@ -44,7 +44,7 @@ class Asset:
     ticker: str
     tier: str
     pair_status: str | None
-    gone_s: int | None
+    delisted_s: int | None
     first_trade_s: float | None
     added_s: int
     pair_decimals: int | None = None
@@ -63,12 +63,12 @@ class Asset:
     @property
     def is_unknown(self) -> bool:
         """Return whether the exchange has no such pair, and never had."""
-        return self.gone_s is not None and not self.is_known
+        return self.delisted_s is not None and not self.is_known
 
     @property
     def is_trading(self) -> bool:
         """Return whether the pair is on the exchange and online, as far as is known."""
-        return self.gone_s is None and self.pair_status in {None, ONLINE}
+        return self.delisted_s is None and self.pair_status in {None, ONLINE}
 
 
 class PairMark(NamedTuple):
@@ -76,14 +76,14 @@ class PairMark(NamedTuple):
 
     :ivar ticker: Kraken's altname
     :ivar status: its status in AssetPairs, or None when that lacks it
-    :ivar is_gone: whether nothing is expected of it
+    :ivar is_delisted: whether nothing is expected of it
     :ivar is_listed: whether the exchange has it now
     :ivar meant: listed ticker that may be meant, or None
     """
 
     ticker: str
     status: str | None
-    is_gone: bool
+    is_delisted: bool
     is_listed: bool
     meant: str | None
 
@@ -194,14 +194,14 @@ def record_pair_details(connection: Connection, pairs: Iterable[AssetPair]) -> N
     )
 
 
-def mark_gone(connection: Connection, ticker: str, *, now_s: int) -> None:
+def mark_delisted(connection: Connection, ticker: str, *, now_s: int) -> None:
     """Record that Kraken no longer knows a pair.
 
     :param connection: the ledger
     :param ticker: Kraken's altname
     :param now_s: the exchange's time, epoch seconds UTC
     """
-    execute(connection, "mark_gone", ticker=ticker, now_s=now_s)
+    execute(connection, "mark_delisted", ticker=ticker, now_s=now_s)
 
 
 def record_first_trade(connection: Connection, ticker: str, first_trade_s: float) -> None:

@@ -10,9 +10,9 @@ from psycopg.types.json import Jsonb
 from kraken_ohlcv.core.gap import (
     FilledFrom,
     Gap,
+    GapSegment,
     GapStatus,
     Outcome,
-    Piece,
     Series,
     candles_from_today,
     check_move,
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 DIED = "the task ended before it could say what became of this gap"
 
 
-def _columns(series: Series, piece: Piece) -> dict[str, Any]:
-    is_unfillable = piece.status is GapStatus.UNFILLABLE
+def _columns(series: Series, segment: GapSegment) -> dict[str, Any]:
+    is_unfillable = segment.status is GapStatus.UNFILLABLE
     return {
-        "start_s": piece.start_s,
-        "end_s": piece.end_s,
-        "missing_candles": missing_candles(piece.start_s, piece.end_s, series.interval_minutes),
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+        "missing_candles": missing_candles(segment.start_s, segment.end_s, series.interval_minutes),
         "is_api_fillable": not is_unfillable,
-        "status": piece.status,
+        "status": segment.status,
         "required_csv_file": required_csv_file(series) if is_unfillable else None,
-        "error_message": piece.error_message,
-        "next_attempt_s": piece.next_attempt_s,
-        "expires_s": expiry_s(piece.start_s, series.interval_minutes),
-        "unfillable_reason": piece.unfillable_reason,
+        "error_message": segment.error_message,
+        "next_attempt_s": segment.next_attempt_s,
+        "expires_s": expiry_s(segment.start_s, series.interval_minutes),
+        "unfillable_reason": segment.unfillable_reason,
     }
 
 
@@ -79,17 +79,19 @@ def record_outcome(
     )
 
 
-def _new_row(series: Series, piece: Piece, *, detected_s: int, parent: Gap | None = None) -> dict[str, Any]:
+def _new_row(
+    series: Series, segment: GapSegment, *, detected_s: int, parent: Gap | None = None
+) -> dict[str, Any]:
     return {
         "ticker": series.ticker,
         "interval_minutes": series.interval_minutes,
-        "overflow_candles": overflow_candles(piece.start_s, detected_s, series.interval_minutes),
-        "candles_from_today": candles_from_today(piece.start_s, detected_s, series.interval_minutes),
+        "overflow_candles": overflow_candles(segment.start_s, detected_s, series.interval_minutes),
+        "candles_from_today": candles_from_today(segment.start_s, detected_s, series.interval_minutes),
         "detected_s": detected_s,
         "attempts": parent.attempts if parent else 0,
         "parent": parent.gap_id if parent else None,
-        "outcome": piece.told,
-        **_columns(series, piece),
+        "outcome": segment.told,
+        **_columns(series, segment),
     }
 
 
@@ -99,47 +101,47 @@ def _insert(connection: Connection, run: RunKey, rows: Sequence[dict[str, Any]])
 
 
 def insert_gaps(
-    connection: Connection, run: RunKey, pieces: Sequence[tuple[Series, Piece]], *, now_s: int
+    connection: Connection, run: RunKey, segments: Sequence[tuple[Series, GapSegment]], *, now_s: int
 ) -> None:
     """Record new gaps, all in one statement; the run takes them up.
 
     :param connection: the ledger, inside a transaction of all their series
     :param run: the run that found them
-    :param pieces: series, range and state of each
+    :param segments: series, range and state of each
     :param now_s: the exchange's time, epoch seconds UTC
     """
-    _insert(connection, run, [_new_row(series, piece, detected_s=now_s) for series, piece in pieces])
+    _insert(connection, run, [_new_row(series, segment, detected_s=now_s) for series, segment in segments])
 
 
-def redraw_gap(
+def split_gap(
     connection: Connection,
     run: RunKey,
     gap: Gap,
-    pieces: Sequence[Piece],
+    segments: Sequence[GapSegment],
     *,
     candles: int = 0,
     take_up: bool,
 ) -> None:
-    """Trim or split an open gap, and set the state of each piece.
+    """Trim or split an open gap, and set the state of each segment.
 
-    The first piece keeps the record, the others become its children. Trimming comes before inserting, because
-    the database refuses overlapping open gaps at once.
+    The first segment keeps the record, the others become its children. Trimming comes before inserting,
+    because the database refuses overlapping open gaps at once.
 
     :param connection: the ledger, inside a series transaction
     :param run: the run; it takes up every child
     :param gap: the gap as it stands
-    :param pieces: what remains of it, ascending, not overlapping, at least one
+    :param segments: what remains of it, ascending, not overlapping, at least one
     :param candles: missing candles of the gap that were stored, >= 0
     :param take_up: whether the run takes up the record itself
-    :raises IllegalMoveError: if the state machine does not allow a piece's state
+    :raises IllegalMoveError: if the state machine does not allow a segment's state
     """
-    first, *others = pieces
-    for piece in pieces:
-        check_move(gap.status, piece.status)
+    first, *others = segments
+    for segment in segments:
+        check_move(gap.status, segment.status)
     execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, first))
     if take_up:
         record_outcome(connection, run, gap.gap_id, first.told, candles=candles, error=first.error_message)
-    children = [_new_row(gap.series, piece, detected_s=gap.detected_s, parent=gap) for piece in others]
+    children = [_new_row(gap.series, segment, detected_s=gap.detected_s, parent=gap) for segment in others]
     _insert(connection, run, children)
 
 

@@ -11,12 +11,12 @@ from kraken_ohlcv.core.incident import (
     Incident,
     IncidentClass,
     MessageKind,
-    PairTrouble,
-    Trouble,
+    PairProblem,
+    Problem,
     key_of_pair,
     open_incident,
     see_nothing,
-    see_trouble,
+    see_problem,
 )
 from kraken_ohlcv.core.pair_problems import with_others
 from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
@@ -37,7 +37,7 @@ def incident_of(row: Row) -> Incident:
     :return: the incident
     """
     return Incident(
-        trouble=Trouble(
+        problem=Problem(
             key=row["key"],
             incident_class=IncidentClass(row["class"]),
             headline=row["headline"],
@@ -66,14 +66,14 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
     }
 
 
-def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s: int) -> list[MessageKind]:
+def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int) -> list[MessageKind]:
     """Bring incidents up to what a check saw.
 
-    While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
+    While the source itself is in problem, everything else that goes wrong follows from it: no other incident
     is opened or grows until it has recovered.
 
     :param connection: the ledger
-    :param seen: by incident key: the trouble, or None where the check looked and saw nothing wrong; keys that
+    :param seen: by incident key: the problem, or None where the check looked and saw nothing wrong; keys that
         the check does not judge are absent
     :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
     :return: what has happened to incidents of which people are to be notified
@@ -83,17 +83,17 @@ def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s
         fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
         standing = read_open(connection)
         for key in sorted(seen, key=lambda key: key != SOURCE_KEY):
-            trouble = seen[key]
+            problem = seen[key]
             is_absorbed = key != SOURCE_KEY and _is_source_down(seen, standing)
             if key in standing:
                 incident_id, incident = standing[key]
                 kind = _go_on(
-                    connection, incident_id, incident, trouble, is_absorbed=is_absorbed, now_s=now_s
+                    connection, incident_id, incident, problem, is_absorbed=is_absorbed, now_s=now_s
                 )
                 if kind is MessageKind.RECOVERED:
                     del standing[key]
-            elif trouble is not None and not is_absorbed:
-                standing[key] = (_open(connection, trouble, now_s=now_s), open_incident(trouble, now_s=now_s))
+            elif problem is not None and not is_absorbed:
+                standing[key] = (_open(connection, problem, now_s=now_s), open_incident(problem, now_s=now_s))
                 kind = MessageKind.OPENED
             else:
                 continue
@@ -104,58 +104,58 @@ def observe(connection: Connection, seen: Mapping[str, Trouble | None], *, now_s
 
 def observe_pairs(
     connection: Connection,
-    seen: Mapping[str, Trouble | None],
-    looked_at: Collection[PairTrouble],
+    seen: Mapping[str, Problem | None],
+    looked_at: Collection[PairProblem],
     *,
     now_s: int,
 ) -> list[MessageKind]:
-    """Bring the incidents of pairs up to what a check saw, which judges some kinds of trouble only.
+    """Bring the incidents of pairs up to what a check saw, which judges some kinds of problem only.
 
     :param connection: the ledger
-    :param seen: by ticker: the trouble, or None where the check looked and saw nothing wrong
+    :param seen: by ticker: the problem, or None where the check looked and saw nothing wrong
     :param looked_at: kinds that the check judges; what stands of the others is left as it is
     :param now_s: as in :func:`observe`
     :return: what has happened to incidents of which people are to be notified
     """
-    judged: dict[str, Trouble | None] = {}
+    judged: dict[str, Problem | None] = {}
     with connection.transaction():
         fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
         standing = read_open(connection)
-        for ticker, trouble in seen.items():
+        for ticker, problem in seen.items():
             key = key_of_pair(ticker)
             if key not in standing:
-                judged[key] = trouble
+                judged[key] = problem
                 continue
-            before = standing[key][1].trouble
-            if trouble is not None or any(kind in looked_at for kind in before.subjects):
-                judged[key] = with_others(trouble, before, looked_at)
+            before = standing[key][1].problem
+            if problem is not None or any(kind in looked_at for kind in before.subjects):
+                judged[key] = with_others(problem, before, looked_at)
         return observe(connection, judged, now_s=now_s)
 
 
-def _is_source_down(seen: Mapping[str, Trouble | None], standing: Mapping[str, Any]) -> bool:
+def _is_source_down(seen: Mapping[str, Problem | None], standing: Mapping[str, Any]) -> bool:
     return SOURCE_KEY in standing or seen.get(SOURCE_KEY) is not None
 
 
-def _open(connection: Connection, trouble: Trouble, *, now_s: int) -> int:
+def _open(connection: Connection, problem: Problem, *, now_s: int) -> int:
     (row,) = fetch(
         connection,
         "insert_incident",
-        **_columns(trouble),
-        key=trouble.key,
-        told=sorted(trouble.subjects),
+        **_columns(problem),
+        key=problem.key,
+        told=sorted(problem.subjects),
         now_s=now_s,
-        **{"class": trouble.incident_class},
+        **{"class": problem.incident_class},
     )
     return int(row["incident_id"])
 
 
-def _columns(trouble: Trouble) -> dict[str, Any]:
+def _columns(problem: Problem) -> dict[str, Any]:
     return {
-        "headline": trouble.headline,
-        "since_s": trouble.since_s,
-        "subjects": Jsonb({key: dict(facts) for key, facts in trouble.subjects.items()}),
-        "tried": trouble.tried,
-        "url": trouble.url,
+        "headline": problem.headline,
+        "since_s": problem.since_s,
+        "subjects": Jsonb({key: dict(facts) for key, facts in problem.subjects.items()}),
+        "tried": problem.tried,
+        "url": problem.url,
     }
 
 
@@ -163,26 +163,26 @@ def _go_on(
     connection: Connection,
     incident_id: int,
     incident: Incident,
-    trouble: Trouble | None,
+    problem: Problem | None,
     *,
     is_absorbed: bool,
     now_s: int,
 ) -> MessageKind | None:
     kind: MessageKind | None = None
-    if trouble is None:
+    if problem is None:
         after, kind = see_nothing(incident)
     elif is_absorbed:
         after = replace(incident, good_checks=0)
     else:
-        if trouble.incident_class is IncidentClass.RUN:
+        if problem.incident_class is IncidentClass.RUN:
             # Each failed run is another subject; the ones before it are not forgotten.
-            trouble = replace(trouble, subjects={**incident.trouble.subjects, **trouble.subjects})
-        after, kind = see_trouble(incident, trouble, now_s=now_s)
+            problem = replace(problem, subjects={**incident.problem.subjects, **problem.subjects})
+        after, kind = see_problem(incident, problem, now_s=now_s)
     execute(
         connection,
         "update_incident",
         incident_id=incident_id,
-        **_columns(after.trouble),
+        **_columns(after.problem),
         now_s=now_s,
         recovered_s=now_s if kind is MessageKind.RECOVERED else None,
         good_checks=after.good_checks,

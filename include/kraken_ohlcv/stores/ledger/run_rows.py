@@ -25,7 +25,7 @@ class Run:
     :ivar intervals: candle lengths, minutes
     :ivar assets_processed: assets with at least one series processed
     :ivar series_processed: their series ids
-    :ivar remarks: what the result names: ``series_skipped``, ``pairs_gone``, ``pairs_unknown``,
+    :ivar remarks: what the result names: ``series_skipped``, ``pairs_delisted``, ``pairs_unknown``,
         ``warnings``, ``errors``; and ``odd``, see :func:`add_oddity`
     :ivar ohlc_calls: OHLC calls that fills made
     :ivar api_calls: all calls of the run
@@ -110,7 +110,7 @@ def record_survey(
     :param run: the run
     :param assets_processed: assets with at least one series processed
     :param series_processed: ids of the series processed
-    :param remarks: what the result is to name: ``series_skipped``, ``pairs_gone``, ``pairs_unknown``,
+    :param remarks: what the result is to name: ``series_skipped``, ``pairs_delisted``, ``pairs_unknown``,
         ``warnings``, ``errors``
     """
     execute(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class SeriesState:
     """The ledger of one series.
 
     :ivar series_id: primary key
@@ -46,9 +46,9 @@ def _gap(row: Row) -> Gap:
     )
 
 
-def read_books(
+def read_states(
     connection: Connection, tickers: Sequence[str], intervals: Sequence[int]
-) -> dict[Series, Book]:
+) -> dict[Series, SeriesState]:
     """Return the ledgers of all known series among tickers and intervals.
 
     :param connection: the ledger
@@ -57,8 +57,8 @@ def read_books(
     :return: by series; a series never processed is absent
     """
     wanted = {"tickers": list(tickers), "intervals": list(intervals)}
-    books = {
-        Series(row["ticker"], row["interval_minutes"]): Book(
+    states = {
+        Series(row["ticker"], row["interval_minutes"]): SeriesState(
             series_id=row["series_id"],
             series=Series(row["ticker"], row["interval_minutes"]),
             start_s=row["start_s"],
@@ -71,22 +71,22 @@ def read_books(
     }
     for row in fetch(connection, "read_open_gaps", **wanted):
         gap = _gap(row)
-        if gap.series in books:
-            books[gap.series].gaps.append(gap)
+        if gap.series in states:
+            states[gap.series].gaps.append(gap)
     for series, proven in proofs.read(connection, tickers, intervals).items():
-        if series in books:
-            books[series].proven.extend(proven)
-    return books
+        if series in states:
+            states[series].proven.extend(proven)
+    return states
 
 
-def read_book(connection: Connection, series: Series) -> Book:
+def read_state(connection: Connection, series: Series) -> SeriesState:
     """Return the ledger of one known series.
 
     :param connection: the ledger
     :param series: ticker and interval, registered before
     :return: its ledger
     """
-    return read_books(connection, [series.ticker], [series.interval_minutes])[series]
+    return read_states(connection, [series.ticker], [series.interval_minutes])[series]
 
 
 def register_series(connection: Connection, starts: Mapping[Series, int]) -> dict[Series, int]:
