@@ -324,6 +324,17 @@ def test_the_rows_of_another_interval_are_refused(asked: int, sent: int, n_rows:
         read([*rows[:3], [1], *rows[4:]], interval=asked)
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent", "n_rows"),
+    [(60, 1440, 3), (60, 240, 5), (1440, 10080, 4), (1440, 10080, 9), (1440, 21600, 3), (15, 30, 10)],
+)
+def test_few_rows_of_a_much_longer_interval_are_refused_too(asked: int, sent: int, n_rows: int) -> None:
+    step_s = 60 * sent
+    rows = [changed(GOOD, ts=MIDNIGHT // step_s * step_s - n * step_s) for n in reversed(range(n_rows))]
+    with pytest.raises(KrakenForeignReplyError, match=f"candles of {sent} minutes, not of {asked}"):
+        read(rows, interval=asked)
+
+
 @pytest.mark.parametrize("interval", [1, 5, 15, 30, 60, 240, 1440, 10080, 21600])
 @pytest.mark.parametrize("n_rows", [721, 12, 3])
 def test_the_rows_of_the_interval_asked_for_are_taken(interval: int, n_rows: int) -> None:

@@ -6,6 +6,7 @@ without it, later runs put right what was left open. Many series are spoilt in o
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -53,25 +54,16 @@ IN_A_ROW: Final = 5
 PUT_RIGHT: Final = {"repair_from": ["ohlc", "trades"], "retry_failed": True}
 
 
-def foreign_bodies(url: str, endpoint: str, *, since_s: int = 0) -> Callable[[Any], list[bytes]]:
-    """Return a function that asks for what a cache may send instead, once for each series or ticker."""
-    known: dict[Any, list[bytes]] = {}
-
-    def ask(**query: Any) -> bytes:
-        return requests.get(f"{url}/0/public/{endpoint}", params=query, timeout=60).content
-
-    def of(about: Any) -> list[bytes]:
-        if about not in known:
-            other = "ETHUSD" if "ETHUSD" not in about else "XBTUSD"
-            if isinstance(about, Series):
-                others = [one for one in (5, 30, 1440, 10080) if one != about.interval_minutes]
-                known[about] = [ask(pair=other, interval=about.interval_minutes)]
-                known[about] += [ask(pair=about.ticker, interval=one) for one in others]
-            else:
-                known[about] = [ask(pair=other, since=since_s)]
-        return known[about]
-
-    return of
+@cache
+def foreign_bodies(url: str, about: Series) -> list[bytes]:
+    """Return what a cache may send instead of an OHLC answer: of another pair, or of another interval."""
+    other = "ETHUSD" if about.ticker != "ETHUSD" else "XBTUSD"
+    minutes = [one for one in (5, 30, 1440, 10080) if one != about.interval_minutes]
+    asked = [(other, about.interval_minutes), *((about.ticker, one) for one in minutes)]
+    return [
+        requests.get(f"{url}/0/public/OHLC", params={"pair": pair, "interval": interval}, timeout=60).content
+        for pair, interval in asked
+    ]
 
 
 def middle(world: World) -> Callable[[Series], list[Range]]:
@@ -119,10 +111,9 @@ def test_mutation_of_ohlc_answers_through_both_stores(
 ) -> None:
     batch = Batch(world, ASKED)
     batch.store(middle(world))
-    foreign = foreign_bodies(world.exchange.url, "OHLC")
 
     def mutations_of(series: Series, _: bool) -> Sequence[Mutation]:
-        return ohlc_mutations(step_s(series.interval_minutes), foreign(series))
+        return ohlc_mutations(step_s(series.interval_minutes), foreign_bodies(world.exchange.url, series))
 
     altered.spoil = spoiler = Spoiler("OHLC", seed, mutations_of)
     batch.run(ASKED)
@@ -163,10 +154,12 @@ def test_mutation_of_trades_through_both_stores(world: World, altered: AlteredEx
     batch = Batch(world, WALKED, covered=past_the_edge)
     start = batch.covered[WALKED[0]][0]
     batch.store(lambda _: [(start + 20 * HOUR, start + 120 * HOUR)])
-    foreign = foreign_bodies(world.exchange.url, "Trades", since_s=start)
+    # Of a pair that is none of the batch's.
+    query: dict[str, str | int] = {"pair": "DAIUSD", "since": start}
+    foreign = requests.get(f"{world.exchange.url}/0/public/Trades", params=query, timeout=60).content
 
-    def mutations_of(ticker: str, is_lasting: bool) -> Sequence[Mutation]:
-        return trades_mutations(foreign(ticker), is_lasting=is_lasting)
+    def mutations_of(_: str, is_lasting: bool) -> Sequence[Mutation]:
+        return trades_mutations([foreign], is_lasting=is_lasting)
 
     altered.spoil = spoiler = Spoiler("Trades", seed, mutations_of, most_skipped=2)
     batch.run(WALKED, repair_from=["ohlc", "trades"], trades_call_budget=10_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import pairwise
+from math import log2
 from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.clients.errors import (
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 OHLC_FIELDS: Final = 8
 
 FOREIGN_ROWS: Final = 10
-"""So many rows that lie on another interval's grid are that interval's."""
+"""So many rows that lie on the grid of an interval twice as long, or between open times, are of another one:
+chance does that once in 2**10 times. On a much longer grid fewer say as much: three days among hours."""
 
 FOREIGN_SHARE: Final = 0.9
-"""Of at least :data:`FOREIGN_ROWS` rows, on the grid of a longer interval: one may be odd itself."""
+"""Of so many rows, on the grid of a longer interval: one in ten may be odd itself."""
 
 SHORTER_SHARE: Final = 3
 """One row in so many that lies between the asked open times is a shorter interval's, from two rows on."""
@@ -197,7 +199,8 @@ def _check_interval(
     """Refuse the rows of another interval: a cache on the way may ignore that part of the query."""
     for longer in sorted(one for one in INTERVALS if one > interval_minutes):
         n_on_grid = sum(ts_s % (60 * longer) == 0 for ts_s in candles)
-        if n_on_grid >= FOREIGN_ROWS and n_on_grid >= FOREIGN_SHARE * len(candles):
+        is_telling = n_on_grid >= FEWEST_SOUND and n_on_grid * log2(longer / interval_minutes) >= FOREIGN_ROWS
+        if is_telling and n_on_grid >= FOREIGN_SHARE * len(candles):
             raise _foreign(call, longer, interval_minutes)
     times = [ts_s for row in rows if isinstance(row, list) and row and (ts_s := whole(row[0])) is not None]
     between = [ts_s for ts_s in times if ts_s % (60 * interval_minutes)]
