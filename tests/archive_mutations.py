@@ -130,9 +130,12 @@ def foreign_file(name: str, content: bytes) -> Mutation:
 def _members(value: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(BytesIO(value)) as file:
-            return {name: file.read(name) for name in file.namelist()}
+            members = {name: file.read(name) for name in file.namelist()}
     except Exception:
         raise NotApplicableError from None
+    if not members:
+        raise NotApplicableError
+    return members
 
 
 def _on_members(

@@ -478,6 +478,22 @@ def test_of_two_different_trades_with_one_id_neither_is_taken() -> None:
     assert {(one.since_s, one.until_s) for one in page.odd} == {(rows[2][2], rows[2][2])}
 
 
+def test_where_an_id_is_far_off_nothing_tells_which_trade_of_a_moment_came_first() -> None:
+    def row(number: int, price: str, ms: int) -> list[Any]:
+        return [price, "1", Decimal(f"1795431784.{ms:03}"), "b", "l", "", number]
+
+    before = [row(number, "5.0", number) for number in range(1, 9)]
+    far_off = [*before, row(1_000_009, "6.0", 500), row(10, "7.0", 500), row(11, "5.0", 700)]
+    page = read_page(far_off)
+    assert [trade.trade_id for trade in page.trades] == [*range(1, 9), 11]
+    assert len(page.odd) == 2
+
+    swapped = [*before, row(10, "7.0", 500), row(9, "6.0", 500), row(11, "5.0", 700)]
+    page = read_page(swapped)
+    assert [trade.trade_id for trade in page.trades] == [*range(1, 12)]
+    assert page.odd == ()
+
+
 def test_a_trade_out_of_order_may_lie_at_its_time_or_where_it_stands() -> None:
     rows = page_of(9)
     rows[4][2] += 3600

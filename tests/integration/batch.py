@@ -34,6 +34,9 @@ NOW: Final = "2026-11-23T00:00:20Z"
 NOW_S: Final = 1_795_392_020
 HOUR, DAY = 3600, 86400
 
+AROUND_S: Final = 2 * DAY
+"""How far from where it belongs a mutation may move a row."""
+
 THICK: Final = [
     "XBTUSD",
     "ETHUSD",
@@ -172,7 +175,7 @@ class Batch:
         # Whole days, as walks have them, and a day ahead, since tests let time pass.
         world.exchange.advance(DAY)
         self.truth = {
-            one: _truth(world, one, (start // DAY * DAY, end + DAY), is_quiet=bool(quiet))
+            one: _truth(world, one, (start // DAY * DAY - AROUND_S, end + AROUND_S), is_quiet=bool(quiet))
             for one, (start, end) in self.covered.items()
         }
         world.exchange.advance(-DAY)
@@ -198,13 +201,16 @@ class Batch:
                 raised = self.world.run(intervals=[interval], tickers=tickers, **params)["raised"]
                 assert all(isinstance(error, FillError | FillRefusedError) for error in raised)
 
-    def walk(self, series: Iterable[Series]) -> None:
-        """Walk through the trades of all that is judged of some series."""
+    def walk(self, series: Iterable[Series], *, around_s: int = 0) -> None:
+        """Walk through the trades of all that is judged of some series.
+
+        :param around_s: how much to go through before and after it, whole days in seconds
+        """
         for interval, tickers in _by_interval(series).items():
             spans = [self.covered[Series(ticker, interval)] for ticker in tickers]
             days = {
-                "start": iso(min(start for start, _ in spans))[:10],
-                "end": iso(max(end for _, end in spans) + DAY - 1)[:10],
+                "start": iso(min(start for start, _ in spans) - around_s)[:10],
+                "end": iso(max(end for _, end in spans) + around_s + DAY - 1)[:10],
             }
             done = self.world.run(
                 intervals=[interval],
@@ -238,8 +244,12 @@ class Batch:
         return {
             ts_s: candle.source
             for ts_s, candle in self.stored[series].items()
-            if ts_s not in truth or not candle.equals(truth[ts_s])
+            if not (candle.equals(truth[ts_s]) if ts_s in truth else self._is_disputed(series, ts_s))
         }
+
+    def _is_disputed(self, series: Series, ts_s: int) -> bool:
+        """Return whether trades prove that a bucket is empty; then the candle in it is shown as suspect."""
+        return any(start <= ts_s < end for start, end, by in self.proven[series] if by == "trades")
 
     def false_proofs(self, series: Series) -> dict[int, str]:
         """Return the open times of traded buckets that are proven empty, and the evidence."""

@@ -16,7 +16,7 @@ from hypothesis import given
 from kraken_ohlcv.core.gap import Series
 from tests.archive_mutations import CSV_MUTATIONS, ROW_ONLY, ZIP_MUTATIONS, foreign_file, is_silent, untouched
 from tests.integration.archive_world import archive_text
-from tests.integration.batch import DAY, HOUR, NOW_S, THICK, THIN, YOUNG, Batch
+from tests.integration.batch import AROUND_S, DAY, HOUR, NOW_S, THICK, THIN, YOUNG, Batch
 from tests.mutations import examples, plan_of, seeds, spoil, tally
 from tests.zips import zip_bytes
 
@@ -90,7 +90,7 @@ def test_whatever_is_done_to_a_file_only_the_truth_is_stored(
             sound = archive_text(one for ts_s, one in batch.truth[series].items() if ts_s < SPAN[1]).encode()
             lost = untouched(sound, spoilt.value) & set(batch.missing(series))
             wrong += [f"{who}: {min(lost)} was not touched, and is not stored"] if lost else []
-    batch.walk(silent)
+    batch.walk(silent, around_s=AROUND_S)
     batch.look()
     for series in silent:
         who = f"{series}, seed {seed}: {drawn[series].names}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from decimal import Decimal, InvalidOperation
-from itertools import chain
+from itertools import chain, groupby
 from operator import le, lt
 from typing import TYPE_CHECKING, Any, Final
 
@@ -203,9 +203,26 @@ def _sorted_out(rows: Sequence[Any]) -> tuple[Trades, list[OddTrade]]:
             seen.add(trade)
         elif not (has_ids and trade in ordered):
             wrong[place] = "is out of order"
+    for place in _in_no_order(taken):
+        wrong[place] = "is among trades of one moment whose ids are in no order"
+        del taken[place]
     odd = _placed(rows, wrong, taken)
     in_time = sorted(taken.values(), key=lambda trade: (trade.time_s, trade.trade_id or 0))
     return Trades.of(in_time), odd
+
+
+def _in_no_order(taken: Mapping[int, Trade]) -> list[int]:
+    """Return the places of trades of one moment of which nothing tells which came first.
+
+    Contiguous ids do, wherever the rows stand; where one is far off, so may be the order.
+    """
+    found: list[int] = []
+    for _, group in groupby(sorted(taken.items()), key=lambda one: one[1].time_s):
+        places, tie = zip(*group, strict=True)
+        ids = [trade.trade_id or 0 for trade in tie]
+        if ids != sorted(ids) and max(ids) - min(ids) >= len(ids):
+            found += places
+    return found
 
 
 def _placed(rows: Sequence[Any], wrong: Mapping[int, str], taken: Mapping[int, Trade]) -> list[OddTrade]:
