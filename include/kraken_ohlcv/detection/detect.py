@@ -130,8 +130,9 @@ def _not_had(asset: Asset) -> str:
 
 def _left(ticker: str, delisted_s: int) -> str:
     return (
-        f"{ticker}: asked for by name, but it left Kraken, as seen on {iso(delisted_s)[:10]}; only the archive"
-        " may have what is missing before that day: add archive to repair_from, or leave the ticker out"
+        f"{ticker}: asked for by name, but it left Kraken, as seen on {iso(delisted_s)[:10]}; only the"
+        " archive may have what is missing before that day: add archive to repair_from, or leave the ticker"
+        " out"
     )
 
 
