@@ -1,1 +1,1 @@
-"""What DAG files share: params, policy, hooks from connections, operators and the backfill factory."""
+"""What DAG files share: defaults, connections, tasks, operators, callbacks, set-up, and the pages (web)."""

@@ -1,1 +1,1 @@
-"""Brings the candles and gap records of the Celery application over: see docs/FROM_CELERY.md."""
+"""The importer of the Celery application's candles and gap records, see docs/FROM_CELERY.md."""

@@ -1,1 +1,1 @@
-"""What people are told about incidents, and how it gets to them."""
+"""Freshness checks, incidents, catch-up runs, and the Slack messages that show them."""
