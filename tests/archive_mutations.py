@@ -108,14 +108,21 @@ ROW_ONLY: Final = {one.name for one in row_mutations(lambda rows: rows)} | REORD
 """Names of those that touch single rows of a CSV, so that its other rows count."""
 
 
+FOREIGN = ("other pair's file", "other interval's file")
+
+
 def is_silent(spoilt: Mutated) -> bool:
     """Return whether nothing in the bytes tells that something is wrong.
 
-    Two mutations may hide each other: rows that stand elsewhere look right when those between were cut off.
+    Two mutations may hide each other: rows that stand elsewhere look right when those between were cut off;
+    the few rows that are left of another series' file no longer identify it; a row that lost a field and
+    gained another has the right number of them.
     """
     names = [name.removeprefix("member: ") for name in spoilt.names]
     moved = sum(name in REORDERING for name in names)
-    return spoilt.is_silent or moved > 1 or (moved > 0 and "cut off" in names)
+    hidden = moved > 0 or any(name in FOREIGN for name in names)
+    is_refilled = {"field appended", "field removed"} <= set(names)
+    return spoilt.is_silent or is_refilled or moved > 1 or (hidden and "cut off" in names)
 
 
 def foreign_file(name: str, content: bytes) -> Mutation:

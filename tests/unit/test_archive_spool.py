@@ -149,6 +149,16 @@ def test_of_two_different_rows_of_one_time_neither_is_taken_and_both_are_named(
     assert named(rejects) == [(number, TWO_ROWS) for number in (2, 9)]
 
 
+@pytest.mark.parametrize("row", ["rubbish\n", line(25).replace("\n", ",9\n")])
+def test_a_row_without_a_time_may_stand_anywhere_where_another_stands_at_a_wrong_place(
+    tmp_path: Path, row: str
+) -> None:
+    order = [0, 1, 2, 25, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24, 26, 27, 28, 29, 30, 31]
+    content = "".join(line(n) for n in order).replace(line(21), row)
+    read, _ = spooled(tmp_path, content)
+    assert read.odd == hours((8, 20), (21, 22))
+
+
 def odd_at(order: list[int], at: int, row: str) -> str:
     rows = [line(n) for n in order]
     return "".join([*rows[:at], row, *rows[at:]])

@@ -57,6 +57,7 @@ class OddPlaces:
         self._before_last_s = FIRST_S
         self._waiting: set[int | None] = set()
         self._n_rows = self._n_breaks = 0
+        self._has_timeless = False
         self.misplaced: list[Misplaced] = []
         """Sound rows that stand at a wrong place, or have a wrong time."""
 
@@ -87,6 +88,7 @@ class OddPlaces:
                 self._sound(line, ts_s)
             else:
                 self._waiting.add(ts_s)
+                self._has_timeless = self._has_timeless or ts_s is None
         self._ranges = ranges.union(self._ranges)
 
     def finish(self) -> list[Range]:
@@ -96,7 +98,8 @@ class OddPlaces:
         """
         self._judge_last(LAST_S)
         self._settle_waiting(LAST_S)
-        return ranges.union(self._ranges)
+        # Where a sound row stands at a wrong place, one without a time may, too.
+        return [EVERYWHERE] if self._has_timeless and self.misplaced else ranges.union(self._ranges)
 
     def _rows(self, block: Checked) -> Sequence[_Row]:
         good = block.good.select("line", "ts_s", pl.lit(value=True).alias("is_sound"))
