@@ -61,4 +61,4 @@ format: setup ## Format the code
 
 clean: ## Stop everything; delete .venv, demo and replay data and caches (live data and downloads stay)
 	@if [ -x $(RUN) ]; then $(RUN) -m local down; fi
-	rm -rf .demo .sandbox/replay .demo-report.json .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .sandbox/demo .sandbox/replay .sandbox/demo-report.json .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
