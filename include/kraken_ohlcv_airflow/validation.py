@@ -32,7 +32,7 @@ NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": [
 
 
 def _here(problem: Problem | None) -> Problem | None:
-    """Return problem with the address of this run."""
+    """Return a problem with the address of this run."""
     return problem and replace(problem, url=run_url(run_key(get_current_context())))
 
 

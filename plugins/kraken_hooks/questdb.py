@@ -79,7 +79,7 @@ class QuestDBHook(PostgresHook):
         return self.client().connect()
 
     def insert_rows(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: it commits segment by segment, or not at all and says nothing (``commit_every=0``).
+        """Refuse: it commits piece by piece, or not at all and says nothing (``commit_every=0``).
 
         :raises NotImplementedError: always
         """

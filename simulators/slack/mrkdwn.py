@@ -74,7 +74,7 @@ def to_html(text: str) -> Markup:
     html = html.replace("</blockquote>\n", "</blockquote>").replace("\n", "<br>")
     for number, atom in enumerate(atoms):
         html = html.replace(_ATOM_MARK.format(number), str(atom))
-    return Markup(html)  # noqa: S704 (every segment of the text was escaped above)
+    return Markup(html)  # noqa: S704 (every piece of the text was escaped above)
 
 
 def to_plain_html(text: str) -> Markup:

@@ -1,4 +1,4 @@
-"""The hourly check on simulated time: silent while all is well, one message however long problem lasts."""
+"""The hourly check on simulated time: silent while all is well, one message however long trouble lasts."""
 
 from __future__ import annotations
 

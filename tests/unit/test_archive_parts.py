@@ -1,4 +1,4 @@
-"""A file in parts reads like the same file in one segment."""
+"""A file in parts reads like the same file in one piece."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ CONTENT = bytes(range(200))
 )
 def test_every_read_is_that_of_the_joined_file(cuts: set[int], reads: list[tuple[int, int]]) -> None:
     borders = [0, *sorted(cuts), len(CONTENT)]
-    segments = [CONTENT[start:end] for start, end in pairwise(borders)]
-    joined = JoinedParts([BytesIO(segment) for segment in segments])
+    pieces = [CONTENT[start:end] for start, end in pairwise(borders)]
+    joined = JoinedParts([BytesIO(piece) for piece in pieces])
 
     for start, size in reads:
         assert joined.seek(start) == start

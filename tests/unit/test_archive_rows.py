@@ -226,10 +226,10 @@ def damaged_lines(draw: st.DrawFn) -> list[str]:
         at = draw(st.integers(0, len(lines) - 1))
         line = lines[at]
         where = draw(st.integers(0, max(0, len(line) - 1)))
-        segment = draw(
+        piece = draw(
             st.sampled_from(["", ",", ".", "-", "e", "0", "9", '"', " ", "x", "nan", "1e5", "\u00e9"])
         )
-        lines[at] = line[:where] + segment + line[where + draw(st.integers(0, 3)) :]
+        lines[at] = line[:where] + piece + line[where + draw(st.integers(0, 3)) :]
     return lines
 
 

@@ -106,12 +106,12 @@ def test_cutting_splits_only_at_borders_inside(borders: list[int], expected: lis
 @quick
 @given(one=SETS, borders=st.lists(st.integers(0, 60), max_size=6))
 def test_cut_pieces_hold_the_same_buckets_and_cross_no_border(one: list[Range], borders: list[int]) -> None:
-    segments = ranges.cut_at(one, borders)
-    assert sum(end - start for start, end in segments) == len(buckets(one))
-    assert buckets(segments) == buckets(one)
-    assert segments == sorted(segments)
-    assert not any(start < border < end for start, end in segments for border in borders)
-    assert ranges.union(segments) == ranges.union(one)
+    pieces = ranges.cut_at(one, borders)
+    assert sum(end - start for start, end in pieces) == len(buckets(one))
+    assert buckets(pieces) == buckets(one)
+    assert pieces == sorted(pieces)
+    assert not any(start < border < end for start, end in pieces for border in borders)
+    assert ranges.union(pieces) == ranges.union(one)
 
 
 @quick

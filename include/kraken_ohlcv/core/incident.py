@@ -137,7 +137,7 @@ def open_incident(problem: Problem, *, now_s: int) -> Incident:
 
 
 def see_problem(incident: Incident, problem: Problem, *, now_s: int) -> tuple[Incident, MessageKind | None]:
-    """Return an open incident after a check that saw problem again.
+    """Return an open incident after a check that saw the problem again.
 
     :param incident: as it stands
     :param problem: what was seen now

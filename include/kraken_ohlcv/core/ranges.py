@@ -118,8 +118,8 @@ def cut_at(ranges: Sequence[Range], borders: Iterable[int]) -> list[Range]:
     :return: ascending ranges that do not overlap, but may touch
     """
     cuts = sorted(set(borders))
-    segments: list[Range] = []
+    pieces: list[Range] = []
     for start, end in union(ranges):
         marks = [start, *(cut for cut in cuts if start < cut < end), end]
-        segments.extend(pairwise(marks))
-    return segments
+        pieces.extend(pairwise(marks))
+    return pieces

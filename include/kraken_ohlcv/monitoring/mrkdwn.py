@@ -85,11 +85,11 @@ def fitted(value: str, limit: int) -> str:
         return whole
     kept, room = [], limit - len(CUT)
     for character in line:
-        segment = escaped(character)
-        if len(segment) > room:
+        piece = escaped(character)
+        if len(piece) > room:
             break
-        kept.append(segment)
-        room -= len(segment)
+        kept.append(piece)
+        room -= len(piece)
     return "".join(kept) + CUT
 
 

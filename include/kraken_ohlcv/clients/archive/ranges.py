@@ -93,10 +93,10 @@ class RemoteFile(io.RawIOBase):
                 self._kept_start = self._at
                 self._kept = self._fetch(self._at, self._end_of_range(len(buffer) - filled))
                 offset = 0
-            segment = self._kept[offset : offset + len(buffer) - filled]
-            buffer[filled : filled + len(segment)] = segment
-            filled += len(segment)
-            self._at += len(segment)
+            piece = self._kept[offset : offset + len(buffer) - filled]
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            self._at += len(piece)
         return filled
 
     def _end_of_range(self, wanted: int) -> int:

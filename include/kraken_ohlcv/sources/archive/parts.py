@@ -1,4 +1,4 @@
-"""A file that lies in segments, here or on a server, read as one: nothing is joined on disk."""
+"""A file that lies in pieces, here or on a server, read as one: nothing is joined on disk."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class JoinedParts(io.RawIOBase):
             number = bisect_right(self._ends, self._at)
             part = self._parts[number]
             part.seek(self._at - self._start(number))
-            segment = part.read(min(len(buffer) - filled, self._ends[number] - self._at))
-            if not segment:
+            piece = part.read(min(len(buffer) - filled, self._ends[number] - self._at))
+            if not piece:
                 break
-            buffer[filled : filled + len(segment)] = segment
-            filled += len(segment)
-            self._at += len(segment)
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            self._at += len(piece)
         return filled
 
     def expect(self, end: int) -> None:

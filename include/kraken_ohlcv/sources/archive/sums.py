@@ -34,29 +34,29 @@ def refuse_wrong_sums(name: str, files: Sequence[Path], remembered: Path, warnin
         list about this zip cannot be read
     """
     right: set[str] = set()
-    segments = {path.name: [path] for path in files} | {name: list(files)}
+    pieces = {path.name: [path] for path in files} | {name: list(files)}
     for sums_list in sorted(path for path in files[0].parent.iterdir() if is_list(path.name)):
         sums = _read(sums_list)
-        for segment, expected in sums.found:
-            match = PART.match(segment)
-            if segment in segments:
-                _check(segment, segments[segment], expected, sums_list, remembered)
-                right.add(segment)
+        for piece, expected in sums.found:
+            match = PART.match(piece)
+            if piece in pieces:
+                _check(piece, pieces[piece], expected, sums_list, remembered)
+                right.add(piece)
             elif match and match["zip"] == name and files[0].name != name:
                 raise ArchiveRefusedError(
-                    f"{segment} is missing, which {sums_list.name} names; download it, then run again"
+                    f"{piece} is missing, which {sums_list.name} names; download it, then run again"
                 )
-        _judge_unread(sums_list, sums, segments, warnings)
+        _judge_unread(sums_list, sums, pieces, warnings)
     return name in right or {path.name for path in files} <= right
 
 
-def _judge_unread(sums_list: Path, sums: Sums, segments: Collection[str], warnings: list[str]) -> None:
+def _judge_unread(sums_list: Path, sums: Sums, pieces: Collection[str], warnings: list[str]) -> None:
     """Refuse a zip whose checksum cannot be read; warn of a list that says nothing about any file."""
-    said = {segment for segment, _ in sums.found}
-    unread = [segment for segment in segments if any(segment in line.split() for line in sums.unread)]
+    said = {piece for piece, _ in sums.found}
+    unread = [piece for piece in pieces if any(piece in line.split() for line in sums.unread)]
     subject = subject_of(sums_list.name)
     may_speak_of_others = bool(said) and "sha256sums" in sums_list.name.lower()
-    if subject in segments and not said.intersection(segments) and not may_speak_of_others:
+    if subject in pieces and not said.intersection(pieces) and not may_speak_of_others:
         unread.append(str(subject))
     if unread:
         raise ArchiveRefusedError(
@@ -74,7 +74,7 @@ def _read(sums_list: Path) -> Sums:
         return Sums()
     sums = read_sums(sums_list.read_bytes())
     subject = subject_of(sums_list.name)
-    named = [(segment or subject or "", digest) for segment, digest in sums.found]
+    named = [(piece or subject or "", digest) for piece, digest in sums.found]
     return Sums([one for one in named if one[0]], sums.unread)
 
 

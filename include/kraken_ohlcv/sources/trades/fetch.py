@@ -162,7 +162,7 @@ class _Rebuild:
         ids: dict[Series, int],
         starts: dict[Series, int],
     ) -> None:
-        self._bench = context
+        self._context = context
         self._asset = asset
         self._errand = planned.errand
         self._is_recheck = planned.is_recheck
@@ -181,10 +181,10 @@ class _Rebuild:
         :raises _StopError: if the calls end before
         :raises KrakenError: if Kraken does not answer
         """
-        connection = self._bench.connection
+        connection = self._context.connection
         for series, series_id in self._ids.items():
             self._claim(series)
-            begun = begin(self._bench, series, series_id, self._is_inside)
+            begun = begin(self._context, series, series_id, self._is_inside)
             gaps = read_state(connection, series).gaps
             self.open[series] = {gap.gap_id: gap for gap in gaps if gap.gap_id in begun}
         wanted = self._wanted()
@@ -202,7 +202,7 @@ class _Rebuild:
                 )
             builder.add(trades, odd)
             if place.is_at_newest and not trades:
-                builder.reach(self._bench.now_s)
+                builder.reach(self._context.now_s)
             self._store(builder, place)
 
     def put_back(self, said: str, *, is_error: bool = False) -> None:
@@ -211,7 +211,7 @@ class _Rebuild:
         :param said: why the walk stops here, one sentence
         :param is_error: whether something went wrong, rather than only the calls being spent
         """
-        connection, run = self._bench.connection, self._bench.run
+        connection, run = self._context.connection, self._context.run
         becomes = self._remains.broken_off if is_error else self._remains.unreached
         for series, series_id in self._ids.items():
             if not self.open[series]:
@@ -230,8 +230,8 @@ class _Rebuild:
     def note_oddities(self) -> None:
         """Name the trades that cannot be used, and what else was ignored."""
         note_oddities(
-            self._bench.connection,
-            self._bench.run,
+            self._context.connection,
+            self._context.run,
             ticker=self._errand.ticker,
             source=TRADES,
             n_rows=self.n_rows,
@@ -247,13 +247,15 @@ class _Rebuild:
         self.put_back(error, is_error=True)
         if self._is_recheck:
             for series in self._ids:
-                record_repair_error(self._bench.connection, self._bench.run, series, FilledFrom.TRADES, error)
+                record_repair_error(
+                    self._context.connection, self._context.run, series, FilledFrom.TRADES, error
+                )
 
     def _settled(self, series_state: SeriesState) -> list[Range]:
         """Return what of the range is stored or proven empty; what is stored only if QuestDB answers."""
         series = series_state.series
         try:
-            stored = read_candles(self._bench.questdb, series, self._errand.range)
+            stored = read_candles(self._context.questdb, series, self._errand.range)
         except QuestDBError:
             stored = {}
         have = ranges.from_points(stored, step=step_s(series.interval_minutes))
@@ -261,7 +263,7 @@ class _Rebuild:
 
     def _claim(self, series: Series) -> None:
         """Take up the gaps of a series that lie in the range and whose time has come."""
-        connection, run, now_s = self._bench.connection, self._bench.run, self._bench.now_s
+        connection, run, now_s = self._context.connection, self._context.run, self._context.now_s
         due = [
             gap
             for gap in read_state(connection, series).gaps
@@ -274,14 +276,14 @@ class _Rebuild:
 
     def _note_done(self) -> None:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
-        connection = self._bench.connection
+        connection = self._context.connection
         for series in self._ids:
             series_state = read_state(connection, series)
             ours = [gap.range for gap in series_state.gaps if self._is_inside(gap)]
             if ours and ranges.subtract(ours, self._settled(series_state)):
                 return
         with connection.transaction():
-            note_reached(connection, self._bench.run, self._errand, self._errand.end_s)
+            note_reached(connection, self._context.run, self._errand, self._errand.end_s)
             delete_pass(connection, self._errand, is_recheck=self._is_recheck)
 
     def _wanted(self) -> dict[int, list[Range]]:
@@ -291,14 +293,14 @@ class _Rebuild:
         return {
             series.interval_minutes: ranges.subtract(
                 [gap.range for gap in self.open[series].values()],
-                self._settled(read_state(self._bench.connection, series)),
+                self._settled(read_state(self._context.connection, series)),
             )
             for series in self._ids
         }
 
     def _resumed(self, wanted: dict[int, list[Range]]) -> tuple[CandleBuilder, Place] | None:
         """Return where an earlier walk through this range stopped, if going on leaves nothing out."""
-        state = read_pass(self._bench.connection, self._errand, is_recheck=self._is_recheck)
+        state = read_pass(self._context.connection, self._errand, is_recheck=self._is_recheck)
         if state is None:
             return None
         builder = CandleBuilder.from_state(state["builder"])
@@ -320,13 +322,13 @@ class _Rebuild:
         if first_trade_s is not None and start_s <= first_trade_s:
             return builder, Place(0)
         for is_second in (False, True):
-            lead_s = lead_start_s(self._bench.questdb, self._errand.ticker, start_s, is_second=is_second)
+            lead_s = lead_start_s(self._context.questdb, self._errand.ticker, start_s, is_second=is_second)
             trades, place, odd = self._turn(Place(lead_s * NS - 1))
             if trades and (trades[0].time_s < start_s or trades[0].trade_id in {None, 1}):
                 break
         builder.add(trades, odd)
         if place.is_at_newest and not trades:
-            builder.reach(self._bench.now_s)
+            builder.reach(self._context.now_s)
         self._store(builder, place)
         return builder, place
 
@@ -339,35 +341,35 @@ class _Rebuild:
         return turned.trades, turned.place, turned.page.odd
 
     def _ask(self, since_ns: int) -> TradesPage:
-        if self._bench.calls_left < ATTEMPTS:
+        if self._context.calls_left < ATTEMPTS:
             raise _StretchOverError
         if not self._spend():
             raise _BudgetSpentError
-        page = self._bench.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
+        page = self._context.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
         if page.trades:
             refuse_rows_of_the_future(
-                self._bench.connection,
-                self._bench.run,
+                self._context.connection,
+                self._context.run,
                 float(page.trades[-1].time_s),
-                now_s=self._bench.now_s,
+                now_s=self._context.now_s,
                 what=f"Trades {self._errand.ticker}",
             )
         return page
 
     def _spend(self) -> bool:
         budget = self._request.trades_call_budget
-        return spend_trade_call(self._bench.connection, self._bench.run, budget=budget)
+        return spend_trade_call(self._context.connection, self._context.run, budget=budget)
 
     def _store(self, builder: CandleBuilder, place: Place) -> None:
         """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""
-        connection, run = self._bench.connection, self._bench.run
+        connection, run = self._context.connection, self._context.run
         built = builder.take()
         readings = {}
         for series in self._ids:
             part = built.get(series.interval_minutes)
             if part is not None and (since := part.since(self._starts[series])) is not None:
                 readings[series] = _reading(since, series)
-        writings = {series: write(self._bench, series, reading) for series, reading in readings.items()}
+        writings = {series: write(self._context, series, reading) for series, reading in readings.items()}
         self.reached_s = builder.reached_s
         with connection.transaction():
             for series, reading in readings.items():
@@ -379,7 +381,7 @@ class _Rebuild:
                     self._errand.ticker,
                     [series.interval_minutes for series in self._ids],
                     self._errand.range,
-                    now_s=self._bench.now_s,
+                    now_s=self._context.now_s,
                 )
                 delete_pass(connection, self._errand, is_recheck=self._is_recheck)
             else:
@@ -388,7 +390,7 @@ class _Rebuild:
                     self._errand,
                     {"builder": builder.state(), "place": _from_place(place)},
                     is_recheck=self._is_recheck,
-                    now_s=self._bench.now_s,
+                    now_s=self._context.now_s,
                 )
 
     def _settle(self, series: Series, reading: Reading, writing: Writing) -> None:
@@ -396,10 +398,10 @@ class _Rebuild:
         ends = {gap_id for gap_id, gap in self.open[series].items() if gap.end_s <= reading.covered[1]}
         begins_s = min((self.open[series][gap_id].start_s for gap_id in ends), default=reading.covered[0])
         if begins_s < reading.covered[0]:
-            earlier = read_candles(self._bench.questdb, series, (begins_s, reading.covered[0]))
+            earlier = read_candles(self._context.questdb, series, (begins_s, reading.covered[0]))
             writing = replace(writing, stored=earlier | writing.stored)
         settle(
-            self._bench,
+            self._context,
             series,
             reading,
             writing,

@@ -69,7 +69,7 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
 def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int) -> list[MessageKind]:
     """Bring incidents up to what a check saw.
 
-    While the source itself is in problem, everything else that goes wrong follows from it: no other incident
+    While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
     is opened or grows until it has recovered.
 
     :param connection: the ledger
