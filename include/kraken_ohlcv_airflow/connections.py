@@ -88,14 +88,15 @@ def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
     :param allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
     folder = os.environ.get(ARCHIVE_FOLDER_ENV)
+    server = cache(archive_server)
     try:
-        is_mirror = not archive_server().belongs_to(exchange_url())
+        is_mirror = not server().belongs_to(exchange_url())
     except ConnectionFieldError:
-        is_mirror = False
+        is_mirror = False  # what is fetched says what is wrong
     return Shelf(
         archive_folder=Path(folder) if folder else None,
         work_folder=work_folder(),
-        server=cache(archive_server),
+        server=server,
         allow_full_download=allow_full_download,
         is_mirror=is_mirror,
     )

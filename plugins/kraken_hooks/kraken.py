@@ -64,7 +64,7 @@ class KrakenHook(BaseHook):
         fields = self.get_connection(self.kraken_conn_id)
         interval_s = positive_number(fields, "min_interval_s", 1.0)
         return self.client_class(
-            self.base_url,
+            base_url(fields, default=KRAKEN_URL),
             slot=self._slot or CallSlot(ledger_dsn(), min_interval_s=interval_s),
             timeout_s=positive_number(fields, "timeout_s", TIMEOUT_S),
             max_clock_skew_s=positive_number(fields, "max_clock_skew_s", MAX_CLOCK_SKEW_S),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from kraken_ohlcv.core.settings import KRAKEN_CONN_ID, KRAKEN_POOL
+from kraken_ohlcv.core.settings import KRAKEN_CONN_ID, KRAKEN_POOL, KRAKEN_POOL_DESCRIPTION
 from tests.image import lacking
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_the_pool_is_the_same_in_settings_pool_file_and_code(settings: dict[str,
     declared = json.loads((ROOT / "pools.json").read_text())
     assert set(declared) == {pool["pool_name"]} == {KRAKEN_POOL}
     assert declared[KRAKEN_POOL]["slots"] == pool["pool_slot"] == 1
-    assert declared[KRAKEN_POOL]["description"] == pool["pool_description"]
+    assert declared[KRAKEN_POOL]["description"] == pool["pool_description"] == KRAKEN_POOL_DESCRIPTION
 
 
 def test_settings_hold_only_what_the_cli_reads_and_no_secret(settings: dict[str, Any]) -> None:

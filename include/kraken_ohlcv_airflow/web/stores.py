@@ -115,9 +115,10 @@ def questdb() -> Iterator[QuestDBClient]:
 def has_archive() -> bool:
     """Return whether there is an archive that a backfill can fetch from."""
     try:
-        return bool(archive_server())
+        archive_server()
     except (AirflowNotFoundException, ConnectionFieldError):
         return False
+    return True
 
 
 def _undefined(conn_id: str) -> str:
