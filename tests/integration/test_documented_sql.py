@@ -26,6 +26,7 @@ from tests.patience import wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from local.postgres import PostgresServer
     from local.questdb import QuestDBServer
     from tests.integration.world import World
 
@@ -136,15 +137,20 @@ def test_a_copy_made_while_a_writer_is_at_work_is_read_again(
     assert 3 < of_writer[0][0] <= len(writes)
 
 
-def test_a_dumped_ledger_comes_back(ledger_uri: str, tmp_path: Path) -> None:
+def test_a_dumped_ledger_comes_back_beside_the_one_that_is_there(
+    postgres_server: PostgresServer, ledger_uri: str, tmp_path: Path
+) -> None:
     with psycopg.connect(ledger_uri) as connection:
         connection.execute("INSERT INTO exchange (base_url) VALUES ('https://kept.example')")
     dump = tmp_path / "ledger.dump"
     run = [PSQL.with_name("pg_dump"), "-Fc", ledger_uri, "-f", dump]
     subprocess.run(run, check=True)  # noqa: S603 (a constant)
     with psycopg.connect(ledger_uri) as connection:
-        connection.execute("DELETE FROM exchange")
-    back = [PSQL.with_name("pg_restore"), "--clean", "--if-exists", "-d", ledger_uri, dump]
-    subprocess.run(back, check=True)  # noqa: S603 (a constant)
-    with psycopg.connect(ledger_uri) as connection:
-        assert connection.execute("SELECT base_url FROM exchange").fetchall() == [("https://kept.example",)]
+        connection.execute("UPDATE exchange SET base_url = 'https://newer.example'")
+    postgres_server.create_database("ledger_before")
+    before = postgres_server.uri("ledger_before")
+    subprocess.run([PSQL.with_name("pg_restore"), "-d", before, dump], check=True)  # noqa: S603 (a constant)
+    for uri, url in ((before, "https://kept.example"), (ledger_uri, "https://newer.example")):
+        with psycopg.connect(uri) as connection:
+            assert connection.execute("SELECT base_url FROM exchange").fetchall() == [(url,)]
+    postgres_server.drop_database("ledger_before")

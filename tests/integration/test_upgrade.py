@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -15,12 +17,14 @@ from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger.incident_rows import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import MIGRATIONS, migrate_ledger
+from local.postgres import PSQL
 from tests.integration.alert_desk import late
 from tests.integration.watching import hourly_check, messages
 from tests.integration.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local.postgres import PostgresServer
     from simulators.exchange_client import ExchangeAdmin
@@ -36,8 +40,8 @@ VALUES ('XBTUSD', 'XBT', 'USD', 'TIER1', TRUE, 0, 'online', '2026-01-01', NULL);
 INSERT INTO series (ticker, interval_minutes, start_ts) VALUES ('XBTUSD', 1440, '2024-10-01T00:00:00Z');
 INSERT INTO gap_records (
     ticker, interval_minutes, gap_start, gap_end, missing_candles, is_api_fillable, overflow_candles,
-    candles_from_today, status, detected_at, backfill_attempted_at, filled_at, required_csv_file, error_message,
-    attempts, next_attempt_at, expires_at, filled_from, unfillable_reason
+    candles_from_today, status, detected_at, backfill_attempted_at, filled_at, required_csv_file,
+    error_message, attempts, next_attempt_at, expires_at, filled_from, unfillable_reason
 ) VALUES
 ('XBTUSD', 1440, '2026-11-10T00:00:00Z', '2026-11-12T00:00:00Z', 2, TRUE, 0, 13, 'FAILED',
  '2026-11-12T02:00:00Z', '2026-11-22T02:00:00Z', NULL, NULL, 'EService:Unavailable', 1,
@@ -134,3 +138,33 @@ def test_what_0_1_0_has_told_is_not_told_again(upgraded: World) -> None:
     with connect(upgraded.dsn) as connection:
         observe(connection, late("XBTUSD"), now_s=int(upgraded.exchange.now_s()))
     assert messages(upgraded) == [("stale", "opened")]
+
+
+def test_the_way_back_is_the_backup_restored_beside_the_upgraded_ledger(
+    postgres_server: PostgresServer, ledger_uri: str, tmp_path: Path
+) -> None:
+    dump = tmp_path / "ledger.dump"
+    run(PSQL.with_name("pg_dump"), "-Fc", ledger_uri, "-f", dump)
+    migrate_ledger(ledger_uri)
+    postgres_server.create_database("ledger_before")
+    before = postgres_server.uri("ledger_before")
+    run(PSQL.with_name("pg_restore"), "-d", before, dump)
+
+    assert revision_and_reasons(before) == (HEAD_OF_0_1_0, ["past_edge"])
+    assert revision_and_reasons(ledger_uri)[1] == ["outside_api_window"]
+    postgres_server.drop_database("ledger_before")
+
+
+def run(*command: str | Path) -> None:
+    """Run a program of PostgreSQL."""
+    subprocess.run(command, check=True)  # noqa: S603 (of this file)
+
+
+def revision_and_reasons(uri: str) -> tuple[str, list[str]]:
+    """Return the revision of a ledger, and why its gaps cannot be filled."""
+    with psycopg.connect(uri) as connection:
+        revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        reasons = connection.execute(
+            "SELECT unfillable_reason FROM gap_records WHERE unfillable_reason IS NOT NULL"
+        ).fetchall()
+    return revisions[0][0], [row[0] for row in reasons]
