@@ -49,11 +49,12 @@ docs: setup ## Write docs/DAGS.md and the table of rooms in docs/ARCHITECTURE.md
 	@$(RUN) -m tools.dags_document
 	@$(RUN) -m tools.rooms_table
 
-lint: setup ## Check format, lint rules, types and layers
+lint: setup ## Check format, lint rules, types, layers and prose
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 	@.venv/bin/lint-imports --no-logo --cache-dir .ruff_cache/imports
+	@$(RUN) -m tools.prose_check
 
 format: setup ## Format the code
 	@$(RUN) -m ruff format .

@@ -1,4 +1,4 @@
-"""The clean-up of a million gap records, all of one series: the worst case for whoever wants to change it.
+"""The clean-up of a million gap records of one series: the worst case for anything that waits for its lock.
 
 * ``longest wait``: how long another transaction on that series waited at most, against the whole clean-up.
 * ``clean-up / DELETE``: against one statement that deletes the same records in one transaction, keeps no

@@ -1,7 +1,7 @@
 """The page of coverage against one second: 100 hourly series by 365 days, from the request to the HTML.
 
 * ``whole``: every candle is there, as on most days.
-* ``scattered``: in every series every fifth day lacks one to seven hours: hardly a cell is like the next.
+* ``scattered``: in each series every fifth day is short of one to seven hours, so few cells are alike.
 
 The second ratio says what drawing adds to counting the cells.
 """

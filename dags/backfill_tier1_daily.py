@@ -1,6 +1,6 @@
 """Backfill TIER1, daily at 02:00 UTC; to repair past days use `repair_range`, not Airflow's *Backfill*.
 
-Finds every candle that the TIER1 assets lack at 60 and 1440 minutes, fetches what Kraken's OHLC call still
+Finds every missing candle of the TIER1 assets at 60 and 1440 minutes, fetches what Kraken's OHLC call still
 serves (the newest 720 of each series), rebuilds older ones from trades within a budget of calls, proves what
 is empty, and records the rest. Replaces the Celery Beat entry `backfill-tier1-daily`.
 

@@ -1,6 +1,6 @@
 """Backfill TIER2, daily at 03:00 UTC; to repair past days use `repair_range`, not Airflow's *Backfill*.
 
-Finds every candle that the TIER2 assets lack at 1440 minutes, fetches what Kraken's OHLC call still
+Finds every missing candle of the TIER2 assets at 1440 minutes, fetches what Kraken's OHLC call still
 serves (the newest 720 of each series), rebuilds older ones from trades within a budget of calls, proves what
 is empty, and records the rest. Replaces the Celery Beat entry `backfill-tier2-daily`.
 

@@ -1,4 +1,4 @@
-"""What the demo's Slack was told, and about which incident."""
+"""The messages that the demo's Slack received, by incident."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Message:
     """A message as a person got it.
 
     :ivar at: when, wall clock, epoch seconds
-    :ivar kind: opened, grew or recovered; the way it came where that cannot be told
-    :ivar about: key of the incident, empty where that cannot be told
+    :ivar kind: opened, grew or recovered; how it arrived where that is unknown
+    :ivar about: key of the incident, empty where that is unknown
     :ivar text: the whole text
     """
 
@@ -58,7 +58,7 @@ def _read(posted: Mapping[str, Any]) -> Message:
 def message_problems(
     messages: Iterable[Message], expected: Collection[str], lasting: Collection[str] = ()
 ) -> list[str]:
-    """Judge what was told: one message when an incident opened, one when it was over, and no other.
+    """Judge the messages: one message when an incident opened, one when it was over, and no other.
 
     Counted by incident: how many checks saw it does not matter, and the hourly one may have been among them.
 
@@ -73,7 +73,7 @@ def message_problems(
     problems = []
     for key, kinds in told.items():
         if key not in (*expected, *lasting):
-            problems.append(f"Slack was told of {key or 'something unknown'}, which the demo did not cause")
+            problems.append(f"a message is about {key or 'something unknown'}, which the demo did not cause")
         elif kinds != (OPENED if key in lasting else ONCE):
             got = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "none"
             needed = "1 message opened" if key in lasting else "1 message opened and 1 recovered"

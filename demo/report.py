@@ -60,7 +60,7 @@ class RunReport:
 
 @dataclass(frozen=True)
 class WatchRun:
-    """One run of the scenes about what people are told.
+    """One run of the scenes about alerts.
 
     :ivar scene: what it was to show
     :ivar dag_id: which DAG
@@ -174,7 +174,7 @@ def _show_archive(runs: Sequence[RunReport], console: Console) -> None:
 
 
 def _show_watch(report: Report, console: Console) -> None:
-    watch = Table(title="What people were told", title_justify="left")
+    watch = Table(title="Alerts in Slack", title_justify="left")
     for title in ("run", "scene", "state"):
         watch.add_column(title)
     for title in ("seconds", "messages so far"):

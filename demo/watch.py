@@ -1,4 +1,4 @@
-"""The demo's second half: what goes wrong is told once, and once more when it is over."""
+"""The demo's second half: each problem is reported once, and once more when it is over."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ POLL_S = 0.25
 
 
 class Watch:
-    """The scenes about what people are told; they run after the candles were repaired."""
+    """The scenes about alerts; they run after the candles were repaired."""
 
     def __init__(self, api: AirflowApi, exchange: ExchangeAdmin, slack: SlackAdmin, console: Console) -> None:
         """Store whom to steer and to ask.

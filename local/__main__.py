@@ -136,7 +136,7 @@ def psql(arguments: Sequence[str]) -> NoReturn:
 
 
 def running_stack(service: str) -> Stack:
-    """Return the mode of which a service runs.
+    """Return the mode with a running service.
 
     :param service: as ``status`` names it
     :raises SandboxError: if there is none

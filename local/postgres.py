@@ -91,7 +91,7 @@ class PostgresServer:
 def start_postgres(directory: Path) -> PostgresServer:
     """Start PostgreSQL on a data folder, or take over the one that already runs on it.
 
-    It keeps running after this process. As root the server runs under an own system user, for whom the
+    It keeps running after this process. As root the server runs as a dedicated system user, for whom the
     library opens all parent folders for reading.
 
     :param directory: data folder, initialised when empty; parents are made

@@ -131,7 +131,7 @@ class QuestDBServer:
 
     @property
     def ilp_settings(self) -> str:
-        """Return what a client of ILP over HTTP needs to be told; holds the password."""
+        """Return what a client of ILP over HTTP needs to know; holds the password."""
         login = f"username={USER};password={self.http_password};" if self.http_password else ""
         return f"http::addr=127.0.0.1:{self.http_port};{login}"
 

@@ -69,7 +69,7 @@ def choose_exchange(environment: Mapping[str, str]) -> tuple[Mode, Exchange]:
 
 
 class Stack:
-    """The services of one mode; every method works on what runs already, whoever started it."""
+    """The services of one mode; every method works on what runs already, whichever process started it."""
 
     def __init__(
         self,

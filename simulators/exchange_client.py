@@ -144,7 +144,7 @@ class ExchangeAdmin:
             server ignores Range), sums (False: no checksums are published), cut_after (bytes) and cuts
             (answers that break off there), wrong_range, wrong_sum, lost_part (number of one that the list
             names in vain), etag (strong, weak, or mirrors: another one with each answer), broken (names of
-            zips of which only half is there)
+            zips that are only half there)
         :raises ExchangeAdminError: if an order is unknown
         """
         self._send("POST", "archive", orders)

@@ -1,4 +1,4 @@
-"""Serve one ASGI application on one address until the process is told to stop.
+"""Serve one ASGI application on one address until the process is asked to stop.
 
 Both stand-ins of the sandbox (the exchange and Slack) need the same three things that a plain ``uvicorn.run``
 does not give: a port chosen by the kernel and told in one line on standard output once connections are

@@ -37,7 +37,7 @@ def browser(
 ) -> Iterator[BrowserContext]:
     """Open a headless browser without any state.
 
-    :param theme: what pages are told of the system's theme
+    :param theme: the system's theme that pages see
     :param width: of the window, CSS pixels
     :param height: of the window, CSS pixels
     :param scale: device pixels a CSS pixel

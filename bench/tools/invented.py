@@ -53,7 +53,7 @@ def invent_candles(
     covered: Range,
     without: str = NOTHING,
 ) -> int:
-    """Store a candle a bucket of every pair, and wait until they are readable.
+    """Store one candle per bucket of every pair, and wait until they are readable.
 
     :param server: the candle store
     :param hook: a hook of it

@@ -31,7 +31,7 @@ class Services:
     :ivar directory: empty folder for its files
     :ivar postgres: a running PostgreSQL
     :ivar questdb: a running QuestDB
-    :ivar say: tells what happens, for whoever waits
+    :ivar say: prints what happens, for the user who waits
     """
 
     directory: Path

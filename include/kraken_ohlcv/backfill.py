@@ -131,7 +131,7 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
 
 
 def _rechecked(context: RunContext, request: BackfillRequest, assets: Sequence[Asset]) -> list[Series]:
-    """Return the series to ask though they lack nothing: a range of theirs within reach is to be checked."""
+    """Return the series to ask although nothing is missing: a range in the API window is to be checked."""
     if request.span is None:
         return []
     processed = set(opened(context.connection, context.run).series_processed)

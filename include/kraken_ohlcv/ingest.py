@@ -62,7 +62,7 @@ def open_ingest(
     try:
         return open_run(connection, kraken, run, request, clock)
     except KrakenTransientError as error:
-        # Files need no exchange: only the candles that have not closed yet are told by its clock.
+        # Files need no exchange: its clock only says which candles have not closed yet.
         log.warning("the exchange does not answer, so the worker's clock counts: %s", error)
         now_s = int(clock())
         start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
@@ -163,7 +163,7 @@ def _planned(
 
 
 def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
-    """Refuse a file named alone of which the catalogue does not know the ticker."""
+    """Refuse a single file whose ticker is not in the catalogue."""
     if found.only is None or not found.units:
         return
     ticker = found.units[0].series.ticker

@@ -27,7 +27,7 @@ TIMEOUT: Final = timedelta(hours=2)
 
 
 class NotCompleteError(AirflowSensorTimeout):
-    """Candles were not complete in time; the message names the series that lack some."""
+    """Candles were not complete in time; the message names the series with missing ones."""
 
 
 class CompletenessSensor(BaseSensorOperator):
@@ -69,7 +69,7 @@ class CompletenessSensor(BaseSensorOperator):
 
         :param context: Airflow's task context
         :return: figures of the series together
-        :raises NotCompleteError: if they are not in time; names what is lacking
+        :raises NotCompleteError: if they are not in time; names what is missing
         :raises BadRequestError: if there is no such asset, or ``since`` is no time in the past
         """
         try:

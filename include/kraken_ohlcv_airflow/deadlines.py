@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENDED: Final = frozenset({"success", "failed"})
-"""States of a run that is over; a failed one has been told by the failure callback."""
+"""States of a run that is over; the failure callback has reported a failed one."""
 
 PATIENCE_S: Final = 300.0
 """No attempt to tell starts later than this after the first one."""

@@ -1,4 +1,4 @@
-"""What all DAGs of this project have in common: owner, retries, who is told, tags, asset, folders."""
+"""What all DAGs of this project have in common: owner, retries, callbacks, tags, asset, folders."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class DetectGapsOperator(BaseOperator):
-    """Find what every series of the run lacks, and bring the ledger up to it.
+    """Find what each series of the run is missing, and bring the ledger up to date.
 
     The rendered statements show in the UI; after the task, ``sql`` is the one that was sent: it names the
-    tickers that lack candles, where these are few.
+    tickers with missing candles, where these are few.
 
     :param spans_sql: the statement that counts, or its file; a template rendered with the run's params
     :param sql: the statement that finds the holes, or its file; a template rendered with the run's params

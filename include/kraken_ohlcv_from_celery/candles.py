@@ -1,4 +1,4 @@
-"""From table ``assetprice`` to table ``ohlcv``: one candle a bucket, nothing that stands here is replaced.
+"""From table ``assetprice`` to table ``ohlcv``: one candle per bucket, nothing stored here is replaced.
 
 Whatever the old system called its source, a candle is stored as ``imported``: nothing here has seen where it
 came from, so any source of our own may replace it.
@@ -56,8 +56,8 @@ class CandleReport(Report):
     :ivar twice_differing: of these, rows whose figures differ
     :ivar untraded: rows without volume or trades: no candle here, but an empty bucket
     :ivar refused: rows off the grid, not closed yet, or without a sound figure
-    :ivar equal: candles that stand here already
-    :ivar kept: candles that stand here with other figures, and stay
+    :ivar equal: candles stored here already
+    :ivar kept: candles stored here with other figures, which stay
     :ivar written: candles written, or to be written
     :ivar coming: where they are, half-open, epoch seconds UTC
     """
@@ -245,7 +245,7 @@ def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -
 
 
 def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource) -> pl.DataFrame:
-    """Keep one row a bucket: of the source named first in the mapping, then the one with more trades."""
+    """Keep one row per bucket: of the source named first in the mapping, then the one with more trades."""
     names = source.sources
     ranked = rows.with_columns(
         rank=pl.col("old_source").replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
@@ -254,7 +254,7 @@ def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource
     report.twice += ranked.height - best.height
     others = ranked.join(best, on=["us", *FIGURES], how="anti")
     report.twice_differing += others.height
-    report.found("candles stand twice with different figures", others)
+    report.found("candles are stored twice with different figures", others)
     return best.select(
         (pl.col("us") // MICROSECONDS).alias("ts_s"),
         *(pl.col(name) for name in ("open", "high", "low", "close")),

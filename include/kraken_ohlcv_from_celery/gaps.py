@@ -47,7 +47,7 @@ class GapReport(Report):
     :ivar history: FILLED records kept as history
     :ivar unproven: records that say FILLED although candles are missing: not kept
     :ivar open: open gaps recorded
-    :ivar stored: open records of which nothing is missing any more, or which lie outside of the series
+    :ivar stored: open records with nothing missing any more, or outside of the series
     :ivar known: records that were brought over before
     :ivar refused: records that contradict themselves
     """

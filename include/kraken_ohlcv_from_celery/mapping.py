@@ -88,7 +88,7 @@ class GapSource(_Strict):
     :ivar connection: Airflow connection of type ``postgres``
     :ivar table: its name
     :ivar columns: old column by the name used here; what is not named keeps the old system's name
-    :ivar quote: quote currency that the gap records speak of; they name no quote
+    :ivar quote: quote currency of the gap records, which do not name one
     """
 
     connection: str
@@ -175,7 +175,7 @@ def read_mapping(path: Path) -> Mapping:
 
 
 def check_columns(table: str, wanted: Iterable[str], found: Iterable[str]) -> None:
-    """Refuse a mapped column that the table lacks.
+    """Refuse a mapped column that the table does not have.
 
     :param table: for the message
     :param wanted: mapped columns

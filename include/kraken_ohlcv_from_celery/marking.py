@@ -73,7 +73,7 @@ def mark_imported(
 
 
 def _imported(connection: Connection, series: Series, source: str) -> list[Range]:
-    """Return where candles of a source that lack a vwap can only have been imported."""
+    """Return where candles of a source without a vwap can only have been imported."""
     if source != ARCHIVE:
         return [ALWAYS]
     spans = fetch(connection, "read_archive_spans", **series._asdict())

@@ -36,7 +36,7 @@ class Recipe:
     :ivar lag_days: days from a quarter's end to its publication
     :ivar part_bytes: length of the parts that a full release is split into, None = it is published whole
     :ivar defects: those of real releases, each of one ``ticker``: kind ``tail`` with ``days`` (its coarse
-        files lose the quarter's tail), ``short_last`` with ``trades`` (the last candle of each lacks a few
+        files lose the quarter's tail), ``short_last`` with ``trades`` (the last candle of each misses a few
         trades), ``days`` with ``from`` and ``to`` in epoch seconds (days missing in its daily file)
     """
 

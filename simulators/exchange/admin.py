@@ -196,7 +196,7 @@ async def _order(
 ) -> dict[str, Any]:
     """Return the JSON object of a request.
 
-    :raises ValueError: if it is none, lacks a required field or has a field nobody knows
+    :raises ValueError: if it is none, has an unknown field or not all required ones
     """
     order = json.loads(await request.body() or b"{}")
     if not isinstance(order, dict):

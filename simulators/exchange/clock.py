@@ -12,7 +12,7 @@ def moment_ns(value: str | float) -> int:
     """Return a moment given as ISO text or as epoch seconds, in epoch nanoseconds.
 
     :param value: ISO 8601 text with an offset or ``Z``, or epoch seconds
-    :raises ValueError: if the text is no moment or lacks the offset
+    :raises ValueError: if the text is no moment or has no offset
     """
     if isinstance(value, int):
         return value * NS_PER_S

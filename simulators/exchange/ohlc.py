@@ -77,7 +77,7 @@ def traded_rows(bars: Bars, pair: Pair) -> list[Row]:
 
 
 def _window(tape: Tape, step_s: int, running_s: int, now_ns: int) -> list[Row]:
-    """Return one row a bucket, from the edge of the window or the first trade, to the running bucket."""
+    """Return one row per bucket, from the edge of the window or the first trade, to the running bucket."""
     window_start_s = running_s - COMMITTED_ROWS * step_s
     found = {
         row[0]: row

@@ -65,7 +65,7 @@ class Post:
     :ivar text: text sent
     :ivar blocks: blocks sent
     :ivar is_recorded: whether the channel has changed
-    :ivar error: None if the caller was told that all is well, else what went wrong: Slack's error,
+    :ivar error: None if the answer was a success, else what went wrong: Slack's error,
         ``http 503``, or ``lost_answer``
     """
 

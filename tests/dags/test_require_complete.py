@@ -60,7 +60,7 @@ def test_a_hole_fails_with_a_sentence_that_names_the_series(world: World) -> Non
         look_once()
     assert str(raised.value) == (
         "TIER1 at 60 minutes since 2026-11-16T00:00:00: 1 of 1 series not complete: "
-        "XBTUSD lacks 10 from 2026-11-21T10:00:00 on"
+        "XBTUSD is missing 10 from 2026-11-21T10:00:00 on"
     )
 
 

@@ -209,10 +209,10 @@ def test_without_a_connection_the_log_and_the_incident_say_that_nobody_was_told(
     assert desk.deliver() == Delivery()
     (record,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert record.message.startswith(
-        "1 message not sent: nobody was told: there is neither a connection slack_api nor slack_alerts"
+        "1 message not sent: nobody was notified: there is neither a connection slack_api nor slack_alerts"
     )
     (warning,) = desk.warnings()
-    assert warning.startswith("nobody was told: ")
+    assert warning.startswith("nobody was notified: ")
     assert desk.rows("shown_stage") == [(0,)]
 
 
@@ -227,7 +227,7 @@ def test_what_is_still_open_when_a_connection_is_made_is_told_then_and_what_is_o
     assert desk.deliver() == Delivery(sent=1)
     assert titles(webhook) == ["🔴 Candles are late: XBTUSD"]
     over, still_open = desk.warnings()
-    assert over.startswith("nobody was told: ")
+    assert over.startswith("nobody was notified: ")
     assert still_open is None
 
 

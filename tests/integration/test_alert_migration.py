@@ -109,7 +109,7 @@ QUEUED = [
         id="all was told with the end",
     ),
     pytest.param(
-        [message("opened", dropped_at=START, error="nobody was told")],
+        [message("opened", dropped_at=START, error="nobody was notified")],
         False,
         [OPEN],
         id="without a connection, and still open",

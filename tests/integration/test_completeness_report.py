@@ -138,7 +138,7 @@ def test_nothing_expected_is_no_data_and_never_complete(ledger_uri: str, questdb
     assert (hourly["expected"], hourly["coverage_pct"], hourly["verified_pct"]) == (0, None, None)
     assert {line["verified_pct"] for line in result["series"]} == {None}
     assert result["warnings"] == [
-        "pairs that the exchange never had, of which nothing is expected: AAAUSD, BBBUSD, CCCUSD"
+        "pairs that the exchange never had; nothing is expected of them: AAAUSD, BBBUSD, CCCUSD"
     ]
     text = as_text(made)
     assert "nothing is expected of 3 assets: no data" in text
@@ -183,7 +183,7 @@ def test_the_table_of_the_log_begins_with_what_is_worst(ledger_uri: str, questdb
     assert rows == ["CCCUSD 60", "BBBUSD 60", "AAAUSD 60", "all 60"]
     assert lines[-2:] == [
         "no data: CCCUSD",
-        "pairs that the exchange never had, of which nothing is expected: CCCUSD",
+        "pairs that the exchange never had; nothing is expected of them: CCCUSD",
     ]
 
 

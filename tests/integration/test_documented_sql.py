@@ -74,7 +74,7 @@ def test_the_statements_run_on_the_candles_in_their_order_and_lose_none(world: W
     assert [row[2].minute for row in strays] == [7]
     (twice,) = [rows[one] for one in rows if "rows > 1" in one]
     assert [(row[0], row[1], row[3]) for row in twice] == [("XBTUSD", "60", 2)]
-    assert ["grid" in errors[0][0], "stand twice" in errors[1][0]] == [True, True]
+    assert ["grid" in errors[0][0], "stored twice" in errors[1][0]] == [True, True]
     assert world.run()["errors"] == []
     assert world.stored(HOURLY, world.window(HOURLY)) == world.truth(HOURLY, world.window(HOURLY))
     aside = world.questdb.query(

@@ -47,7 +47,7 @@ def test_candles_come_over_once_and_the_better_source_of_two_wins(
     assert old.stored() == expected
     said = capsys.readouterr().out
     assert "rows 7, twice 2, twice_differing 1, written 5" in said
-    assert "candles stand twice with different figures, the first at 2026-" in said
+    assert "candles are stored twice with different figures, the first at 2026-" in said
 
     assert old.bring_over(MAPPING, "--write") == 0
     assert "rows 7, twice 2, twice_differing 1, equal 5" in capsys.readouterr().out

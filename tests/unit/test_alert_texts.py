@@ -219,9 +219,9 @@ def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
         "🔴 MKRUSD has left Kraken",
         "Since Mon 23 Nov 2026, 03:30 UTC.",
         "• Left: Kraken has delisted or renamed it. Since Mon 23 Nov 2026, 03:30 UTC.",
-        "What happens next: Its candles stay, and nothing more is expected of it. What its history still"
-        " lacks can only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this"
-        " is over.",
+        "What happens next: Its candles stay, and nothing more is expected of it. What is still missing from"
+        " its history can only come from Kraken's archive. Set listed: false on its line in assets.yaml to"
+        " end this incident.",
     ]
 
 

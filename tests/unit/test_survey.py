@@ -183,7 +183,7 @@ def test_a_series_with_a_candle_twice_is_an_error_and_not_touched() -> None:
     assert survey.starts == {}
     (error,) = survey.errors
     assert error.startswith(
-        "XBTUSD 60: some stored candles stand twice; make them one as docs/OPERATIONS.md says"
+        "XBTUSD 60: some candles are stored twice; make them one as docs/OPERATIONS.md says"
     )
 
 

@@ -46,7 +46,7 @@ class Kind(IntEnum):
     UNFILLABLE = 7
     """Missing, due, and out of the API's reach: beyond the window, or of a pair that is gone."""
     PENDING = 8
-    """Missing and not due yet: nobody's fault."""
+    """Missing and not due yet: not counted against anything."""
 
 
 PROVEN: Final[Mapping[str, Kind]] = {

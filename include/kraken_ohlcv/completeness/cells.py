@@ -156,7 +156,7 @@ def cells(
     :param period: length of a cell
     :param now_s: the exchange's time, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
-    :return: one row a line, one column a period
+    :return: one row per line, one column per period
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     periods = periods_of(covered, period)
@@ -214,7 +214,7 @@ def _before_start(sheet: Sheet, first: NDArray[np.int64], last: NDArray[np.int64
     :param sheet: the series
     :param first: number of the first bucket of each period, counted from the epoch
     :param last: number behind the last one
-    :return: shape (series, periods); 0 of a series of which nothing is expected at all
+    :return: shape (series, periods); 0 for a series with nothing expected at all
     """
     step = step_s(sheet.interval_minutes)
     starts, traded = [], []

@@ -52,7 +52,7 @@ WORDS: Final = {HOURLY: "hourly", DAILY: "daily", 10080: "weekly"}
 
 
 class Pair(NamedTuple):
-    """Two intervals of which one divides the other.
+    """Two intervals, one a divisor of the other.
 
     :ivar shorter: minutes
     :ivar longer: minutes
@@ -236,7 +236,7 @@ def _begins(
 
 
 def _pairs(begins: Collection[Series], assets: Sequence[Asset]) -> dict[Pair, list[Asset]]:
-    """Return which intervals are compared, days with hours first, and of which assets."""
+    """Return which intervals of which assets are compared, days with hours first."""
     found: dict[Pair, list[Asset]] = {DAYS: []}
     for asset in assets:
         there = [interval for interval in INTERVALS if Series(asset.ticker, interval) in begins]

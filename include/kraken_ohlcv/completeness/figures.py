@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def percent(part: int, whole: int) -> float | None:
-    """Return a share that reads 100 only when nothing lacks.
+    """Return a share that reads 100 only when nothing is missing.
 
     :param part: buckets, >= 0
     :param whole: buckets, >= ``part``

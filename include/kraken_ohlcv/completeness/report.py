@@ -84,11 +84,11 @@ class Report:
         }
 
     def expected(self) -> set[str]:
-        """Return the tickers of which something is expected."""
+        """Return the tickers with something expected."""
         return {series.ticker for series, one in self.figures.items() if one.expected}
 
     def with_data(self) -> set[str]:
-        """Return the tickers of which something is stored or proven empty."""
+        """Return the tickers with something stored or proven empty."""
         return {series.ticker for series, one in self.figures.items() if one.stored + one.proven_empty}
 
     def of_interval(self, interval: int) -> Figures:
@@ -120,7 +120,7 @@ class Report:
             (f"candles off the grid, which no figure counts: {_named(strays)}", strays),
             (f"never loaded: {_named(never)}", never),
             (f"pairs that have left the exchange, counted up to then: {_named(gone)}", gone),
-            (f"pairs that the exchange never had, of which nothing is expected: {_named(unknown)}", unknown),
+            (f"pairs that the exchange never had; nothing is expected of them: {_named(unknown)}", unknown),
         ]
         return [text for text, is_so in found if is_so]
 
@@ -250,10 +250,10 @@ def gap_counts(
     :param request: the run's params
     :param assets: the assets
     :param open_gaps: open gap records by series
-    :param expected: tickers of which something is expected; None = those of which candles were looked for
-    :param with_data: tickers of which something is stored or proven empty; None = the same
+    :param expected: tickers with something expected; None = those whose candles were looked for
+    :param with_data: tickers with something stored or proven empty; None = the same
     :return: ``tier``, ``total_assets``, ``assets_with_gaps`` (assets with an open gap),
-        ``assets_without_data`` (tickers of which nothing is stored or proven), ``completeness_pct`` (share of
+        ``assets_without_data`` (tickers with nothing stored or proven), ``completeness_pct`` (share of
         those expected that have data and no open gap, percent, None when nothing is expected),
         ``intervals``: by interval as text ``fillable_gaps``, ``unfillable_gaps``, ``total_gaps``
     """

@@ -30,8 +30,8 @@ MAX_NAMED: Final = 10
 class Answer:
     """Whether the candles asked for are complete.
 
-    :ivar is_complete: whether every series asked for reaches back far enough and lacks nothing that is due
-    :ivar sentence: what is lacking, and of which series; or that nothing is
+    :ivar is_complete: whether every series asked for reaches back far enough and has everything that is due
+    :ivar sentence: which series are missing what; or that nothing is missing
     :ivar figures: for a reader without the code, see :func:`kraken_ohlcv.completeness.published.brief`
     """
 
@@ -108,11 +108,11 @@ def ask(
 
 
 def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str:
-    """Return what a series lacks; empty when it is complete, which nothing at all never is."""
+    """Return what a series is missing; empty when it is complete, which an empty series never is."""
     if figures.missing and not figures.is_loaded:
         return "was never loaded"
     if figures.missing and figures.oldest_missing_s is not None:
-        return f"lacks {figures.missing} from {iso(figures.oldest_missing_s)} on"
+        return f"is missing {figures.missing} from {iso(figures.oldest_missing_s)} on"
     if figures.disputed:
         return f"holds {figures.disputed} where trades prove that nothing traded"
     if not figures.expected:

@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Some series of one interval, bucket by bucket; all arrays have one row a series.
+    """Some series of one interval, bucket by bucket; all arrays have one row per series.
 
     :ivar lines: the series; length n
     :ivar interval_minutes: candle length, minutes

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 150
 MAX_FINDINGS: Final = 1000
-"""Findings of a kind in the log; their number is told in any case."""
+"""Findings of a kind in the log; their number is always reported."""
 MAX_LINES: Final = 60
 """Series in the table, the least verified first; the history in PostgreSQL has all of them."""
 

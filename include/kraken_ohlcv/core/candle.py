@@ -49,7 +49,7 @@ SOURCE_RANK: Final = {PROVISIONAL: 0, IMPORTED: 0, OHLC: 1, ARCHIVE: 1, TRADES: 
 HIGHEST_RANK: Final = max(SOURCE_RANK.values())
 """Also that of a source that is none of ours: somebody wrote it by hand, and it is left alone."""
 IDENTIFIED: Final = (OHLC, TRADES, ARCHIVE)
-"""Sources that are known to speak of the series they are stored in: only these contradict others."""
+"""Sources known to belong to the series they are stored in: only these contradict others."""
 
 FIGURES: Final = (*PRICES, "volume", "trades")
 """What two versions of a candle are compared by; a vwap only where both have one."""
@@ -63,7 +63,7 @@ def requirements(figures: Mapping[str, Any]) -> list[tuple[Any, str]]:
     :param figures: ``open``, ``high``, ``low``, ``close`` in quote units, ``volume`` in base units,
         ``trades``; numbers, or polars expressions
     :return: each requirement, a bool or an expression, with what is wrong when it does not hold; the first
-        that does not hold is to be told
+        that does not hold is to be reported
     """
     sums = (*PRICES, "volume")
     opened, high, low, close, volume = (figures[name] for name in sums)
@@ -217,7 +217,7 @@ class StoredCandle:
         """Return whether two versions of a candle say the same, see :func:`says_same`.
 
         :param other: candle with the same open time
-        :return: True when nothing but float noise, the source, or a vwap that one of them lacks differs
+        :return: True when nothing but float noise, the source, or a vwap that only one of them has differs
         """
         vwaps = {self.vwap, other.vwap} - {None}
         return (
@@ -261,7 +261,7 @@ class Restatement(Enum):
 def completed(stored: StoredCandle, seen: StoredCandle) -> StoredCandle | None:
     """Return a stored candle with what another source that says the same adds to it.
 
-    That is the volume-weighted price that it lacks, be it from a weaker source; and the source itself, when
+    That is a missing volume-weighted price, even from a weaker source; and the source itself, when
     the candle was only provisional or imported. Nothing is restated.
 
     :param stored: what QuestDB holds

@@ -22,7 +22,7 @@ class SurroundingsError(OhlcvError):
 
 
 class SetUpError(OhlcvError):
-    """An installation lacks something; the message says what to provide."""
+    """Something is missing in the installation; the message says what to provide."""
 
 
 class ReadBackError(OhlcvError):

@@ -67,7 +67,7 @@ class Reading:
     :ivar window_start_s: oldest open time that this answer could reach, epoch seconds UTC
     :ivar step: candle length, seconds
     :ivar source: where the candles come from
-    :ivar doubtful: buckets of ``traded`` that may lack trades; they fill a hole and replace nothing
+    :ivar doubtful: buckets of ``traded`` that may be short of trades; they fill a hole and replace nothing
     :ivar odd: rows that cannot be used; their buckets are neither in ``traded`` nor in ``empty``
     """
 
@@ -88,7 +88,7 @@ class Reading:
 
     @property
     def begins_late(self) -> bool:
-        """Return whether the answer lacks buckets at its old end that the window should hold."""
+        """Return whether buckets that the window should hold are missing at the old end of the answer."""
         start, end = self.covered
         return start == end or start > self.window_start_s + LATE_START_BUCKETS * self.step
 

@@ -94,7 +94,7 @@ class Incident:
     :ivar told: subjects that messages have named so far
     :ivar n_growths: growth messages so far
     :ivar told_s: when it was last told, epoch seconds UTC
-    :ivar snoozed_until_s: no growth is told before, epoch seconds UTC, or None
+    :ivar snoozed_until_s: no growth is reported before, epoch seconds UTC, or None
     """
 
     problem: Problem
@@ -125,7 +125,7 @@ def key_of_pair(ticker: str) -> str:
 
 
 def open_incident(problem: Problem, *, now_s: int) -> Incident:
-    """Return a new incident; it is told at once.
+    """Return a new incident; it is reported at once.
 
     :param problem: what was seen
     :param now_s: epoch seconds UTC
@@ -170,7 +170,7 @@ def see_nothing(incident: Incident) -> tuple[Incident, MessageKind | None]:
 
 
 def stage_of(n_growths: int, *, is_over: bool) -> int:
-    """Return how many things have happened to an incident of which people are notified.
+    """Return how many changes of an incident people are notified of.
 
     :param n_growths: how often it has grown much worse, >= 0
     :param is_over: whether it is over

@@ -28,7 +28,7 @@ def unknown_pair(
     """Return the problem of a pair that Kraken never had, as far as is known.
 
     :param ticker: the ticker as the catalogue spells it
-    :param status: its status in AssetPairs, or None when that lacks it
+    :param status: its status in AssetPairs, or None when it is absent there
     :param suggestion: a listed ticker that may be meant, or None
     :param now_s: when it was seen, epoch seconds UTC
     :param url: where to look at the run, or None

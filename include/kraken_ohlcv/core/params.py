@@ -66,7 +66,7 @@ REPAIR_FROM: Final[Schema] = {
     "uniqueItems": True,
     "default": ["ohlc", "trades"],
     "title": "Repair from",
-    "description": "ohlc: the newest 720 candles; archive: published quarters, of which only the members that"
+    "description": "ohlc: the newest 720 candles; archive: published quarters, only the members that"
     " help are fetched; trades: what the others leave open or cannot bring, call by call.",
     "examples": list(SOURCES),
 }
@@ -160,8 +160,8 @@ def validation_schemas() -> dict[str, Schema]:
             },
             "default": None,
             "title": "Snooze incidents",
-            "description": "Open incidents whose growth is not told: stale, source, at_risk, run:<dag_id>,"
-            " pair:<ticker>.",
+            "description": "Open incidents whose growth is not reported: stale, source, at_risk,"
+            " run:<dag_id>, pair:<ticker>.",
         },
         "snooze_hours": {
             "type": "integer",

@@ -1,4 +1,4 @@
-"""Which run of which DAG."""
+"""The DAG and run a piece of work belongs to."""
 
 from typing import NamedTuple
 

@@ -33,7 +33,7 @@ class Schedule:
     :ivar dag_id: DAG id, equal to the file name
     :ivar beat_entry: the Celery Beat entry it replaces
     :ivar cron: five-field cron, UTC
-    :ivar deadline: a run not finished this long after it could begin is told, shorter than ``timeout``
+    :ivar deadline: a run not finished this long after it could begin is late; shorter than ``timeout``
     :ivar timeout: a run longer than this is stopped
     :ivar backfill: what it covers, for backfills
     """
@@ -91,7 +91,7 @@ class Manual:
     """One DAG that only people start.
 
     :ivar dag_id: DAG id, equal to the file name
-    :ivar deadline: a run not finished this long after it could begin is told, shorter than ``timeout``
+    :ivar deadline: a run not finished this long after it could begin is late; shorter than ``timeout``
     :ivar timeout: a run longer than this is stopped
     """
 

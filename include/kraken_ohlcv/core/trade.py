@@ -107,7 +107,7 @@ def follows(trades: Trades, last_id: int | None) -> bool:
 
     :param trades: ascending
     :param last_id: id of the trade before, or None without one
-    :return: True also for trades that have no ids, of which nothing can be said
+    :return: True also for trades without ids: nothing is known about those
     """
     first = trades.ids[0] if trades else None
     if first is None:

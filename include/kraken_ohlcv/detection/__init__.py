@@ -1,1 +1,1 @@
-"""What every series lacks, and what the exchange says before anything is fetched."""
+"""What each series is missing, and what the exchange says before anything is fetched."""

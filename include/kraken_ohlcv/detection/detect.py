@@ -1,4 +1,4 @@
-"""Looks at all series of a run: which are processed, what they lack, and brings the ledger up to it."""
+"""Looks at all series of a run, decides which are processed, and records in the ledger what is missing."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def select(
 def _unsound(series: Series, span: Span | None) -> str:
     """Return why the candles of a series cannot be judged, and what to do; nothing is lost by it."""
     if span is None or not span.off_grid_us:
-        what, cure, chapter = "some stored candles stand twice", "make them one", "Candles that stand twice"
+        what, cure, chapter = "some candles are stored twice", "make them one", "Duplicate candles"
     else:
         what = f"stored candles do not lie on the {series.interval_minutes}-minute grid"
         cure, chapter = "set them aside", "Strays"

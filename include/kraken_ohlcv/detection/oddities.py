@@ -24,7 +24,7 @@ PAIRS: Final = "AssetPairs"
 """Source of what is odd about a pair itself: an error of a run that is about it."""
 
 TRADES: Final = "Trades"
-"""Source of what a walk through pages of trades has met, be it in several stretches of calls."""
+"""Source of what a walk through pages of trades has met, even in several stretches of calls."""
 
 MUCH_SHARE: Final = 0.01
 """More than this share of odd rows is the pair's own incident."""

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 PROOFS: Final = "proofs contradicted by candles, 1"
 """Its number rises with the rule, and the check is made once more."""
 MAX_LOGGED: Final = 100
-"""Contradictions that the log names; their number is told in any case."""
+"""Contradictions that the log names; their number is always logged."""
 
 
 def check_proofs_once(connection: Connection, questdb: QuestDBClient) -> int | None:

@@ -28,7 +28,7 @@ LISTED: Final = frozenset({"online", "cancel_only", "post_only", "limit_only", "
 """AssetPairs statuses of a pair that the exchange has; what orders it takes does not matter for candles.
 
 With another one (``delisted``, ``maintenance``, ``work_in_progress``, ``hidden``, or one not known today) a
-pair is judged like one that AssetPairs lacks: by its own answers.
+pair is judged like one absent from AssetPairs: by its own answers.
 """
 
 MOST_VANISHED: Final = 0.5
@@ -64,10 +64,10 @@ def verdict(asset: Asset, status: str | None) -> Verdict:
     """Return what AssetPairs alone says of a pair.
 
     :param asset: as known so far
-    :param status: its status in AssetPairs, or None when that lacks it
-    :return: that a pair has left, or has come back, is never told by AssetPairs alone
-    Rule: only a pair's own "unknown asset pair" says that it left. A pair that was never listed, and of which
-        nothing is kept, has no answers that could be told from those of another one.
+    :param status: its status in AssetPairs, or None when it is absent there
+    :return: whether it has left or come back, which AssetPairs alone never decides
+    Rule: only a pair's own "unknown asset pair" says that it left. A pair that was never listed, and has
+        nothing stored, has no answers to tell from those of another pair.
     """
     is_listed = status in LISTED
     if asset.delisted_s is None:
@@ -97,7 +97,7 @@ def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
         named = ", ".join(vanished[:MAX_NAMED])
         more = f" and {len(vanished) - MAX_NAMED} more" if len(vanished) > MAX_NAMED else ""
         raise KrakenNotBelievedError(
-            f"AssetPairs lacks {len(vanished)} of our {len(expected)} pairs at once and is not believed: "
+            f"{len(vanished)} of our {len(expected)} pairs vanished from AssetPairs at once; not believed: "
             f"{named}{more}; if they have really left Kraken, set listed: false on their lines in assets.yaml"
         )
     return pairs
@@ -151,7 +151,7 @@ def _is_delisted(kraken: KrakenClient, asset: Asset, status: str | None) -> bool
 
 
 def _is_missed(asset: Asset) -> bool:
-    """Return whether AssetPairs lacked a pair before, which then answered for itself."""
+    """Return whether a pair was absent from AssetPairs before, but answered for itself."""
     return asset.seen_s is not None and asset.pair_status is None
 
 

@@ -1,4 +1,4 @@
-"""Makes the ledgers of series say what their candles say, each all or nothing; a no-op when all is told."""
+"""Makes the ledgers of series say what their candles say, each all or nothing; a no-op when they agree."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class View:
         return [self.segment(part, gap) for part in self._cut(parts)]
 
     def _is_back(self, gap: Gap) -> bool:
-        # AssetPairs may go on listing a pair that the other calls refuse; hence the back-off.
+        # AssetPairs may go on listing a pair that the other calls refuse, so this backs off.
         return (
             gap.unfillable_reason is PAIR_DELISTED
             and not self.is_delisted
@@ -109,7 +109,7 @@ class View:
         return parts if self.is_delisted else ranges.cut_at(parts, [self.window_start_s])
 
     def untold(self, state: SeriesState, missing: list[Range]) -> list[GapSegment]:
-        """Return the gaps that the ledger lacks.
+        """Return the gaps that the ledger does not have yet.
 
         :param state: ledger of the series
         :param missing: what the series misses

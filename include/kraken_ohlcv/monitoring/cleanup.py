@@ -33,7 +33,7 @@ BATCH: Final = 2000
 REPORT_DAYS: Final = 400
 """Every completeness report is kept for so long, so that a day can be compared with that of a year before."""
 REPORT_BATCH: Final = 20
-"""Reports of one transaction; each has a line a series."""
+"""Reports of one transaction; each has one line per series."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Cleaned:
     :ivar filled_deleted: gap records that were FILLED
     :ivar failed_deleted: gap records that were FAILED
     :ivar incidents_deleted: incidents that were over
-    :ivar reports_deleted: completeness reports older than :data:`REPORT_DAYS`, of which one a month is kept
+    :ivar reports_deleted: completeness reports older than :data:`REPORT_DAYS`; one per month is kept
     :ivar passes_deleted: places where walks through trades stood with which nobody will go on
     :ivar ranges_merged: proven-empty ranges that went into their neighbour
     """

@@ -79,7 +79,7 @@ WORDS: Final = {
     "added": "New",
     "dropped": "No longer reported",
 }
-"""How each kind of change is told, in this order."""
+"""How each kind of change is worded, in this order."""
 
 
 def compare(before: Mapping[Series, KeptLine], now: Mapping[Series, KeptLine]) -> Changes:

@@ -1,6 +1,6 @@
 """The messages about an incident: opened, grown, recovered. Pure.
 
-Whoever reads them was perhaps asleep: short sentences, no words that only this project knows.
+Their reader may just have been asleep: short sentences, no words that only this project knows.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NEARLY_OVER: Final = "The last check was clean. One more clean check, and this i
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How to speak of a class of incidents.
+    """The wording for a class of incidents.
 
     :ivar wrong: title while it lasts, followed by whom it hits; None = the headline is the title
     :ivar over: title when it is over
@@ -93,8 +93,9 @@ WORDS: Final = {
 PAIR_NEXT: Final = {
     PairProblem.UNKNOWN: "Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
     " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.",
-    PairProblem.LEFT: "Its candles stay, and nothing more is expected of it. What its history still lacks can"
-    " only come from Kraken's archive. Set listed: false on its line in assets.yaml, and this is over.",
+    PairProblem.LEFT: "Its candles stay, and nothing more is expected of it. What is still missing from its"
+    " history can only come from Kraken's archive. Set listed: false on its line in assets.yaml to end this"
+    " incident.",
     PairProblem.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
     " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
     PairProblem.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
@@ -117,7 +118,7 @@ def compose(
     An edit of the first message, while the incident lasts, says what OPENED would say now.
 
     :param incident: as it stands, or stood when it was over
-    :param kind: why somebody is told
+    :param kind: why a message is sent
     :param as_of_s: when it was last looked at; for RECOVERED when it was over; epoch seconds UTC
     :param may_be_repeat: whether the same message may have arrived before
     :param was_told: whether anything about this incident may have been heard before; only RECOVERED says so

@@ -2,7 +2,7 @@
 
 Nothing is queued. Whatever goes wrong, the difference is still there, and the next delivery sees it.
 
-* One notifier at a time. Whoever finds another one at work leaves the work to it: it compares once more after
+* One notifier at a time. A second one leaves the work to the first, which compares once more after
   it has ceased to be the notifier, so nothing is overlooked.
 * A post is noted as attempted, and that is committed, before it goes out. Refused for certain, it counts as
   not attempted. When no answer comes back it may stand in the channel: the next delivery sends it again, and
@@ -61,7 +61,7 @@ NOWHERE: Final[dict[str, Any]] = {"channel": None, "ts": None, "shown_digest": N
 """No message can be edited."""
 
 NO_CHANNEL: Final = (
-    f"nobody was told: there is neither a connection {SLACK_API_CONN_ID} nor {SLACK_WEBHOOK_CONN_ID}"
+    f"nobody was notified: there is neither a connection {SLACK_API_CONN_ID} nor {SLACK_WEBHOOK_CONN_ID}"
     " (docs/ALERTS.md says how to make one)"
 )
 
@@ -72,7 +72,7 @@ class Delivery:
 
     :ivar sent: incidents of whose opening, growth or end people were notified
     :ivar edited: messages brought up to date without notifying anybody
-    :ivar dropped: incidents of which nobody hears because there is no connection
+    :ivar dropped: incidents that are not shown because there is no connection
     """
 
     sent: int = 0
@@ -107,7 +107,7 @@ def deliver(
     if channel is None:
         return _drop(connection)
     notifier = _Notifier(connection, channel, now_s=now_s, sleep=sleep, max_wait_s=max_wait_s)
-    # Compared without the lock: whoever found this notifier at work has left its work to it.
+    # Compared without the lock: a notifier that found this one at work has left its work to it.
     while any(notifier.differences()):
         with sole_notifier(connection) as is_mine:
             if not is_mine:
@@ -123,7 +123,7 @@ def _drop(connection: Connection) -> Delivery:
     n_dropped = 0
     with sole_notifier(connection) as is_mine:
         for one in read_notifications(connection) if is_mine else ():
-            # What lasts is told when there is a connection.
+            # What lasts is reported once there is a connection.
             stage = one.shown.shown_stage if one.recovered_s is None else one.stage
             if one.kind is not None and (one.shown.warning, one.shown.shown_stage) != (NO_CHANNEL, stage):
                 save_shown(connection, one, shown_stage=stage, warning=NO_CHANNEL)

@@ -20,7 +20,7 @@ MAX_NAMED: Final = 50
 """More subjects than this are counted, and only the worst are named."""
 N_WORST: Final = 10
 MAX_ERRORS: Final = 10
-"""Errors of one run that are told; the others stand on its page."""
+"""Errors of one run that a message names; its page has the others."""
 
 NAME_CHARACTERS: Final = 80
 FACT_CHARACTERS: Final = 200

@@ -1,6 +1,6 @@
 """What contradicts a proof of emptiness: a candle in its bucket, or a shorter candle inside it.
 
-Every candle passes through :func:`admitted` on its way into the store, whoever brings it: calls, trades,
+Every candle passes through :func:`admitted` on its way into the store, from any source: calls, trades,
 files or the importer. :func:`contested` is asked about every proof before it is added, but for those from
 trades.
 """
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from kraken_ohlcv.stores.ledger.session import Connection
 
 BLOCK_BUCKETS: Final = 48
-"""Buckets of which QuestDB returns one number."""
+"""Buckets for which QuestDB returns one number."""
 MAX_LOOKED_UP: Final = 100
-"""Contradictions of which it is looked up which intervals have candles there."""
+"""Contradictions for which the intervals with candles there are looked up."""
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def admitted(
 ) -> Iterator[list[tuple[Series, Range]]]:
     """Let candles into the store: withdraw what they prove wrong, in their series and in all longer ones.
 
-    It is withdrawn before, because whoever dies with the candles written must not leave the proof standing;
+    It is withdrawn before, because a task that dies with the candles written must not leave the proof behind;
     and after, because another task may have added one before it could see them.
 
     :param connection: the ledger, in autocommit
@@ -82,7 +82,7 @@ def withdraw_contradicted(
         refutable = [one.range for one in standing if one.is_refutable or by is Evidence.TRADES]
         if not ranges.intersect(refutable, traded):
             continue
-        # One series after the other: whoever holds the lock of one may wait for that of another.
+        # One series after the other: a process that holds the lock of one may wait for that of another.
         series_id = read_state(connection, other).series_id
         with series_transaction(connection, series_id):
             withdrawn += [(other, part) for part in proofs.withdraw(connection, other, traded, by=by)]

@@ -42,7 +42,7 @@ class Merge:
     :ivar write: candles to write, with ``vwap`` and ``source``, see :data:`STORED_SCHEMA`
     :ivar corrected: those of them that replace a stored candle, beside the ``*_stored`` figures
     :ivar disputed: rows that differ from a stored candle which is left alone, likewise
-    :ivar n_equal: rows that stand already; those of them that were only provisional or imported are written
+    :ivar n_equal: rows already stored; those of them that were only provisional or imported are written
         again under the file's source
     :ivar n_provisional: provisional rows that differ from a stored candle, which stays: no fault
     """

@@ -1,4 +1,4 @@
-"""From the scan of the candle table to what each series lacks; pure."""
+"""From the scan of the candle table to what each series is missing; pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Scan:
     holes: dict[Series, list[Range]] = field(default_factory=dict)
 
     def short(self) -> list[Series]:
-        """Return the series that lack candles between their first and their last.
+        """Return the series with candles missing between their first and their last.
 
         :return: those whose holes are worth asking for; a candle off the grid makes every number meaningless
         """
@@ -102,7 +102,7 @@ def read_holes(rows: Iterable[tuple[Any, ...]]) -> dict[Series, list[Range]]:
 def missing_ranges(
     scan: Scan, series: Series, *, expected: Range, proven_empty: Iterable[Range]
 ) -> list[Range]:
-    """Return what a series lacks: at the head, inside, at the tail, or all of it.
+    """Return what a series is missing: at the head, inside, at the tail, or all of it.
 
     :param scan: what the candle table says
     :param series: ticker and interval

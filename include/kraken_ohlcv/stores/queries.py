@@ -1,4 +1,4 @@
-"""Loads the SQL templates of ``include/sql``: one statement a file, values as driver parameters."""
+"""Loads the SQL templates of ``include/sql``: one statement per file, values as driver parameters."""
 
 from functools import cache
 from importlib.resources import files

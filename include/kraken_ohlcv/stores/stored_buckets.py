@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Bits: TypeAlias = NDArray[np.bool_]
 
 BLOCK_BUCKETS: Final = 48
-"""Buckets of which QuestDB returns one number; a day of half hours, two days of hours."""
+"""Buckets for which QuestDB returns one number; a day of half hours, two days of hours."""
 MAX_TICKERS: Final = 400
 """With more tickers QuestDB looks faster through all of them than for each."""
 

@@ -57,7 +57,7 @@ class Finding:
 
     :ivar what: what is wrong
     :ivar do: what to do about it, a clause
-    :ivar statements: for QuestDB, in their order, none of which loses a candle
+    :ivar statements: for QuestDB, in their order; none loses a candle
     """
 
     what: str

@@ -3,7 +3,7 @@
 Run before the first start and after every upgrade; may be repeated at any time. Airflow's own database is
 migrated, the pools are imported, the ledger's role and database are made where they are absent, and both
 stores get the schema of this version. Deployments run it as service ``db-migration``, as a job, or as a unit.
-What is wrong with the stores is told here, too, with its cure. With ``--accept-exchange`` the ledger
+This also reports what is wrong with the stores, with its cure. With ``--accept-exchange`` the ledger
 belongs to the exchange that connection ``kraken_default`` names from now on.
 """
 

@@ -17,9 +17,9 @@ from fastapi import Depends, HTTPException, Request, status
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, VALIDATE
 
 SEEN_DAG_ID: Final = BACKFILL_TIER1.dag_id
-"""Whoever may read this DAG sees the pages."""
+"""Users who may read this DAG see the pages."""
 SNOOZE_DAG_ID: Final = VALIDATE.dag_id
-"""Whoever may trigger this DAG may snooze incidents: its param ``snooze`` does the same."""
+"""Users who may trigger this DAG may snooze incidents: its param ``snooze`` does the same."""
 
 may_see = requires_access_dag("GET", param_dag_id=SEEN_DAG_ID)
 

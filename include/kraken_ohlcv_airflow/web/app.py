@@ -67,7 +67,7 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        # Whatever is refused is told in the same way; FastAPI would say otherwise of a bad query.
+        # Every refusal has the same form; FastAPI would answer a bad query differently.
         responses={status: {"model": Problem, "description": "Refused"} for status in ("4XX", "5XX")},
     )
     app.state.clock = clock

@@ -1,4 +1,4 @@
-"""The heatmap as SVG: a row a series, a path a state, and the counts of its cells for the tooltip. Pure."""
+"""The heatmap as SVG: one row per series, one path per state, and the counts for the tooltip. Pure."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _within_the_calendar(value: date | None) -> date | None:
 
 
 Day = Annotated[date | None, AfterValidator(_within_the_calendar), Absent]
-"""A day of which candles can be kept; the calendar's very ends leave no room for the day beside them."""
+"""A day whose candles can be kept; the calendar's very ends leave no room for the day beside them."""
 
 
 class SeriesQuery(BaseModel):
@@ -103,7 +103,7 @@ class GapQuery(SeriesQuery):
     :ivar from_: first day of a period, UTC
     :ivar to: last day of the period, UTC, inclusive
     :ivar page: from 1
-    :ivar dag: DAG of a run just started from the page, which is told of
+    :ivar dag: DAG of a run just started from the page, which says so
     :ivar run: its run id
     """
 

@@ -160,7 +160,7 @@ BACK = (
 
 
 def upgrade() -> None:
-    """Apply the change: what waits is still to be told, what is open is edited where it stands."""
+    """Apply the change: what waits is still to be sent, what is open is edited in place."""
     for statement in (ADD, TAKE_OVER, TAKE_OVER_PLACES, "DROP TABLE incident_messages"):
         op.execute(statement)
 

@@ -64,7 +64,7 @@ def subject_of(name: str) -> str | None:
 def read_sums(content: bytes) -> Sums:
     """Read a list of checksums.
 
-    :param content: text in UTF-8 or UTF-16, a line a file; names may have a folder before them
+    :param content: text in UTF-8 or UTF-16, one line per file; names may have a folder before them
     :return: what it says
     """
     sums = Sums()

@@ -51,7 +51,7 @@ class RemoteFile(io.RawIOBase):
         self._expected_end = 0
         self._kept_start, self._kept = 0, b""
         self.bytes_fetched = 0
-        """Bytes received, for whoever wants to know what a read costs."""
+        """Bytes received: what the reads have cost."""
         self._fetch(0, 1)
 
     @property

@@ -75,7 +75,7 @@ class KrakenClient:
         """HTTP calls made by this instance, failed ones included."""
         self.names: dict[str, frozenset[str]] = {}
         """Names under which Kraken answers for a pair, by altname, as AssetPairs gave them: an answer under
-        another name is refused. Whoever has recorded them sets them."""
+        another name is refused. The caller that recorded them sets them."""
         self._slot = slot
         self._timeout_s = timeout_s
         self._sleep = sleep

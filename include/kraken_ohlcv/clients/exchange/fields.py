@@ -63,7 +63,7 @@ def shown(part: Any) -> str:
 
 
 def refuse_mostly_odd(call: str, n_rows: int, odd: list[str]) -> None:
-    """Refuse an answer of which too little can be used.
+    """Refuse an answer when too little of it can be used.
 
     :param call: endpoint and what was asked, for the message
     :param n_rows: rows of the answer

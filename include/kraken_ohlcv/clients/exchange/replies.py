@@ -92,8 +92,8 @@ def read_asset_pairs(result: Any) -> AssetPairs:
 
     :param result: of the envelope
     :raises KrakenMalformedReplyError: if there is no pair, or too few can be used
-    Rule: Kraken REST reference "Get Tradable Asset Pairs"; replies of 2021 lack ``status``. What is not
-    needed may lack.
+    Rule: Kraken REST reference "Get Tradable Asset Pairs"; replies of 2021 have no ``status``. What is
+    not needed may be absent.
     """
     call = "AssetPairs"
     if not isinstance(result, dict) or not result:
@@ -139,7 +139,7 @@ def read_server_time(result: Any) -> int:
 
     :param result: of the envelope
     :raises KrakenMalformedReplyError: if there is no such number, or ``rfc1123`` says something else
-    Rule: Kraken REST reference "Get Server Time": the same moment twice, of which the second may lack.
+    Rule: Kraken REST reference "Get Server Time": the same moment twice; the second may be absent.
     """
     fields = result if isinstance(result, dict) else {}
     moment = number(fields.get("unixtime"))

@@ -51,7 +51,7 @@ def retrying(
     """
     return Retrying(
         retry=retry_if_exception(_is_worth_another_try),
-        # In this order: whoever counts calls in may_repeat is asked only for one that will be made.
+        # In this order: may_repeat, which may count calls, is asked only about a call that will be made.
         stop=stop_any(stop_before_delay(TOTAL_S), _AttemptLimit(), _Forbidden(may_repeat)),
         wait=_wait_s,
         sleep=sleep,

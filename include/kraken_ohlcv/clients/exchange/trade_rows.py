@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TRADE_FIELDS: Final = (6, 7)
-"""Recordings before about 2022 lack the trade id."""
+"""Recordings before about 2022 have no trade id."""
 
 LONGEST_PLAIN: Final = 30
 """Characters of a number that is taken without a closer look."""
@@ -212,7 +212,7 @@ def _sorted_out(rows: Sequence[Any]) -> tuple[Trades, list[OddTrade]]:
 
 
 def _in_no_order(taken: Mapping[int, Trade]) -> list[int]:
-    """Return the places of trades of one moment of which nothing tells which came first.
+    """Return the places of trades of one moment whose order is unknown.
 
     Contiguous ids do, wherever the rows stand; where one is far off, so may be the order.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WEEK_S: Final = 7 * DAY_S
 
 UNKNOWN_TRADES_A_DAY: Final = 1000
-"""Assumed of a pair of which nothing is known at all."""
+"""Assumed for a pair about which nothing is known at all."""
 
 LEAD_TRADES: Final = 50
 """Trades wanted before a range, so that one of them proves its head."""

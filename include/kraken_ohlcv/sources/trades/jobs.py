@@ -1,4 +1,4 @@
-"""Which ranges of which tickers a run walks through trade by trade, and in which order; pure."""
+"""The ranges that a run walks through trade by trade, and their order; pure."""
 
 from __future__ import annotations
 

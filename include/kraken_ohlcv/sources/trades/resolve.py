@@ -36,7 +36,7 @@ class Remains:
     odd: list[OddTrade] = field(default_factory=list)
 
     def unproven(self, gap: Gap, part: Range) -> GapSegment:
-        """Return a part that was walked through, and of which nothing proves that it is empty.
+        """Return a part that was walked through without proof that it is empty.
 
         :param gap: the gap, its attempt counted
         :param part: what is still missing of it, epoch seconds UTC
