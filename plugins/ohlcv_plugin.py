@@ -1,39 +1,13 @@
-"""The Airflow plugin of this project: its pages, and the reference that the deadlines of its DAGs count from.
+"""The plugin of a checkout whose installed distribution does not bring it by an entry point yet.
 
-Airflow executes this file under its bare name, so classes that it stores by path live elsewhere.
+Airflow takes every plugin class of a file in this folder, and reports a second plugin of the same name.
 """
 
 from __future__ import annotations
 
-from airflow.plugins_manager import AirflowPlugin
+from importlib.metadata import entry_points
 
-from kraken_ohlcv_airflow.deadlines import RunDue
-from kraken_ohlcv_airflow.web.asgi import Pages
+PLUGIN = "kraken_ohlcv_airflow.plugin:OhlcvPlugin"
 
-ICON = "ohlcv/static/icon.svg"
-
-
-class OhlcvPlugin(AirflowPlugin):
-    """Loaded by every Airflow process; without it no run has a deadline."""
-
-    name = "ohlcv"
-    deadline_references = [RunDue]  # noqa: RUF012 (declared without ClassVar by Airflow)
-    fastapi_apps = [{"app": Pages(), "url_prefix": "/ohlcv", "name": "Kraken candles"}]  # noqa: RUF012
-    # Addresses are relative: Airflow may stand below a path.
-    external_views = [  # noqa: RUF012
-        {
-            "name": "Candles",
-            "href": "ohlcv/coverage",
-            "destination": "nav",
-            "nav_top_level": True,
-            "url_route": "candles",
-            "icon": ICON,
-        },
-        {
-            "name": "Candles",
-            "href": "ohlcv/run?dag_id={DAG_ID}",
-            "destination": "dag_run",
-            "url_route": "candles-of-run",
-            "icon": ICON,
-        },
-    ]
+if PLUGIN not in [entry.value for entry in entry_points(group="airflow.plugins")]:
+    from kraken_ohlcv_airflow.plugin import OhlcvPlugin  # noqa: F401 (Airflow looks for it)
