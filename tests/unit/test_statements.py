@@ -1,16 +1,19 @@
-"""The SQL templates: one statement a file, said for which server."""
+"""The SQL for QuestDB, one statement per file, and the statements of the ledger, one topic per file."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
+from kraken_ohlcv.stores.ledger.statements import StatementError, parse, statements
+from kraken_ohlcv.stores.ledger.statements import statement as ledger_statement
 from kraken_ohlcv.stores.queries import statement
 
-FILES = sorted((Path(__file__).resolve().parents[2] / "include" / "sql").glob("*/*.sql"))
+INCLUDE = Path(__file__).resolve().parents[2] / "include"
+FILES = sorted((INCLUDE / "sql").glob("*/*.sql"))
 NOT_SQL = re.compile(r"--[^\n]*|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 DRIVER_PARAMETER = re.compile(r"%\(\w+\)s|%%")
 HEADERS = {"ledger": "PostgreSQL. ", "questdb": "QuestDB. "}
@@ -31,27 +34,108 @@ def test_a_file_says_in_its_first_line_which_server_it_is_for(file: Path) -> Non
     assert first_line.removeprefix("-- ").removeprefix("{#- ").startswith(HEADERS[file.parent.name])
 
 
-@every_file
-def test_a_file_holds_one_statement_whose_values_are_driver_parameters(file: Path) -> None:
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, id=file.stem) for file in FILES if file.parent.name == "questdb"]
+)
+def test_a_file_for_questdb_holds_one_statement_whose_values_are_driver_parameters(file: Path) -> None:
     text = NOT_SQL.sub("", file.read_text(encoding="utf-8"))
     assert text.strip()
     assert ";" not in text
     assert "%" not in DRIVER_PARAMETER.sub("", text)
 
 
+def test_a_statement_for_questdb_is_found_by_the_name_of_its_file() -> None:
+    assert statement("questdb", "read_candles").startswith("-- QuestDB. The stored candles")
+    with pytest.raises(FileNotFoundError, match="no_such_statement"):
+        statement("questdb", "no_such_statement")
+
+
+def test_a_statement_of_the_ledger_is_found_by_its_name_and_knows_its_parameters() -> None:
+    found = ledger_statement("close_gap")
+    assert found.text.startswith("-- Close a gap")
+    assert found.parameters == {"gap_id", "filled_from", "now_s"}
+    with pytest.raises(StatementError, match="no statement is called no_such_statement"):
+        ledger_statement("no_such_statement")
+
+
+def test_every_statement_of_the_ledger_says_what_it_is_for_and_is_used() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in INCLUDE.rglob("*.py"))
+    assert len(statements()) > 80
+    for found in statements().values():
+        assert found.text.startswith("-- ")
+        assert f'"{found.name}"' in code, f"nothing uses {found.name}"
+
+
+SOUND = (
+    "-- PostgreSQL. Fruit.\n\n-- name: eat\n-- Eat one; all of it.\nDELETE FROM fruit WHERE name = %(name)s\n"
+)
+
+
 @pytest.mark.parametrize(
-    ("server", "name", "begins"),
+    ("files", "says"),
     [
-        pytest.param("questdb", "read_candles", "-- QuestDB. The stored candles", id="QuestDB"),
-        pytest.param("ledger", "close_gap", "-- PostgreSQL. Close a gap", id="PostgreSQL"),
+        pytest.param(
+            {"a.sql": SOUND, "b.sql": SOUND}, "b.sql: eat: this name is taken", id="same name, two files"
+        ),
+        pytest.param(
+            {"a.sql": SOUND + "\n-- name: eat\nSELECT 1\n"}, "this name is taken", id="same name, one file"
+        ),
+        pytest.param({"a.sql": SOUND.replace("PostgreSQL", "QuestDB")}, "begin with", id="other server"),
+        pytest.param({"a.sql": SOUND.replace("name: eat\n", "Eat\n")}, "begin with", id="SQL without a name"),
+        pytest.param({"a.sql": SOUND.replace("eat\n", "Eat it\n")}, "small letters", id="bad name"),
+        pytest.param(
+            {"a.sql": SOUND + "\n-- name: rot\n-- Nothing.\n"}, "rot: write one statement", id="no SQL"
+        ),
+        pytest.param({"a.sql": SOUND + "; SELECT 1"}, "without a semicolon", id="two statements"),
+        pytest.param(
+            {"a.sql": SOUND.replace("%(name)s", "%s")}, "write values as", id="marker without a name"
+        ),
+        pytest.param(
+            {"a.sql": SOUND.replace("all of", "100 % of")}, "a percent sign as %%", id="in a comment"
+        ),
+        pytest.param({"a.sql": SOUND + " AND n % 2 = 0"}, "a percent sign as %%", id="lone percent sign"),
     ],
 )
-def test_a_statement_is_found_by_server_and_name(
-    server: Literal["ledger", "questdb"], name: str, begins: str
+def test_a_file_that_could_be_misread_is_refused(files: dict[str, str], says: str) -> None:
+    with pytest.raises(StatementError, match=re.escape(says)):
+        parse(files)
+
+
+def test_a_sound_file_is_read() -> None:
+    (found,) = parse({"a.sql": SOUND}).values()
+    assert found.name == "eat"
+    assert found.parameters == {"name"}
+
+
+@dataclass
+class Fruit:
+    """Holds more than a statement takes."""
+
+    name: str
+    colour: str = "red"
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "values"),
+    [
+        pytest.param((), {"name": "fig"}, {"name": "fig"}, id="by name"),
+        pytest.param((Fruit("fig"),), {}, {"name": "fig"}, id="from an object that has more"),
+        pytest.param(({"name": "fig", "n": 1},), {}, {"name": "fig"}, id="from a mapping that has more"),
+        pytest.param(({"n": 1}, Fruit("fig")), {}, {"name": "fig"}, id="from the first that has it"),
+        pytest.param((Fruit("fig"),), {"name": "plum"}, {"name": "plum"}, id="a name wins"),
+        pytest.param((Fruit("fig"),), {"name": None}, {"name": None}, id="none by name wins"),
+    ],
+)
+def test_each_parameter_gets_its_value(
+    given: tuple[object, ...], named: dict[str, object], values: dict[str, object]
 ) -> None:
-    assert statement(server, name).startswith(begins)
+    (found,) = parse({"a.sql": SOUND}).values()
+    assert found.values(given, named) == values
 
 
-def test_a_statement_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(FileNotFoundError, match="no_such_statement"):
-        statement("ledger", "no_such_statement")
+def test_a_parameter_without_a_value_or_a_value_without_a_parameter_is_an_error() -> None:
+    (found,) = parse({"a.sql": SOUND}).values()
+    with pytest.raises(TypeError, match="statement eat lacks a value for name"):
+        found.values(({"colour": "red"},), {})
+    with pytest.raises(TypeError, match="statement eat takes no colour"):
+        found.values((Fruit("fig"),), {"colour": "red"})

@@ -1,4 +1,4 @@
-"""Loads the SQL templates of ``include/sql``: one statement per file, values as driver parameters."""
+"""Loads the SQL templates of ``include/sql/questdb``: one statement per file, values as driver parameters."""
 
 from functools import cache
 from importlib.resources import files
@@ -8,10 +8,10 @@ from jinja2 import Environment, StrictUndefined
 
 
 @cache
-def statement(server: Literal["ledger", "questdb"], name: str) -> str:
+def statement(server: Literal["questdb"], name: str) -> str:
     """Return the text of one statement.
 
-    :param server: which server it is written for; the two look alike and are not
+    :param server: which server it is written for; the ledger has its own loader
     :param name: file name without ``.sql``
     :return: SQL with ``%(name)s`` markers
     :raises FileNotFoundError: if there is no such file
@@ -19,7 +19,7 @@ def statement(server: Literal["ledger", "questdb"], name: str) -> str:
     return (files("kraken_ohlcv.sql") / server / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def rendered(server: Literal["ledger", "questdb"], name: str, **params: Any) -> str:
+def rendered(server: Literal["questdb"], name: str, **params: Any) -> str:
     """Return the text of a statement whose shape depends on how many values it takes.
 
     :param server: which server it is written for

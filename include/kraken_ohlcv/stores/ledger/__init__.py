@@ -1,1 +1,1 @@
-"""The ledger in PostgreSQL: one module a group of tables, statements from ``include/sql/ledger``."""
+"""The ledger in PostgreSQL: statements by name from ``include/sql/ledger``, and steps of several of them."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, kwargs_row, scalar_row
+from psycopg.types.json import JsonbDumper
 
 from kraken_ohlcv.clients.bounded import LATER_S, BoundedConnection, patience
-from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Row: TypeAlias = dict[str, Any]
 Connection: TypeAlias = psycopg.Connection[Row]
+Shape = TypeVar("Shape")
 
 FILL_LOCK: Final = 0x4F48
 """Class of the session lock that a fill holds on a series until its last status."""
@@ -54,6 +57,7 @@ def connect(
         keepalives_idle=30,
         application_name="ohlcv",
     )
+    connection.adapters.register_dumper(dict, JsonbDumper)
     with connection:
         connection.patience_s = statement_timeout_s + LATER_S
         # Not as a startup option, which poolers refuse.
@@ -70,37 +74,64 @@ def is_full(error: psycopg.OperationalError) -> bool:
     return error.sqlstate == "53300" or any(words in said for words in FULL)
 
 
-def fetch(connection: Connection, name: str, /, **values: Any) -> list[Row]:
+def rows(
+    connection: Connection, name: str, shape: Callable[..., Shape], /, *given: object, **values: Any
+) -> list[Shape]:
     """Run a statement of ``include/sql/ledger`` and return its rows.
 
     :param connection: the ledger
-    :param name: file name without ``.sql``
-    :param values: driver parameters by name
-    :return: rows by column name
+    :param name: what the statement is called
+    :param shape: makes one out of the columns of a row, by name
+    :param given: objects and mappings that hold values of its parameters among others
+    :param values: other parameters by name
     """
-    return connection.execute(statement("ledger", name), values).fetchall()
+    found = statement(name)
+    with connection.cursor(row_factory=kwargs_row(shape)) as cursor:
+        return cursor.execute(found.text, found.values(given, values)).fetchall()
 
 
-def execute(connection: Connection, name: str, /, **values: Any) -> int:
-    """Run a statement of ``include/sql/ledger`` that returns no rows.
-
-    :param connection: the ledger
-    :param name: file name without ``.sql``
-    :param values: driver parameters by name
-    :return: number of rows written
-    """
-    return connection.execute(statement("ledger", name), values).rowcount
+def one(
+    connection: Connection, name: str, shape: Callable[..., Shape], /, *given: object, **values: Any
+) -> Shape | None:
+    """Run a statement and return its first row as in :func:`rows`, or None if there is none."""
+    return next(iter(rows(connection, name, shape, *given, **values)), None)
 
 
-def execute_many(connection: Connection, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Run a statement of ``include/sql/ledger`` once a row.
+def column(connection: Connection, name: str, /, *given: object, **values: Any) -> list[Any]:
+    """Run a statement and return the first column of its rows; parameters as in :func:`rows`."""
+    found = statement(name)
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(found.text, found.values(given, values)).fetchall()
 
-    :param connection: the ledger
-    :param name: file name without ``.sql``
-    :param rows: driver parameters of each run
-    """
+
+def value(connection: Connection, name: str, /, *given: object, **values: Any) -> Any:
+    """Run a statement and return the first column of its first row, or None if there is no row."""
+    return next(iter(column(connection, name, *given, **values)), None)
+
+
+def fetch(connection: Connection, name: str, /, *given: object, **values: Any) -> list[Row]:
+    """Run a statement and return its rows by column name; parameters as in :func:`rows`."""
+    return rows(connection, name, dict, *given, **values)
+
+
+def execute(connection: Connection, name: str, /, *given: object, **values: Any) -> int:
+    """Run a statement and return the number of rows written; parameters as in :func:`rows`."""
+    found = statement(name)
+    return connection.execute(found.text, found.values(given, values)).rowcount
+
+
+def execute_many(
+    connection: Connection, name: str, each: Iterable[object], /, *given: object, **values: Any
+) -> None:
+    """Run a statement once for each of some objects; other parameters as in :func:`rows`."""
+    found = statement(name)
     with connection.cursor() as cursor:
-        cursor.executemany(statement("ledger", name), list(rows))
+        cursor.executemany(found.text, [found.values((single, *given), values) for single in each])
+
+
+def by_series(shape: Callable[..., Shape]) -> Callable[..., tuple[Series, Shape]]:
+    """Return a shape for :func:`rows` that gives the series of a row, and the shape of its other columns."""
+    return lambda ticker, interval_minutes, **row: (Series(ticker, interval_minutes), shape(**row))
 
 
 @contextmanager
@@ -112,7 +143,7 @@ def series_transaction(connection: Connection, series_id: int) -> Iterator[int]:
     :return: context manager of the series' revision under the lock
     """
     with connection.transaction():
-        fetch(connection, "lock_series", lock_class=LEDGER_LOCK, series_id=series_id)
+        execute(connection, "lock_series", lock_class=LEDGER_LOCK, series_id=series_id)
         # A statement of its own: its snapshot must be younger than the lock.
         yield _revisions(connection, [series_id])[series_id]
 
@@ -132,13 +163,12 @@ def free_series_transaction(connection: Connection, series_ids: Sequence[int]) -
 
 
 def _revisions(connection: Connection, series_ids: Sequence[int]) -> dict[int, int]:
-    rows = fetch(connection, "read_revisions", series_ids=series_ids)
-    return {row["series_id"]: row["revision"] for row in rows}
+    found = fetch(connection, "read_revisions", series_ids=series_ids)
+    return {row["series_id"]: row["revision"] for row in found}
 
 
 def _try_locks(connection: Connection, lock_class: int, series_ids: Sequence[int]) -> list[int]:
-    rows = fetch(connection, "try_lock_series", lock_class=lock_class, series_ids=series_ids)
-    return [row["series_id"] for row in rows]
+    return column(connection, "try_lock_series", lock_class=lock_class, series_ids=series_ids)
 
 
 @contextmanager

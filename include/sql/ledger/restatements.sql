@@ -1,0 +1,65 @@
+-- PostgreSQL. Other versions of stored candles.
+
+-- name: read_pending_restatements
+-- Versions of stored candles that were seen once and not applied.
+-- In: ticker, interval_minutes. Out: ts_s, first_seen_s (epoch seconds), new (the version's figures).
+SELECT
+    extract(epoch FROM ts)::bigint AS ts_s,
+    extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
+    new
+FROM candle_restatements
+WHERE applied_at IS NULL AND ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s
+
+-- name: insert_restatement
+-- Log another version of a stored candle, applied or seen once.
+-- In: ticker, interval_minutes, ts_s, source, old, new (jsonb), first_seen_s, applied_s (epoch seconds or null).
+INSERT INTO candle_restatements (ticker, interval_minutes, ts, source, old, new, first_seen_at, applied_at)
+VALUES (
+    %(ticker)s,
+    %(interval_minutes)s,
+    to_timestamp(%(ts_s)s),
+    %(source)s,
+    %(old)s,
+    %(new)s,
+    to_timestamp(%(first_seen_s)s),
+    to_timestamp(%(applied_s)s)
+)
+
+-- name: delete_pending_restatement
+-- Forget a version that was seen once. In: ticker, interval_minutes, ts_s (epoch seconds).
+DELETE FROM candle_restatements
+WHERE applied_at IS NULL
+    AND ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND ts = to_timestamp(%(ts_s)s)
+
+-- name: read_newest_restatements
+-- The newest candles for which the exchange gave other values.
+-- In: tickers (text[]), intervals (int[]), since_s (epoch seconds), n_rows.
+-- Out: ticker, interval_minutes, ts_s, first_seen_s (epoch seconds), is_applied; n_all and n_applied, of all rows.
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM ts)::bigint AS ts_s,
+    extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
+    applied_at IS NOT NULL AS is_applied,
+    count(*) OVER () AS n_all,
+    count(applied_at) OVER () AS n_applied
+FROM candle_restatements
+WHERE ticker = ANY(%(tickers)s)
+    AND interval_minutes = ANY(%(intervals)s)
+    AND first_seen_at >= to_timestamp(%(since_s)s)
+ORDER BY first_seen_at DESC, restatement_id DESC
+LIMIT %(n_rows)s
+
+-- name: read_restated_between
+-- Open times of the candles for which the exchange gave other values, applied or seen once.
+-- In: tickers (text[]), interval_minutes, from_s, until_s (epoch seconds, half-open). Out: ticker, ts_s.
+SELECT DISTINCT
+    ticker,
+    extract(epoch FROM ts)::bigint AS ts_s
+FROM candle_restatements
+WHERE ticker = ANY(%(tickers)s)
+    AND interval_minutes = %(interval_minutes)s
+    AND ts >= to_timestamp(%(from_s)s)
+    AND ts < to_timestamp(%(until_s)s)

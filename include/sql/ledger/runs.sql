@@ -1,0 +1,195 @@
+-- PostgreSQL. Runs, what they have done, and those started out of turn.
+
+-- name: start_run
+-- Record a run and the exchange's time it works with; a cleared run keeps its row.
+-- In: dag_id, run_id, now_s (epoch seconds), tier, intervals (int[]).
+INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, asked_at)
+VALUES (%(dag_id)s, %(run_id)s, to_timestamp(%(now_s)s), %(tier)s, %(intervals)s, clock_timestamp())
+ON CONFLICT (dag_id, run_id) DO UPDATE
+SET exchange_now = excluded.exchange_now,
+    asked_at = excluded.asked_at,
+    tier = excluded.tier,
+    intervals = excluded.intervals
+
+-- name: seconds_since_asked
+-- How long ago a run asked the exchange's clock, by this server's own clock. In: dag_id, run_id.
+-- Out: passed_s.
+SELECT extract(epoch FROM clock_timestamp() - asked_at)::float8 AS passed_s
+FROM backfill_runs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: record_survey
+-- What a run looked at; what else is remarked of it stays.
+-- In: dag_id, run_id, assets_processed, series_processed (int[] of series_id), remarks (jsonb).
+UPDATE backfill_runs
+SET assets_processed = %(assets_processed)s,
+    series_processed = %(series_processed)s,
+    remarks = remarks || %(remarks)s
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: add_oddity
+-- Add to the remarks of a run what an answer held that could not be used.
+-- In: dag_id, run_id, found (jsonb object).
+UPDATE backfill_runs
+SET remarks = jsonb_set(remarks, '{odd}', coalesce(remarks -> 'odd', '[]'::jsonb) || %(found)s::jsonb)
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: count_work
+-- Add to what a run has done. In: dag_id, run_id, ohlc_calls, api_calls, candles_restated,
+-- candles_outside.
+UPDATE backfill_runs
+SET ohlc_calls = ohlc_calls + %(ohlc_calls)s,
+    api_calls = api_calls + %(api_calls)s,
+    candles_restated = candles_restated + %(candles_restated)s,
+    candles_outside = candles_outside + %(candles_outside)s
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: read_run
+-- A run as recorded. In: dag_id, run_id. Out: its columns; exchange_now in epoch seconds.
+SELECT
+    extract(epoch FROM exchange_now)::bigint AS now_s,
+    tier,
+    intervals,
+    assets_processed,
+    series_processed,
+    remarks,
+    ohlc_calls,
+    api_calls,
+    trade_calls,
+    trade_calls_planned,
+    candles_outside,
+    candles_restated
+FROM backfill_runs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: read_asked
+-- The tickers whose gaps a run has tried to fill. In: dag_id, run_id. Out: ticker.
+SELECT DISTINCT g.ticker
+FROM gap_outcomes AS o
+JOIN gap_records AS g USING (gap_id)
+WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND o.tries > 0
+ORDER BY g.ticker
+
+-- name: count_asked
+-- Tickers a run asked the exchange for, and those of which every try failed for a passing reason.
+-- In: dag_id, run_id. Out: asked, failed.
+SELECT
+    count(*) AS asked,
+    count(*) FILTER (WHERE all_failed) AS failed
+FROM (
+    SELECT
+        g.ticker,
+        bool_and(o.outcome = 'failed' AND g.next_attempt_at IS NOT NULL) AS all_failed
+    FROM gap_outcomes AS o
+    JOIN gap_records AS g USING (gap_id)
+    WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND o.tries > 0
+    GROUP BY g.ticker
+) AS tickers
+
+-- name: count_outcomes
+-- Gaps a run took up, by outcome. In: dag_id, run_id. Out: outcome, gaps, candles.
+SELECT
+    outcome,
+    count(*) AS gaps,
+    sum(candles)::bigint AS candles
+FROM gap_outcomes
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+GROUP BY outcome
+
+-- name: read_failures
+-- What went wrong in a run, a line a series and message.
+-- In: dag_id, run_id. Out: ticker, interval_minutes, error, gaps.
+SELECT
+    g.ticker,
+    g.interval_minutes,
+    o.error,
+    count(*) AS gaps
+FROM gap_outcomes AS o
+JOIN gap_records AS g USING (gap_id)
+WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND o.outcome = 'failed'
+GROUP BY g.ticker, g.interval_minutes, o.error
+ORDER BY g.ticker, g.interval_minutes, o.error
+
+-- name: count_standing
+-- Open gaps of the processed series that a run did not take up.
+-- In: dag_id, run_id, series_ids (int[]). Out: gaps.
+SELECT count(*) AS gaps
+FROM gap_records AS g
+JOIN series AS s USING (ticker, interval_minutes)
+WHERE g.status <> 'FILLED'
+    AND s.series_id = ANY(%(series_ids)s)
+    AND NOT EXISTS (
+        SELECT
+        FROM gap_outcomes AS o
+        WHERE o.gap_id = g.gap_id AND o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s
+    )
+
+-- name: record_repair
+-- Add to what a run has settled of a series in the range that it was asked to repair.
+-- In: dag_id, run_id, ticker, interval_minutes, source, start_s, end_s (epoch seconds; the range looked at),
+-- candles_stored, candles_restated, buckets_proven, proofs_withdrawn, candles_disputed (numbers to add).
+INSERT INTO range_repairs AS r (
+    dag_id, run_id, ticker, interval_minutes, source, range_start, range_end,
+    candles_stored, candles_restated, buckets_proven, proofs_withdrawn, candles_disputed
+)
+VALUES (
+    %(dag_id)s, %(run_id)s, %(ticker)s, %(interval_minutes)s, %(source)s,
+    to_timestamp(%(start_s)s), to_timestamp(%(end_s)s),
+    %(candles_stored)s, %(candles_restated)s, %(buckets_proven)s, %(proofs_withdrawn)s, %(candles_disputed)s
+)
+ON CONFLICT (dag_id, run_id, ticker, interval_minutes, source) DO UPDATE
+SET range_start = least(r.range_start, excluded.range_start),
+    range_end = greatest(r.range_end, excluded.range_end),
+    candles_stored = r.candles_stored + excluded.candles_stored,
+    candles_restated = r.candles_restated + excluded.candles_restated,
+    buckets_proven = r.buckets_proven + excluded.buckets_proven,
+    proofs_withdrawn = r.proofs_withdrawn + excluded.proofs_withdrawn,
+    candles_disputed = r.candles_disputed + excluded.candles_disputed,
+    error = NULL
+
+-- name: record_repair_error
+-- Note why a run could not go on in the range that it was asked to repair; what it settles later
+-- clears it. In: dag_id, run_id, ticker, interval_minutes, source, error (one sentence).
+INSERT INTO range_repairs (dag_id, run_id, ticker, interval_minutes, source, error)
+VALUES (%(dag_id)s, %(run_id)s, %(ticker)s, %(interval_minutes)s, %(source)s, %(error)s)
+ON CONFLICT (dag_id, run_id, ticker, interval_minutes, source) DO UPDATE
+SET error = excluded.error
+
+-- name: read_repairs
+-- What a run has settled in the range that it was asked to repair. In: dag_id, run_id.
+-- Out: ticker, interval_minutes, source, start_s, end_s (epoch seconds or null), numbers, error or null.
+SELECT
+    ticker,
+    interval_minutes,
+    source,
+    extract(epoch FROM range_start)::bigint AS start_s,
+    extract(epoch FROM range_end)::bigint AS end_s,
+    candles_stored,
+    candles_restated,
+    buckets_proven,
+    proofs_withdrawn,
+    candles_disputed,
+    error
+FROM range_repairs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+ORDER BY ticker, interval_minutes, source
+
+-- name: insert_catch_up
+-- Remember a run started out of turn.
+-- In: dag_id, run_id, now_s (epoch seconds), tickers (text[]), intervals (int[]), reason.
+INSERT INTO catch_ups (dag_id, run_id, triggered_at, tickers, intervals, reason)
+VALUES (%(dag_id)s, %(run_id)s, to_timestamp(%(now_s)s), %(tickers)s, %(intervals)s, %(reason)s)
+ON CONFLICT (dag_id, run_id) DO NOTHING
+
+-- name: read_last_catch_up
+-- The newest run of a DAG started out of turn. In: dag_id.
+-- Out: run_id, triggered_s (epoch seconds), tickers, intervals.
+SELECT
+    run_id,
+    extract(epoch FROM triggered_at)::bigint AS triggered_s,
+    tickers,
+    intervals
+FROM catch_ups
+WHERE dag_id = %(dag_id)s
+ORDER BY triggered_at DESC
+LIMIT 1

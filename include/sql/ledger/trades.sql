@@ -1,0 +1,112 @@
+-- PostgreSQL. What a rebuild from trades may do, and how far it is.
+
+-- name: plan_errand
+-- Record a range that a run may walk through.
+-- In: dag_id, run_id, ticker, start_s, end_s, now_s (epoch seconds), calls (estimated), is_recheck.
+INSERT INTO trade_errands (
+    dag_id,
+    run_id,
+    ticker,
+    range_start,
+    range_end,
+    calls,
+    is_recheck,
+    reached_at,
+    planned_at
+)
+VALUES (
+    %(dag_id)s,
+    %(run_id)s,
+    %(ticker)s,
+    to_timestamp(%(start_s)s),
+    to_timestamp(%(end_s)s),
+    %(calls)s,
+    %(is_recheck)s,
+    to_timestamp(%(start_s)s),
+    to_timestamp(%(now_s)s)
+)
+
+-- name: plan_trade_calls
+-- Record how many calls for trades a run is expected to make, those made before it was cleared included.
+-- In: dag_id, run_id, calls (estimated for all ranges), budget (calls).
+UPDATE backfill_runs
+SET trade_calls_planned = greatest(trade_calls, least(trade_calls + %(calls)s, %(budget)s))
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: forget_errands
+-- Forget what a run had planned, and what runs planned more than 90 days ago.
+-- In: dag_id, run_id, now_s (epoch seconds).
+DELETE FROM trade_errands
+WHERE (dag_id = %(dag_id)s AND run_id = %(run_id)s)
+    OR planned_at < to_timestamp(%(now_s)s) - INTERVAL '90 days'
+
+-- name: read_errands
+-- The ranges a run may walk through, as planned. In: dag_id, run_id.
+-- Out: ticker, start_s, end_s, reached_s (epoch seconds), calls (estimated), is_recheck.
+SELECT
+    ticker,
+    extract(epoch FROM range_start)::bigint AS start_s,
+    extract(epoch FROM range_end)::bigint AS end_s,
+    extract(epoch FROM reached_at)::bigint AS reached_s,
+    calls,
+    is_recheck
+FROM trade_errands
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+ORDER BY errand_id
+
+-- name: note_reached
+-- Note how far an errand has come. In: dag_id, run_id, ticker, start_s, reached_s (epoch seconds).
+UPDATE trade_errands
+SET reached_at = to_timestamp(%(reached_s)s)
+WHERE dag_id = %(dag_id)s
+    AND run_id = %(run_id)s
+    AND ticker = %(ticker)s
+    AND range_start = to_timestamp(%(start_s)s)
+
+-- name: spend_trade_call
+-- Count a call for trades before it is made, unless the run has none left.
+-- In: dag_id, run_id, budget (calls).
+UPDATE backfill_runs
+SET trade_calls = trade_calls + 1
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s AND trade_calls < %(budget)s
+
+-- name: read_pass
+-- Where a walk through a range stands. In: ticker, end_s (epoch seconds), is_recheck. Out: state.
+SELECT state
+FROM trade_passes
+WHERE ticker = %(ticker)s AND range_end = to_timestamp(%(end_s)s) AND is_recheck = %(is_recheck)s
+
+-- name: save_pass
+-- Save where a walk through a range stands.
+-- In: ticker, end_s, now_s (epoch seconds), is_recheck, state (jsonb).
+INSERT INTO trade_passes (ticker, range_end, is_recheck, state, saved_at)
+VALUES (
+    %(ticker)s,
+    to_timestamp(%(end_s)s),
+    %(is_recheck)s,
+    %(state)s,
+    to_timestamp(%(now_s)s)
+)
+ON CONFLICT (ticker, range_end, is_recheck) DO UPDATE
+SET state = excluded.state,
+    saved_at = excluded.saved_at
+
+-- name: delete_pass
+-- Forget a walk that has come to its end. In: ticker, end_s (epoch seconds), is_recheck.
+DELETE FROM trade_passes
+WHERE ticker = %(ticker)s AND range_end = to_timestamp(%(end_s)s) AND is_recheck = %(is_recheck)s
+
+-- name: read_weekly_trades
+-- Trades of a pair by week. In: ticker. Out: week_s (open time, epoch seconds), trades.
+SELECT
+    extract(epoch FROM week_start)::bigint AS week_s,
+    trades
+FROM weekly_trades
+WHERE ticker = %(ticker)s
+
+-- name: save_weekly_trades
+-- Remember the trades of a pair in a week. In: ticker, week_s (epoch seconds), trades.
+INSERT INTO weekly_trades (ticker, week_start, trades)
+VALUES (%(ticker)s, to_timestamp(%(week_s)s), %(trades)s)
+ON CONFLICT (ticker, week_start) DO UPDATE
+SET trades = excluded.trades
