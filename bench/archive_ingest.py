@@ -31,8 +31,8 @@ from kraken_ohlcv.ingest import find_files, ingest_item, summarise
 from kraken_ohlcv.sources.archive.locator import Shelf
 from kraken_ohlcv.sources.archive.request import TRUST_FILE, TRUST_STORED, ArchiveRequest, archive_schemas
 from kraken_ohlcv.sources.archive.slices import SLICE_ROWS
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
-from kraken_ohlcv.stores.ledger.run_rows import start_run
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
+from kraken_ohlcv.stores.ledger.runs import start_run
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

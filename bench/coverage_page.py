@@ -18,7 +18,7 @@ from bench.tools.ratios import Ratio
 from bench.tools.timing import best_ms
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from bench.coverage_page import END_S, point_pages_to
 from bench.tools.invented import NOTHING, invent_candles, tickers
 from bench.tools.ratios import Ratio
 from kraken_ohlcv.core.assets import CatalogueEntry
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.detect import carry_out
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.run_rows import start_run
+from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.runs import start_run
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.scan import Scanner
 

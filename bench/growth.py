@@ -29,7 +29,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, COMPLETENESS
 from kraken_ohlcv.detection.detect import carry_out
 from kraken_ohlcv.detection.exchange import open_run
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.scan import Scanner
 from local.processes import start_process

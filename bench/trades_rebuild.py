@@ -31,11 +31,11 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.trades.fetch import rebuild
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.run_rows import start_run
+from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.runs import start_run
 from kraken_ohlcv.stores.ledger.series_state import set_start
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.ledger.trade_rows import Errand, plan_errands, read_errands
+from kraken_ohlcv.stores.ledger.trades import Errand, plan_errands, read_errands
 from local.processes import start_process
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from demo.candles import Candles, Series, Values, fetch_truth, store
 from demo.scenes import DELISTED, HOURLY_DAYS, SCENES, Scene, daily_days
 from kraken_ohlcv.core.assets import read_catalogue
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import migrate_ledger
 

@@ -20,13 +20,13 @@ from kraken_ohlcv.sources.archive.plan import fetch_unit, plan_fetch
 from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, attempt_all, fill_series
 from kraken_ohlcv.sources.trades.fetch import rebuild
 from kraken_ohlcv.sources.trades.plan import plan_walks
-from kraken_ohlcv.stores.ledger.archive_rows import read_results
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.gap_rows import plan_gaps, read_taken_up
-from kraken_ohlcv.stores.ledger.repair_rows import read_repairs
-from kraken_ohlcv.stores.ledger.run_rows import Run, read_run
+from kraken_ohlcv.stores.ledger.archive import read_results
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.gaps import plan_gaps, read_taken_up
+from kraken_ohlcv.stores.ledger.repairs import read_repairs
+from kraken_ohlcv.stores.ledger.runs import Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import read_states
-from kraken_ohlcv.stores.ledger.trade_rows import read_errands
+from kraken_ohlcv.stores.ledger.trades import read_errands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.locator import Shelf
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
-    from kraken_ohlcv.stores.ledger.trade_rows import Planned
+    from kraken_ohlcv.stores.ledger.trades import Planned
 
 
 def opened(connection: Connection, run: RunKey) -> Run:

@@ -19,9 +19,9 @@ from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.request import TRUST_FILE
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
-from kraken_ohlcv.stores.ledger.archive_rows import plan_results, read_results, record_result, sentence
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.run_rows import count_outcomes, read_run, record_survey, start_run
+from kraken_ohlcv.stores.ledger.archive import plan_results, read_results, record_result, sentence
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_run, record_survey, start_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -20,8 +20,8 @@ from kraken_ohlcv.detection.oddities import observe_oddities
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.watch import source_seen
 from kraken_ohlcv.repair.summary import empty_summary, summarise
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.scan import HOLES, SPANS
 from kraken_ohlcv_airflow.connections import (
     archive_shelf,

@@ -13,8 +13,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kraken_ohlcv.core.params import ReportRequest, report_schemas
 from kraken_ohlcv.detection.clock import ask_any_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.report_rows import count_open_gaps
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.reports import count_open_gaps
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
@@ -28,7 +28,7 @@ from kraken_ohlcv_airflow.telling import (
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.schedules import Schedule
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset as ListedAsset
+    from kraken_ohlcv.stores.ledger.assets import Asset as ListedAsset
     from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from kraken_ohlcv.backfill import opened
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.detection.detect import carry_out
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.scan import Scanner
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
 from kraken_ohlcv_airflow.telling import handing_on_errors

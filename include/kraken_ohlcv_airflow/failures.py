@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from kraken_ohlcv.core.incident import key_of_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import failed_run
-from kraken_ohlcv.stores.ledger.run_rows import read_failures, read_run
+from kraken_ohlcv.stores.ledger.runs import read_failures, read_run
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently, report
 

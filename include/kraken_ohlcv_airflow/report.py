@@ -22,7 +22,7 @@ from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.core.errors import DeliveryError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.monitoring.notify import deliver
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def report(look: Look, *, slack_wait_s: float) -> None:
     """Bring incidents up to what a callback sees, and show what has become of them.
 
     :param look: called with the ledger; returns what
-        :func:`kraken_ohlcv.stores.ledger.incident_rows.observe` takes
+        :func:`kraken_ohlcv.stores.ledger.incidents.observe` takes
     :param slack_wait_s: how long to wait when Slack asks for it, seconds, >= 0
     :raises psycopg.OperationalError: if the ledger cannot be reached
     :raises DeliveryError: if a message could not be sent; a task of the next run sends it

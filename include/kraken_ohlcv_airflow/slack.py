@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.monitoring.channel import Channel
     from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notification_rows import Place
+    from kraken_ohlcv.stores.ledger.notifications import Place
 
 TIMEOUT_S: Final = 10
 """For connecting and for each wait for data; Slack as a rule answers within one second."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.error import URLError
 
 from kraken_ohlcv.core.errors import SlackAnswerLostError, SlackMessageGoneError, SlackRefusedError
-from kraken_ohlcv.stores.ledger.notification_rows import Place
+from kraken_ohlcv.stores.ledger.notifications import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

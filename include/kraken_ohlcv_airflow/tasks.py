@@ -18,7 +18,7 @@ from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.detection.pairs import observe_lines
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
-from kraken_ohlcv.stores.ledger.asset_rows import claim_exchange, sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import claim_exchange, sync_catalogue
 from kraken_ohlcv_airflow.connections import exchange_url, ledger, questdb, run_key, run_url, work_folder
 from kraken_ohlcv_airflow.telling import handing_on_errors
 

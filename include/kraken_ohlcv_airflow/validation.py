@@ -16,7 +16,7 @@ from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.catch_up import look_ahead
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check
 from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
-from kraken_ohlcv.stores.ledger.incident_rows import observe, snooze
+from kraken_ohlcv.stores.ledger.incidents import observe, snooze
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator

@@ -23,7 +23,7 @@ from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
 from kraken_ohlcv_from_celery.candles import CandleReport, import_candles

@@ -11,7 +11,7 @@ import yaml
 from kraken_ohlcv.core.assets import CatalogueEntry, read_catalogue
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.world import World

@@ -18,7 +18,7 @@ from airflow.serialization.decoders import decode_deadline_alert
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-from kraken_ohlcv.stores.ledger.incident_rows import read_open
+from kraken_ohlcv.stores.ledger.incidents import read_open
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

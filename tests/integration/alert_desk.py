@@ -10,7 +10,7 @@ from psycopg.rows import tuple_row
 from kraken_ohlcv.core.errors import DeliveryError
 from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Problem
 from kraken_ohlcv.monitoring.notify import Delivery, deliver
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv_airflow.slack import slack_channel
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from kraken_ohlcv.core.freshness import due_s
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.settings import CANDLE_TABLE
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.schema import ensure_candle_table

@@ -11,7 +11,7 @@ import pytest
 from kraken_ohlcv.core.errors import DeliveryError
 from kraken_ohlcv.monitoring.messages import NOT_TOLD, REPEAT
 from kraken_ohlcv.monitoring.notify import Delivery
-from kraken_ohlcv.stores.ledger.incident_rows import snooze
+from kraken_ohlcv.stores.ledger.incidents import snooze
 from local.stack import webhook_connection
 from simulators.slack_client import BOT_TOKEN
 from tests.conftest import set_connection

@@ -23,7 +23,7 @@ from kraken_ohlcv.core.errors import DeliveryError
 from kraken_ohlcv.core.incident import stage_of
 from kraken_ohlcv.monitoring.messages import REPEAT
 from kraken_ohlcv.monitoring.notify import deliver
-from kraken_ohlcv.stores.ledger.notification_rows import read_notifications
+from kraken_ohlcv.stores.ledger.notifications import read_notifications
 from kraken_ohlcv_airflow.slack import SlackBot, SlackWebhook
 from local.stack import webhook_connection
 from simulators.slack_client import BOT_TOKEN, SlackAdmin

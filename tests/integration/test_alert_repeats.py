@@ -9,8 +9,8 @@ import pytest
 from kraken_ohlcv.core.errors import DeliveryError
 from kraken_ohlcv.monitoring.messages import REPEAT
 from kraken_ohlcv.monitoring.notify import Delivery, deliver
-from kraken_ohlcv.stores.ledger.incident_rows import observe
-from kraken_ohlcv.stores.ledger.notification_rows import sole_notifier
+from kraken_ohlcv.stores.ledger.incidents import observe
+from kraken_ohlcv.stores.ledger.notifications import sole_notifier
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow.slack import SlackBot, SlackWebhook, slack_channel
 from tests.integration.alert_desk import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notification_rows import Place
+    from kraken_ohlcv.stores.ledger.notifications import Place
     from kraken_ohlcv_airflow.slack_answers import Answer
     from simulators.slack_client import SlackAdmin
 

@@ -10,7 +10,7 @@ from kraken_hooks.kraken import KrakenHook
 from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.core.errors import BadRequestError, FillError, FillRefusedError, WrongExchangeError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.asset_rows import check_exchange, claim_exchange, record_first_trade
+from kraken_ohlcv.stores.ledger.assets import check_exchange, claim_exchange, record_first_trade
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.monitoring.digest import send_digest
-from kraken_ohlcv.stores.ledger.report_rows import read_gap_times
+from kraken_ohlcv.stores.ledger.reports import read_gap_times
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv_airflow.slack import slack_channel

@@ -21,7 +21,7 @@ from kraken_ohlcv.completeness.cross_check import (
 )
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import NOW, Damaged, History, candle, spoil

@@ -15,7 +15,7 @@ from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.series_state import set_start
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement

@@ -12,7 +12,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.incident import IncidentClass
 from kraken_ohlcv.monitoring.validate import ask_state, check
 from kraken_ohlcv.monitoring.watch import source_seen
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import World, at_step
 

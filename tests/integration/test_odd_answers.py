@@ -10,7 +10,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.errors import FillError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.detection.oddities import observe_oddities
-from kraken_ohlcv.stores.ledger.incident_rows import read_open
+from kraken_ohlcv.stores.ledger.incidents import read_open
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_trades_rebuild import BOTH, assert_true, past, store_history
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core.incident import MessageKind, PairProblem
 from kraken_ohlcv.core.pair_problems import left_pair, odd_data
-from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
+from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.incident import IncidentClass
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.validate import ask_state, check
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.incident_rows import observe, read_open
+from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.incidents import observe, read_open
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import World, request_of
 

@@ -13,7 +13,7 @@ import pytest
 
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.incident_rows import observe, read_open
+from kraken_ohlcv.stores.ledger.incidents import observe, read_open
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow import deadlines
 from kraken_ohlcv_airflow.deadlines import tell_late, tell_unless_over

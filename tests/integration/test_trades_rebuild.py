@@ -14,7 +14,7 @@ from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.ledger.trade_rows import spend_trade_call
+from kraken_ohlcv.stores.ledger.trades import spend_trade_call
 from tests.patience import wait_for
 
 if TYPE_CHECKING:

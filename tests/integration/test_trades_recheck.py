@@ -11,7 +11,7 @@ import pytest
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.test_proofs_withdrawn import iso_day
 from tests.integration.test_trades_rebuild import BOTH, DAY, HOUR, HOURLY, assert_true, true_trades

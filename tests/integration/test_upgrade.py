@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import MIGRATIONS, migrate_ledger
 from local.postgres import PSQL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.incident_rows import snooze
+from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.watching import hourly_check, messages
 

@@ -14,7 +14,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.sources.archive.locator import Shelf
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.ledger.asset_rows import sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

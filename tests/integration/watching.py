@@ -8,7 +8,7 @@ from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.catch_up import look_ahead
 from kraken_ohlcv.monitoring.validate import ask_state, check
 from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from kraken_ohlcv.detection.detect import carry_out
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.summary import summarise
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.scan import Scanner
 from kraken_ohlcv.stores.schema import ensure_candle_table

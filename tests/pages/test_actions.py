@@ -10,7 +10,7 @@ import pytest
 from kraken_hooks.archive import ArchiveHook
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.sources.archive.locator import Shelf
-from kraken_ohlcv.stores.ledger.incident_rows import observe
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.pages.conftest import HOUR, HOURLY, OWN, detail

@@ -20,7 +20,7 @@ from demo.preload import (
 from demo.run import LOOKBACK_S
 from demo.scenes import DELISTED, EMPTY, SCENES, Missing, Scene, older_than, tail
 from kraken_ohlcv.core.assets import read_catalogue
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:

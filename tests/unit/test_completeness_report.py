@@ -18,8 +18,8 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.monitoring.digest import compare, compose
 from kraken_ohlcv.monitoring.mrkdwn import HEADER_CHARACTERS, SECTION_CHARACTERS, TEXT_CHARACTERS
-from kraken_ohlcv.stores.ledger.asset_rows import Asset
-from kraken_ohlcv.stores.ledger.report_rows import GapTimes, KeptLine, KeptReport, OpenGaps, Restatements
+from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.reports import GapTimes, KeptLine, KeptReport, OpenGaps, Restatements
 
 NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
 

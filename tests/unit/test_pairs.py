@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kraken_ohlcv.detection.pairs import Verdict, suggestion, verdict
-from kraken_ohlcv.stores.ledger.asset_rows import Asset
+from kraken_ohlcv.stores.ledger.assets import Asset
 from tests.unit.builders import DAY, NOW
 
 LISTED = ["XBTUSD", "ETHXBT", "XDGUSD", "SOLUSD", "USDTUSD", "USDCUSD", "AUSD", "TUSD", "GUSD", "WUSD"]

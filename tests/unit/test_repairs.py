@@ -10,8 +10,8 @@ from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.schedules import SCHEDULES
-from kraken_ohlcv.stores.ledger.archive_rows import Quarter
-from kraken_ohlcv.stores.ledger.gap_list_rows import FailedTally, GapSubject
+from kraken_ohlcv.stores.ledger.archive import Quarter
+from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 from kraken_ohlcv_airflow.web.repairs import (
     Source,
     conf_for_failed,

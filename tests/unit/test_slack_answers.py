@@ -17,7 +17,7 @@ from kraken_ohlcv.core.errors import (
     SlackMessageGoneError,
     SlackRefusedError,
 )
-from kraken_ohlcv.stores.ledger.notification_rows import Place
+from kraken_ohlcv.stores.ledger.notifications import Place
 from kraken_ohlcv_airflow.slack_answers import (
     DEFAULT_RETRY_AFTER_S,
     Answer,

@@ -11,7 +11,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.detection.detect import Survey, select, warnings
-from kraken_ohlcv.stores.ledger.asset_rows import Asset
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.missing import Scan, Span
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
 

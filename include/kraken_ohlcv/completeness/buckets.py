@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.stored_buckets import Bits
 
 Kinds: TypeAlias = NDArray[np.uint8]

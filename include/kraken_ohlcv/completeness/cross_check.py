@@ -21,7 +21,7 @@ from kraken_ohlcv.core.intervals import INTERVALS, dividing, step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
-from kraken_ohlcv.stores.ledger.dispute_rows import keep_disputes
+from kraken_ohlcv.stores.ledger.disputes import keep_disputes
 from kraken_ohlcv.stores.ledger.session import fetch
 from kraken_ohlcv.stores.queries import rendered
 from kraken_ohlcv.stores.stored_buckets import chosen, read_spans
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.sheets import Sheet
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
 
 HOURLY: Final = 60

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kraken_ohlcv.completeness.sheets import Line
 from kraken_ohlcv.core.schedules import SCHEDULES
-from kraken_ohlcv.stores.ledger.asset_rows import Asset
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.session import fetch
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.completeness.figures import series_figures, together
 from kraken_ohlcv.completeness.sheets import lines_of
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.run_rows import read_run
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.series_state import read_states
 
 if TYPE_CHECKING:

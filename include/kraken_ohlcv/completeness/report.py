@@ -12,8 +12,8 @@ from kraken_ohlcv.completeness.sheets import lines_of
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.report_rows import (
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.reports import (
     GapTimes,
     OpenGaps,
     Restatements,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.params import ReportRequest
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
 
 LOOKBACK_DAYS: Final = 30

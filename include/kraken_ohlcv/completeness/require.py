@@ -12,14 +12,14 @@ from kraken_ohlcv.completeness.sheets import lines_of
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.completeness.figures import Figures
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
 
 MAX_NAMED: Final = 10

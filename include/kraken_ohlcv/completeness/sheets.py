@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.proofs import ProvenRange
     from kraken_ohlcv.stores.ledger.session import Connection
 

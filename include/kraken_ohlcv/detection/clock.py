@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import duration
-from kraken_ohlcv.stores.ledger.run_rows import Reading, record_reading, seconds_since_asked
+from kraken_ohlcv.stores.ledger.runs import Reading, record_reading, seconds_since_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

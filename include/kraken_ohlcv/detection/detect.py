@@ -13,7 +13,7 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.reconcile import View, reconcile
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.contradictions import sweep
-from kraken_ohlcv.stores.ledger.run_rows import record_survey
+from kraken_ohlcv.stores.ledger.runs import record_survey
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series, set_start
 from kraken_ohlcv.stores.missing import Scan, is_left_alone, missing_ranges
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
     from kraken_ohlcv.stores.missing import Span
 

@@ -11,13 +11,13 @@ from kraken_ohlcv.core.params import refuse_tokenised
 from kraken_ohlcv.detection.clock import ask_believed_clock
 from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
-from kraken_ohlcv.stores.ledger.asset_rows import (
+from kraken_ohlcv.stores.ledger.assets import (
     add_assets,
     read_assets,
     record_first_trade,
     record_pair_details,
 )
-from kraken_ohlcv.stores.ledger.run_rows import count_work, start_run
+from kraken_ohlcv.stores.ledger.runs import count_work, start_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

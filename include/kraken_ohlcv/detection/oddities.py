@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.incident import PairProblem
 from kraken_ohlcv.core.pair_problems import MAX_ROWS, odd_data
-from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs
-from kraken_ohlcv.stores.ledger.run_rows import add_oddity, read_asked, read_run
+from kraken_ohlcv.stores.ledger.incidents import observe_pairs
+from kraken_ohlcv.stores.ledger.runs import add_oddity, read_asked, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem
 from kraken_ohlcv.core.pair_problems import bad_line, left_pair, unknown_pair
-from kraken_ohlcv.stores.ledger.asset_rows import Asset, PairMark, mark_pairs, read_assets
-from kraken_ohlcv.stores.ledger.incident_rows import observe_pairs, read_open
+from kraken_ohlcv.stores.ledger.assets import Asset, PairMark, mark_pairs, read_assets
+from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

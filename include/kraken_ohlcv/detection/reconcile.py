@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.gap_rows import close_gap, insert_gaps, split_gap
+from kraken_ohlcv.stores.ledger.gaps import close_gap, insert_gaps, split_gap
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state
 from kraken_ohlcv.stores.ledger.session import (
     Connection,

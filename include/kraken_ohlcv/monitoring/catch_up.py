@@ -11,7 +11,7 @@ from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next_tick_after
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.catch_up_rows import CatchUp, PastCatchUp, last_catch_up
 from kraken_ohlcv.stores.ledger.series_state import read_states
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notification_rows import Place
+    from kraken_ohlcv.stores.ledger.notifications import Place
 
 
 class Channel(Protocol):

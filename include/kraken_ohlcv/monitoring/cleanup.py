@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.gap import GapStatus, Series
 from kraken_ohlcv.core.intervals import DAY_S
-from kraken_ohlcv.stores.ledger.cleanup_rows import (
+from kraken_ohlcv.stores.ledger.cleanup import (
     adjacent_series,
     count_old,
     delete_incidents,

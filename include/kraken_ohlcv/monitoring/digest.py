@@ -25,7 +25,7 @@ from kraken_ohlcv.monitoring.mrkdwn import (
     listed,
     section,
 )
-from kraken_ohlcv.stores.ledger import report_rows
+from kraken_ohlcv.stores.ledger import reports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.monitoring.channel import Channel
-    from kraken_ohlcv.stores.ledger.report_rows import KeptLine, KeptReport
+    from kraken_ohlcv.stores.ledger.reports import KeptLine, KeptReport
     from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
@@ -212,26 +212,26 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
     :raises SlackRefusedError: if Slack has certainly not taken it; another try may send it
     :raises SlackAnswerLostError: if nobody knows whether it arrived; no try sends it again
     """
-    report = report_rows.read_report(connection, run)
+    report = reports.read_report(connection, run)
     if report is None:
         return "no digest: the run made no report"
-    before = report_rows.read_report_before(connection, report)
+    before = reports.read_report_before(connection, report)
     content = compose(
         report,
         before,
-        report_rows.read_lines(connection, report),
-        {} if before is None else report_rows.read_lines(connection, before),
+        reports.read_lines(connection, report),
+        {} if before is None else reports.read_lines(connection, before),
         url=url,
     )
-    if not report_rows.claim_digest(connection, report, now_s=now_s):
+    if not reports.claim_digest(connection, report, now_s=now_s):
         return "the digest of this run was sent before, or may have been: it is not sent again"
     try:
         channel.post(content)
     except SlackRefusedError as refusal:
-        report_rows.close_digest(connection, report, error=str(refusal), may_have_arrived=False)
+        reports.close_digest(connection, report, error=str(refusal), may_have_arrived=False)
         raise
     except SlackAnswerLostError as lost:
-        report_rows.close_digest(connection, report, error=str(lost))
+        reports.close_digest(connection, report, error=str(lost))
         raise SlackAnswerLostError(f"the digest may have arrived and is not sent again: {lost}") from None
-    report_rows.close_digest(connection, report, sent_s=now_s)
+    reports.close_digest(connection, report, sent_s=now_s)
     return "the digest was sent"

@@ -14,7 +14,7 @@ from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs
-from kraken_ohlcv.stores.ledger.asset_rows import Asset, read_assets
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.series_state import read_states
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def source_seen(
     :param ask_error: class name and sentence of what ended step ``ask_exchange``, or None
     :param now_s: epoch seconds UTC
     :param url: where to look at the run
-    :return: for :func:`kraken_ohlcv.stores.ledger.incident_rows.observe`: a problem when the exchange could
+    :return: for :func:`kraken_ohlcv.stores.ledger.incidents.observe`: a problem when the exchange could
         not be asked, or when every ticker asked failed for a passing reason; nothing when no ticker was asked
     """
     key = IncidentClass.SOURCE

@@ -12,13 +12,13 @@ from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.repair.resolve import Findings, remains_of
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.gap_rows import DIED, close_gap, read_taken_up, record_outcome, split_gap
-from kraken_ohlcv.stores.ledger.repair_rows import Settled, record_repair
-from kraken_ohlcv.stores.ledger.restatement_rows import log_restatement
-from kraken_ohlcv.stores.ledger.run_rows import count_work
+from kraken_ohlcv.stores.ledger.gaps import DIED, close_gap, read_taken_up, record_outcome, split_gap
+from kraken_ohlcv.stores.ledger.repairs import Settled, record_repair
+from kraken_ohlcv.stores.ledger.restatements import log_restatement
+from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state, set_start
 from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
-from kraken_ohlcv.stores.ledger.sighting_rows import read_sightings, replace_sightings
+from kraken_ohlcv.stores.ledger.sightings import read_sightings, replace_sightings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

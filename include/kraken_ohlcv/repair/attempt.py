@@ -9,8 +9,8 @@ from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, U
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.resolve import failed_segment
-from kraken_ohlcv.stores.ledger.asset_rows import mark_delisted, read_assets
-from kraken_ohlcv.stores.ledger.gap_rows import (
+from kraken_ohlcv.stores.ledger.assets import mark_delisted, read_assets
+from kraken_ohlcv.stores.ledger.gaps import (
     DIED,
     TakenUp,
     read_taken_up,

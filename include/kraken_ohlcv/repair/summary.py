@@ -8,10 +8,10 @@ from kraken_ohlcv.core.gap import Outcome
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
-from kraken_ohlcv.stores.ledger.archive_rows import read_results, sentence
-from kraken_ohlcv.stores.ledger.repair_rows import read_repairs
-from kraken_ohlcv.stores.ledger.run_rows import count_outcomes, count_standing, read_failures, read_run
-from kraken_ohlcv.stores.ledger.trade_rows import read_errands
+from kraken_ohlcv.stores.ledger.archive import read_results, sentence
+from kraken_ohlcv.stores.ledger.repairs import read_repairs
+from kraken_ohlcv.stores.ledger.runs import count_outcomes, count_standing, read_failures, read_run
+from kraken_ohlcv.stores.ledger.trades import read_errands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from kraken_ohlcv.repair.context import RunContext, Writing
 from kraken_ohlcv.stores.agreement import borne_out_by_others
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.restatement_rows import Pending
+from kraken_ohlcv.stores.ledger.restatements import Pending
 from kraken_ohlcv.stores.suspects import suspects
 
 if TYPE_CHECKING:

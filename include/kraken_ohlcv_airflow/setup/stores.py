@@ -27,7 +27,7 @@ from kraken_hooks.dsn import libpq_dsn
 from kraken_ohlcv.clients.errors import ConnectionFieldError, QuestDBError, QuestDBUnavailableError
 from kraken_ohlcv.core.errors import OhlcvError, SetUpError
 from kraken_ohlcv.core.settings import KRAKEN_POOL, KRAKEN_POOL_DESCRIPTION, LEDGER_CONN_ID
-from kraken_ohlcv.stores.ledger.asset_rows import check_exchange
+from kraken_ohlcv.stores.ledger.assets import check_exchange
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
 from kraken_ohlcv_airflow.connections import exchange_url, questdb

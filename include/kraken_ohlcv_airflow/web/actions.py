@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import HOUR_S
-from kraken_ohlcv.stores.ledger.archive_rows import read_quarters
-from kraken_ohlcv.stores.ledger.gap_list_rows import FailedTally, GapSubject, gap_subject, tally_failed
-from kraken_ohlcv.stores.ledger.incident_rows import snooze
+from kraken_ohlcv.stores.ledger.archive import read_quarters
+from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject, gap_subject, tally_failed
+from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, SameOrigin, insist_on_trigger
 from kraken_ohlcv_airflow.web.airflow_api import StartedRun, trigger
 from kraken_ohlcv_airflow.web.queries import Tier

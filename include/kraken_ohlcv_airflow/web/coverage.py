@@ -16,8 +16,8 @@ from kraken_ohlcv.completeness.listed_series import list_lines
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
-from kraken_ohlcv.stores.ledger.asset_rows import Asset
-from kraken_ohlcv.stores.ledger.gap_list_rows import GapFilter, Tally, tally_gaps
+from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.gap_lists import GapFilter, Tally, tally_gaps
 from kraken_ohlcv_airflow.web.gaps import utc
 from kraken_ohlcv_airflow.web.heatmap import COUNTS, draw, tooltip_data
 from kraken_ohlcv_airflow.web.queries import (

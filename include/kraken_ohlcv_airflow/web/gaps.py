@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.required_files import ShoppingItem, shopping_csv, shopping_text
 from kraken_ohlcv.core.schedules import SCHEDULES
-from kraken_ohlcv.stores.ledger.archive_rows import read_quarters
-from kraken_ohlcv.stores.ledger.gap_list_rows import (
+from kraken_ohlcv.stores.ledger.archive import read_quarters
+from kraken_ohlcv.stores.ledger.gap_lists import (
     PAGE_SIZE,
     FailedTally,
     ListedGap,

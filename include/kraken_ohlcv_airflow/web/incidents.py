@@ -8,7 +8,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from kraken_ohlcv.stores.ledger.incident_list_rows import (
+from kraken_ohlcv.stores.ledger.incident_lists import (
     PAGE_SIZE,
     ListedIncident,
     list_incidents,

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, INTERVALS
-from kraken_ohlcv.stores.ledger.gap_list_rows import OPEN_STATUSES, GapFilter
+from kraken_ohlcv.stores.ledger.gap_lists import OPEN_STATUSES, GapFilter
 
 MAX_TICKERS: Final = 50
 MAX_PAGE: Final = 100_000

@@ -12,8 +12,8 @@ from kraken_ohlcv.sources.trades.jobs import WAITING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kraken_ohlcv.stores.ledger.archive_rows import Quarter
-    from kraken_ohlcv.stores.ledger.gap_list_rows import FailedTally, GapSubject, ListedGap
+    from kraken_ohlcv.stores.ledger.archive import Quarter
+    from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject, ListedGap
 
 Source = Literal["trades", "archive"]
 """What reaches further back than Kraken's OHLC call."""

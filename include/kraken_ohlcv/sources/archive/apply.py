@@ -15,10 +15,10 @@ from kraken_ohlcv.detection.reconcile import View, reconcile
 from kraken_ohlcv.stores.bulk import scan_series
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.archive_rows import record_file
-from kraken_ohlcv.stores.ledger.gap_rows import close_gap, split_gap
-from kraken_ohlcv.stores.ledger.restatement_rows import log_restatement
-from kraken_ohlcv.stores.ledger.run_rows import count_work
+from kraken_ohlcv.stores.ledger.archive import record_file
+from kraken_ohlcv.stores.ledger.gaps import close_gap, split_gap
+from kraken_ohlcv.stores.ledger.restatements import log_restatement
+from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import (
     SeriesState,
     bump_revision,
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.sources.archive.fetch import Ingestion
     from kraken_ohlcv.sources.archive.staging import Spooled
     from kraken_ohlcv.sources.archive.store import Stored
-    from kraken_ohlcv.stores.ledger.archive_rows import Ingested
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.archive import Ingested
+    from kraken_ohlcv.stores.ledger.assets import Asset
 
 
 def register(connection: Connection, series: Series, *, oldest_s: int, now_s: int) -> int:

@@ -32,9 +32,9 @@ from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.sources.archive.staging import Spooled, spool
 from kraken_ohlcv.sources.archive.store import Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.archive_rows import Ingested, is_ingested, read_results, record_result
-from kraken_ohlcv.stores.ledger.asset_rows import read_assets
-from kraken_ohlcv.stores.ledger.run_rows import count_work
+from kraken_ohlcv.stores.ledger.archive import Ingested, is_ingested, read_results, record_result
+from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.session import fill_lock
 from kraken_ohlcv.stores.merge import Standing
 

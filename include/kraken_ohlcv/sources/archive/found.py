@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kraken_ohlcv.sources.archive.members import Unit, file_name, wanted_units
 from kraken_ohlcv.sources.archive.names import may_be_wanted
 from kraken_ohlcv.sources.archive.parse import printable
-from kraken_ohlcv.stores.ledger.archive_rows import sentence
+from kraken_ohlcv.stores.ledger.archive import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, unchanged_segment
-from kraken_ohlcv.stores.ledger.gap_rows import split_gap
+from kraken_ohlcv.stores.ledger.gaps import split_gap
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
 

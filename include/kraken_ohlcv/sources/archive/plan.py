@@ -15,7 +15,7 @@ from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.members import REMOTE, Unit
 from kraken_ohlcv.sources.archive.names import Release, quarter_of
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
-from kraken_ohlcv.stores.ledger.archive_rows import (
+from kraken_ohlcv.stores.ledger.archive import (
     ingested_at_s,
     read_quarters,
     record_quarter,

@@ -23,9 +23,9 @@ from kraken_ohlcv.repair.apply import Attempt, settle
 from kraken_ohlcv.repair.attempt import begin, fail, give_up_pair, is_within_reach
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.ohlc.parse import read_answer
-from kraken_ohlcv.stores.ledger.asset_rows import Asset, read_assets, record_first_trade
-from kraken_ohlcv.stores.ledger.repair_rows import record_repair_error
-from kraken_ohlcv.stores.ledger.run_rows import count_work
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets, record_first_trade
+from kraken_ohlcv.stores.ledger.repairs import record_repair_error
+from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import read_state
 from kraken_ohlcv.stores.ledger.session import fill_lock
 

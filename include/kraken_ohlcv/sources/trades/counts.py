@@ -10,7 +10,7 @@ from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES, WEEK_S, Counts, days_unknown
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.trade_rows import read_weekly_trades, save_weekly_trades
+from kraken_ohlcv.stores.ledger.trades import read_weekly_trades, save_weekly_trades
 from kraken_ohlcv.stores.queries import statement
 
 if TYPE_CHECKING:

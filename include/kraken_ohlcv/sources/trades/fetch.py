@@ -37,13 +37,13 @@ from kraken_ohlcv.sources.trades.counts import lead_start_s
 from kraken_ohlcv.sources.trades.jobs import is_due
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
-from kraken_ohlcv.stores.ledger.dispute_rows import mark_rechecked
-from kraken_ohlcv.stores.ledger.gap_rows import plan_gaps, split_gap
-from kraken_ohlcv.stores.ledger.repair_rows import record_repair_error
-from kraken_ohlcv.stores.ledger.run_rows import count_work
+from kraken_ohlcv.stores.ledger.disputes import mark_rechecked
+from kraken_ohlcv.stores.ledger.gaps import plan_gaps, split_gap
+from kraken_ohlcv.stores.ledger.repairs import record_repair_error
+from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states
 from kraken_ohlcv.stores.ledger.session import fill_lock, series_transaction
-from kraken_ohlcv.stores.ledger.trade_rows import (
+from kraken_ohlcv.stores.ledger.trades import (
     delete_pass,
     note_reached,
     read_pass,
@@ -61,9 +61,9 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.core.trade import OddTrade, Trades
     from kraken_ohlcv.repair.context import RunContext, Writing
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
+    from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.series_state import SeriesState
-    from kraken_ohlcv.stores.ledger.trade_rows import Planned
+    from kraken_ohlcv.stores.ledger.trades import Planned
 
 log = logging.getLogger(__name__)
 

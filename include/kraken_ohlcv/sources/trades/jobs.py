@@ -8,7 +8,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.sources.trades.estimate import expected_calls
-from kraken_ohlcv.stores.ledger.trade_rows import Errand
+from kraken_ohlcv.stores.ledger.trades import Errand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,8 @@ from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.counts import asked_counts, known_counts
 from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
-from kraken_ohlcv.stores.ledger.run_rows import count_work
-from kraken_ohlcv.stores.ledger.trade_rows import plan_errands
+from kraken_ohlcv.stores.ledger.runs import count_work
+from kraken_ohlcv.stores.ledger.trades import plan_errands
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.trades.estimate import Counts
-    from kraken_ohlcv.stores.ledger.asset_rows import Asset
-    from kraken_ohlcv.stores.ledger.trade_rows import Errand
+    from kraken_ohlcv.stores.ledger.assets import Asset
+    from kraken_ohlcv.stores.ledger.trades import Errand
 
 MOST_WEEKLY_CALLS: Final = 50
 """Of one plan; what is then not known is guessed, and asked by a later run."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kraken_ohlcv.core.incident import MessageKind, news, stage_of
-from kraken_ohlcv.stores.ledger.incident_rows import incident_of
+from kraken_ohlcv.stores.ledger.incidents import incident_of
 from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
 
 if TYPE_CHECKING:
