@@ -169,8 +169,7 @@ def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
     ticker = found.units[0].series.ticker
     if not read_assets(connection, tickers=[ticker], tier="ALL"):
         raise ArchiveRefusedError(
-            f"{found.only}: ticker {ticker} does not stand in the catalogue; add it to assets.yaml, then run "
-            "again"
+            f"{found.only}: ticker {ticker} is not in the catalogue; add it to assets.yaml, then run again"
         )
 
 

@@ -275,7 +275,7 @@ def test_an_exchange_in_maintenance_is_said_before_anything_is_looked_for(world:
 
 
 def test_an_unknown_ticker_is_refused_by_name(world: World) -> None:
-    with pytest.raises(BadRequestError, match="'NOSUCHUSD' stands neither in the catalogue nor in Kraken's"):
+    with pytest.raises(BadRequestError, match="'NOSUCHUSD' is neither in the catalogue nor in Kraken's"):
         world.run(tickers=["XBTUSD", "NOSUCHUSD"])
 
     assert world.gaps() == []

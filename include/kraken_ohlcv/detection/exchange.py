@@ -112,7 +112,7 @@ def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, A
         if ticker not in pairs:
             meant = suggestion(ticker, pairs)
             raise BadRequestError(
-                f"ticker {ticker!r} stands neither in the catalogue nor in Kraken's AssetPairs; "
+                f"ticker {ticker!r} is neither in the catalogue nor in Kraken's AssetPairs; "
                 + (f"did you mean {meant}?" if meant else "use the altname, such as XBTUSD")
             )
     add_assets(

@@ -157,5 +157,6 @@ def _parts(first: Path) -> list[Path]:
     }
     missing = sorted(set(range(max(found) + 1)) - set(found))
     if missing:
-        raise ArchiveRefusedError(f"{match['zip']} lacks part {missing[0]:02}; download it, then run again")
+        part = f"{match['zip']}: part {missing[0]:02}"
+        raise ArchiveRefusedError(f"{part} is missing; download it, then run again")
     return [found[number] for number in sorted(found)]
