@@ -18,4 +18,4 @@ is empty, and records the rest. Replaces the Celery Beat entry `backfill-tier2-d
 from kraken_ohlcv.core.schedules import BACKFILL_TIER2
 from kraken_ohlcv_airflow.backfill import backfill_dag
 
-backfill_tier2_daily = backfill_dag(BACKFILL_TIER2, priority=10, doc=__doc__)
+dag = backfill_dag(BACKFILL_TIER2, priority=10, doc=__doc__)

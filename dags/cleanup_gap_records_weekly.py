@@ -22,7 +22,48 @@ Deletes what nobody asks for any more, and keeps its figures by month. Replaces 
 * **Result**: the return value of task `result`; with `dry_run` the numbers that would have been deleted.
 """
 
-from kraken_ohlcv.core.schedules import CLEANUP
-from kraken_ohlcv_airflow.cleanup import cleanup_dag
+import time
+from typing import Any
 
-cleanup_gap_records_weekly = cleanup_dag(CLEANUP, priority=5, doc=__doc__)
+from airflow.sdk import chain, get_current_context, task
+
+from kraken_ohlcv.core.params import cleanup_schemas
+from kraken_ohlcv.core.schedules import CLEANUP
+from kraken_ohlcv.monitoring.cleanup import Cleaned, clean_up, foresee
+from kraken_ohlcv_airflow.connections import ledger
+from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentences
+
+PARAMS = cleanup_schemas()
+
+
+@task(multiple_outputs=False)
+def clean(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Delete what is old, or count it in a dry run."""
+    asked = params or {}
+    do = foresee if asked["dry_run"] else clean_up
+    with handing_on_errors(), ledger() as connection:
+        return do(connection, days=asked["days"], now_s=int(time.time())).result()
+
+
+@task(trigger_rule="all_done", multiple_outputs=False)
+def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return what was deleted; never raises, so that there is always something to read."""
+    context = get_current_context()
+    instance: Any = context["ti"]
+    cleaned = instance.xcom_pull(task_ids="clean") or Cleaned().result()
+    asked = {name: (params or {})[name] for name in ("days", "dry_run")}
+    return {**cleaned, **asked, "errors": sentences(errors_of(context, ["prepare", "clean"]))}
+
+
+@candle_dag(CLEANUP, kind="maintain", priority=5, schemas=PARAMS, doc=__doc__)
+def cleanup_gap_records_weekly() -> None:
+    """Clean up, then say how much."""
+    summary = result()
+    chain(prepare(sorted(PARAMS)), clean(), summary)
+
+    chain(summary, [verdict(summary), tell().as_teardown()])
+
+
+dag = cleanup_gap_records_weekly()

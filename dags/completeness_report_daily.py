@@ -17,7 +17,26 @@ Replaces the Celery Beat entry `completeness-report-daily`.
 * **Result**: the return value of task `result`.
 """
 
-from kraken_ohlcv.core.schedules import COMPLETENESS
-from kraken_ohlcv_airflow.completeness import report_dag
+from airflow.sdk import chain
 
-completeness_report_daily = report_dag(COMPLETENESS, priority=10, doc=__doc__)
+from kraken_ohlcv.core.params import report_schemas
+from kraken_ohlcv.core.schedules import COMPLETENESS
+from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result
+from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+
+PARAMS = report_schemas()
+
+
+@candle_dag(COMPLETENESS, kind="report", priority=10, schemas=PARAMS, doc=__doc__)
+def completeness_report_daily() -> None:
+    """Count, then publish the report and send what has changed."""
+    asked = ask_exchange()
+    counted = report(asked)
+    summary = result()
+    chain(prepare(sorted(PARAMS)), asked, counted, summary)
+
+    chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), tell().as_teardown()])
+
+
+dag = completeness_report_daily()

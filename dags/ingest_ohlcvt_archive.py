@@ -21,7 +21,26 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
   with, which prove nothing. A release that is not published yet is no failure.
 """
 
-from kraken_ohlcv.core.schedules import INGEST_ARCHIVE
-from kraken_ohlcv_airflow.archive import archive_dag
+from airflow.sdk import chain
 
-ingest_ohlcvt_archive = archive_dag(INGEST_ARCHIVE, priority=5, doc=__doc__)
+from kraken_ohlcv.core.schedules import INGEST_ARCHIVE
+from kraken_ohlcv.sources.archive.request import archive_schemas
+from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, result, watch
+from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+
+PARAMS = archive_schemas()
+
+
+@candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=PARAMS, doc=__doc__)
+def ingest_ohlcvt_archive() -> None:
+    """Find the files, ingest each, and report."""
+    work = find_files()
+    summary = result()
+    chain(prepare(sorted(PARAMS), is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary)
+
+    chain(summary, verdict(summary))
+    chain(summary, watch(), tell().as_teardown())
+
+
+dag = ingest_ohlcvt_archive()

@@ -14,7 +14,36 @@ Replaces the Celery Beat entry `validate-data-hourly`.
 * **Result**: the return value of task `result`.
 """
 
-from kraken_ohlcv.core.schedules import VALIDATE
-from kraken_ohlcv_airflow.validation import validation_dag
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import chain
 
-validate_data_hourly = validation_dag(VALIDATE, priority=30, doc=__doc__)
+from kraken_ohlcv.core.params import validation_schemas
+from kraken_ohlcv.core.schedules import VALIDATE
+from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
+from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.validation import ask_exchange, check_freshness, plan_catch_up, result
+
+PARAMS = validation_schemas()
+
+
+@candle_dag(VALIDATE, kind="watch", priority=30, schemas=PARAMS, doc=__doc__)
+def validate_data_hourly() -> None:
+    """Judge what the exchange says and what is stored, start what cannot wait, and report."""
+    ready = prepare(sorted(PARAMS))
+    state = ask_exchange()
+    newest = NewestCandlesOperator(task_id="newest_candles", sql="newest_candles.sql")
+    chain(ready, [state, newest])
+
+    checked = check_freshness(state, newest.output)
+    starts = plan_catch_up(state, checked)
+    catch_up = TriggerDagRunOperator.partial(
+        task_id="catch_up", wait_for_completion=False, skip_when_already_exists=True
+    ).expand_kwargs(starts)
+    summary = result()
+    chain(checked, starts, [catch_up, summary])
+
+    chain(summary, [verdict(summary), tell().as_teardown()])
+
+
+dag = validate_data_hourly()

@@ -1,4 +1,4 @@
-"""Factory of the archive DAG: prepare, ask the exchange, find the files, ingest each, tell the result."""
+"""Tasks of the archive DAG: ask the exchange, find the files, ingest each, return the result."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from airflow.sdk import DAG, chain, get_current_context, task
+from airflow.sdk import get_current_context, task
 
 from kraken_ohlcv.detection.oddities import observe_oddities
-from kraken_ohlcv.ingest import empty_summary, find_files, ingest_item, open_ingest, summarise
-from kraken_ohlcv.sources.archive.request import ArchiveRequest, archive_schemas
+from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.connections import (
     archive_shelf,
     kraken,
@@ -20,17 +19,18 @@ from kraken_ohlcv_airflow.connections import (
     run_key,
     run_url,
 )
-from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
-from kraken_ohlcv_airflow.tasks import mappable, prepare, tell, verdict
+from kraken_ohlcv_airflow.defaults import CANDLES
+from kraken_ohlcv_airflow.tasks import mappable
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.core.schedules import Manual
     from kraken_ohlcv.sources.archive.locator import Shelf
 
 STEPS = ("prepare", "ask_exchange", "find_files")
 """Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""
+
+# The steps of a run bring Polars: tasks import them, since every task instance parses its DAG file.
 
 INGESTS_AT_ONCE = 4
 """Of one run; each holds a slice of rows in memory and keeps the candle store busy."""
@@ -48,36 +48,44 @@ def _shelf(request: ArchiveRequest) -> Shelf:
 @task
 def ask_exchange() -> int:
     """Ask the exchange's clock and pairs; the worker's clock counts while it does not answer."""
+    from kraken_ohlcv import ingest as steps  # noqa: PLC0415
+
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return open_ingest(connection, kraken(), run, request, time.time)
+        return steps.open_ingest(connection, kraken(), run, request, time.time)
 
 
 @task
-def find_files_of_run() -> list[dict[str, Any]]:
+def find_files() -> list[dict[str, Any]]:
     """Find the files that the run is about."""
+    from kraken_ohlcv import ingest as steps  # noqa: PLC0415
+
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return mappable(find_files(connection, run, request, _shelf(request), questdb()))
+        return mappable(steps.find_files(connection, run, request, _shelf(request), questdb()))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
 def ingest(work: dict[str, Any]) -> None:
     """Read, check, compare, write, read back and record a file."""
+    from kraken_ohlcv import ingest as steps  # noqa: PLC0415
+
     run, request = _asked()
     with ledger() as connection:
-        ingest_item(connection, questdb(), run, request, _shelf(request), work, kraken())
+        steps.ingest_item(connection, questdb(), run, request, _shelf(request), work, kraken())
 
 
 @task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])
 def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
+    from kraken_ohlcv import ingest as steps  # noqa: PLC0415
+
     run, request = _asked()
     errors = sentences(errors_of(get_current_context(), STEPS))
     try:
-        return patiently(lambda connection: summarise(connection, run, request, errors=errors))
+        return patiently(lambda connection: steps.summarise(connection, run, request, errors=errors))
     except psycopg.Error as error:
-        return empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
+        return steps.empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
 
 
 @task(trigger_rule="all_done")
@@ -86,26 +94,3 @@ def watch() -> None:
     run, _ = _asked()
     with ledger() as connection:
         observe_oddities(connection, run, now_s=int(time.time()), url=run_url(run))
-
-
-def archive_dag(entry: Manual, *, priority: int, doc: str | None) -> DAG:
-    """Return the archive DAG, which only people start.
-
-    :param entry: its line of the table of manual DAGs
-    :param priority: weight of its task in the pool; scheduled work goes first
-    :param doc: the operator's manual of the DAG, Markdown
-    :return: the DAG
-    """
-    schemas = archive_schemas()
-
-    @candle_dag(entry, kind="archive", priority=priority, schemas=schemas, doc=doc)
-    def ingest_archive() -> None:
-        work = find_files_of_run.override(task_id="find_files")()
-        summary = result()
-        chain(
-            prepare(sorted(schemas), is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary
-        )
-        chain(summary, verdict(summary))
-        chain(summary, watch(), tell().as_teardown())
-
-    return ingest_archive()

@@ -11,8 +11,6 @@ import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from kraken_ohlcv import backfill as steps
-from kraken_ohlcv.completeness.published import run_figures
 from kraken_ohlcv.core.params import BackfillRequest, backfill_schemas
 from kraken_ohlcv.core.settings import KRAKEN_POOL
 from kraken_ohlcv.detection.exchange import open_run
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.schedules import Schedule
     from kraken_ohlcv.repair.context import RunContext
 
+# The steps of a run bring Polars and NumPy: tasks import them, since every task instance parses its DAG file.
+
 STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
 """Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""
 
@@ -66,6 +66,8 @@ def _asked() -> tuple[RunKey, BackfillRequest]:
 
 @contextmanager
 def _at_work() -> Iterator[tuple[RunContext, BackfillRequest]]:
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     run, request = _asked()
     with ledger() as connection:
         yield steps.context_of(connection, kraken(), questdb(), run), request
@@ -89,6 +91,8 @@ def ask_exchange() -> int:
 @task
 def plan() -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first."""
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     with handing_on_errors(), _at_work() as (context, request):
         return mappable(steps.plan_ohlc(context, request))
 
@@ -96,6 +100,8 @@ def plan() -> list[dict[str, Any]]:
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
 def fill_ohlc(work: dict[str, Any]) -> None:
     """Fetch, write, read back and record the gaps of an asset: one OHLC call per series."""
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     with _at_work() as (context, request):
         goes_on = steps.fill_ohlc(context, work, request)
     if goes_on:
@@ -105,6 +111,8 @@ def fill_ohlc(work: dict[str, Any]) -> None:
 @task(trigger_rule="all_done")
 def plan_archive(asked: Any) -> list[dict[str, Any]]:
     """Choose the members of published quarters that may close what is beyond the API window."""
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     _refuse_unplanned(asked)
     with handing_on_errors(), _at_work() as (context, request):
         shelf = archive_shelf() if "archive" in request.repair_from else None
@@ -114,6 +122,8 @@ def plan_archive(asked: Any) -> list[dict[str, Any]]:
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=4)
 def ingest_archive(work: dict[str, Any]) -> None:
     """Download, check, write, read back and record the files of an asset; no call to the exchange."""
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     with _at_work() as (context, _):
         steps.ingest_archive(context, work, archive_shelf())
 
@@ -121,6 +131,8 @@ def ingest_archive(work: dict[str, Any]) -> None:
 @task(trigger_rule="all_done", pool=KRAKEN_POOL)
 def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
     """Choose what to rebuild from trades: what no other source has brought."""
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     _refuse_unplanned(asked)
     with handing_on_errors(), _at_work() as (context, request):
         return mappable(steps.plan_trades(context, request, asked=asked, fetched=fetched or []))
@@ -129,6 +141,8 @@ def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
 def rebuild_trades(work: dict[str, Any]) -> None:
     """Walk through the trades of an asset, at most 60 calls before others have their turn, then go on."""
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415
+
     with _at_work() as (context, request):
         goes_on = steps.rebuild_trades(context, work, request)
     if goes_on:
@@ -161,6 +175,8 @@ def result() -> dict[str, Any]:
 @task(outlets=[CANDLES], retries=0)
 def publish(*, outlet_events: Any = None) -> None:
     """Attach the completeness figures of the run to an event of the candles' asset."""
+    from kraken_ohlcv.completeness.published import run_figures  # noqa: PLC0415
+
     run, request = _asked()
     complete = patiently(lambda connection: run_figures(connection, questdb(), run, request))
     if complete is None:

@@ -1,4 +1,4 @@
-"""Factory of the completeness report's DAG: count, keep, show, publish, and tell what has changed."""
+"""Tasks of the completeness report's DAG: count, keep, show, publish, and send what has changed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from airflow.sdk import DAG, Asset, chain, get_current_context, task
+from airflow.sdk import Asset, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from kraken_ohlcv.core.params import ReportRequest, report_schemas
+from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.detection.clock import ask_any_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.reports import count_open_gaps
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
-from kraken_ohlcv_airflow.defaults import candle_dag
-from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 from kraken_ohlcv_airflow.telling import (
     errors_of,
     handing_on_errors,
@@ -27,7 +25,6 @@ from kraken_ohlcv_airflow.telling import (
 )
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.core.schedules import Schedule
     from kraken_ohlcv.stores.ledger.assets import Asset as ListedAsset
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -126,22 +123,3 @@ def digest() -> None:
     run = run_key(get_current_context())
     with ledger() as connection:
         log.info("%s", send_digest(connection, channel, run, url=run_url(run), now_s=int(time.time())))
-
-
-def report_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
-    """Return the completeness report's DAG.
-
-    :param entry: its line of the schedule table
-    :param priority: weight of its tasks in the pool
-    :param doc: the operator's manual of the DAG, Markdown
-    :return: the DAG
-    """
-    schemas = report_schemas()
-
-    @candle_dag(entry, kind="report", priority=priority, schemas=schemas, doc=doc)
-    def completeness_report() -> None:
-        asked, summary = ask_exchange(), result()
-        chain(prepare(sorted(schemas)), asked, report(asked), summary)
-        chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), tell().as_teardown()])
-
-    return completeness_report()

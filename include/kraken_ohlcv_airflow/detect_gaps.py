@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from kraken_ohlcv.backfill import opened
 from kraken_ohlcv.core.params import BackfillRequest
-from kraken_ohlcv.detection.detect import carry_out
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.scan import Scanner
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
@@ -53,6 +51,10 @@ class DetectGapsOperator(BaseOperator):
             return self._detect(context)
 
     def _detect(self, context: Context) -> dict[str, int]:
+        # Arrays are slow to import, and every task instance imports this file.
+        from kraken_ohlcv.backfill import opened  # noqa: PLC0415
+        from kraken_ohlcv.detection.detect import carry_out  # noqa: PLC0415
+
         run = run_key(context)
         request = BackfillRequest.from_params(context["params"])
         store = questdb()

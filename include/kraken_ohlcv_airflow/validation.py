@@ -1,30 +1,22 @@
-"""Factory of the validation DAG: judge every series, keep the incidents, start what cannot wait."""
+"""Tasks of the validation DAG: judge every series, keep the incidents, choose what cannot wait."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, chain, get_current_context, task
+from airflow.sdk import get_current_context, task
 
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
-from kraken_ohlcv.core.params import validation_schemas
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.catch_up import look_ahead
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check
 from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
 from kraken_ohlcv.stores.ledger.incidents import observe, snooze
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
-from kraken_ohlcv_airflow.defaults import candle_dag
-from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
-from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, lines_passed_over, sentences
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.schedules import Schedule
 
 STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_catch_up")
 
@@ -107,31 +99,3 @@ def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
     )
     warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
     return {**found, "warnings": warnings, "errors": sentences(errors_of(context, STEPS))}
-
-
-def validation_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
-    """Return the validation DAG.
-
-    :param entry: its line of the schedule table
-    :param priority: weight of its tasks in the pool; it waits for no backfill
-    :param doc: the operator's manual of the DAG, Markdown
-    :return: the DAG
-    """
-    schemas = validation_schemas()
-
-    @candle_dag(entry, kind="watch", priority=priority, schemas=schemas, doc=doc)
-    def validate() -> None:
-        ready = prepare(sorted(schemas))
-        state = ask_exchange()
-        newest = NewestCandlesOperator(task_id="newest_candles", sql="newest_candles.sql")
-        checked = check_freshness(state, newest.output)
-        starts = plan_catch_up(state, checked)
-        catch_up = TriggerDagRunOperator.partial(
-            task_id="catch_up", wait_for_completion=False, skip_when_already_exists=True
-        ).expand_kwargs(starts)
-        summary = result()
-        chain(ready, [state, newest])
-        chain(checked, starts, [catch_up, summary])
-        chain(summary, [verdict(summary), tell().as_teardown()])
-
-    return validate()

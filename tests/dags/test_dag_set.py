@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
 from kraken_ohlcv.core.settings import KRAKEN_POOL
 from kraken_ohlcv_airflow.defaults import OWNER, TAG
+from tests.environments import ROOT, run_python
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow.dag_processing.dagbag import DagBag
 
 BEAT = {
@@ -66,6 +71,7 @@ DEFAULTS = {
     "completeness_report_daily": {"tier": "TIER1", "intervals": [60, 1440], "digest": False},
     "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
 }
+DAG_FILES = sorted(file for file in (ROOT / "dags").glob("*.py") if file.name != "__init__.py")
 MANUAL = {"ingest_ohlcvt_archive"}
 TASKS_THAT_FETCH = {"fill_ohlc", "plan_trades", "rebuild_trades"}
 """Candles or trades from Kraken; what asks only its clock, state or pairs takes the limiter alone."""
@@ -120,6 +126,29 @@ def test_a_dag_keeps_the_common_rules(dag_bag: DagBag, pools: dict[str, object],
     assert {"result", "verdict"} <= set(dag.task_ids)
     assert dag.get_task("verdict").downstream_task_ids == set()
     assert dag.get_task("verdict").upstream_task_ids == {"result"}
+
+
+HEAVY = ("polars", "numpy", "pandas", "alembic", "fastapi", "questdb", "slack_sdk")
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_reading_a_dag_file_imports_nothing_heavy_since_every_task_instance_reads_it(
+    file: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import runpy, sys, airflow.sdk, airflow.providers.standard.operators.trigger_dagrun\n"
+        f"runpy.run_path({str(file)!r})\n"
+        f"print(*[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = run_python(sys.executable, program, home=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("file", DAG_FILES, ids=lambda file: file.stem)
+def test_a_dag_file_can_be_read_at_one_go_and_is_named_like_its_dag(file: Path, dag_bag: DagBag) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    assert ast.get_docstring(ast.parse(text)) == (dag_bag.dags[file.stem].doc_md or "").strip()
 
 
 def test_the_pool_of_the_exchange_has_one_slot_also_for_deferred_tasks(pools: dict[str, Any]) -> None:

@@ -5,14 +5,16 @@ Airflow only reads files that name it.
 
 from dataclasses import replace
 
-from kraken_ohlcv.core.schedules import BACKFILL_TIER1, VALIDATE
+from kraken_ohlcv.core import schedules
 from kraken_ohlcv_airflow.backfill import backfill_dag
-from kraken_ohlcv_airflow.validation import validation_dag
 
 RARELY = "0 0 29 2 *"
 """The tests trigger their runs."""
 
+schedules.VALIDATE = replace(schedules.VALIDATE, cron=RARELY)  # before its DAG is wired
+
+from dags.validate_data_hourly import dag as validate_data_hourly  # noqa: E402, F401 (Airflow looks for it)
+
 walking_backfill = backfill_dag(
-    replace(BACKFILL_TIER1, cron=RARELY, dag_id="walking_backfill"), priority=20, doc=__doc__
+    replace(schedules.BACKFILL_TIER1, cron=RARELY, dag_id="walking_backfill"), priority=20, doc=__doc__
 )
-validate_data_hourly = validation_dag(replace(VALIDATE, cron=RARELY), priority=30, doc=__doc__)
