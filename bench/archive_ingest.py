@@ -29,7 +29,7 @@ from kraken_ohlcv.core.candle import ARCHIVE
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, summarise
 from kraken_ohlcv.sources.archive.locator import Shelf
-from kraken_ohlcv.sources.archive.request import TRUST_FILE, TRUST_STORED, ArchiveRequest, archive_schemas
+from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.sources.archive.slices import SLICE_ROWS
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.runs import start_run
@@ -62,7 +62,7 @@ def run(services: Services) -> list[Ratio]:
     return [*_speed(services), _memory(services)]
 
 
-def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = TRUST_FILE) -> dict[str, Any]:
+def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") -> dict[str, Any]:
     """Do what a run of the archive DAG does.
 
     :param uri: of the ledger
@@ -72,9 +72,7 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = TRUST_FILE
         these are
     :return: the summary
     """
-    decided = {"path": NAME, "trust": trust}
-    given = {name: schema["default"] for name, schema in archive_schemas().items()} | decided
-    request = ArchiveRequest.from_params(given)
+    request = ArchiveRequest.from_params({"path": NAME, "trust": trust})
     shelf = Shelf(folder, work_folder)
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
     hook = QuestDBHook(questdb_conn_id="questdb_default").client()
@@ -97,7 +95,7 @@ def _speed(services: Services) -> list[Ratio]:
         done["first"] = ingest(uri, folder, services.directory / "work")
 
     def again() -> None:
-        done["again"] = ingest(uri, folder, services.directory / "work", trust=TRUST_STORED)
+        done["again"] = ingest(uri, folder, services.directory / "work", trust="stored")
 
     def send() -> None:
         for frame in frames:

@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from bench.tools.invented import invent_candles
@@ -24,7 +25,7 @@ from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from kraken_ohlcv.completeness.report import make_report
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.intervals import DAY_S
-from kraken_ohlcv.core.params import BackfillRequest, ReportRequest, backfill_schemas
+from kraken_ohlcv.core.params import BackfillRequest, ReportRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, COMPLETENESS
 from kraken_ohlcv.detection.detect import carry_out
@@ -142,8 +143,7 @@ def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
     :param questdb: hook of the candle store
     :param day: number, for the runs' ids
     """
-    schemas = backfill_schemas(BACKFILL_TIER1.backfill) if BACKFILL_TIER1.backfill else {}
-    request = BackfillRequest.from_params({name: schema["default"] for name, schema in schemas.items()})
+    request = BackfillRequest.from_params(asdict(BACKFILL_TIER1.backfill) if BACKFILL_TIER1.backfill else {})
     key = RunKey(BACKFILL_TIER1.dag_id, f"scheduled__{day}")
     slot = CallSlot(dsn, min_interval_s=0.001, clock_margin_s=0.0)
     kraken = KrakenHook("kraken_default", slot=slot).get_conn()
@@ -158,7 +158,7 @@ def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
         report = make_report(
             connection,
             questdb,
-            ReportRequest("TIER1", INTERVALS, digest=False),
+            ReportRequest(tier="TIER1", intervals=INTERVALS),
             now_s=now_s,
             clock="exchange",
         )

@@ -206,7 +206,14 @@ def _rebuild(services: Services) -> tuple[float, int]:
         (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
         kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S)).get_conn()
         bench = RunContext(connection, kraken, questdb, run_key, NOW_S, stretch=CALLS)
-        request = BackfillRequest("TIER1", [60, 1440], 0, 0, [TICKER], False, trades_call_budget=CALLS)
+        request = BackfillRequest(
+            tier="TIER1",
+            intervals=[60, 1440],
+            lookback_days=0,
+            max_gaps_per_asset=0,
+            tickers=[TICKER],
+            trades_call_budget=CALLS,
+        )
         began = time.perf_counter()
         rebuild(bench, asset, planned, request)
         return time.perf_counter() - began, kraken.calls

@@ -27,7 +27,7 @@ from typing import Any
 
 from airflow.sdk import chain, get_current_context, task
 
-from kraken_ohlcv.core.params import cleanup_schemas
+from kraken_ohlcv.core.params import CleanupRequest
 from kraken_ohlcv.core.schedules import CLEANUP
 from kraken_ohlcv.monitoring.cleanup import Cleaned, clean_up, foresee
 from kraken_ohlcv_airflow.connections import ledger
@@ -35,25 +35,25 @@ from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentences
 
-PARAMS = cleanup_schemas()
+PARAMS = CleanupRequest.schemas()
 
 
 @task(multiple_outputs=False)
-def clean(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+def clean() -> dict[str, Any]:
     """Delete what is old, or count it in a dry run."""
-    asked = params or {}
-    do = foresee if asked["dry_run"] else clean_up
+    request = CleanupRequest.from_params(get_current_context()["params"])
+    do = foresee if request.dry_run else clean_up
     with handing_on_errors(), ledger() as connection:
-        return do(connection, days=asked["days"], now_s=int(time.time())).result()
+        return do(connection, days=request.days, now_s=int(time.time())).result()
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)
-def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+def result() -> dict[str, Any]:
     """Return what was deleted; never raises, so that there is always something to read."""
     context = get_current_context()
     instance: Any = context["ti"]
     cleaned = instance.xcom_pull(task_ids="clean") or Cleaned().result()
-    asked = {name: (params or {})[name] for name in ("days", "dry_run")}
+    asked = CleanupRequest.from_params(context["params"]).model_dump()
     return {**cleaned, **asked, "errors": sentences(errors_of(context, ["prepare", "clean"]))}
 
 

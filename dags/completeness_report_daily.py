@@ -19,13 +19,13 @@ Replaces the Celery Beat entry `completeness-report-daily`.
 
 from airflow.sdk import chain
 
-from kraken_ohlcv.core.params import report_schemas
+from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.schedules import COMPLETENESS
 from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 
-PARAMS = report_schemas()
+PARAMS = ReportRequest.schemas()
 
 
 @candle_dag(COMPLETENESS, kind="report", priority=10, schemas=PARAMS, doc=__doc__)

@@ -24,12 +24,12 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
 from airflow.sdk import chain
 
 from kraken_ohlcv.core.schedules import INGEST_ARCHIVE
-from kraken_ohlcv.sources.archive.request import archive_schemas
+from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, result, watch
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 
-PARAMS = archive_schemas()
+PARAMS = ArchiveRequest.schemas()
 
 
 @candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=PARAMS, doc=__doc__)

@@ -17,14 +17,14 @@ Replaces the Celery Beat entry `validate-data-hourly`.
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import chain
 
-from kraken_ohlcv.core.params import validation_schemas
+from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.core.schedules import VALIDATE
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 from kraken_ohlcv_airflow.validation import ask_exchange, check_freshness, plan_catch_up, result
 
-PARAMS = validation_schemas()
+PARAMS = ValidationRequest.schemas()
 
 
 @candle_dag(VALIDATE, kind="watch", priority=30, schemas=PARAMS, doc=__doc__)

@@ -17,7 +17,6 @@ from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.members import FOLDER, REMOTE, Unit, work_items
 from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
-from kraken_ohlcv.sources.archive.request import TRUST_FILE
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
 from kraken_ohlcv.stores.ledger.archive import plan_results, read_results, record_result, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -204,7 +203,7 @@ def ingest_item(
         dry_run=request.dry_run,
         again=request.again,
         kraken=kraken,
-        trust_file=request.trust == TRUST_FILE,
+        trust_file=request.trust == "file",
     )
     results, passing, lasting = [], [], []
     for given in item["files"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from kraken_ohlcv.core.params import BackfillRequest, backfill_schemas
+from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.settings import KRAKEN_POOL
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.detection.oddities import observe_oddities
@@ -219,7 +220,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     """
     if entry.backfill is None:
         raise ValueError(f"{entry.dag_id} has no backfill scope")
-    schemas = backfill_schemas(entry.backfill)
+    schemas = BackfillRequest.schemas(**asdict(entry.backfill))
 
     @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
     def backfill() -> None:

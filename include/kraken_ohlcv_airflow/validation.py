@@ -10,6 +10,7 @@ from airflow.sdk import get_current_context, task
 
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.catch_up import look_ahead
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check
@@ -23,33 +24,37 @@ STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_c
 NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": []}
 
 
+def _request() -> ValidationRequest:
+    return ValidationRequest.from_params(get_current_context()["params"])
+
+
 def _here(problem: Problem | None) -> Problem | None:
     """Return a problem with the address of this run."""
     return problem and replace(problem, url=run_url(run_key(get_current_context())))
 
 
 @task(multiple_outputs=False)
-def ask_exchange(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock, state and pairs; one that does not answer is a finding."""
     with handing_on_errors(), ledger() as connection:
-        return asdict(ask_state(connection, kraken(), (params or {})["tiers"], time.time))
+        return asdict(ask_state(connection, kraken(), _request().tiers, time.time))
 
 
 @task(multiple_outputs=False)
-def check_freshness(state: Any, newest: Any, *, params: dict[str, Any] | None = None) -> dict[str, Any]:
+def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
     """Judge every series, and bring the incidents of source and stale series up to it."""
-    asked, exchange = params or {}, ExchangeState(**state)
+    request, exchange = _request(), ExchangeState(**state)
     now_s = exchange.now_s
     with handing_on_errors(), ledger() as connection:
-        if asked["snooze"]:
-            until_s = now_s + asked["snooze_hours"] * HOUR_S
-            snooze(connection, asked["snooze"], until_s=until_s, by="trigger")
+        if request.snooze:
+            until_s = now_s + request.snooze_hours * HOUR_S
+            snooze(connection, request.snooze, until_s=until_s, by="trigger")
         checked = check(
             connection,
             newest,
-            asked["tiers"],
-            interval_minutes=asked["interval_minutes"],
-            hours=asked["hours"],
+            request.tiers,
+            interval_minutes=request.interval_minutes,
+            hours=request.hours,
             now_s=now_s,
         )
         seen: dict[str, Problem | None] = {
@@ -87,7 +92,7 @@ def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)
-def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
+def result() -> dict[str, Any]:
     """Return what the check found; never raises, so that there is always something to read."""
     context = get_current_context()
     instance: Any = context["ti"]
@@ -95,7 +100,7 @@ def result(*, params: dict[str, Any] | None = None) -> dict[str, Any]:
     found = (
         checked["result"]
         if checked
-        else {**NOTHING_CHECKED, "interval_minutes": (params or {})["interval_minutes"], "warnings": []}
+        else {**NOTHING_CHECKED, "interval_minutes": _request().interval_minutes, "warnings": []}
     )
     warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
     return {**found, "warnings": warnings, "errors": sentences(errors_of(context, STEPS))}

@@ -15,7 +15,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, open_ingest, summarise
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.locator import Shelf
-from kraken_ohlcv.sources.archive.request import ArchiveRequest, archive_schemas
+from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def archive_text(candles: Iterable[StoredCandle]) -> str:
 
 def request_of(**params: Any) -> ArchiveRequest:
     """Return the request of a run with the defaults of the DAG, except what is given."""
-    defaults = {name: schema["default"] for name, schema in archive_schemas().items()}
-    return ArchiveRequest.from_params(defaults | params)
+    return ArchiveRequest.from_params(params)
 
 
 @dataclass

@@ -60,7 +60,7 @@ def report_on(
     """Make a report on hourly candles and keep it."""
     with connect(dsn) as connection:
         made = make_report(
-            connection, questdb, ReportRequest(tier, [60], digest=False), now_s=at, clock="exchange"
+            connection, questdb, ReportRequest(tier=tier, intervals=[60]), now_s=at, clock="exchange"
         )
         made.keep(connection, RunKey(RUN.dag_id, run))
     return made

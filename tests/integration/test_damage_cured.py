@@ -189,7 +189,7 @@ def test_trades_withdraw_hours_proven_empty_wrongly_and_name_candles_where_nothi
     assert len(world.stored(HOURLY, foreign)) == 2
     now_s = int(world.exchange.now_s())
     with connect(world.dsn) as connection:
-        request = ReportRequest("TIER1", [60], digest=False)
+        request = ReportRequest(tier="TIER1", intervals=[60])
         report = make_report(connection, world.questdb, request, now_s=now_s, clock="exchange").result()
         (line,) = report["series"]
         assert (line["disputed"], line["missing"]) == (2, 0)

@@ -36,7 +36,7 @@ def report(world: World) -> list[dict[str, Any]]:
     """Make a report as its DAG does; return the open incidents of pairs."""
     now_s = int(world.exchange.now_s())
     with connect(world.dsn) as connection:
-        request = ReportRequest("TIER1", [60], digest=False)
+        request = ReportRequest(tier="TIER1", intervals=[60])
         make_report(connection, world.questdb, request, now_s=now_s, clock="exchange")
         observe_disputes(connection, ["XBTUSD"], now_s=now_s, url=None)
     return world.rows("SELECT * FROM incidents WHERE recovered_at IS NULL")

@@ -251,7 +251,7 @@ def test_the_whole_report_is_what_a_naive_recount_gives(
         for record in records:
             connection.execute(INSERT_GAP, record.values)
         report = make_report(
-            connection, questdb, ReportRequest(tier, INTERVALS, digest=False), now_s=NOW, clock="exchange"
+            connection, questdb, ReportRequest(tier=tier, intervals=INTERVALS), now_s=NOW, clock="exchange"
         )
         report.keep(connection, run)
         kept = connection.execute(

@@ -53,7 +53,7 @@ def figures(world: World) -> dict[Series, Figures]:
         report = make_report(
             connection,
             world.questdb,
-            ReportRequest("TIER1", INTERVALS, digest=False),
+            ReportRequest(tier="TIER1", intervals=INTERVALS),
             now_s=now_s,
             clock="exchange",
         )

@@ -120,11 +120,7 @@ def request_of(**params: Any) -> BackfillRequest:
         "intervals": [60],
         "lookback_days": 0,
         "max_gaps_per_asset": 0,
-        "tickers": None,
-        "retry_failed": False,
-        "trades_call_budget": 200,
         "repair_from": ["ohlc"],
-        "repair_range": None,
         **params,
     })
 

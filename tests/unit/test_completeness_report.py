@@ -38,7 +38,7 @@ def report(of_series: dict[Series, Figures], *, clock: str = "exchange") -> Repo
     return Report(
         now_s=NOW,
         clock=clock,
-        request=ReportRequest("TIER1", [60], digest=False),
+        request=ReportRequest(tier="TIER1", intervals=[60]),
         assets=[Asset(ticker, "TIER1", "online", None, None, 0) for ticker in tickers],
         figures=of_series,
         open_gaps={series: OpenGaps(1, 0) for series, one in of_series.items() if one.missing},

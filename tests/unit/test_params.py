@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are not pinned
 import pytest
 
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.params import BackfillRequest, backfill_schemas, refuse_unknown_keys
+from kraken_ohlcv.core.params import BackfillRequest, refuse_unknown_keys
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
 from tests.unit.builders import NOW, at
 
@@ -19,7 +20,7 @@ NAMES += ["trades_call_budget", "repair_from", "repair_range"]
 
 def schemas(entry: Schedule = BACKFILL_TIER1) -> dict[str, dict[str, Any]]:
     assert isinstance(entry.backfill, BackfillScope)
-    return backfill_schemas(entry.backfill)
+    return BackfillRequest.schemas(**asdict(entry.backfill))
 
 
 def check(name: str, value: object) -> None:
@@ -38,7 +39,7 @@ def test_a_schema_is_valid_and_made_for_the_trigger_form(name: str) -> None:
 
 
 def test_a_backfill_has_exactly_these_params() -> None:
-    assert list(schemas()) == NAMES == BackfillRequest.known_keys()
+    assert list(schemas()) == NAMES
 
 
 @pytest.mark.parametrize("entry", BACKFILLS, ids=lambda entry: entry.dag_id)
@@ -161,3 +162,27 @@ def test_an_unknown_conf_key_is_refused_by_name_with_those_known(key: str) -> No
     assert f"conf key {key!r} is unknown" in str(error.value)
     for name in NAMES:
         assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        pytest.param("tier", "TIER9", "param tier is 'TIER9': Input should be 'TIER1', 'TIER2'", id="a tier"),
+        pytest.param("intervals", [60.5], r"param intervals\.0 is 60\.5: .*integer", id="half a minute"),
+        pytest.param("tickers", [], r"param tickers is \[\]: .*at least 1", id="no ticker"),
+        pytest.param("trades_call_budget", -1, "param trades_call_budget is -1: .*greater than", id="a debt"),
+        pytest.param(
+            "repair_range", {"start": "2026-02-30", "end": "2026-03-01"}, "'2026-02-30'", id="no such day"
+        ),
+    ],
+)
+def test_a_request_refuses_and_names_what_no_schema_has_let_in(name: str, value: object, said: str) -> None:
+    params = {name: schema["default"] for name, schema in schemas().items()}
+    with pytest.raises(BadRequestError, match=said):
+        BackfillRequest.from_params(params | {name: value})
+
+
+def test_a_whole_number_with_a_decimal_point_is_an_interval_as_json_schema_says() -> None:
+    params = {name: schema["default"] for name, schema in schemas().items()} | {"intervals": [60.0]}
+    check("intervals", [60.0])
+    assert [type(one) for one in BackfillRequest.from_params(params).intervals] == [int]

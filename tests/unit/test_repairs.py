@@ -56,7 +56,7 @@ def test_the_conf_of_a_gap_names_only_params_and_no_limit_that_would_leave_it_ou
     status: GapStatus, source: Source | None, more: dict[str, object]
 ) -> None:
     conf = conf_for_gap(gap(status), source)
-    assert set(conf) <= set(BackfillRequest.known_keys())
+    assert set(conf) <= set(BackfillRequest.model_fields)
     assert conf == {"tickers": ["XBTUSD"], "intervals": [60], "lookback_days": 0, **more}
 
 
@@ -98,7 +98,7 @@ def test_a_quarter_that_cannot_be_out_is_not_offered() -> None:
 
 def test_the_conf_of_a_retry_reaches_every_failed_gap_of_the_tier() -> None:
     conf = conf_for_failed(FailedTally("TIER2", [60, 1440], 3))
-    assert set(conf) <= set(BackfillRequest.known_keys())
+    assert set(conf) <= set(BackfillRequest.model_fields)
     assert conf == {
         "tier": "TIER2",
         "intervals": [60, 1440],

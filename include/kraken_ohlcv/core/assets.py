@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,7 +19,8 @@ from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
 
 DEFAULT_FILE: Final = Path(str(files("kraken_ohlcv.shipped") / "assets.yaml"))
 
-TIERS: Final = ("TIER1", "TIER2", "TIER3", "TIER4")
+Tier: TypeAlias = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
+TIERS: Final[tuple[str, ...]] = get_args(Tier)
 
 EARLIEST_HISTORY: Final = date(2013, 9, 1)
 """Kraken opened that month; nothing traded before."""
@@ -56,7 +57,7 @@ class CatalogueEntry(BaseModel):
     ticker: str = Field(pattern=TICKER_PATTERN)
     base: str = Field(min_length=1)
     quote: str = Field(min_length=1)
-    tier: Literal["TIER1", "TIER2", "TIER3", "TIER4"]
+    tier: Tier
     active: bool = True
     listed: bool = True
     note: str | None = None

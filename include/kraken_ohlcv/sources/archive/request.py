@@ -2,142 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.params import INTERVAL_LIST, TICKERS, TIER
+from kraken_ohlcv.core.params import INTERVAL_LIST, TICKERS, TIER, RunRequest, Tickers, TierOrAll
 from kraken_ohlcv.sources.archive.names import PUBLISHED_PATTERN
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.core.params import Schema
 
 ARCHIVE_INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440)
 """Candle lengths that a release may hold and that are ours, minutes; which of them varies by release."""
 
-
-TRUST_STORED: Final = "stored"
-TRUST_FILE: Final = "file"
+NO_EFFECT: Final = "Without effect, and gone with the next release: an odd row is left out and named."
 
 
-def archive_schemas() -> dict[str, Schema]:
-    """Return the params of the archive DAG.
+class ArchiveRequest(RunRequest):
+    """The params of the archive DAG; exactly one of ``path`` and ``quarter`` is given."""
 
-    :return: JSON schema with ``default``, by param
-    """
-    return {
-        "path": {
-            "type": ["string", "null"],
-            "minLength": 1,
-            "default": None,
-            "title": "Path",
-            "description": "CSV, zip, first part of one, or folder, below the archive folder; . is all.",
-        },
-        "quarter": {
-            "type": ["string", "null"],
-            "pattern": PUBLISHED_PATTERN,
-            "default": None,
-            "examples": ["2026Q2", "full", "Full_2026Q2"],
-            "title": "Quarter, or full",
-            "description": "Instead of a path: a published quarter such as 2026Q2, or full, the newest full"
-            " release (an older one: Full_2026Q2). Only the wanted members of it are fetched.",
-        },
-        "tier": {**TIER, "default": "ALL"},
-        "tickers": {**TICKERS, "default": None},
-        "intervals": {
-            **INTERVAL_LIST,
-            "items": {"type": "integer", "enum": list(ARCHIVE_INTERVALS)},
-            "examples": list(ARCHIVE_INTERVALS),
-            "default": [60, 1440],
-        },
-        "dry_run": {
-            "type": "boolean",
-            "default": False,
-            "title": "Dry run",
-            "description": "Read, check and compare, but store nothing and change no gap.",
-        },
-        "again": {
-            "type": "boolean",
-            "default": False,
-            "title": "Read again",
-            "description": "Read files again that the ledger knows by their checksum.",
-        },
-        "trust": {
-            "type": "string",
-            "enum": [TRUST_STORED, TRUST_FILE],
-            "default": TRUST_STORED,
-            "title": "Trust",
-            "description": "Where a file differs from what is stored: stored refuses a file of another"
-            " series, file replaces the stored candles. Look at a dry run first.",
-        },
-        **{
-            name: {
-                "type": ["number", "null"],
-                "default": None,
-                "title": title,
-                "description": "Without effect, and gone with the next release: an odd row is left out and"
-                " named.",
-            }
-            for name, title in (("max_bad_rows", "Bad rows"), ("max_bad_percent", "Bad rows (%)"))
-        },
-        "allow_full_download": {
-            "type": "boolean",
-            "default": False,
-            "title": "Full download",
-            "description": "Fetch the whole release (a quarter half a gigabyte, a full one ten) if the"
-            " server cannot send ranges of it.",
-        },
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveRequest:
-    """The checked params of an archive run; see :func:`archive_schemas`.
-
-    :ivar path: relative to the archive folder, or None
-    :ivar quarter: ``2026Q2``, ``full`` or ``Full_2026Q2``, or None; exactly one of the two is given
-    :ivar tier: tier or ``ALL``
-    :ivar tickers: selection that replaces the tier, or None
-    :ivar intervals: candle lengths, minutes
-    :ivar dry_run: store nothing
-    :ivar again: read known files again
-    :ivar trust: which is right where a file differs from what is stored, the stored candles or the file
-    :ivar max_bad_rows: without effect
-    :ivar max_bad_percent: without effect
-    :ivar allow_full_download: fetch a whole release when ranges of it cannot be had
-    """
-
-    path: str | None
-    quarter: str | None
-    tier: str
-    tickers: list[str] | None
-    intervals: list[int]
-    dry_run: bool
-    again: bool
-    trust: str
-    max_bad_rows: float | None
-    max_bad_percent: float | None
-    allow_full_download: bool
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Any]) -> ArchiveRequest:
-        """Return the request that the params of a run make.
-
-        :param params: checked params
-        :return: the request
-        """
-        given = {field.name: params[field.name] for field in fields(cls)}
-        # JSON schema takes 60.0 for an integer.
-        return cls(**{**given, "intervals": [int(interval) for interval in given["intervals"]]})
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        title="Path",
+        description="CSV, zip, first part of one, or folder, below the archive folder; . is all.",
+    )
+    quarter: Annotated[str, Field(pattern=PUBLISHED_PATTERN)] | None = Field(
+        default=None,
+        examples=["2026Q2", "full", "Full_2026Q2"],
+        title="Quarter, or full",
+        description="Instead of a path: a published quarter such as 2026Q2, or full, the newest full"
+        " release (an older one: Full_2026Q2). Only the wanted members of it are fetched.",
+    )
+    tier: Annotated[TierOrAll, TIER] = "ALL"
+    tickers: Annotated[Tickers | None, TICKERS] = None
+    intervals: Annotated[
+        list[Annotated[int, Field(json_schema_extra={"enum": list(ARCHIVE_INTERVALS)})]], INTERVAL_LIST
+    ] = Field(default=[60, 1440], examples=list(ARCHIVE_INTERVALS))
+    dry_run: bool = Field(
+        default=False,
+        title="Dry run",
+        description="Read, check and compare, but store nothing and change no gap.",
+    )
+    again: bool = Field(
+        default=False,
+        title="Read again",
+        description="Read files again that the ledger knows by their checksum.",
+    )
+    trust: Literal["stored", "file"] = Field(
+        default="stored",
+        title="Trust",
+        description="Where a file differs from what is stored: stored refuses a file of another"
+        " series, file replaces the stored candles. Look at a dry run first.",
+    )
+    max_bad_rows: float | None = Field(default=None, title="Bad rows", description=NO_EFFECT)
+    max_bad_percent: float | None = Field(default=None, title="Bad rows (%)", description=NO_EFFECT)
+    allow_full_download: bool = Field(
+        default=False,
+        title="Full download",
+        description="Fetch the whole release (a quarter half a gigabyte, a full one ten) if the"
+        " server cannot send ranges of it.",
+    )
 
     def warnings(self) -> list[str]:
-        """Return what a run is to be told about its params, a sentence each."""
-        given = {"max_bad_rows": self.max_bad_rows, "max_bad_percent": self.max_bad_percent}
+        """Return what a run reports about its params, a sentence each."""
         return [
             f"param {name} no longer has an effect and goes with the next release: odd rows are left out"
-            for name, value in given.items()
+            for name, value in (
+                ("max_bad_rows", self.max_bad_rows),
+                ("max_bad_percent", self.max_bad_percent),
+            )
             if value is not None
         ]
 
