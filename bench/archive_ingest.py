@@ -32,8 +32,7 @@ from kraken_ohlcv.sources.archive.locator import Shelf
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.sources.archive.slices import SLICE_ROWS
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
-from kraken_ohlcv.stores.ledger.runs import start_run
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import connect, execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +76,7 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
     hook = QuestDBHook(questdb_conn_id="questdb_default").client()
     with connect(uri) as connection:
-        start_run(connection, key, now_s=END_S, tier="ALL", intervals=[1])
+        execute(connection, "start_run", key, now_s=END_S, tier="ALL", intervals=[1])
         for item in find_files(connection, key, request, shelf):
             ingest_item(connection, hook, key, request, shelf, item)
         return summarise(connection, key, request, errors=[])

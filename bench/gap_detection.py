@@ -28,8 +28,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.detect import carry_out
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.runs import start_run
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import connect, execute
 from kraken_ohlcv.stores.scan import Scanner
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def detect(connection: Connection, hook: QuestDBClient, request: BackfillRequest
     :return: what was looked at
     """
     key = RunKey("backfill_tier1_daily", f"bench_{next(RUNS)}")
-    start_run(connection, key, now_s=END_S, tier=request.tier, intervals=request.intervals)
+    execute(connection, "start_run", key, now_s=END_S, tier=request.tier, intervals=request.intervals)
     assets = read_assets(connection, tickers=None, tier=request.tier)
     scanner = Scanner.of(hook, intervals=request.intervals, tickers=None, until_s=END_S)
     return carry_out(connection, hook, key, request, assets, scanner, now_s=END_S)

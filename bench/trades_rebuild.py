@@ -32,9 +32,8 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.trades.fetch import rebuild
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.runs import start_run
 from kraken_ohlcv.stores.ledger.series_state import set_start
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import connect, execute
 from kraken_ohlcv.stores.ledger.trades import Errand, plan_errands, read_errands
 from local.processes import start_process
 
@@ -199,7 +198,7 @@ def _rebuild(services: Services) -> tuple[float, int]:
         sync_catalogue(connection, [CatalogueEntry(ticker=TICKER, base="XBT", quote="USD", tier="TIER1")])
         for interval in (60, 1440):
             set_start(connection, Series(TICKER, interval), REBUILT[0], revision=None)
-        start_run(connection, run_key, now_s=NOW_S, tier="TIER1", intervals=[60, 1440])
+        execute(connection, "start_run", run_key, now_s=NOW_S, tier="TIER1", intervals=[60, 1440])
         errands = [Errand(TICKER, *REBUILT, calls=CALLS)]
         plan_errands(connection, run_key, errands, rechecks=errands, budget=CALLS, now_s=NOW_S)
         (planned,) = read_errands(connection, run_key)

@@ -20,7 +20,8 @@ from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
 from kraken_ohlcv.stores.ledger.archive import plan_results, read_results, record_result, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_run, record_survey, start_run
+from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_run
+from kraken_ohlcv.stores.ledger.session import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,7 @@ def open_ingest(
         # Files need no exchange: its clock only says which candles have not closed yet.
         log.warning("the exchange does not answer, so the worker's clock counts: %s", error)
         now_s = int(clock())
-        start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+        execute(connection, "start_run", run, request, now_s=now_s)
         return now_s
 
 
@@ -142,8 +143,9 @@ def _planned(
     not_published: str | None = None,
 ) -> list[dict[str, Any]]:
     """Record the plan, and return its items."""
-    record_survey(
+    execute(
         connection,
+        "record_survey",
         run,
         assets_processed=len({unit.series.ticker for unit in found.units}),
         series_processed=[],

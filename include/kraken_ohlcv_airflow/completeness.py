@@ -14,7 +14,8 @@ from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.detection.clock import ask_any_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.reports import count_open_gaps
+from kraken_ohlcv.stores.ledger.reports import OpenGaps
+from kraken_ohlcv.stores.ledger.session import by_series, rows
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
 from kraken_ohlcv_airflow.telling import (
     errors_of,
@@ -93,7 +94,9 @@ def result() -> dict[str, Any]:
 
 def _open_gaps(connection: Connection, request: ReportRequest) -> tuple[list[ListedAsset], dict[Any, Any]]:
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    return assets, count_open_gaps(connection, [asset.ticker for asset in assets], request.intervals)
+    tickers = [asset.ticker for asset in assets]
+    gaps = rows(connection, "count_open_gaps", by_series(OpenGaps), request, tickers=tickers)
+    return assets, dict(gaps)
 
 
 @task(outlets=[COMPLETENESS], retries=0)

@@ -14,8 +14,8 @@ from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.catch_up import look_ahead
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check
-from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
 from kraken_ohlcv.stores.ledger.incidents import observe, snooze
+from kraken_ohlcv.stores.ledger.session import execute
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, lines_passed_over, sentences
 
@@ -84,7 +84,7 @@ def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
         )
         observe(connection, {IncidentClass.AT_RISK: _here(outlook.at_risk)}, now_s=exchange.now_s)
         for catch_up in outlook.catch_ups:
-            record_catch_up(connection, catch_up, now_s=exchange.now_s)
+            execute(connection, "insert_catch_up", catch_up, now_s=exchange.now_s)
     return [
         {"trigger_dag_id": one.dag_id, "trigger_run_id": one.run_id, "conf": one.conf()}
         for one in outlook.catch_ups

@@ -16,8 +16,8 @@ from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.monitoring.digest import send_digest
-from kraken_ohlcv.stores.ledger.reports import read_gap_times
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.reports import GapTimes
+from kraken_ohlcv.stores.ledger.session import connect, one
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv_airflow.slack import slack_channel
 from local.stack import webhook_connection
@@ -236,8 +236,9 @@ def test_gap_times_count_from_when_a_gap_could_be_seen_and_from_when_it_was(
     gap(ledger_uri, TIER2, -1000, -990, "FILLED", detected_at=-900, filled_at=-890, filled_from="ohlc")
 
     with connect(ledger_uri) as connection:
-        found = read_gap_times(connection, ["AAAUSD", "BBBUSD"], [60], since_s=NOW - 30 * DAY_S)
-        nothing = read_gap_times(connection, ["CCCUSD"], [60], since_s=NOW - 30 * DAY_S)
+        asked = {"intervals": [60], "since_s": NOW - 30 * DAY_S}
+        found = one(connection, "read_gap_times", GapTimes, asked, tickers=["AAAUSD", "BBBUSD"])
+        nothing = one(connection, "read_gap_times", GapTimes, asked, tickers=["CCCUSD"])
 
     # 10, 9 and 2 hours: the median, and 9/10 of the way from the second to the third.
     assert (found.detected, found.filled) == (3, 1)

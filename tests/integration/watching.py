@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.catch_up import look_ahead
 from kraken_ohlcv.monitoring.validate import ask_state, check
-from kraken_ohlcv.stores.ledger.catch_up_rows import record_catch_up
 from kraken_ohlcv.stores.ledger.incidents import observe
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import connect, execute
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.stores.ledger.catch_up_rows import CatchUp
+    from kraken_ohlcv.monitoring.catch_up import CatchUp
     from tests.integration.world import World
 
 
@@ -41,7 +40,7 @@ def hourly_check(world: World) -> tuple[dict[str, Any], list[CatchUp]]:
         )
         observe(connection, {"at_risk": outlook.at_risk}, now_s=state.now_s)
         for catch_up in outlook.catch_ups:
-            record_catch_up(connection, catch_up, now_s=state.now_s)
+            execute(connection, "insert_catch_up", catch_up, now_s=state.now_s)
     return checked.result(state), outlook.catch_ups
 
 

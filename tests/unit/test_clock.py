@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kraken_ohlcv.detection.clock import why_not
-from kraken_ohlcv.stores.ledger.runs import Reading
+from kraken_ohlcv.detection.clock import Reading, why_not
 from tests.unit.builders import DAY, HOUR, NOW
 
 CASES = [

@@ -86,6 +86,9 @@ SOUND = (
         pytest.param(
             {"a.sql": SOUND + "\n-- name: rot\n-- Nothing.\n"}, "rot: write one statement", id="no SQL"
         ),
+        pytest.param(
+            {"a.sql": SOUND + "-- include: rotten\n"}, "no part above is called rotten", id="unknown part"
+        ),
         pytest.param({"a.sql": SOUND + "; SELECT 1"}, "without a semicolon", id="two statements"),
         pytest.param(
             {"a.sql": SOUND.replace("%(name)s", "%s")}, "write values as", id="marker without a name"
@@ -99,6 +102,16 @@ SOUND = (
 def test_a_file_that_could_be_misread_is_refused(files: dict[str, str], says: str) -> None:
     with pytest.raises(StatementError, match=re.escape(says)):
         parse(files)
+
+
+def test_what_statements_of_a_file_share_is_written_once() -> None:
+    part = "-- part: sweet\nWHERE name = %(name)s\n\n"
+    pick = "-- name: pick\nSELECT 1 FROM fruit\n-- include: sweet\n\n"
+    eat = "-- name: eat\nDELETE FROM fruit\n-- include: sweet\n"
+    found = parse({"a.sql": "-- PostgreSQL. Fruit.\n\n" + part + pick + eat})
+    assert found.keys() == {"pick", "eat"}
+    assert found["eat"].text == "DELETE FROM fruit\nWHERE name = %(name)s"
+    assert found["pick"].parameters == {"name"}
 
 
 def test_a_sound_file_is_read() -> None:

@@ -17,11 +17,10 @@ from kraken_ohlcv.stores.ledger.reports import (
     GapTimes,
     OpenGaps,
     Restatements,
-    count_open_gaps,
     keep_report,
-    read_gap_times,
     read_restatements,
 )
+from kraken_ohlcv.stores.ledger.session import by_series, one, rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -222,6 +221,7 @@ def make_report(
     tickers, intervals = [asset.ticker for asset in assets], request.intervals
     since_s = now_s - LOOKBACK_DAYS * DAY_S
     # First, because a proof that it finds wrong counts for nothing any more.
+    asked = {"tickers": tickers, "intervals": intervals, "since_s": since_s}
     checked = cross_check(connection, questdb, assets, now_s=now_s)
     is_asked = set(DAYS) <= set(intervals)
     return Report(
@@ -230,8 +230,8 @@ def make_report(
         request=request,
         assets=assets,
         figures=series_figures(connection, questdb, lines_of(assets, intervals), now_s=now_s),
-        open_gaps=count_open_gaps(connection, tickers, intervals),
-        gap_times=read_gap_times(connection, tickers, intervals, since_s=since_s),
+        open_gaps=dict(rows(connection, "count_open_gaps", by_series(OpenGaps), asked)),
+        gap_times=one(connection, "read_gap_times", GapTimes, asked),
         restatements=read_restatements(connection, tickers, intervals, since_s=since_s, n_newest=N_NEWEST),
         cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
         doubt=doubt,

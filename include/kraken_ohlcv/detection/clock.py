@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import duration
-from kraken_ohlcv.stores.ledger.runs import Reading, record_reading, seconds_since_asked
+from kraken_ohlcv.stores.ledger.session import first, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,17 @@ log = logging.getLogger(__name__)
 AHEAD_S: Final = 60
 """The newest row of an answer may lie so far behind the moment at which it was asked for, seconds: servers of
 the exchange differ a little."""
+
+
+class Reading(NamedTuple):
+    """Both clocks at one moment, epoch seconds UTC.
+
+    :ivar exchange_s: the exchange's
+    :ivar worker_s: the worker's
+    """
+
+    exchange_s: int
+    worker_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ def ask_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable
     """
     exchange_s = kraken.get_server_time()
     seen = Reading(exchange_s, worker_now())
-    before = record_reading(connection, seen)
+    before = first(connection, "record_reading", Reading, seen)
     doubt = why_not(seen, before, max_skew_s=kraken.max_clock_skew_s)
     if doubt is None:
         return Clock(exchange_s, "exchange")
@@ -140,7 +151,8 @@ def refuse_rows_of_the_future(
     # The usual case, without a question to the ledger.
     if newest_s <= now_s + AHEAD_S:
         return
-    passed_s = seconds_since_asked(connection, run)
+    # By the ledger's own clock: the steps of a run may be done by different workers.
+    passed_s = value(connection, "seconds_since_asked", run)
     if newest_s > now_s + passed_s + AHEAD_S:
         raise KrakenNotBelievedError(
             f"{what}: the newest row is of {iso(int(newest_s))} UTC, but {duration(int(passed_s))} before "

@@ -13,8 +13,8 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.reconcile import View, reconcile
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.contradictions import sweep
-from kraken_ohlcv.stores.ledger.runs import record_survey
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series, set_start
+from kraken_ohlcv.stores.ledger.session import execute
 from kraken_ohlcv.stores.missing import Scan, is_left_alone, missing_ranges
 
 if TYPE_CHECKING:
@@ -228,8 +228,9 @@ def carry_out(
 
     seen = [(states[series], view_of(states[series], scan)) for series in survey.starts]
     reconcile(connection, run, seen, look_again, now_s=now_s)
-    record_survey(
+    execute(
         connection,
+        "record_survey",
         run,
         assets_processed=len({series.ticker for series in survey.starts}),
         series_processed=[states[series].series_id for series in survey.starts],

@@ -17,7 +17,8 @@ from kraken_ohlcv.stores.ledger.assets import (
     record_first_trade,
     record_pair_details,
 )
-from kraken_ohlcv.stores.ledger.runs import count_work, start_run
+from kraken_ohlcv.stores.ledger.runs import count_work
+from kraken_ohlcv.stores.ledger.session import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +73,7 @@ def open_run(
     if status != "online":
         log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
     now_s = ask_believed_clock(connection, kraken, worker_now)
-    start_run(connection, run, now_s=now_s, tier=request.tier, intervals=request.intervals)
+    execute(connection, "start_run", run, request, now_s=now_s)
     pairs = ask_pairs(connection, kraken)
     _add_named(connection, request, pairs)
     asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]

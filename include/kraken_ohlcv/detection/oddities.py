@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from kraken_ohlcv.core.incident import PairProblem
 from kraken_ohlcv.core.pair_problems import MAX_ROWS, odd_data
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs
-from kraken_ohlcv.stores.ledger.runs import add_oddity, read_asked, read_run
+from kraken_ohlcv.stores.ledger.runs import read_run
+from kraken_ohlcv.stores.ledger.session import column, execute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def note_oddities(
             "odd": odd[:MAX_ROWS],
             "notes": notes[:MAX_ROWS],
         }
-        add_oddity(connection, run, found)
+        execute(connection, "add_oddity", run, found=found)
 
 
 def _merged(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -121,7 +122,7 @@ def observe_oddities(
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in _merged(recorded.remarks.get("odd", [])):
         found[one["ticker"]].append(one)
-    seen: dict[str, Problem | None] = dict.fromkeys(read_asked(connection, run))
+    seen: dict[str, Problem | None] = dict.fromkeys(column(connection, "read_asked", run))
     for ticker, parts in found.items():
         much = [one for one in parts if one["n_odd"] > MUCH_SHARE * one["n_rows"]]
         rows = [f"{one['source']}: {row}" for one in much for row in one["odd"]]

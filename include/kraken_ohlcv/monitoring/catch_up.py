@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.gap import Gap, GapStatus
 from kraken_ohlcv.core.grid import expiry_s
@@ -12,8 +12,8 @@ from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next_tick_after
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.catch_up_rows import CatchUp, PastCatchUp, last_catch_up
 from kraken_ohlcv.stores.ledger.series_state import read_states
+from kraken_ohlcv.stores.ledger.session import first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -22,6 +22,44 @@ if TYPE_CHECKING:
 
 COOL_DOWN_S: Final = 2 * HOUR_S
 """Between two runs of a DAG started out of turn: the hourly check sees the effect of one before the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """A backfill run to be started out of turn.
+
+    :ivar dag_id: the backfill DAG of the tier
+    :ivar run_id: id of the run, the same however often the check is repeated
+    :ivar tickers: what it is to repair
+    :ivar intervals: candle lengths, minutes
+    :ivar reason: one sentence
+    """
+
+    dag_id: str
+    run_id: str
+    tickers: list[str]
+    intervals: list[int]
+    reason: str
+
+    def conf(self) -> dict[str, Any]:
+        """Return the conf to trigger the DAG with."""
+        return {"tickers": self.tickers, "intervals": self.intervals, "lookback_days": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class PastCatchUp:
+    """A run started out of turn.
+
+    :ivar run_id: its run id
+    :ivar triggered_s: when, epoch seconds UTC
+    :ivar tickers: what it was to repair
+    :ivar intervals: candle lengths, minutes
+    """
+
+    run_id: str
+    triggered_s: int
+    tickers: list[str]
+    intervals: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +140,7 @@ def look_ahead(
         assets = read_assets(connection, tickers=None, tier=entry.backfill.tier)
         tickers = [asset.ticker for asset in assets if asset.delisted_s is None]
         states = read_states(connection, tickers, entry.backfill.intervals).values()
-        past = last_catch_up(connection, entry.dag_id)
+        past = first(connection, "read_last_catch_up", PastCatchUp, dag_id=entry.dag_id)
         soon = expiring((gap for state in states for gap in state.gaps), cron=entry.cron, now_s=now_s)
         lost += [gap for gap in soon if is_lost(gap, past, is_online=is_online, now_s=now_s)]
         is_held_back = past is not None and (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.core.errors import SlackAnswerLostError, SlackRefusedError
@@ -25,7 +26,8 @@ from kraken_ohlcv.monitoring.mrkdwn import (
     listed,
     section,
 )
-from kraken_ohlcv.stores.ledger import reports
+from kraken_ohlcv.stores.ledger.reports import KeptLine, KeptReport
+from kraken_ohlcv.stores.ledger.session import by_series, execute, first, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.monitoring.channel import Channel
-    from kraken_ohlcv.stores.ledger.reports import KeptLine, KeptReport
     from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
@@ -212,26 +213,34 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
     :raises SlackRefusedError: if Slack has certainly not taken it; another try may send it
     :raises SlackAnswerLostError: if nobody knows whether it arrived; no try sends it again
     """
-    report = reports.read_report(connection, run)
+    report = first(connection, "read_report", KeptReport, run)
     if report is None:
         return "no digest: the run made no report"
-    before = reports.read_report_before(connection, report)
+    before = first(connection, "read_report_before", KeptReport, report)
     content = compose(
         report,
         before,
-        reports.read_lines(connection, report),
-        {} if before is None else reports.read_lines(connection, before),
+        _lines(connection, report),
+        {} if before is None else _lines(connection, before),
         url=url,
     )
-    if not reports.claim_digest(connection, report, now_s=now_s):
+    # Committed before the call: it may then have been sent.
+    if not execute(connection, "claim_digest", report, now_s=now_s):
         return "the digest of this run was sent before, or may have been: it is not sent again"
+    close = partial(
+        execute, connection, "close_digest", report, {"sent_s": None, "error": None, "may_have_arrived": True}
+    )
     try:
         channel.post(content)
     except SlackRefusedError as refusal:
-        reports.close_digest(connection, report, error=str(refusal), may_have_arrived=False)
+        close(error=str(refusal), may_have_arrived=False)
         raise
     except SlackAnswerLostError as lost:
-        reports.close_digest(connection, report, error=str(lost))
+        close(error=str(lost))
         raise SlackAnswerLostError(f"the digest may have arrived and is not sent again: {lost}") from None
-    reports.close_digest(connection, report, sent_s=now_s)
+    close(sent_s=now_s)
     return "the digest was sent"
+
+
+def _lines(connection: Connection, report: KeptReport) -> dict[Series, KeptLine]:
+    return dict(rows(connection, "read_report_lines", by_series(KeptLine), report))

@@ -10,7 +10,8 @@ from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.repairs import read_repairs
-from kraken_ohlcv.stores.ledger.runs import count_outcomes, count_standing, read_failures, read_run
+from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_failures, read_run
+from kraken_ohlcv.stores.ledger.session import value
 from kraken_ohlcv.stores.ledger.trades import read_errands
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def summarise(
         "gaps_unfillable": outcomes[Outcome.UNFILLABLE][0],
         "gaps_failed": outcomes[Outcome.FAILED][0],
         "gaps_deferred": outcomes[Outcome.DEFERRED][0],
-        "gaps_standing": count_standing(connection, run, recorded.series_processed),
+        "gaps_standing": value(connection, "count_standing", run, series_ids=recorded.series_processed),
         "total_candles_filled": sum(candles for _, candles in outcomes.values()) + recorded.candles_outside,
         "candles_restated": recorded.candles_restated,
         "errors": [

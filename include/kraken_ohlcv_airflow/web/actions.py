@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.stores.ledger.archive import read_quarters
-from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject, gap_subject, tally_failed
+from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 from kraken_ohlcv.stores.ledger.incidents import snooze
+from kraken_ohlcv.stores.ledger.session import first, rows
 from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, SameOrigin, insist_on_trigger
 from kraken_ohlcv_airflow.web.airflow_api import StartedRun, trigger
 from kraken_ohlcv_airflow.web.queries import Tier
@@ -64,7 +65,7 @@ class SnoozeOut(BaseModel):
 
 def _subject(gap_id: int) -> GapSubject:
     with ledger() as connection:
-        subject = gap_subject(connection, gap_id)
+        subject = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
     if subject is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
     return subject
@@ -72,7 +73,7 @@ def _subject(gap_id: int) -> GapSubject:
 
 def _failed(tier: str) -> FailedTally:
     with ledger() as connection:
-        found = [tally for tally in tally_failed(connection) if tally.tier == tier]
+        found = [one for one in rows(connection, "tally_failed", FailedTally) if one.tier == tier]
     if not found:
         raise HTTPException(HTTPStatus.CONFLICT, f"No gap of {tier} is FAILED: there is nothing to retry.")
     return found[0]

@@ -17,11 +17,10 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
     FailedTally,
     ListedGap,
     Tally,
-    list_gaps,
     list_shopping,
-    tally_failed,
     tally_gaps,
 )
+from kraken_ohlcv.stores.ledger.session import rows
 from kraken_ohlcv_airflow.web.access import may_trigger
 from kraken_ohlcv_airflow.web.queries import GapQuery, SeriesQuery
 from kraken_ohlcv_airflow.web.render import page
@@ -135,11 +134,18 @@ def read_listing(query: GapQuery, now_s: int) -> tuple[Listing, Overview]:
         n_gaps = sum(one.n_gaps for one in tallies.values())
         pages = max(1, -(-n_gaps // PAGE_SIZE))
         number = min(query.page, pages)
-        gaps = list_gaps(connection, chosen, page=number)
+        gaps = rows(
+            connection,
+            "list_gaps",
+            ListedGap,
+            chosen,
+            page_size=PAGE_SIZE,
+            page_offset=(number - 1) * PAGE_SIZE,
+        )
         quarters = read_quarters(connection) if has_archive() else None
         overview = Overview(
             shopping=list_shopping(connection, chosen),
-            failed=tally_failed(connection),
+            failed=rows(connection, "tally_failed", FailedTally),
             sources={gap.gap_id: sources_of(gap, quarters=quarters, now_s=now_s) for gap in gaps},
         )
         return Listing(gaps=gaps, tallies=tallies, page=number, pages=pages), overview

@@ -28,7 +28,7 @@ ORDER BY tier, position, ticker
 -- name: list_series
 -- The assets that have or should have candles, with the intervals of their known series.
 -- In: tier, tickers (LIKE patterns, text[]), each null = any.
--- Out: as read_assets.sql, and active, intervals (int[], ascending); in tier order, then as in the catalogue.
+-- Out: as read_assets, and active, intervals (int[], ascending); in tier order, then as in the catalogue.
 SELECT
     assets.ticker,
     assets.tier,

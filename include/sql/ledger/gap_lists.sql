@@ -1,5 +1,18 @@
 -- PostgreSQL. Gap records as people look at them.
 
+-- part: chosen_gaps
+FROM gap_records
+LEFT JOIN assets USING (ticker)
+WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
+    AND (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
+    AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
+    AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
+    AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))
+    AND (%(expires_until_s)s::bigint IS NULL OR gap_records.expires_at <= to_timestamp(%(expires_until_s)s))
+    AND (%(detected_until_s)s::bigint IS NULL OR gap_records.detected_at <= to_timestamp(%(detected_until_s)s))
+    AND (%(from_s)s::bigint IS NULL OR gap_records.gap_end > to_timestamp(%(from_s)s))
+    AND (%(until_s)s::bigint IS NULL OR gap_records.gap_start < to_timestamp(%(until_s)s))
+
 -- name: list_gaps
 -- One page of the gaps that a filter leaves, the most urgent first: open before filled, then by expiry.
 -- Of a pair that the catalogue does not expect (listed: false) nothing is missing, so open gaps of it are left out.
@@ -26,17 +39,7 @@ SELECT
     gap_records.unfillable_reason,
     gap_records.required_csv_file,
     gap_records.error_message
-FROM gap_records
-LEFT JOIN assets USING (ticker)
-WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
-    AND (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
-    AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
-    AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
-    AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))
-    AND (%(expires_until_s)s::bigint IS NULL OR gap_records.expires_at <= to_timestamp(%(expires_until_s)s))
-    AND (%(detected_until_s)s::bigint IS NULL OR gap_records.detected_at <= to_timestamp(%(detected_until_s)s))
-    AND (%(from_s)s::bigint IS NULL OR gap_records.gap_end > to_timestamp(%(from_s)s))
-    AND (%(until_s)s::bigint IS NULL OR gap_records.gap_start < to_timestamp(%(until_s)s))
+-- include: chosen_gaps
 ORDER BY
     gap_records.status = 'FILLED',
     gap_records.status = 'UNFILLABLE',
@@ -46,42 +49,28 @@ ORDER BY
 LIMIT %(page_size)s OFFSET %(page_offset)s
 
 -- name: tally_gaps
--- How many gaps a filter leaves, by status. In: as list_gaps.sql, without the page.
+-- How many gaps a filter leaves, by status. In: as list_gaps, without the page.
 -- Open gaps of a pair that the catalogue does not expect are left out.
 -- Out: status, n_gaps, n_candles.
 SELECT
     gap_records.status,
     count(*) AS n_gaps,
     sum(gap_records.missing_candles)::bigint AS n_candles
-FROM gap_records
-LEFT JOIN assets USING (ticker)
-WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
-    AND (%(statuses)s::text[] IS NULL OR gap_records.status = ANY(%(statuses)s))
-    AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
-    AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
-    AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))
-    AND (%(expires_until_s)s::bigint IS NULL OR gap_records.expires_at <= to_timestamp(%(expires_until_s)s))
-    AND (%(detected_until_s)s::bigint IS NULL OR gap_records.detected_at <= to_timestamp(%(detected_until_s)s))
-    AND (%(from_s)s::bigint IS NULL OR gap_records.gap_end > to_timestamp(%(from_s)s))
-    AND (%(until_s)s::bigint IS NULL OR gap_records.gap_start < to_timestamp(%(until_s)s))
+-- include: chosen_gaps
 GROUP BY gap_records.status
 ORDER BY gap_records.status
 
 -- name: tally_failed
--- FAILED gaps of the active assets, by tier and interval. Out: tier, interval_minutes, n_gaps.
+-- FAILED gaps of the active assets, by tier. Out: tier, intervals (int[], ascending), n_gaps.
 SELECT
     assets.tier,
-    gap_records.interval_minutes,
+    array_agg(DISTINCT gap_records.interval_minutes ORDER BY gap_records.interval_minutes) AS intervals,
     count(*) AS n_gaps
 FROM gap_records
 JOIN assets USING (ticker)
 WHERE gap_records.status = 'FAILED' AND assets.active
-GROUP BY
-    assets.tier,
-    gap_records.interval_minutes
-ORDER BY
-    assets.tier,
-    gap_records.interval_minutes
+GROUP BY assets.tier
+ORDER BY assets.tier
 
 -- name: list_shopping
 -- The archive files that close UNFILLABLE gaps, one row a file and series; gaps that nobody can close

@@ -115,7 +115,7 @@ SELECT pg_advisory_unlock(%(lock)s)
 -- name: read_notifications
 -- Incidents of which the channel may have to show something else: the open ones, and those whose end
 -- was not shown. Those that failed least come first, then those whose news waits longest.
--- Out: as read_open_incidents.sql, and updated_s, recovered_s, and what is shown; times in epoch seconds.
+-- Out: as read_open_incidents, and updated_s, recovered_s, and what is shown; times in epoch seconds.
 SELECT
     incident_id,
     key,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.required_files import ShoppingItem, quarters
-from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.ledger.session import rows
 
 if TYPE_CHECKING:
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -39,10 +39,6 @@ class GapFilter:
     detected_until_s: int | None = None
     from_s: int | None = None
     until_s: int | None = None
-
-    def values(self) -> dict[str, Any]:
-        """Return the driver parameters."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +133,6 @@ class GapSubject:
     unfillable_reason: str | None = None
 
 
-def list_gaps(connection: Connection, chosen: GapFilter, *, page: int) -> list[ListedGap]:
-    """Return one page of the gaps a filter leaves, the most urgent first.
-
-    :param connection: the ledger
-    :param chosen: the filter
-    :param page: from 1; a page of :data:`PAGE_SIZE` gaps
-    :return: open before filled, fillable before unfillable, then by expiry
-    """
-    rows = fetch(
-        connection,
-        "list_gaps",
-        **chosen.values(),
-        page_size=PAGE_SIZE,
-        page_offset=(page - 1) * PAGE_SIZE,
-    )
-    return [ListedGap(**row) for row in rows]
-
-
 def tally_gaps(connection: Connection, chosen: GapFilter) -> dict[GapStatus, Tally]:
     """Return how many gaps a filter leaves.
 
@@ -162,10 +140,7 @@ def tally_gaps(connection: Connection, chosen: GapFilter) -> dict[GapStatus, Tal
     :param chosen: the filter
     :return: by status, every status
     """
-    found = {
-        GapStatus(row["status"]): Tally(row["n_gaps"], row["n_candles"])
-        for row in fetch(connection, "tally_gaps", **chosen.values())
-    }
+    found = dict(rows(connection, "tally_gaps", lambda status, **counts: (status, Tally(**counts)), chosen))
     return {status: found.get(status, Tally()) for status in GapStatus}
 
 
@@ -176,50 +151,9 @@ def list_shopping(connection: Connection, chosen: GapFilter) -> list[ShoppingIte
     :param chosen: only its tier, tickers and intervals count
     :return: by tier, ticker and interval
     """
-    rows = fetch(
-        connection,
-        "list_shopping",
-        tier=chosen.tier,
-        tickers=chosen.tickers,
-        intervals=chosen.intervals,
-    )
-    items = []
-    for row in rows:
-        ranges = list(zip(row.pop("starts_s"), row.pop("ends_s"), strict=True))
-        items.append(
-            ShoppingItem(
-                **row,
-                from_s=ranges[0][0],
-                until_s=max(end_s for _, end_s in ranges),
-                quarters=quarters(ranges),
-            )
-        )
-    return items
+    return rows(connection, "list_shopping", _shopping_item, chosen)
 
 
-def tally_failed(connection: Connection) -> list[FailedTally]:
-    """Return the FAILED gaps that a retry can reach, by tier.
-
-    :param connection: the ledger
-    :return: tiers with at least one
-    """
-    tallies: dict[str, FailedTally] = {}
-    for row in fetch(connection, "tally_failed"):
-        old = tallies.get(row["tier"], FailedTally(row["tier"], [], 0))
-        tallies[row["tier"]] = FailedTally(
-            row["tier"], [*old.intervals, row["interval_minutes"]], old.n_gaps + row["n_gaps"]
-        )
-    return list(tallies.values())
-
-
-def gap_subject(connection: Connection, gap_id: int) -> GapSubject | None:
-    """Return what a gap is about.
-
-    :param connection: the ledger
-    :param gap_id: primary key
-    :return: None if there is no such gap
-    """
-    rows = fetch(connection, "read_listed_gap", gap_id=gap_id)
-    if not rows:
-        return None
-    return GapSubject(**rows[0])
+def _shopping_item(starts_s: list[int], ends_s: list[int], **row: Any) -> ShoppingItem:
+    ranges = list(zip(starts_s, ends_s, strict=True))
+    return ShoppingItem(**row, from_s=starts_s[0], until_s=max(ends_s), quarters=quarters(ranges))

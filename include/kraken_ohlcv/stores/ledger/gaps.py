@@ -21,7 +21,7 @@ from kraken_ohlcv.core.gap import (
     required_csv_file,
 )
 from kraken_ohlcv.core.grid import expiry_s
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,7 +70,7 @@ def record_outcome(
     execute(
         connection,
         "record_outcome",
-        **run._asdict(),
+        run,
         gap_id=gap_id,
         outcome=outcome,
         tries=tries,
@@ -95,9 +95,9 @@ def _new_row(
     }
 
 
-def _insert(connection: Connection, run: RunKey, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        execute(connection, "insert_gaps", **run._asdict(), gaps=Jsonb(rows))
+def _insert(connection: Connection, run: RunKey, new: Sequence[dict[str, Any]]) -> None:
+    if new:
+        execute(connection, "insert_gaps", run, gaps=Jsonb(new))
 
 
 def insert_gaps(
@@ -158,7 +158,7 @@ def close_gap(
     :param now_s: the exchange's time, epoch seconds UTC
     """
     check_move(gap.status, GapStatus.FILLED)
-    execute(connection, "close_gap", gap_id=gap.gap_id, filled_from=filled_from, now_s=now_s)
+    execute(connection, "close_gap", gap, filled_from=filled_from, now_s=now_s)
     record_outcome(connection, run, gap.gap_id, Outcome.FILLED, candles=candles)
 
 
@@ -170,19 +170,7 @@ def plan_gaps(connection: Connection, run: RunKey, gaps: Iterable[Gap]) -> None:
     :param gaps: open gaps
     """
     execute_many(
-        connection,
-        "record_outcome",
-        [
-            {
-                **run._asdict(),
-                "gap_id": gap.gap_id,
-                "outcome": Outcome.DEFERRED,
-                "tries": 0,
-                "candles": 0,
-                "error": None,
-            }
-            for gap in gaps
-        ],
+        connection, "record_outcome", gaps, run, outcome=Outcome.DEFERRED, tries=0, candles=0, error=None
     )
 
 
@@ -208,10 +196,15 @@ def read_taken_up(connection: Connection, run: RunKey, series: Series) -> dict[i
     :param series: ticker and interval
     :return: by gap id
     """
-    return {
-        row["gap_id"]: TakenUp(Outcome(row["outcome"]), row["tries"], row["candles"])
-        for row in fetch(connection, "read_taken_up", **run._asdict(), **series._asdict())
-    }
+    return dict(
+        rows(
+            connection,
+            "read_taken_up",
+            lambda gap_id, outcome, **counts: (gap_id, TakenUp(Outcome(outcome), **counts)),
+            run,
+            series,
+        )
+    )
 
 
 def start_attempt(connection: Connection, run: RunKey, gap: Gap, *, now_s: int, is_first_try: bool) -> None:
@@ -225,7 +218,7 @@ def start_attempt(connection: Connection, run: RunKey, gap: Gap, *, now_s: int, 
     :raises IllegalMoveError: if the gap is not open
     """
     check_move(gap.status, GapStatus.BACKFILLING)
-    execute(connection, "start_attempt", gap_id=gap.gap_id, now_s=now_s, is_first_try=is_first_try)
+    execute(connection, "start_attempt", gap, now_s=now_s, is_first_try=is_first_try)
     record_outcome(connection, run, gap.gap_id, Outcome.FAILED, tries=1, error=DIED)
 
 
@@ -236,7 +229,9 @@ def stranded_series(connection: Connection, run: RunKey) -> list[tuple[int, Seri
     :param run: the run
     :return: series id and series
     """
-    return [
-        (row["series_id"], Series(row["ticker"], row["interval_minutes"]))
-        for row in fetch(connection, "read_stranded", **run._asdict())
-    ]
+    return rows(
+        connection,
+        "read_stranded",
+        lambda series_id, **series: (series_id, Series(**series)),
+        run,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
@@ -73,16 +73,8 @@ def record_repair(
     :param covered: the range looked at, half-open, epoch seconds UTC
     :param settled: what was settled in it
     """
-    execute(
-        connection,
-        "record_repair",
-        **run._asdict(),
-        **series._asdict(),
-        source=source,
-        start_s=covered[0],
-        end_s=covered[1],
-        **asdict(settled),
-    )
+    start_s, end_s = covered
+    execute(connection, "record_repair", run, series, settled, source=source, start_s=start_s, end_s=end_s)
 
 
 def record_repair_error(connection: Connection, run: RunKey, series: Series, source: str, error: str) -> None:
@@ -94,9 +86,7 @@ def record_repair_error(connection: Connection, run: RunKey, series: Series, sou
     :param source: ``ohlc`` or ``trades``
     :param error: one sentence
     """
-    execute(
-        connection, "record_repair_error", **run._asdict(), **series._asdict(), source=source, error=error
-    )
+    execute(connection, "record_repair_error", run, series, source=source, error=error)
 
 
 def read_repairs(connection: Connection, run: RunKey) -> list[Repair]:
@@ -105,13 +95,17 @@ def read_repairs(connection: Connection, run: RunKey) -> list[Repair]:
     :param connection: the ledger
     :param run: the run
     """
-    return [
-        Repair(
-            Series(row.pop("ticker"), row.pop("interval_minutes")),
-            row.pop("source"),
-            None if (covered := (row.pop("start_s"), row.pop("end_s"))) == (None, None) else covered,
-            error=row.pop("error"),
-            settled=Settled(**row),
-        )
-        for row in fetch(connection, "read_repairs", **run._asdict())
-    ]
+    return rows(connection, "read_repairs", _repair, run)
+
+
+def _repair(
+    ticker: str,
+    interval_minutes: int,
+    source: str,
+    start_s: int | None,
+    end_s: int | None,
+    error: str | None,
+    **settled: int,
+) -> Repair:
+    covered = None if start_s is None or end_s is None else (start_s, end_s)
+    return Repair(Series(ticker, interval_minutes), source, covered, Settled(**settled), error)

@@ -92,8 +92,16 @@ def rows(
 
 def one(
     connection: Connection, name: str, shape: Callable[..., Shape], /, *given: object, **values: Any
+) -> Shape:
+    """Run a statement that always has a row, as :func:`rows` does, and return this row."""
+    (found,) = rows(connection, name, shape, *given, **values)
+    return found
+
+
+def first(
+    connection: Connection, name: str, shape: Callable[..., Shape], /, *given: object, **values: Any
 ) -> Shape | None:
-    """Run a statement and return its first row as in :func:`rows`, or None if there is none."""
+    """Run a statement as :func:`rows` does, and return its first row, or None if there is none."""
     return next(iter(rows(connection, name, shape, *given, **values)), None)
 
 

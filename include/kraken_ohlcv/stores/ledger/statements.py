@@ -1,7 +1,8 @@
 """The statements of ``include/sql/ledger``: one file per topic, each statement under ``-- name: ...``.
 
-The files look like those of aiosql. That library is not used: it makes a driver call out of each statement by
-marks on its name, and knows neither psycopg's row factories nor the check of parameters below.
+What statements of a file share stands above them under ``-- part: ...``; ``-- include: ...`` takes it in.
+The files look like those of aiosql. It is not used: it makes a driver call of each statement by marks on its
+name, and knows neither psycopg's row factories nor the check of parameters below.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, Final, NamedTuple
 HEADER: Final = "-- PostgreSQL. "
 """Begins each file, since statements for QuestDB look alike."""
 
-NAME: Final = re.compile(r"^-- name: (.*)\n", re.MULTILINE)
+SECTION: Final = re.compile(r"^-- (name|part): (.*)\n", re.MULTILINE)
+INCLUDE: Final = re.compile(r"^-- include: (.*)$", re.MULTILINE)
 COMMENT: Final = re.compile(r"--.*")
 PARAMETER: Final = re.compile(r"%\((\w+)\)s")
-STATEMENT_NAME: Final = re.compile(r"[a-z][a-z_]*")
+IDENTIFIER: Final = re.compile(r"[a-z][a-z_]*")
 
 
 class StatementError(LookupError):
@@ -68,25 +70,35 @@ def parse(topics: Mapping[str, str]) -> dict[str, Statement]:
     """
     found: dict[str, Statement] = {}
     for file, text in topics.items():
-        header, *parts = NAME.split(text)
+        header, *sections = SECTION.split(text)
         if not header.startswith(HEADER) or COMMENT.sub("", header).strip():
             raise StatementError(
                 f"{file}: begin with the comment {HEADER!r}, then the first statement's name"
             )
-        for name, body in zip(parts[::2], parts[1::2], strict=True):
+        parts: dict[str, str] = {}
+        for kind, name, body in zip(sections[::3], sections[1::3], sections[2::3], strict=True):
             where = f"{file}: {name}"
-            sql = COMMENT.sub("", body)
-            if not STATEMENT_NAME.fullmatch(name):
+            if not IDENTIFIER.fullmatch(name):
                 raise StatementError(f"{where}: write the name in small letters and underscores")
-            if name in found:
+            if name in found or name in parts:
                 raise StatementError(f"{where}: this name is taken; give each statement its own")
-            if not sql.strip() or ";" in sql:
-                raise StatementError(f"{where}: write one statement, without a semicolon")
-            if "%" in PARAMETER.sub("", body).replace("%%", ""):
-                # In comments, too: the driver reads them.
-                raise StatementError(f"{where}: write values as %(name)s, and a percent sign as %%")
-            found[name] = Statement(name, body.strip(), frozenset(PARAMETER.findall(body)))
+            if kind == "part":
+                parts[name] = body.strip()
+                continue
+            if unknown := {*INCLUDE.findall(body)} - parts.keys():
+                raise StatementError(f"{where}: no part above is called {', '.join(sorted(unknown))}")
+            found[name] = _sound(where, name, INCLUDE.sub(lambda line, parts=parts: parts[line[1]], body))
     return found
+
+
+def _sound(where: str, name: str, text: str) -> Statement:
+    sql = COMMENT.sub("", text)
+    if not sql.strip() or ";" in sql:
+        raise StatementError(f"{where}: write one statement, without a semicolon")
+    if "%" in PARAMETER.sub("", text).replace("%%", ""):
+        # In comments, too: the driver reads them.
+        raise StatementError(f"{where}: write values as %(name)s, and a percent sign as %%")
+    return Statement(name, text.strip(), frozenset(PARAMETER.findall(text)))
 
 
 @cache
