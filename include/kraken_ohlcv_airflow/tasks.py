@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context, task
@@ -37,13 +38,16 @@ def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @task
-def prepare(known: list[str], *, is_storing: bool = False) -> list[dict[str, Any]]:
+def prepare(
+    known: list[str], *, is_storing: bool = False, assets_file: str | None = None
+) -> list[dict[str, Any]]:
     """Refuse what no run can do; bring schemas, catalogue and the claim on the exchange up to date.
 
     What is wrong around the package ends the run here, before a call is spent.
 
     :param known: params of the DAG
     :param is_storing: whether the run may store candles, so that disks and the way of archive rows count
+    :param assets_file: the catalogue, None = the one that the environment names
     :return: lines of the catalogue that were passed over, as :class:`kraken_ohlcv.core.assets.LineProblem`
     """
     # Alembic and arrays are slow to import, and every task instance imports this file.
@@ -57,7 +61,7 @@ def prepare(known: list[str], *, is_storing: bool = False) -> list[dict[str, Any
         dag_run: Any = get_current_context()["dag_run"]
         refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
         refuse_unknown_keys(dag_run.conf, known)
-        catalogue = read_catalogue()
+        catalogue = read_catalogue(Path(assets_file) if assets_file else None)
         for problem in catalogue.problems:
             log.error("%s", problem.said)
         with ledger() as connection:

@@ -11,6 +11,7 @@ from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, T
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.intervals import INTERVALS
+from kraken_ohlcv.core.schedules import BACKFILL_TIER1
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -258,7 +259,7 @@ def refuse_backfill_run(run_type: str, dag_id: str) -> None:
     if run_type == "backfill":
         raise BadRequestError(
             f"a run of Airflow's Backfill is refused: every run of {dag_id} is about now, whatever its date; "
-            "to repair past days, trigger backfill_tier1_daily with tickers and repair_range, for example "
+            f"to repair past days, trigger {BACKFILL_TIER1.dag_id} with tickers and repair_range, such as "
             '{"tickers": ["XBTUSD"], "repair_range": {"start": "2026-11-03", "end": "2026-11-06"}}'
         )
 

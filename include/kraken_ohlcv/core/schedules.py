@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from croniter import croniter
+
+from kraken_ohlcv.core.errors import SetUpError
+from kraken_ohlcv.core.settings import DAG_PREFIX_ENV
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return what DAG ids may begin with.
+
+    :param prefix: for example ``acme_``
+    :raises SetUpError: if Airflow takes no such ids
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{0,100}", prefix):
+        raise SetUpError(
+            f"{DAG_PREFIX_ENV} is {prefix!r}: use at most 100 letters, digits, dots, dashes and underscores"
+        )
+    return prefix
+
+
+DAG_PREFIX: Final = checked_prefix(os.environ.get(DAG_PREFIX_ENV, ""))
+"""The same in all processes of an Airflow: pages, deadlines and links find the DAGs by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +52,7 @@ class BackfillScope:
 class Schedule:
     """One scheduled DAG.
 
-    :ivar dag_id: DAG id, equal to the file name
+    :ivar dag_id: DAG id: the prefix and the file name
     :ivar beat_entry: the Celery Beat entry it replaces
     :ivar cron: five-field cron, UTC
     :ivar deadline: a run not finished this long after it could begin is late; shorter than ``timeout``
@@ -47,7 +69,7 @@ class Schedule:
 
 
 BACKFILL_TIER1: Final = Schedule(
-    dag_id="backfill_tier1_daily",
+    dag_id=f"{DAG_PREFIX}backfill_tier1_daily",
     beat_entry="backfill-tier1-daily",
     cron="0 2 * * *",
     deadline=timedelta(hours=2),
@@ -55,7 +77,7 @@ BACKFILL_TIER1: Final = Schedule(
     backfill=BackfillScope(tier="TIER1", intervals=(60, 1440), lookback_days=7, max_gaps_per_asset=10),
 )
 BACKFILL_TIER2: Final = Schedule(
-    dag_id="backfill_tier2_daily",
+    dag_id=f"{DAG_PREFIX}backfill_tier2_daily",
     beat_entry="backfill-tier2-daily",
     cron="0 3 * * *",
     deadline=timedelta(hours=2),
@@ -64,21 +86,21 @@ BACKFILL_TIER2: Final = Schedule(
 )
 
 VALIDATE: Final = Schedule(
-    dag_id="validate_data_hourly",
+    dag_id=f"{DAG_PREFIX}validate_data_hourly",
     beat_entry="validate-data-hourly",
     cron="0 * * * *",
     deadline=timedelta(minutes=15),
     timeout=timedelta(minutes=45),
 )
 CLEANUP: Final = Schedule(
-    dag_id="cleanup_gap_records_weekly",
+    dag_id=f"{DAG_PREFIX}cleanup_gap_records_weekly",
     beat_entry="cleanup-gap-records-weekly",
     cron="0 4 * * 0",
     deadline=timedelta(hours=1),
     timeout=timedelta(hours=3),
 )
 COMPLETENESS: Final = Schedule(
-    dag_id="completeness_report_daily",
+    dag_id=f"{DAG_PREFIX}completeness_report_daily",
     beat_entry="completeness-report-daily",
     cron="0 8 * * *",
     deadline=timedelta(minutes=30),
@@ -90,7 +112,7 @@ COMPLETENESS: Final = Schedule(
 class Manual:
     """One DAG that only people start.
 
-    :ivar dag_id: DAG id, equal to the file name
+    :ivar dag_id: DAG id: the prefix and the file name
     :ivar deadline: a run not finished this long after it could begin is late; shorter than ``timeout``
     :ivar timeout: a run longer than this is stopped
     """
@@ -102,7 +124,7 @@ class Manual:
 
 INGEST_ARCHIVE: Final = Manual(
     # A full release of all pairs takes hours.
-    dag_id="ingest_ohlcvt_archive",
+    dag_id=f"{DAG_PREFIX}ingest_ohlcvt_archive",
     deadline=timedelta(hours=12),
     timeout=timedelta(hours=24),
 )

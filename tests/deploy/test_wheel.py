@@ -1,0 +1,184 @@
+"""The wheel, installed into an existing Airflow: one file in its dags folder brings everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
+from tests.environments import ROOT, python_without_ours, run_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.development
+
+SOURCES = ("dags", "include", "plugins")
+ONE_FILE = """
+from pathlib import Path
+from kraken_ohlcv_airflow.dag_set import dags
+globals().update(dags(prefix="acme_", assets_file=Path(__file__).parent / "assets.yaml"))
+"""
+
+CHECKS = """
+import sys
+from pathlib import Path
+
+CHECKOUT = {checkout!r}
+assert not {{CHECKOUT, CHECKOUT + "/include", CHECKOUT + "/plugins"}} & set(sys.path), sys.path
+import include
+assert include.OWNER == "somebody else"
+
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow import plugins_manager
+from airflow.settings import DAGS_FOLDER
+
+assert plugins_manager.get_import_errors() == {{}}, plugins_manager.get_import_errors()
+assert "ohlcv" in [plugin.name for plugin in plugins_manager._get_plugins()[0]]
+bag = DagBag(DAGS_FOLDER, bundle_path=Path(DAGS_FOLDER))
+assert bag.import_errors == {{}}, bag.import_errors
+assert sorted(bag.dags) == {ids!r}, sorted(bag.dags)
+for dag in bag.dags.values():
+    assert dag.get_task("prepare").op_kwargs["assets_file"] == DAGS_FOLDER + "/assets.yaml"
+    assert dag.fileloc == DAGS_FOLDER + "/candles.py", dag.fileloc
+ours = [m for name, m in list(sys.modules.items()) if name.startswith("kraken_")]
+assert ours and not [m for m in ours if str(getattr(m, "__file__", "")).startswith(CHECKOUT)]
+
+# As dag processor and scheduler do: a DAG is stored, read, and gets a run, which has a deadline.
+from datetime import UTC, datetime, timedelta
+from sqlalchemy import select
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.models.deadline import Deadline
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+DagBundlesManager().sync_bundles_to_db()
+sync_bag_to_db(bag, "dags-folder", None)
+tick = datetime(2026, 11, 23, 2, tzinfo=UTC)
+with create_session() as session:
+    stored = SerializedDagModel.get_dag("acme_backfill_tier1_daily", session=session)
+    run = stored.create_dagrun(
+        run_id="scheduled__2026-11-23", logical_date=tick, data_interval=(tick, tick), run_after=tick,
+        run_type=DagRunType.SCHEDULED, triggered_by=DagRunTriggeredByType.TIMETABLE, state="running",
+        session=session,
+    )
+    session.flush()
+    (deadline,) = session.scalars(select(Deadline).where(Deadline.dagrun_id == run.id)).all()
+    assert deadline.deadline_time == max(run.run_after, run.created_at) + timedelta(hours=2)
+
+# As the api-server does.
+from starlette.testclient import TestClient
+from airflow.api_fastapi.app import create_app
+
+client = TestClient(create_app(apps="core"))
+assert client.get("/ohlcv/api/openapi.json").status_code == 401
+token = client.post("/auth/token", json={{"username": "admin", "password": "secret"}}).json()["access_token"]
+client.cookies.set("_token", token)
+assert client.get("/ohlcv/api/openapi.json").json()["paths"]
+assert client.get("/ohlcv/static/icon.svg").status_code == 200
+print("all of it works")
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the distribution's wheel, built from a copy of the sources."""
+    folder = tmp_path_factory.mktemp("sources")
+    for name in SOURCES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    build = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
+    done = subprocess.run(  # noqa: S603 (a constant)
+        [sys.executable, "-c", build], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return folder / done.stdout.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """Give an interpreter with Airflow, the wheel, and somebody else's package ``include``."""
+    environment = tmp_path_factory.mktemp("environment")
+    interpreter = python_without_ours(environment)
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        interpreter,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+    ]
+    subprocess.run([*install, str(wheel)], check=True)  # noqa: S603 (of this file)
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "include").mkdir()
+    (site / "include" / "__init__.py").write_text('OWNER = "somebody else"\n')
+    return interpreter
+
+
+@pytest.fixture
+def home(airflow_db: str, tmp_path: Path) -> Path:
+    """Give the home of an Airflow with a database, a user, and one file in its dags folder."""
+    made = tmp_path / "home"
+    (made / "dags").mkdir(parents=True)
+    shutil.copy(airflow_db.removeprefix("sqlite:///"), made / "airflow.db")
+    (made / "simple_auth_manager_passwords.json.generated").write_text(json.dumps({"admin": "secret"}))
+    (made / "dags" / "candles.py").write_text(ONE_FILE)
+    return made
+
+
+def test_one_file_brings_all_dags_with_deadlines_and_pages(python: Path, home: Path) -> None:
+    checks = CHECKS.format(
+        checkout=str(ROOT), ids=sorted(f"acme_{dag_id}" for dag_id in (*SCHEDULES, *MANUALS))
+    )
+    done = run_python(
+        python,
+        checks,
+        home=home,
+        OHLCV_DAG_PREFIX="acme_",
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS="admin:admin",
+        AIRFLOW__API_AUTH__JWT_SECRET=os.urandom(64).hex(),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.endswith("all of it works\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sentence"),
+    [
+        pytest.param('prefix="acme_"', {}, "set OHLCV_DAG_PREFIX=acme_ for all processes", id="not set"),
+        pytest.param(
+            'prefix="acme_"', {"OHLCV_DAG_PREFIX": "other_"}, "which is 'other_' here", id="set to another"
+        ),
+        pytest.param('prefix="a b"', {}, "'a b': use at most 100 letters", id="no id for Airflow"),
+        pytest.param("", {"OHLCV_DAG_PREFIX": "ä"}, "'ä': use at most 100 letters", id="no id, set"),
+        pytest.param('assets_file="assets.yaml"', {}, "is no full path", id="relative path"),
+    ],
+)
+def test_what_cannot_work_is_refused_where_the_file_is_read_with_its_cure(
+    tmp_path: Path, arguments: str, environment: dict[str, str], sentence: str
+) -> None:
+    program = f"from kraken_ohlcv_airflow.dag_set import dags\ndags({arguments})"
+    done = run_python(sys.executable, program, home=tmp_path, **environment)
+    assert (done.returncode, "SetUpError" in done.stderr) == (1, True)
+    assert sentence in done.stderr
+
+
+def test_a_prefix_from_the_environment_needs_no_argument(tmp_path: Path) -> None:
+    program = (
+        "from kraken_ohlcv_airflow.dag_set import dags\n"
+        "from kraken_ohlcv.core.schedules import SCHEDULES, MANUALS\n"
+        "assert list(dags()) == [*SCHEDULES, *MANUALS]; assert all(one.startswith('acme.') for one in dags())"
+    )
+    done = run_python(sys.executable, program, home=tmp_path, OHLCV_DAG_PREFIX="acme.")
+    assert done.returncode == 0, done.stderr
