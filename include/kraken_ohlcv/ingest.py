@@ -18,10 +18,10 @@ from kraken_ohlcv.sources.archive.members import FOLDER, REMOTE, Unit, work_item
 from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
-from kraken_ohlcv.stores.ledger.archive import plan_results, read_results, record_result, sentence
+from kraken_ohlcv.stores.ledger.archive import read_results, record_result, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_run
-from kraken_ohlcv.stores.ledger.session import execute
+from kraken_ohlcv.stores.ledger.session import execute, execute_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -159,7 +159,8 @@ def _planned(
     )
     results = {unit.name: told(unit, "failed", error=DIED) for unit in found.units}
     results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
-    plan_results(connection, run, results)
+    planned = ({"name": name, "result": result} for name, result in results.items())
+    execute_many(connection, "record_archive_result", planned, run)
     return work_items(found.units)
 
 

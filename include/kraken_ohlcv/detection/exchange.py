@@ -12,13 +12,12 @@ from kraken_ohlcv.detection.clock import ask_believed_clock
 from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
 from kraken_ohlcv.stores.ledger.assets import (
-    add_assets,
     read_assets,
     record_first_trade,
     record_pair_details,
 )
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.session import execute
+from kraken_ohlcv.stores.ledger.session import execute, execute_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -116,7 +115,8 @@ def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, A
                 f"ticker {ticker!r} is neither in the catalogue nor in Kraken's AssetPairs; "
                 + (f"did you mean {meant}?" if meant else "use the altname, such as XBTUSD")
             )
-    add_assets(
+    execute_many(
         connection,
+        "add_asset",
         [{"ticker": ticker, "base": pairs[ticker].base, "quote": pairs[ticker].quote} for ticker in new],
     )

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.stores.contradictions import sweep
-from kraken_ohlcv.stores.ledger.cleanup import every_series
+from kraken_ohlcv.stores.ledger.series_state import every_series
 from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
 
 if TYPE_CHECKING:

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.gap import GapStatus, Series
 from kraken_ohlcv.core.intervals import DAY_S
-from kraken_ohlcv.stores.ledger.cleanup import (
-    adjacent_series,
-    count_old,
-    delete_incidents,
-    delete_stale_passes,
-    every_series,
-    merge_ranges,
-    roll_up,
-    thin_reports,
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, every_series
+from kraken_ohlcv.stores.ledger.session import (
+    execute,
+    fetch,
+    is_being_filled,
+    one,
+    rows,
+    series_transaction,
+    value,
 )
-from kraken_ohlcv.stores.ledger.series_state import bump_revision
-from kraken_ohlcv.stores.ledger.session import is_being_filled, series_transaction
 
 if TYPE_CHECKING:
     from kraken_ohlcv.stores.ledger.session import Connection
@@ -69,12 +67,13 @@ def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     :return: the figures
     """
     before_s = now_s - days * DAY_S
+    reports_before_s = now_s - REPORT_DAYS * DAY_S
     with connection.transaction(force_rollback=True):
-        passes_deleted = delete_stale_passes(connection, before_s=before_s)
+        passes_deleted = execute(connection, "delete_stale_passes", before_s=before_s)
     return Cleaned(
-        **count_old(connection, before_s=before_s, reports_before_s=now_s - REPORT_DAYS * DAY_S),
+        **one(connection, "count_old", dict, before_s=before_s, reports_before_s=reports_before_s),
         passes_deleted=passes_deleted,
-        ranges_merged=sum(ranges for _, _, ranges in adjacent_series(connection)),
+        ranges_merged=sum(ranges for _, _, ranges in _adjacent(connection)),
     )
 
 
@@ -89,19 +88,22 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     :return: what was deleted
     """
     before_s = now_s - days * DAY_S
-    cleaned = Cleaned(passes_deleted=delete_stale_passes(connection, before_s=before_s))
+    reports_before_s = now_s - REPORT_DAYS * DAY_S
+    # What of walks through a range that was asked for stopped before this moment; of those for gaps, what has
+    # no gap any more.
+    cleaned = Cleaned(passes_deleted=execute(connection, "delete_stale_passes", before_s=before_s))
     for series_id, series in every_series(connection):
         while n := _roll_up_filled(connection, series_id, series, before_s=before_s, batch=batch):
             cleaned.filled_deleted += n
         while n := _roll_up_failed(connection, series_id, series, before_s=before_s, batch=batch):
             cleaned.failed_deleted += n
-    while n := delete_incidents(connection, before_s=before_s, at_most=batch):
+    while n := value(connection, "delete_old_incidents", before_s=before_s, at_most=batch):
         cleaned.incidents_deleted += n
-    while n := thin_reports(connection, before_s=now_s - REPORT_DAYS * DAY_S, at_most=REPORT_BATCH):
+    while n := value(connection, "thin_reports", before_s=reports_before_s, at_most=REPORT_BATCH):
         cleaned.reports_deleted += n
-    for series_id, series, _ in adjacent_series(connection):
+    for series_id, series, _ in _adjacent(connection):
         with series_transaction(connection, series_id):
-            cleaned.ranges_merged += merge_ranges(connection, series)
+            cleaned.ranges_merged += _merge_ranges(connection, series)
             bump_revision(connection, series_id)
     return cleaned
 
@@ -111,7 +113,7 @@ def _roll_up_filled(
 ) -> int:
     # Under the lock, because a child that is still open loses its parent, and a fill may hold the child.
     with series_transaction(connection, series_id):
-        return roll_up(connection, series, GapStatus.FILLED, before_s=before_s, at_most=batch)
+        return _roll_up(connection, series, GapStatus.FILLED, before_s, batch)
 
 
 def _roll_up_failed(
@@ -120,8 +122,35 @@ def _roll_up_failed(
     with series_transaction(connection, series_id):
         if is_being_filled(connection, series_id):
             return 0
-        deleted = roll_up(connection, series, GapStatus.FAILED, before_s=before_s, at_most=batch)
+        deleted = _roll_up(connection, series, GapStatus.FAILED, before_s, batch)
         if deleted:
             # Open gaps have gone: who has read them is to read again.
             bump_revision(connection, series_id)
         return deleted
+
+
+def _roll_up(connection: Connection, series: Series, status: GapStatus, before_s: int, batch: int) -> int:
+    old = {"status": status, "before_s": before_s, "at_most": batch}
+    return int(value(connection, "roll_up_gaps", series, old))
+
+
+def _adjacent(connection: Connection) -> list[tuple[int, Series, int]]:
+    """Return the series with proven-empty ranges that could go into their neighbour, and how many."""
+    return rows(
+        connection,
+        "count_adjacent_ranges",
+        lambda series_id, ranges, **series: (series_id, Series(**series), ranges),
+    )
+
+
+def _merge_ranges(connection: Connection, series: Series) -> int:
+    """Merge proven-empty ranges that touch and have the same evidence; return how many are gone.
+
+    The merged range counts as seen when the last of its parts was: never before it could be known.
+    """
+    absorbed = 0
+    for row in fetch(connection, "read_adjacent_ranges", series):
+        # Before the stretching: the database refuses overlapping ranges at once.
+        absorbed += execute(connection, "delete_absorbed_ranges", series, row)
+        execute(connection, "stretch_range", row)
+    return absorbed

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from kraken_ohlcv.stores.ledger.incident_lists import (
     PAGE_SIZE,
     ListedIncident,
-    list_incidents,
-    tally_incidents,
 )
+from kraken_ohlcv.stores.ledger.session import one, rows
 from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, may_trigger
 from kraken_ohlcv_airflow.web.gaps import utc, utc_or_none
 from kraken_ohlcv_airflow.web.queries import MAX_PAGE
@@ -95,11 +94,17 @@ def read_log(query: IncidentQuery) -> Log:
     :raises StoreError: if the ledger cannot be read
     """
     with ledger() as connection:
-        n_open, n_past = tally_incidents(connection)
+        n_open, n_past = one(connection, "tally_incidents", lambda n_open, n_past: (n_open, n_past))
         pages = max(1, -(-(n_open + n_past) // PAGE_SIZE))
         number = min(query.page, pages)
         return Log(
-            incidents=list_incidents(connection, page=number),
+            incidents=rows(
+                connection,
+                "list_incidents",
+                ListedIncident,
+                page_size=PAGE_SIZE,
+                page_offset=(number - 1) * PAGE_SIZE,
+            ),
             n_open=n_open,
             n_past=n_past,
             page=number,

@@ -1,35 +1,33 @@
 -- PostgreSQL. Old rows: counted, rolled up, deleted, merged.
 
--- name: count_old_gaps
--- How many gap records a clean-up would delete. In: before_s (epoch seconds).
--- Out: filled, failed.
+-- name: count_old
+-- What a clean-up would delete. In: before_s (for gap records and incidents), reports_before_s (epoch seconds).
+-- Out: filled_deleted, failed_deleted, incidents_deleted, reports_deleted.
 SELECT
-    count(*) FILTER (WHERE status = 'FILLED' AND filled_at < to_timestamp(%(before_s)s)) AS filled,
+    count(*) FILTER (WHERE status = 'FILLED' AND filled_at < to_timestamp(%(before_s)s)) AS filled_deleted,
     count(*) FILTER (
         WHERE status = 'FAILED' AND coalesce(backfill_attempted_at, detected_at) < to_timestamp(%(before_s)s)
-    ) AS failed
+    ) AS failed_deleted,
+    (
+        SELECT count(*)
+        FROM incidents
+        WHERE recovered_at < to_timestamp(%(before_s)s) AND shown_stage >= growths + 2
+    ) AS incidents_deleted,
+    (
+        SELECT count(*)
+        FROM (
+            SELECT
+                row_number() OVER (
+                    PARTITION BY dag_id, tier, intervals, date_trunc('month', reported_at AT TIME ZONE 'UTC')
+                    ORDER BY reported_at, report_id
+                ) AS number
+            FROM completeness_reports
+            WHERE reported_at < to_timestamp(%(reports_before_s)s)
+        ) AS old
+        WHERE number > 1
+    ) AS reports_deleted
 FROM gap_records
 WHERE status IN ('FILLED', 'FAILED')
-
--- name: count_old_incidents
--- How many incidents a clean-up would delete. In: before_s (epoch seconds). Out: incidents.
-SELECT count(*) AS incidents
-FROM incidents
-WHERE recovered_at < to_timestamp(%(before_s)s) AND shown_stage >= growths + 2
-
--- name: count_thin_reports
--- How many completeness reports a clean-up would delete. In: before_s (epoch seconds). Out: reports.
-SELECT count(*) AS reports
-FROM (
-    SELECT
-        row_number() OVER (
-            PARTITION BY dag_id, tier, intervals, date_trunc('month', reported_at AT TIME ZONE 'UTC')
-            ORDER BY reported_at, report_id
-        ) AS number
-    FROM completeness_reports
-    WHERE reported_at < to_timestamp(%(before_s)s)
-) AS old
-WHERE number > 1
 
 -- name: roll_up_gaps
 -- Delete old gap records of a series and add them to the history of their month, at most so many.
@@ -132,23 +130,18 @@ FROM gone
 -- name: delete_stale_passes
 -- Forget walks through trades that nobody goes on with: those to the end of a gap when no gap ends
 -- there that trades could still close, and those through a range asked for when it was not asked for again.
--- In: before_s (epoch seconds; for ranges asked for: saved before). Out: passes (number deleted).
-WITH deleted AS (
-    DELETE FROM trade_passes AS p
-    WHERE CASE
-        WHEN p.is_recheck THEN p.saved_at < to_timestamp(%(before_s)s)
-        ELSE NOT EXISTS (
-            SELECT FROM gap_records AS g
-            WHERE g.ticker = p.ticker
-                AND g.gap_end = p.range_end
-                AND g.status <> 'FILLED'
-                AND coalesce(g.unfillable_reason, '') NOT IN ('pair_delisted', 'nobody_has_it')
-        )
-    END
-    RETURNING p.ticker
-)
-SELECT count(*) AS passes
-FROM deleted
+-- In: before_s (epoch seconds; for ranges asked for: saved before).
+DELETE FROM trade_passes AS p
+WHERE CASE
+    WHEN p.is_recheck THEN p.saved_at < to_timestamp(%(before_s)s)
+    ELSE NOT EXISTS (
+        SELECT FROM gap_records AS g
+        WHERE g.ticker = p.ticker
+            AND g.gap_end = p.range_end
+            AND g.status <> 'FILLED'
+            AND coalesce(g.unfillable_reason, '') NOT IN ('pair_delisted', 'nobody_has_it')
+    )
+END
 
 -- name: count_adjacent_ranges
 -- Proven-empty ranges that begin where another one with the same evidence ends, by series.

@@ -1,5 +1,31 @@
 -- PostgreSQL. Incidents: what checks saw, and what the channel shows of them.
 
+-- part: incident
+    incident_id,
+    key,
+    class AS incident_class,
+    headline,
+    extract(epoch FROM since)::bigint AS since_s,
+    subjects,
+    tried,
+    url,
+    extract(epoch FROM opened_at)::bigint AS opened_s,
+    growths,
+    extract(epoch FROM snoozed_until)::bigint AS snoozed_until_s,
+
+-- part: shown
+    extract(epoch FROM updated_at)::bigint AS updated_s,
+    extract(epoch FROM recovered_at)::bigint AS recovered_s,
+    shown_stage,
+    extract(epoch FROM shown_at)::bigint AS shown_s,
+    tries,
+    warning,
+
+-- part: course
+    good_checks,
+    told,
+    extract(epoch FROM told_at)::bigint AS told_s
+
 -- name: lock_incidents
 -- Take the transaction lock under which incidents change. In: lock.
 SELECT pg_advisory_xact_lock(%(lock)s)
@@ -7,20 +33,8 @@ SELECT pg_advisory_xact_lock(%(lock)s)
 -- name: read_open_incidents
 -- All open incidents; times in epoch seconds.
 SELECT
-    incident_id,
-    key,
-    class,
-    headline,
-    extract(epoch FROM since)::bigint AS since_s,
-    subjects,
-    tried,
-    url,
-    extract(epoch FROM opened_at)::bigint AS opened_s,
-    good_checks,
-    told,
-    growths,
-    extract(epoch FROM told_at)::bigint AS told_s,
-    extract(epoch FROM snoozed_until)::bigint AS snoozed_until_s
+-- include: incident
+-- include: course
 FROM incidents
 WHERE recovered_at IS NULL
 ORDER BY incident_id
@@ -30,7 +44,7 @@ ORDER BY incident_id
 INSERT INTO incidents (key, class, headline, since, subjects, tried, url, opened_at, updated_at, told, told_at)
 VALUES (
     %(key)s,
-    %(class)s,
+    %(incident_class)s,
     %(headline)s,
     to_timestamp(%(since_s)s),
     %(subjects)s,
@@ -72,24 +86,9 @@ RETURNING incident_id
 -- One page of incidents, open ones first, then the newest. In: page_size, page_offset.
 -- Out: columns of the ListedIncident dataclass; times in epoch seconds.
 SELECT
-    incident_id,
-    key,
-    class AS incident_class,
-    headline,
-    extract(epoch FROM since)::bigint AS since_s,
-    subjects,
-    tried,
-    url,
-    extract(epoch FROM opened_at)::bigint AS opened_s,
-    extract(epoch FROM updated_at)::bigint AS updated_s,
-    extract(epoch FROM recovered_at)::bigint AS recovered_s,
-    growths,
-    extract(epoch FROM snoozed_until)::bigint AS snoozed_until_s,
-    snoozed_by,
-    shown_stage,
-    extract(epoch FROM shown_at)::bigint AS shown_s,
-    tries,
-    warning
+-- include: incident
+-- include: shown
+    snoozed_by
 FROM incidents
 ORDER BY
     recovered_at IS NOT NULL,
@@ -113,36 +112,19 @@ SELECT pg_try_advisory_lock(%(lock)s) AS is_mine
 SELECT pg_advisory_unlock(%(lock)s)
 
 -- name: read_notifications
--- Incidents of which the channel may have to show something else: the open ones, and those whose end
--- was not shown. Those that failed least come first, then those whose news waits longest.
+-- Incidents of which the channel may have to show something else: the open ones, and those whose end was not shown.
+-- Those that failed least come first, then those whose news waits longest.
 -- Out: as read_open_incidents, and updated_s, recovered_s, and what is shown; times in epoch seconds.
 SELECT
-    incident_id,
-    key,
-    class,
-    headline,
-    extract(epoch FROM since)::bigint AS since_s,
-    subjects,
-    tried,
-    url,
-    extract(epoch FROM opened_at)::bigint AS opened_s,
-    good_checks,
-    told,
-    growths,
-    extract(epoch FROM told_at)::bigint AS told_s,
-    extract(epoch FROM snoozed_until)::bigint AS snoozed_until_s,
-    extract(epoch FROM updated_at)::bigint AS updated_s,
-    extract(epoch FROM recovered_at)::bigint AS recovered_s,
-    shown_stage,
+-- include: incident
+-- include: shown
     shown_digest,
-    extract(epoch FROM shown_at)::bigint AS shown_s,
     channel,
     ts,
     is_repeat,
     extract(epoch FROM attempted_at)::bigint AS attempted_s,
     unconfirmed,
-    tries,
-    warning
+-- include: course
 FROM incidents
 WHERE recovered_at IS NULL OR shown_stage < growths + 2
 ORDER BY

@@ -18,9 +18,9 @@ from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.stores.ledger.archive import (
     ingested_at_s,
     read_quarters,
-    record_quarter,
     record_result,
 )
+from kraken_ohlcv.stores.ledger.session import execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +99,14 @@ def _published_name(context: RunContext, shelf: Shelf, release: Release) -> str 
     name = shelf.published_name(release)
     is_late = context.now_s >= (release.end_s or 0) + LONGEST_LAG_S
     ask_again_s = context.now_s + (ASK_LATE_AGAIN_S if is_late else ASK_AGAIN_S)
-    record_quarter(context.connection, release.name, name, now_s=context.now_s, ask_again_s=ask_again_s)
+    execute(
+        context.connection,
+        "record_archive_quarter",
+        context,
+        quarter=release.name,
+        name=name,
+        ask_again_s=ask_again_s,
+    )
     return name
 
 

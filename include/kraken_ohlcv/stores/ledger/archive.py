@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch, rows, value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.core.run import RunKey
@@ -56,7 +54,7 @@ def is_ingested(connection: Connection, series: Series, identity: str) -> bool:
     :param series: ticker and interval
     :param identity: see :class:`Ingested`
     """
-    return bool(fetch(connection, "read_archive_file", **series._asdict(), identity=identity))
+    return bool(fetch(connection, "read_archive_file", series, identity=identity))
 
 
 def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: int) -> int:
@@ -68,27 +66,20 @@ def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: i
     :param now_s: the exchange's time, epoch seconds UTC
     :return: its version: 1, or more when another content was ingested under the same name before
     """
-    (row,) = fetch(
+    first_s, end_s = file.span
+    version = value(
         connection,
         "record_archive_file",
-        **run._asdict(),
-        **file.series._asdict(),
-        name=file.name,
-        identity=file.identity,
-        release=file.release,
+        run,
+        file.series,
+        file,
         verified=file.identity.split(":", 1)[0],
-        first_s=file.span[0],
-        end_s=file.span[1],
-        rows_good=file.rows_good,
-        rows_bad=file.rows_bad,
-        rows_written=file.rows_written,
-        rows_equal=file.rows_equal,
+        first_s=first_s,
+        end_s=end_s,
         findings=Jsonb(file.findings),
-        reject_file=file.reject_file,
-        identified_by=file.identified_by,
         now_s=now_s,
     )
-    return int(row["version"])
+    return int(version)
 
 
 def record_result(connection: Connection, run: RunKey, name: str, result: dict[str, Any]) -> None:
@@ -99,7 +90,7 @@ def record_result(connection: Connection, run: RunKey, name: str, result: dict[s
     :param name: of the file
     :param result: JSON
     """
-    execute(connection, "record_archive_result", **run._asdict(), name=name, result=Jsonb(result))
+    execute(connection, "record_archive_result", run, name=name, result=result)
 
 
 def ingested_at_s(connection: Connection, series: Series, container: str) -> int:
@@ -110,9 +101,7 @@ def ingested_at_s(connection: Connection, series: Series, container: str) -> int
     :param container: name of the zip
     :return: epoch seconds UTC, 0 when it never was
     """
-    values = {**series._asdict(), "prefix": f"{container}!"}
-    (row,) = fetch(connection, "read_archive_ingests", **values)
-    return int(row["ingested_s"] or 0)
+    return value(connection, "read_archive_ingests", series, prefix=f"{container}!") or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,43 +122,8 @@ def read_quarters(connection: Connection) -> dict[str, Quarter]:
     :param connection: the ledger
     :return: by name, ``2026Q2``
     """
-    rows = fetch(connection, "read_archive_quarters")
-    return {row["quarter"]: Quarter(row["name"], row["ask_again_s"]) for row in rows}
-
-
-def record_quarter(
-    connection: Connection, quarter: str, name: str | None, *, now_s: int, ask_again_s: int
-) -> None:
-    """Remember whether a quarter is published.
-
-    :param connection: the ledger
-    :param quarter: ``2026Q2``
-    :param name: under which it is published, or None
-    :param now_s: the exchange's time, epoch seconds UTC
-    :param ask_again_s: when to ask again if it is not, epoch seconds UTC
-    """
-    execute(
-        connection,
-        "record_archive_quarter",
-        quarter=quarter,
-        name=name,
-        now_s=now_s,
-        ask_again_s=ask_again_s,
-    )
-
-
-def plan_results(connection: Connection, run: RunKey, results: Mapping[str, dict[str, Any]]) -> None:
-    """Record what is to be said of files whose tasks say nothing.
-
-    :param connection: the ledger
-    :param run: the run
-    :param results: JSON by name
-    """
-    execute_many(
-        connection,
-        "record_archive_result",
-        [{**run._asdict(), "name": name, "result": Jsonb(result)} for name, result in results.items()],
-    )
+    found = rows(connection, "read_archive_quarters", lambda quarter, **row: (quarter, Quarter(**row)))
+    return dict(found)
 
 
 def read_results(connection: Connection, run: RunKey) -> dict[str, dict[str, Any]]:
@@ -179,8 +133,7 @@ def read_results(connection: Connection, run: RunKey) -> dict[str, dict[str, Any
     :param run: the run
     :return: by name
     """
-    rows = fetch(connection, "read_archive_results", **run._asdict())
-    return {row["name"]: row["result"] for row in rows}
+    return dict(rows(connection, "read_archive_results", lambda name, result: (name, result), run))
 
 
 def sentence(name: str, why: str) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kraken_ohlcv.core.errors import WrongExchangeError
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, column, execute, execute_many, rows, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from kraken_ohlcv.clients.exchange.models import AssetPair
     from kraken_ohlcv.core.assets import CatalogueEntry
@@ -96,8 +96,7 @@ def claim_exchange(connection: Connection, base_url: str) -> None:
     :raises WrongExchangeError: if the ledger belongs to another exchange: invented and real candles
         must not mix
     """
-    (row,) = fetch(connection, "claim_exchange", base_url=base_url)
-    _refuse_other(row["base_url"], base_url)
+    _refuse_other(value(connection, "claim_exchange", base_url=base_url), base_url)
 
 
 def check_exchange(connection: Connection, base_url: str, *, accept: bool) -> None:
@@ -110,8 +109,8 @@ def check_exchange(connection: Connection, base_url: str, *, accept: bool) -> No
     """
     if accept and execute(connection, "accept_exchange", base_url=base_url):
         log.info("The ledger belongs to %s from now on", base_url)
-    for row in fetch(connection, "read_exchange"):
-        _refuse_other(row["base_url"], base_url)
+    for known in column(connection, "read_exchange"):
+        _refuse_other(known, base_url)
 
 
 def _refuse_other(known: str, base_url: str) -> None:
@@ -142,15 +141,6 @@ def sync_catalogue(
         execute(connection, "retire_assets", tickers=[*(entry.ticker for entry in entries), *kept])
 
 
-def add_assets(connection: Connection, assets: Iterable[Mapping[str, Any]]) -> None:
-    """Add assets that a run named and the catalogue lacks, as TIER4 and inactive.
-
-    :param connection: the ledger
-    :param assets: ``ticker``, ``base``, ``quote``
-    """
-    execute_many(connection, "add_asset", assets)
-
-
 def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: str) -> list[Asset]:
     """Return the assets a run is about.
 
@@ -161,10 +151,11 @@ def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: 
     :return: in tier order, then as in the catalogue
     """
     chosen = list(tickers) if tickers else None
-    return [
-        Asset(**row | {"names": frozenset(row["names"])})
-        for row in fetch(connection, "read_assets", tickers=chosen, tier=tier)
-    ]
+    return rows(connection, "read_assets", _asset, tickers=chosen, tier=tier)
+
+
+def _asset(names: list[str], **row: Any) -> Asset:
+    return Asset(**row, names=frozenset(names))
 
 
 def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,20 +59,11 @@ def keep_disputes(
             intervals=[one.series.interval_minutes for one in standing],
             starts_s=[one.start_s for one in standing],
         )
-        execute_many(
-            connection,
-            "keep_dispute",
-            [
-                {
-                    **one.series._asdict(),
-                    "start_s": one.start_s,
-                    "end_s": one.end_s,
-                    "candles": one.candles,
-                    "now_s": now_s,
-                }
-                for one in standing
-            ],
+        kept = (
+            {**one.series._asdict(), "start_s": one.start_s, "end_s": one.end_s, "candles": one.candles}
+            for one in standing
         )
+        execute_many(connection, "keep_dispute", kept, now_s=now_s)
 
 
 def read_disputes(connection: Connection, tickers: Sequence[str]) -> list[Dispute]:
@@ -81,10 +72,11 @@ def read_disputes(connection: Connection, tickers: Sequence[str]) -> list[Disput
     :param connection: the ledger
     :param tickers: Kraken's altnames
     """
-    return [
-        Dispute(Series(row.pop("ticker"), row.pop("interval_minutes")), **row)
-        for row in fetch(connection, "read_disputes", tickers=list(tickers))
-    ]
+    return rows(connection, "read_disputes", _dispute, tickers=list(tickers))
+
+
+def _dispute(ticker: str, interval_minutes: int, **row: Any) -> Dispute:
+    return Dispute(Series(ticker, interval_minutes), **row)
 
 
 def mark_rechecked(
@@ -98,12 +90,6 @@ def mark_rechecked(
     :param covered: what it covered, half-open, epoch seconds UTC
     :param now_s: epoch seconds UTC
     """
-    execute(
-        connection,
-        "mark_rechecked",
-        ticker=ticker,
-        intervals=list(intervals),
-        start_s=covered[0],
-        end_s=covered[1],
-        now_s=now_s,
-    )
+    start_s, end_s = covered
+    where = {"ticker": ticker, "intervals": list(intervals), "start_s": start_s, "end_s": end_s}
+    execute(connection, "mark_rechecked", where, now_s=now_s)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.incident import news
-from kraken_ohlcv.stores.ledger.session import fetch
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.incident import MessageKind
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 PAGE_SIZE: Final = 25
 
@@ -67,23 +65,3 @@ class ListedIncident:
     def waiting(self) -> MessageKind | None:
         """Return of what people have yet to be notified, or None."""
         return news(self.shown_stage, self.growths, is_over=not self.is_open)
-
-
-def tally_incidents(connection: Connection) -> tuple[int, int]:
-    """Return how many incidents are open and how many are past.
-
-    :param connection: the ledger
-    """
-    (row,) = fetch(connection, "tally_incidents")
-    return row["n_open"], row["n_past"]
-
-
-def list_incidents(connection: Connection, *, page: int) -> list[ListedIncident]:
-    """Return one page of incidents.
-
-    :param connection: the ledger
-    :param page: from 1; a page of :data:`PAGE_SIZE` incidents
-    :return: open ones first, then the newest
-    """
-    rows = fetch(connection, "list_incidents", page_size=PAGE_SIZE, page_offset=(page - 1) * PAGE_SIZE)
-    return [ListedIncident(**row) for row in rows]

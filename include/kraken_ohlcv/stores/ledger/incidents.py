@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.types.json import Jsonb
-
 from kraken_ohlcv.core.incident import (
     Incident,
     IncidentClass,
@@ -19,7 +17,7 @@ from kraken_ohlcv.core.incident import (
     see_problem,
 )
 from kraken_ohlcv.core.pair_problems import with_others
-from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, rows, value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -30,29 +28,22 @@ INCIDENT_LOCK: Final = 0x4F484C43494E
 SOURCE_KEY: Final = IncidentClass.SOURCE.value
 
 
-def incident_of(row: Row) -> Incident:
-    """Return the incident of a row.
-
-    :param row: columns as ``read_open_incidents.sql`` names them
-    :return: the incident
-    """
-    return Incident(
-        problem=Problem(
-            key=row["key"],
-            incident_class=IncidentClass(row["class"]),
-            headline=row["headline"],
-            since_s=row["since_s"],
-            subjects=row["subjects"],
-            tried=row["tried"],
-            url=row["url"],
-        ),
-        opened_s=row["opened_s"],
-        good_checks=row["good_checks"],
-        told=frozenset(row["told"]),
-        n_growths=row["growths"],
-        told_s=row["told_s"],
-        snoozed_until_s=row["snoozed_until_s"],
-    )
+def incident_of(  # noqa: PLR0913 (the columns)
+    *,
+    key: str,
+    incident_class: str,
+    headline: str,
+    since_s: int,
+    subjects: dict[str, Any],
+    tried: str | None,
+    url: str | None,
+    told: list[str],
+    growths: int,
+    **course: Any,
+) -> Incident:
+    """Return the incident of a row of ``read_open_incidents``."""
+    problem = Problem(key, IncidentClass(incident_class), headline, since_s, subjects, tried, url)
+    return Incident(problem, told=frozenset(told), n_growths=growths, **course)
 
 
 def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
@@ -61,9 +52,12 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
     :param connection: the ledger
     :return: id and incident, by key
     """
-    return {
-        row["key"]: (row["incident_id"], incident_of(row)) for row in fetch(connection, "read_open_incidents")
-    }
+    found = rows(
+        connection,
+        "read_open_incidents",
+        lambda incident_id, **row: (row["key"], (incident_id, incident_of(**row))),
+    )
+    return dict(found)
 
 
 def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int) -> list[MessageKind]:
@@ -80,7 +74,7 @@ def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s
     """
     kinds: list[MessageKind] = []
     with connection.transaction():
-        fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
+        execute(connection, "lock_incidents", lock=INCIDENT_LOCK)
         standing = read_open(connection)
         for key in sorted(seen, key=lambda key: key != SOURCE_KEY):
             problem = seen[key]
@@ -119,7 +113,7 @@ def observe_pairs(
     """
     judged: dict[str, Problem | None] = {}
     with connection.transaction():
-        fetch(connection, "lock_incidents", lock=INCIDENT_LOCK)
+        execute(connection, "lock_incidents", lock=INCIDENT_LOCK)
         standing = read_open(connection)
         for ticker, problem in seen.items():
             key = key_of_pair(ticker)
@@ -137,26 +131,21 @@ def _is_source_down(seen: Mapping[str, Problem | None], standing: Mapping[str, A
 
 
 def _open(connection: Connection, problem: Problem, *, now_s: int) -> int:
-    (row,) = fetch(
-        connection,
-        "insert_incident",
-        **_columns(problem),
-        key=problem.key,
-        told=sorted(problem.subjects),
-        now_s=now_s,
-        **{"class": problem.incident_class},
+    told = sorted(problem.subjects)
+    return int(
+        value(
+            connection,
+            "insert_incident",
+            problem,
+            subjects=_plain(problem.subjects),
+            told=told,
+            now_s=now_s,
+        )
     )
-    return int(row["incident_id"])
 
 
-def _columns(problem: Problem) -> dict[str, Any]:
-    return {
-        "headline": problem.headline,
-        "since_s": problem.since_s,
-        "subjects": Jsonb({key: dict(facts) for key, facts in problem.subjects.items()}),
-        "tried": problem.tried,
-        "url": problem.url,
-    }
+def _plain(subjects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {key: dict(facts) for key, facts in subjects.items()}
 
 
 def _go_on(
@@ -181,14 +170,14 @@ def _go_on(
     execute(
         connection,
         "update_incident",
+        after.problem,
+        after,
         incident_id=incident_id,
-        **_columns(after.problem),
+        subjects=_plain(after.problem.subjects),
         now_s=now_s,
         recovered_s=now_s if kind is MessageKind.RECOVERED else None,
-        good_checks=after.good_checks,
         told=sorted(after.told),
         growths=after.n_growths,
-        told_s=after.told_s,
     )
     return kind
 
@@ -203,5 +192,5 @@ def snooze(connection: Connection, keys: Iterable[str], *, until_s: int | None, 
     :return: the keys among them that are open
     """
     return [
-        key for key in keys if fetch(connection, "snooze_incident", key=key, until_s=until_s, snoozed_by=by)
+        key for key in keys if execute(connection, "snooze_incident", key=key, until_s=until_s, snoozed_by=by)
     ]

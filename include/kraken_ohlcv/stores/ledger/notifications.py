@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kraken_ohlcv.core.incident import MessageKind, news, stage_of
 from kraken_ohlcv.stores.ledger.incidents import incident_of
-from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, rows, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,12 +103,12 @@ def sole_notifier(connection: Connection) -> Iterator[bool]:
     :param connection: the ledger, in autocommit
     :return: context manager of whether this session is the notifier now
     """
-    (row,) = fetch(connection, "try_notifier_lock", lock=NOTIFIER_LOCK)
+    is_mine = value(connection, "try_notifier_lock", lock=NOTIFIER_LOCK)
     try:
-        yield row["is_mine"]
+        yield is_mine
     finally:
-        if row["is_mine"] and not connection.closed:
-            fetch(connection, "free_notifier_lock", lock=NOTIFIER_LOCK)
+        if is_mine and not connection.closed:
+            execute(connection, "free_notifier_lock", lock=NOTIFIER_LOCK)
 
 
 def read_notifications(connection: Connection) -> list[Notification]:
@@ -117,16 +117,12 @@ def read_notifications(connection: Connection) -> list[Notification]:
     :param connection: the ledger
     :return: those that failed least first, then those whose news waits longest
     """
-    return [
-        Notification(
-            incident_id=row["incident_id"],
-            incident=incident_of(row),
-            updated_s=row["updated_s"],
-            recovered_s=row["recovered_s"],
-            shown=Shown(**{name: row[name] for name in Shown._fields}),
-        )
-        for row in fetch(connection, "read_notifications")
-    ]
+    return rows(connection, "read_notifications", _notification)
+
+
+def _notification(incident_id: int, updated_s: int, recovered_s: int | None, **row: Any) -> Notification:
+    shown = Shown(**{name: row.pop(name) for name in Shown._fields})
+    return Notification(incident_id, incident_of(**row), updated_s, recovered_s, shown)
 
 
 def save_shown(connection: Connection, one: Notification, **changes: Any) -> None:
@@ -137,4 +133,4 @@ def save_shown(connection: Connection, one: Notification, **changes: Any) -> Non
     :param changes: fields of :class:`Shown`
     """
     one.shown = one.shown._replace(**changes)
-    execute(connection, "save_shown", incident_id=one.incident_id, **one.shown._asdict())
+    execute(connection, "save_shown", one, one.shown)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg.types.json import Jsonb
-
 from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
 
 if TYPE_CHECKING:
@@ -32,8 +30,8 @@ class Pending:
         :return: the exchange's time, epoch seconds UTC, or None if it is new
         """
         if self._rows is None:
-            rows = fetch(self._connection, "read_pending_restatements", **self._series._asdict())
-            self._rows = {row["ts_s"]: row for row in rows}
+            found = fetch(self._connection, "read_pending_restatements", self._series)
+            self._rows = {row["ts_s"]: row for row in found}
         row = self._rows.get(seen.ts_s)
         return int(row["first_seen_s"]) if row and row["new"] == seen.figures() else None
 
@@ -56,15 +54,6 @@ def log_restatement(
     :param first_seen_s: when it was first seen, the exchange's time, epoch seconds UTC
     :param applied_s: when it replaced the stored one, or None while it waits
     """
-    execute(connection, "delete_pending_restatement", **series._asdict(), ts_s=new.ts_s)
-    execute(
-        connection,
-        "insert_restatement",
-        **series._asdict(),
-        ts_s=new.ts_s,
-        source=new.source,
-        old=Jsonb(old.figures()),
-        new=Jsonb(new.figures()),
-        first_seen_s=first_seen_s,
-        applied_s=applied_s,
-    )
+    execute(connection, "delete_pending_restatement", series, new)
+    seen = {"first_seen_s": first_seen_s, "applied_s": applied_s}
+    execute(connection, "insert_restatement", series, new, seen, old=old.figures(), new=new.figures())

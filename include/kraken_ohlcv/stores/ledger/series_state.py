@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,3 +126,11 @@ def bump_revision(connection: Connection, *series_ids: int) -> None:
     :param series_ids: primary keys
     """
     execute(connection, "bump_revision", series_ids=list(series_ids))
+
+
+def every_series(connection: Connection) -> list[tuple[int, Series]]:
+    """Return every series that was ever processed, with its primary key.
+
+    :param connection: the ledger
+    """
+    return rows(connection, "read_all_series", lambda series_id, **series: (series_id, Series(**series)))

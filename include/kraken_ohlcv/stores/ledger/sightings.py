@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import Sighting
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ def read_sightings(connection: Connection, series: Series) -> list[Sighting]:
     :param series: ticker and interval
     :return: oldest range first
     """
-    return [Sighting(**row) for row in fetch(connection, "read_sightings", **series._asdict())]
+    return rows(connection, "read_sightings", Sighting, series)
 
 
 def replace_sightings(
@@ -56,12 +56,5 @@ def replace_sightings(
     if wanted == list(standing):
         return
     for old in standing:
-        execute(connection, "delete_sightings", **series._asdict(), start_s=old.start_s, end_s=old.end_s)
-    execute_many(
-        connection,
-        "insert_sighting",
-        [
-            {**series._asdict(), "start_s": s.start_s, "end_s": s.end_s, "first_seen_s": s.first_seen_s}
-            for s in wanted
-        ],
-    )
+        execute(connection, "delete_sightings", series, old)
+    execute_many(connection, "insert_sighting", wanted, series)
