@@ -28,9 +28,9 @@ from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.candle import ARCHIVE
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, summarise
-from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
-from kraken_ohlcv.sources.archive.slices import SLICE_ROWS
+from kraken_ohlcv.sources.archive.staging import BATCH_ROWS
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect, execute
 
@@ -72,7 +72,7 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     :return: the summary
     """
     request = ArchiveRequest.from_params({"path": NAME, "trust": trust})
-    shelf = Shelf(folder, work_folder)
+    shelf = ArchiveLocator(folder, work_folder)
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
     hook = QuestDBHook(questdb_conn_id="questdb_default").client()
     with connect(uri) as connection:
@@ -168,8 +168,8 @@ def _frames(rows: int) -> Iterator[pl.DataFrame]:
     """Return invented candles, the same whenever they are asked for."""
     generator = np.random.default_rng(SEED)
     first_s = END_S - rows * 60
-    for start in range(0, rows, SLICE_ROWS):
-        n = min(SLICE_ROWS, rows - start)
+    for start in range(0, rows, BATCH_ROWS):
+        n = min(BATCH_ROWS, rows - start)
         opened = np.round(generator.uniform(20_000, 60_000, n), 1)
         close = np.round(opened + generator.normal(0, 20, n), 1)
         yield pl.DataFrame({

@@ -15,8 +15,8 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.plan import make_plan
-from kraken_ohlcv.sources.archive.members import Unit
-from kraken_ohlcv.sources.archive.plan import fetch_unit, plan_fetch
+from kraken_ohlcv.sources.archive.members import Member
+from kraken_ohlcv.sources.archive.plan import fetch_member, plan_fetch
 from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, attempt_all, fill_series
 from kraken_ohlcv.sources.trades.fetch import rebuild
 from kraken_ohlcv.sources.trades.plan import plan_walks
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Gap
     from kraken_ohlcv.core.params import BackfillRequest
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
     from kraken_ohlcv.stores.ledger.trades import Planned
@@ -150,7 +150,9 @@ def _was_tried(context: RunContext, series: Series) -> bool:
     return is_checked or any(one.tries for one in taken_up.values())
 
 
-def plan_archive(context: RunContext, request: BackfillRequest, shelf: Shelf | None) -> list[dict[str, Any]]:
+def plan_archive(
+    context: RunContext, request: BackfillRequest, shelf: ArchiveLocator | None
+) -> list[dict[str, Any]]:
     """Choose the members of published quarters that may close gaps past the edge.
 
     :param context: what to work with, after the OHLC calls
@@ -163,7 +165,7 @@ def plan_archive(context: RunContext, request: BackfillRequest, shelf: Shelf | N
     if "archive" not in request.repair_from or shelf is None:
         return []
     assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
-    by_ticker: dict[str, list[Unit]] = {}
+    by_ticker: dict[str, list[Member]] = {}
     for unit in plan_fetch(context, shelf, _gaps(context, request, [asset.ticker for asset in assets])):
         by_ticker.setdefault(unit.series.ticker, []).append(unit)
     return [
@@ -171,7 +173,7 @@ def plan_archive(context: RunContext, request: BackfillRequest, shelf: Shelf | N
     ]
 
 
-def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: Shelf) -> None:
+def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: ArchiveLocator) -> None:
     """Take in the files of an item, one after the other.
 
     :param context: what to work with
@@ -180,7 +182,7 @@ def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: Shelf) -
     :raises FillError: if a file failed for a passing reason
     :raises FillRefusedError: if one is not acceptable
     """
-    attempt_all(partial(fetch_unit, context, shelf, Unit.from_dict(file)) for file in item["files"])
+    attempt_all(partial(fetch_member, context, shelf, Member.from_dict(file)) for file in item["files"])
 
 
 def plan_trades(
@@ -207,7 +209,7 @@ def plan_trades(
     coming = [
         unit
         for item in fetched
-        for unit in map(Unit.from_dict, item["files"])
+        for unit in map(Member.from_dict, item["files"])
         if results.get(unit.name, {"status": "failed"})["status"] == "failed"
     ]
     gaps = [

@@ -12,9 +12,8 @@ from kraken_ohlcv.core.gap import Outcome, Series
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
-from kraken_ohlcv.sources.archive.folder import containers_at, only_file
 from kraken_ohlcv.sources.archive.found import Found
-from kraken_ohlcv.sources.archive.members import FOLDER, REMOTE, Unit, work_items
+from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.sources.archive.request import ArchiveRequest
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -73,7 +72,7 @@ def find_files(
     connection: Connection,
     run: RunKey,
     request: ArchiveRequest,
-    shelf: Shelf,
+    shelf: ArchiveLocator,
     questdb: QuestDBClient | None = None,
 ) -> list[dict[str, Any]]:
     """Find the files that a run is about; before that, judge those that were not identified so far.
@@ -83,7 +82,7 @@ def find_files(
     :param request: its params
     :param shelf: where they lie
     :param questdb: client of the candle store, asked about files that were not identified; or None
-    :return: items for the ingest task, see :func:`kraken_ohlcv.sources.archive.members.work_items`
+    :return: items for the ingest task, see :meth:`kraken_ohlcv.sources.archive.found.Found.work_items`
     :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
         or a file named alone is not one of ours
     """
@@ -93,16 +92,16 @@ def find_files(
         found.warnings += judge_unverified(connection, questdb, found.tickers, now_s=now_s)
     if request.path is None:
         return _find_published(connection, run, request, shelf, found)
-    found.only = only_file(shelf.archive_folder, request.path)
-    for container in containers_at(shelf.archive_folder, request.path):
+    found.only = shelf.only_file(request.path)
+    for name in shelf.archives_at(request.path):
         try:
-            is_published = shelf.refuse_wrong_sums(container, found.warnings)
-            with shelf.open(FOLDER, container) as opened_container:
-                found.add(FOLDER, container, opened_container.contents(), is_published=is_published)
+            is_published = shelf.refuse_wrong_sums(name, found.warnings)
+            with shelf.open(name) as archive:
+                found.add(archive, is_published=is_published)
         except ArchiveRefusedError as error:
-            found.lost[container] = str(error)
+            found.lost[name] = str(error)
     _refuse_unknown_ticker(connection, found)
-    if not found.units:
+    if not found.members:
         lost = "; ".join(found.lost_sentences())
         raise ArchiveRefusedError(
             lost
@@ -113,7 +112,7 @@ def find_files(
 
 
 def _find_published(
-    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: Shelf, found: Found
+    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: ArchiveLocator, found: Found
 ) -> list[dict[str, Any]]:
     """Find the members of a published release; one that is not published is a normal state."""
     release = named_release(request.quarter or "")
@@ -125,8 +124,8 @@ def _find_published(
                 if not request.dry_run:
                     mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
         return _planned(connection, run, request, found, not_published=release.name)
-    with shelf.open(REMOTE, name) as container:
-        found.add(REMOTE, name, container.contents(), is_published=not shelf.is_mirror)
+    with shelf.open(name, is_remote=True) as archive:
+        found.add(archive, is_published=not shelf.is_mirror)
     return _planned(connection, run, request, found)
 
 
@@ -147,7 +146,7 @@ def _planned(
         connection,
         "record_survey",
         run,
-        assets_processed=len({unit.series.ticker for unit in found.units}),
+        assets_processed=len({member.series.ticker for member in found.members}),
         series_processed=[],
         remarks={
             "files_skipped": found.skipped(),
@@ -157,18 +156,18 @@ def _planned(
             "errors": [] if not_published else found.not_found(request.tickers or ()),
         },
     )
-    results = {unit.name: told(unit, "failed", error=DIED) for unit in found.units}
+    results = {member.name: told(member, "failed", error=DIED) for member in found.members}
     results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
     planned = ({"name": name, "result": result} for name, result in results.items())
     execute_many(connection, "record_archive_result", planned, run)
-    return work_items(found.units)
+    return found.work_items()
 
 
 def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
     """Refuse a single file whose ticker is not in the catalogue."""
-    if found.only is None or not found.units:
+    if found.only is None or not found.members:
         return
-    ticker = found.units[0].series.ticker
+    ticker = found.members[0].series.ticker
     if not read_assets(connection, tickers=[ticker], tier="ALL"):
         raise ArchiveRefusedError(
             f"{found.only}: ticker {ticker} is not in the catalogue; add it to assets.yaml, then run again"
@@ -180,7 +179,7 @@ def ingest_item(
     questdb: QuestDBClient,
     run: RunKey,
     request: ArchiveRequest,
-    shelf: Shelf,
+    shelf: ArchiveLocator,
     item: Mapping[str, Any],
     kraken: KrakenClient | None = None,
 ) -> list[dict[str, Any]]:
@@ -210,15 +209,15 @@ def ingest_item(
     )
     results, passing, lasting = [], [], []
     for given in item["files"]:
-        unit = Unit.from_dict(given)
+        member = Member.from_dict(given)
         try:
-            with shelf.open_for(unit) as container:
-                results.append(ingest(work, unit, container))
+            with shelf.open_for(member) as archive:
+                results.append(ingest(work, member, archive))
         except ArchiveRefusedError as error:
             lasting.append(str(error))
         except PASSING as error:
-            passing.append(f"{unit.name}: {error}")
-            record_result(connection, run, unit.name, told(unit, "failed", error=str(error)))
+            passing.append(f"{member.name}: {error}")
+            record_result(connection, run, member.name, told(member, "failed", error=str(error)))
     if passing:
         raise ArchiveError("; ".join([*passing, *lasting]))
     if lasting:

@@ -25,7 +25,7 @@ from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentence_
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 
 STEPS = ("prepare", "ask_exchange", "find_files")
 """Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""
@@ -41,7 +41,7 @@ def _asked() -> tuple[RunKey, ArchiveRequest]:
     return run_key(context), ArchiveRequest.from_params(context["params"])
 
 
-def _shelf(request: ArchiveRequest) -> Shelf:
+def _shelf(request: ArchiveRequest) -> ArchiveLocator:
     return archive_shelf(allow_full_download=request.allow_full_download)
 
 

@@ -38,7 +38,7 @@ from kraken_ohlcv.core.settings import (
     LEDGER_CONN_ID,
     QUESTDB_CONN_ID,
 )
-from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.stores.ledger.session import STATEMENT_TIMEOUT_S, connect
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def archive_server() -> ArchiveClient:
     return ArchiveHook(KRAKEN_ARCHIVE_CONN_ID, default_url=default_url).get_conn()
 
 
-def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
+def archive_shelf(*, allow_full_download: bool = False) -> ArchiveLocator:
     """Return where archive files come from and go to.
 
     :param allow_full_download: fetch a whole zip when the server cannot send parts of it
@@ -93,7 +93,7 @@ def archive_shelf(*, allow_full_download: bool = False) -> Shelf:
         is_mirror = not server().belongs_to(exchange_url())
     except ConnectionFieldError:
         is_mirror = False  # what is fetched says what is wrong
-    return Shelf(
+    return ArchiveLocator(
         archive_folder=Path(folder) if folder else None,
         work_folder=work_folder(),
         server=server,

@@ -11,6 +11,8 @@ import pytest
 import requests
 
 from kraken_hooks.archive import ARCHIVE_URL, ArchiveClient, ArchiveHook
+from kraken_ohlcv.clients.archive import ranges
+from kraken_ohlcv.clients.archive.ranges import JoinedParts
 from kraken_ohlcv.clients.errors import (
     ArchiveServerError,
     ConnectionFieldError,
@@ -18,8 +20,7 @@ from kraken_ohlcv.clients.errors import (
     RangesNotSupportedError,
 )
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.containers import ZipContainer, reading
-from kraken_ohlcv.sources.archive.parts import JoinedParts
+from kraken_ohlcv.sources.archive.members import ZipArchive
 from tests.hooks.raw_exchange import RawExchange, Scripted
 
 if TYPE_CHECKING:
@@ -48,19 +49,22 @@ def whole(exchange: ExchangeAdmin) -> bytes:
     return requests.get(f"{exchange.archive_url}/{NAME}", timeout=60).content
 
 
-def opened(hook: ArchiveClient) -> ZipContainer:
-    return ZipContainer(cast("IO[bytes]", hook.open(NAME)), NAME)
+def lines_of(archive: ZipArchive, path: str) -> list[bytes]:
+    return b"".join(archive.blocks(path)).splitlines()
+
+
+def opened(hook: ArchiveClient) -> ZipArchive:
+    return ZipArchive(cast("IO[bytes]", hook.open(NAME)), NAME)
 
 
 def test_only_the_directory_and_the_wanted_member_are_fetched(
     exchange: ExchangeAdmin, hook: ArchiveClient
 ) -> None:
     file = hook.open(NAME)
-    container = ZipContainer(cast("IO[bytes]", file), NAME)
-    entry = container.contents().entry(Series("XBTUSD", 1440))
+    archive = ZipArchive(cast("IO[bytes]", file), NAME)
+    member = archive.contents().member(Series("XBTUSD", 1440))
 
-    with container.open(entry.name) as member:
-        assert len(member.read().splitlines()) == 91
+    assert len(lines_of(archive, member.path)) == 91
 
     content = whole(exchange)
     assert file.size == len(content) > 2 * file.bytes_fetched
@@ -93,14 +97,33 @@ def test_both_layouts_hold_the_same_files(
     exchange.archive(**FEW, **order)
     name = NAME if order["naming"] == "year_first" else "Kraken_OHLCVT_Q2_2026.zip"
 
-    contents = ZipContainer(cast("IO[bytes]", hook.open(name)), name).contents()
+    contents = ZipArchive(cast("IO[bytes]", hook.open(name)), name).contents()
 
-    assert {entry.series: entry.name for entry in contents.entries} == {
+    assert {member.series: member.path for member in contents.members} == {
         Series(ticker, interval): f"{prefix}{ticker}_{interval}.csv"
         for ticker in ("XBTUSD", "DAIUSD")
         for interval in (60, 240, 1440)
     }
-    assert (contents.release.name, contents.passed_over) == ("2026Q2", {})
+    assert {member.release.name for member in contents.members} == {"2026Q2"}
+    assert contents.passed_over == {}
+
+
+def test_a_long_read_takes_ever_longer_ranges_and_a_seek_starts_with_a_short_one(
+    exchange: ExchangeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.archive(**FEW)
+    file = hook_at(monkeypatch, exchange.archive_url).open(NAME)
+    content = whole(exchange)
+    monkeypatch.setattr(ranges, "READ_AHEAD_BYTES", 1000)
+    monkeypatch.setattr(ranges, "LONGEST_RANGE_BYTES", 4000)
+
+    assert b"".join(file.read(100) or b"" for _ in range(100)) == content[:10_000]
+    assert file.seek(500) == 500
+    assert file.read(10) == content[500:510]
+
+    asked = [one["range"] for one in exchange.archive_requests() if one["range"] not in {None, "bytes=0-0"}]
+    borders = [(0, 1000), (1000, 3000), (3000, 7000), (7000, 11_000), (500, 1500)]
+    assert asked == [f"bytes={start}-{end - 1}" for start, end in borders]
 
 
 def test_an_answer_that_breaks_off_is_resumed_from_the_byte_reached(
@@ -110,8 +133,7 @@ def test_an_answer_that_breaks_off_is_resumed_from_the_byte_reached(
     sleeps: list[float] = []
     file = hook_at(monkeypatch, exchange.archive_url, sleeps).open(NAME)
 
-    file.expect(file.size)
-    content = file.read()
+    content = file.read(file.size)
 
     assert content is not None
     ranges = [asked["range"] for asked in exchange.archive_requests()]
@@ -169,10 +191,9 @@ def test_a_zip_is_read_whatever_tags_its_servers_give_it(
     content = whole(exchange)
     exchange.archive(**FEW, etag=etag)
     assert hook.open(NAME).read() == content
-    container = opened(hook)
-    entry = container.contents().entry(Series("XBTUSD", 60))
-    with reading(container, entry.name) as member:
-        assert len(member.read().splitlines()) == 91 * 24
+    archive = opened(hook)
+    member = archive.contents().member(Series("XBTUSD", 60))
+    assert len(lines_of(archive, member.path)) == 91 * 24
 
 
 def test_a_server_that_sends_the_whole_file_once_is_asked_again(
@@ -255,8 +276,7 @@ def test_the_connection_form_says_whether_the_server_answers(
 
 def test_defects_of_real_releases_can_be_ordered(exchange: ExchangeAdmin, hook: ArchiveClient) -> None:
     def lines(name: str) -> list[bytes]:
-        with opened(hook).open(name) as member:
-            return member.read().splitlines()
+        return lines_of(opened(hook), name)
 
     good = {name: lines(name) for name in ("XBTUSD_60.csv", "XBTUSD_1440.csv")}
     days = [int(line.split(b",")[0]) for line in good["XBTUSD_1440.csv"]]
@@ -285,12 +305,13 @@ def test_a_full_release_is_a_zip64_read_by_ranges_across_its_parts(
     assert file.read(4) == b"PK\6\7"
     name = "Kraken_OHLCVT_Full_2026Q2.zip"
 
-    container = ZipContainer(cast("IO[bytes]", file), name)
-    contents = container.contents()
-    with container.open(contents.entry(Series("XBTUSD", 1440)).name) as member:
-        days = [int(line.split(b",")[0]) for line in member.read().splitlines()]
+    archive = ZipArchive(cast("IO[bytes]", file), name)
+    contents = archive.contents()
+    path = contents.member(Series("XBTUSD", 1440)).path
+    days = [int(line.split(b",")[0]) for line in lines_of(archive, path)]
 
-    assert (contents.release.name, contents.passed_over) == ("Full_2026Q2", {})
+    assert {member.release.name for member in contents.members} == {"Full_2026Q2"}
+    assert contents.passed_over == {}
     assert len(days) == (days[-1] - days[0]) // 86400 + 1 > 366
     assert days[-1] == 1782864000 - 86400
     assert whole_size > 100_000 > 2 * sum(part.bytes_fetched for part in parts[:2])

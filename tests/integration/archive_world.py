@@ -14,7 +14,7 @@ from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, open_ingest, summarise
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
-from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.stores.ledger.session import connect
 
@@ -138,7 +138,7 @@ class ArchiveWorld:
         with connect(self.world.dsn) as connection:
             return summarise(connection, run, request, errors=[])
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> ArchiveLocator:
         """Return where files come from and go to."""
         server = ArchiveClient(self.world.exchange.archive_url, sleep=lambda _: None)
-        return Shelf(self.folder, self.work_folder, lambda: server, self.allow_full_download)
+        return ArchiveLocator(self.folder, self.work_folder, lambda: server, self.allow_full_download)

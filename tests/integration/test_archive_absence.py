@@ -9,7 +9,7 @@ import pytest
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.absence import LEFT_OUT, OTHER_COUNT, STORED_OTHER
+from kraken_ohlcv.sources.archive.proof import LEFT_OUT, OTHER_COUNT, STORED_OTHER
 from kraken_ohlcv.stores.candle_store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_text
 

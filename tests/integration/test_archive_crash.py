@@ -8,7 +8,7 @@ import pytest
 
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive import slices
+from kraken_ohlcv.sources.archive import staging
 from kraken_ohlcv.sources.archive.errors import ArchiveError
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
@@ -30,7 +30,7 @@ class DeathError(BaseException):
 @pytest.fixture
 def archive(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchiveWorld:
     """Give an archive folder; a slice is small, so that a file of some days has many."""
-    monkeypatch.setattr(slices, "SLICE_ROWS", SLICE_ROWS)
+    monkeypatch.setattr(staging, "BATCH_ROWS", SLICE_ROWS)
     (tmp_path / "archive").mkdir()
     return ArchiveWorld(world, tmp_path / "archive", tmp_path / "work")
 

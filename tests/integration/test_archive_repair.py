@@ -11,7 +11,7 @@ from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.stores.candle_store import write_candles
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ FROM = ["ohlc", "archive"]
 def fetching(world: World, tmp_path: Path) -> World:
     """Give a world that may fetch from the simulated archive, which holds two intervals of one pair."""
     server = ArchiveClient(world.exchange.archive_url, sleep=lambda _: None)
-    world.shelf = Shelf(None, tmp_path / "work", lambda: server)
+    world.shelf = ArchiveLocator(None, tmp_path / "work", lambda: server)
     world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440])
     return world
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.absence import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.proof import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text

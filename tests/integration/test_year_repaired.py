@@ -12,7 +12,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.sources.archive.locator import Shelf
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
@@ -79,7 +79,7 @@ def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(
     world: World, tmp_path: Path
 ) -> None:
     server = ArchiveClient(world.exchange.archive_url, sleep=lambda _: None)
-    world.shelf = Shelf(None, tmp_path / "work", lambda: server)
+    world.shelf = ArchiveLocator(None, tmp_path / "work", lambda: server)
     world.exchange.archive(tickers=list(TICKERS), intervals=list(INTERVALS))
     want_the_year(world)
     end_s = world.window(Series("XBTUSD", 1440))[1]

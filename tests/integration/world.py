@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.repair.context import RunContext
-    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.stores.ledger.session import Connection
     from kraken_ohlcv.stores.missing import Scan
     from simulators.exchange_client import ExchangeAdmin
@@ -164,7 +164,7 @@ class World:
     dsn: str
     tickers: list[str] = field(default_factory=lambda: ["XBTUSD"])
     before_step: Callable[[str], None] = lambda _: None
-    shelf: Shelf | None = None
+    shelf: ArchiveLocator | None = None
     worker_ahead_s: float = 0.0
     lets_time_pass: bool = True
 

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import zipfile
 from io import BytesIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive import containers
-from kraken_ohlcv.sources.archive.containers import FolderContainer, ZipContainer, reading
+from kraken_ohlcv.sources.archive import members
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
-from kraken_ohlcv.sources.archive.folder import containers_at, only_file, open_container, resolve
-from kraken_ohlcv.sources.archive.members import FOLDER, Unit, wanted_units, work_items
+from kraken_ohlcv.sources.archive.found import Found
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
+from kraken_ohlcv.sources.archive.members import Archive, FolderArchive, Member, ZipArchive
 from tests import zips
 from tests.zips import SPOILT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROW = "1700000000,1,1,1,1,1,1\n"
 
 
 def zipped(
     *members: tuple[str | zipfile.ZipInfo, str | bytes], name: str = "Kraken_OHLCVT_2026Q2.zip"
-) -> ZipContainer:
-    return ZipContainer(BytesIO(zip_bytes(*members)), name)
+) -> ZipArchive:
+    return ZipArchive(BytesIO(zip_bytes(*members)), name)
 
 
 def zip_bytes(*members: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
@@ -38,6 +36,10 @@ def zip_bytes(*members: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
         for name, content in members:
             file.writestr(name, content)
     return target.getvalue()
+
+
+def locator(root: Path | None) -> ArchiveLocator:
+    return ArchiveLocator(root, Path("unused"))
 
 
 @pytest.fixture
@@ -57,23 +59,22 @@ def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
         (f"__MACOSX/{layout}._XBTUSD_60.csv", "\0"),
         ("MANIFEST.json", '{"coverage": {"end": "2026-06-28"}}'),
     ).contents()
-    assert {entry.series: entry.name for entry in contents.entries} == {
+    assert {member.series: member.path for member in contents.members} == {
         Series("XBTUSD", 60): f"{layout}XBTUSD_60.csv",
         Series("1INCHUSD", 1): f"{layout}1INCHUSD_1.csv",
     }
     assert contents.passed_over == {}
-    witnesses = contents.witnesses_of(contents.entry(Series("XBTUSD", 60)))
-    assert witnesses == [(f"{layout}XBTUSD_720.csv", 720)]
-    assert contents.release.end_s == 1782691200
-    assert contents.entry(Series("XBTUSD", 60)).identity == (
+    witnesses = contents.witnesses_of(contents.member(Series("XBTUSD", 60)))
+    assert witnesses == ((f"{layout}XBTUSD_720.csv", 720),)
+    assert contents.member(Series("XBTUSD", 60)).release.end_s == 1782691200
+    assert contents.member(Series("XBTUSD", 60)).identity == (
         f"crc32:{zipfile.crc32(ROW.encode()):08x}:{len(ROW)}:2026Q2"
     )
 
 
 def test_a_broken_manifest_does_not_matter() -> None:
     contents = zipped(("XBTUSD_60.csv", ROW), ("MANIFEST.json", "{")).contents()
-    assert contents.release.name == "2026Q2"
-    assert [entry.series for entry in contents.entries] == [Series("XBTUSD", 60)]
+    assert [(one.series, one.release.name) for one in contents.members] == [(Series("XBTUSD", 60), "2026Q2")]
 
 
 def link_info(name: str) -> zipfile.ZipInfo:
@@ -95,7 +96,7 @@ def link_info(name: str) -> zipfile.ZipInfo:
 )
 def test_a_hostile_member_is_passed_over_with_the_reason(name: str | zipfile.ZipInfo, said: str) -> None:
     contents = zipped((name, ROW), ("ETHUSD_60.csv", ROW)).contents()
-    assert [entry.series for entry in contents.entries] == [Series("ETHUSD", 60)]
+    assert [member.series for member in contents.members] == [Series("ETHUSD", 60)]
     ((_, why),) = contents.passed_over.items()
     assert said in why
 
@@ -104,21 +105,20 @@ def test_a_zip_bomb_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = ("XBTUSD_60.csv", b"1" * 11_000_000)
     ((_, why),) = zipped(bomb).contents().passed_over.items()
     assert "a zip bomb" in why
-    monkeypatch.setattr(containers, "MAX_MEMBER_BYTES", 10)
+    monkeypatch.setattr(members, "MAX_MEMBER_BYTES", 10)
     ((_, why),) = zipped(("XBTUSD_60.csv", ROW)).contents().passed_over.items()
     assert "over the limit of 10" in why
 
 
-def whole(container: ZipContainer, name: str) -> bytes:
-    with reading(container, name) as member:
-        return b"".join(iter(lambda: member.read(1000), b""))
+def whole(archive: Archive, path: str) -> bytes:
+    return b"".join(archive.blocks(path))
 
 
 def test_of_two_files_of_a_series_each_has_the_release_of_its_folder() -> None:
     contents = zipped(
         ("Q1_2025/XBTUSD_60.csv", ROW), ("Q2_2025\\XBTUSD_60.csv", ROW), ("XBTUSD_60.csv", ROW * 2)
     ).contents()
-    assert [(entry.name, entry.release.name, entry.series) for entry in contents.entries] == [
+    assert [(member.path, member.release.name, member.series) for member in contents.members] == [
         ("Q1_2025/XBTUSD_60.csv", "2025Q1", Series("XBTUSD", 60)),
         ("Q2_2025\\XBTUSD_60.csv", "2025Q2", Series("XBTUSD", 60)),
         ("XBTUSD_60.csv", "2026Q2", Series("XBTUSD", 60)),
@@ -136,11 +136,11 @@ def test_the_witnesses_of_a_file_are_those_of_its_pair_in_its_release_and_folder
         *((f"{folder}/XBTUSD_{minutes}.csv", ROW) for folder in ("a", "b") for minutes in (60, 5)),
     ).contents()
     assert [
-        (entry.name, contents.witnesses_of(entry))
-        for entry in contents.entries
-        if entry.series.interval_minutes == 60
+        (member.path, contents.witnesses_of(member))
+        for member in contents.members
+        if member.series.interval_minutes == 60
     ] == [
-        (f"{folder}/XBTUSD_60.csv", [(f"{folder}/XBTUSD_{finest}.csv", finest)])
+        (f"{folder}/XBTUSD_60.csv", ((f"{folder}/XBTUSD_{finest}.csv", finest),))
         for folder, finest in (("Q1_2025", 15), ("Q2_2025", 15), ("a", 5), ("b", 5))
     ]
 
@@ -151,7 +151,7 @@ def test_members_that_windows_wrote_are_found() -> None:
         ("master\\XBTUSD_60.csv", ROW),
         ("__MACOSX\\master\\._XBTUSD_60.csv", "x"),
     ).contents()
-    assert [(entry.name, entry.series) for entry in contents.entries] == [
+    assert [(member.path, member.series) for member in contents.members] == [
         ("master\\XBTUSD_60.csv", Series("XBTUSD", 60))
     ]
     assert contents.passed_over == contents.unopened == {}
@@ -161,7 +161,7 @@ def test_members_that_windows_wrote_are_found() -> None:
 def test_a_name_twice_in_a_zip_is_one_file_when_the_content_is_one() -> None:
     same, different = ("XBTUSD_60.csv", ROW), ("ETHUSD_60.csv", ROW)
     contents = zipped(same, same, different, (different[0], ROW * 2)).contents()
-    assert [entry.series for entry in contents.entries] == [Series("XBTUSD", 60)]
+    assert [member.series for member in contents.members] == [Series("XBTUSD", 60)]
     assert contents.passed_over == {"ETHUSD_60.csv": "stands 2 times in the zip, with different contents"}
 
 
@@ -175,22 +175,21 @@ def test_what_may_hold_files_of_ours_is_named_with_the_cure(name: str) -> None:
 @pytest.mark.parametrize("how", SPOILT)
 def test_a_spoilt_member_is_named_itself_and_the_others_are_read(how: str) -> None:
     content = SPOILT[how](zips.zip_bytes({"XBTUSD_60.csv": ROW * 50, "ETHUSD_60.csv": ROW}), "XBTUSD_60.csv")
-    container = ZipContainer(BytesIO(content), "x.zip")
-    contents = container.contents()
-    with reading(container, "ETHUSD_60.csv") as member:
-        assert member.read() == ROW.encode()
+    archive = ZipArchive(BytesIO(content), "x.zip")
+    contents = archive.contents()
+    assert whole(archive, "ETHUSD_60.csv") == ROW.encode()
     if "XBTUSD_60.csv" not in contents.passed_over:
         with pytest.raises(ArchiveRefusedError, match=r"^XBTUSD_60.csv is damaged in its zip"):
-            whole(container, "XBTUSD_60.csv")
+            whole(archive, "XBTUSD_60.csv")
 
 
 def test_a_zip_that_changes_on_its_server_meanwhile_is_worth_another_try() -> None:
     file = BytesIO(zips.zip_bytes({"XBTUSD_60.csv": ROW * 50}))
-    container = ZipContainer(file, "x.zip", is_remote=True)
+    archive = ZipArchive(file, "x.zip", is_remote=True)
     file.seek(50)
     file.write(b"\0\0")
     with pytest.raises(ArchiveError, match="changed meanwhile, or its mirrors differ; run again"):
-        whole(container, "XBTUSD_60.csv")
+        whole(archive, "XBTUSD_60.csv")
 
 
 @pytest.mark.parametrize("how", [*SPOILT, "200,000 brackets", "too long", "no object", "UTF-16", "not UTF-8"])
@@ -208,19 +207,18 @@ def test_a_spoilt_manifest_is_named_and_how_far_the_release_goes_is_unknown(how:
     })
     if how in SPOILT:
         content = SPOILT[how](content, "MANIFEST.json")
-    contents = ZipContainer(BytesIO(content), "Kraken_OHLCVT_2026Q2.zip").contents()
+    contents = ZipArchive(BytesIO(content), "Kraken_OHLCVT_2026Q2.zip").contents()
     assert list(contents.passed_over) == ["MANIFEST.json"]
-    (entry,) = contents.entries
-    assert (entry.release.name, entry.release.start_s, entry.release.end_s) == ("2026Q2", 1775001600, None)
+    (member,) = contents.members
+    assert (member.release.name, member.release.start_s, member.release.end_s) == ("2026Q2", 1775001600, None)
 
 
 @pytest.mark.parametrize("where", ["leading", "trailing"])
 def test_rubbish_around_a_zip_does_not_matter(where: str) -> None:
     content = zip_bytes(("XBTUSD_60.csv", ROW))
     content = b"rubbish" + content if where == "leading" else content + b"rubbish"
-    container = ZipContainer(BytesIO(content), "x.zip")
-    with reading(container, container.contents().entries[0].name) as member:
-        assert member.read() == ROW.encode()
+    archive = ZipArchive(BytesIO(content), "x.zip")
+    assert whole(archive, archive.contents().members[0].path) == ROW.encode()
 
 
 @given(st.data())
@@ -234,23 +232,23 @@ def test_no_damage_to_a_zip_raises_anything_but_its_refusal(data: st.DataObject)
         content[at] = data.draw(st.integers(0, 255))
     del content[data.draw(st.just(len(content)) | st.integers(0, len(content))) :]
     try:
-        container = ZipContainer(BytesIO(bytes(content)), "x.zip")
-        contents = container.contents()
+        archive = ZipArchive(BytesIO(bytes(content)), "x.zip")
+        contents = archive.contents()
     except ArchiveRefusedError:
         return
-    for entry in contents.entries:
+    for member in contents.members:
         try:
-            read = whole(container, entry.name)
+            read = whole(archive, member.path)
         except ArchiveRefusedError:
             continue
-        assert f"crc32:{zipfile.crc32(read):08x}:" in str(entry.identity)
+        assert f"crc32:{zipfile.crc32(read):08x}:" in str(member.identity)
 
 
 def test_what_is_no_whole_zip_is_refused() -> None:
     content = zip_bytes(("XBTUSD_60.csv", ROW))
     for broken in (b"", b"not a zip at all", content[:-10]):
         with pytest.raises(ArchiveRefusedError, match="is not a zip, or not a whole one"):
-            ZipContainer(BytesIO(broken), "x.zip")
+            ZipArchive(BytesIO(broken), "x.zip")
 
 
 @pytest.mark.parametrize(
@@ -262,12 +260,9 @@ def test_a_damaged_member_is_noticed_when_it_is_read(damage: str) -> None:
         del content[:30]
     else:
         content[content.index(b"PK\x01\x02") + 16 if "CRC" in damage else 50] ^= 0xFF
-    container = ZipContainer(BytesIO(bytes(content)), "x.zip")
-    with (
-        pytest.raises(ArchiveRefusedError, match="is damaged in its zip"),
-        reading(container, "XBTUSD_60.csv") as member,
-    ):
-        member.read()
+    archive = ZipArchive(BytesIO(bytes(content)), "x.zip")
+    with pytest.raises(ArchiveRefusedError, match="is damaged in its zip"):
+        whole(archive, "XBTUSD_60.csv")
 
 
 @pytest.mark.parametrize(
@@ -286,12 +281,12 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(root: Path, path: str, s
     (root / "link.csv").symlink_to(root.parent / "secret.csv")
     (root / "linked").symlink_to(root.parent)
     with pytest.raises(ArchiveRefusedError, match=said):
-        resolve(root, path)
+        locator(root).resolve(path)
 
 
 def test_without_a_folder_every_path_is_refused_with_the_cure() -> None:
     with pytest.raises(ArchiveRefusedError, match="set OHLCV_ARCHIVE_FOLDER"):
-        resolve(None, "XBTUSD_60.csv")
+        locator(None).resolve("XBTUSD_60.csv")
 
 
 def test_a_folder_names_its_csvs_zips_and_folders_and_no_links(root: Path) -> None:
@@ -303,13 +298,14 @@ def test_a_folder_names_its_csvs_zips_and_folders_and_no_links(root: Path) -> No
     (root / "ETHUSD_60.csv").symlink_to(root.parent / "secret.csv")
     (root / "out").symlink_to(root.parent)
 
-    assert list(containers_at(root, ".")) == [".", "Q2_2026.zip", "2026Q1"]
-    contents = open_container(root, ".").contents()
-    assert [entry.series for entry in contents.entries] == [Series("XBTUSD", 60)]
+    assert list(locator(root).archives_at(".")) == [".", "Q2_2026.zip", "2026Q1"]
+    contents = FolderArchive(root, ".").contents()
+    assert [member.series for member in contents.members] == [Series("XBTUSD", 60)]
     assert list(contents.passed_over) == ["ETHUSD_60.csv"]
     assert list(contents.unopened) == ["link.zip", "out"]
     assert "put what it leads to into the archive folder itself" in contents.unopened["link.zip"]
-    assert open_container(root, "2026Q1").contents().release.name == "2026Q1"
+    with locator(root).open("2026Q1") as archive:
+        assert [member.release.name for member in archive.contents().members] == ["2026Q1"]
 
 
 def test_parts_of_a_zip_are_read_as_one_and_a_missing_one_is_named(root: Path) -> None:
@@ -321,56 +317,61 @@ def test_parts_of_a_zip_are_read_as_one_and_a_missing_one_is_named(root: Path) -
     before = {path: path.read_bytes() for path in root.iterdir()}
 
     for path in (".", f"{name}.part00", name):
-        assert name in list(containers_at(root, path))
-    container = open_container(root, name)
-    contents = container.contents()
-    assert contents.release.name == "Full_2026Q2"
-    with container.open("XBTUSD_1440.csv") as member:
-        assert member.read() == (ROW * 1440).encode()
+        assert name in list(locator(root).archives_at(path))
+    with locator(root).open(name) as archive:
+        assert {member.release.name for member in archive.contents().members} == {"Full_2026Q2"}
+        assert whole(archive, "XBTUSD_1440.csv") == (ROW * 1440).encode()
 
     assert {path: path.read_bytes() for path in root.iterdir()} == before
-    (root / f"{name}.part01").unlink()
-    with pytest.raises(ArchiveRefusedError, match="part 01 is missing"):
-        open_container(root, name)
+    for number in ("01", "00"):
+        (root / f"{name}.part{number}").unlink()
+        with pytest.raises(ArchiveRefusedError, match=f"part {number} is missing"), locator(root).open(name):
+            pass
 
 
 def test_a_single_file_is_asked_for_by_a_name_of_the_archive(root: Path) -> None:
     for name in ("XBTUSD_60.csv", "XBTUSD_720.csv", "notes.txt"):
         (root / name).write_text(ROW)
-    assert only_file(root, "XBTUSD_60.csv") == "XBTUSD_60.csv"
-    assert only_file(root, ".") is None
+    assert locator(root).only_file("XBTUSD_60.csv") == "XBTUSD_60.csv"
+    assert locator(root).only_file(".") is None
     with pytest.raises(ArchiveRefusedError, match="720"):
-        only_file(root, "XBTUSD_720.csv")
+        locator(root).only_file("XBTUSD_720.csv")
     with pytest.raises(ArchiveRefusedError, match="neither a CSV"):
-        list(containers_at(root, "notes.txt"))
+        list(locator(root).archives_at("notes.txt"))
 
 
-def test_of_a_container_the_wanted_files_are_taken_in_the_order_of_the_tickers(root: Path) -> None:
+def found(root: Path, tickers: list[str], intervals: list[int], only: str | None = None) -> Found:
+    found = Found(tickers, intervals, only)
+    found.add(FolderArchive(root, "."), is_published=False)
+    return found
+
+
+def test_of_a_folder_the_wanted_files_are_taken_in_the_order_of_the_tickers(root: Path) -> None:
     for ticker in ("ADAUSD", "XBTUSD", "ETHUSD"):
         for minutes in (1, 60, 1440):
             (root / f"{ticker}_{minutes}.csv").write_text(ROW)
-    contents = FolderContainer(root, ".").contents()
 
-    units, others = wanted_units(FOLDER, ".", contents, tickers=["XBTUSD", "ADAUSD"], intervals=[60, 1440])
-    alone, _ = wanted_units(FOLDER, ".", contents, tickers=[], intervals=[], only="ETHUSD_1.csv")
+    wanted = found(root, ["XBTUSD", "ADAUSD"], [60, 1440])
+    alone = found(root, [], [], only="ETHUSD_1.csv").members
 
-    assert [unit.name for unit in units] == [
+    assert [member.name for member in wanted.members] == [
         "XBTUSD_60.csv",
         "XBTUSD_1440.csv",
         "ADAUSD_60.csv",
         "ADAUSD_1440.csv",
     ]
-    assert others == 5
-    assert {unit.witnesses[0] for unit in units[:2]} == {("XBTUSD_1.csv", 1)}
-    assert [(unit.name, unit.witnesses) for unit in alone] == [
-        ("ETHUSD_1.csv", [("ETHUSD_60.csv", 60), ("ETHUSD_1440.csv", 1440)])
+    assert wanted.n_others == 5
+    assert {member.witnesses[0] for member in wanted.members[:2]} == {("XBTUSD_1.csv", 1)}
+    assert [(member.name, member.witnesses) for member in alone] == [
+        ("ETHUSD_1.csv", (("ETHUSD_60.csv", 60), ("ETHUSD_1440.csv", 1440)))
     ]
-    assert [Unit.from_dict(unit.as_dict()) for unit in units] == units
 
 
-def test_every_file_is_an_item(root: Path) -> None:
-    (root / "XBTUSD_60.csv").write_text(ROW)
-    contents = FolderContainer(root, ".").contents()
-    (unit,), _ = wanted_units(FOLDER, ".", contents, tickers=["XBTUSD"], intervals=[60])
-    items = work_items([unit] * 3)
-    assert [(item["label"], Unit.from_dict(*item["files"])) for item in items] == [(unit.name, unit)] * 3
+def test_every_file_is_an_item_that_comes_back_as_it_was(root: Path) -> None:
+    for minutes in (1, 60):
+        (root / f"XBTUSD_{minutes}.csv").write_text(ROW)
+    wanted = found(root, ["XBTUSD"], [1, 60])
+    items = json.loads(json.dumps(wanted.work_items()))
+    assert [(item["label"], Member.from_dict(*item["files"])) for item in items] == [
+        (member.name, member) for member in wanted.members
+    ]

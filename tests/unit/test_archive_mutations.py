@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.containers import ZipContainer, reading
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.members import ZipArchive
 from kraken_ohlcv.sources.archive.parse import OLDEST_S
-from kraken_ohlcv.sources.archive.staging import Spooled, spool
+from kraken_ohlcv.sources.archive.staging import Staged, stage
 from tests.archive_mutations import CSV_MUTATIONS, ZIP_MUTATIONS, is_silent, rows_of, untouched
 from tests.mutations import examples, mutated, tally
 from tests.zips import zip_bytes
@@ -43,34 +43,33 @@ def release(exchange_session: ExchangeAdmin) -> dict[Series, bytes]:
     exchange_session.reset(clock=NOW)
     exchange_session.archive(tickers=[THIN.ticker, BUSY.ticker], intervals=[60])
     content = requests.get(f"{exchange_session.archive_url}/{NAME}", timeout=60).content
-    container = ZipContainer(BytesIO(content), NAME)
+    archive = ZipArchive(BytesIO(content), NAME)
     found = {}
-    for entry in container.contents().entries:
-        with reading(container, entry.name) as member:
-            rows = member.read().splitlines(keepends=True)
+    for member in archive.contents().members:
+        rows = b"".join(archive.blocks(member.path)).splitlines(keepends=True)
         # Quiet hours, so that each file has holes.
-        found[entry.series] = b"".join(row for n, row in enumerate(rows[:ROWS]) if n % 23 not in {4, 5, 11})
+        found[member.series] = b"".join(row for n, row in enumerate(rows[:ROWS]) if n % 23 not in {4, 5, 11})
     return found
 
 
-def read(folder: Path, content: bytes, series: Series, *, is_sealed: bool) -> Spooled:
+def read(folder: Path, content: bytes, series: Series, *, is_sealed: bool) -> Staged:
     folder.mkdir(parents=True)
-    return spool(BytesIO(content), series, folder, None, is_sealed=is_sealed, now_s=NOW)
+    return stage([content], series, folder, None, is_sealed=is_sealed, now_s=NOW)
 
 
-def assert_true(sound: bytes, spoilt: bytes, spooled: Spooled, *, is_silent: bool) -> None:
+def assert_true(sound: bytes, spoilt: bytes, staged: Staged, *, is_silent: bool) -> None:
     """Check what was read of a spoilt CSV against the sound one."""
     truth = rows_of(sound)
-    kept = {row[0]: row[1:] for frame in spooled.frames() for row in frame.iter_rows()}
-    assert sorted(kept) == [t for start, end in spooled.runs for t in range(start, end, HOUR)]
-    assert len(kept) == spooled.n_good
+    kept = {row[0]: row[1:] for frame in staged.frames() for row in frame.iter_rows()}
+    assert sorted(kept) == [t for start, end in staged.runs for t in range(start, end, HOUR)]
+    assert len(kept) == staged.n_good
     if is_silent:
         assert all(time >= OLDEST_S and time % HOUR == 0 for time in kept)
         return
     assert {t: tuple(map(float, truth.get(t, b"").split(b",")[1:])) for t in kept} == kept
     assert untouched(sound, spoilt) <= kept.keys()
-    lacking = ranges.subtract([spooled.span], spooled.runs)
-    provable = ranges.subtract(lacking, spooled.odd)
+    lacking = ranges.subtract([staged.span], staged.runs)
+    provable = ranges.subtract(lacking, staged.odd)
     assert ranges.intersect(provable, ranges.from_points(truth, step=HOUR)) == []
 
 
@@ -95,11 +94,11 @@ def test_of_a_spoilt_csv_only_what_is_true_is_kept_and_no_trades_are_taken_for_a
     spoilt = data.draw(mutated(sound, mutations))
     tally("archive CSV, read", spoilt)
     try:
-        spooled = read(tmp_path_factory.mktemp("csv") / "slices", spoilt.value, series, is_sealed=is_sealed)
+        staged = read(tmp_path_factory.mktemp("csv") / "slices", spoilt.value, series, is_sealed=is_sealed)
     except ArchiveRefusedError as error:
         assert is_silent(spoilt) or may_be_refused(spoilt.value, error)  # noqa: PT017 (most are not refused)
         return
-    assert_true(sound, spoilt.value, spooled, is_silent=is_silent(spoilt))
+    assert_true(sound, spoilt.value, staged, is_silent=is_silent(spoilt))
 
 
 @examples(50)
@@ -113,20 +112,19 @@ def test_of_a_spoilt_zip_the_sound_members_are_read_and_nothing_untrue(
     tally("archive zip, read", spoilt)
     folder = tmp_path_factory.mktemp("zip")
     try:
-        container = ZipContainer(BytesIO(spoilt.value), NAME)
-        contents = container.contents()
+        archive = ZipArchive(BytesIO(spoilt.value), NAME)
+        contents = archive.contents()
     except ArchiveRefusedError:
         return
-    for number, entry in enumerate(contents.entries):
-        if entry.series not in release:
+    for number, member in enumerate(contents.members):
+        if member.series not in release:
             continue
         slices = folder / str(number)
         slices.mkdir()
         try:
-            with reading(container, entry.name) as member:
-                raw = member.read()
-            spooled = read(slices / "s", raw, entry.series, is_sealed=True)
+            raw = b"".join(archive.blocks(member.path))
+            staged = read(slices / "s", raw, member.series, is_sealed=True)
         except ArchiveRefusedError:
             continue
         if raw:
-            assert_true(release[entry.series], raw, spooled, is_silent=is_silent(spoilt))
+            assert_true(release[member.series], raw, staged, is_silent=is_silent(spoilt))

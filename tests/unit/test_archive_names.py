@@ -9,8 +9,8 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive.names import (
     PUBLISHED_PATTERN,
     Release,
-    is_bystander,
     is_full,
+    is_ignored,
     may_be_wanted,
     named_release,
     newest_full,
@@ -177,7 +177,7 @@ def test_a_member_name_is_split_at_its_last_underscore(
     ],
 )
 def test_what_is_no_data_is_passed_over_without_a_word(path: str, passed: bool) -> None:
-    assert is_bystander(path) == passed
+    assert is_ignored(path) == passed
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 from itertools import pairwise
-from typing import IO, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.sources.archive.parts import JoinedParts
+from kraken_ohlcv.clients.archive.ranges import JoinedParts
 
 CONTENT = bytes(range(200))
 
@@ -29,15 +28,3 @@ def test_every_read_is_that_of_the_joined_file(cuts: set[int], reads: list[tuple
         assert joined.tell() == start + len(CONTENT[start : start + size])
     assert joined.seek(-5, 2) == len(CONTENT) - 5
     assert joined.read() == CONTENT[-5:]
-
-
-def test_what_will_be_read_is_told_to_every_part_that_reads_ahead() -> None:
-    class Remote(BytesIO):
-        told: int | None = None
-
-        def expect(self, end: int) -> None:
-            self.told = end
-
-    parts = [Remote(CONTENT[:100]), BytesIO(CONTENT[100:150]), Remote(CONTENT[150:])]
-    JoinedParts([cast("IO[bytes]", part) for part in parts]).expect(180)
-    assert [getattr(part, "told", None) for part in parts] == [180, None, 30]

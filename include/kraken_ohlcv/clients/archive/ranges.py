@@ -1,4 +1,7 @@
-"""A file on a web server, read by HTTP Range as if it lay here: seekable, resumed where it broke off.
+"""Files on a web server or in parts, read as if they lay here in one piece: seekable, nothing joined on disk.
+
+Ours and not fsspec's: resuming where an answer broke off, servers that ignore Range now and then, and answers
+to another range would have to be written around it, and are most of this module.
 
 Ranges are asked for without ``If-Range``: mirrors of one file may have different tags, and weak tags do not
 fit it at all. That nothing changed between two ranges is proven by the CRC-32 of each member of a zip.
@@ -8,7 +11,9 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any, Final
+from bisect import bisect_right
+from itertools import accumulate
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import requests
 import urllib3
@@ -16,7 +21,7 @@ import urllib3
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 CONNECT_TIMEOUT_S: Final = 5.0
 ATTEMPTS: Final = 5
@@ -28,43 +33,15 @@ CHUNK_BYTES: Final = 64 * 1024
 CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-class RemoteFile(io.RawIOBase):
-    """A file on a web server.
+class SeekableFile(io.RawIOBase):
+    """A file that comes piece by piece."""
 
-    :param session: sends requests; names itself in ``User-Agent``
-    :param url: of the file
-    :param timeout_s: longest silence of the server, seconds
-    :param sleep: waits so many seconds between attempts
-    :raises NotPublishedError: if the server has no such file
-    :raises RangesNotSupportedError: if the server sends whole files only
-    :raises ArchiveServerError: if it does not give a usable answer
-    """
+    size = 0
+    """Length of the file, bytes."""
 
-    def __init__(
-        self, session: requests.Session, url: str, *, timeout_s: float, sleep: Callable[[float], None]
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._session, self._url = session, url
-        self._timeout_s, self._sleep = timeout_s, sleep
-        self._size: int | None = None
         self._at = 0
-        self._expected_end = 0
-        self._kept_start, self._kept = 0, b""
-        self.bytes_fetched = 0
-        """Bytes received: what the reads have cost."""
-        self._fetch(0, 1)
-
-    @property
-    def size(self) -> int:
-        """Return the length of the file, bytes."""
-        return self._size or 0
-
-    def expect(self, end: int) -> None:
-        """Say that all bytes from here on to a position will be read, so that few requests bring them.
-
-        :param end: exclusive
-        """
-        self._expected_end = end
 
     def readable(self) -> bool:
         """Return True."""
@@ -88,20 +65,76 @@ class RemoteFile(io.RawIOBase):
         """Fill the buffer; only the end of the file leaves it unfilled."""
         filled = 0
         while filled < len(buffer) and self._at < self.size:
-            offset = self._at - self._kept_start
-            if not 0 <= offset < len(self._kept):
-                self._kept_start = self._at
-                self._kept = self._fetch(self._at, self._end_of_range(len(buffer) - filled))
-                offset = 0
-            piece = self._kept[offset : offset + len(buffer) - filled]
+            piece = self._piece(len(buffer) - filled)
+            if not piece:
+                break
             buffer[filled : filled + len(piece)] = piece
             filled += len(piece)
             self._at += len(piece)
         return filled
 
-    def _end_of_range(self, wanted: int) -> int:
-        ahead = min(self._expected_end - self._at, LONGEST_RANGE_BYTES)
-        return min(self.size, self._at + max(wanted, ahead, READ_AHEAD_BYTES))
+    def _piece(self, wanted: int) -> bytes:
+        """Return some bytes from the position on, at most as many as are wanted."""
+        raise NotImplementedError
+
+
+class JoinedParts(SeekableFile):
+    """Parts of a split file as one.
+
+    :param parts: seekable, in order; closed with it
+    """
+
+    def __init__(self, parts: Sequence[IO[bytes]]) -> None:
+        super().__init__()
+        self._parts = parts
+        self._ends = list(accumulate(part.seek(0, io.SEEK_END) for part in parts))
+        self.size = self._ends[-1]
+
+    def close(self) -> None:
+        """Close the parts."""
+        for part in self._parts:
+            part.close()
+        super().close()
+
+    def _piece(self, wanted: int) -> bytes:
+        number = bisect_right(self._ends, self._at)
+        part, start = self._parts[number], self._ends[number - 1] if number else 0
+        part.seek(self._at - start)
+        return part.read(min(wanted, self._ends[number] - self._at))
+
+
+class RemoteFile(SeekableFile):
+    """A file on a web server; the longer it is read without a seek, the longer the ranges asked for.
+
+    :param session: sends requests; names itself in ``User-Agent``
+    :param url: of the file
+    :param timeout_s: longest silence of the server, seconds
+    :param sleep: waits so many seconds between attempts
+    :raises NotPublishedError: if the server has no such file
+    :raises RangesNotSupportedError: if the server sends whole files only
+    :raises ArchiveServerError: if it does not give a usable answer
+    """
+
+    def __init__(
+        self, session: requests.Session, url: str, *, timeout_s: float, sleep: Callable[[float], None]
+    ) -> None:
+        super().__init__()
+        self._session, self._url = session, url
+        self._timeout_s, self._sleep = timeout_s, sleep
+        self._is_known = False
+        self._kept_start, self._kept, self._ahead = -1, b"", 0
+        self.bytes_fetched = 0
+        """Bytes received, for whoever wants to know what a read costs."""
+        self._fetch(0, 1)
+
+    def _piece(self, wanted: int) -> bytes:
+        offset = self._at - self._kept_start
+        if not 0 <= offset < len(self._kept):
+            is_onward = offset == len(self._kept)
+            self._ahead = min(2 * self._ahead, LONGEST_RANGE_BYTES) if is_onward else READ_AHEAD_BYTES
+            end = min(self.size, self._at + max(wanted, self._ahead))
+            self._kept_start, self._kept, offset = self._at, self._fetch(self._at, end), 0
+        return self._kept[offset : offset + wanted]
 
     def _fetch(self, start: int, end: int) -> bytes:
         """Return bytes ``[start, end)``; what has arrived is not asked for again."""
@@ -141,7 +174,7 @@ class RemoteFile(io.RawIOBase):
         if status in {requests.codes.not_found, requests.codes.gone}:
             raise NotPublishedError(f"{self._url} does not exist (HTTP {status})")
         if status == requests.codes.ok:
-            if self._size is None:
+            if not self._is_known:
                 raise RangesNotSupportedError(
                     f"{self._url}: the server ignores Range and sends whole files only"
                 )
@@ -157,7 +190,7 @@ class RemoteFile(io.RawIOBase):
             )
         first, last, size = (int(number) for number in match.groups())
         length = int(answer.headers.get("Content-Length", last - first + 1))
-        if self._size is not None and size != self._size:
+        if self._is_known and size != self.size:
             raise ArchiveServerError(f"{self._url} has changed while it was read; run again")
         is_plain = answer.headers.get("Content-Encoding", "identity") == "identity"
         is_asked = first == start and last == min(end, size) - 1 and length == last - first + 1
@@ -165,4 +198,4 @@ class RemoteFile(io.RawIOBase):
             raise ArchiveServerError(
                 f"{self._url}: asked for bytes {start} to {end - 1}, it sends {match[0]} of length {length}"
             )
-        self._size = size
+        self._is_known, self.size = True, size

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.fetch import Ingestion
-    from kraken_ohlcv.sources.archive.staging import Spooled
+    from kraken_ohlcv.sources.archive.staging import Staged
     from kraken_ohlcv.sources.archive.store import Stored
     from kraken_ohlcv.stores.ledger.archive import Ingested
     from kraken_ohlcv.stores.ledger.assets import Asset
@@ -65,7 +65,7 @@ def settle(
     asset: Asset,
     file: Ingested,
     *,
-    spooled: Spooled,
+    spooled: Staged,
     stored: Stored,
     empty: Sequence[Range],
 ) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from kraken_ohlcv.sources.archive.members import Unit, file_name, wanted_units
+from kraken_ohlcv.sources.archive.members import file_name
 from kraken_ohlcv.sources.archive.names import may_be_wanted
 from kraken_ohlcv.sources.archive.parse import printable
 from kraken_ohlcv.stores.ledger.archive import sentence
@@ -14,7 +14,7 @@ from kraken_ohlcv.stores.ledger.archive import sentence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kraken_ohlcv.sources.archive.containers import Contents
+    from kraken_ohlcv.sources.archive.members import Archive, Member
 
 MOST_EXAMPLES: Final = 5
 CURE: Final = (
@@ -31,7 +31,7 @@ class Found:
     :ivar tickers: wanted
     :ivar intervals: wanted, minutes
     :ivar only: base name of the one file asked for, or None
-    :ivar units: files to ingest
+    :ivar members: files to ingest
     :ivar lost: what may be wanted and cannot be read, with the reason and the cure; an error of the run
     :ivar passed_over: what is not wanted and is not read, with the reason
     :ivar n_others: readable files of other series
@@ -41,41 +41,47 @@ class Found:
     tickers: Sequence[str]
     intervals: Sequence[int]
     only: str | None = None
-    units: list[Unit] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     passed_over: dict[str, str] = field(default_factory=dict)
     n_others: int = 0
     warnings: list[str] = field(default_factory=list)
 
-    def add(self, place: str, container: str, contents: Contents, *, is_published: bool) -> None:
-        """Add a container.
+    def add(self, archive: Archive, *, is_published: bool) -> None:
+        """Add what a folder or zip holds, the wanted files in the order of the tickers.
 
-        :param place: ``folder`` or ``remote``
-        :param container: its name
-        :param contents: what is in it
+        :param archive: open
         :param is_published: whether it is as the exchange publishes it
+        :raises ArchiveRefusedError: if it cannot be read
         """
-        units, n_others = wanted_units(
-            place,
-            container,
-            contents,
-            tickers=self.tickers,
-            intervals=self.intervals,
-            only=self.only,
-            is_published=is_published,
-        )
-        self.units += units
+        contents = archive.contents()
+        chosen = [member for member in contents.members if self._is_wanted(member)]
+        order = {ticker: place for place, ticker in enumerate(self.tickers)}
+        chosen.sort(key=lambda member: (order.get(member.series.ticker, 0), member.series))
+        self.members += [
+            replace(member, is_published=is_published, witnesses=contents.witnesses_of(member))
+            for member in chosen
+        ]
         if self.only is not None:
             return
-        self.n_others += n_others
-        for name, why in contents.unopened.items():
-            self.lost[printable(file_name(place, container, name))] = printable(why)
-        for name, why in contents.passed_over.items():
-            full_name = printable(file_name(place, container, name))
-            if may_be_wanted(name, self.tickers, self.intervals):
+        self.n_others += len(contents.members) - len(chosen)
+        for path, why in contents.unopened.items():
+            self.lost[printable(file_name(archive.name, path))] = printable(why)
+        for path, why in contents.passed_over.items():
+            full_name = printable(file_name(archive.name, path))
+            if may_be_wanted(path, self.tickers, self.intervals):
                 self.lost[full_name] = f"{printable(why)}; {CURE}"
             else:
                 self.passed_over[full_name] = printable(why)
+
+    def _is_wanted(self, member: Member) -> bool:
+        if self.only is not None:
+            return member.path == self.only
+        return member.series.interval_minutes in self.intervals and member.series.ticker in self.tickers
+
+    def work_items(self) -> list[dict[str, Any]]:
+        """Return the files as the list that the ingest task is mapped over, ``{"label", "files"}`` each."""
+        return [{"label": member.name, "files": [member.as_dict()]} for member in self.members]
 
     def not_found(self, tickers: Iterable[str]) -> list[str]:
         """Return a sentence for each ticker asked for by name of which there is no file.
@@ -84,7 +90,7 @@ class Found:
         """
         if self.lost:
             return []  # it may be among those, which are errors of the run themselves
-        there = {unit.series.ticker for unit in self.units}
+        there = {member.series.ticker for member in self.members}
         lengths = ", ".join(map(str, self.intervals))
         return [
             f"ticker {ticker}: there is no file of it with candles of {lengths} minutes"

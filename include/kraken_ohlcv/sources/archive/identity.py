@@ -68,7 +68,7 @@ class Rows(Protocol):
         """Return from the first candle to the end of the last one, epoch seconds UTC."""
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Return the rows slice by slice, in the order of time."""
+        """Return the rows batch by batch, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Claim:
     :ivar questdb: client of the candle store
     :ivar kraken: client of the exchange, or None when it is not to be asked
     :ivar series: ticker and interval that the file's name tells
-    :ivar spooled: the file
+    :ivar staged: the file
     :ivar until_s: rows from here on are provisional and not compared, epoch seconds UTC
     :ivar is_published: whether it comes from where the exchange publishes it, or a published checksum fits
     :ivar now_s: the exchange's time, epoch seconds UTC
@@ -87,7 +87,7 @@ class Claim:
     questdb: QuestDBClient
     kraken: KrakenClient | None
     series: Series
-    spooled: Rows
+    staged: Rows
     until_s: int
     is_published: bool
     now_s: int
@@ -100,7 +100,7 @@ class Claim:
     @property
     def span(self) -> Range:
         """Return the range that is compared, epoch seconds UTC."""
-        start_s, end_s = self.spooled.span
+        start_s, end_s = self.staged.span
         return start_s, max(start_s, min(end_s, self.until_s))
 
 
@@ -196,11 +196,11 @@ def compare(finer: pl.DataFrame, coarser: pl.DataFrame, *, per: int) -> Compared
 
 
 def _with_stored(claim: Claim) -> Compared:
-    """Compare with the stored candles of the series, slice by slice."""
+    """Compare with the stored candles of the series, batch by batch."""
     total = Compared()
     if claim.series.interval_minutes not in stored_intervals(claim.questdb, claim.series.ticker, claim.span):
         return total
-    for frame in claim.spooled.frames():
+    for frame in claim.staged.frames():
         start_s, end_s = frame["ts_s"][0], min(frame["ts_s"][-1] + claim.step, claim.until_s)
         if start_s >= end_s:
             break
@@ -224,7 +224,7 @@ def _with_others(claim: Claim) -> Compared:
         series = claim.series._replace(interval_minutes=minutes)
         step = max(claim.step, step_s(minutes))
         whole = _whole_buckets(claim.span, step)
-        rows = file_candles(claim.spooled.frames(), step, whole)
+        rows = file_candles(claim.staged.frames(), step, whole)
         stored = stored_candles_of(claim.questdb, series, step, whole)
         if minutes < own:
             total += compare(stored, rows, per=own // minutes)
@@ -238,10 +238,10 @@ def _with_exchange(claim: Claim) -> Compared:
     if claim.kraken is None:
         return Compared()
     minutes, asked = asked_candles(
-        claim.kraken, claim.series, claim.spooled, claim.span, enough=ENOUGH, few=FEW, now_s=claim.now_s
+        claim.kraken, claim.series, claim.staged, claim.span, enough=ENOUGH, few=FEW, now_s=claim.now_s
     )
     step = step_s(minutes)
-    rows = file_candles(claim.spooled.frames(), step, _whole_buckets(claim.span, step))
+    rows = file_candles(claim.staged.frames(), step, _whole_buckets(claim.span, step))
     return compare(rows, asked, per=minutes // claim.series.interval_minutes)
 
 
@@ -252,11 +252,11 @@ def _whole_buckets(span: Range, step: int) -> Range:
 
 def _refuse_broken_seams(claim: Claim) -> None:
     """Refuse a file whose prices do not go on where those stored on either side of it end."""
-    start_s, end_s = claim.spooled.span
+    start_s, end_s = claim.staged.span
     room = SEAM_BUCKETS * claim.step
     first: pl.DataFrame | None = None
     last: pl.DataFrame | None = None
-    for frame in claim.spooled.frames():
+    for frame in claim.staged.frames():
         first = frame.head(1) if first is None else first
         last = frame.tail(1)
     if first is None or last is None:

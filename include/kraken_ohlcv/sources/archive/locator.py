@@ -1,40 +1,39 @@
-"""Where archive files come from and go to: the user's folder, the web server, and a folder of our own."""
+"""Where archive files lie: the user's folder, which is only read, the web server, and a folder of our own."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
 from kraken_ohlcv.clients.archive.checksums import FULL_SUMS
+from kraken_ohlcv.clients.archive.ranges import JoinedParts
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
-from kraken_ohlcv.sources.archive.containers import ZipContainer
+from kraken_ohlcv.core.settings import ARCHIVE_FOLDER_ENV
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
-from kraken_ohlcv.sources.archive.folder import files_of_zip, open_container, resolve
-from kraken_ohlcv.sources.archive.members import FOLDER
+from kraken_ohlcv.sources.archive.members import FolderArchive, ZipArchive
 from kraken_ohlcv.sources.archive.names import (
     NEWEST_FULL,
+    PART,
     Release,
     is_full,
     newest_full,
+    read_member_name,
     remote_names,
     zip_of,
 )
-from kraken_ohlcv.sources.archive.parts import JoinedParts
 from kraken_ohlcv.sources.archive.sums import refuse_wrong_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from kraken_ohlcv.clients.archive.client import ArchiveClient
-    from kraken_ohlcv.sources.archive.containers import Container
-    from kraken_ohlcv.sources.archive.members import Unit
+    from kraken_ohlcv.sources.archive.members import Archive, Member
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ArchiveLocator:
     """Where files come from and go to.
 
     :ivar archive_folder: the user's files, or None when it is not set
@@ -51,36 +50,69 @@ class Shelf:
     allow_full_download: bool = False
     is_mirror: bool = False
 
-    @contextmanager
-    def open(self, place: str, name: str) -> Iterator[Container]:
-        """Open a container.
+    def resolve(self, path: str) -> Path:
+        """Return where a path inside the archive folder leads.
 
-        :param place: ``folder`` or ``remote``
-        :param name: of the container
-        :return: context manager of the container
-        :raises ArchiveRefusedError: if it cannot be opened
-        :raises ArchiveServerError: if the server does not give a usable answer
+        :param path: relative, with ``/``; ``.`` is the folder itself
+        :return: resolved path inside the folder; of a zip in parts, that of the zip
+        :raises ArchiveRefusedError: if the folder is not set, or the path is absolute, leads out of it (also
+            by a symbolic link), or does not exist
         """
-        if place == FOLDER:
-            yield open_container(self.archive_folder, name)
+        if self.archive_folder is None:
+            raise ArchiveRefusedError(
+                f"path {path!r} cannot be read: set {ARCHIVE_FOLDER_ENV} to the folder with the archive's "
+                "files"
+            )
+        given = PurePosixPath(path.replace("\\", "/"))
+        if given.is_absolute() or Path(path).is_absolute() or ".." in given.parts:
+            raise ArchiveRefusedError(
+                f"path {path!r} is not below the archive folder; name it relative to that, without .."
+            )
+        home = self.archive_folder.resolve()
+        target = (home / given).resolve()
+        if target != home and home not in target.parents:
+            raise ArchiveRefusedError(
+                f"path {path!r} leads out of the archive folder by a symbolic link; put the file itself there"
+            )
+        if not _pieces(target):
+            raise ArchiveRefusedError(f"path {path!r} does not exist in the archive folder {home}")
+        return target
+
+    def archives_at(self, path: str) -> Iterator[str]:
+        """Return the folders and zips that a path names.
+
+        :param path: a CSV, a zip, the first part of a zip, or a folder, whose folders count too
+        :return: paths relative to the archive folder
+        :raises ArchiveRefusedError: see :meth:`resolve`, or if it is none of these
+        """
+        target, home = self.resolve(path), cast("Path", self.archive_folder).resolve()
+        if target.is_dir():
+            for folder in (target, *sorted(below for below in target.rglob("*") if below.is_dir())):
+                hidden = any(part == "__MACOSX" or part[0] == "." for part in folder.relative_to(home).parts)
+                if not folder.is_symlink() and not hidden:
+                    files = (one for one in folder.iterdir() if one.is_file() and not one.is_symlink())
+                    names = sorted({zip_of(one.name) for one in files})
+                    for found in (folder, *(folder / one for one in names if one.lower().endswith(".zip"))):
+                        yield found.relative_to(home).as_posix()
             return
-        with self._published(name) as file:
-            yield ZipContainer(file, name, is_remote=True)
+        target = target.with_name(zip_of(target.name))
+        if target.suffix.lower() not in {".zip", ".csv"}:
+            raise ArchiveRefusedError(f"path {path!r} is neither a CSV, nor a zip, nor a folder")
+        yield (target if target.suffix.lower() == ".zip" else target.parent).relative_to(home).as_posix()
 
-    @contextmanager
-    def open_for(self, unit: Unit) -> Iterator[Container]:
-        """Open the container of a file that a run has found before.
+    def only_file(self, path: str) -> str | None:
+        """Return the base name when a path names one CSV, so that its neighbours are left alone.
 
-        :param unit: the file
-        :return: context manager of the container
-        :raises ArchiveError: if another file stands there now
-        :raises ArchiveRefusedError: if the container cannot be opened
-        :raises ArchiveServerError: if the server does not give a usable answer
+        :param path: as given
+        :return: base name, or None
+        :raises ArchiveRefusedError: if the name is not one of the archive's
         """
-        with self.open(unit.place, unit.container) as container:
-            if container.identity(unit.member) != unit.identity:
-                raise ArchiveError(f"{unit.container} was replaced after the run had found it; run again")
-            yield container
+        target = self.resolve(path)
+        if target.is_dir() or target.suffix.lower() != ".csv":
+            return None
+        if problem := read_member_name(target.name).problem:
+            raise ArchiveRefusedError(f"{path}: {problem}")
+        return target.name
 
     def refuse_wrong_sums(self, name: str, warnings: list[str]) -> bool:
         """Refuse a zip of the user's folder that is not what the checksums beside it say.
@@ -90,14 +122,44 @@ class Shelf:
         :return: whether checksums speak of all of it: then it is as it was published
         :raises ArchiveRefusedError: if it is not, or a part of it is missing
         """
-        if resolve(self.archive_folder, name).is_dir():
+        target = self.resolve(name)
+        if target.is_dir():
             return False
-        files = files_of_zip(self.archive_folder, name)
-        remembered = self.work_folder / "right-sums"
         try:
-            return refuse_wrong_sums(PurePosixPath(name).name, files, remembered, warnings)
+            return refuse_wrong_sums(target.name, _pieces(target), self.work_folder / "right-sums", warnings)
         except OSError as error:
             raise ArchiveRefusedError(f"{name} cannot be read: {error.strerror}") from error
+
+    @contextmanager
+    def open(self, name: str, *, is_remote: bool = False) -> Iterator[Archive]:
+        """Open a folder or zip.
+
+        :param name: relative to the archive folder, or of a published zip
+        :param is_remote: whether it is a published one
+        :return: context manager of the open archive
+        :raises ArchiveRefusedError: if it is gone, leads out of the folder, or is no zip
+        :raises ArchiveServerError: if the server does not give a usable answer
+        """
+        if not is_remote and (target := self.resolve(name)).is_dir():
+            yield FolderArchive(target, name)
+            return
+        with self._published(name) if is_remote else self._local(name) as file:
+            yield ZipArchive(file, name, is_remote=is_remote)
+
+    @contextmanager
+    def open_for(self, member: Member) -> Iterator[Archive]:
+        """Open the archive of a file that a run has found before.
+
+        :param member: the file
+        :return: context manager of the open archive
+        :raises ArchiveError: if another file stands there now
+        :raises ArchiveRefusedError: if it cannot be opened
+        :raises ArchiveServerError: if the server does not give a usable answer
+        """
+        with self.open(member.archive, is_remote=member.is_remote) as archive:
+            if archive.identity(member.path) != member.identity:
+                raise ArchiveError(f"{member.archive} was replaced after the run had found it; run again")
+            yield archive
 
     def published_name(self, release: Release) -> str | None:
         """Return under which name a release is published.
@@ -121,6 +183,13 @@ class Shelf:
     @property
     def _server(self) -> ArchiveClient:
         return cast("Callable[[], ArchiveClient]", self.server)()
+
+    def _local(self, name: str) -> IO[bytes]:
+        """Open a zip of the archive folder."""
+        try:
+            return _joined([path.open("rb") for path in _pieces(self.resolve(name))])
+        except OSError as error:
+            raise ArchiveRefusedError(f"{name} cannot be read: {error.strerror}") from error
 
     def _published(self, name: str) -> IO[bytes]:
         """Open a published zip, which may lie in parts when it is a full release.
@@ -153,19 +222,37 @@ class Shelf:
     def _file(self, name: str) -> IO[bytes]:
         """Open a published file by ranges; fetch it whole where that is the only way, and wanted."""
         downloaded = self.work_folder / "downloads" / name
-        if downloaded.exists():
-            return downloaded.open("rb")
-        try:
-            return cast("IO[bytes]", self._server.open(name))
-        except RangesNotSupportedError as error:
-            if not self.allow_full_download:
-                raise ArchiveRefusedError(
-                    f"{error}; run again with allow_full_download to fetch all of it, or download it "
-                    "yourself and give its path"
-                ) from error
-        self._server.download(name, downloaded)
+        if not downloaded.exists():
+            try:
+                return cast("IO[bytes]", self._server.open(name))
+            except RangesNotSupportedError as error:
+                if not self.allow_full_download:
+                    raise ArchiveRefusedError(
+                        f"{error}; run again with allow_full_download to fetch all of it, or download it "
+                        "yourself and give its path"
+                    ) from error
+            self._server.download(name, downloaded)
         return downloaded.open("rb")
 
 
+def _pieces(target: Path) -> list[Path]:
+    """Return the files in which a path lies: itself, or the parts of a zip in order; none without any.
+
+    :raises ArchiveRefusedError: if a part between others is missing; a missing last one shows when the zip is
+        opened
+    """
+    if target.exists() or not target.parent.is_dir():
+        return [target] if target.exists() else []
+    parts = {
+        int(match["number"]): path
+        for path in target.parent.iterdir()
+        if (match := PART.match(path.name)) and match["zip"] == target.name and not path.is_symlink()
+    }
+    if missing := sorted(set(range(max(parts, default=0))) - parts.keys()):
+        part = f"{target.name}: part {missing[0]:02}"
+        raise ArchiveRefusedError(f"{part} is missing; download it, then run again")
+    return [parts[number] for number in sorted(parts)]
+
+
 def _joined(parts: Sequence[IO[bytes]]) -> IO[bytes]:
-    return cast("IO[bytes]", JoinedParts(parts))
+    return parts[0] if len(parts) == 1 else cast("IO[bytes]", JoinedParts(parts))

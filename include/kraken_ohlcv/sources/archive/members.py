@@ -1,63 +1,104 @@
-"""The files of a run: what is found, what is wanted of it, and how it is dealt out to mapped tasks."""
+"""Members of the archive, one CSV each, and the folder or zip that holds them; nothing is unpacked."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+import json
+import stat
+import struct
+import zipfile
+import zlib
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
+from kraken_ohlcv.clients.archive.checksums import is_list
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.names import Release
+from kraken_ohlcv.core.intervals import WITNESS_INTERVALS
+from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
+from kraken_ohlcv.sources.archive.names import (
+    Release,
+    is_ignored,
+    may_hold_files,
+    read_member_name,
+    release_of,
+    with_coverage,
+    zip_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.containers import Contents
 
-FOLDER: Final = "folder"
-REMOTE: Final = "remote"
+MAX_MEMBER_BYTES: Final = 8 * 1024**3
+"""Uncompressed; the longest real member, a pair's minutes since 2013, has under half a gigabyte."""
+MAX_RATIO: Final = 100
+"""Real members shrink to a fourth or a sixth."""
+RATIO_MATTERS_BYTES: Final = 10 * 1024**2
+MAX_MEMBERS: Final = 200_000
+MAX_MANIFEST_BYTES: Final = 1024 * 1024
+TOO_LONG: Final = f"is over the limit of {MAX_MANIFEST_BYTES} bytes"
+METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    IndexError,
+)
+"""What :mod:`zipfile` raises, one way or another, about bytes that are no sound zip."""
+BLOCK_BYTES: Final = 4 * 1024 * 1024
+Manifest: TypeAlias = "dict[str, Any] | str"
+"""A parsed ``MANIFEST.json``, or what is wrong with it."""
+NO_ZIP_HERE: Final = (
+    "unpack it into a folder of the archive folder, or name a path that leaves it out: it is not looked into"
+)
 
 
-def file_name(place: str, container: str, member: str) -> str:
+def file_name(archive: str, path: str) -> str:
     """Return how people know a file.
 
-    :param place: ``folder`` or ``remote``
-    :param container: folder or zip, relative to the archive folder, or the published zip's name
-    :param member: how the container finds it
+    :param archive: folder or zip, relative to the archive folder, or the published zip's name
+    :param path: of the file inside it
     """
-    if place == FOLDER and not container.lower().endswith(".zip"):
-        return member if container == "." else f"{container}/{member}"
-    return f"{container}!{member}"
+    if archive.lower().endswith(".zip"):
+        return f"{archive}!{path}"
+    return path if archive == "." else f"{archive}/{path}"
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """One CSV to ingest.
+class Member:
+    """One CSV.
 
-    :ivar place: ``folder`` (a folder or zip of the archive folder) or ``remote`` (a published zip)
-    :ivar container: folder or zip, relative to the archive folder, or the published zip's name
-    :ivar member: how the container finds it
+    :ivar archive: folder or zip that holds it, relative to the archive folder, or the published zip's name
+    :ivar path: inside of that
     :ivar series: what its name tells
     :ivar identity: text that changes with its content, or None when only its content tells
     :ivar release: what it speaks about
+    :ivar is_remote: whether the archive is read from a server
     :ivar is_published: whether it comes from where the exchange publishes it, or a published checksum fits
-    :ivar witnesses: the other files of the pair in the container, name and candle length in minutes, shortest
-        candles first
+    :ivar witnesses: the other files of the pair, path and candle length in minutes, shortest candles first
     """
 
-    place: str
-    container: str
-    member: str
+    archive: str
+    path: str
     series: Series
     identity: str | None
     release: Release
-    is_published: bool
-    witnesses: list[tuple[str, int]]
+    is_remote: bool = False
+    is_published: bool = False
+    witnesses: Sequence[tuple[str, int]] = ()
 
     @property
     def name(self) -> str:
         """Return how people know the file."""
-        return file_name(self.place, self.container, self.member)
+        return file_name(self.archive, self.path)
 
     def may_hold(self, wanted: Range) -> bool:
         """Return whether some of a range lies in what the file speaks about.
@@ -72,66 +113,291 @@ class Unit:
         return asdict(self) | {"series": list(self.series)}
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Unit:
+    def from_dict(cls, given: Mapping[str, Any]) -> Member:
         """Return it after the way between tasks."""
         return cls(**{
             **given,
             "series": Series(*given["series"]),
             "release": Release(**given["release"]),
-            "witnesses": [(member, minutes) for member, minutes in given["witnesses"]],
+            "witnesses": tuple((path, minutes) for path, minutes in given["witnesses"]),
         })
 
 
-def wanted_units(
-    place: str,
-    container: str,
-    contents: Contents,
-    *,
-    tickers: Collection[str],
-    intervals: Collection[int],
-    only: str | None = None,
-    is_published: bool = False,
-) -> tuple[list[Unit], int]:
-    """Return the files of a container that a run is about.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a folder or zip holds.
 
-    :param place: ``folder`` or ``remote``
-    :param container: its name
-    :param contents: what is in it
-    :param tickers: wanted
-    :param intervals: wanted, minutes
-    :param only: base name of the one file asked for, or None
-    :param is_published: whether the container is as the exchange publishes it
-    :return: the files in the order of the tickers, and how many others there are
+    :ivar members: its CSVs, n >= 0; a series may have several, of different releases
+    :ivar only_witnesses: files that are read beside others of their pair, and never stored
+    :ivar passed_over: single files that are not read, with the reason
+    :ivar unopened: what may hold files of ours and is not looked into, with the reason
     """
-    chosen = [
-        entry
-        for entry in contents.entries
-        if (only is None and entry.series.interval_minutes in intervals and entry.series.ticker in tickers)
-        or entry.name == only
-    ]
-    order = {ticker: place for place, ticker in enumerate(tickers)}
-    chosen.sort(key=lambda entry: (order.get(entry.series.ticker, 0), entry.series))
-    units = []
-    for entry in chosen:
-        units.append(
-            Unit(
-                place=place,
-                container=container,
-                member=entry.name,
-                series=entry.series,
-                identity=entry.identity,
-                release=entry.release,
-                is_published=is_published,
-                witnesses=contents.witnesses_of(entry),
+
+    members: list[Member] = field(default_factory=list)
+    only_witnesses: list[Member] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    unopened: dict[str, str] = field(default_factory=dict)
+
+    def member(self, series: Series) -> Member:
+        """Return the first CSV of a series.
+
+        :param series: of at least one member
+        """
+        return next(member for member in self.members if member.series == series)
+
+    def witnesses_of(self, asked: Member) -> tuple[tuple[str, int], ...]:
+        """Return the other files of a pair, of the same release; of each interval one.
+
+        :param asked: one of the members
+        :return: path and candle length in minutes, shortest candles first
+        """
+        folder = _path(asked.path).parent
+        found: dict[int, str] = {}
+        files = (*self.members, *self.only_witnesses)
+        for one in sorted(files, key=lambda one: _path(one.path).parent != folder):
+            if one.series.ticker == asked.series.ticker and one.release == asked.release:
+                found.setdefault(one.series.interval_minutes, one.path)
+        found.pop(asked.series.interval_minutes, None)
+        return tuple((path, minutes) for minutes, path in sorted(found.items()))
+
+
+class Archive:
+    """A folder or zip that holds CSVs.
+
+    :param name: relative to the archive folder, or of the published zip; it tells the release
+    :param is_remote: whether it is read from a server, which may change it meanwhile
+    """
+
+    is_sealed = False
+    """Whether reading a member to its end proves it whole."""
+
+    def __init__(self, name: str, *, is_remote: bool = False) -> None:
+        self.name, self.is_remote = name, is_remote
+        self._release = release_of(name)
+
+    def contents(self) -> Contents:
+        """Return what is in it.
+
+        :raises ArchiveRefusedError: if it cannot be read
+        """
+        raise NotImplementedError
+
+    def identity(self, path: str) -> str | None:
+        """Return the identity of a CSV, see :class:`Member`, or None also when it is gone."""
+        del path
+        return None
+
+    def blocks(self, path: str) -> Iterator[bytes]:
+        """Return the bytes of a CSV.
+
+        :param path: of the member
+        :raises ArchiveRefusedError: if it turns out not to be whole
+        :raises ArchiveError: if it cannot be read just now
+        """
+        try:
+            with self._open(path) as stream:
+                while block := stream.read(BLOCK_BYTES):
+                    yield block
+        except DAMAGED as error:
+            if self.is_remote:
+                raise ArchiveError(
+                    f"{path} does not arrive as its checksum says ({_words(error)}): the server's zip "
+                    "has changed meanwhile, or its mirrors differ; run again"
+                ) from error
+            raise ArchiveRefusedError(
+                f"{path} is damaged in its zip ({_words(error)}); download it again"
+            ) from error
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be read ({error.strerror}); run again") from error
+
+    def _open(self, path: str) -> IO[bytes]:
+        raise NotImplementedError
+
+    def _sorted_out(
+        self, found: Contents, csvs: Iterable[str], manifests: Mapping[str, Manifest]
+    ) -> Contents:
+        """Return contents with their CSVs, each with the release that its folder or a manifest tells."""
+        for folder, manifest in manifests.items():
+            if isinstance(manifest, str):
+                found.passed_over[str(PurePosixPath(folder, "MANIFEST.json"))] = manifest
+        for path in csvs:
+            name = read_member_name(_path(path).name)
+            if name.series is None:
+                found.passed_over[path] = name.problem
+                continue
+            release = self._release_below(path)
+            manifest = manifests.get(str(_path(path).parent), manifests.get(".", {}))
+            if isinstance(manifest, str):
+                # How far a release goes is unknown when its manifest cannot be read.
+                release = replace(release, end_s=None)
+            else:
+                release = with_coverage(release, manifest)
+            is_witness = name.series.interval_minutes in WITNESS_INTERVALS
+            (found.only_witnesses if is_witness else found.members).append(
+                Member(self.name, path, name.series, self.identity(path), release, self.is_remote)
             )
-        )
-    return units, len(contents.entries) - len(units)
+        return found
+
+    def _release_below(self, path: str) -> Release:
+        """Return the release that the folder of a member tells, or else that of its archive."""
+        below = release_of(str(_path(path).parent))
+        return below if below.name else self._release
 
 
-def work_items(units: Sequence[Unit]) -> list[dict[str, Any]]:
-    """Return the files as the list that the ingest task is mapped over.
+class FolderArchive(Archive):
+    """The CSVs of one folder, without those below it.
 
-    :param units: the files
-    :return: items ``{"label", "files"}``, one per file
+    :param folder: resolved, inside the archive folder
+    :param name: its path as people know it
     """
-    return [{"label": unit.name, "files": [unit.as_dict()]} for unit in units]
+
+    def __init__(self, folder: Path, name: str) -> None:
+        super().__init__(name)
+        self._folder = folder
+
+    def contents(self) -> Contents:
+        """Return the CSVs of the folder; symbolic links in it are not followed."""
+        found, csvs, text = Contents(), [], b""
+        try:
+            for path in sorted(self._folder.iterdir()):
+                if path.name.startswith("."):
+                    continue
+                if path.is_symlink():
+                    _pass_over_link(path, found)
+                elif path.is_file() and path.suffix.lower() == ".csv":
+                    csvs.append(path.name)
+                elif path.is_file() and path.name == "MANIFEST.json":
+                    with path.open("rb") as file:
+                        text = file.read(MAX_MANIFEST_BYTES + 1)
+                elif path.is_file() and not zip_of(path.name).lower().endswith(".zip"):
+                    _pass_over(path.name, found)
+        except OSError as error:
+            raise ArchiveRefusedError(f"folder {self.name} cannot be read: {error.strerror}") from error
+        return self._sorted_out(found, csvs, {".": _parsed(text)})
+
+    def _open(self, path: str) -> IO[bytes]:
+        return (self._folder / path).open("rb")
+
+
+class ZipArchive(Archive):
+    """The CSVs of a zip, flat or below folders.
+
+    :param file: the zip, seekable; nothing is written to it
+    :param name: of the zip
+    :param is_remote: whether it is read from a server
+    :raises ArchiveRefusedError: if it is no zip, or one nobody should open
+    """
+
+    is_sealed = True  # the CRC of each member is checked at its end
+
+    def __init__(self, file: IO[bytes], name: str, *, is_remote: bool = False) -> None:
+        super().__init__(name, is_remote=is_remote)
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (*DAMAGED, OSError) as error:
+            raise ArchiveRefusedError(
+                f"{name} is not a zip, or not a whole one: {_words(error)}; download it again"
+            ) from error
+        if len(self._zip.infolist()) > MAX_MEMBERS:
+            raise ArchiveRefusedError(f"{name} holds more than {MAX_MEMBERS} members: not Kraken's archive")
+
+    def contents(self) -> Contents:
+        """Return the CSVs of the zip; members that cannot be read are passed over with the reason."""
+        found, csvs = Contents(), []
+        manifests: dict[str, Manifest] = {}
+        by_name: dict[str, list[zipfile.ZipInfo]] = defaultdict(list)
+        for info in self._zip.infolist():
+            by_name[info.filename].append(info)
+        for name, (info, *others) in by_name.items():
+            path = _path(name)
+            problem = _unsafe(info)
+            if any((one.CRC, one.file_size) != (info.CRC, info.file_size) for one in others):
+                problem = f"stands {len(others) + 1} times in the zip, with different contents"
+            if path.name.upper() == "MANIFEST.JSON" and not is_ignored(str(path.parent / "x")):
+                manifests[str(path.parent)] = problem or self._manifest(info)
+            elif name.endswith(("/", "\\")) or (is_ignored(str(path)) and not problem):
+                continue
+            elif problem:
+                found.passed_over[name] = problem
+            elif path.suffix.lower() == ".csv":
+                csvs.append(name)
+            else:
+                _pass_over(name, found)
+        return self._sorted_out(found, csvs, manifests)
+
+    def identity(self, path: str) -> str | None:
+        """Return the identity of a member: checksum and length stand in the directory of the zip."""
+        try:
+            info = self._zip.getinfo(path)
+        except KeyError:
+            return None
+        return f"crc32:{info.CRC:08x}:{info.file_size}:{self._release_below(path).name or self.name}"
+
+    def _open(self, path: str) -> IO[bytes]:
+        return self._zip.open(path)
+
+    def _manifest(self, info: zipfile.ZipInfo) -> Manifest:
+        if info.file_size > MAX_MANIFEST_BYTES:
+            return TOO_LONG
+        try:
+            return _parsed(self._zip.read(info))
+        except DAMAGED as error:
+            return f"cannot be read: {_words(error)}"
+
+
+def _pass_over_link(path: Path, found: Contents) -> None:
+    why = "is a symbolic link; put what it leads to into the archive folder itself"
+    if path.suffix.lower() == ".csv":
+        found.passed_over[path.name] = why
+    elif path.is_dir() or may_hold_files(path.name):
+        found.unopened[path.name] = why
+
+
+def _pass_over(name: str, found: Contents) -> None:
+    """Note a file that is no CSV."""
+    if may_hold_files(name):
+        found.unopened[name] = NO_ZIP_HERE
+    elif not is_ignored(name) and not is_list(_path(name).name):
+        found.passed_over[name] = read_member_name(_path(name).name).problem
+
+
+def _path(name: str) -> PurePosixPath:
+    """Return the path of a member; programs of Windows write backslashes."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _unsafe(info: zipfile.ZipInfo) -> str | None:
+    """Return what no member of Kraken's zips has."""
+    parts = _path(info.filename).parts
+    is_rooted = info.filename.startswith(("/", "\\")) or ":" in "".join(parts[:1])
+    grows = info.file_size > MAX_RATIO * max(1, info.compress_size)
+    findings = {
+        "its path leads out of the zip": is_rooted or ".." in parts,
+        "is a symbolic link": stat.S_ISLNK(info.external_attr >> 16),
+        "is encrypted": bool(info.flag_bits & 1),
+        f"is compressed by method {info.compress_type}, which Kraken does not use": (
+            info.compress_type not in METHODS
+        ),
+        f"is {info.file_size} bytes long, over the limit of {MAX_MEMBER_BYTES}": (
+            info.file_size > MAX_MEMBER_BYTES
+        ),
+        f"grows from {info.compress_size} to {info.file_size} bytes: a zip bomb": (
+            grows and info.file_size > RATIO_MATTERS_BYTES
+        ),
+    }
+    return next((finding for finding, is_so in findings.items() if is_so), None)
+
+
+def _parsed(text: bytes) -> Manifest:
+    """Return a manifest, or what is wrong with it."""
+    if len(text) > MAX_MANIFEST_BYTES:
+        return TOO_LONG
+    try:
+        parsed = json.loads(text or b"{}")
+    except (ValueError, RecursionError) as error:
+        return f"is not JSON: {_words(error)}"
+    return parsed if isinstance(parsed, dict) else "is not a JSON object"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, is_tokenised
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, WITNESS_INTERVALS
-from kraken_ohlcv.sources.archive.parts import PART
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -35,6 +34,7 @@ _PACKED_FOLDER: Final = re.compile(r"\.(zip(\.part\d+)?|7z|rar|tar|tgz|tbz2?|txz
 _DATA_FILE: Final = re.compile(
     r"^[^.]*$|\.(csv|txt|tsv|parquet|feather|xlsx?)?(\.(gz|bz2|xz|zst|lz4|z))?$", re.IGNORECASE
 )
+PART: Final = re.compile(r"^(?P<zip>.+\.zip)\.part(?P<number>[0-9]{2,4})$", re.IGNORECASE)
 _MEMBER: Final = re.compile(r"^(?P<ticker>.+)_(?P<minutes>[0-9]{1,5})\.csv$", re.IGNORECASE)
 
 
@@ -191,12 +191,10 @@ class MemberName:
 
     :ivar series: ticker and interval, or None when the file is not one of ours
     :ivar problem: why it is not taken in, as a short phrase
-    :ivar is_witness: whether it is only read beside the other files of its pair
     """
 
     series: Series | None
     problem: str = ""
-    is_witness: bool = False
 
 
 def read_member_name(name: str) -> MemberName:
@@ -218,11 +216,11 @@ def read_member_name(name: str) -> MemberName:
         return MemberName(None, f"{ticker!r} in the name is no Kraken altname")
     if minutes in WITNESS_INTERVALS:
         problem = f"interval {minutes} is not one of Kraken's OHLC intervals; it is read beside the others"
-        return MemberName(Series(ticker, minutes), problem, is_witness=True)
+        return MemberName(Series(ticker, minutes), problem)
     return MemberName(Series(ticker, minutes))
 
 
-def is_bystander(path: str) -> bool:
+def is_ignored(path: str) -> bool:
     """Return whether an entry of a folder or zip is no data at all and passed over without a word.
 
     :param path: path with ``/`` inside the zip or folder
@@ -255,7 +253,7 @@ def may_be_wanted(name: str, tickers: Collection[str], intervals: Collection[int
     """
     base = PurePosixPath(name.replace("\\", "/")).name
     stem = base.split(".")[0]
-    if is_bystander(base) or not _DATA_FILE.search(base):
+    if is_ignored(base) or not _DATA_FILE.search(base):
         return False
     # A name such as XBT-USD 60 says the same with other marks between.
     words = {*re.split(r"[^A-Z0-9]+", stem.upper()), re.sub(r"[^A-Z0-9]+", "", stem.upper())}

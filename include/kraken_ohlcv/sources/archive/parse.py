@@ -1,9 +1,13 @@
-"""Rows of an OHLCVT file: from bytes to checked candles and named bad rows, vectorised; pure."""
+"""Reads an OHLCVT file: from bytes to checked candles and named bad rows, block by block, vectorised; pure.
+
+Rule: ``polars.scan_csv`` is not used, because it loses the text of a ragged row, which the reject file names,
+and fails on any byte that is not UTF-8.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
@@ -11,8 +15,14 @@ from kraken_ohlcv.core.candle import PRICES, requirements
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kraken_ohlcv.core.gap import Series
+
 COLUMNS: Final = ("timestamp", "open", "high", "low", "close", "volume", "trades")
 """Kraken's order; its files have no header and no vwap."""
+WHOLE_NUMBERS: Final = ("timestamp", "trades")
 
 ALIASES: Final = {
     "timestamp": ("timestamp", "time", "ts", "unix", "date", "open_time", "opentime"),
@@ -30,7 +40,12 @@ OLDEST_S: Final = 1_293_840_000
 EXACT_LIMIT: Final = 2.0**53
 """Integers below it are exact as doubles."""
 SHOWN_CHARACTERS: Final = 200
+LONGEST_LINE: Final = 1024 * 1024
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+MOST_NULS_SHARE: Final = 10
+"""Text in UTF-16 is zero in every other byte; a stray zero byte spoils its row only."""
 EMPTY_LINE: Final = "empty line"
+CUT_OFF: Final = "the last line has no line end, so it may be cut off; add one if it is whole"
 
 Fault: TypeAlias = tuple[pl.Expr, pl.Expr]
 """Whether a row has it, and its text."""
@@ -42,6 +57,7 @@ GOOD_SCHEMA: Final = {
     "trades": pl.Int64,
     "line": pl.Int64,
 }
+UNREAD_SCHEMA: Final = {"line": pl.Int64, "reason": pl.String, "ts_s": pl.Int64}
 BAD_SCHEMA: Final = {"line": pl.Int64, "reason": pl.String, "text": pl.String, "ts_s": pl.Int64}
 
 
@@ -72,6 +88,65 @@ class Checked:
     bad: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BAD_SCHEMA))
     n_placeholders: int = 0
     n_lines: int = 0
+
+
+def checked_blocks(
+    blocks: Iterable[bytes], series: Series, *, is_sealed: bool, now_s: int
+) -> Iterator[Checked]:
+    """Read and check a file, block by block.
+
+    :param blocks: its bytes
+    :param series: what its name tells
+    :param is_sealed: whether a checksum proves that its end is not cut off
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: checked rows, in the order of the file
+    :raises ArchiveRefusedError: if it is no such CSV
+    """
+    layout: Layout | None = None
+    line = 1
+    for lines, is_whole in _whole_lines(blocks):
+        rest = lines
+        if layout is None:
+            layout, rest = _begin(lines)
+            line += layout.has_header
+        if not rest:
+            continue
+        if is_whole or is_sealed:
+            checked = check_lines(
+                rest, layout, first_line=line, interval_minutes=series.interval_minutes, now_s=now_s
+            )
+        else:
+            text = printable(rest.decode("utf-8", "replace"))
+            cut_off = pl.DataFrame([(line, CUT_OFF, text, None)], schema=BAD_SCHEMA, orient="row")
+            checked = Checked(bad=cut_off, n_lines=1)
+        line += checked.n_lines
+        yield checked
+
+
+def _whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Return whole lines, and at last what has no line end, if anything."""
+    left = b""
+    for block in blocks:
+        lines, line_end, rest = block.rpartition(b"\n")
+        if line_end:
+            yield left + lines + line_end, True
+            left = b""
+        left += rest
+        if len(left) > LONGEST_LINE:
+            raise ArchiveRefusedError(f"a line is longer than {LONGEST_LINE} bytes: this is no OHLCVT CSV")
+    if left.strip():
+        yield left, False
+
+
+def _begin(lines: bytes) -> tuple[Layout, bytes]:
+    """Return the layout of a file and what of its first block is data."""
+    head = lines[:1000]
+    if head.count(0) > len(head) // MOST_NULS_SHARE:
+        raise ArchiveRefusedError("the file is not plain text in UTF-8; save it as such")
+    lines = lines.removeprefix(BYTE_ORDER_MARK)
+    first, _, rest = lines.partition(b"\n")
+    layout = read_layout(first.removesuffix(b"\r"), rest.partition(b"\n")[0].removesuffix(b"\r"))
+    return layout, rest if layout.has_header else lines
 
 
 def read_layout(first_line: bytes, second_line: bytes = b"") -> Layout:
@@ -131,43 +206,45 @@ def check_lines(
     if not lines:
         return Checked()
     n_lines = lines.count(b"\n") + (not lines.endswith(b"\n"))
-    frame = _read_fast(lines, layout, n_lines)
-    unread = pl.DataFrame(schema=BAD_SCHEMA)
+    frame, bad = _read_fast(lines, layout, first_line, n_lines), pl.DataFrame(schema=UNREAD_SCHEMA)
     if frame is None:
-        frame, unread = _read_slowly(lines, layout, first_line)
-    else:
-        frame = frame.with_row_index("line", offset=first_line).with_columns(pl.col("line").cast(pl.Int64))
-    faults = _faults(interval_minutes, now_s)
-    is_open_time = ~pl.any_horizontal(is_so for is_so, _ in _time_faults(interval_minutes, now_s))
-    is_placeholder = (pl.col("volume") == 0) & (pl.col("trades") == 0) & is_open_time
-    shown = pl.Series("text", [printable(text) for text in unread["text"]], dtype=pl.String)
-    unread = unread.with_columns(shown, pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s"))
+        frame, bad = _read_slowly(lines, layout, first_line)
+    time_faults = _time_faults(interval_minutes, now_s)
+    faults = time_faults + [
+        (~holds, pl.lit(what)) for holds, what in requirements({name: pl.col(name) for name in COLUMNS[1:]})
+    ]
     # Almost always nothing is wrong, and that is quickly seen.
-    if not frame.select(pl.any_horizontal(is_so for is_so, _ in faults).any()).item():
-        return Checked(frame.select(GOOD_SCHEMA.keys()), unread, 0, n_lines)
+    if bad.is_empty() and not frame.select(pl.any_horizontal(is_so for is_so, _ in faults).any()).item():
+        return Checked(frame, n_lines=n_lines)
+    is_open_time = ~pl.any_horizontal(is_so for is_so, _ in time_faults)
+    is_placeholder = (pl.col("volume") == 0) & (pl.col("trades") == 0) & is_open_time
     judged = frame.with_columns(_first(faults).alias("reason"))
-    wrong = judged.filter(pl.col("reason").is_not_null() & ~is_placeholder)
-    wrong = wrong.with_columns(pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s"))
-    wrong = wrong.with_columns(pl.Series("text", _texts(wrong["line"], lines, first_line), dtype=pl.String))
-    bad = pl.concat([unread, wrong.select(BAD_SCHEMA.keys())]).sort("line")
-    good = judged.filter(pl.col("reason").is_null()).select(GOOD_SCHEMA.keys())
-    return Checked(good, bad, judged.height - good.height - wrong.height, n_lines)
+    is_wrong = pl.col("reason").is_not_null()
+    bad = pl.concat([bad, judged.filter(is_wrong & ~is_placeholder).select(UNREAD_SCHEMA.keys())]).sort(
+        "line"
+    )
+    texts = lines.split(b"\n") if bad.height else []
+    shown = [printable(texts[number - first_line].decode("utf-8", "replace")) for number in bad["line"]]
+    bad = bad.with_columns(
+        pl.Series("text", shown, dtype=pl.String), pl.when(is_open_time).then(pl.col("ts_s")).alias("ts_s")
+    ).select(BAD_SCHEMA.keys())
+    n_placeholders = judged.select((is_wrong & is_placeholder).sum()).item()
+    return Checked(judged.filter(~is_wrong).select(GOOD_SCHEMA.keys()), bad, n_placeholders, n_lines)
 
 
-def _read_fast(lines: bytes, layout: Layout, n_lines: int) -> pl.DataFrame | None:
+def _read_fast(lines: bytes, layout: Layout, first_line: int, n_lines: int) -> pl.DataFrame | None:
     """Return the rows when every line is as it should be, else None."""
     types: dict[str, type[pl.DataType]] = {
-        name: pl.Int64 if name in {"timestamp", "trades"} else pl.Float64 if name in COLUMNS else pl.String
+        name: pl.Int64 if name in WHOLE_NUMBERS else pl.Float64 if name in COLUMNS else pl.String
         for name in layout.names
     }
     try:
         frame = pl.read_csv(lines, has_header=False, schema=types, quote_char=None, null_values=[])
     except (pl.exceptions.PolarsError, OverflowError):
         return None
-    ours = frame.select(pl.col("timestamp").alias("ts_s"), *COLUMNS[1:])
-    if ours.height != n_lines or sum(ours.null_count().row(0)):
-        return None
-    return ours
+    line = pl.int_range(first_line, first_line + pl.len(), dtype=pl.Int64).alias("line")
+    ours = frame.select(pl.col("timestamp").alias("ts_s"), *COLUMNS[1:], line)
+    return None if ours.height != n_lines or sum(ours.null_count().row(0)) else ours
 
 
 def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -187,29 +264,25 @@ def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.Data
         for position, name in enumerate(layout.names)
         if name in COLUMNS
     )
+    is_whole = {
+        name: (pl.col(name) == pl.col(name).floor()) & (pl.col(name).abs() < EXACT_LIMIT)
+        for name in WHOLE_NUMBERS
+    }
     n_fields, wanted = fields.list.len(), len(layout.names)
     faults: list[Fault] = [
         (pl.col("text").str.strip_chars() == "", pl.lit(EMPTY_LINE)),
         (n_fields != wanted, pl.format("{} fields instead of {}", n_fields, pl.lit(wanted))),
         *((pl.col(name).is_null(), pl.lit(f"{name} is not a number")) for name in COLUMNS),
+        *((~is_so, pl.lit(f"{name} is not a whole number")) for name, is_so in is_whole.items()),
     ]
-    for name in ("timestamp", "trades"):
-        is_whole = (pl.col(name) == pl.col(name).floor()) & (pl.col(name).abs() < EXACT_LIMIT)
-        faults.append((~is_whole, pl.lit(f"{name} is not a whole number")))
-    judged = numbers.with_columns(_first(faults).alias("reason"))
-    # Of a row with too many or too few fields, nobody can tell which one is the time.
-    is_timed = (n_fields == wanted) & (pl.col("timestamp") == pl.col("timestamp").floor())
-    time = pl.when(is_timed & (pl.col("timestamp").abs() < EXACT_LIMIT)).then(pl.col("timestamp"))
-    bad = judged.filter(pl.col("reason").is_not_null()).select(
-        "line", "reason", pl.col("text").str.slice(0, SHOWN_CHARACTERS), time.cast(pl.Int64).alias("ts_s")
+    judged = numbers.with_columns(
+        _first(faults).alias("reason"),
+        # Of a row with too many or too few fields, nobody can tell which one is the time.
+        pl.when((n_fields == wanted) & is_whole["timestamp"]).then("timestamp").cast(pl.Int64).alias("ts_s"),
     )
-    good = judged.filter(pl.col("reason").is_null()).select(
-        pl.col("line"),
-        pl.col("timestamp").cast(pl.Int64).alias("ts_s"),
-        *COLUMNS[1:-1],
-        pl.col("trades").cast(pl.Int64),
-    )
-    return good, bad
+    is_bad = pl.col("reason").is_not_null()
+    good = judged.filter(~is_bad).with_columns(pl.col("trades").cast(pl.Int64)).select(GOOD_SCHEMA.keys())
+    return good, judged.filter(is_bad).select(UNREAD_SCHEMA.keys())
 
 
 def _time_faults(interval_minutes: int, now_s: int) -> list[Fault]:
@@ -222,26 +295,12 @@ def _time_faults(interval_minutes: int, now_s: int) -> list[Fault]:
     ]
 
 
-def _faults(interval_minutes: int, now_s: int) -> list[Fault]:
-    """Return what may be wrong with a row of numbers, the first finding counts."""
-    sound = requirements({name: pl.col(name) for name in COLUMNS[1:]})
-    return [*_time_faults(interval_minutes, now_s), *((~holds, pl.lit(what)) for holds, what in sound)]
-
-
 def _first(faults: list[Fault]) -> pl.Expr:
     """Return the text of the first fault that a row has, null when it has none."""
     reason = pl.lit(None, pl.String)
     for is_so, text in reversed(faults):
         reason = pl.when(is_so).then(text).otherwise(reason)
     return reason
-
-
-def _texts(numbers: pl.Series, lines: bytes, first_line: int) -> list[str]:
-    """Return the texts of some lines, as a reject file shows them."""
-    if numbers.is_empty():
-        return []
-    texts = lines.split(b"\n")
-    return [printable(texts[number - first_line].decode("utf-8", "replace")) for number in numbers]
 
 
 def printable(text: str) -> str:

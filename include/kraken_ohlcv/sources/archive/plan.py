@@ -12,7 +12,6 @@ from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
 from kraken_ohlcv.sources.archive.found import Found
-from kraken_ohlcv.sources.archive.members import REMOTE, Unit
 from kraken_ohlcv.sources.archive.names import Release, quarter_of
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.stores.ledger.archive import (
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Gap, Series
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.repair.context import RunContext
-    from kraken_ohlcv.sources.archive.locator import Shelf
+    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
+    from kraken_ohlcv.sources.archive.members import Member
 
 SHORTEST_LAG_S: Final = 28 * DAY_S
 """No quarter has been published sooner after its end, so until then nobody is asked."""
@@ -56,14 +56,14 @@ def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
     return found
 
 
-def plan_fetch(context: RunContext, shelf: Shelf, gaps: Iterable[Gap]) -> list[Unit]:
+def plan_fetch(context: RunContext, locator: ArchiveLocator, gaps: Iterable[Gap]) -> list[Member]:
     """Choose the members of published quarters that may close gaps past the edge.
 
     A quarter that is not published is asked for once a day at most, one long overdue once a week. A member
     that was ingested after the gap was found lacks it: it is not fetched again.
 
     :param context: what the run works with
-    :param shelf: where files come from
+    :param locator: where files come from
     :param gaps: open gaps of the series processed
     :return: members, those of a ticker together
     :raises ArchiveServerError: if the server does not give a usable answer
@@ -75,28 +75,28 @@ def plan_fetch(context: RunContext, shelf: Shelf, gaps: Iterable[Gap]) -> list[U
             for release in quarters_of(gap.range, now_s=context.now_s):
                 waiting[release.name].append(gap)
                 releases[release.name] = release
-    units: list[Unit] = []
+    members: list[Member] = []
     for name, release in sorted(releases.items()):
         try:
-            published = _published_name(context, shelf, release)
-            found = _members(context, shelf, published, waiting[name]) if published is not None else []
+            published = _published_name(context, locator, release)
+            found = _members(context, locator, published, waiting[name]) if published is not None else []
         except ArchiveRefusedError as error:
             # One quarter that cannot be opened keeps no other from its turn.
             _record_lost(context, {name: str(error)})
             continue
-        units += found
+        members += found
         if published is None and context.now_s < (release.end_s or 0) + LONGEST_LAG_S:
             for series in dict.fromkeys(gap.series for gap in waiting[name]):
                 mark_not_published(context.connection, context.run, series, release, now_s=context.now_s)
-    return sorted(units, key=lambda unit: (unit.series, unit.container))
+    return sorted(members, key=lambda member: (member.series, member.archive))
 
 
-def _published_name(context: RunContext, shelf: Shelf, release: Release) -> str | None:
+def _published_name(context: RunContext, locator: ArchiveLocator, release: Release) -> str | None:
     """Return under which name a quarter is published, as far as that is to be asked now."""
     known = read_quarters(context.connection).get(release.name)
     if known is not None and (known.name is not None or context.now_s < known.ask_again_s):
         return known.name
-    name = shelf.published_name(release)
+    name = locator.published_name(release)
     is_late = context.now_s >= (release.end_s or 0) + LONGEST_LAG_S
     ask_again_s = context.now_s + (ASK_LATE_AGAIN_S if is_late else ASK_AGAIN_S)
     execute(
@@ -110,26 +110,25 @@ def _published_name(context: RunContext, shelf: Shelf, release: Release) -> str 
     return name
 
 
-def _members(context: RunContext, shelf: Shelf, name: str, gaps: Sequence[Gap]) -> list[Unit]:
+def _members(context: RunContext, locator: ArchiveLocator, name: str, gaps: Sequence[Gap]) -> list[Member]:
     """Return the members of a published quarter that may close gaps."""
     newest: dict[Series, int] = {}
     for gap in gaps:
         newest[gap.series] = max(gap.detected_s, newest.get(gap.series, 0))
     if all(ingested_at_s(context.connection, series, name) >= found_s for series, found_s in newest.items()):
         return []
-    with shelf.open(REMOTE, name) as container:
-        contents = container.contents()
     found = Found(
         tickers=list(dict.fromkeys(series.ticker for series in newest)),
         intervals=list({series.interval_minutes for series in newest}),
     )
-    found.add(REMOTE, name, contents, is_published=not shelf.is_mirror)
+    with locator.open(name, is_remote=True) as archive:
+        found.add(archive, is_published=not locator.is_mirror)
     _record_lost(context, found.lost)
     return [
-        unit
-        for unit in found.units
-        if unit.series in newest
-        and ingested_at_s(context.connection, unit.series, name) < newest[unit.series]
+        member
+        for member in found.members
+        if member.series in newest
+        and ingested_at_s(context.connection, member.series, name) < newest[member.series]
     ]
 
 
@@ -141,12 +140,12 @@ def _record_lost(context: RunContext, lost: Mapping[str, str]) -> None:
         )
 
 
-def fetch_unit(context: RunContext, shelf: Shelf, unit: Unit) -> None:
+def fetch_member(context: RunContext, locator: ArchiveLocator, member: Member) -> None:
     """Ingest a member of a published quarter, in a backfill.
 
     :param context: what the run works with
-    :param shelf: where files come from
-    :param unit: the member
+    :param locator: where files come from
+    :param member: the member
     :raises FillError: if that failed for a passing reason
     :raises FillRefusedError: if the member is not acceptable
     """
@@ -155,15 +154,15 @@ def fetch_unit(context: RunContext, shelf: Shelf, unit: Unit) -> None:
         questdb=context.questdb,
         run=context.run,
         now_s=context.now_s,
-        work_folder=shelf.work_folder,
+        work_folder=locator.work_folder,
         kraken=context.kraken,
         again=True,  # the plan leaves out what has been read since the gap was found
     )
     try:
-        with shelf.open_for(unit) as container:
-            ingest(work, unit, container)
+        with locator.open_for(member) as archive:
+            ingest(work, member, archive)
     except ArchiveRefusedError as error:
         raise FillRefusedError(str(error)) from error
     except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
-        record_result(context.connection, context.run, unit.name, told(unit, "failed", error=str(error)))
-        raise FillError(f"{unit.name}: {error}") from error
+        record_result(context.connection, context.run, member.name, told(member, "failed", error=str(error)))
+        raise FillError(f"{member.name}: {error}") from error

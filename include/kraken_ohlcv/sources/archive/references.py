@@ -125,13 +125,13 @@ def _summed(parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def asked_candles(
-    kraken: KrakenClient, series: Series, spooled: Rows, span: Range, *, enough: int, few: int, now_s: int
+    kraken: KrakenClient, series: Series, staged: Rows, span: Range, *, enough: int, few: int, now_s: int
 ) -> tuple[int, pl.DataFrame]:
     """Ask the exchange once for candles in the span of a file.
 
     :param kraken: client of the exchange
     :param series: ticker and interval of the file
-    :param spooled: the file
+    :param staged: the file
     :param span: what of it is to be compared, epoch seconds UTC
     :param enough: so many buckets decide; the shortest interval that has them is asked for
     :param few: with fewer buckets at every interval, a page of trades is asked for instead
@@ -156,16 +156,16 @@ def asked_candles(
         if within[best] >= few:
             answer = kraken.get_ohlc(series.ticker, best)
             return best, _frame(from_ohlc(candle) for candle in answer.committed if candle.trades > 0)
-        return own, _from_trades(kraken, series, spooled, span)
+        return own, _from_trades(kraken, series, staged, span)
     except KrakenError as error:
         log.warning("%s: the exchange cannot tell whether the file is that of the series: %s", series, error)
         return own, pl.DataFrame(schema=CANDLES)
 
 
-def _from_trades(kraken: KrakenClient, series: Series, spooled: Rows, span: Range) -> pl.DataFrame:
+def _from_trades(kraken: KrakenClient, series: Series, staged: Rows, span: Range) -> pl.DataFrame:
     """Return candles built from one page of trades, where the file has the fewest of them."""
     quietest: tuple[int, int] | None = None
-    for frame in spooled.frames():
+    for frame in staged.frames():
         rows = frame.filter(pl.col("ts_s").is_between(*span, closed="left"))
         sums = rows.select("ts_s", pl.col("trades").rolling_sum(PAGE_ROWS).shift(1 - PAGE_ROWS).alias("sum"))
         for ts_s, total in sums.drop_nulls().bottom_k(1, by="sum").iter_rows():

@@ -1,37 +1,37 @@
-"""Reads a file once, checks every row, and keeps the good ones on disk in slices of one transaction each.
+"""Reads a file once, checks every row, and keeps the good ones on disk in batches of one transaction each.
 
 A file that is refused must leave no trace in the candle table, so nothing is written until all of it is read.
-Memory stays the same whatever the file's length: a block of lines, a slice, and the runs of candles.
+Memory stays the same whatever the file's length: a block of lines, a batch, and the ranges of candles.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Final
+from math import gcd
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.odd import EVERYWHERE, OddPlaces
-from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, GOOD_SCHEMA
-from kraken_ohlcv.sources.archive.reading import checked_blocks
-from kraken_ohlcv.sources.archive.runs import SCHEMA as RUNS_SCHEMA
-from kraken_ohlcv.sources.archive.runs import Runs, contains, is_rising
-from kraken_ohlcv.sources.archive.slices import Slices
+from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, checked_blocks
+from kraken_ohlcv.sources.archive.places import EVERYWHERE, OddPlaces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.odd import Misplaced
     from kraken_ohlcv.sources.archive.parse import Checked
     from kraken_ohlcv.sources.archive.rejects import RejectFile
 
+BATCH_ROWS: Final = 100_000
+"""Rows of one transaction; a request of the candle store's client holds at most 100 MiB."""
 TELLING_ROWS: Final = 20
 """So many rows that all lie on the grid of a longer candle are no accident."""
 FEWEST_SOUND_ROWS: Final = 3
@@ -44,13 +44,13 @@ MANY_ROWS: Final = 1_000_000
 
 
 @dataclass(slots=True)
-class Spooled:
+class Staged:
     """A file after reading.
 
     :ivar sha256: of its content, hex
-    :ivar slices: files of one transaction each, in the order of time
+    :ivar batches: files of one transaction each, in the order of time
     :ivar runs: ranges of consecutive candles, epoch seconds UTC
-    :ivar odd: where between its runs odd rows may belong: nothing is proven there; range set
+    :ivar odd: where between its candles odd rows may belong: nothing is proven there; range set
     :ivar disputed: open times of which it holds two different rows, neither of which was kept; range set
     :ivar n_rows: data lines read
     :ivar n_good: candles kept
@@ -61,7 +61,7 @@ class Spooled:
     """
 
     sha256: str = ""
-    slices: list[Path] = field(default_factory=list)
+    batches: list[Path] = field(default_factory=list)
     runs: list[Range] = field(default_factory=list)
     odd: list[Range] = field(default_factory=list)
     disputed: list[Range] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Spooled:
     n_repeats: int = 0
     n_placeholders: int = 0
     n_unordered: int = 0
-    _aside: pl.DataFrame | None = None
+    _aside: Sequence[Range] = ()
 
     @property
     def span(self) -> Range:
@@ -79,11 +79,12 @@ class Spooled:
         return (self.runs[0][0], self.runs[-1][1]) if self.runs else (0, 0)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Return the slices one after the other, in the order of time."""
-        for path in self.slices:
-            rows = pl.read_ipc(path).drop("line")
-            if self._aside is not None:
-                rows = rows.filter(~contains(self._aside, rows["ts_s"]))
+        """Return the batches one after the other, in the order of time."""
+        borders = np.array(self._aside, dtype=np.int64).ravel()
+        for path in self.batches:
+            rows = pl.read_ipc(path).drop("line", "late")
+            # Inside of a range, an odd number of borders stands before a moment.
+            rows = rows.filter(np.searchsorted(borders, rows["ts_s"].to_numpy(), side="right") % 2 == 0)
             if not rows.is_empty():
                 yield rows
 
@@ -92,25 +93,23 @@ class Spooled:
 
         :param spoiled: their buckets, normal range set
         """
-        if spoiled:
-            self.runs = ranges.subtract(self.runs, spoiled)
-            self._aside = pl.DataFrame(list(spoiled), schema=RUNS_SCHEMA, orient="row")
+        self._aside, self.runs = spoiled, ranges.subtract(self.runs, spoiled)
 
 
-def spool(
-    stream: IO[bytes],
+def stage(
+    blocks: Iterable[bytes],
     series: Series,
     folder: Path,
     rejects: RejectFile | None,
     *,
     is_sealed: bool,
     now_s: int,
-) -> Spooled:
+) -> Staged:
     """Read and check a file.
 
-    :param stream: its bytes
+    :param blocks: its bytes
     :param series: what its name tells
-    :param folder: empty folder for the slices
+    :param folder: empty folder for the batches
     :param rejects: where odd rows are named, or None
     :param is_sealed: whether a checksum proves that the end is not cut off
     :param now_s: the exchange's time, epoch seconds UTC
@@ -118,64 +117,135 @@ def spool(
     :raises ArchiveRefusedError: if it is no such CSV, not of the interval its name tells, or if more than
         half of its rows are odd or fewer than three sound ones remain of more than three
     """
-    keeper = _Keeper(series, folder, rejects)
     digest = hashlib.sha256()
-    for block in checked_blocks(stream, series, is_sealed=is_sealed, now_s=now_s, digest=digest):
-        keeper.take(block)
-    return keeper.finish(digest.hexdigest())
+
+    def hashed() -> Iterator[bytes]:
+        for block in blocks:
+            digest.update(block)
+            yield block
+
+    keeper = _Keeper(series, rejects)
+    checked = checked_blocks(hashed(), series, is_sealed=is_sealed, now_s=now_s)
+    staged = keeper.finish(write_batches(keeper.sound_rows(checked), folder), folder)
+    staged.sha256 = digest.hexdigest()
+    return staged
 
 
 class _Keeper:
     """Keeps the good rows of a file, names the others."""
 
-    def __init__(self, series: Series, folder: Path, rejects: RejectFile | None) -> None:
-        self._series = series
+    def __init__(self, series: Series, rejects: RejectFile | None) -> None:
+        self._series, self._rejects = series, rejects
         self._step = step_s(series.interval_minutes)
-        self._rejects = rejects
-        self._runs = Runs(self._step)
         self._places = OddPlaces(self._step)
-        self._slices, self._repeats = Slices(folder), Slices(folder, "repeat")
-        self._n_blank = 0
-        self._read = Spooled()
+        self._runs: list[Range] = []
+        self._is_rising = True
+        self._n_blank = self._grid = self._newest_s = 0
+        self._staged = Staged()
 
-    def take(self, block: Checked) -> None:
-        self._read.n_rows += block.n_lines
-        self._read.n_placeholders += block.n_placeholders
-        self._n_blank += block.bad.filter(pl.col("reason") == EMPTY_LINE).height
-        self._places.add(block)
-        self._reject(block.bad)
-        if self._read.n_bad > MANY_ROWS:
-            self._refuse_odd_whole()
-        if not block.good.is_empty():
-            self._keep(block.good)
+    def sound_rows(self, blocks: Iterable[Checked]) -> Iterator[pl.DataFrame]:
+        """Return the sound rows of a file, in its order; ``late`` says whether a later one stands before."""
+        staged = self._staged
+        for block in blocks:
+            staged.n_rows += block.n_lines
+            staged.n_placeholders += block.n_placeholders
+            self._n_blank += block.bad.filter(pl.col("reason") == EMPTY_LINE).height
+            self._places.add(block)
+            self._reject(block.bad)
+            if staged.n_bad > MANY_ROWS:
+                self._refuse_odd_whole()
+            if block.good.is_empty():
+                continue
+            staged.n_good += block.good.height
+            newest_before = pl.col("ts_s").cum_max().shift(1, fill_value=0).clip(lower_bound=self._newest_s)
+            good = block.good.with_columns((pl.col("ts_s") < newest_before).alias("late"))
+            times = good["ts_s"].to_numpy()
+            self._is_rising &= self._newest_s < times[0] and bool((np.diff(times) > 0).all())
+            self._newest_s = max(self._newest_s, int(times.max()))
+            self._grid = gcd(self._grid, int(np.gcd.reduce(times)))
+            self._runs += _contiguous(times, self._step)
+            yield good
 
-    def finish(self, sha256: str) -> Spooled:
-        read = self._read
-        read.sha256 = sha256
-        read.odd, runs = self._places.finish(), self._runs.ranges()
-        if read.n_unordered:
-            self._slices = self._slices.in_order_of_time()
-        disputed = self._different_repeats()
-        left_out = pl.concat([disputed, self._misplaced(runs, disputed)])
-        if len(left_out):
-            self._slices = self._slices.without(left_out)
-        read.n_good -= len(left_out)
-        points = ranges.from_points(left_out.to_list(), step=self._step)
-        read.disputed = ranges.from_points(disputed.to_list(), step=self._step)
-        read.runs = ranges.subtract(runs, points)
-        lacking = ranges.subtract([read.span], read.runs)
+    def finish(self, batches: list[Path], folder: Path) -> Staged:
+        """Return what the file holds, after its last row.
+
+        :param batches: its sound rows
+        :param folder: where they lie
+        """
+        staged = self._staged
+        staged.odd, runs = self._places.finish(), ranges.union(self._runs)
+        left_out: list[int] = []
+        if not self._is_rising:
+            staged.n_good = 0
+            rows = self._in_order(batches, folder, self._misplaced(runs), left_out)
+            batches = write_batches(rows, folder)
+        points = ranges.from_points(left_out, step=self._step)
+        staged.batches, staged.runs = batches, ranges.subtract(runs, points)
+        lacking = ranges.subtract([staged.span], staged.runs)
         # Of two different rows of one time, one may be that of a bucket beside it.
-        beside = [gap for gap in lacking if ranges.near(read.disputed, gap)]
-        read.odd = ranges.intersect(ranges.union(read.odd, points, beside), lacking)
-        read.slices = self._slices.close()
+        beside = [gap for gap in lacking if ranges.near(staged.disputed, gap)]
+        staged.odd = ranges.intersect(ranges.union(staged.odd, points, beside), lacking)
         self._refuse_odd_whole()
-        if read.n_good:
-            self._refuse_longer_candles()
-        return read
+        self._refuse_longer_candles()
+        return staged
+
+    def _in_order(
+        self, batches: Sequence[Path], folder: Path, misplaced: Collection[int], left_out: list[int]
+    ) -> Iterator[pl.DataFrame]:
+        """Return the rows in the order of time, each once; name those of which nobody knows what is true.
+
+        :param batches: all sound rows
+        :param folder: where they lie
+        :param misplaced: lines whose time belongs elsewhere, unless another row has that time, too
+        :param left_out: takes the times of which no row is kept
+        """
+        staged = self._staged
+        is_first, is_other = pl.col("is_first"), pl.col("is_other")
+        for rows in _by_time(batches, folder):
+            judged = rows.with_columns(
+                pl.col("ts_s").is_first_distinct().alias("is_first"),
+                pl.any_horizontal(pl.col(name) != pl.col(name).first().over("ts_s") for name in VALUES).alias(
+                    "is_other"
+                ),
+                pl.col("line").is_in(misplaced).all().over("ts_s").alias("is_misplaced"),
+            ).with_columns(is_other.any().over("ts_s").alias("is_disputed"))
+            disputed = judged.filter("is_disputed", is_first | is_other).sort("line")
+            misled = judged.filter(is_first, ~pl.col("is_disputed"), "is_misplaced")
+            kept = judged.filter(is_first, ~pl.col("is_disputed"), ~pl.col("is_misplaced"))
+            self._reject(_named(disputed, TWO_ROWS))
+            self._reject(_named(misled, OUT_OF_ORDER))
+            staged.disputed += ranges.from_points(disputed["ts_s"], step=self._step)
+            left_out += [*disputed["ts_s"], *misled["ts_s"]]
+            staged.n_good += kept.height
+            staged.n_repeats += judged.filter(~is_first, ~is_other).height
+            staged.n_unordered += judged.filter(is_first, "late").height
+            yield kept.select(rows.columns)
+
+    def _misplaced(self, runs: list[Range]) -> list[int]:
+        """Return the lines of rows out of order of whose place no row has the time.
+
+        A row whose time was altered is one. Rows that merely stand in another order are none.
+        """
+        if not self._places.is_ordered:
+            self._staged.odd = [EVERYWHERE]
+            return []
+        found = [
+            row
+            for row in self._places.misplaced
+            if row.between[0] < row.between[1]
+            and not ranges.intersect([row.between], ranges.near(runs, row.between))
+        ]
+        self._staged.odd = ranges.union(self._staged.odd, (row.between for row in found))
+        return [row.line for row in found]
+
+    def _reject(self, bad: pl.DataFrame) -> None:
+        if self._rejects is not None:
+            self._rejects.add(bad.select("line", "reason", "text"))
+        self._staged.n_bad += bad.height
 
     def _refuse_odd_whole(self) -> None:
         """Refuse a file of which more is odd than sound; one with no row but blank lines is merely empty."""
-        read = self._read
+        read = self._staged
         n_odd = read.n_bad - self._n_blank
         if not read.n_good and not n_odd:
             return
@@ -187,107 +257,68 @@ class _Keeper:
                 f"{self._series.ticker}, or download the file again"
             )
 
-    def _reject(self, bad: pl.DataFrame) -> None:
-        if self._rejects is not None:
-            self._rejects.add(bad.select("line", "reason", "text"))
-        self._read.n_bad += bad.height
-
-    def _keep(self, good: pl.DataFrame) -> None:
-        if not is_rising(good["ts_s"]) or good["ts_s"][0] < self._runs.end_s:
-            good = self._without_repeats(good)
-            if good.is_empty():
-                return
-        self._read.n_good += good.height
-        self._runs.add(good["ts_s"])
-        self._slices.add(good)
-
-    def _without_repeats(self, good: pl.DataFrame) -> pl.DataFrame:
-        newest_s = self._runs.end_s - self._step
-        newest_before = pl.max_horizontal(
-            pl.col("ts_s").cum_max().shift(1, fill_value=newest_s), pl.lit(newest_s)
-        )
-        is_repeat = ~good["ts_s"].is_first_distinct() | contains(self._runs.frame(), good["ts_s"])
-        marked = good.with_columns(is_repeat.alias("repeat"), (pl.col("ts_s") < newest_before).alias("late"))
-        repeats, fresh = marked.filter(pl.col("repeat")), marked.filter(~pl.col("repeat"))
-        if repeats.height:
-            self._read.n_repeats += repeats.height
-            self._repeats.add(repeats.select(GOOD_SCHEMA.keys()))
-        self._read.n_unordered += int(fresh["late"].sum())
-        return fresh.select(GOOD_SCHEMA.keys())
-
-    def _different_repeats(self) -> pl.Series:
-        """Name rows that share their time with another row and differ from it; return these times."""
-        self._repeats = self._repeats.in_order_of_time()
-        found = [
-            both
-            for repeats in map(pl.read_ipc, self._repeats.close())
-            for both in [self._against_kept(repeats)]
-            if both.height
-        ]
-        if not found:
-            return pl.Series(dtype=pl.Int64)
-        later = pl.concat(found)
-        times = later["ts_s"].unique()
-        self._read.n_repeats -= later.height
-        first = pl.concat(
-            frame.filter(pl.col("ts_s").is_in(times.implode()))
-            for frame in map(pl.read_ipc, self._slices.close())
-        )
-        rows = pl.concat([first, later.select(GOOD_SCHEMA.keys())]).sort("line")
-        self._reject(_named(rows, TWO_ROWS))
-        return times
-
-    def _against_kept(self, repeats: pl.DataFrame) -> pl.DataFrame:
-        """Return those of some repeated rows that differ from the row kept of their time."""
-        low, high = repeats["ts_s"].min(), repeats["ts_s"].max()
-        is_different = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_kept") for name in VALUES)
-        found = [repeats.clear()]
-        for path in self._slices.close():
-            kept = pl.read_ipc(path).filter(pl.col("ts_s").is_between(low, high)).drop("line")
-            if kept.height:
-                both = repeats.join(kept, on="ts_s", suffix="_kept").filter(is_different)
-                found.append(both.select(GOOD_SCHEMA.keys()))
-        return pl.concat(found)
-
-    def _misplaced(self, runs: list[Range], disputed: pl.Series) -> pl.Series:
-        """Name rows out of order of whose place no other row has the time; return their times.
-
-        A row whose time was altered is one. Rows that merely stand in another order are none.
-        """
-        found = [
-            row
-            for row in self._places.misplaced
-            if row.between[0] < row.between[1]
-            and not ranges.intersect([row.between], ranges.near(runs, row.between))
-        ]
-        if not self._places.is_ordered:
-            self._read.odd, found = [EVERYWHERE], []
-        if not found:
-            return pl.Series(dtype=pl.Int64)
-        self._read.odd = ranges.union(self._read.odd, (row.between for row in found))
-        is_misplaced = pl.col("line").is_in([row.line for row in found])
-        # A row that stands at its place, too, is a mere repeat here.
-        confirmed = pl.concat([disputed, self._with_times(found, self._repeats, ~is_misplaced)["ts_s"]])
-        rows = self._with_times(
-            found, self._slices, is_misplaced & ~pl.col("ts_s").is_in(confirmed.implode())
-        )
-        self._reject(_named(rows, OUT_OF_ORDER))
-        return rows["ts_s"]
-
-    @staticmethod
-    def _with_times(found: list[Misplaced], slices: Slices, condition: pl.Expr) -> pl.DataFrame:
-        """Return those rows of slices that have the times of misplaced ones and meet a condition."""
-        is_one = pl.col("ts_s").is_in([row.ts_s for row in found])
-        frames = [pl.read_ipc(path).filter(is_one & condition) for path in slices.close()]
-        return pl.concat([pl.DataFrame(schema=GOOD_SCHEMA), *frames])
-
     def _refuse_longer_candles(self) -> None:
-        grid = self._runs.common_step_s()
-        if self._read.n_good >= TELLING_ROWS and grid > self._step:
+        if self._staged.n_good >= TELLING_ROWS and self._grid > self._step:
             raise ArchiveRefusedError(
-                f"all {self._read.n_good} rows lie on a grid of {grid // 60} minutes, so these are not the "
-                f"{self._series.interval_minutes}-minute candles that the file's name tells"
+                f"all {self._staged.n_good} rows lie on a grid of {self._grid // 60} minutes, so these are "
+                f"not the {self._series.interval_minutes}-minute candles that the file's name tells"
             )
+
+
+def write_batches(frames: Iterable[pl.DataFrame], folder: Path) -> list[Path]:
+    """Write rows to files of exactly :data:`BATCH_ROWS` rows, the last one shorter.
+
+    :param frames: the rows, at least one per frame
+    :param folder: where the files go
+    :return: the files
+    """
+    paths: list[Path] = []
+
+    def write(frame: pl.DataFrame) -> None:
+        paths.append(folder / f"{len(paths):06d}.ipc")
+        frame.write_ipc(paths[-1])
+
+    waiting: pl.DataFrame | None = None
+    for frame in frames:
+        waiting = frame if waiting is None else pl.concat([waiting, frame])
+        while waiting.height >= BATCH_ROWS:
+            write(waiting.head(BATCH_ROWS))
+            waiting = waiting.slice(BATCH_ROWS)
+    if waiting is not None and waiting.height:
+        write(waiting)
+    return paths
+
+
+def _by_time(batches: Sequence[Path], folder: Path) -> Iterator[pl.DataFrame]:
+    """Return all rows of some batches in the order of time and line; the files are gone then.
+
+    They are dealt out by time to as many parts as there are files, and sorted part by part: memory stays
+    bounded for any file whose rows are spread over its span.
+    """
+    rows, parts = pl.scan_ipc(list(batches)), folder / "parts"
+    first_s, last_s = rows.select(pl.col("ts_s").min().alias("a"), pl.col("ts_s").max()).collect().row(0)
+    width = (last_s - first_s) // len(batches) + 1
+    rows.with_columns(((pl.col("ts_s") - first_s) // width).alias("part")).sink_ipc(
+        pl.PartitionBy(parts, key="part", include_key=False), mkdir=True
+    )
+    for path in batches:
+        path.unlink()
+    for number in range(len(batches)):
+        if found := sorted((parts / f"part={number}").glob("*.ipc")):
+            yield pl.concat(map(pl.read_ipc, found)).sort("ts_s", "line")
+    shutil.rmtree(parts)
+
+
+def _contiguous(times: np.ndarray, step: int) -> list[Range]:
+    """Return open times as ranges.
+
+    :param times: epoch seconds UTC, on the grid, any order, at least one
+    :param step: candle length, seconds
+    """
+    ordered = np.unique(times)
+    breaks = np.flatnonzero(np.diff(ordered) != step)
+    starts, ends = ordered[[0, *(breaks + 1)]], ordered[[*breaks, -1]] + step
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def _named(rows: pl.DataFrame, reason: str) -> pl.DataFrame:

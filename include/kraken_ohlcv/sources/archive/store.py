@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.staging import Spooled
+    from kraken_ohlcv.sources.archive.staging import Staged
 
 UNAPPLIED_SLICES: Final = 5
 """So many slices may be on their way before we wait for the server to apply them."""
@@ -98,7 +98,7 @@ def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
 def store(
     questdb: QuestDBClient,
     series: Series,
-    spooled: Spooled,
+    spooled: Staged,
     *,
     provisional_s: int,
     standing: Standing,
@@ -157,7 +157,7 @@ def _without_rank(stored: pl.DataFrame, copies: list[int]) -> pl.DataFrame:
     )
 
 
-def _slices(spooled: Spooled) -> Iterator[tuple[pl.DataFrame, Range]]:
+def _slices(spooled: Staged) -> Iterator[tuple[pl.DataFrame, Range]]:
     """Return each slice with the range up to the next one's first row."""
     before: pl.DataFrame | None = None
     for frame in spooled.frames():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.clients.archive.checksums import Sums, is_list, read_sums, subject_of
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.parts import PART
+from kraken_ohlcv.sources.archive.names import PART
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

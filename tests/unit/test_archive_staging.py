@@ -1,23 +1,20 @@
-"""A file is read once, kept in slices of one transaction, and refused whole when it is not what it says."""
+"""A file is read once, kept in batches of one transaction, and refused whole when it is not what it says."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive import rejects as rejects_module
-from kraken_ohlcv.sources.archive import slices as slices_module
+from kraken_ohlcv.sources.archive import staging as staging_module
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.rejects import RejectFile
-from kraken_ohlcv.sources.archive.runs import Runs, contains
-from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Spooled, spool
+from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Staged, stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,13 +28,16 @@ def line(n: int, trades: int = 1) -> str:
     return f"{T0 + n * HOUR},100,110,90,105,1.5,{trades}\n"
 
 
-def spooled(tmp_path: Path, content: str, *, minutes: int = 60) -> tuple[Spooled, str | None]:
-    folder = tmp_path / "slices"
+def staged(
+    tmp_path: Path, content: str, *, minutes: int = 60, block_bytes: int = 1_000_000
+) -> tuple[Staged, str | None]:
+    folder = tmp_path / "batches"
     folder.mkdir(exist_ok=True)
     rejects = RejectFile(tmp_path / "rejects", "some/XBTUSD_60.csv")
     try:
-        read = spool(
-            BytesIO(content.encode()),
+        raw = content.encode()
+        read = stage(
+            (raw[at : at + block_bytes] for at in range(0, len(raw), block_bytes)),
             Series("XBTUSD", minutes),
             folder,
             rejects,
@@ -49,16 +49,15 @@ def spooled(tmp_path: Path, content: str, *, minutes: int = 60) -> tuple[Spooled
     return read, path
 
 
-def times(read: Spooled) -> list[list[int]]:
+def times(read: Staged) -> list[list[int]]:
     return [frame["ts_s"].to_list() for frame in read.frames()]
 
 
-def test_a_file_becomes_slices_in_the_order_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices_module, "SLICE_ROWS", 4)
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", 100)
+def test_a_file_becomes_batches_in_the_order_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging_module, "BATCH_ROWS", 4)
     content = "".join(line(n) for n in range(10) if n != 6)
 
-    read, rejects = spooled(tmp_path, content)
+    read, rejects = staged(tmp_path, content, block_bytes=100)
 
     assert times(read) == [[T0 + n * HOUR for n in part] for part in ([0, 1, 2, 3], [4, 5, 7, 8], [9])]
     assert read.runs == [(T0, T0 + 6 * HOUR), (T0 + 7 * HOUR, T0 + 10 * HOUR)]
@@ -68,14 +67,13 @@ def test_a_file_becomes_slices_in_the_order_of_time(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("block_bytes", [40, 300, 1_000_000])
-def test_an_unordered_file_is_put_in_order_whatever_its_slices(
+def test_an_unordered_file_is_put_in_order_whatever_its_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(slices_module, "SLICE_ROWS", 5)
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(staging_module, "BATCH_ROWS", 5)
     order = [(n * 7) % 23 for n in range(23)]
 
-    read, _ = spooled(tmp_path, "".join(line(n) for n in order))
+    read, _ = staged(tmp_path, "".join(line(n) for n in order), block_bytes=block_bytes)
 
     together = [ts for part in times(read) for ts in part]
     assert together == [T0 + n * HOUR for n in range(23)]
@@ -83,8 +81,8 @@ def test_an_unordered_file_is_put_in_order_whatever_its_slices(
     newest = -1
     late = sum(1 for n in order if n < newest or (newest := max(newest, n)) < 0)
     assert (read.n_good, read.n_bad, read.n_unordered) == (23, 0, late)
-    assert sorted(path.name for path in (tmp_path / "slices").iterdir()) == [
-        path.name for path in read.slices
+    assert sorted(path.name for path in (tmp_path / "batches").iterdir()) == [
+        path.name for path in read.batches
     ]
 
 
@@ -98,7 +96,7 @@ def named(rejects: str | None) -> list[tuple[int, str]]:
     return sorted((int(number), reason) for _, number, reason, _ in rows)
 
 
-def kept(read: Spooled) -> list[int]:
+def kept(read: Staged) -> list[int]:
     return [(ts - T0) // HOUR for part in times(read) for ts in part]
 
 
@@ -122,10 +120,9 @@ def hours(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
 def test_the_same_row_again_is_harmless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, order: list[int]
 ) -> None:
-    monkeypatch.setattr(slices_module, "SLICE_ROWS", 7)
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(staging_module, "BATCH_ROWS", 7)
 
-    read, rejects = spooled(tmp_path, "".join(line(n, trades=n + 1) for n in order))
+    read, rejects = staged(tmp_path, "".join(line(n, trades=n + 1) for n in order), block_bytes=block_bytes)
 
     assert kept(read) == list(range(30))
     assert (read.n_good, read.n_bad, read.n_repeats, rejects) == (30, 0, len(order) - 30, None)
@@ -136,11 +133,10 @@ def test_the_same_row_again_is_harmless(
 def test_of_two_different_rows_of_one_time_neither_is_taken_and_both_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(slices_module, "SLICE_ROWS", 3)
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(staging_module, "BATCH_ROWS", 3)
     content = "".join(line(n) for n in range(8)) + line(1, trades=9) + line(5) + line(8) + line(1)
 
-    read, rejects = spooled(tmp_path, content)
+    read, rejects = staged(tmp_path, content, block_bytes=block_bytes)
 
     assert kept(read) == [0, 2, 3, 4, 5, 6, 7, 8]
     assert (read.n_good, read.n_bad, read.n_repeats) == (8, 2, 2)
@@ -155,7 +151,7 @@ def test_a_row_without_a_time_may_stand_anywhere_where_another_stands_at_a_wrong
 ) -> None:
     order = [0, 1, 2, 25, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24, 26, 27, 28, 29, 30, 31]
     content = "".join(line(n) for n in order).replace(line(21), row)
-    read, _ = spooled(tmp_path, content)
+    read, _ = staged(tmp_path, content)
     assert read.odd == hours((8, 20), (21, 22))
 
 
@@ -179,7 +175,7 @@ def test_of_two_different_rows_of_one_time_one_may_be_that_of_a_bucket_beside_it
     tmp_path: Path, at: int, odd: list[tuple[int, int]]
 ) -> None:
     n = 12 if at == 7 else THIN[at]
-    read, _ = spooled(tmp_path, odd_at(THIN, at, line(n, trades=9)))
+    read, _ = staged(tmp_path, odd_at(THIN, at, line(n, trades=9)))
     assert (read.disputed, read.odd) == (hours((n, n + 1)), hours(*odd))
 
 
@@ -201,10 +197,9 @@ def test_of_two_different_rows_of_one_time_one_may_be_that_of_a_bucket_beside_it
     ],
 )
 def test_what_an_odd_row_may_stand_for_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, row: str, odd: list[tuple[int, int]]
+    tmp_path: Path, block_bytes: int, row: str, odd: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", block_bytes)
-    read, rejects = spooled(tmp_path, odd_at(THIN, 4, row))
+    read, rejects = staged(tmp_path, odd_at(THIN, 4, row), block_bytes=block_bytes)
     assert kept(read) == THIN
     assert [ranges.count([one], step=HOUR) for one in read.odd] == [end - start for start, end in odd]
     assert read.odd == hours(*odd)
@@ -214,13 +209,13 @@ def test_what_an_odd_row_may_stand_for_is_known(
 def test_rows_that_merely_stand_in_another_order_are_taken(tmp_path: Path) -> None:
     swapped = list(range(30))
     swapped[3], swapped[17] = swapped[17], swapped[3]
-    read, rejects = spooled(tmp_path, "".join(line(n) for n in swapped))
+    read, rejects = staged(tmp_path, "".join(line(n) for n in swapped))
     assert (kept(read), read.odd, rejects) == (list(range(30)), [], None)
 
 
 def test_a_file_in_no_order_at_all_is_taken_and_its_omissions_prove_nothing(tmp_path: Path) -> None:
     order = [(n * 7) % 23 for n in range(23) if (n * 7) % 23 not in {4, 9, 15, 16}]
-    read, rejects = spooled(tmp_path, "".join(line(n) for n in order))
+    read, rejects = staged(tmp_path, "".join(line(n) for n in order))
     assert (kept(read), read.odd, rejects) == (sorted(order), hours((4, 5), (9, 10), (15, 17)), None)
 
 
@@ -243,18 +238,17 @@ def test_a_file_is_refused_whole_only_when_more_is_odd_than_sound(
     content = "rubbish\n" * n_odd + "".join(line(n) for n in range(n_good))
     if is_refused:
         with pytest.raises(ArchiveRefusedError, match=f"{n_odd} of {n_good + n_odd} rows are odd"):
-            spooled(tmp_path, content)
+            staged(tmp_path, content)
     else:
-        read, rejects = spooled(tmp_path, content)
+        read, rejects = staged(tmp_path, content)
         assert (read.n_good, read.n_bad, len(named(rejects))) == (n_good, n_odd, n_odd)
 
 
 def test_rubbish_without_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", 1000)
     monkeypatch.setattr("kraken_ohlcv.sources.archive.staging.MANY_ROWS", 300)
     monkeypatch.setattr(rejects_module, "MOST_ROWS", 100)
     with pytest.raises(ArchiveRefusedError, match="375 of 375 rows are odd"):
-        spooled(tmp_path, "rubbish\n" * 10_000)
+        staged(tmp_path, "rubbish\n" * 10_000, block_bytes=1000)
     (path,) = (tmp_path / "rejects").iterdir()
     rows = path.read_text().splitlines()
     assert len(rows) == 102
@@ -273,8 +267,8 @@ def test_rubbish_without_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch:
 def test_a_file_without_a_row_of_trades_holds_nothing_and_is_not_refused(
     tmp_path: Path, content: str
 ) -> None:
-    read, _ = spooled(tmp_path, content)
-    assert (read.n_good, read.slices, read.span) == (0, [], (0, 0))
+    read, _ = staged(tmp_path, content)
+    assert (read.n_good, read.batches, read.span) == (0, [], (0, 0))
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(60, "240 minutes"), (15, "60 minutes")])
@@ -282,26 +276,32 @@ def test_longer_candles_under_a_shorter_name_are_noticed(tmp_path: Path, minutes
     every = 4 if minutes == 60 else 1
     content = "".join(line(n * every) for n in range(25))
     with pytest.raises(ArchiveRefusedError, match=f"grid of {told}"):
-        spooled(tmp_path, content, minutes=minutes)
+        staged(tmp_path, content, minutes=minutes)
 
 
 def test_shorter_candles_under_a_longer_name_lie_off_its_grid(tmp_path: Path) -> None:
     with pytest.raises(ArchiveRefusedError, match="rows are odd"):
-        spooled(tmp_path, "".join(line(n) for n in range(48)), minutes=1440)
+        staged(tmp_path, "".join(line(n) for n in range(48)), minutes=1440)
 
 
 def test_a_clean_file_takes_away_the_reject_file_of_its_bad_version(tmp_path: Path) -> None:
-    _, rejects = spooled(tmp_path, line(0) + "rubbish\n")
+    _, rejects = staged(tmp_path, line(0) + "rubbish\n")
     assert rejects is not None
     again = RejectFile(tmp_path / "rejects", "some/XBTUSD_60.csv")
     assert (again.close(), list((tmp_path / "rejects").iterdir())) == (None, [])
 
 
-def test_runs_grow_together_and_know_what_lies_in_them() -> None:
-    runs = Runs(10)
-    for part in ([50, 60, 100], [70], [10, 40], [20, 30]):
-        runs.add(pl.Series(part))
-    assert runs.ranges() == [(10, 80), (100, 110)]
-    asked = pl.Series([75, 5, 100, 80, 10, 109, 110])
-    assert contains(runs.frame(), asked).to_list() == [True, False, True, False, True, True, False]
-    assert contains(Runs(10).frame(), asked).to_list() == [False] * 7
+def test_the_order_of_an_unordered_file_makes_no_difference(tmp_path: Path) -> None:
+    there = [n for n in range(60) if n not in {7, 8, 31}]
+    parts = [there[40:], there[:20], there[20:40]]
+    read, rejects = staged(tmp_path, "".join(line(n) for part in parts for n in part), block_bytes=200)
+    assert (kept(read), rejects) == (there, None)
+    assert read.runs == hours((0, 7), (9, 31), (32, 60))
+
+
+def test_rows_that_are_not_believed_are_set_aside(tmp_path: Path) -> None:
+    read, _ = staged(tmp_path, "".join(line(n) for n in range(8)))
+    read.set_aside(hours((0, 2), (4, 5)))
+    assert (kept(read), read.runs) == ([2, 3, 5, 6, 7], hours((2, 4), (5, 8)))
+    read.set_aside(hours((0, 8)))
+    assert (list(read.frames()), read.runs, read.span) == ([], [], (0, 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from io import BytesIO
 from typing import Any
 
 import polars as pl
@@ -13,8 +12,7 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.parse import Checked, Layout, check_lines, read_layout
-from kraken_ohlcv.sources.archive.reading import checked_blocks
+from kraken_ohlcv.sources.archive.parse import Checked, Layout, check_lines, checked_blocks, read_layout
 
 HOUR = 3600
 T0 = 1_700_000_000 // HOUR * HOUR
@@ -27,8 +25,11 @@ def checked(text: str | bytes, layout: Layout | None = None) -> Checked:
     return check_lines(raw, layout or Layout(), first_line=1, interval_minutes=60, now_s=NOW)
 
 
-def read(content: bytes, *, is_sealed: bool = False) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    blocks = list(checked_blocks(BytesIO(content), Series("XBTUSD", 60), is_sealed=is_sealed, now_s=NOW))
+def read(
+    content: bytes, *, is_sealed: bool = False, block_bytes: int = 1_000_000
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    pieces = (content[at : at + block_bytes] for at in range(0, len(content), block_bytes))
+    blocks = list(checked_blocks(pieces, Series("XBTUSD", 60), is_sealed=is_sealed, now_s=NOW))
     good = [row for block in blocks for row in block.good.iter_rows()]
     bad = [row[:3] for block in blocks for row in block.bad.iter_rows()]
     return good, bad
@@ -189,13 +190,12 @@ def test_what_is_no_such_csv_is_refused_whole(content: bytes, said: str) -> None
         read(content)
 
 
-def test_a_file_of_many_blocks_is_read_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_many_blocks_is_read_like_one() -> None:
     lines = [row(timestamp=T0 + n * HOUR, trades=n + 1) for n in range(500)]
     lines[250] = "broken"
     content = ("\n".join(lines) + "\n").encode()
     whole = read(content)
-    monkeypatch.setattr("kraken_ohlcv.sources.archive.reading.BLOCK_BYTES", 37)
-    assert read(content) == whole
+    assert read(content, block_bytes=37) == whole
     assert len(whole[0]) == 499
 
 

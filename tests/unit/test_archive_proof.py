@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import statistics
 import tempfile
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +15,21 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.absence import (
+from kraken_ohlcv.sources.archive.names import Release
+from kraken_ohlcv.sources.archive.proof import (
     LEFT_OUT,
     LONGER_HAS_MORE,
     OTHER_COUNT,
     UNSUPPORTED,
     Judgement,
     Witness,
+    busy_holes,
     judge,
     marked_quarters,
     plausibly_empty,
     witness,
 )
-from kraken_ohlcv.sources.archive.busy import busy_holes
-from kraken_ohlcv.sources.archive.names import Release
-from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Spooled, spool
+from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Staged, stage
 from tests.unit.builders import quick
 
 if TYPE_CHECKING:
@@ -44,14 +43,12 @@ NOW = T0 + 100 * DAY
 OPEN_END = Release("x", T0, T0 + 50 * DAY)
 
 
-def read(folder: Path, content: str, minutes: int) -> Spooled:
+def read(folder: Path, content: str, minutes: int) -> Staged:
     folder.mkdir()
-    return spool(
-        BytesIO(content.encode()), Series("XBTUSD", minutes), folder, None, is_sealed=True, now_s=NOW
-    )
+    return stage([content.encode()], Series("XBTUSD", minutes), folder, None, is_sealed=True, now_s=NOW)
 
 
-def hourly(tmp_path: Path, hours: list[int], *, trades: int = 4, odd: str = "") -> Spooled:
+def hourly(tmp_path: Path, hours: list[int], *, trades: int = 4, odd: str = "") -> Staged:
     rows = [f"{T0 + n * HOUR},100,110,90,105,1.5,{trades}\n" for n in hours]
     return read(tmp_path / "hours", odd.join(["".join(rows[:10]), "".join(rows[10:])]), 60)
 
@@ -68,8 +65,8 @@ def hours(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
     return [(T0 + start * HOUR, T0 + end * HOUR) for start, end in pairs]
 
 
-def judged(spooled: Spooled, release: Release, *witnesses: Witness, step: int = HOUR) -> Judgement:
-    return judge(spooled, plausibly_empty(spooled, release, step=step), witnesses, step=step)
+def judged(staged: Staged, release: Release, *witnesses: Witness, step: int = HOUR) -> Judgement:
+    return judge(staged, plausibly_empty(staged, release, step=step), witnesses, step=step)
 
 
 def told(found: Judgement) -> dict[str, list[tuple[int, int]]]:
@@ -136,8 +133,8 @@ def test_where_an_odd_row_may_belong_nothing_is_proven_and_elsewhere_it_is(
     tmp_path: Path, ours: str, theirs: str, empty: list[tuple[int, int]]
 ) -> None:
     there = [*WITH_HOLE[:40], *WITH_HOLE[42:]]
-    spooled, finest = hourly(tmp_path, there, odd=ours), fine(tmp_path, there, odd=theirs)
-    assert judged(spooled, OPEN_END, finest) == Judgement(empty=[*empty, *hours((43, 45))])
+    staged, finest = hourly(tmp_path, there, odd=ours), fine(tmp_path, there, odd=theirs)
+    assert judged(staged, OPEN_END, finest) == Judgement(empty=[*empty, *hours((43, 45))])
 
 
 def test_without_the_finest_file_nothing_is_proven_and_nothing_contradicted(tmp_path: Path) -> None:
@@ -145,33 +142,33 @@ def test_without_the_finest_file_nothing_is_proven_and_nothing_contradicted(tmp_
 
 
 def test_two_rows_of_one_time_are_a_finding_and_no_proof_beside_it(tmp_path: Path) -> None:
-    spooled = hourly(tmp_path, WITH_HOLE, odd=f"{T0 + 9 * HOUR},100,110,90,105,1.5,7\n")
-    found = judged(spooled, OPEN_END)
+    staged = hourly(tmp_path, WITH_HOLE, odd=f"{T0 + 9 * HOUR},100,110,90,105,1.5,7\n")
+    found = judged(staged, OPEN_END)
     assert found.empty == []
     assert told(found) == {TWO_ROWS: hours((9, 10))}
 
 
 def test_a_candle_without_shorter_ones_and_one_with_other_trades_are_told(tmp_path: Path) -> None:
-    spooled = hourly(tmp_path, list(range(80)), trades=4)
+    staged = hourly(tmp_path, list(range(80)), trades=4)
     without = fine(tmp_path, [*range(20), *range(21, 80)])
-    found = judged(spooled, OPEN_END, without)
+    found = judged(staged, OPEN_END, without)
     assert (told(found), found.spoiled) == ({UNSUPPORTED: hours((20, 21))}, hours((20, 21)))
 
     other = tmp_path / "other"
     other.mkdir()
-    spooled, finest = hourly(other, list(range(80)), trades=5), fine(other, list(range(2, 80)), first=1)
-    found = judged(spooled, OPEN_END, finest)
+    staged, finest = hourly(other, list(range(80)), trades=5), fine(other, list(range(2, 80)), first=1)
+    found = judged(staged, OPEN_END, finest)
     assert (told(found), found.spoiled) == ({OTHER_COUNT: hours((3, 80))}, [])
 
 
 def test_a_file_of_another_series_beside_it_spoils_no_row_and_lets_nothing_be_proven(tmp_path: Path) -> None:
-    spooled = hourly(tmp_path, WITH_HOLE, trades=5)
-    found = judged(spooled, OPEN_END, fine(tmp_path, WITH_HOLE))
+    staged = hourly(tmp_path, WITH_HOLE, trades=5)
+    found = judged(staged, OPEN_END, fine(tmp_path, WITH_HOLE))
     assert (found.empty, found.spoiled) == ([], [])
     assert told(found) == {OTHER_COUNT: hours((0, 10), (13, 80))}
 
 
-def file(tmp_path: Path, minutes: int, trades: Mapping[int, int], name: str = "") -> Spooled:
+def file(tmp_path: Path, minutes: int, trades: Mapping[int, int], name: str = "") -> Staged:
     """Return a file with so many trades in each of its buckets, counted from the beginning."""
     rows = [f"{T0 + n * minutes * 60},100,110,90,105,1.5,{count}\n" for n, count in trades.items()]
     return read(tmp_path / (name or f"file_{minutes}"), "".join(rows), minutes)
@@ -181,16 +178,16 @@ def test_a_day_left_out_between_days_of_thousands_of_trades_is_not_empty_whoever
     tmp_path: Path,
 ) -> None:
     days = {n: 4800 for n in range(40) if n != 20}
-    spooled = file(tmp_path, 1440, days)
+    staged = file(tmp_path, 1440, days)
     halves = witness(file(tmp_path, 720, dict.fromkeys(range(80), 2400)), 720, own_minutes=1440)
     silent = {n: 2400 for n in range(80) if n not in {40, 41}}
     others = witness(file(tmp_path, 720, silent, "silent"), 720, own_minutes=1440)
     day = [(T0 + 20 * DAY, T0 + 21 * DAY)]
 
-    found = judged(spooled, OPEN_END, halves, step=DAY)
+    found = judged(staged, OPEN_END, halves, step=DAY)
     assert (found.empty, told(found)) == ([], {LEFT_OUT: day})
-    assert judged(spooled, OPEN_END, others, step=DAY) == Judgement()
-    assert judged(spooled, OPEN_END, step=DAY) == Judgement()
+    assert judged(staged, OPEN_END, others, step=DAY) == Judgement()
+    assert judged(staged, OPEN_END, step=DAY) == Judgement()
 
 
 @pytest.mark.parametrize(
@@ -202,25 +199,25 @@ def test_a_day_left_out_between_days_of_thousands_of_trades_is_not_empty_whoever
 )
 def test_days_need_a_file_with_shorter_candles_beside_them(tmp_path: Path, minutes: int, alone: bool) -> None:
     step = minutes * 60
-    spooled = file(tmp_path, minutes, {n: 4 for n in range(40) if n != 20})
+    staged = file(tmp_path, minutes, {n: 4 for n in range(40) if n != 20})
     hole = [(T0 + 20 * step, T0 + 21 * step)]
     per = minutes // 60
     hourly_trades = {n: 1 for n in range(40 * per) if n // per != 20 and n % per < 4}
     shorter = witness(file(tmp_path, 60, hourly_trades), 60, own_minutes=minutes)
     release = Release("x", T0, T0 + 60 * DAY)
-    assert judged(spooled, release, step=step).empty == (hole if alone else [])
-    assert judged(spooled, release, shorter, step=step).empty == hole
+    assert judged(staged, release, step=step).empty == (hole if alone else [])
+    assert judged(staged, release, shorter, step=step).empty == hole
 
 
 def test_a_longer_candle_that_counts_more_trades_tells_that_a_shorter_one_was_lost(tmp_path: Path) -> None:
     whole = dict.fromkeys(range(120), 4)
     lossy = {n: count for n, count in whole.items() if n not in {10, 50}}
-    spooled = file(tmp_path, 240, lossy)
+    staged = file(tmp_path, 240, lossy)
     halves = {n: sum(whole[3 * n + k] for k in range(3)) for n in range(40)}
     halves[16] -= 4  # the one of the second hole, in which nothing traded
     longer = witness(file(tmp_path, 720, halves), 720, own_minutes=240)
 
-    found = judged(spooled, OPEN_END, longer, step=4 * HOUR)
+    found = judged(staged, OPEN_END, longer, step=4 * HOUR)
 
     def hole(n: int) -> tuple[int, int]:
         return T0 + n * 4 * HOUR, T0 + (n + 1) * 4 * HOUR
@@ -295,7 +292,7 @@ def test_no_bucket_that_another_file_knows_to_have_traded_is_ever_proven_empty(
 ) -> None:
     traded = {n: trades for n in range(120) if n not in quiet}
     with tempfile.TemporaryDirectory() as folder:
-        spooled = file(Path(folder), 60, {n: count for n, count in traded.items() if n not in lost})
+        staged = file(Path(folder), 60, {n: count for n, count in traded.items() if n not in lost})
         days: dict[int, int] = {}
         for n, count in traded.items():
             days[n // 24] = days.get(n // 24, 0) + count
@@ -305,11 +302,11 @@ def test_no_bucket_that_another_file_knows_to_have_traded_is_ever_proven_empty(
         longer = witness(file(Path(folder), 1440, days), 1440, own_minutes=60)
         release = Release("x", T0, T0 + 50 * DAY)
         for witnesses in ([shorter], [longer], [shorter, longer]):
-            proven = judged(spooled, release, *witnesses).empty
+            proven = judged(staged, release, *witnesses).empty
             assert not ranges.intersect(proven, hours(*((n, n + 1) for n in traded)))
         last = max(traded)
         inner = [n for n in quiet - lost if min(traded) < n < last]
-        proven = judged(spooled, release, shorter).empty
+        proven = judged(staged, release, shorter).empty
         assert ranges.count(proven, step=HOUR) == len(inner) or lost
 
 
