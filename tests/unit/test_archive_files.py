@@ -17,7 +17,7 @@ from kraken_ohlcv.sources.archive import members
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-from kraken_ohlcv.sources.archive.members import Archive, FolderArchive, Member, ZipArchive
+from kraken_ohlcv.sources.archive.members import Archive, Contents, FolderArchive, Member, ZipArchive
 from tests import zips
 from tests.zips import SPOILT
 
@@ -28,6 +28,10 @@ def zipped(
     *members: tuple[str | zipfile.ZipInfo, str | bytes], name: str = "Kraken_OHLCVT_2026Q2.zip"
 ) -> ZipArchive:
     return ZipArchive(BytesIO(zip_bytes(*members)), name)
+
+
+def member_of(contents: Contents, series: Series) -> Member:
+    return next(member for member in contents.members if member.series == series)
 
 
 def zip_bytes(*members: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
@@ -62,12 +66,13 @@ def test_a_zip_is_read_flat_or_below_a_folder(layout: str) -> None:
     assert {member.series: member.path for member in contents.members} == {
         Series("XBTUSD", 60): f"{layout}XBTUSD_60.csv",
         Series("1INCHUSD", 1): f"{layout}1INCHUSD_1.csv",
+        Series("XBTUSD", 720): f"{layout}XBTUSD_720.csv",
     }
     assert contents.passed_over == {}
-    witnesses = contents.witnesses_of(contents.member(Series("XBTUSD", 60)))
+    witnesses = contents.witnesses_of(member_of(contents, Series("XBTUSD", 60)))
     assert witnesses == ((f"{layout}XBTUSD_720.csv", 720),)
-    assert contents.member(Series("XBTUSD", 60)).release.end_s == 1782691200
-    assert contents.member(Series("XBTUSD", 60)).identity == (
+    assert member_of(contents, Series("XBTUSD", 60)).release.end_s == 1782691200
+    assert member_of(contents, Series("XBTUSD", 60)).identity == (
         f"crc32:{zipfile.crc32(ROW.encode()):08x}:{len(ROW)}:2026Q2"
     )
 
@@ -348,7 +353,7 @@ def found(root: Path, tickers: list[str], intervals: list[int], only: str | None
 
 def test_of_a_folder_the_wanted_files_are_taken_in_the_order_of_the_tickers(root: Path) -> None:
     for ticker in ("ADAUSD", "XBTUSD", "ETHUSD"):
-        for minutes in (1, 60, 1440):
+        for minutes in (1, 60, 720, 1440):
             (root / f"{ticker}_{minutes}.csv").write_text(ROW)
 
     wanted = found(root, ["XBTUSD", "ADAUSD"], [60, 1440])
@@ -363,7 +368,7 @@ def test_of_a_folder_the_wanted_files_are_taken_in_the_order_of_the_tickers(root
     assert wanted.n_others == 5
     assert {member.witnesses[0] for member in wanted.members[:2]} == {("XBTUSD_1.csv", 1)}
     assert [(member.name, member.witnesses) for member in alone] == [
-        ("ETHUSD_1.csv", (("ETHUSD_60.csv", 60), ("ETHUSD_1440.csv", 1440)))
+        ("ETHUSD_1.csv", (("ETHUSD_60.csv", 60), ("ETHUSD_720.csv", 720), ("ETHUSD_1440.csv", 1440)))
     ]
 
 

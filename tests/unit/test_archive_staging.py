@@ -34,19 +34,10 @@ def staged(
     folder = tmp_path / "batches"
     folder.mkdir(exist_ok=True)
     rejects = RejectFile(tmp_path / "rejects", "some/XBTUSD_60.csv")
-    try:
-        raw = content.encode()
-        read = stage(
-            (raw[at : at + block_bytes] for at in range(0, len(raw), block_bytes)),
-            Series("XBTUSD", minutes),
-            folder,
-            rejects,
-            is_sealed=False,
-            now_s=NOW,
-        )
-    finally:
-        path = rejects.close()
-    return read, path
+    raw = content.encode()
+    blocks = (raw[at : at + block_bytes] for at in range(0, len(raw), block_bytes))
+    read = stage(blocks, Series("XBTUSD", minutes), folder, rejects, is_sealed=False, now_s=NOW)
+    return read, rejects.written
 
 
 def times(read: Staged) -> list[list[int]]:
@@ -288,7 +279,7 @@ def test_a_clean_file_takes_away_the_reject_file_of_its_bad_version(tmp_path: Pa
     _, rejects = staged(tmp_path, line(0) + "rubbish\n")
     assert rejects is not None
     again = RejectFile(tmp_path / "rejects", "some/XBTUSD_60.csv")
-    assert (again.close(), list((tmp_path / "rejects").iterdir())) == (None, [])
+    assert (again.written, list((tmp_path / "rejects").iterdir())) == (None, [])
 
 
 def test_the_order_of_an_unordered_file_makes_no_difference(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, CONNECT_TIMEOUT_S, 
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ARCHIVE_URL: Final = "https://assets.kraken.com/marketing/institutions"
@@ -38,7 +39,10 @@ class ArchiveClient:
     ) -> None:
         self.url = url
         self._timeout_s, self._sleep = timeout_s, sleep
-        self._session: requests.Session | None = None
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = USER_AGENT
+        # A range of a compressed answer would be a range of something else.
+        self._session.headers["Accept-Encoding"] = "identity"
 
     def belongs_to(self, exchange_url: str) -> bool:
         """Return whether the server is the exchange's own: of the same host or domain.
@@ -68,7 +72,7 @@ class ArchiveClient:
         :raises RangesNotSupportedError: if the server sends whole files only
         :raises ArchiveServerError: if it does not give a usable answer
         """
-        return RemoteFile(self._http(), f"{self.url}/{name}", timeout_s=self._timeout_s, sleep=self._sleep)
+        return RemoteFile(self._session, f"{self.url}/{name}", timeout_s=self._timeout_s, sleep=self._sleep)
 
     def download(self, name: str, target: Path) -> str:
         """Fetch a published file whole.
@@ -96,8 +100,6 @@ class ArchiveClient:
                     f"{name} has SHA-256 {digest.hexdigest()}, published is {published}; run again"
                 )
             part.replace(target)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise ArchiveServerError(f"{name} does not arrive ({type(error).__name__}); run again") from error
         finally:
             part.unlink(missing_ok=True)
         return digest.hexdigest()
@@ -123,40 +125,31 @@ class ArchiveClient:
         """
         return self._sums(FULL_SUMS)
 
-    def _http(self) -> requests.Session:
-        if self._session is None:
-            self._session = requests.Session()
-            self._session.headers["User-Agent"] = USER_AGENT
-            # A range of a compressed answer would be a range of something else.
-            self._session.headers["Accept-Encoding"] = "identity"
-        return self._session
-
     def _sums(self, name: str) -> dict[str, str]:
         try:
             with self._get(name) as answer:
                 sums = read_sums(answer.raw.read(MAX_LIST_BYTES))
         except NotPublishedError:
             return {}
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise ArchiveServerError(f"{name} does not arrive ({type(error).__name__}); run again") from error
         if not sums.found:
             raise ArchiveServerError(
                 f"{name} has no line that can be read, as its server sends it; run again"
             )
         return {(found or subject_of(name) or ""): digest for found, digest in sums.found}
 
-    def _get(self, name: str) -> requests.Response:
-        url, timeout_s = f"{self.url}/{name}", self._timeout_s
+    @contextmanager
+    def _get(self, name: str) -> Iterator[requests.Response]:
+        url, trouble = f"{self.url}/{name}", "answer"
+        timeout_s = (min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s)
         try:
-            answer = self._http().get(
-                url, timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s), stream=True
-            )
+            with self._session.get(url, timeout=timeout_s, stream=True) as answer:
+                if answer.status_code in {requests.codes.not_found, requests.codes.gone}:
+                    raise NotPublishedError(f"{url} does not exist (HTTP {answer.status_code})")
+                if answer.status_code != requests.codes.ok:
+                    raise ArchiveServerError(f"{url}: HTTP {answer.status_code}; run again later")
+                trouble = "arrive"
+                yield answer
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise ArchiveServerError(f"{url} does not answer ({type(error).__name__}); run again") from error
-        if answer.status_code in {requests.codes.not_found, requests.codes.gone}:
-            answer.close()
-            raise NotPublishedError(f"{url} does not exist (HTTP {answer.status_code})")
-        if answer.status_code != requests.codes.ok:
-            answer.close()
-            raise ArchiveServerError(f"{url}: HTTP {answer.status_code}; run again later")
-        return answer
+            raise ArchiveServerError(
+                f"{url} does not {trouble} ({type(error).__name__}); run again"
+            ) from error

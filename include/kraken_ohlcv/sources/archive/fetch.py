@@ -169,14 +169,12 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, ident
     try:
         staged = _staged(work, archive, member.path, member.series, folder / "file", rejects)
     except ArchiveRefusedError as error:
-        if reject_file := rejects.close():
-            raise ArchiveRefusedError(f"{error}; they are named in {reject_file}") from error
+        if rejects.written:
+            raise ArchiveRefusedError(f"{error}; they are named in {rejects.written}") from error
         raise
-    finally:
-        reject_file = rejects.close()
     if member.identity is None and identity != f"sha256:{staged.sha256}":
         raise ArchiveError(f"{member.name} changed while it was read; run again when it is complete")
-    read = _Read(identity, staged, reject_file)
+    read = _Read(identity, staged, rejects.written)
     if staged.n_bad > MUCH_SHARE * staged.n_rows:
         if not work.dry_run:
             note_oddities(
@@ -190,7 +188,7 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, ident
                 notes=(),
             )
         read.remarks.append(
-            f"{staged.n_bad} of {staged.n_rows} rows are odd and were left out; {reject_file} names them"
+            f"{staged.n_bad} of {staged.n_rows} rows are odd and were left out; {rejects.written} names them"
         )
     if staged.n_good:
         read.judged = _judged(work, member, archive, folder, read)
@@ -204,50 +202,33 @@ def _judged(work: Ingestion, member: Member, archive: Archive, folder: Path, rea
     witnesses = []
     for number, (path, minutes) in enumerate(member.witnesses):
         is_finest = number == 0 and minutes < own
-        if is_finest or plausible:
-            witnesses.append(_witness(work, member, archive, folder / f"{number}", read, path, minutes))
+        if not is_finest and not plausible:
+            continue
+        series = Series(member.series.ticker, minutes)
+        try:
+            other = _staged(work, archive, path, series, folder / f"{number}", None)
+            witnesses.append(witness(other, minutes, own_minutes=own))
+        except ArchiveRefusedError as error:
+            read.remarks.append(
+                f"{path}, a file of the same pair, cannot be read ({error}): without it, no missing row is "
+                "taken as proof that nothing traded"
+            )
+            witnesses.append(Witness.unreadable(minutes))
     return judge(read.staged, plausible, witnesses, step=step)
 
 
-def _witness(
-    work: Ingestion, member: Member, archive: Archive, folder: Path, read: _Read, path: str, minutes: int
-) -> Witness:
-    """Return what another file of the pair says."""
-    series = Series(member.series.ticker, minutes)
-    try:
-        other = _staged(work, archive, path, series, folder, None)
-    except ArchiveRefusedError as error:
-        read.remarks.append(
-            f"{path}, a file of the same pair, cannot be read ({error}): without it, no missing row is "
-            "taken as proof that nothing traded"
-        )
-        return Witness.unreadable(minutes)
-    return witness(other, minutes, own_minutes=member.series.interval_minutes)
-
-
 def _staged(
-    work: Ingestion,
-    archive: Archive,
-    path: str,
-    series: Series,
-    folder: Path,
-    rejects: RejectFile | None,
+    work: Ingestion, archive: Archive, path: str, series: Series, folder: Path, rejects: RejectFile | None
 ) -> Staged:
     folder.mkdir()
-    return stage(archive.blocks(path), series, folder, rejects, is_sealed=archive.is_sealed, now_s=work.now_s)
+    blocks = archive.blocks(path)
+    return stage(blocks, series, folder, rejects, is_sealed=archive.is_sealed, now_s=work.now_s)
 
 
 def _identified_by(work: Ingestion, member: Member, staged: Staged) -> str | None:
-    claim = Claim(
-        questdb=work.questdb,
-        kraken=work.kraken,
-        series=member.series,
-        staged=staged,
-        until_s=member.release.last_day_s(staged.span[1]),
-        is_published=member.is_published,
-        now_s=work.now_s,
-    )
-    return identify(claim)
+    until_s = member.release.last_day_s(staged.span[1])
+    is_published, now_s = member.is_published, work.now_s
+    return identify(Claim(work.questdb, work.kraken, member.series, staged, until_s, is_published, now_s))
 
 
 def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from kraken_ohlcv.core.intervals import WITNESS_INTERVALS
 from kraken_ohlcv.sources.archive.members import file_name
 from kraken_ohlcv.sources.archive.names import may_be_wanted
 from kraken_ohlcv.sources.archive.parse import printable
@@ -64,7 +65,8 @@ class Found:
         ]
         if self.only is not None:
             return
-        self.n_others += len(contents.members) - len(chosen)
+        readable = [one for one in contents.members if one.series.interval_minutes not in WITNESS_INTERVALS]
+        self.n_others += len(readable) - len(chosen)
         for path, why in contents.unopened.items():
             self.lost[printable(file_name(archive.name, path))] = printable(why)
         for path, why in contents.passed_over.items():

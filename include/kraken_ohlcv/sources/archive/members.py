@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 from kraken_ohlcv.clients.archive.checksums import is_list
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import WITNESS_INTERVALS
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.names import (
     Release,
@@ -46,7 +45,6 @@ DAMAGED: Final = (
     zlib.error,
     struct.error,
     EOFError,
-    NotImplementedError,
     RuntimeError,
     ValueError,
     OverflowError,
@@ -127,23 +125,15 @@ class Member:
 class Contents:
     """What a folder or zip holds.
 
-    :ivar members: its CSVs, n >= 0; a series may have several, of different releases
-    :ivar only_witnesses: files that are read beside others of their pair, and never stored
+    :ivar members: its CSVs, n >= 0, also those that are only read beside others; a series may have several,
+        of different releases
     :ivar passed_over: single files that are not read, with the reason
     :ivar unopened: what may hold files of ours and is not looked into, with the reason
     """
 
     members: list[Member] = field(default_factory=list)
-    only_witnesses: list[Member] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
     unopened: dict[str, str] = field(default_factory=dict)
-
-    def member(self, series: Series) -> Member:
-        """Return the first CSV of a series.
-
-        :param series: of at least one member
-        """
-        return next(member for member in self.members if member.series == series)
 
     def witnesses_of(self, asked: Member) -> tuple[tuple[str, int], ...]:
         """Return the other files of a pair, of the same release; of each interval one.
@@ -153,8 +143,7 @@ class Contents:
         """
         folder = _path(asked.path).parent
         found: dict[int, str] = {}
-        files = (*self.members, *self.only_witnesses)
-        for one in sorted(files, key=lambda one: _path(one.path).parent != folder):
+        for one in sorted(self.members, key=lambda one: _path(one.path).parent != folder):
             if one.series.ticker == asked.series.ticker and one.release == asked.release:
                 found.setdefault(one.series.interval_minutes, one.path)
         found.pop(asked.series.interval_minutes, None)
@@ -232,10 +221,8 @@ class Archive:
                 release = replace(release, end_s=None)
             else:
                 release = with_coverage(release, manifest)
-            is_witness = name.series.interval_minutes in WITNESS_INTERVALS
-            (found.only_witnesses if is_witness else found.members).append(
-                Member(self.name, path, name.series, self.identity(path), release, self.is_remote)
-            )
+            identity = self.identity(path)
+            found.members.append(Member(self.name, path, name.series, identity, release, self.is_remote))
         return found
 
     def _release_below(self, path: str) -> Release:
@@ -374,22 +361,20 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
     """Return what no member of Kraken's zips has."""
     parts = _path(info.filename).parts
     is_rooted = info.filename.startswith(("/", "\\")) or ":" in "".join(parts[:1])
-    grows = info.file_size > MAX_RATIO * max(1, info.compress_size)
-    findings = {
-        "its path leads out of the zip": is_rooted or ".." in parts,
-        "is a symbolic link": stat.S_ISLNK(info.external_attr >> 16),
-        "is encrypted": bool(info.flag_bits & 1),
-        f"is compressed by method {info.compress_type}, which Kraken does not use": (
-            info.compress_type not in METHODS
+    size, packed = info.file_size, info.compress_size
+    grows = size > MAX_RATIO * max(1, packed)
+    findings = (
+        (is_rooted or ".." in parts, "its path leads out of the zip"),
+        (stat.S_ISLNK(info.external_attr >> 16), "is a symbolic link"),
+        (bool(info.flag_bits & 1), "is encrypted"),
+        (
+            info.compress_type not in METHODS,
+            f"is compressed by method {info.compress_type}, which Kraken does not use",
         ),
-        f"is {info.file_size} bytes long, over the limit of {MAX_MEMBER_BYTES}": (
-            info.file_size > MAX_MEMBER_BYTES
-        ),
-        f"grows from {info.compress_size} to {info.file_size} bytes: a zip bomb": (
-            grows and info.file_size > RATIO_MATTERS_BYTES
-        ),
-    }
-    return next((finding for finding, is_so in findings.items() if is_so), None)
+        (size > MAX_MEMBER_BYTES, f"is {size} bytes long, over the limit of {MAX_MEMBER_BYTES}"),
+        (grows and size > RATIO_MATTERS_BYTES, f"grows from {packed} to {size} bytes: a zip bomb"),
+    )
+    return next((finding for is_so, finding in findings if is_so), None)
 
 
 def _parsed(text: bytes) -> Manifest:

@@ -40,17 +40,12 @@ def mark_not_published(
             if gap.status is not GapStatus.UNFILLABLE or gap.unfillable_reason not in WAITING:
                 continue
             segments = [
-                replace(
-                    unchanged_segment(gap, part),
-                    unfillable_reason=UnfillableReason.NOT_PUBLISHED,
-                )
-                if quarter[0] <= part[0] and part[1] <= quarter[1]
-                else unchanged_segment(gap, part)
-                for part in ranges.cut_at([gap.range], quarter)
+                replace(one, unfillable_reason=UnfillableReason.NOT_PUBLISHED)
+                if quarter[0] <= one.start_s and one.end_s <= quarter[1]
+                else one
+                for one in (unchanged_segment(gap, part) for part in ranges.cut_at([gap.range], quarter))
             ]
-            if segments != [unchanged_segment(gap, gap.range)] and any(
-                segment.unfillable_reason is not gap.unfillable_reason for segment in segments
-            ):
+            if any(one.unfillable_reason is not gap.unfillable_reason for one in segments):
                 split_gap(connection, run, gap, segments, take_up=True)
                 is_changed = True
         if is_changed:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import polars as pl
-
-HEADER: Final = ("file", "line", "reason", "text")
 MOST_ROWS: Final = 100_000
 MOST_SHOWN: Final = 10
 NOT_NAMED: Final = "from here on, odd rows are counted and no longer named"
@@ -31,12 +29,15 @@ class RejectFile:
         mark = hashlib.sha256(source.encode()).hexdigest()[:8]
         stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", source)[-100:]
         self.path = folder / f"{stem}.{mark}.rejects.csv"
-        self._file: IO[str] | None = None
-        self._writer: Any = None
-        self._n_left = MOST_ROWS
+        self._n_rows = 0
         self.first: list[str] = []
         """A sentence for each of the first odd rows."""
         self.path.unlink(missing_ok=True)
+
+    @property
+    def written(self) -> str | None:
+        """Return its path, or None when there was no bad row."""
+        return str(self.path) if self._n_rows else None
 
     def add(self, bad: pl.DataFrame) -> None:
         """Write bad rows.
@@ -47,23 +48,15 @@ class RejectFile:
             return
         shown = bad.head(MOST_SHOWN - len(self.first))
         self.first += [f"line {line}: {why}: {text}" for line, why, text in shown.iter_rows()]
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8", newline="")
-            self._writer = csv.writer(self._file, lineterminator="\n")
-            self._writer.writerow(HEADER)
-        self._writer.writerows((self._source, *row) for row in bad.head(self._n_left).iter_rows())
-        if 0 < self._n_left < bad.height:
-            self._writer.writerow((self._source, bad["line"][self._n_left], NOT_NAMED, ""))
-        self._n_left = max(0, self._n_left - bad.height)
-
-    def close(self) -> str | None:
-        """Close the file.
-
-        :return: its path, or None when there was no bad row
-        """
-        if self._file is None:
-            return None
-        self._file.close()
-        self._file = None
-        return str(self.path)
+        n_left = max(0, MOST_ROWS - self._n_rows)
+        rows = bad.head(n_left)
+        if 0 < n_left < bad.height:
+            last = bad.slice(n_left, 1).with_columns(
+                pl.lit(NOT_NAMED).alias("reason"), pl.lit("").alias("text")
+            )
+            rows = pl.concat([rows, last])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            named = rows.select(pl.lit(self._source).alias("file"), "line", "reason", "text")
+            named.write_csv(file, include_header=not self._n_rows)
+        self._n_rows += bad.height

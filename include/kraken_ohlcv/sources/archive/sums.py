@@ -6,15 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.clients.archive.checksums import Sums, is_list, read_sums, subject_of
+from kraken_ohlcv.clients.archive.ranges import JoinedParts
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.names import PART
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 MAX_LIST_BYTES: Final = 1024 * 1024
-READ_BYTES: Final = 4 * 1024 * 1024
 
 
 def refuse_wrong_sums(name: str, files: Sequence[Path], remembered: Path, warnings: list[str]) -> bool:
@@ -83,20 +83,12 @@ def _check(name: str, files: Sequence[Path], expected: str, sums_list: Path, rem
     seal = remembered / hashlib.sha256(f"{expected} {states}".encode()).hexdigest()
     if seal.exists():
         return
-    digest = hashlib.sha256()
-    for block in _blocks(files):
-        digest.update(block)
-    if digest.hexdigest() != expected:
+    with JoinedParts([path.open("rb") for path in files]) as whole:
+        found = hashlib.file_digest(whole, "sha256").hexdigest()
+    if found != expected:
         raise ArchiveRefusedError(
-            f"{name} has SHA-256 {digest.hexdigest()}, but {sums_list.name} beside it says {expected}: it is "
+            f"{name} has SHA-256 {found}, but {sums_list.name} beside it says {expected}: it is "
             "damaged or not whole; download it again"
         )
     remembered.mkdir(parents=True, exist_ok=True)
     seal.touch()
-
-
-def _blocks(files: Sequence[Path]) -> Iterator[bytes]:
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                yield block
