@@ -127,11 +127,10 @@ def _whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Return whole lines, and at last what has no line end, if anything."""
     left = b""
     for block in blocks:
-        lines, line_end, rest = block.rpartition(b"\n")
-        if line_end:
-            yield left + lines + line_end, True
+        if end := block.rfind(b"\n") + 1:
+            yield left + block[:end], True
             left = b""
-        left += rest
+        left += block[end:]
         if len(left) > LONGEST_LINE:
             raise ArchiveRefusedError(f"a line is longer than {LONGEST_LINE} bytes: this is no OHLCVT CSV")
     if left.strip():

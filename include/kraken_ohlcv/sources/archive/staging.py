@@ -315,8 +315,8 @@ def _contiguous(times: np.ndarray, step: int) -> list[Range]:
     :param times: epoch seconds UTC, on the grid, any order, at least one
     :param step: candle length, seconds
     """
-    ordered = np.unique(times)
-    breaks = np.flatnonzero(np.diff(ordered) != step)
+    ordered = np.sort(times)
+    breaks = np.flatnonzero(np.diff(ordered) > step)
     starts, ends = ordered[[0, *(breaks + 1)]], ordered[[*breaks, -1]] + step
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
