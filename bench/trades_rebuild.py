@@ -34,7 +34,7 @@ from kraken_ohlcv.sources.trades.fetch import rebuild
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.series_state import set_start
 from kraken_ohlcv.stores.ledger.session import connect, execute
-from kraken_ohlcv.stores.ledger.trades import Errand, plan_errands, read_errands
+from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 from local.processes import start_process
 
 if TYPE_CHECKING:
@@ -199,9 +199,8 @@ def _rebuild(services: Services) -> tuple[float, int]:
         for interval in (60, 1440):
             set_start(connection, Series(TICKER, interval), REBUILT[0], revision=None)
         execute(connection, "start_run", run_key, now_s=NOW_S, tier="TIER1", intervals=[60, 1440])
-        errands = [Errand(TICKER, *REBUILT, calls=CALLS)]
-        plan_errands(connection, run_key, errands, rechecks=errands, budget=CALLS, now_s=NOW_S)
-        (planned,) = read_errands(connection, run_key)
+        job = TradeJob(TICKER, *REBUILT, calls=CALLS, is_recheck=True, reached_s=REBUILT[0])
+        plan_jobs(connection, run_key, [job], budget=CALLS, now_s=NOW_S)
         (asset,) = read_assets(connection, tickers=[TICKER], tier="ALL")
         kraken = KrakenHook(slot=CallSlot(dsn, min_interval_s=MIN_INTERVAL_S)).get_conn()
         bench = RunContext(connection, kraken, questdb, run_key, NOW_S, stretch=CALLS)
@@ -214,7 +213,7 @@ def _rebuild(services: Services) -> tuple[float, int]:
             trades_call_budget=CALLS,
         )
         began = time.perf_counter()
-        rebuild(bench, asset, planned, request)
+        rebuild(bench, asset, job, request)
         return time.perf_counter() - began, kraken.calls
 
 

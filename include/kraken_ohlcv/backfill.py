@@ -26,7 +26,8 @@ from kraken_ohlcv.stores.ledger.gaps import plan_gaps, read_taken_up
 from kraken_ohlcv.stores.ledger.repairs import read_repairs
 from kraken_ohlcv.stores.ledger.runs import Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import read_states
-from kraken_ohlcv.stores.ledger.trades import read_errands
+from kraken_ohlcv.stores.ledger.session import rows
+from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.session import Connection
-    from kraken_ohlcv.stores.ledger.trades import Planned
 
 
 def opened(connection: Connection, run: RunKey) -> Run:
@@ -237,14 +237,14 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
     }
     goes_on = False
 
-    def walk(planned: Planned) -> None:
+    def walk(job: TradeJob) -> None:
         nonlocal goes_on
-        goes_on = rebuild(context, assets[planned.errand.ticker], planned, request) or goes_on
+        goes_on = rebuild(context, assets[job.ticker], job, request) or goes_on
 
     attempt_all(
-        partial(walk, planned)
-        for planned in read_errands(context.connection, context.run)
-        if planned.errand.ticker in assets and not planned.is_done
+        partial(walk, job)
+        for job in rows(context.connection, "read_trade_jobs", TradeJob, context.run)
+        if job.ticker in assets and not job.is_done
     )
     return goes_on
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from slack_sdk import WebClient
-from sqlalchemy import create_engine
 
 from kraken_ohlcv.monitoring.messages import NOT_TOLD, REPEAT
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.schema import MIGRATIONS, migrate_ledger
+from kraken_ohlcv.stores.schema import migrate_ledger
 from tests.integration.alert_desk import GOOD, OPEN, OVER, START, WORSE, Desk, heard, late, marks
+from tests.integration.revisions import go_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,17 +31,6 @@ def queueing(postgres_server: PostgresServer, ledger_template: str) -> Iterator[
     go_to(uri, BEFORE)
     yield uri
     postgres_server.drop_database(NAME)
-
-
-def go_to(uri: str, revision: str) -> None:
-    """Take a ledger back to an older revision."""
-    engine = create_engine(uri.replace("postgresql://", "postgresql+psycopg://"))
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-    engine.dispose()
 
 
 def message(kind: str, **fields: Any) -> dict[str, Any]:

@@ -247,8 +247,8 @@ def test_what_a_second_try_finds_lacking_is_planned_once(lossy: tuple[World, Ran
     done = world.result(planned)
     assert daily_states(world) == [(*lost, "FILLED", "trades")]
     assert (done["gaps_detected"], done["gaps_filled"], done["errors"]) == (1, 1, [])
-    (errand,) = world.rows("SELECT calls FROM trade_errands")
-    assert errand["calls"] < done["trade_calls"] == done["trade_calls_planned"]
+    (job,) = world.rows("SELECT calls FROM trade_jobs")
+    assert job["calls"] < done["trade_calls"] == done["trade_calls_planned"]
 
 
 def test_a_file_that_did_not_arrive_is_waited_for_and_trades_are_left_alone(
@@ -264,7 +264,7 @@ def test_a_file_that_did_not_arrive_is_waited_for_and_trades_are_left_alone(
 
     assert isinstance(error, FillError)
     assert world.exchange.calls("Trades") == []
-    assert world.rows("SELECT FROM trade_errands") == []
+    assert world.rows("SELECT FROM trade_jobs") == []
 
 
 def test_a_file_that_is_refused_leaves_its_gaps_to_trades(lossy: tuple[World, Range]) -> None:

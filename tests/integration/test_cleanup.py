@@ -103,7 +103,7 @@ class Ledger:
     def walk(self, ticker: str, end_s: int, *, is_recheck: bool = False, age_days: float = 0) -> None:
         """Insert the place of a walk through trades, saved so many days ago."""
         self.connection.execute(
-            "INSERT INTO trade_passes VALUES (%s, to_timestamp(%s), %s, '{}', to_timestamp(%s))",
+            "INSERT INTO trade_cursors VALUES (%s, to_timestamp(%s), %s, '{}', to_timestamp(%s))",
             (ticker, end_s, is_recheck, NOW - age_days * DAY),
         )
 
@@ -162,7 +162,7 @@ def test_a_walk_is_forgotten_with_the_gap_it_was_for(ledger: Ledger) -> None:
     assert foresee(ledger.connection, days=90, now_s=NOW).passes_deleted == 4
     assert clean_up(ledger.connection, days=90, now_s=NOW).passes_deleted == 4
 
-    left = "SELECT ticker, extract(epoch FROM range_end)::bigint AS s FROM trade_passes ORDER BY range_end"
+    left = "SELECT ticker, extract(epoch FROM range_end)::bigint AS s FROM trade_cursors ORDER BY range_end"
     assert [tuple(row.values()) for row in ledger.connection.execute(left).fetchall()] == kept
 
 
@@ -170,7 +170,7 @@ def test_a_walk_through_a_range_asked_for_is_kept_for_as_long_as_records_are(led
     ledger.walk("XBTUSD", 5, is_recheck=True, age_days=89.9)
     ledger.walk("XBTUSD", 6, is_recheck=True, age_days=90.1)
     assert clean_up(ledger.connection, days=90, now_s=NOW).passes_deleted == 1
-    assert ledger.one("SELECT extract(epoch FROM range_end)::bigint FROM trade_passes") == 5
+    assert ledger.one("SELECT extract(epoch FROM range_end)::bigint FROM trade_cursors") == 5
 
 
 def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Ledger) -> None:
@@ -185,7 +185,7 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
     foreseen = foresee(ledger.connection, days=90, now_s=NOW)
     assert (ledger.ids(), ledger.one("SELECT count(*) FROM proven_empty")) == (before, 3)
     assert ledger.one("SELECT count(*) FROM gap_history") == 0
-    assert ledger.one("SELECT count(*) FROM trade_passes") == 1
+    assert ledger.one("SELECT count(*) FROM trade_cursors") == 1
     cleaned = clean_up(ledger.connection, days=90, now_s=NOW)
     assert foreseen.result() == cleaned.result()
     assert set(cleaned.result()) == ALL

@@ -13,8 +13,9 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.ledger.trades import spend_trade_call
+from kraken_ohlcv.stores.ledger.session import connect, execute
+from kraken_ohlcv.stores.schema import migrate_ledger
+from tests.integration.revisions import go_to
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def test_a_spent_budget_leaves_the_rest_open_and_the_next_run_goes_on_there(worl
     assert len(left) >= 2
     assert len(world.exchange.calls("Trades")) <= calls_needed
     assert_true(world, HOURLY, whole)
-    assert world.rows("SELECT FROM trade_passes") == []
+    assert world.rows("SELECT FROM trade_cursors") == []
 
 
 def test_without_a_budget_nothing_is_asked_and_all_is_named(world: World) -> None:
@@ -355,18 +356,37 @@ def test_a_run_that_is_cleared_and_plans_again_has_no_second_budget(world: World
     )
 
 
+def test_a_walk_under_way_goes_on_after_its_tables_got_other_names(world: World) -> None:
+    hole = past(world, HOURLY, first=500, last=250)
+    whole = store_history(world, HOURLY, buckets=520, without=[hole])
+    world.run(trades_call_budget=2, **BOTH)
+    go_to(world.dsn, "0019")
+    (cursor,) = world.rows("SELECT * FROM trade_passes")
+    (planned,) = world.rows("SELECT errand_id, reached_at FROM trade_errands")
+    assert world.rows("SELECT FROM pg_constraint WHERE conname = 'trade_errands_pkey'")
+
+    migrate_ledger(world.dsn)
+
+    assert world.rows("SELECT * FROM trade_cursors") == [cursor]
+    assert world.rows("SELECT job_id AS errand_id, reached_at FROM trade_jobs") == [planned]
+    assert world.rows("SELECT conname FROM pg_constraint WHERE conname ~ 'errand|trade_pass'") == []
+    world.run(**BOTH)
+    assert world.rows("SELECT FROM trade_cursors") == []
+    assert_true(world, HOURLY, whole)
+
+
 def test_a_walk_whose_gap_others_close_before_its_turn_is_over(world: World) -> None:
     hole = past(world, HOURLY, first=500, last=250)
     store_history(world, HOURLY, buckets=520, without=[hole])
     world.run(trades_call_budget=2, **BOTH)
-    assert len(world.rows("SELECT FROM trade_passes")) == 1
+    assert len(world.rows("SELECT FROM trade_cursors")) == 1
     planned = world.plan(**BOTH)
     world.store(HOURLY, hole)
     calls = len(world.exchange.calls("Trades"))
 
     assert world.fill(planned) == []
 
-    assert world.rows("SELECT FROM trade_passes") == []
+    assert world.rows("SELECT FROM trade_cursors") == []
     assert (world.result(planned)["trades_left_open"], len(world.exchange.calls("Trades"))) == ([], calls)
 
 
@@ -374,14 +394,14 @@ def test_tasks_at_the_same_time_never_make_more_calls_than_the_run_has(world: Wo
     run = world.plan(**BOTH).run
     with connect(world.dsn) as first, connect(world.dsn) as second:
         with first.transaction():
-            assert spend_trade_call(first, run, budget=1)
-            waiting = Thread(target=lambda: seen.append(spend_trade_call(second, run, budget=1)))
-            seen: list[bool] = []
+            assert execute(first, "spend_trade_call", run, budget=1) == 1
+            waiting = Thread(target=lambda: seen.append(execute(second, "spend_trade_call", run, budget=1)))
+            seen: list[int] = []
             waiting.start()
             waits = "SELECT FROM pg_locks WHERE NOT granted"
             wait_for(lambda: seen or world.rows(waits), "the second task neither waits nor goes on")
         waiting.join()
-    assert seen == [False]
+    assert seen == [0]
 
 
 def test_a_walk_whose_estimate_was_too_small_goes_on_while_the_run_has_calls(world: World) -> None:

@@ -104,7 +104,7 @@ def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(
     assert made == summary["trade_calls"] <= summary["trade_calls_planned"]
     walked = world.rows(
         "SELECT ticker, extract(epoch FROM range_start)::bigint AS a,"
-        " extract(epoch FROM range_end)::bigint AS b FROM trade_errands"
+        " extract(epoch FROM range_end)::bigint AS b FROM trade_jobs"
     )
     assert walked
     needed = 0

@@ -46,7 +46,7 @@ RUN_NUMBERS = itertools.count(1)
 
 CLEARED_TABLES = (
     "exchange, api_slot, assets, series, gap_records, gap_outcomes, proven_empty, empty_sightings,"
-    " candle_restatements, backfill_runs, trade_errands, trade_passes, weekly_trades, one_off_checks,"
+    " candle_restatements, backfill_runs, trade_jobs, trade_cursors, weekly_trades, one_off_checks,"
     " range_repairs, disputes, exchange_clock"
 )
 

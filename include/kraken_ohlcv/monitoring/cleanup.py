@@ -69,7 +69,7 @@ def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     before_s = now_s - days * DAY_S
     reports_before_s = now_s - REPORT_DAYS * DAY_S
     with connection.transaction(force_rollback=True):
-        passes_deleted = execute(connection, "delete_stale_passes", before_s=before_s)
+        passes_deleted = execute(connection, "delete_stale_cursors", before_s=before_s)
     return Cleaned(
         **one(connection, "count_old", dict, before_s=before_s, reports_before_s=reports_before_s),
         passes_deleted=passes_deleted,
@@ -91,7 +91,7 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     reports_before_s = now_s - REPORT_DAYS * DAY_S
     # What of walks through a range that was asked for stopped before this moment; of those for gaps, what has
     # no gap any more.
-    cleaned = Cleaned(passes_deleted=execute(connection, "delete_stale_passes", before_s=before_s))
+    cleaned = Cleaned(passes_deleted=execute(connection, "delete_stale_cursors", before_s=before_s))
     for series_id, series in every_series(connection):
         while n := _roll_up_filled(connection, series_id, series, before_s=before_s, batch=batch):
             cleaned.filled_deleted += n

@@ -11,8 +11,8 @@ from kraken_ohlcv.repair.attempt import close_stranded
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.repairs import read_repairs
 from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_failures, read_run
-from kraken_ohlcv.stores.ledger.session import value
-from kraken_ohlcv.stores.ledger.trades import read_errands
+from kraken_ohlcv.stores.ledger.session import rows, value
+from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,11 +126,11 @@ def _left_open(connection: Connection, run: RunKey) -> list[dict[str, Any]]:
     """Return the ranges that wait for trades, as far as the run did not come."""
     return [
         {
-            "ticker": planned.errand.ticker,
-            "from": iso(planned.reached_s),
-            "to": iso(planned.errand.end_s),
-            "calls": planned.calls_left,
+            "ticker": job.ticker,
+            "from": iso(job.reached_s),
+            "to": iso(job.end_s),
+            "calls": job.calls_left,
         }
-        for planned in read_errands(connection, run)
-        if not planned.is_done
+        for job in rows(connection, "read_trade_jobs", TradeJob, run)
+        if not job.is_done
     ]

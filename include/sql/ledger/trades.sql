@@ -1,9 +1,9 @@
 -- PostgreSQL. What a rebuild from trades may do, and how far it is.
 
--- name: plan_errand
+-- name: plan_trade_job
 -- Record a range that a run may walk through.
 -- In: dag_id, run_id, ticker, start_s, end_s, now_s (epoch seconds), calls (estimated), is_recheck.
-INSERT INTO trade_errands (
+INSERT INTO trade_jobs (
     dag_id,
     run_id,
     ticker,
@@ -33,14 +33,14 @@ UPDATE backfill_runs
 SET trade_calls_planned = greatest(trade_calls, least(trade_calls + %(calls)s, %(budget)s))
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 
--- name: forget_errands
+-- name: forget_trade_jobs
 -- Forget what a run had planned, and what runs planned more than 90 days ago.
 -- In: dag_id, run_id, now_s (epoch seconds).
-DELETE FROM trade_errands
+DELETE FROM trade_jobs
 WHERE (dag_id = %(dag_id)s AND run_id = %(run_id)s)
     OR planned_at < to_timestamp(%(now_s)s) - INTERVAL '90 days'
 
--- name: read_errands
+-- name: read_trade_jobs
 -- The ranges a run may walk through, as planned. In: dag_id, run_id.
 -- Out: ticker, start_s, end_s, reached_s (epoch seconds), calls (estimated), is_recheck.
 SELECT
@@ -50,13 +50,13 @@ SELECT
     extract(epoch FROM reached_at)::bigint AS reached_s,
     calls,
     is_recheck
-FROM trade_errands
+FROM trade_jobs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
-ORDER BY errand_id
+ORDER BY job_id
 
 -- name: note_reached
--- Note how far an errand has come. In: dag_id, run_id, ticker, start_s, reached_s (epoch seconds).
-UPDATE trade_errands
+-- Note how far a job has come. In: dag_id, run_id, ticker, start_s, reached_s (epoch seconds).
+UPDATE trade_jobs
 SET reached_at = to_timestamp(%(reached_s)s)
 WHERE dag_id = %(dag_id)s
     AND run_id = %(run_id)s
@@ -70,16 +70,16 @@ UPDATE backfill_runs
 SET trade_calls = trade_calls + 1
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s AND trade_calls < %(budget)s
 
--- name: read_pass
+-- name: read_trade_cursor
 -- Where a walk through a range stands. In: ticker, end_s (epoch seconds), is_recheck. Out: state.
 SELECT state
-FROM trade_passes
+FROM trade_cursors
 WHERE ticker = %(ticker)s AND range_end = to_timestamp(%(end_s)s) AND is_recheck = %(is_recheck)s
 
--- name: save_pass
+-- name: save_trade_cursor
 -- Save where a walk through a range stands.
 -- In: ticker, end_s, now_s (epoch seconds), is_recheck, state (jsonb).
-INSERT INTO trade_passes (ticker, range_end, is_recheck, state, saved_at)
+INSERT INTO trade_cursors (ticker, range_end, is_recheck, state, saved_at)
 VALUES (
     %(ticker)s,
     to_timestamp(%(end_s)s),
@@ -91,9 +91,9 @@ ON CONFLICT (ticker, range_end, is_recheck) DO UPDATE
 SET state = excluded.state,
     saved_at = excluded.saved_at
 
--- name: delete_pass
+-- name: delete_trade_cursor
 -- Forget a walk that has come to its end. In: ticker, end_s (epoch seconds), is_recheck.
-DELETE FROM trade_passes
+DELETE FROM trade_cursors
 WHERE ticker = %(ticker)s AND range_end = to_timestamp(%(end_s)s) AND is_recheck = %(is_recheck)s
 
 -- name: read_weekly_trades

@@ -10,7 +10,7 @@ from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES, WEEK_S, Counts, days_unknown
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.trades import read_weekly_trades, save_weekly_trades
+from kraken_ohlcv.stores.ledger.session import execute_many, rows
 from kraken_ohlcv.stores.queries import statement
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def known_counts(
     :param parts: ranges of interest, epoch seconds UTC, at least one
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    rows = questdb.query(
+    stored = questdb.query(
         statement("questdb", "trade_counts"),
         {
             "ticker": ticker,
@@ -50,9 +50,10 @@ def known_counts(
             "until_us": (max(end for _, end in parts) + AROUND_S) * MICROSECONDS,
         },
     )
-    days = {ts_s: trades for interval, ts_s, trades in rows if interval == "1440"}
-    weeks = {ts_s: trades for interval, ts_s, trades in rows if interval == str(WEEKLY)}
-    return Counts(days, read_weekly_trades(connection, ticker) | weeks)
+    days = {ts_s: trades for interval, ts_s, trades in stored if interval == "1440"}
+    weeks = {ts_s: trades for interval, ts_s, trades in stored if interval == str(WEEKLY)}
+    known = rows(connection, "read_weekly_trades", lambda week_s, trades: (week_s, trades), ticker=ticker)
+    return Counts(days, dict(known) | weeks)
 
 
 def asked_counts(
@@ -87,7 +88,8 @@ def asked_counts(
     oldest_s = min(weeks, default=window_start_s)
     first_s = min(start for start, _ in parts) // WEEK_S * WEEK_S
     weeks |= dict.fromkeys(range(first_s, oldest_s, WEEK_S), 0)
-    save_weekly_trades(connection, ticker, weeks)
+    asked = ({"week_s": week_s, "trades": trades} for week_s, trades in weeks.items())
+    execute_many(connection, "save_weekly_trades", asked, ticker=ticker)
     return Counts(counts.days, {**weeks, **counts.weeks})
 
 

@@ -42,14 +42,7 @@ from kraken_ohlcv.stores.ledger.gaps import plan_gaps, split_gap
 from kraken_ohlcv.stores.ledger.repairs import record_repair_error
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states
-from kraken_ohlcv.stores.ledger.session import fill_lock, series_transaction
-from kraken_ohlcv.stores.ledger.trades import (
-    delete_pass,
-    note_reached,
-    read_pass,
-    save_pass,
-    spend_trade_call,
-)
+from kraken_ohlcv.stores.ledger.session import execute, fill_lock, series_transaction, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +56,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.repair.context import RunContext, Writing
     from kraken_ohlcv.stores.ledger.assets import Asset
     from kraken_ohlcv.stores.ledger.series_state import SeriesState
-    from kraken_ohlcv.stores.ledger.trades import Planned
+    from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 log = logging.getLogger(__name__)
 
@@ -91,38 +84,37 @@ class _StretchOverError(_StopError):
         return "then others had their turn with the exchange"
 
 
-def rebuild(context: RunContext, asset: Asset, planned: Planned, request: BackfillRequest) -> bool:
+def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillRequest) -> bool:
     """Build all candles of a range from its trades, as far as the calls go.
 
     Those of the asset's known series are built, each from where it begins: years of hours would be missing
     behind one old day's.
 
     :param context: what to work with
-    :param asset: the errand's asset
-    :param planned: the range
+    :param asset: the job's asset
+    :param job: the range
     :param request: params of the run: intervals, budget, and which gaps it takes before their time
     :return: whether the walk waits for another stretch of calls
     :raises FillError: if the walk broke off for a passing reason
     :raises FillRefusedError: if it broke off for a reason that will not pass
     """
-    errand = planned.errand
-    states = read_states(context.connection, [errand.ticker], request.intervals)
+    states = read_states(context.connection, [job.ticker], request.intervals)
     starts = {
-        series: errand.start_s if planned.is_recheck else states[series].start_s
+        series: job.start_s if job.is_recheck else states[series].start_s
         for series in sorted(states)
-        if planned.is_recheck or states[series].start_s < errand.end_s
+        if job.is_recheck or states[series].start_s < job.end_s
     }
     ids = {series: states[series].series_id for series in starts}
     with ExitStack() as locks:
         for series_id in sorted(ids.values()):
             locks.enter_context(fill_lock(context.connection, series_id))
-        work = _Rebuild(context, asset, planned, request, ids, starts)
+        work = _Rebuild(context, asset, job, request, ids, starts)
         calls = context.kraken.calls
         context.kraken.names[asset.ticker] = asset.names
         try:
             work.carry_out()
         except _StopError as stop:
-            log.info("%s: read up to %s, %s", errand.ticker, iso(work.reached_s), stop)
+            log.info("%s: read up to %s, %s", job.ticker, iso(work.reached_s), stop)
             work.put_back(f"trades were read up to {iso(work.reached_s)}, {stop}")
             return isinstance(stop, _StretchOverError)
         except UnknownPairError as error:
@@ -131,10 +123,10 @@ def rebuild(context: RunContext, asset: Asset, planned: Planned, request: Backfi
             return False
         except KrakenPermanentError as error:
             work.break_off(str(error))
-            raise FillRefusedError(f"{errand.ticker} trades: {error}") from error
+            raise FillRefusedError(f"{job.ticker} trades: {error}") from error
         except (KrakenError, QuestDBError, ReadBackError) as error:
             work.break_off(str(error))
-            raise FillError(f"{errand.ticker} trades: {error}") from error
+            raise FillError(f"{job.ticker} trades: {error}") from error
         finally:
             count_work(context.connection, context.run, api_calls=context.kraken.calls - calls)
             work.note_oddities()
@@ -146,8 +138,8 @@ class _Rebuild:
     """One walk through a range.
 
     :param context: what to work with; the fill locks of all series are held
-    :param asset: the errand's asset
-    :param planned: the range
+    :param asset: the job's asset
+    :param job: the range
     :param request: params of the run
     :param ids: primary key of each series to build
     :param starts: where each of them begins, epoch seconds UTC
@@ -157,22 +149,21 @@ class _Rebuild:
         self,
         context: RunContext,
         asset: Asset,
-        planned: Planned,
+        job: TradeJob,
         request: BackfillRequest,
         ids: dict[Series, int],
         starts: dict[Series, int],
     ) -> None:
         self._context = context
         self._asset = asset
-        self._errand = planned.errand
-        self._is_recheck = planned.is_recheck
+        self._job = job
         self._request = request
         self._remains = Remains(asset.tier, context.now_s)
         self._ids = ids
         self._starts = starts
         self.open: dict[Series, dict[int, Gap]] = {series: {} for series in ids}
         """The gaps being filled, by id."""
-        self.reached_s = planned.errand.start_s
+        self.reached_s = job.start_s
         self.n_rows, self.notes = 0, list[str]()
 
     def carry_out(self) -> None:
@@ -189,7 +180,7 @@ class _Rebuild:
             self.open[series] = {gap.gap_id: gap for gap in gaps if gap.gap_id in begun}
         wanted = self._wanted()
         if not any(wanted.values()):
-            log.info("%s: nothing left to do", self._errand.ticker)
+            log.info("%s: nothing left to do", self._job.ticker)
             self._note_done()
             return
         builder, place = self._resumed(wanted) or self._begun()
@@ -198,7 +189,7 @@ class _Rebuild:
             trades, place, odd = self._turn(place)
             if place.is_stuck:
                 raise KrakenMalformedReplyError(
-                    f"Trades {self._errand.ticker}: the cursor {place.since_ns} leads nowhere"
+                    f"Trades {self._job.ticker}: the cursor {place.since_ns} leads nowhere"
                 )
             builder.add(trades, odd)
             if place.is_at_newest and not trades:
@@ -232,7 +223,7 @@ class _Rebuild:
         note_oddities(
             self._context.connection,
             self._context.run,
-            ticker=self._errand.ticker,
+            ticker=self._job.ticker,
             source=TRADES,
             n_rows=self.n_rows,
             odd=[one.what for one in self._remains.odd],
@@ -245,7 +236,7 @@ class _Rebuild:
         :param error: one sentence
         """
         self.put_back(error, is_error=True)
-        if self._is_recheck:
+        if self._job.is_recheck:
             for series in self._ids:
                 record_repair_error(
                     self._context.connection, self._context.run, series, FilledFrom.TRADES, error
@@ -255,7 +246,7 @@ class _Rebuild:
         """Return what of the range is stored or proven empty; what is stored only if QuestDB answers."""
         series = series_state.series
         try:
-            stored = read_candles(self._context.questdb, series, self._errand.range)
+            stored = read_candles(self._context.questdb, series, self._job.range)
         except QuestDBError:
             stored = {}
         have = ranges.from_points(stored, step=step_s(series.interval_minutes))
@@ -272,7 +263,7 @@ class _Rebuild:
         plan_gaps(connection, run, due)
 
     def _is_inside(self, gap: Gap) -> bool:
-        return self._errand.start_s <= gap.start_s and gap.end_s <= self._errand.end_s
+        return self._job.start_s <= gap.start_s and gap.end_s <= self._job.end_s
 
     def _note_done(self) -> None:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
@@ -283,13 +274,13 @@ class _Rebuild:
             if ours and ranges.subtract(ours, self._settled(series_state)):
                 return
         with connection.transaction():
-            note_reached(connection, self._context.run, self._errand, self._errand.end_s)
-            delete_pass(connection, self._errand, is_recheck=self._is_recheck)
+            execute(connection, "note_reached", self._context.run, self._job, reached_s=self._job.end_s)
+            execute(connection, "delete_trade_cursor", self._job)
 
     def _wanted(self) -> dict[int, list[Range]]:
         """Return what is to be looked at, by interval; what an earlier walk has settled is not."""
-        if self._is_recheck:
-            return {series.interval_minutes: [self._errand.range] for series in self._ids}
+        if self._job.is_recheck:
+            return {series.interval_minutes: [self._job.range] for series in self._ids}
         return {
             series.interval_minutes: ranges.subtract(
                 [gap.range for gap in self.open[series].values()],
@@ -300,29 +291,29 @@ class _Rebuild:
 
     def _resumed(self, wanted: dict[int, list[Range]]) -> tuple[CandleBuilder, Place] | None:
         """Return where an earlier walk through this range stopped, if going on leaves nothing out."""
-        state = read_pass(self._context.connection, self._errand, is_recheck=self._is_recheck)
+        state = value(self._context.connection, "read_trade_cursor", self._job)
         if state is None:
             return None
         builder = CandleBuilder.from_state(state["builder"])
-        if self._is_recheck:
-            fits = builder.span == self._errand.range and builder.intervals >= wanted.keys()
+        if self._job.is_recheck:
+            fits = builder.span == self._job.range and builder.intervals >= wanted.keys()
         else:
             fits = not any(builder.lacks(interval, parts) for interval, parts in wanted.items())
         return (builder, _to_place(state["place"])) if fits else None
 
     def _begun(self) -> tuple[CandleBuilder, Place]:
         """Begin a walk a little before the range, so that a trade there proves that its head is whole."""
-        start_s = self._errand.start_s
+        start_s = self._job.start_s
         builder = CandleBuilder(
             [series.interval_minutes for series in self._ids],
-            self._errand.range,
+            self._job.range,
             decimals=PRICE_DECIMALS if self._asset.pair_decimals is None else self._asset.pair_decimals,
         )
         first_trade_s = self._asset.first_trade_s
         if first_trade_s is not None and start_s <= first_trade_s:
             return builder, Place(0)
         for is_second in (False, True):
-            lead_s = lead_start_s(self._context.questdb, self._errand.ticker, start_s, is_second=is_second)
+            lead_s = lead_start_s(self._context.questdb, self._job.ticker, start_s, is_second=is_second)
             trades, place, odd = self._turn(Place(lead_s * NS - 1))
             if trades and (trades[0].time_s < start_s or trades[0].trade_id in {None, 1}):
                 break
@@ -345,20 +336,20 @@ class _Rebuild:
             raise _StretchOverError
         if not self._spend():
             raise _BudgetSpentError
-        page = self._context.kraken.get_trades(self._errand.ticker, since_ns=since_ns, may_repeat=self._spend)
+        page = self._context.kraken.get_trades(self._job.ticker, since_ns=since_ns, may_repeat=self._spend)
         if page.trades:
             refuse_rows_of_the_future(
                 self._context.connection,
                 self._context.run,
                 float(page.trades[-1].time_s),
                 now_s=self._context.now_s,
-                what=f"Trades {self._errand.ticker}",
+                what=f"Trades {self._job.ticker}",
             )
         return page
 
     def _spend(self) -> bool:
         budget = self._request.trades_call_budget
-        return spend_trade_call(self._context.connection, self._context.run, budget=budget)
+        return execute(self._context.connection, "spend_trade_call", self._context.run, budget=budget) == 1
 
     def _store(self, builder: CandleBuilder, place: Place) -> None:
         """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""
@@ -374,24 +365,19 @@ class _Rebuild:
         with connection.transaction():
             for series, reading in readings.items():
                 self._settle(series, reading, writings[series])
-            note_reached(connection, run, self._errand, self.reached_s)
+            execute(connection, "note_reached", run, self._job, reached_s=self.reached_s)
             if builder.is_complete:
                 mark_rechecked(
                     connection,
-                    self._errand.ticker,
+                    self._job.ticker,
                     [series.interval_minutes for series in self._ids],
-                    self._errand.range,
+                    self._job.range,
                     now_s=self._context.now_s,
                 )
-                delete_pass(connection, self._errand, is_recheck=self._is_recheck)
+                execute(connection, "delete_trade_cursor", self._job)
             else:
-                save_pass(
-                    connection,
-                    self._errand,
-                    {"builder": builder.state(), "place": _from_place(place)},
-                    is_recheck=self._is_recheck,
-                    now_s=self._context.now_s,
-                )
+                state = {"builder": builder.state(), "place": _from_place(place)}
+                execute(connection, "save_trade_cursor", self._job, state=state, now_s=self._context.now_s)
 
     def _settle(self, series: Series, reading: Reading, writing: Writing) -> None:
         """Close the gaps that end in what was looked at; longer ones stay whole until the walk is over."""
@@ -409,7 +395,7 @@ class _Rebuild:
                 ends,
                 under_way=self.open[series].keys() - ends,
                 rest=self._remains.unproven,
-                is_recheck=self._is_recheck,
+                is_recheck=self._job.is_recheck,
             ),
         )
         for gap_id in ends:

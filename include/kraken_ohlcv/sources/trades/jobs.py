@@ -8,7 +8,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.sources.trades.estimate import expected_calls
-from kraken_ohlcv.stores.ledger.trades import Errand
+from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,8 +77,12 @@ def stretches(wanted: Iterable[Range], counts: Counts) -> list[Range]:
 
 
 def in_order(
-    wanted: Mapping[str, Sequence[Range]], counts: Mapping[str, Counts], *, tiers: Mapping[str, str]
-) -> list[Errand]:
+    wanted: Mapping[str, Sequence[Range]],
+    counts: Mapping[str, Counts],
+    *,
+    tiers: Mapping[str, str],
+    is_recheck: bool = False,
+) -> list[TradeJob]:
     """Put the ranges to walk in the order in which they may use the calls of a run.
 
     A higher tier goes first, within a tier the ticker that takes fewest calls, so that a budget closes as
@@ -87,11 +91,15 @@ def in_order(
     :param wanted: ranges by ticker, see :func:`stretches`
     :param counts: what is known of each ticker's trades
     :param tiers: tier by ticker
+    :param is_recheck: whether they are read for their own sake, rather than for their gaps
     :return: all ranges
     """
     estimated = {
-        ticker: [Errand(ticker, *part, calls=expected_calls(part, counts[ticker])) for part in parts]
+        ticker: [
+            TradeJob(ticker, *part, expected_calls(part, counts[ticker]), is_recheck, part[0])
+            for part in parts
+        ]
         for ticker, parts in wanted.items()
     }
     tickers = sorted(estimated, key=lambda t: (tiers[t], sum(one.calls for one in estimated[t]), t))
-    return [errand for ticker in tickers for errand in estimated[ticker]]
+    return [job for ticker in tickers for job in estimated[ticker]]

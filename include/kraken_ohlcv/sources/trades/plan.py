@@ -11,7 +11,7 @@ from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.counts import asked_counts, known_counts
 from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.trades import plan_errands
+from kraken_ohlcv.stores.ledger.trades import plan_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.trades.estimate import Counts
     from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.trades import Errand
+    from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 MOST_WEEKLY_CALLS: Final = 50
 """Of one plan; what is then not known is guessed, and asked by a later run."""
@@ -53,26 +53,23 @@ def plan_walks(
     wanted = _wanted(context, request, listed, waiting, asked)
     budget = request.trades_call_budget
     counts = _counts(context, wanted, may_ask=budget > 0)
-    errands = in_order(
+    jobs = in_order(
         {ticker: stretches(parts, counts[ticker]) for ticker, parts in wanted.items()},
         counts,
         tiers={ticker: asset.tier for ticker, asset in listed.items()},
+        is_recheck=request.span is not None,
     )
-    rechecks = errands if request.span is not None else _rechecks(context, request, listed, errands)
-    every = list(dict.fromkeys([*errands, *rechecks]))
-    plan_errands(
-        context.connection, context.run, every, rechecks=rechecks, budget=budget, now_s=context.now_s
-    )
-    return list(dict.fromkeys(errand.ticker for errand in every)) if budget else []
+    if request.span is None:
+        jobs += _rechecks(context, request, listed, jobs)
+    plan_jobs(context.connection, context.run, jobs, budget=budget, now_s=context.now_s)
+    return list(dict.fromkeys(job.ticker for job in jobs)) if budget else []
 
 
 def _rechecks(
-    context: RunContext, request: BackfillRequest, listed: Mapping[str, Asset], errands: Sequence[Errand]
-) -> list[Errand]:
+    context: RunContext, request: BackfillRequest, listed: Mapping[str, Asset], jobs: Sequence[TradeJob]
+) -> list[TradeJob]:
     """Return the ranges about which trades are asked once more, after all gaps."""
-    walked = {
-        errand.ticker: [one.range for one in errands if one.ticker == errand.ticker] for errand in errands
-    }
+    walked = {job.ticker: [one.range for one in jobs if one.ticker == job.ticker] for job in jobs}
     wanted = {
         # A range that a walk for gaps touches waits for the next run: no trade is read twice in one.
         ticker: [part for part in ranges.union(parts) if not ranges.intersect([part], walked.get(ticker, []))]
@@ -80,7 +77,8 @@ def _rechecks(
     }
     wanted = {ticker: parts for ticker, parts in wanted.items() if parts}
     counts = _counts(context, wanted, may_ask=False)
-    return in_order(wanted, counts, tiers={ticker: asset.tier for ticker, asset in listed.items()})
+    tiers = {ticker: asset.tier for ticker, asset in listed.items()}
+    return in_order(wanted, counts, tiers=tiers, is_recheck=True)
 
 
 def _is_wanted(gap: Gap, context: RunContext, request: BackfillRequest, asked: Collection[Series]) -> bool:

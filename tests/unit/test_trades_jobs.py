@@ -107,9 +107,9 @@ COUNTS = {"XBTUSD": BUSY, "DAIUSD": THIN, "UNIUSD": THIN}
 
 
 def test_a_higher_tier_goes_first_and_in_a_tier_the_thin_pair() -> None:
-    errands = in_order(WANTED, COUNTS, tiers=TIERS)
-    assert [errand.ticker for errand in errands] == ["DAIUSD", "DAIUSD", "XBTUSD", "UNIUSD"]
-    assert [errand.range for errand in errands if errand.ticker == "DAIUSD"] == WANTED["DAIUSD"]
+    jobs = in_order(WANTED, COUNTS, tiers=TIERS)
+    assert [job.ticker for job in jobs] == ["DAIUSD", "DAIUSD", "XBTUSD", "UNIUSD"]
+    assert [job.range for job in jobs if job.ticker == "DAIUSD"] == WANTED["DAIUSD"]
 
 
 def test_gaps_forgotten_first_are_chosen_first() -> None:
