@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from kraken_ohlcv.clients.errors import ConnectionFieldError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+MAX_PORT: Final = 65535
 
 
 def base_url(connection: Connection, *, default: str) -> str:
@@ -63,3 +65,24 @@ def positive_number(connection: Connection, field: str, default: float) -> float
             f"connection {connection.conn_id}: {field} in the extra must be a number above 0, not {value!r}"
         )
     return number
+
+
+def port_number(connection: Connection, field: str, default: int) -> int:
+    """Return a port of the connection's extra.
+
+    :param connection: any Airflow connection
+    :param field: key in the extra
+    :param default: taken when the key is absent, null or an empty text
+    :return: 1 to 65535
+    :raises ConnectionFieldError: if the value is no such number
+    """
+    value = connection.extra_dejson.get(field)
+    if value is None or value == "":
+        return default
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
+        raise ConnectionFieldError(
+            f"connection {connection.conn_id}: {field} in the extra must be a whole number from 1 to "
+            f"{MAX_PORT}, not {value!r}; leave it out for {default}"
+        )
+    return int(text)

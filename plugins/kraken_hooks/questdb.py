@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-from kraken_hooks.connection_fields import positive_number
+from kraken_hooks.connection_fields import port_number, positive_number
 from kraken_ohlcv.clients.questdb.address import (
     APPLY_TIMEOUT_S,
     CONNECTING,
@@ -57,7 +57,7 @@ class QuestDBHook(PostgresHook):
             user=fields.login,
             password=fields.password,
             database=self.database or fields.schema or DATABASE,
-            http_port=int(extra.get("http_port") or HTTP_PORT),
+            http_port=port_number(fields, "http_port", HTTP_PORT),
             http_user=extra.get("http_login"),
             http_password=extra.get("http_password"),
             apply_timeout_s=positive_number(fields, "apply_timeout_s", APPLY_TIMEOUT_S),

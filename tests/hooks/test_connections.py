@@ -97,6 +97,37 @@ def test_other_interval_is_refused_by_value(value: object, monkeypatch: pytest.M
     assert repr(value) in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["nine thousand", "9000.5", 9000.5, 0, -9000, 65536, True, [9000], {}])
+def test_an_http_port_that_is_none_is_refused_by_value_and_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    fields = {"conn_type": "questdb", "extra": {"http_port": value}}
+    monkeypatch.setenv("AIRFLOW_CONN_QUESTDB_DEFAULT", json.dumps(fields))
+    with pytest.raises(
+        ConnectionFieldError,
+        match="connection questdb_default: http_port in the extra must be a whole number from 1 to 65535",
+    ) as caught:
+        QuestDBHook().address()
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "port"),
+    [
+        pytest.param({}, 9000, id="none: QuestDB's own"),
+        pytest.param({"http_port": None}, 9000, id="null: QuestDB's own"),
+        pytest.param({"http_port": ""}, 9000, id="an empty field of the form: QuestDB's own"),
+        pytest.param({"http_port": "9010"}, 9010, id="as text"),
+        pytest.param({"http_port": 65535}, 65535, id="the highest"),
+    ],
+)
+def test_an_http_port_may_be_text_or_left_out(
+    monkeypatch: pytest.MonkeyPatch, extra: dict[str, object], port: int
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_QUESTDB_DEFAULT", json.dumps({"conn_type": "questdb", "extra": extra}))
+    assert QuestDBHook().address().http_port == port
+
+
 def test_kraken_connection_test_tells_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", '{"conn_type": "kraken"}')
     works, said = KrakenHook().test_connection()

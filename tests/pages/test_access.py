@@ -148,7 +148,7 @@ def test_nothing_changes_by_looking(site: Site, address: str) -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("page", ["gaps", "api/gaps", "gaps.csv", "api/shopping-list"])
+@pytest.mark.parametrize("page", ["gaps", "api/gaps", "gaps.csv", "api/required-files"])
 @pytest.mark.parametrize("field", ["ticker", "tier", "interval"])
 def test_hostile_filters_are_refused_and_never_repeated_as_markup(
     site: Site, page: str, field: str, hostile: str

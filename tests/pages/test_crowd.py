@@ -70,7 +70,7 @@ ASKED = [
     pytest.param(None, "GET", "/api/{}", 401, id="no login"),
     pytest.param("viewer", "GET", "/api/{}", 200, id="as it should be"),
 ]
-READS = ("coverage", "gaps", "incidents", "shopping-list")
+READS = ("coverage", "gaps", "incidents", "required-files")
 
 
 def answer_schema(schema: dict[str, Any], path: str, method: str, status: int) -> dict[str, Any]:

@@ -118,10 +118,11 @@ def test_pages_hold_every_gap_once(site: Site, damaged: World) -> None:
     assert client.get("/ohlcv/api/gaps?page=99").json()["page"] == pages
 
 
-def test_the_shopping_list_names_the_files_of_unfillable_gaps_only(site: Site, damaged: World) -> None:
+def test_the_required_files_are_those_of_unfillable_gaps_only(site: Site, damaged: World) -> None:
     (gap,) = damaged.rows("SELECT * FROM gap_records WHERE status = 'UNFILLABLE'")
     client = site.client("viewer")
-    (item,) = client.get("/ohlcv/api/shopping-list").json()
+    (item,) = client.get("/ohlcv/api/required-files").json()
+    assert client.get("/ohlcv/api/shopping-list").json() == [item]  # as it was called until 0.1.0
     assert item == {
         "file": "XBTUSD_60.csv",
         "quarters": ["2026Q4"],
@@ -139,7 +140,7 @@ def test_the_shopping_list_names_the_files_of_unfillable_gaps_only(site: Site, d
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["file"], row["missing_candles"]) == ("XBTUSD_60.csv", str(gap["missing_candles"]))
     assert "XBTUSD_60.csv  2026Q4  1 gap, 5 candles" in client.get("/ohlcv/gaps").text
-    assert client.get("/ohlcv/api/shopping-list?ticker=ETHUSD").json() == []
+    assert client.get("/ohlcv/api/required-files?ticker=ETHUSD").json() == []
 
 
 def test_files_that_nobody_has_are_on_no_list(site: Site, damaged: World) -> None:
@@ -148,7 +149,7 @@ def test_files_that_nobody_has_are_on_no_list(site: Site, damaged: World) -> Non
             "UPDATE gap_records SET unfillable_reason = 'nobody_has_it' WHERE status = 'UNFILLABLE'"
         )
     client = site.client("viewer")
-    assert client.get("/ohlcv/api/shopping-list").json() == []
+    assert client.get("/ohlcv/api/required-files").json() == []
     assert "Nobody has these candles" in client.get("/ohlcv/gaps?status=unfillable").text
 
 
@@ -156,7 +157,7 @@ def test_without_open_gaps_the_page_says_so(site: Site, world: World) -> None:
     world.run(intervals=[60])
     page = site.client("admin").get("/ohlcv/gaps").text
     assert "No gap is open" in page
-    assert "Shopping list" not in page
+    assert "Required archive files" not in page
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.schedules import SCHEDULES
+from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.archive import Quarter
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 from kraken_ohlcv_airflow.web.repairs import (
@@ -27,7 +28,15 @@ Q2_END = 1782864000
 
 def gap(status: str, reason: str | None = None) -> GapSubject:
     """Return a gap of the second quarter of 2026."""
-    return GapSubject("XBTUSD", 60, "TIER1", Q2_END - DAY, Q2_END, status, reason)
+    return GapSubject(
+        ticker="XBTUSD",
+        interval_minutes=60,
+        tier="TIER1",
+        gap_start=utc(Q2_END - DAY),
+        gap_end=utc(Q2_END),
+        status=GapStatus(status),
+        unfillable_reason=reason,
+    )
 
 
 def test_each_tier_has_a_backfill_and_its_own_if_one_is_scheduled() -> None:

@@ -1,14 +1,15 @@
-"""The shopping list: which files of Kraken's archive close the gaps that its API no longer can. Pure."""
+"""Which files of Kraken's archive close the gaps that its API no longer can. Pure."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from kraken_ohlcv.core.times import iso
+from pydantic import BaseModel, ConfigDict
+
+from kraken_ohlcv.core.times import Utc, utc
+from kraken_ohlcv.core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,30 +32,20 @@ FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheets (OWASP, "CSV Injection")."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShoppingItem:
-    """A file to get and what it closes; times in epoch seconds UTC.
+class RequiredFile(BaseModel):
+    """A file of Kraken's OHLCVT archive and what it closes; quarters name the releases that hold it."""
 
-    :ivar file: member of the archive, ``XBTUSD_60.csv``
-    :ivar ticker: Kraken's altname
-    :ivar interval_minutes: candle length, minutes
-    :ivar tier: of the asset
-    :ivar n_gaps: gaps it closes, > 0
-    :ivar n_candles: missing candles in them, > 0
-    :ivar from_s: oldest missing open time
-    :ivar until_s: end of the newest missing bucket, exclusive
-    :ivar quarters: releases of the archive that hold the gaps, ``2026Q2``, ascending
-    """
+    model_config = ConfigDict(frozen=True)
 
     file: str
+    quarters: list[str]
     ticker: str
     interval_minutes: int
     tier: str
-    n_gaps: int
-    n_candles: int
-    from_s: int
-    until_s: int
-    quarters: list[str]
+    gaps: int
+    missing_candles: int
+    gap_start: Utc
+    gap_end: Utc
 
 
 def quarters(ranges: Iterable[Range]) -> list[str]:
@@ -71,7 +62,7 @@ def quarters(ranges: Iterable[Range]) -> list[str]:
 
 
 def _quarter(moment_s: int) -> int:
-    moment = datetime.fromtimestamp(moment_s, UTC)
+    moment = utc(moment_s)
     return moment.year * 4 + (moment.month - 1) // 3
 
 
@@ -85,39 +76,29 @@ def safe_cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
-def shopping_csv(items: Iterable[ShoppingItem]) -> str:
-    """Return the list as CSV with a header line.
+def as_csv(files: Iterable[RequiredFile]) -> str:
+    """Return required files as CSV with a header line.
 
-    :param items: the list
     :return: RFC 4180, lines end in CR LF
     """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    for item in items:
-        cells = (
-            item.file,
-            " ".join(item.quarters),
-            item.ticker,
-            item.interval_minutes,
-            item.tier,
-            item.n_gaps,
-            item.n_candles,
-            iso(item.from_s),
-            iso(item.until_s),
-        )
-        writer.writerow([safe_cell(cell) for cell in cells])
+    for file in files:
+        *cells, start, end = dict(file).values()
+        cells[1] = " ".join(file.quarters)
+        moments = (moment.replace(tzinfo=None).isoformat() for moment in (start, end))
+        writer.writerow([safe_cell(cell) for cell in (*cells, *moments)])
     return out.getvalue()
 
 
-def shopping_text(items: Iterable[ShoppingItem]) -> str:
-    """Return the list as lines to paste into a message.
+def as_text(files: Iterable[RequiredFile]) -> str:
+    """Return required files as lines to paste into a message.
 
-    :param items: the list
-    :return: ``XBTUSD_60.csv  2025Q4 2026Q1  3 gaps, 812 candles``, a line an item
+    :return: ``XBTUSD_60.csv  2025Q4 2026Q1  3 gaps, 812 candles``, one line per file
     """
     return "\n".join(
-        f"{item.file}  {' '.join(item.quarters)}  {item.n_gaps} {'gap' if item.n_gaps == 1 else 'gaps'}, "
-        f"{item.n_candles} {'candle' if item.n_candles == 1 else 'candles'}"
-        for item in items
+        f"{file.file}  {' '.join(file.quarters)}  {counted(file.gaps, 'gap')}, "
+        f"{counted(file.missing_candles, 'candle')}"
+        for file in files
     )

@@ -1,6 +1,20 @@
-"""Text forms of times."""
+"""Forms of times."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""A moment as a database gives it, in whatever zone its session has."""
+
+
+def utc(moment_s: float) -> datetime:
+    """Return a moment as an aware time.
+
+    :param moment_s: epoch seconds UTC
+    """
+    return datetime.fromtimestamp(moment_s, UTC)
 
 
 def iso(moment_s: float) -> str:
@@ -9,4 +23,4 @@ def iso(moment_s: float) -> str:
     :param moment_s: epoch seconds UTC
     :return: ``2026-11-23T12:00:00``: UTC, without offset
     """
-    return datetime.fromtimestamp(moment_s, UTC).replace(tzinfo=None).isoformat()
+    return utc(moment_s).replace(tzinfo=None).isoformat()

@@ -16,9 +16,9 @@ from kraken_ohlcv.completeness.listed_series import list_lines
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
+from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.ledger.gap_lists import GapFilter, Tally, tally_gaps
-from kraken_ohlcv_airflow.web.gaps import utc
+from kraken_ohlcv.stores.ledger.gap_lists import GapFilter, Tally, tally_gaps, total
 from kraken_ohlcv_airflow.web.heatmap import COUNTS, draw, tooltip_data
 from kraken_ohlcv_airflow.web.queries import (
     EXPIRING_S,
@@ -220,7 +220,6 @@ def read_view(query: CoverageQuery, now_s: int) -> View:
             intervals=intervals,
             expires_until_s=now_s + EXPIRING_S,
         )
-        expiring = tally_gaps(connection, soon).values()
         return View(
             cells=found,
             lines=lines,
@@ -228,7 +227,7 @@ def read_view(query: CoverageQuery, now_s: int) -> View:
             page=number,
             pages=pages,
             tallies=tally_gaps(connection, chosen),
-            expiring=Tally(sum(one.n_gaps for one in expiring), sum(one.n_candles for one in expiring)),
+            expiring=total(tally_gaps(connection, soon).values()),
         )
 
 
@@ -252,7 +251,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
     return page(
         "coverage.html",
         active="coverage",
-        now_s=now_s,
+        now=utc(now_s),
         query=query,
         links=query.links,
         view=view,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -11,11 +11,12 @@ import jinja2
 from fastapi.responses import HTMLResponse
 
 from kraken_ohlcv.core.assets import TIERS
-from kraken_ohlcv.core.intervals import DAY_S, INTERVALS
+from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.wording import counted, duration, moment, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -50,27 +51,25 @@ def percent(value: float) -> str:
     return "100\u2009%" if cut == 100 * 100 else f"{cut // 100}.{cut % 100:02}\u2009%"
 
 
-def short_moment(moment_s: float) -> str:
+def short_moment(moment: datetime) -> str:
     """Return a moment as it stands in tables.
 
-    :param moment_s: epoch seconds UTC
+    :param moment: UTC
     :return: ``2026-11-23 14:30``, or only the day at midnight
     """
-    text = datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%d %H:%M")
-    return text.removesuffix(" 00:00")
+    return moment.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
 
 
-def span(start_s: int, end_s: int) -> str:
+def span(begin: datetime, end: datetime) -> str:
     """Return a half-open range of time as it stands in tables.
 
-    :param start_s: epoch seconds UTC
-    :param end_s: exclusive, epoch seconds UTC
+    :param begin: UTC
+    :param end: exclusive, UTC
     :return: whole days by their first and last one, else from minute to minute
     """
-    if start_s % DAY_S == 0 and end_s % DAY_S == 0:
-        first, last = short_moment(start_s), short_moment(end_s - DAY_S)
+    if begin.time() == end.time() == time():
+        first, last = short_moment(begin), short_moment(end - timedelta(days=1))
         return first if first == last else f"{first} \u2013 {last}"
-    begin, end = (datetime.fromtimestamp(window_start_s, UTC) for window_start_s in (start_s, end_s))
     end_text = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     return f"{begin:%Y-%m-%d %H:%M} \u2013 {end_text}"
 
@@ -94,9 +93,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moment=moment,
+        moment=lambda at: moment(at.timestamp()),
         short_moment=short_moment,
-        duration=duration,
         sentence=sentence,
         number=number,
         percent=percent,
@@ -105,7 +103,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         address=address,
         counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
-        duration=duration,
+        duration=lambda span: duration(int(span.total_seconds())),
         span=span,
         tiers=TIERS,
         intervals=INTERVALS,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kraken_ohlcv.stores.ledger.archive import Quarter
-    from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject, ListedGap
+    from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 
 Source = Literal["trades", "archive"]
 """What reaches further back than Kraken's OHLC call."""
@@ -31,9 +31,7 @@ def dag_of_tier(tier: str) -> str:
     return BACKFILL_TIER1.dag_id
 
 
-def sources_of(
-    gap: GapSubject | ListedGap, *, quarters: Mapping[str, Quarter] | None, now_s: int
-) -> list[Source]:
+def sources_of(gap: GapSubject, *, quarters: Mapping[str, Quarter] | None, now_s: int) -> list[Source]:
     """Return what may close a gap that Kraken's OHLC call cannot.
 
     :param gap: any gap
@@ -48,7 +46,7 @@ def sources_of(
     if gap.unfillable_reason in WAITING:
         found.append("trades")
     if quarters is not None:
-        asked = [quarters.get(one.name) for one in quarters_of((gap.start_s, gap.end_s), now_s=now_s)]
+        asked = [quarters.get(one.name) for one in quarters_of(gap.span, now_s=now_s)]
         if any(one is None or one.name is not None or one.ask_again_s <= now_s for one in asked):
             found.append("archive")
     return found

@@ -19,21 +19,21 @@ WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
 -- In: statuses (text[]), tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any;
 -- expires_until_s, detected_until_s, from_s, until_s (epoch seconds or null; a gap of the period
 -- overlaps it); page_size, page_offset.
--- Out: columns of the ListedGap dataclass; times in epoch seconds.
+-- Out: fields of ListedGap.
 SELECT
     gap_records.gap_id,
     gap_records.ticker,
     gap_records.interval_minutes,
     coalesce(assets.tier, '') AS tier,
-    extract(epoch FROM gap_records.gap_start)::bigint AS start_s,
-    extract(epoch FROM gap_records.gap_end)::bigint AS end_s,
+    gap_records.gap_start,
+    gap_records.gap_end,
     gap_records.missing_candles,
     gap_records.status,
-    extract(epoch FROM gap_records.detected_at)::bigint AS detected_s,
-    extract(epoch FROM gap_records.backfill_attempted_at)::bigint AS attempted_s,
-    extract(epoch FROM gap_records.filled_at)::bigint AS filled_s,
-    extract(epoch FROM gap_records.expires_at)::bigint AS expires_s,
-    extract(epoch FROM gap_records.next_attempt_at)::bigint AS next_attempt_s,
+    gap_records.detected_at,
+    gap_records.backfill_attempted_at,
+    gap_records.filled_at,
+    gap_records.expires_at,
+    gap_records.next_attempt_at,
     gap_records.attempts,
     gap_records.filled_from,
     gap_records.unfillable_reason,
@@ -51,11 +51,11 @@ LIMIT %(page_size)s OFFSET %(page_offset)s
 -- name: tally_gaps
 -- How many gaps a filter leaves, by status. In: as list_gaps, without the page.
 -- Open gaps of a pair that the catalogue does not expect are left out.
--- Out: status, n_gaps, n_candles.
+-- Out: status, gaps, missing_candles.
 SELECT
     gap_records.status,
-    count(*) AS n_gaps,
-    sum(gap_records.missing_candles)::bigint AS n_candles
+    count(*) AS gaps,
+    sum(gap_records.missing_candles)::bigint AS missing_candles
 -- include: chosen_gaps
 GROUP BY gap_records.status
 ORDER BY gap_records.status
@@ -72,17 +72,19 @@ WHERE gap_records.status = 'FAILED' AND assets.active
 GROUP BY assets.tier
 ORDER BY assets.tier
 
--- name: list_shopping
--- The archive files that close UNFILLABLE gaps, one row a file and series; gaps that nobody can close
+-- name: list_required_files
+-- The archive files that close UNFILLABLE gaps, one row per file and series; gaps that nobody can close
 -- are left out. In: tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any.
--- Out: columns of the ShoppingItem dataclass, with the gaps as arrays starts_s and ends_s (epoch seconds).
+-- Out: fields of RequiredFile, with the gaps as arrays starts_s and ends_s (epoch seconds).
 SELECT
     gap_records.required_csv_file AS file,
     gap_records.ticker,
     gap_records.interval_minutes,
     coalesce(assets.tier, '') AS tier,
-    count(*) AS n_gaps,
-    sum(gap_records.missing_candles)::bigint AS n_candles,
+    count(*) AS gaps,
+    sum(gap_records.missing_candles)::bigint AS missing_candles,
+    min(gap_records.gap_start) AS gap_start,
+    max(gap_records.gap_end) AS gap_end,
     array_agg(extract(epoch FROM gap_records.gap_start)::bigint ORDER BY gap_records.gap_start) AS starts_s,
     array_agg(extract(epoch FROM gap_records.gap_end)::bigint ORDER BY gap_records.gap_start) AS ends_s
 FROM gap_records
@@ -104,14 +106,14 @@ ORDER BY
 
 -- name: read_listed_gap
 -- What is needed to start a backfill for a gap. In: gap_id.
--- Out: ticker, interval_minutes, tier (empty when the asset is in no tier), start_s and end_s (epoch seconds),
--- status, unfillable_reason.
+-- Out: ticker, interval_minutes, tier (empty when the asset is in no tier), gap_start, gap_end, status,
+-- unfillable_reason.
 SELECT
     gap_records.ticker,
     gap_records.interval_minutes,
     coalesce(assets.tier, '') AS tier,
-    extract(epoch FROM gap_records.gap_start)::bigint AS start_s,
-    extract(epoch FROM gap_records.gap_end)::bigint AS end_s,
+    gap_records.gap_start,
+    gap_records.gap_end,
     gap_records.status,
     gap_records.unfillable_reason
 FROM gap_records

@@ -84,11 +84,26 @@ RETURNING incident_id
 
 -- name: list_incidents
 -- One page of incidents, open ones first, then the newest. In: page_size, page_offset.
--- Out: columns of the ListedIncident dataclass; times in epoch seconds.
+-- Out: the columns below, times as timestamptz.
 SELECT
--- include: incident
--- include: shown
-    snoozed_by
+    incident_id,
+    key,
+    class AS incident_class,
+    headline,
+    since,
+    subjects,
+    tried,
+    url,
+    opened_at,
+    updated_at,
+    recovered_at,
+    growths,
+    snoozed_until,
+    snoozed_by,
+    shown_stage,
+    shown_at,
+    tries,
+    warning
 FROM incidents
 ORDER BY
     recovered_at IS NOT NULL,
@@ -97,10 +112,10 @@ ORDER BY
 LIMIT %(page_size)s OFFSET %(page_offset)s
 
 -- name: tally_incidents
--- How many incidents there are. Out: n_open, n_past.
+-- How many incidents there are. Out: open, past.
 SELECT
-    count(*) FILTER (WHERE recovered_at IS NULL) AS n_open,
-    count(*) FILTER (WHERE recovered_at IS NOT NULL) AS n_past
+    count(*) FILTER (WHERE recovered_at IS NULL) AS open,
+    count(*) FILTER (WHERE recovered_at IS NOT NULL) AS past
 FROM incidents
 
 -- name: try_notifier_lock

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import BaseModel
+
 from kraken_ohlcv.core.gap import GapStatus
-from kraken_ohlcv.core.required_files import ShoppingItem, quarters
+from kraken_ohlcv.core.required_files import RequiredFile, quarters
+from kraken_ohlcv.core.times import Utc
 from kraken_ohlcv.stores.ledger.session import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
 
 PAGE_SIZE: Final = 50
@@ -41,60 +47,44 @@ class GapFilter:
     until_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListedGap:
-    """A gap, open or filled, as a row of the list; times in epoch seconds UTC.
+class GapSubject(BaseModel):
+    """What a gap is about; ``gap_end`` is the end of its newest missing bucket."""
 
-    :ivar gap_id: primary key
-    :ivar ticker: Kraken's altname
-    :ivar interval_minutes: candle length, minutes
-    :ivar tier: of the asset
-    :ivar start_s: oldest missing open time
-    :ivar end_s: end of the newest missing bucket, exclusive
-    :ivar missing_candles: buckets, > 0
-    :ivar status: present state
-    :ivar detected_s: when it was first seen
-    :ivar attempted_s: last attempt, or None
-    :ivar filled_s: when it was closed, or None
-    :ivar expires_s: when the API forgets its oldest candle
-    :ivar next_attempt_s: not tried before, or None
-    :ivar attempts: runs that tried, >= 0
-    :ivar filled_from: source of the last bucket, or None
-    :ivar unfillable_reason: what it waits for when UNFILLABLE, or None
-    :ivar required_csv_file: archive member that closes it when UNFILLABLE, or None
-    :ivar error_message: what the last attempt said, or None
-    """
-
-    gap_id: int
     ticker: str
     interval_minutes: int
     tier: str
-    start_s: int
-    end_s: int
+    gap_start: Utc
+    gap_end: Utc
+    status: GapStatus
+    unfillable_reason: str | None
+
+    @property
+    def span(self) -> Range:
+        """Return from its oldest missing open time to its end, epoch seconds UTC."""
+        return int(self.gap_start.timestamp()), int(self.gap_end.timestamp())
+
+
+class ListedGap(GapSubject):
+    """A gap; fields as in the ledger, times UTC."""
+
+    gap_id: int
     missing_candles: int
-    status: str
-    detected_s: int
-    attempted_s: int | None
-    filled_s: int | None
-    expires_s: int
-    next_attempt_s: int | None
+    detected_at: Utc
+    backfill_attempted_at: Utc | None
+    filled_at: Utc | None
+    expires_at: Utc
+    next_attempt_at: Utc | None
     attempts: int
     filled_from: str | None
-    unfillable_reason: str | None
     required_csv_file: str | None
     error_message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How much there is of something.
+class Tally(BaseModel):
+    """How many gaps and missing candles there are."""
 
-    :ivar n_gaps: gaps, >= 0
-    :ivar n_candles: missing candles in them, >= 0
-    """
-
-    n_gaps: int = 0
-    n_candles: int = 0
+    gaps: int = 0
+    missing_candles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +101,6 @@ class FailedTally:
     n_gaps: int
 
 
-@dataclass(frozen=True, slots=True)
-class GapSubject:
-    """What a gap is about.
-
-    :ivar ticker: Kraken's altname
-    :ivar interval_minutes: candle length, minutes
-    :ivar tier: of the asset
-    :ivar start_s: oldest missing open time, epoch seconds UTC
-    :ivar end_s: end of the newest missing bucket, exclusive, epoch seconds UTC
-    :ivar status: present state
-    :ivar unfillable_reason: what it waits for when UNFILLABLE, or None
-    """
-
-    ticker: str
-    interval_minutes: int
-    tier: str
-    start_s: int
-    end_s: int
-    status: str
-    unfillable_reason: str | None = None
-
-
 def tally_gaps(connection: Connection, chosen: GapFilter) -> dict[GapStatus, Tally]:
     """Return how many gaps a filter leaves.
 
@@ -144,16 +112,21 @@ def tally_gaps(connection: Connection, chosen: GapFilter) -> dict[GapStatus, Tal
     return {status: found.get(status, Tally()) for status in GapStatus}
 
 
-def list_shopping(connection: Connection, chosen: GapFilter) -> list[ShoppingItem]:
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Return the sum of tallies."""
+    counts = [(one.gaps, one.missing_candles) for one in tallies]
+    return Tally(gaps=sum(gaps for gaps, _ in counts), missing_candles=sum(candles for _, candles in counts))
+
+
+def list_required_files(connection: Connection, chosen: GapFilter) -> list[RequiredFile]:
     """Return the archive files that close UNFILLABLE gaps.
 
     :param connection: the ledger
     :param chosen: only its tier, tickers and intervals count
     :return: by tier, ticker and interval
     """
-    return rows(connection, "list_shopping", _shopping_item, chosen)
+    return rows(connection, "list_required_files", _required_file, chosen)
 
 
-def _shopping_item(starts_s: list[int], ends_s: list[int], **row: Any) -> ShoppingItem:
-    ranges = list(zip(starts_s, ends_s, strict=True))
-    return ShoppingItem(**row, from_s=starts_s[0], until_s=max(ends_s), quarters=quarters(ranges))
+def _required_file(starts_s: list[int], ends_s: list[int], **row: Any) -> RequiredFile:
+    return RequiredFile(**row, quarters=quarters(zip(starts_s, ends_s, strict=True)))

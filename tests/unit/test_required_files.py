@@ -1,10 +1,9 @@
-"""The shopping list: releases by quarter, and CSV that no spreadsheet runs."""
+"""Required archive files: releases by quarter, and CSV that no spreadsheet runs."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,23 +11,24 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.required_files import (
     COLUMNS,
-    ShoppingItem,
+    RequiredFile,
+    as_csv,
+    as_text,
     quarters,
     safe_cell,
-    shopping_csv,
-    shopping_text,
 )
+from kraken_ohlcv.core.times import utc
 from tests.unit.builders import DAY, at, quick
 
-ITEM = ShoppingItem(
+ITEM = RequiredFile(
     file="XBTUSD_60.csv",
     ticker="XBTUSD",
     interval_minutes=60,
     tier="TIER1",
-    n_gaps=3,
-    n_candles=812,
-    from_s=at("2025-12-30"),
-    until_s=at("2026-02-03T14:00"),
+    gaps=3,
+    missing_candles=812,
+    gap_start=utc(at("2025-12-30")),
+    gap_end=utc(at("2026-02-03T14:00")),
     quarters=["2025Q4", "2026Q1"],
 )
 
@@ -68,7 +68,7 @@ def test_no_cell_begins_as_a_formula(sign: str) -> None:
 @given(st.text(max_size=20))
 @quick
 def test_whatever_a_name_is_the_csv_reads_back_as_one_safe_cell(name: str) -> None:
-    text = shopping_csv([replace(ITEM, file=name)])
+    text = as_csv([ITEM.model_copy(update={"file": name})])
     header, row = list(csv.reader(io.StringIO(text, newline="")))
     assert tuple(header) == COLUMNS
     assert row[0] == safe_cell(name)
@@ -76,7 +76,7 @@ def test_whatever_a_name_is_the_csv_reads_back_as_one_safe_cell(name: str) -> No
 
 
 def test_the_list_as_csv_and_as_text() -> None:
-    assert shopping_csv([ITEM]).splitlines()[1] == (
+    assert as_csv([ITEM]).splitlines()[1] == (
         "XBTUSD_60.csv,2025Q4 2026Q1,XBTUSD,60,TIER1,3,812,2025-12-30T00:00:00,2026-02-03T14:00:00"
     )
-    assert shopping_text([ITEM]) == "XBTUSD_60.csv  2025Q4 2026Q1  3 gaps, 812 candles"
+    assert as_text([ITEM]) == "XBTUSD_60.csv  2025Q4 2026Q1  3 gaps, 812 candles"
