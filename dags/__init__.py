@@ -1,1 +1,1 @@
-"""The DAGs of this project; each file is a manual and the order of its tasks."""
+"""The DAGs, one per file: the manual, the params and the order of the tasks."""

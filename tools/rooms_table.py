@@ -15,7 +15,7 @@ BEGIN: Final = "<!-- rooms: made by `make docs` -->\n"
 END: Final = "<!-- end of rooms -->\n"
 HOUSE: Final = "Layers of the house"
 DOMAIN: Final = "Layers of the domain"
-ROOTS: Final = (ROOT / "include", ROOT / "plugins")
+ROOTS: Final = (ROOT / "include", ROOT / "plugins", ROOT)
 
 
 def rooms() -> list[list[str]]:
