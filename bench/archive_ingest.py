@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from itertools import count
@@ -23,7 +24,9 @@ import polars as pl
 from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from bench.tools.timing import best_ms
+from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.candle import ARCHIVE
 from kraken_ohlcv.core.run import RunKey
@@ -75,10 +78,16 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     shelf = ArchiveLocator(folder, work_folder)
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
     hook = QuestDBHook(questdb_conn_id="questdb_default").client()
+    # It is not asked: the request says that the file is right.
+    os.environ["AIRFLOW_CONN_KRAKEN_DEFAULT"] = json.dumps({
+        "conn_type": "kraken",
+        "host": "http://127.0.0.1:9",
+    })
+    kraken = KrakenHook("kraken_default", slot=CallSlot(uri)).get_conn()
     with connect(uri) as connection:
         execute(connection, "start_run", key, now_s=END_S, tier="ALL", intervals=[1])
         for item in find_files(connection, key, request, shelf):
-            ingest_item(connection, hook, key, request, shelf, item)
+            ingest_item(connection, hook, key, request, shelf, item, kraken)
         return summarise(connection, key, request, errors=[])
 
 

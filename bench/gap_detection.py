@@ -25,7 +25,7 @@ from bench.tools.timing import best_ms
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.detection.detect import detect
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect, execute
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from bench.tools.services import Services
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.detection.detect import Survey
+    from kraken_ohlcv.detection.detect import SeriesSelection
     from kraken_ohlcv.stores.ledger.session import Connection
 
 TARGET: Final = 1.5
@@ -113,7 +113,7 @@ def measure(services: Services, scale: Scale) -> list[Ratio]:
     with connect(_ledger(services, scale, hook, request)) as connection:
         whole = best_ms({
             "span": lambda: hook.query(_span_branch(scale), {"until": END_S * MICROSECONDS}),
-            "detect": lambda: detect(connection, hook, request),
+            "detect": lambda: detect_all(connection, hook, request),
         })
     return [
         _ratio(f"{scale.name}: damaged, new / statement", damaged, "new"),
@@ -135,12 +135,12 @@ def _measure_damaged(
     hook = _stored(services, scale, damage)
     new, known = _ledger(services, scale, hook, request), _ledger(services, scale, hook, request)
     with connect(new) as unknowing, connect(known) as knowing:
-        detect(knowing, hook, request)
+        detect_all(knowing, hook, request)
         took = best_ms(
             {
                 "statement": lambda: hook.query(_statement(scale), {"until": END_S * MICROSECONDS}),
-                "new": lambda: detect(unknowing, hook, request),
-                "known": lambda: detect(knowing, hook, request),
+                "new": lambda: detect_all(unknowing, hook, request),
+                "known": lambda: detect_all(knowing, hook, request),
             },
             before={"new": lambda: _forget_gaps(unknowing)},
         )
@@ -160,7 +160,7 @@ def _ratio(name: str, took: Mapping[str, float], detection: str) -> Ratio:
     )
 
 
-def detect(connection: Connection, hook: QuestDBClient, request: BackfillRequest) -> Survey:
+def detect_all(connection: Connection, hook: QuestDBClient, request: BackfillRequest) -> SeriesSelection:
     """Do what task ``detect_gaps`` does.
 
     :param connection: the ledger
@@ -172,7 +172,7 @@ def detect(connection: Connection, hook: QuestDBClient, request: BackfillRequest
     execute(connection, "start_run", key, now_s=END_S, tier=request.tier, intervals=request.intervals)
     assets = read_assets(connection, tickers=None, tier=request.tier)
     scanner = Scanner.of(hook, intervals=request.intervals, tickers=None, until_s=END_S)
-    return carry_out(connection, hook, key, request, assets, scanner, now_s=END_S)
+    return detect(connection, hook, key, request, assets, scanner, now_s=END_S)
 
 
 def _statement(scale: Scale) -> str:
@@ -214,7 +214,7 @@ def _ledger(services: Services, scale: Scale, hook: QuestDBClient, request: Back
                 for ticker in tickers(scale.pairs)
             ],
         )
-        detect(connection, hook, request)
+        detect_all(connection, hook, request)
         _forget_gaps(connection)
     return uri
 

@@ -28,7 +28,7 @@ from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.params import BackfillRequest, ReportRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, COMPLETENESS
-from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.detection.detect import detect
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
@@ -151,7 +151,7 @@ def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
         now_s = open_run(connection, kraken, key, request, time.time)
         assets = read_assets(connection, tickers=None, tier=request.tier)
         scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
-        carry_out(connection, questdb, key, request, assets, scanner, now_s=now_s)
+        detect(connection, questdb, key, request, assets, scanner, now_s=now_s)
         context = context_of(connection, kraken, questdb, key)
         for item in plan_ohlc(context, request):
             fill_ohlc(context, item, request)

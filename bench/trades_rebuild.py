@@ -30,7 +30,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.sources.trades.fetch import rebuild
+from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.series_state import set_start
 from kraken_ohlcv.stores.ledger.session import connect, execute

@@ -18,8 +18,8 @@ from kraken_ohlcv.repair.plan import make_plan
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.plan import fetch_member, plan_fetch
 from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, attempt_all, fill_series
-from kraken_ohlcv.sources.trades.fetch import rebuild
 from kraken_ohlcv.sources.trades.plan import plan_walks
+from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.gaps import plan_gaps, read_taken_up

@@ -181,7 +181,7 @@ def ingest_item(
     request: ArchiveRequest,
     shelf: ArchiveLocator,
     item: Mapping[str, Any],
-    kraken: KrakenClient | None = None,
+    kraken: KrakenClient,
 ) -> list[dict[str, Any]]:
     """Ingest the files of an item; one that is refused does not keep the next from its turn.
 
@@ -191,7 +191,7 @@ def ingest_item(
     :param request: its params
     :param shelf: where files come from and go to
     :param item: ``{"label", "files"}``
-    :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds; or None
+    :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds
     :return: what became of each
     :raises ArchiveError: if one of them failed for a passing reason; doing it again tries only those
     :raises ArchiveRefusedError: if one of them is refused

@@ -53,7 +53,7 @@ class DetectGapsOperator(BaseOperator):
     def _detect(self, context: Context) -> dict[str, int]:
         # Arrays are slow to import, and every task instance imports this file.
         from kraken_ohlcv.backfill import opened  # noqa: PLC0415
-        from kraken_ohlcv.detection.detect import carry_out  # noqa: PLC0415
+        from kraken_ohlcv.detection.detect import detect  # noqa: PLC0415
 
         run = run_key(context)
         request = BackfillRequest.from_params(context["params"])
@@ -68,18 +68,18 @@ class DetectGapsOperator(BaseOperator):
                 until_s=now_s,
             )
             assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-            survey = carry_out(connection, store, run, request, assets, scan, now_s=now_s)
+            selection = detect(connection, store, run, request, assets, scan, now_s=now_s)
         self.sql = scan.holes_sql
-        for skipped in survey.skipped:
+        for skipped in selection.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
-        for ticker in survey.unknown:
+        for ticker in selection.unknown:
             self.log.warning("not among Kraken's pairs, and never was: %s", ticker)
-        for ticker in survey.gone:
+        for ticker in selection.delisted:
             self.log.warning("has left Kraken: %s", ticker)
-        for error in survey.errors:
+        for error in selection.errors:
             self.log.error("%s", error)
         return {
-            "series_processed": len(survey.starts),
-            "series_skipped": len(survey.skipped),
-            "series_in_error": len(survey.errors),
+            "series_processed": len(selection.starts),
+            "series_skipped": len(selection.skipped),
+            "series_in_error": len(selection.errors),
         }

@@ -18,12 +18,12 @@ from psycopg import sql
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
-from kraken_ohlcv.core.grid import closed_range, expiry_s, series_start_s
+from kraken_ohlcv.core.grid import expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.detection.snapshot import snapshot
 from kraken_ohlcv.stores.bulk import scan_series
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states, set_start
-from kraken_ohlcv.stores.ledger.session import connect, fetch, series_transaction
-from kraken_ohlcv.stores.missing import missing_ranges
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states, set_start
+from kraken_ohlcv.stores.ledger.session import connect, fetch
 from kraken_ohlcv_from_celery.mapping import check_assets, check_columns, check_interval
 from kraken_ohlcv_from_celery.report import LeftBehind, Report
 
@@ -162,13 +162,11 @@ def _import_series(
         now_s=now_s,
         interval_minutes=minutes,
     )
-    expected = closed_range(start_s, now_s, minutes)
-    unstored = ranges.subtract(missing_ranges(scan, series, expected=expected, proven_empty=()), coming)
     if state is None or state.start_s != start_s:
         set_start(connection, series, start_s, revision=state.revision if state else None)
-    with series_transaction(connection, read_state(connection, series).series_id):
-        state = read_state(connection, series)
-        wanted = _sort(report, rows, unstored, state)
+    with locked_state(connection, series) as state:
+        missing = snapshot(scan, state, delisted_s=None, now_s=now_s).missing(state)
+        wanted = _sort(report, rows, ranges.subtract(missing, coming), state)
         for values in wanted:
             fields = _fields(series, values)
             if not fetch(connection, "insert_imported_gap", **fields):
@@ -181,13 +179,11 @@ def _import_series(
 
 
 def _sort(
-    report: GapReport, rows: Iterable[Row], unstored: list[Range], state: SeriesState
+    report: GapReport, rows: Iterable[Row], missing: list[Range], state: SeriesState
 ) -> list[dict[str, Any]]:
     """Return what is to be recorded, and count everything else."""
     step = step_s(report.series.interval_minutes)
     taken = [gap.range for gap in state.gaps]
-    empty = [proven.range for proven in state.proven]
-    missing = ranges.subtract(unstored, empty)
     wanted: list[dict[str, Any]] = []
     for row in rows:
         report.rows += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ def halted_worker(world: World, planned: Planned, directory: Path, *, before: st
         url=world.exchange.url,
         dsn=world.dsn,
         tickers=world.tickers,
-        params=asdict(planned.request),
+        params=planned.request.model_dump(mode="json"),
         halt_before=before,
         run=list(planned.run),
         items=planned.items,

@@ -56,7 +56,7 @@ class Stores:
         """Record a proof of emptiness."""
         with connect(self.dsn) as connection:
             set_start(connection, Series(TICKER, interval), part[0], revision=None)
-            proofs.add(connection, Series(TICKER, interval), [part], evidence=evidence, seen_s=NOW)
+            proofs.add(connection, Series(TICKER, interval), [], [part], evidence=evidence, seen_s=NOW)
 
     def proven(self, interval: int) -> list[Range]:
         """Return what is proven empty."""

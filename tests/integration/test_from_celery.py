@@ -70,7 +70,7 @@ def test_an_hour_brought_over_withdraws_the_proof_that_its_day_was_empty(old: Ol
         set_start(connection, DAILY, day_s, revision=None)
         for n, evidence in enumerate((Evidence.ARCHIVE, Evidence.TRADES)):
             part = (day_s + n * 24 * HOUR, day_s + (n + 1) * 24 * HOUR)
-            proofs.add(connection, DAILY, [part], evidence=evidence, seen_s=day_s)
+            proofs.add(connection, DAILY, [], [part], evidence=evidence, seen_s=day_s)
     old.candle(5)
     old.candle(30)
 

@@ -65,6 +65,7 @@ def test_hours_proven_empty_by_an_answer_of_days_are_missing_again(world: World)
             proofs.add(
                 connection,
                 HOURLY,
+                [],
                 [(day_s + HOUR, day_s + DAY)],
                 evidence=Evidence.OHLC,
                 seen_s=end,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,7 +37,7 @@ def fill_and_kill(world: World, planned: Planned, directory: Path, *, before: st
         url=world.exchange.url,
         dsn=world.dsn,
         tickers=world.tickers,
-        params=asdict(planned.request),
+        params=planned.request.model_dump(mode="json"),
         halt_before=before,
         halt_after=after,
         run=list(planned.run),

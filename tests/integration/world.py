@@ -21,7 +21,7 @@ from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.detection.detect import carry_out
+from kraken_ohlcv.detection.detect import detect
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.summary import summarise
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
@@ -340,7 +340,7 @@ class World:
     def detect(self, connection: Connection, run: RunKey, request: BackfillRequest, now_s: int) -> None:
         """Run the detection statements and reconcile."""
         assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-        carry_out(
+        detect(
             connection,
             self.questdb,
             run,

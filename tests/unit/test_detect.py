@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
+from kraken_ohlcv.detection.snapshot import snapshot
+from kraken_ohlcv.stores.ledger.proofs import ProvenRange
+from kraken_ohlcv.stores.ledger.series_state import SeriesState
 from kraken_ohlcv.stores.missing import Scan, Span, is_left_alone, missing_ranges, read_holes, read_spans
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, buckets, quick, range_sets
 
@@ -70,17 +74,17 @@ def test_a_series_lacks_exactly_the_buckets_that_are_not_stored(
     step = step_s(series.interval_minutes)
     first = 2000 * step
     scan = scan_of(series, [first + n * step for n in stored])
-    found = missing_ranges(scan, series, expected=(first, first + 6 * step), proven_empty=())
+    found = missing_ranges(scan, series, expected=(first, first + 6 * step))
     assert found == [(first + start * step, first + end * step) for start, end in expected]
 
 
 def test_nothing_is_missing_before_the_first_bucket_closes() -> None:
-    assert missing_ranges(Scan(), HOURLY, expected=(HOUR, HOUR), proven_empty=()) == []
+    assert missing_ranges(Scan(), HOURLY, expected=(HOUR, HOUR)) == []
 
 
 def test_one_series_is_not_judged_by_the_candles_of_another() -> None:
     scan = scan_of(DAILY, [0, DAY])
-    assert missing_ranges(scan, HOURLY, expected=(0, 2 * DAY), proven_empty=()) == [(0, 2 * DAY)]
+    assert missing_ranges(scan, HOURLY, expected=(0, 2 * DAY)) == [(0, 2 * DAY)]
 
 
 @quick
@@ -95,9 +99,10 @@ def test_holes_made_at_random_are_found_again_less_those_proven_empty(
 ) -> None:
     series, step = Series("XBTUSD", minutes), 60 * minutes
     expected = (min(border) * step, max(border) * step)
-    proven_empty = [(start * step, end * step) for start, end in proven]
+    proven_empty = [ProvenRange(start * step, end * step, Evidence.OHLC) for start, end in proven]
     scan = scan_of(series, [n * step for n in stored])
-    found = missing_ranges(scan, series, expected=expected, proven_empty=proven_empty)
+    state = SeriesState(1, series, expected[0], 1, [], proven_empty)
+    found = snapshot(scan, state, delisted_s=None, now_s=expected[1]).missing(state)
     absent = set(range(min(border), max(border))) - stored - buckets(proven)
     assert buckets(found, step=step) == {n * step for n in absent}
     assert scan.unsound() == []

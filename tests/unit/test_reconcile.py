@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, UnfillableReason, check_move, unchanged_segment
-from kraken_ohlcv.detection.reconcile import View
+from kraken_ohlcv.detection.snapshot import SeriesSnapshot
 from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from tests.unit.builders import HOUR, book, buckets, gap, quick, range_sets
 
@@ -33,8 +33,8 @@ def hours(*positions: tuple[int, int]) -> list[Range]:
     return [(first * HOUR, end * HOUR) for first, end in positions]
 
 
-def seen(*missing: tuple[int, int], edge: int = 0, is_delisted: bool = False) -> View:
-    return View(
+def seen(*missing: tuple[int, int], edge: int = 0, is_delisted: bool = False) -> SeriesSnapshot:
+    return SeriesSnapshot(
         unstored=hours(*missing), window_start_s=edge * HOUR, is_delisted=is_delisted, start_s=0, now_s=NOW
     )
 
@@ -72,10 +72,10 @@ NEW = [
 
 @pytest.mark.parametrize(("view", "expected"), NEW)
 def test_what_the_ledger_lacks_is_told(
-    view: View, expected: list[tuple[int, int, GapStatus, UnfillableReason | None]]
+    view: SeriesSnapshot, expected: list[tuple[int, int, GapStatus, UnfillableReason | None]]
 ) -> None:
     empty = book()
-    assert told(view.untold(empty, view.missing(empty))) == expected
+    assert told(view.unrecorded(empty, view.missing(empty))) == expected
 
 
 def test_what_is_proven_empty_is_not_missing() -> None:
@@ -86,7 +86,10 @@ def test_what_is_proven_empty_is_not_missing() -> None:
 def test_what_a_gap_already_tells_is_not_told_again() -> None:
     known = book([gap(5 * HOUR, 7 * HOUR)])
     view = seen((4, 9))
-    assert told(view.untold(known, view.missing(known))) == [(4, 5, DETECTED, None), (7, 9, DETECTED, None)]
+    assert told(view.unrecorded(known, view.missing(known))) == [
+        (4, 5, DETECTED, None),
+        (7, 9, DETECTED, None),
+    ]
 
 
 REDRAWN = [
@@ -160,9 +163,9 @@ REDRAWN = [
 
 @pytest.mark.parametrize(("one", "view", "expected"), REDRAWN)
 def test_an_open_gap_becomes_what_its_candles_say(
-    one: Gap, view: View, expected: list[tuple[int, int, GapStatus, UnfillableReason | None]]
+    one: Gap, view: SeriesSnapshot, expected: list[tuple[int, int, GapStatus, UnfillableReason | None]]
 ) -> None:
-    segments = view.redrawn(one, view.missing(book([one])))
+    segments = view.changes_to(one, view.missing(book([one])))
     assert told(segments) == expected
     for segment in segments:
         check_move(one.status, segment.status)
@@ -170,7 +173,7 @@ def test_an_open_gap_becomes_what_its_candles_say(
 
 def test_a_gap_that_waits_keeps_its_time_and_its_message() -> None:
     waiting = gap(2 * HOUR, 8 * HOUR, status=FAILED, next_attempt_s=LATER, error="EService:Busy")
-    (segment,) = seen((2, 5)).redrawn(waiting, hours((2, 5)))
+    (segment,) = seen((2, 5)).changes_to(waiting, hours((2, 5)))
     assert segment == unchanged_segment(waiting, (2 * HOUR, 5 * HOUR))
     assert (segment.next_attempt_s, segment.error_message) == (LATER, "EService:Busy")
 
@@ -203,15 +206,15 @@ TOLD = [
 
 @pytest.mark.parametrize(("view", "known", "expected"), TOLD)
 def test_reconciling_is_needed_only_when_the_ledger_says_something_else(
-    view: View, known: SeriesState, expected: bool
+    view: SeriesSnapshot, known: SeriesState, expected: bool
 ) -> None:
-    assert view.is_told_by(known) is expected
+    assert view.matches(known) is expected
 
 
-def apply(view: View, known: SeriesState) -> tuple[list[Gap], list[GapSegment]]:
+def apply(view: SeriesSnapshot, known: SeriesState) -> tuple[list[Gap], list[GapSegment]]:
     """Return the gaps that reconciling leaves, and their segments, as the ledger would keep them."""
     missing = view.missing(known)
-    segments = [segment for one in known.gaps for segment in view.redrawn(one, missing)] + view.untold(
+    segments = [segment for one in known.gaps for segment in view.changes_to(one, missing)] + view.unrecorded(
         known, missing
     )
     segments.sort(key=lambda segment: segment.start_s)
@@ -257,7 +260,7 @@ def ledgers(draw: st.DrawFn) -> SeriesState:
 def test_after_reconciling_the_open_gaps_are_exactly_what_is_missing_and_a_second_time_changes_nothing(
     known: SeriesState, unstored: list[Range], edge: int, is_delisted: bool
 ) -> None:
-    view = View(
+    view = SeriesSnapshot(
         unstored=ranges.union(hours(*unstored)),
         window_start_s=edge * HOUR,
         is_delisted=is_delisted,
@@ -266,7 +269,7 @@ def test_after_reconciling_the_open_gaps_are_exactly_what_is_missing_and_a_secon
     )
     missing = buckets(hours(*unstored), step=HOUR) - buckets((p.range for p in known.proven), step=HOUR)
     for one in known.gaps:
-        segments = view.redrawn(one, view.missing(known))
+        segments = view.changes_to(one, view.missing(known))
         assert buckets(((p.start_s, p.end_s) for p in segments), step=HOUR) == missing & buckets(
             [one.range], step=HOUR
         )
@@ -282,20 +285,20 @@ def test_after_reconciling_the_open_gaps_are_exactly_what_is_missing_and_a_secon
         assert is_unfillable or segment.start_s >= view.window_start_s
         assert is_unfillable or not is_delisted
         assert segment.status is not BACKFILLING
-    assert view.is_told_by(book(gaps, known.proven))
+    assert view.matches(book(gaps, known.proven))
 
 
 @quick
 @given(known=ledgers(), unstored=range_sets(high=40), edge=st.integers(-1, 41))
 def test_new_gaps_never_cross_the_edge(known: SeriesState, unstored: list[Range], edge: int) -> None:
-    view = View(
+    view = SeriesSnapshot(
         unstored=ranges.union(hours(*unstored)),
         window_start_s=edge * HOUR,
         is_delisted=False,
         start_s=0,
         now_s=NOW,
     )
-    for segment in view.untold(known, view.missing(known)):
+    for segment in view.unrecorded(known, view.missing(known)):
         assert not segment.start_s < view.window_start_s < segment.end_s
         assert segment.status is (UNFILLABLE if segment.end_s <= view.window_start_s else DETECTED)
 
@@ -313,11 +316,11 @@ def test_the_moving_edge_leaves_an_unfillable_gap_in_one_piece(
 ) -> None:
     standing = gap(2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=reason)
     for edge in range(10):
-        assert seen((2, 8), edge=edge, is_delisted=is_delisted).is_told_by(book([standing]))
+        assert seen((2, 8), edge=edge, is_delisted=is_delisted).matches(book([standing]))
 
 
 def test_a_gap_of_a_gone_pair_keeps_what_kraken_said() -> None:
     standing = gap(
         2 * HOUR, 8 * HOUR, status=UNFILLABLE, reason=PAIR_DELISTED, error="EQuery:Unknown asset pair"
     )
-    assert seen((2, 8), is_delisted=True).is_told_by(book([standing]))
+    assert seen((2, 8), is_delisted=True).matches(book([standing]))

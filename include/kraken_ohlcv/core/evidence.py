@@ -55,8 +55,8 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a source says of a series: one OHLC answer, or what was built of trades.
+class SourceResult:
+    """What a source says of a series: one OHLC answer, what was built of trades, or a file of the archive.
 
     Only buckets that were closed at the run's time are in it.
 

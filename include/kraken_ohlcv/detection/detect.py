@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.grid import api_window_start_s, closed_range, series_start_s
+from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.detection.reconcile import View, reconcile
+from kraken_ohlcv.detection.reconcile import reconcile
+from kraken_ohlcv.detection.snapshot import SeriesSnapshot, snapshot
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.contradictions import sweep
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series, set_start
 from kraken_ohlcv.stores.ledger.session import execute
-from kraken_ohlcv.stores.missing import Scan, is_left_alone, missing_ranges
+from kraken_ohlcv.stores.missing import Scan, is_left_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,19 +36,19 @@ CHANGED_SINCE: Final = -1
 
 
 @dataclass(slots=True)
-class Survey:
+class SeriesSelection:
     """What a run looks at, and what it leaves alone.
 
     :ivar starts: first open time expected of each series processed, epoch seconds UTC
     :ivar skipped: series whose newest candle, and whose asset, is older than the lookback
-    :ivar gone: tickers that have left the exchange
+    :ivar delisted: tickers that have left the exchange
     :ivar unknown: tickers that the exchange never had, as far as is known
     :ivar errors: series that cannot be judged, a sentence each
     """
 
     starts: dict[Series, int] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    delisted: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -59,7 +60,7 @@ def select(
     request: BackfillRequest,
     *,
     now_s: int,
-) -> Survey:
+) -> SeriesSelection:
     """Decide which series a run processes.
 
     :param scan: what the candle table says
@@ -67,27 +68,27 @@ def select(
     :param assets: the assets the run is about
     :param request: the run's params
     :param now_s: the exchange's time, epoch seconds UTC
-    :return: the survey; a series never loaded of a pair that is gone is nobody's gap
+    :return: the selection; a series never loaded of a pair that is gone is nobody's gap
     Rule: a run that cannot take what it is asked for by name is not green.
     """
-    survey = Survey()
+    selection = SeriesSelection()
     unsound = set(scan.unsound())
     for asset in assets:
         if asset.delisted_s is not None:
             is_stored = any(Series(asset.ticker, interval) in scan.spans for interval in request.intervals)
             if asset.is_unknown and not is_stored:
-                survey.unknown.append(asset.ticker)
+                selection.unknown.append(asset.ticker)
                 if request.tickers:
-                    survey.errors.append(_not_had(asset))
+                    selection.errors.append(_not_had(asset))
             else:
-                survey.gone.append(asset.ticker)
+                selection.delisted.append(asset.ticker)
                 if request.tickers and "archive" not in request.repair_from:
-                    survey.errors.append(_left(asset.ticker, asset.delisted_s))
+                    selection.errors.append(_left(asset.ticker, asset.delisted_s))
         for interval in request.intervals:
             series = Series(asset.ticker, interval)
             span = scan.spans.get(series)
             if series in unsound:
-                survey.errors.append(_unsound(series, span))
+                selection.errors.append(_unsound(series, span))
             elif span is not None and is_left_alone(
                 span,
                 added_s=asset.added_s,
@@ -95,13 +96,13 @@ def select(
                 lookback_days=request.lookback_days,
                 now_s=now_s,
             ):
-                survey.skipped.append({
+                selection.skipped.append({
                     "ticker": asset.ticker,
                     "interval": interval,
                     "last_candle": iso(span.last_s),
                 })
             elif span is not None or asset.delisted_s is None or series in states:
-                survey.starts[series] = series_start_s(
+                selection.starts[series] = series_start_s(
                     known_s=states[series].start_s if series in states else None,
                     oldest_s=span.first_s if span else None,
                     first_trade_s=asset.first_trade_s,
@@ -109,7 +110,7 @@ def select(
                     interval_minutes=interval,
                     history_from_s=asset.history_from_s,
                 )
-    return survey
+    return selection
 
 
 def _unsound(series: Series, span: Span | None) -> str:
@@ -172,7 +173,7 @@ def _moved_states(
     }
 
 
-def carry_out(
+def detect(
     connection: Connection,
     questdb: QuestDBClient,
     run: RunKey,
@@ -181,7 +182,7 @@ def carry_out(
     scan_candles: Callable[[], Scan],
     *,
     now_s: int,
-) -> Survey:
+) -> SeriesSelection:
     """Scan the candles, register new series, and reconcile the ledger of every series processed.
 
     :param connection: the ledger
@@ -191,56 +192,44 @@ def carry_out(
     :param assets: the assets it is about
     :param scan_candles: asks the candle table
     :param now_s: the exchange's time, epoch seconds UTC
-    :return: the survey
+    :return: the selection
     """
     tickers = [asset.ticker for asset in assets]
     # Before the ledger is read: what falls here is missing in this very run.
     contradictions = [] if request.span is None else sweep(connection, questdb, tickers, covered=request.span)
-    gone = {asset.ticker: asset.delisted_s for asset in assets}
+    delisted = {asset.ticker: asset.delisted_s for asset in assets}
     states = read_states(connection, tickers, request.intervals)
     scan = scan_candles()
     if scan.unsound():
         # A write between the statements looks the same as a stray candle, but does not stay.
         scan = scan_candles()
-    survey = select(scan, states, assets, request, now_s=now_s)
-    states |= _moved_states(connection, states, survey.starts, request.intervals)
+    selection = select(scan, states, assets, request, now_s=now_s)
+    states |= _moved_states(connection, states, selection.starts, request.intervals)
 
-    def view_of(state: SeriesState, scan: Scan) -> View:
-        series = state.series
-        expected = closed_range(
-            state.start_s, min(now_s, gone[series.ticker] or now_s), series.interval_minutes
-        )
-        return View(
-            unstored=missing_ranges(scan, series, expected=expected, proven_empty=()),
-            window_start_s=api_window_start_s(now_s, series.interval_minutes),
-            start_s=state.start_s,
-            is_delisted=gone[series.ticker] is not None,
-            now_s=now_s,
-            end_s=expected[1],
-        )
-
-    def look_again(state: SeriesState) -> View:
-        view = view_of(state, Scan())
-        whole = (state.start_s, now_s)
-        stored = read_candles(questdb, state.series, whole)
+    def look_again(state: SeriesState) -> SeriesSnapshot:
+        unscanned = snapshot(Scan(), state, delisted_s=delisted[state.series.ticker], now_s=now_s)
+        stored = read_candles(questdb, state.series, (state.start_s, now_s))
         have = ranges.from_points(stored, step=step_s(state.series.interval_minutes))
-        return replace(view, unstored=ranges.subtract(view.unstored, have))
+        return replace(unscanned, unstored=ranges.subtract(unscanned.unstored, have))
 
-    seen = [(states[series], view_of(states[series], scan)) for series in survey.starts]
+    seen = [
+        (states[series], snapshot(scan, states[series], delisted_s=delisted[series.ticker], now_s=now_s))
+        for series in selection.starts
+    ]
     reconcile(connection, run, seen, look_again, now_s=now_s)
     execute(
         connection,
         "record_survey",
         run,
-        assets_processed=len({series.ticker for series in survey.starts}),
-        series_processed=[states[series].series_id for series in survey.starts],
+        assets_processed=len({series.ticker for series in selection.starts}),
+        series_processed=[states[series].series_id for series in selection.starts],
         remarks={
-            "series_skipped": survey.skipped,
-            "pairs_delisted": survey.gone,
-            "pairs_unknown": survey.unknown,
+            "series_skipped": selection.skipped,
+            "pairs_delisted": selection.delisted,
+            "pairs_unknown": selection.unknown,
             "warnings": warnings(request.intervals),
-            "errors": survey.errors,
+            "errors": selection.errors,
             "contradictions": [one.told() for one in contradictions[:MAX_NAMED]],
         },
     )
-    return survey
+    return selection

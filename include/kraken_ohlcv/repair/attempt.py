@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
@@ -13,17 +13,18 @@ from kraken_ohlcv.stores.ledger.assets import mark_delisted, read_assets
 from kraken_ohlcv.stores.ledger.gaps import (
     DIED,
     TakenUp,
+    plan_gaps,
     read_taken_up,
     record_outcome,
     split_gap,
     start_attempt,
     stranded_series,
 )
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state
-from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled, series_transaction
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
+from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.repair.context import RunContext
@@ -51,53 +52,67 @@ def _is_to_be_tried(gap: Gap, before: TakenUp, *, now_s: int) -> bool:
     return gap.is_eligible(now_s, retry_failed=False)
 
 
-def begin(context: RunContext, series: Series, series_id: int, is_ours: Callable[[Gap], bool]) -> set[int]:
-    """Mark the gaps that the run has planned for a series as being filled.
+def begin(
+    context: RunContext,
+    series: Series,
+    is_ours: Callable[[Gap], bool],
+    *,
+    is_due: Callable[[Gap], bool] = lambda _: False,
+) -> tuple[SeriesState, set[int]]:
+    """Mark the gaps that the run has claimed of a series as being filled.
 
     :param context: what to work with; the fill lock of the series is held
     :param series: ticker and interval
-    :param series_id: its primary key
     :param is_ours: whether the source that is about to be asked may serve a gap
-    :return: ids of the gaps tried now; empty when others have closed them meanwhile
+    :param is_due: which gaps the run claims before that
+    :return: ledger of the series before that, and ids of the gaps tried now: none when others have closed
+        them meanwhile
     """
+    connection, run = context.connection, context.run
     attempted = set()
-    with series_transaction(context.connection, series_id):
-        taken_up = read_taken_up(context.connection, context.run, series)
-        for gap in read_state(context.connection, series).gaps:
-            before = taken_up.pop(gap.gap_id, None)
+    with locked_state(connection, series) as state:
+        plan_gaps(connection, run, (gap for gap in state.gaps if is_due(gap)))
+        claimed = read_taken_up(connection, run, series)
+        for gap in state.gaps:
+            before = claimed.pop(gap.gap_id, None)
             if before is not None and is_ours(gap) and _is_to_be_tried(gap, before, now_s=context.now_s):
-                start_attempt(
-                    context.connection, context.run, gap, now_s=context.now_s, is_first_try=before.tries == 0
-                )
+                start_attempt(connection, run, gap, now_s=context.now_s, is_first_try=before.tries == 0)
                 attempted.add(gap.gap_id)
-        for gap_id, before in taken_up.items():
+        for gap_id, before in claimed.items():
             if before.outcome is not Outcome.FILLED:
                 # No longer among the open gaps: another run has closed it.
-                record_outcome(context.connection, context.run, gap_id, Outcome.FILLED)
+                record_outcome(connection, run, gap_id, Outcome.FILLED)
         if attempted:
-            bump_revision(context.connection, series_id)
-    return attempted
+            bump_revision(connection, state.series_id)
+    return state, attempted
 
 
-def _redraw(
+def put_back(
     context: RunContext,
     series: Series,
-    series_id: int,
-    attempted: set[int],
-    segment_of: Callable[[Gap], GapSegment],
+    attempted: Collection[int],
+    segments_of: Callable[[SeriesState, Gap], list[GapSegment]],
 ) -> None:
-    with series_transaction(context.connection, series_id):
-        for gap in read_state(context.connection, series).gaps:
+    """Take the gaps of an attempt back to where they can be planned again.
+
+    :param context: what to work with; the fill lock of the series is held
+    :param series: ticker and interval
+    :param attempted: ids of the gaps tried
+    :param segments_of: what becomes of each, given the ledger of the series; nothing is closed here
+    """
+    if not attempted:
+        return
+    with locked_state(context.connection, series) as state:
+        for gap in state.gaps:
             if gap.gap_id in attempted:
-                split_gap(context.connection, context.run, gap, [segment_of(gap)], take_up=True)
-        bump_revision(context.connection, series_id)
+                split_gap(context.connection, context.run, gap, segments_of(state, gap), take_up=True)
+        bump_revision(context.connection, state.series_id)
 
 
 def fail(
     context: RunContext,
     series: Series,
-    series_id: int,
-    attempted: set[int],
+    attempted: Collection[int],
     error: str,
     *,
     is_permanent: bool,
@@ -107,47 +122,36 @@ def fail(
 
     :param context: what to work with
     :param series: ticker and interval
-    :param series_id: its primary key
     :param attempted: ids of the gaps tried
     :param error: one sentence
     :param is_permanent: whether the same request would fail again
     :param cron: schedule that repairs the series, or None
     """
-    _redraw(
-        context,
-        series,
-        series_id,
-        attempted,
-        lambda gap: failed_segment(
-            gap, gap.range, error=error, is_permanent=is_permanent, now_s=context.now_s, cron=cron
-        ),
-    )
+    facts: Any = {"error": error, "is_permanent": is_permanent, "now_s": context.now_s, "cron": cron}
+    put_back(context, series, attempted, lambda _, gap: [failed_segment(gap, gap.range, **facts)])
 
 
 def give_up_pair(
-    context: RunContext, series: Series, series_id: int, attempted: set[int], error: str, *, cron: str | None
+    context: RunContext, series: Series, attempted: Collection[int], error: str, *, cron: str | None
 ) -> None:
-    """Mark a pair as gone, and the gaps of an attempt as waiting for the archive.
+    """Mark a pair as delisted, and the gaps of an attempt as waiting for the archive.
 
     :param context: what to work with
     :param series: ticker and interval
-    :param series_id: its primary key
     :param attempted: ids of the gaps tried
     :param error: what Kraken said
     :param cron: schedule that repairs the series, or None
     """
     mark_delisted(context.connection, series.ticker, now_s=context.now_s)
-    _redraw(
-        context,
-        series,
-        series_id,
-        attempted,
-        lambda gap: replace(
-            failed_segment(gap, gap.range, error=error, is_permanent=False, now_s=context.now_s, cron=cron),
-            status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.PAIR_DELISTED,
-        ),
-    )
+
+    def delisted(_: SeriesState, gap: Gap) -> list[GapSegment]:
+        segment = failed_segment(
+            gap, gap.range, error=error, is_permanent=False, now_s=context.now_s, cron=cron
+        )
+        reason = UnfillableReason.PAIR_DELISTED
+        return [replace(segment, status=GapStatus.UNFILLABLE, unfillable_reason=reason)]
+
+    put_back(context, series, attempted, delisted)
 
 
 def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
@@ -157,17 +161,17 @@ def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
     :param run: the run, all of whose fills have ended
     :param now_s: the exchange's time, epoch seconds UTC
     """
-    for series_id, series in stranded_series(connection, run):
+    for _, series in stranded_series(connection, run):
         (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
         cron = backfill_cron(asset.tier, series.interval_minutes)
-        with series_transaction(connection, series_id):
-            if is_being_filled(connection, series_id):
+        with locked_state(connection, series) as state:
+            if is_being_filled(connection, state.series_id):
                 continue
-            taken_up = read_taken_up(connection, run, series)
-            for gap in read_state(connection, series).gaps:
-                if gap.status is GapStatus.BACKFILLING and gap.gap_id in taken_up:
+            claimed = read_taken_up(connection, run, series)
+            for gap in state.gaps:
+                if gap.status is GapStatus.BACKFILLING and gap.gap_id in claimed:
                     segment = failed_segment(
                         gap, gap.range, error=DIED, is_permanent=False, now_s=now_s, cron=cron
                     )
                     split_gap(connection, run, gap, [segment], take_up=True)
-            bump_revision(connection, series_id)
+            bump_revision(connection, state.series_id)

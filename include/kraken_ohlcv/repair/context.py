@@ -1,4 +1,4 @@
-"""What a fill works with, and what it has written."""
+"""What a fill works with, what it tries, and what it has written."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.candle import StoredCandle
+    from kraken_ohlcv.core.gap import Gap, GapSegment
+    from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -42,16 +46,46 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class WriteResult:
     """Candles written for a series.
 
-    :ivar stored: all candles now stored in the answer's range, by open time
-    :ivar new: open times that were missing before, ascending
+    :ivar have: all buckets now stored in the result's range, range set
+    :ivar new: those of them that were missing before, range set
+    :ivar closing: buckets that count as filled where they lie in an open gap, normal range set: the new ones,
+        or all rows of a file, some of which a task that died may have stored
     :ivar versions: stored and seen version, when the latter was first seen, and whether it was applied
+    :ivar n_restated: how many of them were applied
     :ivar n_withdrawn: buckets, of this series and of longer ones, that were proven empty and no longer are
     """
 
-    stored: dict[int, StoredCandle]
-    new: list[int]
-    versions: list[tuple[StoredCandle, StoredCandle, int, bool]]
+    have: list[Range]
+    new: list[Range]
+    closing: list[Range]
+    versions: Iterable[tuple[StoredCandle, StoredCandle, int, bool]] = ()
+    n_restated: int = 0
     n_withdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FillAttempt:
+    """What is being tried.
+
+    :ivar tried: ids of the gaps tried; None = every open gap near the result
+    :ivar cron: schedule that repairs the series, or None
+    :ivar under_way: ids of gaps that more answers are needed for: they stay as they are
+    :ivar rest: what becomes of the open parts of a tried gap, cut where the result ends; None =
+        by the rules of the OHLC call
+    :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
+    :ivar is_trading: whether the pair is online, so that more candles are to come
+    :ivar is_recheck: whether the range was asked for, so that the result is to say what was settled in it
+    :ivar start_s: open time of the bucket of the pair's first trade, if it was looked up, epoch seconds UTC
+    """
+
+    tried: Collection[int] | None
+    cron: str | None = None
+    under_way: Collection[int] = ()
+    rest: Callable[[Gap, Range], GapSegment] | None = None
+    hands_on: bool = False
+    is_trading: bool = True
+    is_recheck: bool = False
+    start_s: int | None = None

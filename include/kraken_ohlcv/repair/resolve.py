@@ -14,43 +14,35 @@ from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from kraken_ohlcv.core.candle import OddRow
+    from kraken_ohlcv.core.evidence import SourceResult
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.repair.context import FillAttempt
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is known of a series once an answer is stored and its proofs are recorded.
+    """What is known of a series once a result is stored and its proofs are recorded.
 
+    :ivar result: what the source says
+    :ivar attempt: what it was asked for
     :ivar settled: buckets stored, proven empty or before the first trade, range set
+    :ivar sightings: first sightings of the series before this result
+    :ivar reach_s: buckets before this are beyond what the API serves, epoch seconds UTC
+    :ivar now_s: the exchange's time, epoch seconds UTC
     :ivar waiting: buckets seen empty once in a busy series, range set
     :ivar contested: buckets seen empty, inside which shorter candles are stored, range set
-    :ivar sightings: first sightings of the series before this answer
-    :ivar reach_s: buckets before this are beyond what the API serves, epoch seconds UTC
-    :ivar covered: the range the answer speaks about, epoch seconds UTC
-    :ivar now_s: the exchange's time, epoch seconds UTC
-    :ivar cron: schedule that repairs the series, or None
-    :ivar rest: what becomes of a part that stays open, for sources that have looked before ``reach_s`` and
-        not yet behind it; None = as the OHLC call
-    :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
-    :ivar odd: rows of the answer that cannot be used
-    :ivar is_trading: whether the pair is online, so that more candles are to come
     """
 
+    result: SourceResult
+    attempt: FillAttempt
     settled: Sequence[Range]
-    waiting: list[Range]
     sightings: Sequence[Sighting]
     reach_s: int
-    covered: Range
     now_s: int
-    cron: str | None
-    rest: Callable[[Gap, Range], GapSegment] | None = None
+    waiting: Sequence[Range] = ()
     contested: Sequence[Range] = ()
-    hands_on: bool = False
-    odd: Sequence[OddRow] = ()
-    is_trading: bool = True
 
 
 def failed_segment(
@@ -80,7 +72,7 @@ def failed_segment(
     )
 
 
-def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[GapSegment]:
+def resolve_gap(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[GapSegment]:
     """Return what becomes of an open gap.
 
     :param gap: the gap
@@ -91,20 +83,37 @@ def remains_of(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[GapS
     left = ranges.subtract([gap.range], findings.settled)
     if not is_attempted:
         return [unchanged_segment(gap, part) for part in left]
-    odd = [one.ts_s for one in findings.odd if one.ts_s is not None]
+    result = findings.result
+    odd = [one.ts_s for one in result.odd if one.ts_s is not None]
     step = step_s(gap.series.interval_minutes)
     borders = [
-        findings.reach_s,
-        *findings.covered,
+        *([findings.reach_s] if findings.attempt.rest is None else []),
+        *result.covered,
         *(border for part in (*findings.waiting, *findings.contested) for border in part),
         *(border for ts_s in odd for border in (ts_s, ts_s + step)),
     ]
-    return [_tried(gap, part, findings) for part in ranges.cut_at(left, borders)]
+    return _joined(_tried(gap, part, findings) for part in ranges.cut_at(left, borders))
+
+
+def _joined(segments: Iterable[GapSegment]) -> list[GapSegment]:
+    """Return the segments with those that touch and wait for the same made one again."""
+    joined: list[GapSegment] = []
+    for segment in segments:
+        whole = replace(segment, start_s=joined[-1].start_s) if joined else None
+        if (
+            joined
+            and replace(joined[-1], end_s=segment.end_s) == whole
+            and joined[-1].end_s == segment.start_s
+        ):
+            joined[-1] = whole
+        else:
+            joined.append(segment)
+    return joined
 
 
 def _tried(gap: Gap, part: Range, findings: Findings) -> GapSegment:
-    if findings.rest is not None:
-        return findings.rest(gap, part)
+    if findings.attempt.rest is not None:
+        return findings.attempt.rest(gap, part)
     if part[1] <= findings.reach_s:
         return GapSegment(
             *part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW
@@ -116,11 +125,11 @@ def _tried(gap: Gap, part: Range, findings: Findings) -> GapSegment:
             next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
         )
     error, is_failure = _why_open(part, findings)
-    if findings.hands_on:
+    if findings.attempt.hands_on:
         # Not tried in vain yet: the trades of these buckets come next.
         return GapSegment(*part, status=GapStatus.DETECTED, error_message=error)
     segment = failed_segment(
-        gap, part, error=error, is_permanent=False, now_s=findings.now_s, cron=findings.cron
+        gap, part, error=error, is_permanent=False, now_s=findings.now_s, cron=findings.attempt.cron
     )
     return segment if is_failure else replace(segment, status=GapStatus.DETECTED)
 
@@ -131,18 +140,20 @@ def _why_open(part: Range, findings: Findings) -> tuple[str, bool]:
     An answer that reaches over a part and has no row there that can be used is no failure of the run: the row
     is named, the bucket waits.
     """
-    start, end = findings.covered
+    start, end = findings.result.covered
     lacks = f"lacks {iso(part[0])} to {iso(part[1])}"
     if ranges.intersect([part], findings.contested):
         error = "says that nothing traded, while shorter candles are stored there, and"
         return f"Kraken's answer {error} {lacks}", True
     if not (start <= part[0] and part[1] <= end):
         spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
-        if findings.is_trading:
+        if findings.attempt.is_trading:
             return f"Kraken's answer {spoken_of} and {lacks}", True
         return f"Kraken's answer {spoken_of} and {lacks}: the pair is not online", False
-    of_part = [one.what for one in findings.odd if one.ts_s is not None and part[0] <= one.ts_s < part[1]]
-    unplaced = [one.what for one in findings.odd if one.ts_s is None]
+    of_part = [
+        one.what for one in findings.result.odd if one.ts_s is not None and part[0] <= one.ts_s < part[1]
+    ]
+    unplaced = [one.what for one in findings.result.odd if one.ts_s is None]
     if of_part:
         error = f"cannot be used here: {of_part[0]}"
     elif unplaced:

@@ -15,7 +15,7 @@ from kraken_ohlcv.core.candle import (
     rank_of,
 )
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.repair.context import RunContext, Writing
+from kraken_ohlcv.repair.context import RunContext, WriteResult
 from kraken_ohlcv.stores.agreement import borne_out_by_others
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
@@ -25,30 +25,30 @@ from kraken_ohlcv.stores.suspects import suspects
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kraken_ohlcv.core.evidence import Reading
+    from kraken_ohlcv.core.evidence import SourceResult
     from kraken_ohlcv.core.gap import Series
 
 
-def write(context: RunContext, series: Series, reading: Reading) -> Writing:
+def write(context: RunContext, series: Series, result: SourceResult) -> WriteResult:
     """Store what is missing, what the source has restated, and the vwap that a candle lacks; read it back.
 
     :param context: what to work with; the fill lock of the series is held
     :param series: ticker and interval
-    :param reading: what the source says
+    :param result: what the source says
     :return: what was written, for the ledger
     :raises ReadBackError: if a candle is not readable as written
     :raises QuestDBError: if QuestDB does not accept or not apply the write
     """
-    before = read_candles(context.questdb, series, reading.covered)
-    new = [ts_s for ts_s in reading.traded if ts_s not in before]
+    before = read_candles(context.questdb, series, result.covered)
+    new = [ts_s for ts_s in result.traded if ts_s not in before]
     doubtful = {
-        ts_s for start, end in ranges.union(reading.doubtful) for ts_s in range(start, end, reading.step)
+        ts_s for start, end in ranges.union(result.doubtful) for ts_s in range(start, end, result.step)
     }
     pending = Pending(context.connection, series)
     versions, whole = [], []
     differing: list[tuple[StoredCandle, StoredCandle, int | None]] = []
     for ts_s, stored in before.items():
-        seen = reading.traded.get(ts_s)
+        seen = result.traded.get(ts_s)
         if seen is None or ts_s in doubtful:
             continue
         if with_more := completed(stored, seen):
@@ -73,15 +73,25 @@ def write(context: RunContext, series: Series, reading: Reading) -> Writing:
                 context.now_s if seen_s is None else seen_s,
                 verdict is Restatement.REPLACE,
             ))
-    candles = [*whole, *(reading.traded[ts_s] for ts_s in new)]
+    candles = [*whole, *(result.traded[ts_s] for ts_s in new)]
     candles += [seen for _, seen, _, is_applied in versions if is_applied]
-    if not candles:
-        return Writing(stored=before, new=[], versions=versions)
-    opens = ranges.from_points((candle.ts_s for candle in candles), step=reading.step)
-    with admitted(context.connection, series, opens, by=reading.evidence) as withdrawn:
-        stored_now = write_candles(context.questdb, series, candles, reading.covered)
-    n_withdrawn = sum((end - start) // step_s(other.interval_minutes) for other, (start, end) in withdrawn)
-    return Writing(stored=stored_now, new=new, versions=versions, n_withdrawn=n_withdrawn)
+    stored_now, n_withdrawn = before, 0
+    if candles:
+        opens = ranges.from_points((candle.ts_s for candle in candles), step=result.step)
+        with admitted(context.connection, series, opens, by=result.evidence) as withdrawn:
+            stored_now = write_candles(context.questdb, series, candles, result.covered)
+        n_withdrawn = sum(
+            (end - start) // step_s(other.interval_minutes) for other, (start, end) in withdrawn
+        )
+    added = ranges.from_points(new, step=result.step)
+    return WriteResult(
+        have=ranges.from_points(stored_now, step=result.step),
+        new=added,
+        closing=added,
+        versions=versions,
+        n_restated=sum(is_applied for *_, is_applied in versions),
+        n_withdrawn=n_withdrawn,
+    )
 
 
 def _borne_out(

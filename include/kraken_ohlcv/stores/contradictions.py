@@ -19,8 +19,7 @@ from kraken_ohlcv.core.intervals import INTERVALS, divided_by, dividing, step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state
-from kraken_ohlcv.stores.ledger.session import series_transaction
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
 from kraken_ohlcv.stores.queries import rendered, statement
 from kraken_ohlcv.stores.suspects import SUCCESSIVE, copied
 
@@ -83,10 +82,10 @@ def withdraw_contradicted(
         if not ranges.intersect(refutable, traded):
             continue
         # One series after the other: a process that holds the lock of one may wait for that of another.
-        series_id = read_state(connection, other).series_id
-        with series_transaction(connection, series_id):
-            withdrawn += [(other, part) for part in proofs.withdraw(connection, other, traded, by=by)]
-            bump_revision(connection, series_id)
+        with locked_state(connection, other) as state:
+            parts_withdrawn = proofs.withdraw(connection, other, state.proven, traded, by=by)
+            withdrawn += [(other, part) for part in parts_withdrawn]
+            bump_revision(connection, state.series_id)
     return withdrawn
 
 
@@ -195,10 +194,9 @@ def sweep(
         behind_copies = ranges.intersect(copies.get(series, []), empty)
         if not traded and not behind_copies:
             continue
-        series_id = read_state(connection, series).series_id
-        with series_transaction(connection, series_id):
-            proofs.withdraw(connection, series, ranges.union(traded, behind_copies))
-            bump_revision(connection, series_id)
+        with locked_state(connection, series) as state:
+            proofs.withdraw(connection, series, state.proven, ranges.union(traded, behind_copies))
+            bump_revision(connection, state.series_id)
         for one in standing:
             against = [*traded, *behind_copies] if one.is_refutable else traded
             for part in ranges.intersect([one.range], against):

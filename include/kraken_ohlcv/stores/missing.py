@@ -99,15 +99,12 @@ def read_holes(rows: Iterable[tuple[Any, ...]]) -> dict[Series, list[Range]]:
     return holes
 
 
-def missing_ranges(
-    scan: Scan, series: Series, *, expected: Range, proven_empty: Iterable[Range]
-) -> list[Range]:
-    """Return what a series is missing: at the head, inside, at the tail, or all of it.
+def missing_ranges(scan: Scan, series: Series, *, expected: Range) -> list[Range]:
+    """Return where a series has no candles: at the head, inside, at the tail, or all of it.
 
     :param scan: what the candle table says
     :param series: ticker and interval
     :param expected: all closed buckets from the series' start, epoch seconds UTC, on the grid
-    :param proven_empty: ranges without trades
     :return: normal range set
     """
     span = scan.spans.get(series)
@@ -116,7 +113,7 @@ def missing_ranges(
     else:
         stored_end = span.last_s + step_s(series.interval_minutes)
         lacking = [(expected[0], span.first_s), *scan.holes.get(series, []), (stored_end, expected[1])]
-    return ranges.subtract(ranges.intersect(lacking, [expected]), proven_empty)
+    return ranges.intersect(lacking, [expected])
 
 
 def is_left_alone(span: Span, *, added_s: int, interval_minutes: int, lookback_days: int, now_s: int) -> bool:

@@ -13,7 +13,8 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
-from kraken_ohlcv.sources.archive.apply import bring_up, register, settle
+from kraken_ohlcv.repair.context import RunContext
+from kraken_ohlcv.sources.archive.apply import apply_file, reconcile_series, register
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.identity import BY_TRUST, Claim, identify
 from kraken_ohlcv.sources.archive.proof import (
@@ -33,44 +34,29 @@ from kraken_ohlcv.sources.archive.store import Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.archive import Ingested, is_ingested, read_results, record_result
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.session import fill_lock
 from kraken_ohlcv.stores.merge import Standing
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.members import Archive, Member
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ingestion:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingestion(RunContext):
     """What an ingest works with.
 
-    :ivar connection: the ledger
-    :ivar questdb: client of the candle store
-    :ivar run: the run
-    :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
     :ivar work_folder: our own folder, for reject files and files under way
     :ivar dry_run: read, check and compare only
     :ivar again: read files again that the ledger knows
-    :ivar kraken: client of the exchange, asked when nothing else tells whose candles a file holds; or None
     :ivar trust_file: where a file differs from what is stored, the file is right
     """
 
-    connection: Connection
-    questdb: QuestDBClient
-    run: RunKey
-    now_s: int
     work_folder: Path
     dry_run: bool = False
     again: bool = False
-    kraken: KrakenClient | None = None
     trust_file: bool = False
 
 
@@ -250,16 +236,15 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
                 work.questdb, series, staged, provisional_s=provisional_s, standing=standing, dry_run=False
             )
         found = _found(read, stored, step)
-        version = settle(
+        version = apply_file(
             work,
             asset,
             _remembered(member, read, stored, found),
-            spooled=staged,
+            staged=staged,
             stored=stored,
             empty=_proven(read, stored) if is_identified else [],
         )
-        bring_up(connection, work.questdb, work.run, asset, series, now_s=now_s)
-    count_work(connection, work.run, candles_restated=stored.n_corrected)
+        reconcile_series(work, asset, series)
     return told(member, "ingested", version=version, **_figures(read, stored, found))
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, unchanged_segment
 from kraken_ohlcv.stores.ledger.gaps import split_gap
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, read_state, read_states
-from kraken_ohlcv.stores.ledger.session import Connection, series_transaction
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.sources.archive.names import Release
+    from kraken_ohlcv.stores.ledger.session import Connection
 
 WAITING = frozenset({UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.NOT_PUBLISHED})
 
@@ -30,13 +30,13 @@ def mark_not_published(
     :param release: the quarter
     :param now_s: the exchange's time, epoch seconds UTC; a quarter still running counts up to it
     """
-    known = read_states(connection, [series.ticker], [series.interval_minutes]).get(series)
-    if known is None or release.start_s is None or release.end_s is None:
+    known = read_states(connection, [series.ticker], [series.interval_minutes])
+    if series not in known or release.start_s is None or release.end_s is None:
         return
     quarter = (release.start_s, min(release.end_s, now_s))
-    with series_transaction(connection, known.series_id):
+    with locked_state(connection, series) as state:
         is_changed = False
-        for gap in read_state(connection, series).gaps:
+        for gap in state.gaps:
             if gap.status is not GapStatus.UNFILLABLE or gap.unfillable_reason not in WAITING:
                 continue
             segments = [
@@ -49,4 +49,4 @@ def mark_not_published(
                 split_gap(connection, run, gap, segments, take_up=True)
                 is_changed = True
         if is_changed:
-            bump_revision(connection, known.series_id)
+            bump_revision(connection, state.series_id)

@@ -19,21 +19,22 @@ from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import note_oddities
-from kraken_ohlcv.repair.apply import Attempt, settle
+from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, fail, give_up_pair, is_within_reach
+from kraken_ohlcv.repair.context import FillAttempt
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.ohlc.parse import read_answer
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets, record_first_trade
 from kraken_ohlcv.stores.ledger.repairs import record_repair_error
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.series_state import read_state
+from kraken_ohlcv.stores.ledger.series_state import series_id_of
 from kraken_ohlcv.stores.ledger.session import fill_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer
-    from kraken_ohlcv.core.evidence import Reading
+    from kraken_ohlcv.core.evidence import SourceResult
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.repair.context import RunContext
 
@@ -78,53 +79,59 @@ def fill_series(
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
-    series_id = read_state(context.connection, series).series_id
-    with fill_lock(context.connection, series_id):
-        attempted = begin(context, series, series_id, lambda gap: is_within_reach(gap, now_s=context.now_s))
+    with fill_lock(context.connection, series_id_of(context.connection, series)):
+        _, attempted = begin(context, series, lambda gap: is_within_reach(gap, now_s=context.now_s))
         if not attempted and not is_recheck:
             log.info("%s: nothing left to do", series)
             return
         cron = backfill_cron(asset.tier, series.interval_minutes)
         calls = context.kraken.calls
         try:
-            context.kraken.names[asset.ticker] = asset.names
-            answer = context.kraken.get_ohlc(
-                series.ticker, series.interval_minutes, now_s=context.now_s, is_trading=asset.is_trading
+            result, start_s = _ask(context, asset, series)
+            written = write(context, series, result)
+            attempt = FillAttempt(
+                attempted,
+                cron,
+                hands_on=hands_on,
+                is_trading=asset.is_trading,
+                is_recheck=is_recheck,
+                start_s=start_s,
             )
-            _refuse_rows_of_the_future(context, series, answer)
-            reading = read_answer(answer, now_s=context.now_s)
-            note_oddities(
-                context.connection,
-                context.run,
-                ticker=series.ticker,
-                source=f"OHLC {series.interval_minutes}",
-                n_rows=answer.n_rows,
-                odd=[one.what for one in answer.odd],
-                notes=answer.notes,
-            )
-            start_s = _expected_start(context, asset, series, reading)
-            writing = write(context, series, reading)
-            attempt = Attempt(
-                attempted, cron, hands_on=hands_on, is_trading=asset.is_trading, is_recheck=is_recheck
-            )
-            failed = settle(context, series, reading, writing, attempt, start_s=start_s)
+            failed = apply_result(context, series, result, written, attempt)
         except UnknownPairError as error:
-            give_up_pair(context, series, series_id, attempted, str(error), cron=cron)
+            give_up_pair(context, series, attempted, str(error), cron=cron)
             return
-        except KrakenPermanentError as error:
-            fail(context, series, series_id, attempted, str(error), is_permanent=True, cron=cron)
-            if is_recheck:
-                record_repair_error(context.connection, context.run, series, FilledFrom.OHLC, str(error))
-            raise FillRefusedError(f"{series}: {error}") from error
         except (KrakenError, QuestDBError, ReadBackError) as error:
-            fail(context, series, series_id, attempted, str(error), is_permanent=False, cron=cron)
+            is_permanent = isinstance(error, KrakenPermanentError)
+            fail(context, series, attempted, str(error), is_permanent=is_permanent, cron=cron)
             if is_recheck:
                 record_repair_error(context.connection, context.run, series, FilledFrom.OHLC, str(error))
-            raise FillError(f"{series}: {error}") from error
+            raised = FillRefusedError if is_permanent else FillError
+            raise raised(f"{series}: {error}") from error
         finally:
             count_work(context.connection, context.run, ohlc_calls=1, api_calls=context.kraken.calls - calls)
         if failed:
             raise FillError(f"{series}: {failed}")
+
+
+def _ask(context: RunContext, asset: Asset, series: Series) -> tuple[SourceResult, int | None]:
+    """Ask for the candles; return what the answer says, and where trading began if it begins late."""
+    context.kraken.names[asset.ticker] = asset.names
+    answer = context.kraken.get_ohlc(
+        series.ticker, series.interval_minutes, now_s=context.now_s, is_trading=asset.is_trading
+    )
+    _refuse_rows_of_the_future(context, series, answer)
+    result = read_answer(answer, now_s=context.now_s)
+    note_oddities(
+        context.connection,
+        context.run,
+        ticker=series.ticker,
+        source=f"OHLC {series.interval_minutes}",
+        n_rows=answer.n_rows,
+        odd=[one.what for one in answer.odd],
+        notes=answer.notes,
+    )
+    return result, _expected_start(context, asset, series, result)
 
 
 def _refuse_rows_of_the_future(context: RunContext, series: Series, answer: OhlcAnswer) -> None:
@@ -135,9 +142,9 @@ def _refuse_rows_of_the_future(context: RunContext, series: Series, answer: Ohlc
         )
 
 
-def _expected_start(context: RunContext, asset: Asset, series: Series, reading: Reading) -> int | None:
+def _expected_start(context: RunContext, asset: Asset, series: Series, result: SourceResult) -> int | None:
     """Return where the pair's trading began, when an answer that begins late makes that worth a call."""
-    if not reading.begins_late:
+    if not result.begins_late:
         return None
     # Read again: another interval of the same pair may have asked since.
     (known,) = read_assets(context.connection, tickers=[asset.ticker], tier="ALL")

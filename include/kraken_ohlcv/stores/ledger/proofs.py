@@ -68,71 +68,77 @@ def read(
 
 
 def add(
-    connection: Connection, series: Series, empty: Sequence[Range], *, evidence: Evidence, seen_s: int
+    connection: Connection,
+    series: Series,
+    proven: list[ProvenRange],
+    empty: Sequence[Range],
+    *,
+    evidence: Evidence,
+    seen_s: int,
 ) -> None:
     """Record ranges as proven empty; stronger evidence replaces weaker, never the other way.
 
     :param connection: the ledger, inside a transaction of the series
     :param series: ticker and interval, registered before
+    :param proven: what is proven empty of it, as read in this transaction; brought up to date
     :param empty: buckets without trades, range set; none of them may be contradicted, see
         :func:`kraken_ohlcv.stores.contradictions.contested`
     :param evidence: how it is known
     :param seen_s: the exchange's time, epoch seconds UTC
     """
-    standing = _near(connection, series, empty)
-    as_strong = [one.range for one in standing if EVIDENCE_RANK[one.evidence] >= EVIDENCE_RANK[evidence]]
-    new = ranges.subtract(empty, as_strong)
-    weaker = [one for one in standing if EVIDENCE_RANK[one.evidence] < EVIDENCE_RANK[evidence]]
-    _carve(connection, series, weaker, new)
-    _insert(connection, series, new, evidence, seen_s)
+    rank = EVIDENCE_RANK[evidence]
+    new = ranges.subtract(empty, [one.range for one in proven if EVIDENCE_RANK[one.evidence] >= rank])
+    weaker = [one for one in proven if EVIDENCE_RANK[one.evidence] < rank]
+    _replace(
+        connection, series, proven, new, weaker, [(ProvenRange(*part, evidence), seen_s) for part in new]
+    )
 
 
 def withdraw(
-    connection: Connection, series: Series, traded: Sequence[Range], *, by: Evidence | None = None
+    connection: Connection,
+    series: Series,
+    proven: list[ProvenRange],
+    traded: Sequence[Range],
+    *,
+    by: Evidence | None = None,
 ) -> list[Range]:
     """Take buckets that did trade out of what is proven empty.
 
     :param connection: the ledger, inside a transaction of the series
     :param series: ticker and interval, registered before
+    :param proven: what is proven empty of it, as read in this transaction; brought up to date
     :param traded: buckets that a candle contradicts, range set
     :param by: evidence of the source that says so; only trades withdraw what trades have proven, for in any
         other case it is the candle that is suspect
     :return: what was proven empty and no longer is, normal range set
     Rule: a proof lives as long as nothing contradicts it.
     """
-    standing = [one for one in _near(connection, series, traded) if by is Evidence.TRADES or one.is_refutable]
-    taken = ranges.intersect([one.range for one in standing], traded)
-    _carve(connection, series, standing, taken)
+    refuted = [one for one in proven if by is Evidence.TRADES or one.is_refutable]
+    taken = ranges.intersect([one.range for one in refuted], traded)
+    _replace(connection, series, proven, taken, refuted)
     return taken
 
 
-def _near(connection: Connection, series: Series, parts: Sequence[Range]) -> list[ProvenRange]:
-    if not parts:
-        return []
-    covered = min(start for start, _ in parts), max(end for _, end in parts)
-    return read(connection, [series.ticker], [series.interval_minutes], covered=covered).get(series, [])
-
-
-def _carve(
-    connection: Connection, series: Series, standing: Iterable[ProvenRange], taken: Sequence[Range]
+def _replace(
+    connection: Connection,
+    series: Series,
+    proven: list[ProvenRange],
+    taken: Sequence[Range],
+    affected: Iterable[ProvenRange],
+    new: Iterable[tuple[ProvenRange, int]] = (),
 ) -> None:
-    all_taken = ranges.union(taken)
-    for proven in standing:
-        near = ranges.near(all_taken, proven.range)
+    """Take ranges out of some proofs, and put new ones in, each with when it was seen."""
+    gone, added = set(), list(new)
+    for one in affected:
+        near = ranges.near(taken, one.range)
         if near:
-            (row,) = fetch(connection, "delete_proven_empty", **series._asdict(), start_s=proven.start_s)
-            rest = ranges.subtract([proven.range], near)
-            _insert(connection, series, rest, proven.evidence, row["seen_s"])
-
-
-def _insert(
-    connection: Connection, series: Series, rows: Iterable[Range], evidence: Evidence, seen_s: int
-) -> None:
+            (row,) = fetch(connection, "delete_proven_empty", **series._asdict(), start_s=one.start_s)
+            gone.add(one)
+            rest = ranges.subtract([one.range], near)
+            added += [(ProvenRange(*part, one.evidence), row["seen_s"]) for part in rest]
     execute_many(
         connection,
         "insert_proven_empty",
-        [
-            {**series._asdict(), "start_s": start, "end_s": end, "evidence": evidence, "seen_s": seen_s}
-            for start, end in rows
-        ],
+        [{**series._asdict(), **one._asdict(), "seen_s": seen_s} for one, seen_s in added],
     )
+    proven[:] = sorted([*(one for one in proven if one not in gone), *(one for one, _ in added)])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch, rows
+from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch, rows, series_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 
@@ -87,6 +88,32 @@ def read_state(connection: Connection, series: Series) -> SeriesState:
     :return: its ledger
     """
     return read_states(connection, [series.ticker], [series.interval_minutes])[series]
+
+
+def series_id_of(connection: Connection, series: Series) -> int:
+    """Return the primary key of a series, without its gaps and proofs.
+
+    :param connection: the ledger
+    :param series: ticker and interval, registered before
+    """
+    wanted = {"tickers": [series.ticker], "intervals": [series.interval_minutes]}
+    (row,) = fetch(connection, "read_series", **wanted)
+    return int(row["series_id"])
+
+
+@contextmanager
+def locked_state(connection: Connection, series: Series) -> Iterator[SeriesState]:
+    """Open a transaction that alone may change the ledger of a series, and read that ledger, once.
+
+    Whoever changes it calls :func:`bump_revision` in it; :mod:`kraken_ohlcv.stores.ledger.proofs` keeps the
+    proofs of this state up to date.
+
+    :param connection: the ledger
+    :param series: ticker and interval, registered before
+    :return: context manager of the ledger of the series, as it stands under the lock
+    """
+    with series_transaction(connection, series_id_of(connection, series)):
+        yield read_state(connection, series)
 
 
 def register_series(connection: Connection, starts: Mapping[Series, int]) -> dict[Series, int]:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core.evidence import Sighting
+from kraken_ohlcv.core.evidence import Sighting, SourceResult
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason, check_move, unchanged_segment
-from kraken_ohlcv.repair.resolve import Findings, failed_segment, remains_of
+from kraken_ohlcv.repair.context import FillAttempt
+from kraken_ohlcv.repair.resolve import Findings, failed_segment, resolve_gap
 from tests.unit.builders import HOUR, NOON, NOW, buckets, gap, quick, range_sets
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ def hours(*positions: tuple[int, int]) -> list[Range]:
 
 
 def found(**known: Any) -> Findings:
+    covered = known.pop("covered", (START - 100 * HOUR, NOON))
     facts: dict[str, Any] = {
+        "result": SourceResult(
+            covered=covered, traded={}, empty=[], is_busy=False, window_start_s=covered[0], step=HOUR
+        ),
+        "attempt": FillAttempt(tried=None),
         "settled": [],
-        "waiting": [],
         "sightings": [],
         "reach_s": START - 100 * HOUR,
-        "covered": (START - 100 * HOUR, NOON),
         "now_s": NOW,
-        "cron": None,
     }
     return Findings(**(facts | known))
 
@@ -102,28 +105,28 @@ BECOMES = [
 
 @pytest.mark.parametrize(("known", "expected"), BECOMES)
 def test_a_tried_gap_becomes(known: dict[str, Any], expected: list[tuple[int, int, GapStatus]]) -> None:
-    segments = remains_of(TRIED, found(**known), is_attempted=True)
+    segments = resolve_gap(TRIED, found(**known), is_attempted=True)
     assert [((p.start_s - START) // HOUR, (p.end_s - START) // HOUR, p.status) for p in segments] == expected
 
 
 def test_what_lies_beyond_the_reach_says_why() -> None:
-    (segment,) = remains_of(TRIED, found(reach_s=NOON), is_attempted=True)
+    (segment,) = resolve_gap(TRIED, found(reach_s=NOON), is_attempted=True)
     assert segment.unfillable_reason is UnfillableReason.OUTSIDE_API_WINDOW
     assert segment.next_attempt_s is None
 
 
 def test_what_was_seen_empty_once_comes_back_half_an_hour_after_the_first_sight() -> None:
     first = found(waiting=hours((0, 10)))
-    (segment,) = remains_of(TRIED, first, is_attempted=True)
+    (segment,) = resolve_gap(TRIED, first, is_attempted=True)
     assert segment.next_attempt_s == NOW + 1800
     second = found(waiting=hours((0, 10)), sightings=[Sighting(START, START + 10 * HOUR, NOW - 600)])
-    (segment,) = remains_of(TRIED, second, is_attempted=True)
+    (segment,) = resolve_gap(TRIED, second, is_attempted=True)
     assert segment.next_attempt_s == NOW + 1200
     assert segment.error_message is None
 
 
 def test_what_an_answer_lacks_fails_with_a_sentence_and_a_time() -> None:
-    (segment,) = remains_of(TRIED, found(settled=hours((0, 9)), covered=hours((0, 9))[0]), is_attempted=True)
+    (segment,) = resolve_gap(TRIED, found(settled=hours((0, 9)), covered=hours((0, 9))[0]), is_attempted=True)
     assert segment.error_message == (
         "Kraken's answer speaks of 2026-11-22T16:00:00 to 2026-11-23T01:00:00 "
         "and lacks 2026-11-23T01:00:00 to 2026-11-23T02:00:00"
@@ -132,7 +135,7 @@ def test_what_an_answer_lacks_fails_with_a_sentence_and_a_time() -> None:
 
 
 def test_an_answer_without_a_closed_candle_is_said_to_be_one() -> None:
-    (segment,) = remains_of(TRIED, found(covered=(0, 0)), is_attempted=True)
+    (segment,) = resolve_gap(TRIED, found(covered=(0, 0)), is_attempted=True)
     assert segment.error_message is not None
     assert segment.error_message.startswith(
         "Kraken's answer holds no closed candle and lacks 2026-11-22T16:00:00"
@@ -144,8 +147,8 @@ def test_a_gap_that_was_not_tried_only_shrinks(status: GapStatus) -> None:
     one = gap(START, START + 10 * HOUR, status=status, next_attempt_s=NOW + HOUR, error="as before")
     known = found(settled=hours((0, 2), (5, 6)), waiting=hours((3, 4)), reach_s=START + 8 * HOUR)
     left = hours((2, 5), (6, 10))
-    assert remains_of(one, known, is_attempted=False) == [unchanged_segment(one, part) for part in left]
-    assert remains_of(one, found(settled=hours((0, 10))), is_attempted=False) == []
+    assert resolve_gap(one, known, is_attempted=False) == [unchanged_segment(one, part) for part in left]
+    assert resolve_gap(one, found(settled=hours((0, 10))), is_attempted=False) == []
 
 
 @quick
@@ -162,7 +165,7 @@ def test_the_pieces_of_a_tried_gap_are_exactly_what_is_missing_each_in_its_state
     waits = buckets(waiting, step=HOUR) - buckets([(-9 * HOUR, reach)], step=HOUR)
     waiting = [(bucket, bucket + HOUR) for bucket in waits]
     known = found(settled=settled, waiting=waiting, reach_s=reach)
-    segments = remains_of(one, known, is_attempted=True)
+    segments = resolve_gap(one, known, is_attempted=True)
     assert all(before.end_s <= after.start_s for before, after in pairwise(segments))
     state = {
         bucket: segment.status

@@ -10,7 +10,7 @@ import pytest
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
-from kraken_ohlcv.detection.detect import Survey, select, warnings
+from kraken_ohlcv.detection.detect import SeriesSelection, select, warnings
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.missing import Scan, Span
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
@@ -55,7 +55,7 @@ def selected(
     now_s: int = NOW,
     tickers: list[str] | None = None,
     repair_from: Sequence[str] = ("ohlc", "trades"),
-) -> Survey:
+) -> SeriesSelection:
     request = BackfillRequest(
         tier="TIER1",
         intervals=list(intervals),
@@ -73,7 +73,7 @@ def span(first_s: int, last_s: int, *, step: int = HOUR) -> Span:
 
 
 def test_a_series_never_loaded_is_processed_from_the_edge() -> None:
-    assert selected({}) == Survey(starts={HOURLY: EDGE})
+    assert selected({}) == SeriesSelection(starts={HOURLY: EDGE})
 
 
 def test_a_series_is_processed_from_its_oldest_candle_when_that_lies_before_the_edge() -> None:
@@ -92,8 +92,8 @@ def test_a_young_pair_begins_with_its_first_trade() -> None:
 
 def test_every_interval_of_every_asset_is_a_series_of_its_own() -> None:
     ether = asset("ETHUSD")
-    survey = selected({}, assets=(BITCOIN, ether), intervals=(60, 1440))
-    assert list(survey.starts) == [HOURLY, DAILY, Series("ETHUSD", 60), Series("ETHUSD", 1440)]
+    selection = selected({}, assets=(BITCOIN, ether), intervals=(60, 1440))
+    assert list(selection.starts) == [HOURLY, DAILY, Series("ETHUSD", 60), Series("ETHUSD", 1440)]
 
 
 def test_a_series_older_than_the_lookback_is_skipped_and_named() -> None:
@@ -102,14 +102,14 @@ def test_a_series_older_than_the_lookback_is_skipped_and_named() -> None:
     at_the_limit = selected(spans, now_s=NOON)
     assert (list(at_the_limit.starts), at_the_limit.skipped) == ([HOURLY], [])
     a_second_later = selected(spans, now_s=NOON + 1)
-    assert a_second_later == Survey(
+    assert a_second_later == SeriesSelection(
         skipped=[{"ticker": "XBTUSD", "interval": 60, "last_candle": "2026-11-16T11:00:00"}]
     )
 
 
 def test_without_a_lookback_no_series_is_too_old() -> None:
-    survey = selected({HOURLY: span(NOON - 900 * DAY, NOON - 800 * DAY)}, lookback_days=0)
-    assert survey.starts == {HOURLY: NOON - 900 * DAY}
+    selection = selected({HOURLY: span(NOON - 900 * DAY, NOON - 800 * DAY)}, lookback_days=0)
+    assert selection.starts == {HOURLY: NOON - 900 * DAY}
 
 
 def test_only_the_series_that_is_too_old_is_skipped() -> None:
@@ -117,21 +117,21 @@ def test_only_the_series_that_is_too_old_is_skipped() -> None:
         HOURLY: span(NOON - 90 * DAY, NOON - 80 * DAY),
         DAILY: span(NOW // DAY * DAY - 9 * DAY, NOW // DAY * DAY - DAY, step=DAY),
     }
-    survey = selected(spans, intervals=(60, 1440))
-    assert list(survey.starts) == [DAILY]
-    assert [skipped["interval"] for skipped in survey.skipped] == [60]
+    selection = selected(spans, intervals=(60, 1440))
+    assert list(selection.starts) == [DAILY]
+    assert [skipped["interval"] for skipped in selection.skipped] == [60]
 
 
 def test_a_pair_that_is_gone_is_named_and_its_stored_series_still_processed() -> None:
-    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), intervals=(60, 1440))
-    assert survey.gone == ["XBTUSD"]
-    assert survey.starts == {HOURLY: EDGE}
+    selection = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), intervals=(60, 1440))
+    assert selection.delisted == ["XBTUSD"]
+    assert selection.starts == {HOURLY: EDGE}
 
 
 def test_a_pair_that_is_gone_is_an_error_of_a_run_that_asks_for_it_by_name() -> None:
-    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), tickers=["XBTUSD"])
-    assert (survey.gone, list(survey.starts)) == (["XBTUSD"], [HOURLY])
-    (error,) = survey.errors
+    selection = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), tickers=["XBTUSD"])
+    assert (selection.delisted, list(selection.starts)) == (["XBTUSD"], [HOURLY])
+    (error,) = selection.errors
     assert error.startswith("XBTUSD: asked for by name, but it left Kraken, as seen on 2026-11-22; ")
     assert "archive" in error
 
@@ -141,29 +141,29 @@ def test_a_pair_that_is_gone_is_an_error_of_a_run_that_asks_for_it_by_name() -> 
 
 
 def test_a_series_never_loaded_of_a_pair_that_is_gone_is_nobodys_gap() -> None:
-    survey = selected({}, assets=(GONE,))
-    assert survey.gone == ["XBTUSD"]
-    assert survey.starts == {}
+    selection = selected({}, assets=(GONE,))
+    assert selection.delisted == ["XBTUSD"]
+    assert selection.starts == {}
 
 
 def test_a_pair_that_was_never_listed_is_unknown_and_expected_nowhere() -> None:
-    survey = selected({}, assets=(asset("SOLLUSD", delisted_s=NOW - DAY, seen_s=None), BITCOIN))
-    assert (survey.unknown, survey.gone, survey.errors) == (["SOLLUSD"], [], [])
-    assert survey.starts == {HOURLY: EDGE}
+    selection = selected({}, assets=(asset("SOLLUSD", delisted_s=NOW - DAY, seen_s=None), BITCOIN))
+    assert (selection.unknown, selection.delisted, selection.errors) == (["SOLLUSD"], [], [])
+    assert selection.starts == {HOURLY: EDGE}
 
 
 def test_an_unknown_pair_that_a_run_asks_for_by_name_is_an_error_with_what_may_be_meant() -> None:
     typo = asset("SOLLUSD", delisted_s=NOW - DAY, seen_s=None)
-    survey = selected({}, assets=(replace(typo, meant="SOLUSD"), BITCOIN), tickers=["SOLLUSD", "XBTUSD"])
-    assert survey.errors == [
+    selection = selected({}, assets=(replace(typo, meant="SOLUSD"), BITCOIN), tickers=["SOLLUSD", "XBTUSD"])
+    assert selection.errors == [
         "SOLLUSD: asked for by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
     ]
-    assert survey.starts == {HOURLY: EDGE}
+    assert selection.starts == {HOURLY: EDGE}
 
 
 def test_a_pair_never_listed_of_which_candles_are_stored_has_left() -> None:
-    survey = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(asset(delisted_s=NOW - DAY, seen_s=None),))
-    assert (survey.unknown, survey.gone) == ([], ["XBTUSD"])
+    selection = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(asset(delisted_s=NOW - DAY, seen_s=None),))
+    assert (selection.unknown, selection.delisted) == ([], ["XBTUSD"])
 
 
 def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> None:
@@ -172,16 +172,16 @@ def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> No
 
 
 def test_a_series_with_a_candle_off_the_grid_is_an_error_and_not_touched() -> None:
-    survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 3, off_grid_us=30_000_000)})
-    assert survey.starts == {}
-    (error,) = survey.errors
+    selection = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 3, off_grid_us=30_000_000)})
+    assert selection.starts == {}
+    (error,) = selection.errors
     assert error.startswith("XBTUSD 60: stored candles do not lie on the 60-minute grid; set them aside")
 
 
 def test_a_series_with_a_candle_twice_is_an_error_and_not_touched() -> None:
-    survey = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 4)})
-    assert survey.starts == {}
-    (error,) = survey.errors
+    selection = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 4)})
+    assert selection.starts == {}
+    (error,) = selection.errors
     assert error.startswith(
         "XBTUSD 60: some candles are stored twice; make them one as docs/OPERATIONS.md says"
     )

@@ -1,0 +1,325 @@
+"""Walks through the trades of a range, and stores and records what they make, page by page.
+
+After each page the candles it has finished are written and read back; then, in one ledger transaction, gaps,
+proofs and the place of the walk move on together. Killed anywhere, the next try asks for one page again.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from kraken_ohlcv.clients.errors import (
+    KrakenError,
+    KrakenPermanentError,
+    QuestDBError,
+    UnknownPairError,
+)
+from kraken_ohlcv.clients.exchange.trade_pages import Place
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle_builder import CandleBuilder
+from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
+from kraken_ohlcv.core.evidence import SourceResult
+from kraken_ohlcv.core.gap import FilledFrom
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.repair.apply import apply_result
+from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
+from kraken_ohlcv.repair.context import FillAttempt
+from kraken_ohlcv.repair.write import write
+from kraken_ohlcv.sources.trades.counts import lead_start_s
+from kraken_ohlcv.sources.trades.fetch import (
+    StopError,
+    StretchOverError,
+    TradeReader,
+    place_as_json,
+    place_of,
+)
+from kraken_ohlcv.sources.trades.jobs import is_due
+from kraken_ohlcv.sources.trades.resolve import Remains
+from kraken_ohlcv.stores.candle_store import read_candles
+from kraken_ohlcv.stores.ledger.disputes import mark_rechecked
+from kraken_ohlcv.stores.ledger.repairs import record_repair_error
+from kraken_ohlcv.stores.ledger.runs import count_work
+from kraken_ohlcv.stores.ledger.series_state import read_states
+from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kraken_ohlcv.core.candle_builder import Built
+    from kraken_ohlcv.core.gap import Gap, GapSegment, Series
+    from kraken_ohlcv.core.params import BackfillRequest
+    from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.repair.context import RunContext, WriteResult
+    from kraken_ohlcv.stores.ledger.assets import Asset
+    from kraken_ohlcv.stores.ledger.series_state import SeriesState
+    from kraken_ohlcv.stores.ledger.trades import TradeJob
+
+log = logging.getLogger(__name__)
+
+NS: Final = 1_000_000_000
+
+PRICE_DECIMALS: Final = 8
+"""Of a pair that AssetPairs did not describe; none has more."""
+
+
+def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillRequest) -> bool:
+    """Build all candles of a range from its trades, as far as the calls go.
+
+    Those of the asset's known series are built, each from where it begins: years of hours would be missing
+    behind one old day's.
+
+    :param context: what to work with
+    :param asset: the job's asset
+    :param job: the range
+    :param request: params of the run: intervals, budget, and which gaps it takes before their time
+    :return: whether the walk waits for another stretch of calls
+    :raises FillError: if the walk broke off for a passing reason
+    :raises FillRefusedError: if it broke off for a reason that will not pass
+    """
+    states = read_states(context.connection, [job.ticker], request.intervals)
+    starts = {
+        series: job.start_s if job.is_recheck else states[series].start_s
+        for series in sorted(states)
+        if job.is_recheck or states[series].start_s < job.end_s
+    }
+    with ExitStack() as locks:
+        for series_id in sorted(states[series].series_id for series in starts):
+            locks.enter_context(fill_lock(context.connection, series_id))
+        walk = _Walk(context, asset, job, request, starts)
+        calls = context.kraken.calls
+        context.kraken.names[asset.ticker] = asset.names
+        try:
+            walk.go()
+        except StopError as stop:
+            log.info("%s: read up to %s, %s", job.ticker, iso(walk.reached_s), stop)
+            walk.put_back(f"trades were read up to {iso(walk.reached_s)}, {stop}")
+            return isinstance(stop, StretchOverError)
+        except UnknownPairError as error:
+            for series, gaps in walk.open.items():
+                give_up_pair(context, series, set(gaps), str(error), cron=None)
+            return False
+        except (KrakenError, QuestDBError, ReadBackError) as error:
+            walk.break_off(str(error))
+            raised = FillRefusedError if isinstance(error, KrakenPermanentError) else FillError
+            raise raised(f"{job.ticker} trades: {error}") from error
+        finally:
+            count_work(context.connection, context.run, api_calls=context.kraken.calls - calls)
+            walk.reader.note_oddities()
+        walk.put_back("the walk found nothing missing; the next run looks again")
+    return False
+
+
+class _Walk:
+    """One walk through a range.
+
+    :param context: what to work with; the fill locks of all series are held
+    :param asset: the job's asset
+    :param job: the range
+    :param request: params of the run
+    :param starts: where each series to build begins, epoch seconds UTC
+    :ivar open: the gaps being filled, by series and id
+    :ivar reached_s: up to where the range was read, epoch seconds UTC
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        asset: Asset,
+        job: TradeJob,
+        request: BackfillRequest,
+        starts: Mapping[Series, int],
+    ) -> None:
+        self._context = context
+        self._asset = asset
+        self._job = job
+        self._retries_failed = request.retry_failed
+        self._starts = starts
+        self.reader = TradeReader(context, job.ticker, budget=request.trades_call_budget)
+        self._remains = Remains(asset.tier, context.now_s, self.reader.odd)
+        self.open: dict[Series, dict[int, Gap]] = {series: {} for series in starts}
+        self.reached_s = job.start_s
+
+    def go(self) -> None:
+        """Walk to the end of the range.
+
+        :raises StopError: if the calls end before
+        :raises KrakenError: if Kraken does not answer
+        """
+        states = []
+        for series in self._starts:
+            state, begun = begin(self._context, series, self._is_inside, is_due=self._is_due)
+            self.open[series] = {gap.gap_id: gap for gap in state.gaps if gap.gap_id in begun}
+            states.append(state)
+        wanted = {state.series.interval_minutes: self._wanted(state) for state in states}
+        if not any(wanted.values()):
+            log.info("%s: nothing left to do", self._job.ticker)
+            self._note_done(states)
+            return
+        builder, place = self._resumed(wanted) or self._begun()
+        self.reached_s = max(self.reached_s, builder.reached_s)
+        while not builder.is_complete:
+            place = self.reader.read_into(builder, place)
+            self._store(builder, place)
+
+    def put_back(self, said: str, *, is_error: bool = False) -> None:
+        """Take what is left of the gaps back to where it can be planned again.
+
+        :param said: why the walk stops here, one sentence
+        :param is_error: whether something went wrong, rather than only the calls being spent
+        """
+        becomes = self._remains.broken_off if is_error else self._remains.unreached
+
+        for series, gaps in self.open.items():
+            have = self._stored(series) if gaps else []
+
+            def segments_of(state: SeriesState, gap: Gap, have: list[Range] = have) -> list[GapSegment]:
+                # Nothing is closed here: what is whole after all, the next run will see.
+                settled = [*ranges.near(have, gap.range), *(proven.range for proven in state.proven)]
+                left = ranges.subtract([gap.range], settled) or [gap.range]
+                return [becomes(gap, part, said) for part in left]
+
+            put_back(self._context, series, gaps, segments_of)
+
+    def break_off(self, error: str) -> None:
+        """Put the gaps back after an error, and note that the range asked for is not repaired.
+
+        :param error: one sentence
+        """
+        self.put_back(error, is_error=True)
+        if self._job.is_recheck:
+            for series in self._starts:
+                record_repair_error(
+                    self._context.connection, self._context.run, series, FilledFrom.TRADES, error
+                )
+
+    def _stored(self, series: Series) -> list[Range]:
+        """Return what of the range is stored, or nothing when QuestDB does not answer."""
+        try:
+            stored = read_candles(self._context.questdb, series, self._job.range)
+        except QuestDBError:
+            return []
+        return ranges.from_points(stored, step=step_s(series.interval_minutes))
+
+    def _settled(self, state: SeriesState) -> list[Range]:
+        """Return what of the range is stored or proven empty."""
+        return ranges.union(self._stored(state.series), (proven.range for proven in state.proven))
+
+    def _is_due(self, gap: Gap) -> bool:
+        now_s = self._context.now_s
+        return self._is_inside(gap) and is_due(gap, now_s=now_s, retry_failed=self._retries_failed)
+
+    def _is_inside(self, gap: Gap) -> bool:
+        return self._job.start_s <= gap.start_s and gap.end_s <= self._job.end_s
+
+    def _note_done(self, states: list[SeriesState]) -> None:
+        """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
+        for state in states:
+            ours = [gap.range for gap in state.gaps if self._is_inside(gap)]
+            if ours and ranges.subtract(ours, self._settled(state)):
+                return
+        connection = self._context.connection
+        with connection.transaction():
+            execute(connection, "note_reached", self._context.run, self._job, reached_s=self._job.end_s)
+            execute(connection, "delete_trade_cursor", self._job)
+
+    def _wanted(self, state: SeriesState) -> list[Range]:
+        """Return what of a series is to be looked at; what an earlier walk has settled is not."""
+        if self._job.is_recheck:
+            return [self._job.range]
+        gaps = [gap.range for gap in self.open[state.series].values()]
+        return ranges.subtract(gaps, self._settled(state)) if gaps else []
+
+    def _resumed(self, wanted: dict[int, list[Range]]) -> tuple[CandleBuilder, Place] | None:
+        """Return where an earlier walk through this range stopped, if going on leaves nothing out."""
+        state = value(self._context.connection, "read_trade_cursor", self._job)
+        if state is None:
+            return None
+        builder = CandleBuilder.from_state(state["builder"])
+        if self._job.is_recheck:
+            fits = builder.span == self._job.range and builder.intervals >= wanted.keys()
+        else:
+            fits = not any(builder.lacks(interval, parts) for interval, parts in wanted.items())
+        return (builder, place_of(state["place"])) if fits else None
+
+    def _begun(self) -> tuple[CandleBuilder, Place]:
+        """Begin a walk a little before the range, so that a trade there proves that its head is whole."""
+        start_s = self._job.start_s
+        builder = CandleBuilder(
+            [series.interval_minutes for series in self._starts],
+            self._job.range,
+            decimals=PRICE_DECIMALS if self._asset.pair_decimals is None else self._asset.pair_decimals,
+        )
+        first_trade_s = self._asset.first_trade_s
+        if first_trade_s is not None and start_s <= first_trade_s:
+            return builder, Place(0)
+        for is_second in (False, True):
+            lead_s = lead_start_s(self._context.questdb, self._job.ticker, start_s, is_second=is_second)
+            trades, place, odd = self.reader.next_page(Place(lead_s * NS - 1))
+            if trades and (trades[0].time_s < start_s or trades[0].trade_id in {None, 1}):
+                break
+        self.reader.feed(builder, trades, place, odd)
+        self._store(builder, place)
+        return builder, place
+
+    def _store(self, builder: CandleBuilder, place: Place) -> None:
+        """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""
+        context, connection, job = self._context, self._context.connection, self._job
+        built = builder.take()
+        results = {}
+        for series, start_s in self._starts.items():
+            part = built.get(series.interval_minutes)
+            if part is not None and (since := part.since(start_s)) is not None:
+                results[series] = _result(since, series)
+        written = {series: write(context, series, result) for series, result in results.items()}
+        self.reached_s = builder.reached_s
+        with connection.transaction():
+            for series, result in results.items():
+                self._apply(series, result, written[series])
+            execute(connection, "note_reached", context.run, job, reached_s=self.reached_s)
+            if builder.is_complete:
+                intervals = [series.interval_minutes for series in self._starts]
+                mark_rechecked(connection, job.ticker, intervals, job.range, now_s=context.now_s)
+                execute(connection, "delete_trade_cursor", job)
+            else:
+                state = {"builder": builder.state(), "place": place_as_json(place)}
+                execute(connection, "save_trade_cursor", job, state=state, now_s=context.now_s)
+
+    def _apply(self, series: Series, result: SourceResult, written: WriteResult) -> None:
+        """Close the gaps that end in what was looked at; longer ones stay whole until the walk is over."""
+        ends = {gap_id for gap_id, gap in self.open[series].items() if gap.end_s <= result.covered[1]}
+        begins_s = min((self.open[series][gap_id].start_s for gap_id in ends), default=result.covered[0])
+        if begins_s < result.covered[0]:
+            earlier = read_candles(self._context.questdb, series, (begins_s, result.covered[0]))
+            have = ranges.union(ranges.from_points(earlier, step=result.step), written.have)
+            written = replace(written, have=have)
+        attempt = FillAttempt(
+            ends,
+            under_way=self.open[series].keys() - ends,
+            rest=self._remains.unproven,
+            is_recheck=self._job.is_recheck,
+        )
+        apply_result(self._context, series, result, written, attempt)
+        for gap_id in ends:
+            del self.open[series][gap_id]
+
+
+def _result(built: Built, series: Series) -> SourceResult:
+    step = step_s(series.interval_minutes)
+    traded = {candle.ts_s: candle for candle in built.candles}
+    empty = ranges.subtract(
+        [built.covered], [*ranges.from_points(traded, step=step), *built.doubtful, *built.spoilt]
+    )
+    return SourceResult(
+        covered=built.covered,
+        traded=traded,
+        empty=empty,
+        is_busy=False,
+        window_start_s=built.covered[0],
+        step=step,
+        source=FilledFrom.TRADES,
+        doubtful=built.doubtful,
+    )
