@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger.incidents import observe
@@ -60,6 +61,22 @@ INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evid
 VALUES ('XBTUSD', 1440, '2026-10-05T00:00:00Z', '2026-10-06T00:00:00Z', 'trades', '2026-11-12T02:00:00Z');
 INSERT INTO candle_restatements (ticker, interval_minutes, ts, source, old, new, first_seen_at, applied_at)
 VALUES ('XBTUSD', 1440, '2026-10-01T00:00:00Z', 'archive_rim', '{}', '{}', '2026-11-12', '2026-11-12');
+INSERT INTO trade_errands (
+    dag_id, run_id, ticker, range_start, range_end, calls, allotted, made, is_recheck, reached_at, planned_at
+) VALUES (
+    'backfill_tier1_daily', 'scheduled__2026-11-22', 'XBTUSD', '2024-10-01T00:00:00Z', '2024-10-03T00:00:00Z',
+    90, 60, 60, FALSE, '2024-10-02T12:00:00Z', '2026-11-22T02:00:00Z'
+);
+INSERT INTO trade_passes (ticker, range_end, is_recheck, state, saved_at) VALUES (
+    'XBTUSD', '2024-10-03T00:00:00Z', FALSE,
+    '{"builder": {"span": [1727740800, 1727913600], "decimals": 1, "part": null, "last_id": 77,
+                  "last_s": "1727870399.5", "reached_s": 1727870399, "doubts": [],
+                  "levels": {"1440": [1727827200, [1727827200, "60000", "60010", "59990", "60005", "1.5",
+                                                   "90000", 12]]}},
+      "place": {"since_ns": 1727870399500000000, "last_id": 77, "last_s": "1727870399.5", "ids": [77],
+                "is_at_newest": false, "is_stuck": false}}',
+    '2026-11-22T02:03:00Z'
+);
 INSERT INTO incidents (
     key, class, headline, since, subjects, opened_at, updated_at, good_checks, told, growths, told_at
 ) VALUES (
@@ -122,6 +139,17 @@ def test_gaps_proofs_and_runs_are_kept_and_a_gap_that_failed_is_filled_as_the_sa
     assert upgraded.proven(DAILY) == [(day("2026-10-05"), day("2026-10-06"))]
     assert upgraded.rows("SELECT run_id FROM backfill_runs WHERE run_id = 'scheduled__2026-11-22'")
     assert upgraded.rows("SELECT source FROM candle_restatements") == [{"source": "archive_provisional"}]
+
+
+def test_a_walk_through_trades_goes_on_where_it_stood(upgraded: World) -> None:
+    ((begun,),) = [row.values() for row in upgraded.rows("SELECT state FROM trade_cursors")]
+    builder = CandleBuilder.from_state(begun["builder"])
+    assert (builder.span, builder.intervals) == ((day("2024-10-01"), day("2024-10-03")), {1440})
+    # The day before is built and stored; the one at hand is not.
+    assert not builder.lacks(1440, [(day("2024-10-02"), day("2024-10-03"))])
+    assert builder.lacks(1440, [(day("2024-10-01"), day("2024-10-03"))])
+    assert upgraded.rows("SELECT calls, job_id FROM trade_jobs") == [{"calls": 90, "job_id": 1}]
+    assert upgraded.rows("SELECT trade_calls FROM backfill_runs") == [{"trade_calls": 60}]
 
 
 def test_an_open_incident_stays_open_without_a_word_and_good_checks_end_it(upgraded: World) -> None:
