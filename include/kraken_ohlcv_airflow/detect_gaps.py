@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator
 
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.scan import Scanner
+from kraken_ohlcv.stores.scan import Scanner, worth_naming
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
 from kraken_ohlcv_airflow.telling import handing_on_errors
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class DetectGapsOperator(BaseOperator):
     """Find what each series of the run is missing, and bring the ledger up to date.
 
-    The rendered statements show in the UI; after the task, ``sql`` is the one that was sent: it names the
-    tickers with missing candles, where these are few.
+    The rendered statements show in the UI; after the task, they are those that were sent: they name the
+    tickers of the tier, and ``sql`` those with missing candles, where these are few.
 
     :param spans_sql: the statement that counts, or its file; a template rendered with the run's params
     :param sql: the statement that finds the holes, or its file; a template rendered with the run's params
@@ -60,16 +60,13 @@ class DetectGapsOperator(BaseOperator):
         store = questdb()
         with ledger() as connection:
             now_s = opened(connection, run).now_s
-            scan = Scanner(
-                store,
-                spans_sql=self.spans_sql,
-                holes_sql=self.sql,
-                tickers=request.tickers,
-                until_s=now_s,
-            )
             assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
+            known = read_assets(connection, tickers=None, tier="ALL")
+            named = worth_naming([asset.ticker for asset in assets], n_known=len(known))
+            tickers = request.tickers or named
+            scan = Scanner.of(store, intervals=request.intervals, tickers=tickers, until_s=now_s)
             selection = detect(connection, store, run, request, assets, scan, now_s=now_s)
-        self.sql = scan.holes_sql
+        self.spans_sql, self.sql = scan.spans_sql, scan.holes_sql
         for skipped in selection.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
         for ticker in selection.unknown:

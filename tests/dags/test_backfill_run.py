@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv.stores.scan import HOLES, SPANS
+from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
 from tests.integration.test_proofs_withdrawn import prove
 from tests.integration.world import World
 
@@ -75,6 +85,34 @@ def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(dag_bag: DagBag, w
     state, _, again = run_dag(dag_bag, "backfill_tier1_daily", tickers=["XBTUSD", "ETHUSD"], intervals=[60])
     assert again is not None
     assert (state, again["gaps_detected"], again["ohlc_calls"]) == ("success", 0, 0)
+
+
+def test_the_detection_of_a_tier_scans_the_tickers_of_that_tier_alone(world: World) -> None:
+    request = BackfillRequest(tier="TIER1", intervals=[60], lookback_days=7, max_gaps_per_asset=10)
+    run = RunKey("backfill_tier1_daily", "of_a_tier")
+    params = {"intervals": [60], "tickers": None}
+    operator = DetectGapsOperator(
+        task_id="detect_gaps",
+        spans_sql=rendered("questdb", SPANS, params=params),
+        sql=rendered("questdb", HOLES, params=params),
+    )
+    foreign = Series("UNIUSD", 60)
+    covered = world.window(HOURLY)
+    for series in (HOURLY, foreign):
+        world.store(series, covered, without=[(covered[0] + 36000, covered[0] + 72000)])
+    with connect(world.dsn) as connection:
+        catalogue = read_catalogue()
+        sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
+        open_run(connection, world.kraken(), run, request, world.worker_now)
+        chosen = [asset.ticker for asset in read_assets(connection, tickers=None, tier="TIER1")]
+
+    dag_run = SimpleNamespace(dag_id=run.dag_id, run_id=run.run_id)
+    operator.execute({"dag_run": dag_run, "params": request.model_dump()})
+
+    params["tickers"] = chosen
+    assert foreign.ticker not in chosen
+    assert operator.spans_sql == rendered("questdb", SPANS, params=params)
+    assert HOURLY.ticker in {gap["ticker"] for gap in world.gaps()} <= set(chosen)
 
 
 def test_the_first_run_withdraws_what_an_older_version_proved_empty_against_a_stored_candle(

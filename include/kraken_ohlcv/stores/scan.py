@@ -20,9 +20,19 @@ WORTH_NAMING: Final = 0.5
 """Share of the tickers up to which a statement that names them is faster than one over all of them."""
 
 
+def worth_naming(tickers: Sequence[str], *, n_known: int) -> Sequence[str] | None:
+    """Return the tickers that a scan is to name; None = it is faster over the whole table.
+
+    :param tickers: whose series are looked at
+    :param n_known: assets of the catalogue, about as many as the table has tickers, or fewer
+    """
+    return tickers if len(tickers) <= WORTH_NAMING * n_known else None
+
+
 class Scanner:
     """Scans the series of a run, as often as it is called.
 
+    :ivar spans_sql: the statement that counts
     :ivar holes_sql: the statement for holes as last sent, or as it would be sent for all series
     """
 
@@ -45,7 +55,7 @@ class Scanner:
         """
         self.holes_sql = holes_sql
         self._questdb = questdb
-        self._spans_sql = spans_sql
+        self.spans_sql = spans_sql
         self._all_holes_sql = holes_sql
         self._tickers = tickers
         self._until_s = until_s
@@ -76,7 +86,7 @@ class Scanner:
         :return: spans of all series, holes of those that have some
         :raises QuestDBUnavailableError: if QuestDB cannot be reached
         """
-        scan = Scan(spans=read_spans(self._query(self._spans_sql, self._tickers)))
+        scan = Scan(spans=read_spans(self._query(self.spans_sql, self._tickers)))
         short = scan.short()
         if not short:
             return scan
