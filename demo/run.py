@@ -28,8 +28,8 @@ from demo.screenshots import take
 from demo.truth import LedgerView, compare, ledger_digest, read_ledger
 from demo.watch import Watch
 from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.core.quarters import quarter_of
 from kraken_ohlcv.core.wording import counted
-from kraken_ohlcv.sources.archive.names import quarter_of
 from local.airflow_api import AirflowApi
 from local.settings import ModeHome, sandbox_directory, write_atomically
 from local.stack import MIN_INTERVAL_S, Exchange, Stack

@@ -1,4 +1,4 @@
-"""Required archive files: releases by quarter, and CSV that no spreadsheet runs."""
+"""Required archive files: a list to paste, and CSV that no spreadsheet runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from kraken_ohlcv.core.required_files import (
     RequiredFile,
     as_csv,
     as_text,
-    quarters,
     safe_cell,
 )
 from kraken_ohlcv.core.times import utc
-from tests.unit.builders import DAY, at, quick
+from tests.unit.builders import at, quick
 
 ITEM = RequiredFile(
     file="XBTUSD_60.csv",
@@ -31,32 +30,6 @@ ITEM = RequiredFile(
     gap_end=utc(at("2026-02-03T14:00")),
     quarters=["2025Q4", "2026Q1"],
 )
-
-QUARTERS = [
-    pytest.param([], [], id="nothing"),
-    pytest.param([("2026-01-01", "2026-01-02")], ["2026Q1"], id="first day of a quarter"),
-    pytest.param([("2026-03-31", "2026-04-01")], ["2026Q1"], id="its end is exclusive"),
-    pytest.param([("2026-03-31", "2026-04-02")], ["2026Q1", "2026Q2"], id="over a border"),
-    pytest.param([("2025-11-01", "2026-05-01")], ["2025Q4", "2026Q1", "2026Q2"], id="over a year's end"),
-    pytest.param(
-        [("2026-08-01", "2026-08-02"), ("2025-08-01", "2025-08-02"), ("2026-09-01", "2026-09-02")],
-        ["2025Q3", "2026Q3"],
-        id="each once, what lies between is not needed",
-    ),
-]
-
-
-@pytest.mark.parametrize(("days", "expected"), QUARTERS)
-def test_the_releases_are_those_that_hold_the_gaps(days: list[tuple[str, str]], expected: list[str]) -> None:
-    assert quarters([(at(start), at(end)) for start, end in days]) == expected
-
-
-@given(st.integers(0, 30_000), st.integers(1, 2_000))
-@quick
-def test_every_day_of_a_gap_lies_in_a_release_and_every_release_has_a_day(first: int, n_days: int) -> None:
-    gap = (first * DAY, (first + n_days) * DAY)
-    by_day = {one for day in range(first, first + n_days) for one in quarters([(day * DAY, (day + 1) * DAY)])}
-    assert set(quarters([gap])) == by_day
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from kraken_ohlcv.core.times import Utc, utc
+from kraken_ohlcv.core.times import Utc
 from kraken_ohlcv.core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from kraken_ohlcv.core.ranges import Range
 
 COLUMNS: Final = (
     "file",
@@ -46,24 +44,6 @@ class RequiredFile(BaseModel):
     missing_candles: int
     gap_start: Utc
     gap_end: Utc
-
-
-def quarters(ranges: Iterable[Range]) -> list[str]:
-    """Return the quarters of a year that ranges touch.
-
-    :param ranges: half-open, epoch seconds UTC, none empty
-    :return: ``["2025Q4", "2026Q1"]``: named as Kraken names its quarterly archives; ascending, unique
-    """
-    found: set[int] = set()
-    for start_s, end_s in ranges:
-        first, last = (_quarter(moment_s) for moment_s in (start_s, end_s - 1))
-        found.update(range(first, last + 1))
-    return [f"{number // 4}Q{number % 4 + 1}" for number in sorted(found)]
-
-
-def _quarter(moment_s: int) -> int:
-    moment = utc(moment_s)
-    return moment.year * 4 + (moment.month - 1) // 3
 
 
 def safe_cell(value: object) -> str:

@@ -23,6 +23,7 @@ from kraken_ohlcv.sources.archive.references import (
     nearest_candles,
     stored_candles_of,
     stored_intervals,
+    whole_buckets,
 )
 
 if TYPE_CHECKING:
@@ -156,19 +157,15 @@ def identify(claim: Claim) -> str | None:
         if total.n >= ENOUGH:
             break
     if total.refutes:
-        raise ArchiveRefusedError(_refusal(claim.series, total, told_by))
+        raise ArchiveRefusedError(
+            f"{total.differing} of the {total.n} candles that can be compared with {told_by} of "
+            f"{claim.series.ticker} differ in close or number of trades ({total.differing / total.n:.0%}; "
+            f"{total.closes / total.n:.0%} in the close): {_FOREIGN.format(claim.series)}"
+        )
     if total.identifies:
         return told_by
     _refuse_broken_seams(claim)
     return BY_NAME if claim.is_published else None
-
-
-def _refusal(series: Series, found: Compared, told_by: str) -> str:
-    return (
-        f"{found.differing} of the {found.n} candles that can be compared with {told_by} of {series.ticker} "
-        f"differ in close or number of trades ({found.differing / found.n:.0%}; "
-        f"{found.closes / found.n:.0%} in the close): {_FOREIGN.format(series)}"
-    )
 
 
 def compare(finer: pl.DataFrame, coarser: pl.DataFrame, *, per: int) -> Compared:
@@ -223,7 +220,7 @@ def _with_others(claim: Claim) -> Compared:
             break
         series = claim.series._replace(interval_minutes=minutes)
         step = max(claim.step, step_s(minutes))
-        whole = _whole_buckets(claim.span, step)
+        whole = whole_buckets(claim.span, step)
         rows = file_candles(claim.staged.frames(), step, whole)
         stored = stored_candles_of(claim.questdb, series, step, whole)
         if minutes < own:
@@ -241,31 +238,20 @@ def _with_exchange(claim: Claim) -> Compared:
         claim.kraken, claim.series, claim.staged, claim.span, enough=ENOUGH, few=FEW, now_s=claim.now_s
     )
     step = step_s(minutes)
-    rows = file_candles(claim.staged.frames(), step, _whole_buckets(claim.span, step))
+    rows = file_candles(claim.staged.frames(), step, whole_buckets(claim.span, step))
     return compare(rows, asked, per=minutes // claim.series.interval_minutes)
-
-
-def _whole_buckets(span: Range, step: int) -> Range:
-    start_s = -(-span[0] // step) * step
-    return start_s, max(start_s, span[1] // step * step)
 
 
 def _refuse_broken_seams(claim: Claim) -> None:
     """Refuse a file whose prices do not go on where those stored on either side of it end."""
     start_s, end_s = claim.staged.span
     room = SEAM_BUCKETS * claim.step
-    first: pl.DataFrame | None = None
-    last: pl.DataFrame | None = None
+    ends: list[pl.DataFrame] = []
     for frame in claim.staged.frames():
-        first = frame.head(1) if first is None else first
-        last = frame.tail(1)
-    if first is None or last is None:
-        return
+        ends = [ends[0] if ends else frame.head(1), frame.tail(1)]
     broken = []
-    for row, side, n in (
-        (first, (start_s - room, start_s), -SEAM_CANDLES),
-        (last, (end_s, end_s + room), SEAM_CANDLES),
-    ):
+    sides = [((start_s - room, start_s), -SEAM_CANDLES), ((end_s, end_s + room), SEAM_CANDLES)]
+    for row, (side, n) in zip(ends, sides, strict=bool(ends)):
         near = nearest_candles(claim.questdb, claim.series, side, n=n)
         if near.height >= SEAM_LEAST_CANDLES:
             low, high = near.select(pl.col("low").min().alias("a"), pl.col("high").max().alias("b")).row(0)

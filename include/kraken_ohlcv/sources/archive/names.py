@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, is_tokenised
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, WITNESS_INTERVALS
+from kraken_ohlcv.core.quarters import quarter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -61,28 +62,6 @@ class Release:
         return (newest_end_s if self.end_s is None else self.end_s) - DAY_S
 
 
-def quarter(year: int, number: int) -> Release:
-    """Return the release of a quarter.
-
-    :param year: four digits
-    :param number: 1 to 4
-    :return: its name and coverage
-    """
-    start = datetime(year, 3 * number - 2, 1, tzinfo=UTC)
-    end = datetime(year + number // 4, 3 * number % 12 + 1, 1, tzinfo=UTC)
-    return Release(f"{year}Q{number}", int(start.timestamp()), int(end.timestamp()))
-
-
-def quarter_of(moment_s: int) -> Release:
-    """Return the quarter that holds a moment.
-
-    :param moment_s: epoch seconds UTC
-    :return: its release
-    """
-    moment = datetime.fromtimestamp(moment_s, UTC)
-    return quarter(moment.year, (moment.month + 2) // 3)
-
-
 def named_release(name: str) -> Release:
     """Return a published release by its name.
 
@@ -92,7 +71,7 @@ def named_release(name: str) -> Release:
     if name.lower() == NEWEST_FULL:
         return Release(NEWEST_FULL)
     year, number = int(name[-6:-2]), int(name[-1])
-    found = quarter(year, number)
+    found = Release(*quarter(year, number))
     return found if name == found.name else _full(found)
 
 
@@ -161,9 +140,9 @@ def release_of(path: str) -> Release:
 def _quarter_in(text: str) -> Release | None:
     # An underscore is a letter to \b; the patterns look at letters and digits only.
     if match := _YEAR_FIRST.search(text):
-        return quarter(int(match[1]), int(match[2]))
+        return Release(*quarter(int(match[1]), int(match[2])))
     if match := _QUARTER_FIRST.search(text):
-        return quarter(int(match[2]), int(match[1]))
+        return Release(*quarter(int(match[2]), int(match[1])))
     return None
 
 

@@ -9,10 +9,11 @@ from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
 from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.quarters import quarters_in
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
 from kraken_ohlcv.sources.archive.found import Found
-from kraken_ohlcv.sources.archive.names import Release, quarter_of
+from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.stores.ledger.archive import (
     ingested_at_s,
@@ -46,14 +47,7 @@ def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
     :param now_s: the exchange's time, epoch seconds UTC
     :return: oldest first
     """
-    found = []
-    at_s, end_s = wanted
-    while at_s < end_s:
-        release = quarter_of(at_s)
-        at_s = release.end_s or end_s
-        if at_s + SHORTEST_LAG_S <= now_s:
-            found.append(release)
-    return found
+    return [Release(*one) for one in quarters_in([wanted]) if one.end_s + SHORTEST_LAG_S <= now_s]
 
 
 def plan_fetch(context: RunContext, locator: ArchiveLocator, gaps: Iterable[Gap]) -> list[Member]:

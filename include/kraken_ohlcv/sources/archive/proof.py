@@ -17,9 +17,10 @@ import polars as pl
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S
+from kraken_ohlcv.core.quarters import quarters_in
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.sources.archive.names import quarter_of
 from kraken_ohlcv.sources.archive.places import EVERYWHERE
+from kraken_ohlcv.sources.archive.references import whole_buckets
 from kraken_ohlcv.sources.archive.staging import TWO_ROWS
 
 if TYPE_CHECKING:
@@ -120,10 +121,8 @@ def witness(other: Staged, minutes: int, *, own_minutes: int) -> Witness:
     :param own_minutes: candle length of the file that is judged, minutes
     """
     step = max(minutes, own_minutes) * MINUTE_S
-    first_s, end_s = -(-other.span[0] // step) * step, other.span[1] // step * step
-    return Witness(
-        minutes, _sums(other, step), (first_s, max(first_s, end_s)), ranges.widened(other.odd, step=step)
-    )
+    span = whole_buckets(other.span, step)
+    return Witness(minutes, _sums(other, step), span, ranges.widened(other.odd, step=step))
 
 
 def _sums(file: Staged, step: int) -> pl.DataFrame:
@@ -214,10 +213,7 @@ def plausibly_empty(staged: Staged, release: Release, *, step: int) -> list[Rang
         return []
     start_s, end_s = staged.span
     inside = ranges.intersect(holes, [(start_s, release.last_day_s(end_s) // step * step)])
-    last_days = []
-    while start_s < end_s:
-        start_s = quarter_of(start_s).end_s or end_s
-        last_days.append((start_s - DAY_S, start_s))
+    last_days = [(one.end_s - DAY_S, one.end_s) for one in quarters_in([staged.span])]
     lost = ranges.union(busy_holes(staged.frames(), step), last_days, staged.odd)
     return ranges.subtract(inside, ranges.widened(lost, step=step))
 
@@ -294,5 +290,4 @@ def marked_quarters(contradicted: Sequence[Range]) -> list[Range]:
     :param contradicted: such buckets, range set
     :return: range set; a quarter is what the exchange publishes at once
     """
-    quarters = (quarter_of(moment) for start, end in contradicted for moment in (start, end - 1))
-    return ranges.union((one.start_s or 0, one.end_s or 0) for one in set(quarters))
+    return ranges.union((one.start_s, one.end_s) for one in quarters_in(contradicted))

@@ -90,6 +90,16 @@ def nearest_candles(questdb: QuestDBClient, series: Series, side: Range, *, n: i
     return near.tail(most) if n < 0 else near.head(most)
 
 
+def whole_buckets(span: Range, step: int) -> Range:
+    """Return the buckets that lie wholly in a range.
+
+    :param span: half-open, epoch seconds UTC
+    :param step: length of the buckets, seconds
+    """
+    start_s = -(-span[0] // step) * step
+    return start_s, max(start_s, span[1] // step * step)
+
+
 def file_candles(frames: Iterable[pl.DataFrame], step: int, covered: Range) -> pl.DataFrame:
     """Return the rows of a file, summed up.
 
@@ -142,7 +152,8 @@ def asked_candles(
     within = {
         minutes: ranges.count(
             ranges.intersect(
-                [_whole(span, minutes)], [(api_window_start_s(now_s, minutes), floor_s(now_s, minutes))]
+                [whole_buckets(span, step_s(minutes))],
+                [(api_window_start_s(now_s, minutes), floor_s(now_s, minutes))],
             ),
             step=step_s(minutes),
         )
@@ -182,12 +193,6 @@ def _from_trades(kraken: KrakenClient, series: Series, staged: Rows, span: Range
 def _frame(candles: Iterable[StoredCandle]) -> pl.DataFrame:
     rows = [(one.ts_s, one.close, one.high, one.low, one.trades, 1) for one in candles]
     return pl.DataFrame(rows, schema=CANDLES, orient="row")
-
-
-def _whole(span: Range, minutes: int) -> Range:
-    step = step_s(minutes)
-    start_s = -(-span[0] // step) * step
-    return start_s, max(start_s, span[1] // step * step)
 
 
 def _micros(covered: Range) -> dict[str, int]:

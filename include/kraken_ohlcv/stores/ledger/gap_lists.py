@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from kraken_ohlcv.core.gap import GapStatus
-from kraken_ohlcv.core.required_files import RequiredFile, quarters
+from kraken_ohlcv.core.quarters import quarters_in
+from kraken_ohlcv.core.required_files import RequiredFile
 from kraken_ohlcv.core.times import Utc
 from kraken_ohlcv.stores.ledger.session import rows
 
@@ -129,4 +130,5 @@ def list_required_files(connection: Connection, chosen: GapFilter) -> list[Requi
 
 
 def _required_file(starts_s: list[int], ends_s: list[int], **row: Any) -> RequiredFile:
-    return RequiredFile(**row, quarters=quarters(zip(starts_s, ends_s, strict=True)))
+    held_by = quarters_in(zip(starts_s, ends_s, strict=True))
+    return RequiredFile(**row, quarters=[one.name for one in held_by])
