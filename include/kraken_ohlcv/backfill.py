@@ -13,11 +13,13 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.errors import RunFailedError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.plan import make_plan
+from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member
 from kraken_ohlcv.sources.archive.members import Member
-from kraken_ohlcv.sources.archive.plan import fetch_member, plan_fetch
-from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, attempt_all, fill_series
+from kraken_ohlcv.sources.archive.plan import plan_fetch
+from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, fill_series
 from kraken_ohlcv.sources.trades.plan import plan_walks
 from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.archive import read_results
@@ -182,7 +184,17 @@ def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: ArchiveL
     :raises FillError: if a file failed for a passing reason
     :raises FillRefusedError: if one is not acceptable
     """
-    attempt_all(partial(fetch_member, context, shelf, Member.from_dict(file)) for file in item["files"])
+    # The plan leaves out what has been read since the gap was found.
+    work = Ingestion(
+        connection=context.connection,
+        kraken=context.kraken,
+        questdb=context.questdb,
+        run=context.run,
+        now_s=context.now_s,
+        work_folder=shelf.work_folder,
+        again=True,
+    )
+    attempt_all(partial(ingest_member, work, shelf, Member.from_dict(file)) for file in item["files"])
 
 
 def plan_trades(

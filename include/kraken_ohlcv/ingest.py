@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.backfill import opened
-from kraken_ohlcv.clients.errors import ArchiveServerError, KrakenTransientError, QuestDBError
-from kraken_ohlcv.core.errors import ReadBackError
+from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.core.gap import Outcome, Series
 from kraken_ohlcv.detection.exchange import open_run
-from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
-from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
+from kraken_ohlcv.repair.attempt import attempt_all
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member, told
 from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
-from kraken_ohlcv.stores.ledger.archive import read_results, record_result, sentence
+from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_run
 from kraken_ohlcv.stores.ledger.session import execute, execute_many
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PASSING: Final = (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError)
 DIED: Final = "the task ended before it could say what became of this file"
 MOST_FILES: Final = 500
 """Files told one by one in a result; counts are of all."""
@@ -193,8 +193,8 @@ def ingest_item(
     :param item: ``{"label", "files"}``
     :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds
     :return: what became of each
-    :raises ArchiveError: if one of them failed for a passing reason; doing it again tries only those
-    :raises ArchiveRefusedError: if one of them is refused
+    :raises FillError: if one of them failed for a transient reason; doing it again tries only those
+    :raises FillRefusedError: if one of them is refused
     """
     work = Ingestion(
         connection=connection,
@@ -207,21 +207,12 @@ def ingest_item(
         kraken=kraken,
         trust_file=request.trust == "file",
     )
-    results, passing, lasting = [], [], []
-    for given in item["files"]:
-        member = Member.from_dict(given)
-        try:
-            with shelf.open_for(member) as archive:
-                results.append(ingest(work, member, archive))
-        except ArchiveRefusedError as error:
-            lasting.append(str(error))
-        except PASSING as error:
-            passing.append(f"{member.name}: {error}")
-            record_result(connection, run, member.name, told(member, "failed", error=str(error)))
-    if passing:
-        raise ArchiveError("; ".join([*passing, *lasting]))
-    if lasting:
-        raise ArchiveRefusedError("; ".join(lasting))
+    results: list[dict[str, Any]] = []
+
+    def take_in(file: Mapping[str, Any]) -> None:
+        results.append(ingest_member(work, shelf, Member.from_dict(file)))
+
+    attempt_all(partial(take_in, file) for file in item["files"])
     return results
 
 

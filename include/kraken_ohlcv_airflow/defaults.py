@@ -35,19 +35,7 @@ TAG: Final = "kraken-ohlcv"
 CANDLES: Final = Asset(name="kraken_ohlcv", uri="x-questdb://questdb_default/ohlcv")
 """Updated by every backfill; the event's extra carries the completeness figures."""
 
-NO_RETRY: Final = (
-    "kraken_ohlcv.sources.archive.errors.ArchiveRefusedError",
-    "kraken_ohlcv.core.errors.BadRequestError",
-    "kraken_ohlcv.core.errors.CatalogueError",
-    "kraken_ohlcv.core.errors.FillRefusedError",
-    "kraken_ohlcv.core.errors.RunFailedError",
-    "kraken_ohlcv.core.errors.SlackAnswerLostError",
-    "kraken_ohlcv.core.errors.SurroundingsError",
-    "kraken_ohlcv.core.errors.WrongExchangeError",
-    "kraken_ohlcv.clients.errors.ConnectionFieldError",
-    "kraken_ohlcv.clients.errors.KrakenPermanentError",
-    "kraken_ohlcv.clients.errors.QuestDBRefusedError",
-)
+NO_RETRY: Final = "kraken_ohlcv.core.errors.Permanent"
 """Errors that another try would only repeat."""
 
 RUN_TYPES: Final = (
@@ -65,9 +53,7 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
-    "retry_policy": ExceptionRetryPolicy([
-        RetryRule(exception=name, action=RetryAction.FAIL) for name in NO_RETRY
-    ]),
+    "retry_policy": ExceptionRetryPolicy([RetryRule(exception=NO_RETRY, action=RetryAction.FAIL)]),
     "execution_timeout": timedelta(minutes=30),
 }
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, open_ingest, summarise
-from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.stores.ledger.session import connect
@@ -129,7 +129,7 @@ class ArchiveWorld:
             with connect(self.world.dsn) as connection:
                 try:
                     ingest_item(connection, questdb, run, request, self.shelf(), item, self.world.kraken())
-                except (ArchiveError, ArchiveRefusedError) as error:
+                except (FillError, FillRefusedError) as error:
                     raised.append(error)
         return raised
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
+from kraken_ohlcv.core.errors import FillError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive import staging
-from kraken_ohlcv.sources.archive.errors import ArchiveError
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_a_second_try_of_the_same_task_ends_what_the_first_began(archive: Archiv
 
     archive.before_step = fails
     (error,) = archive.ingest(run, request, items)
-    assert isinstance(error, ArchiveError)
+    assert isinstance(error, FillError)
     first = archive.result(run, request)
     assert first["errors"] == ["XBTUSD_60.csv: the server went away"]
     assert (first["files_failed"], first["gaps_filled"]) == (1, 0)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kraken_ohlcv.core.errors import FillRefusedError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.stores.candle_store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_text
 
@@ -61,7 +61,7 @@ def put(world: World, series: Series, covered: Range, *, source: str) -> None:
 def assert_untouched(archive: ArchiveWorld, before: dict[str, list[Any]], done: dict[str, Any]) -> None:
     """Assert that a refused file has left no trace."""
     assert (done["files_refused"], done["files_ingested"], done["rows_written"]) == (1, 0, 0)
-    assert [type(error) for error in done["raised"]] == [ArchiveRefusedError]
+    assert [type(error) for error in done["raised"]] == [FillRefusedError]
     after = archive.world.contents()
     assert after["ohlcv"] == before["ohlcv"]
     assert (after["proven_empty"], after["gap_records"]) == (before["proven_empty"], before["gap_records"])

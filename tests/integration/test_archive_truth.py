@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kraken_ohlcv.core.errors import FillRefusedError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.proof import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.schema import ensure_candle_table
@@ -243,7 +243,7 @@ def test_a_refused_file_leaves_no_trace_and_does_not_stop_the_others(
 
     assert (done["files_refused"], done["files_ingested"]) == (1, 1)
     assert [said in error for error in done["errors"]] == [True]
-    assert [type(error) for error in done["raised"]] == [ArchiveRefusedError]
+    assert [type(error) for error in done["raised"]] == [FillRefusedError]
     after = [row for row in world.contents()["ohlcv"] if row[2] == "60"]
     assert after == before
     assert world.gaps(HOURLY) == []

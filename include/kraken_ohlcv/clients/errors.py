@@ -1,4 +1,6 @@
-"""Typed errors of the hooks; imports nothing, so that every layer may name them."""
+"""Typed errors of the clients; imports nothing but core, so that every layer may name them."""
+
+from kraken_ohlcv.core.errors import Permanent
 
 
 class KrakenError(Exception):
@@ -43,7 +45,7 @@ class KrakenUnexpectedReplyError(KrakenTransientError):
     """
 
 
-class KrakenPermanentError(KrakenError):
+class KrakenPermanentError(KrakenError, Permanent):
     """The same request will never succeed: an argument is wrong or forbidden."""
 
 
@@ -67,7 +69,7 @@ class NotAppliedInTimeError(QuestDBError):
     """A committed write was not readable within the time allowed."""
 
 
-class QuestDBRefusedError(QuestDBError):
+class QuestDBRefusedError(QuestDBError, Permanent):
     """QuestDB refuses a login, or takes no writes on this way; asking again will not help."""
 
 
@@ -75,7 +77,7 @@ class RateLimitLockError(KrakenTransientError):
     """The shared call slot could not be had within the time allowed."""
 
 
-class ConnectionFieldError(ValueError):
+class ConnectionFieldError(ValueError, Permanent):
     """An Airflow connection holds a value that a hook cannot work with; the message names field and value."""
 
 

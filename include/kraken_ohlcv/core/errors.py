@@ -1,23 +1,27 @@
 """Errors of the domain; each message is a sentence that says what to do."""
 
 
+class Permanent(Exception):  # noqa: N818 (a kind of error, not one by itself)
+    """What another try would only repeat; every error that is one of these ends its task at once."""
+
+
 class OhlcvError(Exception):
     """Something the operator has to know about."""
 
 
-class CatalogueError(OhlcvError):
+class CatalogueError(OhlcvError, Permanent):
     """``assets.yaml`` is not usable; the message names line and value."""
 
 
-class BadRequestError(OhlcvError):
+class BadRequestError(OhlcvError, Permanent):
     """A run was asked for something that does not exist; the message names the value."""
 
 
-class WrongExchangeError(OhlcvError):
+class WrongExchangeError(OhlcvError, Permanent):
     """The ledger belongs to another exchange than the connection points at."""
 
 
-class SurroundingsError(OhlcvError):
+class SurroundingsError(OhlcvError, Permanent):
     """A store, its settings or a disk is not as it must be; the message has the cure, which loses no data."""
 
 
@@ -30,14 +34,14 @@ class ReadBackError(OhlcvError):
 
 
 class FillError(OhlcvError):
-    """Some gaps of an asset could not be filled for a passing reason; trying again may help."""
+    """Some of the work on an asset could not be done for a transient reason; trying again may help."""
 
 
-class FillRefusedError(OhlcvError):
-    """Some gaps of an asset could not be filled, and the same request would fail again."""
+class FillRefusedError(OhlcvError, Permanent):
+    """Some of the work on an asset could not be done, and the same request would fail again."""
 
 
-class RunFailedError(OhlcvError):
+class RunFailedError(OhlcvError, Permanent):
     """A run ended with gaps it could not fill, or with a step that failed."""
 
 
@@ -67,7 +71,7 @@ class SlackMessageGoneError(SlackRefusedError):
     """A message that was to be edited or answered cannot be any more."""
 
 
-class SlackAnswerLostError(OhlcvError):
+class SlackAnswerLostError(OhlcvError, Permanent):
     """A message went out and no answer came back: it may stand in the channel or not."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.schedules import backfill_cron
@@ -24,10 +25,31 @@ from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, 
 from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.repair.context import RunContext
+
+
+def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:
+    """Do some jobs one after the other; a failure of one does not keep the next from its turn.
+
+    :param jobs: fills or files of an asset
+    :raises FillError: if something stays undone for a transient reason; doing it again tries only that
+    :raises FillRefusedError: if all that stays undone would fail again
+    """
+    transient: list[str] = []
+    permanent: list[str] = []
+    for job in jobs:
+        try:
+            job()
+        except FillError as error:
+            transient.append(str(error))
+        except FillRefusedError as error:
+            permanent.append(str(error))
+    if transient or permanent:
+        raised = FillError if transient else FillRefusedError
+        raise raised("; ".join([*transient, *permanent]))
 
 
 def is_within_reach(gap: Gap, *, now_s: int) -> bool:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
@@ -39,6 +41,7 @@ from kraken_ohlcv.stores.merge import Standing
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
+    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.sources.archive.members import Archive, Member
 
 log = logging.getLogger(__name__)
@@ -76,6 +79,24 @@ class _Read:
         if self.identified_by is None:
             return Standing.UNIDENTIFIED
         return Standing.TRUSTED if self.identified_by == BY_TRUST else Standing.IDENTIFIED
+
+
+def ingest_member(work: Ingestion, locator: ArchiveLocator, member: Member) -> dict[str, Any]:
+    """Open where a file lies, ingest it, and record what became of it.
+
+    :param work: what to work with
+    :param locator: where files come from
+    :param member: the file
+    :return: the result: ``status`` (ingested, known, empty, checked in a dry run, refused) and its figures
+    :raises ArchiveError: if that failed for a transient reason
+    :raises ArchiveRefusedError: if the file is not acceptable
+    """
+    try:
+        with locator.open_for(member) as archive:
+            return ingest(work, member, archive)
+    except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
+        record_result(work.connection, work.run, member.name, told(member, "failed", error=str(error)))
+        raise ArchiveError(f"{member.name}: {error}") from error
 
 
 def ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:

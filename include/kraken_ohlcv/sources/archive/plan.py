@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
-from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.quarters import quarters_in
-from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
-from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest, told
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
@@ -132,31 +129,3 @@ def _record_lost(context: RunContext, lost: Mapping[str, str]) -> None:
         record_result(
             context.connection, context.run, name, {"file": name, "status": "refused", "error": why}
         )
-
-
-def fetch_member(context: RunContext, locator: ArchiveLocator, member: Member) -> None:
-    """Ingest a member of a published quarter, in a backfill.
-
-    :param context: what the run works with
-    :param locator: where files come from
-    :param member: the member
-    :raises FillError: if that failed for a passing reason
-    :raises FillRefusedError: if the member is not acceptable
-    """
-    work = Ingestion(
-        connection=context.connection,
-        questdb=context.questdb,
-        run=context.run,
-        now_s=context.now_s,
-        work_folder=locator.work_folder,
-        kraken=context.kraken,
-        again=True,  # the plan leaves out what has been read since the gap was found
-    )
-    try:
-        with locator.open_for(member) as archive:
-            ingest(work, member, archive)
-    except ArchiveRefusedError as error:
-        raise FillRefusedError(str(error)) from error
-    except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
-        record_result(context.connection, context.run, member.name, told(member, "failed", error=str(error)))
-        raise FillError(f"{member.name}: {error}") from error

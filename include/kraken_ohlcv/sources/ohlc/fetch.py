@@ -31,8 +31,6 @@ from kraken_ohlcv.stores.ledger.series_state import series_id_of
 from kraken_ohlcv.stores.ledger.session import fill_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer
     from kraken_ohlcv.core.evidence import SourceResult
     from kraken_ohlcv.core.gap import Series
@@ -42,28 +40,6 @@ log = logging.getLogger(__name__)
 
 CALLS_PER_SERIES: Final = 2 * ATTEMPTS
 """At most: the candles, and the pair's first trade when they begin late."""
-
-
-def attempt_all(jobs: Iterable[Callable[[], None]]) -> None:
-    """Do some jobs one after the other; a failure of one does not keep the next from its turn.
-
-    :param jobs: fills of an asset
-    :raises FillError: if gaps stay open for a passing reason; doing it again tries only those
-    :raises FillRefusedError: if gaps stay open only for reasons that will not pass
-    """
-    passing: list[str] = []
-    lasting: list[str] = []
-    for job in jobs:
-        try:
-            job()
-        except FillError as error:
-            passing.append(str(error))
-        except FillRefusedError as error:
-            lasting.append(str(error))
-    if passing:
-        raise FillError("; ".join([*passing, *lasting]))
-    if lasting:
-        raise FillRefusedError("; ".join(lasting))
 
 
 def fill_series(
