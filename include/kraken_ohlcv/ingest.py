@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.backfill import opened
 from kraken_ohlcv.clients.errors import KrakenTransientError
-from kraken_ohlcv.core.gap import Outcome, Series
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.attempt import attempt_all
+from kraken_ohlcv.repair.summary import gap_figures, nothing
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member, told
 from kraken_ohlcv.sources.archive.found import Found
@@ -20,7 +21,7 @@ from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_run
+from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.session import execute, execute_many
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DIED: Final = "the task ended before it could say what became of this file"
+ROW_COUNTS: Final = ("rows_good", "rows_bad", "rows_written", "rows_equal", "candles_corrected")
+FILE_STATES: Final = ("ingested", "known", "empty", "checked", "refused", "failed")
+COUNTS: Final = (
+    "files_found",
+    *(f"files_{state}" for state in FILE_STATES),
+    *ROW_COUNTS,
+    "files_not_asked_for",
+)
+LISTS: Final = ("not_published", "reject_files", "files_unverified", "files", "files_skipped")
 MOST_FILES: Final = 500
 """Files told one by one in a result; counts are of all."""
 
@@ -231,31 +241,8 @@ def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -
         "tier": request.tier,
         "intervals": list(request.intervals),
         "dry_run": request.dry_run,
-        "files_found": 0,
-        "files_ingested": 0,
-        "files_known": 0,
-        "files_empty": 0,
-        "files_checked": 0,
-        "files_refused": 0,
-        "files_failed": 0,
-        "rows_good": 0,
-        "rows_bad": 0,
-        "rows_written": 0,
-        "rows_equal": 0,
-        "candles_corrected": 0,
-        "gaps_detected": 0,
-        "gaps_filled": 0,
-        "gaps_unfillable": 0,
-        "gaps_failed": 0,
-        "gaps_deferred": 0,
-        "total_candles_filled": 0,
-        "not_published": [],
+        **nothing(COUNTS, LISTS),
         "contradictions": {},
-        "reject_files": [],
-        "files_unverified": [],
-        "files": [],
-        "files_skipped": [],
-        "files_not_asked_for": 0,
         "warnings": request.warnings(),
         "errors": list(errors),
     }
@@ -279,23 +266,17 @@ def summarise(
     results = list(read_results(connection, run).values())
     for result in results:
         summary[f"files_{result['status']}"] += 1
-        for key in ("rows_good", "rows_bad", "rows_written", "rows_equal", "candles_corrected"):
+        for key in ROW_COUNTS:
             summary[key] += result.get(key, 0)
         for found in result.get("contradictions", []):
             counts = summary["contradictions"]
             counts[found["what"]] = counts.get(found["what"], 0) + found["buckets"]
-    outcomes = count_outcomes(connection, run)
     remarks = recorded.remarks
     lost = [*remarks.get("errors", [])]
     lost += [sentence(one["file"], one["error"]) for one in results if one["status"] in {"refused", "failed"}]
     return summary | {
         "files_found": len(results),
-        "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
-        "gaps_filled": outcomes[Outcome.FILLED][0],
-        "gaps_unfillable": outcomes[Outcome.UNFILLABLE][0],
-        "gaps_failed": outcomes[Outcome.FAILED][0],
-        "gaps_deferred": outcomes[Outcome.DEFERRED][0],
-        "total_candles_filled": sum(candles for _, candles in outcomes.values()),
+        **gap_figures(connection, run),
         "not_published": remarks.get("not_published", []),
         "files_unverified": [
             one["file"]

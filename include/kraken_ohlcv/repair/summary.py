@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.core.gap import Outcome
 from kraken_ohlcv.core.times import iso
@@ -15,10 +15,36 @@ from kraken_ohlcv.stores.ledger.session import rows, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kraken_ohlcv.core.run import RunKey
     from kraken_ohlcv.stores.ledger.session import Connection
+
+
+GAP_FIGURES: Final = (
+    "gaps_detected",
+    *(f"gaps_{outcome}" for outcome in Outcome),
+    "total_candles_filled",
+)
+COUNTS: Final = (
+    "assets_processed",
+    "gaps_standing",
+    "files_ingested",
+    "candles_restated",
+    "ohlc_calls",
+    "api_calls",
+    "trade_calls",
+    "trade_calls_planned",
+)
+LISTS: Final = (
+    "series_skipped",
+    "pairs_delisted",
+    "pairs_unknown",
+    "warnings",
+    "trades_left_open",
+    "repaired",
+    "contradictions",
+)
 
 
 def empty_summary(
@@ -32,33 +58,30 @@ def empty_summary(
     :param errors: a sentence each
     :return: all keys of a summary
     """
-    return {
-        "task_id": run.run_id,
-        "tier": tier,
-        "intervals": list(intervals),
-        "assets_processed": 0,
-        "gaps_detected": 0,
-        "gaps_filled": 0,
-        "gaps_unfillable": 0,
-        "gaps_failed": 0,
-        "total_candles_filled": 0,
-        "errors": list(errors),
-        "gaps_deferred": 0,
-        "gaps_standing": 0,
-        "files_ingested": 0,
-        "candles_restated": 0,
-        "series_skipped": [],
-        "pairs_delisted": [],
-        "pairs_unknown": [],
-        "warnings": [],
-        "ohlc_calls": 0,
-        "api_calls": 0,
-        "trade_calls": 0,
-        "trade_calls_planned": 0,
-        "trades_left_open": [],
-        "repaired": [],
-        "contradictions": [],
-    }
+    asked = {"task_id": run.run_id, "tier": tier, "intervals": list(intervals)}
+    return asked | nothing(COUNTS, LISTS) | {"errors": list(errors)}
+
+
+def nothing(counts: Iterable[str], lists: Iterable[str]) -> dict[str, Any]:
+    """Return the figures of a run that did nothing.
+
+    :param counts: keys of numbers, beside those of :func:`gap_figures`
+    :param lists: keys of lists
+    """
+    return {**dict.fromkeys((*GAP_FIGURES, *counts), 0), **{name: [] for name in lists}}
+
+
+def gap_figures(connection: Connection, run: RunKey) -> dict[str, int]:
+    """Return what a run did with gaps; ``gaps_detected`` is always the sum of the other four.
+
+    :param connection: the ledger
+    :param run: the run
+    :return: by :data:`GAP_FIGURES`
+    """
+    outcomes = count_outcomes(connection, run)
+    found = {f"gaps_{outcome}": outcomes[outcome][0] for outcome in Outcome}
+    candles = sum(candles for _, candles in outcomes.values())
+    return {"gaps_detected": sum(found.values()), **found, "total_candles_filled": candles}
 
 
 def summarise(
@@ -80,7 +103,7 @@ def summarise(
     if recorded is None:
         return summary
     close_stranded(connection, run, now_s=recorded.now_s)
-    outcomes = count_outcomes(connection, run)
+    gaps = gap_figures(connection, run)
     files = read_results(connection, run).values()
     lost = [sentence(one["file"], one["error"]) for one in files if "error" in one]
     repairs = read_repairs(connection, run)
@@ -91,13 +114,9 @@ def summarise(
     odd = remarks.get("odd", [])
     return summary | {
         "assets_processed": recorded.assets_processed,
-        "gaps_detected": sum(gaps for gaps, _ in outcomes.values()),
-        "gaps_filled": outcomes[Outcome.FILLED][0],
-        "gaps_unfillable": outcomes[Outcome.UNFILLABLE][0],
-        "gaps_failed": outcomes[Outcome.FAILED][0],
-        "gaps_deferred": outcomes[Outcome.DEFERRED][0],
+        **gaps,
         "gaps_standing": value(connection, "count_standing", run, series_ids=recorded.series_processed),
-        "total_candles_filled": sum(candles for _, candles in outcomes.values()) + recorded.candles_outside,
+        "total_candles_filled": gaps["total_candles_filled"] + recorded.candles_outside,
         "candles_restated": recorded.candles_restated,
         "errors": [
             *errors,
