@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DIED: Final = "the task ended before it could say what became of this file"
+DIED: Final = "the task ended before it could report this file's outcome"
 ROW_COUNTS: Final = ("rows_good", "rows_bad", "rows_written", "rows_equal", "candles_corrected")
 FILE_STATES: Final = ("ingested", "known", "empty", "checked", "refused", "failed")
 COUNTS: Final = (
@@ -72,7 +72,7 @@ def open_ingest(
         return open_run(connection, kraken, run, request, clock)
     except KrakenTransientError as error:
         # Files need no exchange: its clock only says which candles have not closed yet.
-        log.warning("the exchange does not answer, so the worker's clock counts: %s", error)
+        log.warning("the exchange does not answer, so the worker's clock is used: %s", error)
         now_s = int(clock())
         execute(connection, "start_run", run, request, now_s=now_s)
         return now_s

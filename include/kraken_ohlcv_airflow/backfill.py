@@ -153,7 +153,7 @@ def rebuild_trades(work: dict[str, Any]) -> None:
 def _refuse_unplanned(asked: Any) -> None:
     """Skip a later source when task ``plan`` failed; it also runs when some of the calls before it failed."""
     if asked is None:
-        raise AirflowSkipException("task plan did not finish, so there is nothing to go on with")
+        raise AirflowSkipException("task plan did not finish, so there is nothing to continue with")
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)

@@ -97,7 +97,7 @@ class CompletenessSensor(BaseSensorOperator):
                     now_s=clock.now_s,
                 )
         except (psycopg.OperationalError, QuestDBUnavailableError) as error:
-            self._lacking = f"nobody knows whether candles are complete: {' '.join(str(error).split())}"
+            self._lacking = f"cannot determine whether candles are complete: {' '.join(str(error).split())}"
             self.log.warning("%s", self._lacking)
             return False
         self.log.info("%s", answer.sentence)

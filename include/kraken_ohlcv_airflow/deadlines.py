@@ -100,7 +100,7 @@ def tell_unless_over(
     :raises psycopg.OperationalError: if the ledger cannot be reached
     """
     if state in ENDED:
-        return f"nothing to tell: {state}"
+        return f"nothing to report: {state}"
     key = key_of_run(run.dag_id)
     late = late_run(run, state=state, due_s=due_s, url=run_url(run))
     report(lambda _: {key: late}, slack_wait_s=SLACK_WAIT_S)
@@ -119,5 +119,5 @@ def _state_now(run: RunKey) -> str | None:
     try:
         return task_runner.RuntimeTaskInstance.get_dagrun_state(*run)
     except AirflowRuntimeError:
-        log.warning("Airflow does not say in which state %s %s is", *run)
+        log.warning("Airflow does not return the state of %s %s", *run)
         return None

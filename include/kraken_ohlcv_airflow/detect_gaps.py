@@ -70,9 +70,9 @@ class DetectGapsOperator(BaseOperator):
         for skipped in selection.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
         for ticker in selection.unknown:
-            self.log.warning("not among Kraken's pairs, and never was: %s", ticker)
+            self.log.warning("never listed by Kraken: %s", ticker)
         for ticker in selection.delisted:
-            self.log.warning("has left Kraken: %s", ticker)
+            self.log.warning("was delisted by Kraken: %s", ticker)
         for error in selection.errors:
             self.log.error("%s", error)
         return {

@@ -29,8 +29,8 @@ SLACK_WAIT_S: Final = 10.0
 TIMED_OUT: Final = "timed_out"
 TASK_FAILED: Final = "task_failure"
 REASONS: Final = {
-    TIMED_OUT: "the run took longer than it may and was stopped",
-    "all_tasks_deadlocked": "no task of the run can start any more",
+    TIMED_OUT: "the run exceeded its time limit and was stopped",
+    "all_tasks_deadlocked": "no further task of the run can start",
 }
 """What Airflow's reasons mean."""
 
@@ -75,7 +75,7 @@ def _errors_of_result(context: Any) -> list[str]:
     try:
         summary = instance.xcom_pull(task_ids="result")
     except AirflowRuntimeError:
-        log.warning("Airflow does not give the result of the run: its errors come from the ledger")
+        log.warning("Airflow does not return the result of the run: its errors come from the ledger")
         return []
     return list((summary or {}).get("errors", []))
 

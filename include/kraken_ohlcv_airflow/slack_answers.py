@@ -96,7 +96,7 @@ WEBHOOK_WORDS: Final = frozenset({
 ABOUT_PAYLOAD: Final = frozenset({"invalid_blocks", "invalid_payload", "no_text", "too_many_attachments"})
 ABOUT_BLOCKS: Final = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 """Words of webhooks and the Web API with which the layout is refused, not the text."""
-NEW_WEBHOOK: Final = "make a new webhook and put its address into the connection"
+NEW_WEBHOOK: Final = "create a new webhook and put its address into the connection"
 
 
 class Answer(NamedTuple):
@@ -190,7 +190,7 @@ def _api_error(conn_id: str, answer: Answer, body: Mapping[str, Any], *, is_abou
         return error
     if body.get("ok") is False and word and word not in UNCERTAIN:
         if is_about_old and word in ABOUT_OLD_MESSAGE:
-            return SlackMessageGoneError(f"connection {conn_id}: the older message is out of reach ({word})")
+            return SlackMessageGoneError(f"connection {conn_id}: the older message cannot be edited ({word})")
         return _refused(conn_id, word)
     if answer.status >= HTTPStatus.BAD_REQUEST:
         return SlackRefusedError(f"connection {conn_id}: Slack does not work ({said})")
@@ -208,7 +208,7 @@ def _delay_or_loss(
         said = (_wait(headers.get("retry-after")), _wait(body.get("retry_after")), DEFAULT_RETRY_AFTER_S)
         wait_s = next(seconds for seconds in said if seconds is not None)
         return SlackRefusedError(
-            f"connection {conn_id}: Slack asks to wait {wait_s:g} s", retry_after_s=wait_s
+            f"connection {conn_id}: Slack asks for a pause of {wait_s:g} s", retry_after_s=wait_s
         )
     if answer.status in UNCERTAIN_STATUS:
         return _lost(conn_id, f"Slack does not work (HTTP {answer.status})")

@@ -51,14 +51,14 @@ def sentence_of(error: Exception) -> str:
     said = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, StatementTimeoutError | psycopg.errors.QueryCanceled):
         return (
-            f"the ledger did not answer a statement in time (connection {LEDGER_CONN_ID}): see whether "
-            "PostgreSQL stands still (its log, disk, locks), then clear the failed tasks; if statements do "
-            f"take longer, raise statement_timeout_s in the connection's extra; the driver says: {said}"
+            f"the ledger did not answer a statement in time (connection {LEDGER_CONN_ID}): check whether "
+            "PostgreSQL hangs (its log, disk, locks), then clear the failed tasks; if statements need "
+            f"more time, raise statement_timeout_s in the connection's extra; the driver says: {said}"
         )
     if isinstance(error, psycopg.OperationalError) and is_full(error):
         return (
             f"the ledger has too many clients (connection {LEDGER_CONN_ID}): clear the failed tasks; if it "
-            f"comes again, raise PostgreSQL's max_connections or run fewer tasks; the driver says: {said}"
+            f"happens again, raise PostgreSQL's max_connections or run fewer tasks; the driver says: {said}"
         )
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return (

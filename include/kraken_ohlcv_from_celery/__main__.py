@@ -49,9 +49,11 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m kraken_ohlcv_from_celery", description=__doc__)
     parser.add_argument("mapping", type=Path, nargs="?", help="YAML, see docs/FROM_CELERY.md")
-    parser.add_argument("--mark-imported", action="store_true", help="mark what version 0.1.0 brought over")
+    parser.add_argument("--mark-imported", action="store_true", help="mark candles imported by version 0.1.0")
     parser.add_argument("--tickers", nargs="+", help="with --mark-imported: only these")
-    parser.add_argument("--write", action="store_true", help="do it; without it nothing is changed")
+    parser.add_argument(
+        "--write", action="store_true", help="write the changes; without it, nothing is changed"
+    )
     arguments = parser.parse_args(argv)
     if arguments.mark_imported == (arguments.mapping is not None):
         parser.error("name a mapping, or give --mark-imported")
@@ -67,10 +69,10 @@ def main(argv: Sequence[str]) -> int:
         print(f"{error}: define it, or correct the connection named in the mapping", file=sys.stderr)
         return 2
     except (QuestDBError, psycopg.Error) as error:
-        print(f"stopped, run it again when this is cured: {error}", file=sys.stderr)
+        print(f"stopped; run it again after fixing this: {error}", file=sys.stderr)
         return 1
     if not arguments.write:
-        print("Nothing was written. Add --write to do it.")
+        print("Nothing was written. Add --write to write it.")
     return 0
 
 

@@ -129,7 +129,7 @@ def import_candles(
         if old_source not in source.sources:
             raise MappingError(
                 f"table {source.table} holds source {old_source!r}, which the mapping does not name: add it "
-                "to candles.sources, or leave it behind with ignore_sources"
+                "to candles.sources, or ignore it with ignore_sources"
             )
         known = spans.get((asset_id, quote, minutes), (low, high))
         spans[asset_id, quote, minutes] = (min(low, known[0]), max(high, known[1]))
@@ -215,7 +215,7 @@ def _fresh(
     report.kept += kept.height
     report.equal += both.height - kept.height
     report.found(
-        "candles stand here with other figures and stay as they are",
+        "candles are stored here with other figures and stay unchanged",
         kept.with_columns(us=pl.col("ts_s") * MICROSECONDS),
     )
     fresh = candles.join(stored, on="ts_s", how="anti")
@@ -226,7 +226,7 @@ def _fresh(
 def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -> pl.DataFrame:
     untraded = (pl.col("volume") == 0) | (pl.col("trades") == 0)
     bad = {
-        "candles of before Kraken": pl.col("us") < OLDEST_S * MICROSECONDS,
+        "candles from before Kraken existed": pl.col("us") < OLDEST_S * MICROSECONDS,
         "rows off the grid": pl.col("us") % (step * MICROSECONDS) != 0,
         "candles that have not closed": pl.col("us") + step * MICROSECONDS > now_s * MICROSECONDS,
         "rows with a figure that is missing or impossible": ~pl.all_horizontal(

@@ -170,7 +170,7 @@ def read_mapping(path: Path) -> Mapping:
     if mapping.gaps is not None and not mapping.gaps.columns:
         changes["gaps"] = mapping.gaps.model_copy(update={"columns": dict(GAP_COLUMNS)})
     if mapping.candles is None and mapping.gaps is None:
-        raise MappingError(f"{path}: names neither candles nor gaps; there is nothing to bring over")
+        raise MappingError(f"{path}: names neither candles nor gaps; there is nothing to import")
     return mapping.model_copy(update=changes)
 
 
@@ -204,7 +204,7 @@ def check_interval(mapping: Mapping, table: str, minutes: int | None) -> bool:
         return False
     if minutes not in INTERVALS:
         raise MappingError(
-            f"table {table} holds interval {minutes}, which Kraken does not serve: leave it behind with "
+            f"table {table} holds interval {minutes}, which Kraken does not serve: ignore it with "
             f"ignore_intervals: [{minutes}]"
         )
     return True

@@ -24,7 +24,7 @@ class LeftBehind:
 
     def lines(self) -> list[str]:
         """Return the report as text."""
-        return [f"left behind: {what}, rows {rows}" for what, rows in self.rows.items()]
+        return [f"ignored: {what}, rows {rows}" for what, rows in self.rows.items()]
 
 
 @dataclass(slots=True)

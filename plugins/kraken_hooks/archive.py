@@ -46,7 +46,7 @@ class ArchiveHook(BaseHook):
     def get_conn(self) -> ArchiveClient:
         """Return a new client.
 
-        :raises ConnectionFieldError: if there is no connection and no default, or the host is no HTTP address
+        :raises ConnectionFieldError: if there is no connection and no default, or its host is invalid
         """
         try:
             fields = self.get_connection(self.archive_conn_id)

@@ -23,7 +23,7 @@ def base_url(connection: Connection, *, default: str) -> str:
     :param connection: whose host it is
     :param default: taken for an empty host
     :return: for example ``https://api.kraken.com`` or ``http://127.0.0.1:8123``
-    :raises ConnectionFieldError: if the host is no HTTP address, or holds a user name or a query
+    :raises ConnectionFieldError: if the host is not an HTTP address, or holds a user name or a query
     """
     name = connection.conn_id
     host = (connection.host or default).strip()
@@ -38,7 +38,7 @@ def base_url(connection: Connection, *, default: str) -> str:
         # Not shown: what stands before the @ may be a password.
         raise ConnectionFieldError(f"connection {name}: the host must not hold a user name or password")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConnectionFieldError(f"connection {name}: host {host!r} is no HTTP address like {default}")
+        raise ConnectionFieldError(f"connection {name}: host {host!r} is not an HTTP address like {default}")
     hostname = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     address = hostname if port is None else f"{hostname}:{port}"
     return f"{parts.scheme}://{address}{parts.path.rstrip('/')}"

@@ -51,7 +51,7 @@ class KrakenHook(BaseHook):
     def base_url(self) -> str:
         """Return the address calls start with, without a trailing slash.
 
-        :raises ConnectionFieldError: if the connection's host is no HTTP address
+        :raises ConnectionFieldError: if the connection's host is not an HTTP address
         """
         return base_url(self.get_connection(self.kraken_conn_id), default=KRAKEN_URL)
 

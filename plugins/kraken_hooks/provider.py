@@ -27,7 +27,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "min_interval_s": {
                         "label": "Seconds between two calls",
-                        "description": "Kept between all processes; Kraken allows one call a second.",
+                        "description": "Enforced across all processes; Kraken allows one call per second.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 1.0},
                     },
                     "timeout_s": {
@@ -35,8 +35,8 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
                     },
                     "max_clock_skew_s": {
-                        "label": "Allowed difference of the clocks (s)",
-                        "description": "Kraken's clock is believed within so many seconds of the worker's.",
+                        "label": "Allowed clock difference (s)",
+                        "description": "Largest difference at which Kraken's clock is accepted.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 300},
                     },
                 },
@@ -52,7 +52,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
                 "conn-fields": {
                     "timeout_s": {
-                        "label": "Longest silence of the server (s)",
+                        "label": "Read timeout of the server (s)",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
                     },
                 },
@@ -78,7 +78,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "http_login": {
                         "label": "HTTP login",
-                        "description": "Where HTTP has another login than PGWire.",
+                        "description": "If HTTP has another login than PGWire.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "http_password": {
@@ -86,12 +86,12 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "apply_timeout_s": {
-                        "label": "Seconds until a write must be readable",
+                        "label": "Write apply timeout (s)",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
                     },
                     "statement_timeout_s": {
-                        "label": "Seconds until a statement is given up",
-                        "description": "Also when the server stands still.",
+                        "label": "Statement timeout (s)",
+                        "description": "Applies even when the server hangs.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 120},
                     },
                 },

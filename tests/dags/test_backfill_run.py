@@ -204,7 +204,7 @@ def test_a_ttl_on_the_candle_table_ends_the_run_before_a_call_is_spent(dag_bag: 
     assert (state, states["prepare"], states["ask_exchange"]) == ("failed", "failed", "upstream_failed")
     assert result is not None
     assert result["errors"] == [
-        "prepare: QuestDB throws candles away: table ohlcv has a TTL of 1 year: run ALTER TABLE ohlcv SET "
+        "prepare: QuestDB discards candles: table ohlcv has a TTL of 1 year: run ALTER TABLE ohlcv SET "
         "TTL 1000 YEARS; what is missing by then is backfilled"
     ]
     assert world.exchange.calls() == []

@@ -113,7 +113,7 @@ def test_nothing_loaded_is_not_complete(world: World) -> None:
 def test_a_store_that_does_not_answer_is_waited_for(world: World, questdb_server: QuestDBServer) -> None:
     del world
     questdb_server.stop()
-    with pytest.raises(NotCompleteError, match="nobody knows whether candles are complete: QuestDB"):
+    with pytest.raises(NotCompleteError, match="cannot determine whether candles are complete: QuestDB"):
         look_once()
 
 

@@ -110,8 +110,8 @@ def test_a_role_that_may_make_databases_and_roles_is_enough(
 @pytest.mark.parametrize(
     ("who", "says"),
     [
-        pytest.param(None, "Make its role and database", id="nobody may make them"),
-        pytest.param("nobody", "Make them by hand", id="who may is not there"),
+        pytest.param(None, "Create its role and database", id="nobody may make them"),
+        pytest.param("nobody", "Create them manually", id="who may is not there"),
     ],
 )
 def test_a_ledger_that_cannot_be_made_is_one_sentence_without_the_password(

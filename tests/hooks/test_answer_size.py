@@ -32,7 +32,7 @@ def test_a_little_gzip_that_becomes_much_is_not_read_to_its_end(
     raw_exchange.will_answer(Scripted(bomb, headers={"Content-Encoding": "gzip"}))
     tracemalloc.start()
     try:
-        with pytest.raises(KrakenMalformedReplyError, match="larger than 33554432 bytes"):
+        with pytest.raises(KrakenMalformedReplyError, match="exceeds 33554432 bytes"):
             raw_hook.get_server_time()
         _, peak = tracemalloc.get_traced_memory()
     finally:

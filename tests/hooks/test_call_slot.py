@@ -134,7 +134,7 @@ def test_living_holder_keeps_others_out(
     waiting = make_slot(0.01)
     with make_slot(0.01).hold():
         began = time.monotonic()
-        with pytest.raises(RateLimitLockError, match="other processes kept it for 300 s"):
+        with pytest.raises(RateLimitLockError, match="other processes held it for 300 s"):
             enter(waiting)
         assert time.monotonic() - began >= 0.3
     enter(waiting)

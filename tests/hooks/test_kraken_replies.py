@@ -115,32 +115,32 @@ ODD_ROWS = [
     pytest.param(None, "has not 8 fields", False, id="null instead of a row"),
     pytest.param([], "has not 8 fields", False, id="an empty row"),
     pytest.param(changed(GOOD, ts=START_S + 1), "off the grid", True, id="a second off the grid"),
-    pytest.param(changed(GOOD, ts=-3600), "no number", False, id="before 1970"),
+    pytest.param(changed(GOOD, ts=-3600), "not a number", False, id="before 1970"),
     pytest.param(changed(GOOD, ts=START_S * 1000), "off the grid", False, id="milliseconds"),
-    pytest.param(changed(GOOD, ts="soon"), "no number", False, id="time as another text"),
-    pytest.param(changed(GOOD, ts=None), "no number", False, id="no time"),
-    pytest.param(changed(GOOD, ts=Decimal("1795428000.5")), "no number", False, id="half a second"),
+    pytest.param(changed(GOOD, ts="soon"), "not a number", False, id="time as another text"),
+    pytest.param(changed(GOOD, ts=None), "not a number", False, id="no time"),
+    pytest.param(changed(GOOD, ts=Decimal("1795428000.5")), "not a number", False, id="half a second"),
     pytest.param(changed(GOOD, high="60004"), "high is not the highest", True, id="high below low"),
     pytest.param(changed(GOOD, high="60008"), "high is not the highest", True, id="high below open"),
     pytest.param(changed(GOOD, open="60001"), "low is not the lowest", True, id="open below low"),
     pytest.param(changed(GOOD, low="60006"), "low is not the lowest", True, id="low above close"),
     pytest.param(changed(GOOD, low="0"), "low is not above zero", True, id="low of zero"),
     pytest.param(changed(GOOD, low="-1"), "low is not above zero", True, id="negative low"),
-    pytest.param(changed(GOOD, open="NaN"), "no number", True, id="NaN"),
-    pytest.param(changed(GOOD, high="Infinity"), "no number", True, id="infinity"),
-    pytest.param(changed(GOOD, open=None), "no number", True, id="null"),
-    pytest.param(changed(GOOD, open=True), "no number", True, id="true"),
-    pytest.param(changed(GOOD, open="6_0010"), "no number", True, id="an underscore"),
-    pytest.param(changed(GOOD, open="\u0666"), "no number", True, id="foreign digits"),
-    pytest.param(changed(GOOD, high="1e9999"), "no number", True, id="a number beyond any price"),
+    pytest.param(changed(GOOD, open="NaN"), "not a number", True, id="NaN"),
+    pytest.param(changed(GOOD, high="Infinity"), "not a number", True, id="infinity"),
+    pytest.param(changed(GOOD, open=None), "not a number", True, id="null"),
+    pytest.param(changed(GOOD, open=True), "not a number", True, id="true"),
+    pytest.param(changed(GOOD, open="6_0010"), "not a number", True, id="an underscore"),
+    pytest.param(changed(GOOD, open="\u0666"), "not a number", True, id="foreign digits"),
+    pytest.param(changed(GOOD, high="1e9999"), "not a number", True, id="a number beyond any price"),
     pytest.param(changed(GOOD, volume="-0.1"), "volume is not above zero", True, id="negative volume"),
-    pytest.param(changed(GOOD, count=-1), "no number", True, id="negative count"),
+    pytest.param(changed(GOOD, count=-1), "not a number", True, id="negative count"),
     pytest.param(changed(GOOD, count=0), "has no trades", True, id="volume without trades"),
     pytest.param(changed(GOOD, count=0, volume="0"), "has no trades", True, id="prices without trades"),
     pytest.param(changed(FLAT, vwap="1"), "has no trades", True, id="a vwap without trades"),
     pytest.param(changed(FLAT, count=1), "volume is not above zero", True, id="trades without volume"),
-    pytest.param(changed(GOOD, count="many"), "no number", True, id="count as another text"),
-    pytest.param(changed(GOOD, count=True), "no number", True, id="count as true"),
+    pytest.param(changed(GOOD, count="many"), "not a number", True, id="count as another text"),
+    pytest.param(changed(GOOD, count=True), "not a number", True, id="count as true"),
 ]
 
 
@@ -468,7 +468,7 @@ def test_one_odd_number_in_a_page_of_good_ones_leaves_one_trade_out(text: str, f
     rows[1][field] = text
     page = read_page(rows)
     assert (len(page.trades), len(page.odd)) == (4, 1)
-    assert "holds something that is no number" in page.odd[0].what
+    assert "contains a value that is not a number" in page.odd[0].what
 
 
 def test_of_two_different_trades_with_one_id_neither_is_taken() -> None:
@@ -537,8 +537,8 @@ def test_an_empty_page_without_a_cursor_is_malformed() -> None:
 @pytest.mark.parametrize(
     ("trades", "last", "since_ns", "why"),
     [
-        ([], "1795431784125087345", 1_795_431_000_000_000_000, "holds no trade"),
-        ([TRADE], "1795431784125087345", 1_795_431_786_000_000_000, "lies before the moment"),
+        ([], "1795431784125087345", 1_795_431_000_000_000_000, "contains no trade"),
+        ([TRADE], "1795431784125087345", 1_795_431_786_000_000_000, "lies before the requested time"),
     ],
     ids=["empty, with a cursor ahead", "older than the moment"],
 )

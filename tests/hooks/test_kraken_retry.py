@@ -162,15 +162,15 @@ def test_making_a_hook_asks_for_nothing() -> None:
 
 @pytest.mark.parametrize("ticker", ["", "XBTUSD,ETHUSD", "XBT USD", "XBT/USD", "X"])
 def test_ticker_that_cannot_be_one_is_refused(raw_hook: KrakenClient, ticker: str) -> None:
-    with pytest.raises(ValueError, match="is no Kraken ticker"):
+    with pytest.raises(ValueError, match="is not a Kraken ticker"):
         raw_hook.get_ohlc(ticker, 60)
-    with pytest.raises(ValueError, match="is no Kraken ticker"):
+    with pytest.raises(ValueError, match="is not a Kraken ticker"):
         raw_hook.get_trades(ticker, since_ns=0)
     assert raw_hook.calls == 0
 
 
 @pytest.mark.parametrize("interval", [0, 7, 720, -60])
 def test_interval_kraken_lacks_is_refused(raw_hook: KrakenClient, interval: int) -> None:
-    with pytest.raises(ValueError, match=f"interval {interval} is none of Kraken's"):
+    with pytest.raises(ValueError, match=f"interval {interval} is not one of Kraken's"):
         raw_hook.get_ohlc("XBTUSD", interval)
     assert raw_hook.calls == 0

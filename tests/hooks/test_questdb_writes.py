@@ -100,7 +100,7 @@ def test_no_rows_need_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_bad_row_stores_none_and_the_next_batch_works(hook: QuestDBClient) -> None:
-    batch = [*rows(50), {**rows(1, first=50)[0], "price": "no number"}, *rows(50, first=51)]
+    batch = [*rows(50), {**rows(1, first=50)[0], "price": "not a number"}, *rows(50, first=51)]
     with pytest.raises(QuestDBError) as caught:
         hook.write_batch(TABLE, INSERT, batch)
     assert type(caught.value) is QuestDBError

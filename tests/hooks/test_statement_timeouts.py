@@ -131,7 +131,7 @@ def test_a_postgresql_that_stands_still_ends_a_statement_of_the_ledger(
             with pytest.raises(StatementTimeoutError) as caught:
                 connection.execute("SELECT 1")
             assert connection.closed
-    assert "(connection ohlcv_postgres): see whether PostgreSQL stands still" in sentence_of(caught.value)
+    assert "(connection ohlcv_postgres): check whether PostgreSQL hangs" in sentence_of(caught.value)
 
 
 def test_a_statement_of_the_ledger_that_takes_too_long_is_ended_by_the_server(

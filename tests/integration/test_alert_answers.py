@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 A_PAGE = "<!DOCTYPE html><html><title>Sign in to the proxy</title></html>"
 
 NOT_OK = [
-    pytest.param("no_service", "Slack says no_service; make a new webhook", id="no_service"),
+    pytest.param("no_service", "Slack says no_service; create a new webhook", id="no_service"),
     pytest.param(
-        '{"ok":false,"error":"invalid_auth"}', "Slack says invalid_auth; make a new webhook", id="auth"
+        '{"ok":false,"error":"invalid_auth"}', "Slack says invalid_auth; create a new webhook", id="auth"
     ),
     pytest.param("Everything is fine", "the answer is not Slack's ok", id="a sentence"),
     pytest.param("okay", "the answer is not Slack's ok", id="nearly ok"),
@@ -280,7 +280,7 @@ def test_a_wait_that_is_too_long_is_left_to_the_next_delivery(desk: Desk, either
     either.fault("rate_limit", count=None, retry_after_s=45)
     desk.see(late("XBTUSD"))
     desk.see(failed("backfill_tier1_daily"))
-    with pytest.raises(DeliveryError, match=r"Slack asks to wait 45 s \(2 messages waiting\)"):
+    with pytest.raises(DeliveryError, match=r"Slack asks for a pause of 45 s \(2 messages waiting\)"):
         desk.deliver()
     assert desk.waited == [45]  # a second time would be more than a minute in all
     assert len(either.posts()) == 2

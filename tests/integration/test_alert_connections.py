@@ -69,14 +69,16 @@ def test_a_bots_error_names_the_connection_and_the_cure_and_no_token(
     [
         pytest.param(
             {"kind": "refuse", "word": "invalid_token"},
-            "is gone (HTTP 403 invalid_token); make a new webhook",
+            "is gone (HTTP 403 invalid_token); create a new webhook",
             id="403",
         ),
         pytest.param(
             {"kind": "refuse", "word": "channel_not_found"}, "is gone (HTTP 404 channel_not_found)", id="404"
         ),
         pytest.param({"kind": "http", "status": 502}, "Slack does not work (HTTP 502)", id="502"),
-        pytest.param({"kind": "rate_limit", "retry_after_s": 100}, "Slack asks to wait 100 s", id="429"),
+        pytest.param(
+            {"kind": "rate_limit", "retry_after_s": 100}, "Slack asks for a pause of 100 s", id="429"
+        ),
         pytest.param({"kind": "lost_answer"}, "Slack did not answer", id="cut off"),
     ],
 )

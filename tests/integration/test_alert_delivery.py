@@ -264,8 +264,8 @@ def test_when_somebody_has_deleted_the_message_it_is_not_edited_any_more(
     bot.reset()
     assert [desk.tell(late("XBTUSD", hours=34 + n)).edited for n in range(3)] == [0, 0, 0]
     assert len(bot.posts()) == 1
-    assert "out of reach (message_not_found)" in caplog.text
-    assert desk.warnings() == ["connection slack_api: the older message is out of reach (message_not_found)"]
+    assert "cannot be edited (message_not_found)" in caplog.text
+    assert desk.warnings() == ["connection slack_api: the older message cannot be edited (message_not_found)"]
 
 
 def test_an_incident_told_by_webhook_goes_on_with_the_bot(

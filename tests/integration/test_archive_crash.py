@@ -145,7 +145,7 @@ def test_a_file_whose_task_says_nothing_is_named(archive: ArchiveWorld, old: Ran
     del old
     run, request, _ = archive.find(path="XBTUSD_60.csv")
     assert archive.result(run, request)["errors"] == [
-        "XBTUSD_60.csv: the task ended before it could say what became of this file"
+        "XBTUSD_60.csv: the task ended before it could report this file's outcome"
     ]
 
 

@@ -304,7 +304,7 @@ def test_an_unverified_file_is_judged_by_the_next_run_when_another_interval_has_
     else:
         assert (inner, file["identified_by"]) == ({"archive_provisional"}, None)
         (warning,) = done["warnings"]
-        assert warning.startswith("XBTUSD_60.csv was taken in as provisional")
+        assert warning.startswith("XBTUSD_60.csv was ingested as provisional")
 
 
 def test_a_file_that_is_trusted_replaces_what_differs_and_all_of_it_is_logged(

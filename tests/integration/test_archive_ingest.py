@@ -215,7 +215,7 @@ def test_of_odd_rows_over_one_percent_a_warning_names_file_and_number(
 
     assert (done["rows_written"], done["rows_bad"], done["errors"]) == (600, 7, [])
     obsolete, odd = done["warnings"]
-    assert obsolete.startswith("param max_bad_rows no longer has an effect")
+    assert obsolete.startswith("param max_bad_rows has no effect")
     assert (
         odd == f"XBTUSD_60.csv: 7 of 607 rows are odd and were left out; {done['reject_files'][0]} names them"
     )
@@ -226,7 +226,7 @@ def test_an_empty_file_is_nothing_to_take_in_and_no_failure(archive: ArchiveWorl
     (archive.folder / "XBTUSD_60.csv").write_text(content)
     done = archive.run(path=".", intervals=[60])
     assert (done["files_found"], done["files_empty"], done["errors"], done["raised"]) == (1, 1, [], [])
-    assert done["warnings"] == ["XBTUSD_60.csv: nothing to take in"]
+    assert done["warnings"] == ["XBTUSD_60.csv: nothing to ingest"]
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,8 @@ def test_what_is_wrong_in_a_folder_is_named_and_everything_else_is_in(
     assert len(done["errors"]) == 4
     said = "\n".join(sorted(done["errors"]))
     for expected in (
-        r"^ETHUSD_60 \(1\)\.csv: name is not <ALTNAME>_<minutes>\.csv; it may be one that was asked for",
-        r"^cut_off\.zip is not a zip, or not a whole one: .*; download it again$",
+        r"^ETHUSD_60 \(1\)\.csv: name is not <ALTNAME>_<minutes>\.csv; it may be one that was requested",
+        r"^cut_off\.zip is not a complete zip: .*; download it again$",
         r"^linked\.zip: is a symbolic link; put what it leads to into the archive folder itself$",
         r"^outer\.zip!Q1_2025\.zip: unpack it into a folder of the archive folder",
     ):

@@ -80,7 +80,7 @@ def test_a_quarter_that_cannot_be_opened_is_an_error_and_keeps_no_other_from_its
 
     assert [state[:3] for state in states(world)] == [(*first, "UNFILLABLE"), (*second, "FILLED")]
     (error,) = done["errors"]
-    assert error.startswith("2026Q1: Kraken_OHLCVT_2026Q1.zip is not a zip, or not a whole one")
+    assert error.startswith("2026Q1: Kraken_OHLCVT_2026Q1.zip is not a complete zip")
 
 
 def test_a_quarter_that_is_not_out_is_asked_for_once_a_day(fetching: World) -> None:

@@ -96,7 +96,7 @@ def test_gaps_of_a_worker_killed_after_the_write_are_failed_and_then_seen_filled
     assert (summary["gaps_detected"], summary["gaps_failed"], summary["gaps_filled"]) == (3, 3, 0)
     for gap in holed.gaps():
         assert (gap["status"], gap["attempts"]) == ("FAILED", 1)
-        assert gap["error_message"] == "the task ended before it could say what became of this gap"
+        assert gap["error_message"] == "the task ended before it could report this gap's outcome"
         assert gap["next_attempt_s"] is not None
 
     holed.exchange.clear_calls()

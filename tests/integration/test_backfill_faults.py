@@ -40,9 +40,9 @@ PASSING = [
     pytest.param("not_json", {}, "not Kraken's JSON", id="no JSON"),
     pytest.param("drop", {}, "the call to", id="connection dropped"),
     pytest.param("maintenance", {}, "EService:Unavailable", id="maintenance"),
-    pytest.param("stale", {}, "lags behind", id="a server that lags behind"),
+    pytest.param("stale", {}, "lagging server", id="a server that lags behind"),
     pytest.param("foreign_pair", {"pair": "ETHUSD"}, "not about XBTUSD", id="the answer of another pair"),
-    pytest.param("huge", {"mib": 40}, "is larger than", id="an answer that is far too large"),
+    pytest.param("huge", {"mib": 40}, "the answer exceeds", id="an answer that is far too large"),
 ]
 LASTING = [
     pytest.param("EGeneral:Permission denied", id="permission denied"),

@@ -143,7 +143,7 @@ def test_a_partial_answer_is_kept_and_the_rest_fails_for_a_passing_reason(
     assert isinstance(error, FillError)
     (gap,) = world.gaps()
     assert outcome_of(gap) == (start, answered[0], "FAILED", None)
-    assert "lacks" in gap["error_message"]
+    assert "but is missing" in gap["error_message"]
     assert gap["next_attempt_s"] is not None
     assert (summary["gaps_failed"], summary["gaps_detected"]) == (1, 1)
     assert summary["total_candles_filled"] == committed_rows

@@ -167,7 +167,7 @@ def test_rows_later_than_the_clock_explains_are_refused_and_settle_nothing(loade
     loaded.exchange.advance(DAY)
     loaded.lets_time_pass = False
     (raised,) = loaded.fill(run)
-    assert "it is not believed, and nothing is called closed by it" in str(raised)
+    assert "it is not believed, and no bucket counts as closed by it" in str(raised)
     assert loaded.stored(DAILY, window) == before
     assert loaded.result(run)["gaps_failed"] == 1
     with connect(loaded.dsn) as connection:

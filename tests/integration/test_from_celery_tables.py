@@ -49,7 +49,7 @@ def test_a_candle_of_before_kraken_stays_behind_and_stops_nothing(
     old.candle(0)
     old.candle(0, time=moment)
     assert old.bring_over(mapping(), "--write") == 0
-    assert "candles of before Kraken, the first at" in capsys.readouterr().out
+    assert "candles from before Kraken existed, the first at" in capsys.readouterr().out
     assert list(old.stored()) == [0]
 
 
@@ -102,10 +102,7 @@ def test_an_interval_and_a_vendor_are_refused_by_name_and_stay_behind_by_name(
         code = old.bring_over(changed, "--write")
         told.append((code, "".join(capsys.readouterr())))
     assert [code for code, _ in told] == [2, 2, 0]
-    assert (
-        "interval 720, which Kraken does not serve: leave it behind with ignore_intervals: [720]"
-        in told[0][1]
-    )
+    assert "interval 720, which Kraken does not serve: ignore it with ignore_intervals: [720]" in told[0][1]
     assert "holds source 'some_vendor', which the mapping does not name" in told[1][1]
     assert "ignore_sources" in told[1][1]
     assert sorted(re.findall(r"left behind: (.+), rows (\d+)", told[2][1])) == [
@@ -179,7 +176,7 @@ def test_a_dry_run_says_the_same_as_the_real_one(old: Old, capsys: pytest.Captur
     said = []
     for options in ([], ["--write"]):
         assert old.bring_over(mapping(), *options) == 0
-        said.append(capsys.readouterr().out.replace("Nothing was written. Add --write to do it.\n", ""))
+        said.append(capsys.readouterr().out.replace("Nothing was written. Add --write to write it.\n", ""))
         if not options:
             assert (old.stored(), old.gaps()) == ({}, [])
     assert said[0] == said[1]

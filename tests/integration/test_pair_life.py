@@ -125,7 +125,7 @@ def test_a_misspelt_ticker_that_a_run_asks_for_by_name_is_an_error_and_the_other
     expect(world, ["SOLLUSD", "ETHUSD"])
     summary = backfill(world, tickers=["SOLLUSD", "ETHUSD"])
     assert summary["errors"] == [
-        "SOLLUSD: asked for by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
+        "SOLLUSD: requested by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
     ]
     assert summary["gaps_filled"] == 1
 

@@ -293,7 +293,7 @@ def test_the_whole_report_is_what_a_naive_recount_gives(
     expected_warnings = [f"never loaded: {', '.join(never)}"] if never else []
     looked_for = {one.series.ticker for one in history.series if one.known is not None}
     told = {
-        True: "pairs that have left the exchange, counted up to then",
+        True: "delisted pairs, counted up to their delisting",
         False: "pairs that the exchange never had; nothing is expected of them",
     }
     expected_warnings += [f"{told[gone[0] in looked_for]}: {gone[0]}"] if gone else []

@@ -111,10 +111,12 @@ def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: Slack
     [
         pytest.param(
             ended(reason="timed_out", ti=Instance({"errors": ["of an earlier try"]})),
-            "the run took longer than it may and was stopped",
+            "the run exceeded its time limit and was stopped",
             id="timed out: its result, if any, is of an earlier try",
         ),
-        pytest.param(ended(reason="all_tasks_deadlocked"), "no task of the run can start", id="stuck"),
+        pytest.param(
+            ended(reason="all_tasks_deadlocked"), "no further task of the run can start", id="stuck"
+        ),
         pytest.param(ended(ti=Instance({"errors": []})), "task verdict failed", id="result knows nothing"),
         pytest.param(ended(), "a task failed", id="nobody knows anything"),
     ],
@@ -160,7 +162,7 @@ def test_a_run_that_is_not_over_at_its_deadline_is_told_once(slack: SlackAdmin, 
     ],
 )
 def test_a_run_that_is_over_is_not_told_as_late(slack: SlackAdmin, state: str) -> None:
-    assert asyncio.run(tell_late(missed(state=state))) == f"nothing to tell: {state}"
+    assert asyncio.run(tell_late(missed(state=state))) == f"nothing to report: {state}"
     assert told(slack) == []
 
 

@@ -175,7 +175,7 @@ def test_a_ttl_is_named_with_its_length_and_its_cure_lets_candles_of_any_age_in_
     questdb: QuestDBClient,
 ) -> None:
     altered(questdb, "ALTER TABLE ohlcv SET TTL 12 MONTHS")
-    assert "QuestDB throws candles away: table ohlcv has a TTL of 1 year: run" in cure(questdb)
+    assert "QuestDB discards candles: table ohlcv has a TTL of 1 year: run" in cure(questdb)
     store(questdb, OLD_S, NEW_S)
     assert count(questdb) == 2
 
@@ -208,7 +208,7 @@ def test_a_suspended_table_is_told_with_its_reason_and_loses_nothing(questdb: Qu
     altered(questdb)
     questdb.query("ALTER TABLE ohlcv SUSPEND WAL WITH 'DISK FULL', 'no space'")
     questdb.query("INSERT INTO ohlcv (ts, ticker, interval) VALUES ('2026-10-01', 'XBTUSD', '60')")
-    assert "suspended, QuestDB accepts candles and does not show them (DISK FULL: no space): mend" in cure(
+    assert "suspended, QuestDB accepts candles but does not show them (DISK FULL: no space): mend" in cure(
         questdb
     )
     assert count(questdb) == 3
@@ -434,7 +434,7 @@ def test_a_disk_that_is_nearly_full_is_named_with_its_folder(questdb: QuestDBCli
         ("QuestDB's folder", "db"),
         ("the work folder", tmp_path.name),
     ]
-    assert "has 511 MiB left, less than the 512 MiB that a run may need: give it more room" in str(
+    assert "has 511 MiB left, less than the 512 MiB that a run may need: free space on it" in str(
         refused.value
     )
     check_room(questdb, work, free_bytes=lambda _: LEAST_FREE_BYTES)

@@ -435,7 +435,7 @@ def test_what_one_walk_leaves_of_the_calls_the_next_one_uses_and_never_more(worl
     (left,) = summary["trades_left_open"]
     (gap,) = [gap for gap in world.gaps() if gap["status"] != "FILLED"]
     assert (left["ticker"], gap["unfillable_reason"]) == (gap["ticker"], "outside_api_window")
-    assert gap["error_message"].endswith("then the run's calls were spent")
+    assert gap["error_message"].endswith("then the run's calls ran out")
 
 
 def misjudge(world: World, ticker: str, part: Range) -> None:

@@ -67,7 +67,7 @@ def test_backfill_now_starts_the_tiers_dag_as_the_user_and_shows_it(
     assert run["conf"] == {"tickers": ["XBTUSD"], "intervals": [1440], "lookback_days": 0}
     assert run["triggering_user_name"] == "ops"
     assert run["run_type"] == "manual"
-    assert "page of gaps" in run["note"]
+    assert "page Gaps" in run["note"]
 
     target = urlsplit(answer.headers["location"])
     assert target.path == "../gaps"
@@ -199,12 +199,12 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(site: Site, damaged: World
     client = site.client("admin")
     cases = [
         ("/ohlcv/api/gaps/999999/backfill", None, 404, "There is no gap 999999."),
-        (f"/ohlcv/api/gaps/{gap_id(damaged, 'FILLED')}/backfill", None, 409, "is filled already"),
+        (f"/ohlcv/api/gaps/{gap_id(damaged, 'FILLED')}/backfill", None, 409, "is already filled"),
         (
             f"/ohlcv/api/gaps/{gap_id(damaged, 'DETECTED')}/backfill?source=trades",
             None,
             409,
-            "is DETECTED, which no source but the OHLC call is for",
+            "is DETECTED, which only the OHLC call fills",
         ),
         (f"/ohlcv/api/gaps/{gap_id(damaged, 'UNFILLABLE')}/backfill?source=hearsay", None, 422, "source: "),
         ("/ohlcv/api/gaps/retry-failed", {"tier": "TIER2"}, 409, "No gap of TIER2 is FAILED"),

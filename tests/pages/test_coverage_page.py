@@ -279,7 +279,7 @@ def test_a_range_is_cut_into_cells_that_fit(
     assert all(len(one["state"]) == columns for one in answer["series"])
     page = client.get("/ohlcv/coverage", params=query)
     assert page.status_code == 200
-    assert f"one cell a {period}" in page.text
+    assert f"one cell per {period}" in page.text
 
 
 def test_many_series_are_shown_a_hundred_at_a_time(site: Site, world: World) -> None:
@@ -335,7 +335,7 @@ def test_a_store_without_candle_table_says_what_makes_it(
     with questdb_server.connect() as connection:
         connection.execute("DROP TABLE ohlcv")
     answer = site.client("admin").get("/ohlcv/coverage")
-    assert (answer.status_code, "There is no candle table so far" in detail(answer)) == (503, True)
+    assert (answer.status_code, "There is no candle table yet" in detail(answer)) == (503, True)
 
 
 def test_an_empty_catalogue_says_what_fills_it(site: Site, world: World) -> None:

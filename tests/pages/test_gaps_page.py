@@ -90,9 +90,9 @@ def test_a_gap_about_to_be_forgotten_is_told_and_found(site: Site, damaged: Worl
     assert gap["gap_id"] in {
         one["gap_id"] for one in client.get("/ohlcv/api/gaps?status=expiring&ticker=ETHUSD").json()["gaps"]
     }
-    assert "Kraken forgets it in" in client.get("/ohlcv/gaps?ticker=ETHUSD").text
+    assert "Leaves Kraken's API window in" in client.get("/ohlcv/gaps?ticker=ETHUSD").text
     site.clock.now_s = NOW + 31 * DAY
-    assert "the next run says what becomes of it" in client.get("/ohlcv/gaps?ticker=ETHUSD").text
+    assert "the next run updates its status" in client.get("/ohlcv/gaps?ticker=ETHUSD").text
 
 
 def test_pages_hold_every_gap_once(site: Site, damaged: World) -> None:
@@ -250,7 +250,7 @@ def test_a_database_without_tables_says_what_makes_them(
     )
     for page in ("api/gaps", "api/incidents"):
         answer = site.client("admin").get(f"/ohlcv/{page}")
-        assert (answer.status_code, "The ledger is empty so far" in detail(answer)) == (503, True)
+        assert (answer.status_code, "The ledger is empty" in detail(answer)) == (503, True)
     postgres_server.drop_database("pages_empty")
 
 

@@ -89,4 +89,4 @@ def test_many_incidents_are_shown_page_by_page_open_ones_first(site: Site, world
 
 def test_a_quiet_ledger_says_so(site: Site, world: World) -> None:
     del world
-    assert "Nothing has gone wrong so far." in site.client("viewer").get("/ohlcv/incidents").text
+    assert "No incidents so far." in site.client("viewer").get("/ohlcv/incidents").text

@@ -156,7 +156,7 @@ REFUSED = [
         "OHLC", {"pair": TICKER, "interval": 720}, "EGeneral:Invalid arguments:interval", id="12 hours"
     ),
     pytest.param(
-        "OHLC", {"pair": TICKER, "interval": "x"}, "EGeneral:Invalid arguments:interval", id="no number"
+        "OHLC", {"pair": TICKER, "interval": "x"}, "EGeneral:Invalid arguments:interval", id="not a number"
     ),
     pytest.param(
         "OHLC", {"pair": TICKER, "since": "-5"}, "EGeneral:Invalid arguments:since", id="negative since"

@@ -198,8 +198,8 @@ def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
         "🔴 Kraken does not know SOLLUSD\n"
         "Since Mon 23 Nov 2026, 03:30 UTC.\n"
         "• Unknown: Kraken lists no pair of this name. Did you mean SOLUSD?\n"
-        "What happens next: Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
-        " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.\n"
+        "What happens next: Nothing can be fetched for it; all other tickers continue. Correct the ticker in"
+        " assets.yaml. If Kraken once listed the pair and no longer does, set listed: false on its line.\n"
         f"{URL}\n"
         "pair:SOLLUSD · as of Mon 23 Nov 2026, 03:30 UTC"
     )
@@ -207,7 +207,7 @@ def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
         "✅ Over: SOLLUSD is settled\n"
         "It lasted 5 hours: from Mon 23 Nov 2026, 03:30 UTC to Mon 23 Nov 2026, 08:30 UTC.\n"
         "What was wrong: Kraken does not know SOLLUSD.\n"
-        "Kraken serves the pair in order again, or assets.yaml no longer expects it. Nothing to do.\n"
+        "Kraken serves the pair normally again, or assets.yaml no longer expects it. Nothing to do.\n"
         f"{URL}\n"
         "pair:SOLLUSD · as of Mon 23 Nov 2026, 08:30 UTC"
     )
@@ -231,7 +231,7 @@ def test_odd_rows_are_shown_ten_at_most_and_the_rest_is_counted() -> None:
     lines = compose(incident, OPENED, as_of_s=SINCE).text.splitlines()
     assert lines[2:4] == ["• Odd data: Some of it cannot be used.", "    ◦ 60 min, row 0: open below low"]
     assert lines[13:14] == ["    ◦ 15 more"]
-    assert "The buckets that this touches stay open" in lines[14]
+    assert "The affected buckets stay open" in lines[14]
 
 
 def test_fifty_tickers_are_all_named() -> None:

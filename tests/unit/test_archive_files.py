@@ -91,11 +91,11 @@ def link_info(name: str) -> zipfile.ZipInfo:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        pytest.param("../XBTUSD_60.csv", "leads out of the zip", id="path traversal"),
-        pytest.param("a/../../XBTUSD_60.csv", "leads out of the zip", id="path traversal inside"),
-        pytest.param("/etc/XBTUSD_60.csv", "leads out of the zip", id="absolute path"),
-        pytest.param("..\\XBTUSD_60.csv", "leads out of the zip", id="path traversal of Windows"),
-        pytest.param("C:/XBTUSD_60.csv", "leads out of the zip", id="drive of Windows"),
+        pytest.param("../XBTUSD_60.csv", "points outside the zip", id="path traversal"),
+        pytest.param("a/../../XBTUSD_60.csv", "points outside the zip", id="path traversal inside"),
+        pytest.param("/etc/XBTUSD_60.csv", "points outside the zip", id="absolute path"),
+        pytest.param("..\\XBTUSD_60.csv", "points outside the zip", id="path traversal of Windows"),
+        pytest.param("C:/XBTUSD_60.csv", "points outside the zip", id="drive of Windows"),
         pytest.param(link_info("XBTUSD_60.csv"), "is a symbolic link", id="symbolic link"),
     ],
 )
@@ -167,7 +167,7 @@ def test_a_name_twice_in_a_zip_is_one_file_when_the_content_is_one() -> None:
     same, different = ("XBTUSD_60.csv", ROW), ("ETHUSD_60.csv", ROW)
     contents = zipped(same, same, different, (different[0], ROW * 2)).contents()
     assert [member.series for member in contents.members] == [Series("XBTUSD", 60)]
-    assert contents.passed_over == {"ETHUSD_60.csv": "stands 2 times in the zip, with different contents"}
+    assert contents.passed_over == {"ETHUSD_60.csv": "is 2 times in the zip, with different contents"}
 
 
 @pytest.mark.parametrize("name", ["more/Q2_2026.zip", "x.ZIP", "x.zip.part01", "x.tar.gz", "x.7z", "x.rar"])
@@ -252,7 +252,7 @@ def test_no_damage_to_a_zip_raises_anything_but_its_refusal(data: st.DataObject)
 def test_what_is_no_whole_zip_is_refused() -> None:
     content = zip_bytes(("XBTUSD_60.csv", ROW))
     for broken in (b"", b"not a zip at all", content[:-10]):
-        with pytest.raises(ArchiveRefusedError, match="is not a zip, or not a whole one"):
+        with pytest.raises(ArchiveRefusedError, match="is not a complete zip"):
             ZipArchive(BytesIO(broken), "x.zip")
 
 

@@ -60,7 +60,7 @@ BAD = [
     pytest.param(row(open="NaN"), "open is not finite", id="NaN"),
     pytest.param(row(volume="inf"), "volume is not finite", id="infinite"),
     pytest.param(row(high="1e400"), "high is not finite", id="too huge for a double"),
-    pytest.param(row(timestamp=T0 + 1), "not lie on the 60-minute grid", id="off the grid"),
+    pytest.param(row(timestamp=T0 + 1), "not on the 60-minute grid", id="off the grid"),
     pytest.param(row(timestamp=T0 + 0.5), "timestamp is not a whole number", id="half a second"),
     pytest.param(row(timestamp=T0 * 1000), "had not closed yet", id="milliseconds"),
     pytest.param(row(timestamp=T0 + 1000 * HOUR), "had not closed yet", id="a candle that still runs"),
@@ -180,8 +180,8 @@ def test_a_header_tells_which_column_is_what(header: str, line: str) -> None:
         pytest.param(
             b"time,open,open,high,low,close,volume,trades\n", "names open twice", id="a column twice"
         ),
-        pytest.param(f"{GOOD}\n".encode("utf-16"), "not plain text in UTF-8", id="UTF-16"),
-        pytest.param(b"PK\x03\x04\0\0\0\0", "not plain text", id="a zip called CSV"),
+        pytest.param(f"{GOOD}\n".encode("utf-16"), "not plain UTF-8 text", id="UTF-16"),
+        pytest.param(b"PK\x03\x04\0\0\0\0", "not plain UTF-8 text", id="a zip called CSV"),
         pytest.param(b"1" * 6_000_000, "longer than", id="no line at all"),
     ],
 )

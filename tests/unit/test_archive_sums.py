@@ -115,7 +115,7 @@ def test_without_sums_files_are_taken_as_they_are(parts: list[Path]) -> None:
     (parts[0].parent / "link_SHA256SUMS.txt").symlink_to(parts[0].parent / "notes.txt")
     is_right, (warning,) = check(parts)
     assert not is_right
-    assert warning.startswith("link_SHA256SUMS.txt has no line that can be read")
+    assert warning.startswith("link_SHA256SUMS.txt has no readable line")
 
 
 def test_what_was_found_right_is_read_again_only_when_it_has_changed(parts: list[Path]) -> None:
@@ -178,7 +178,7 @@ def test_of_a_list_without_a_line_that_can_be_read_a_warning_tells(tmp_path: Pat
     path.with_name(name).write_text("0123456789abcdef  all files\n")
     is_right, (warning,) = check([path], path.name)
     assert not is_right
-    assert warning.startswith(f"{name} has no line that can be read")
+    assert warning.startswith(f"{name} has no readable line")
 
 
 def test_of_two_sums_of_one_file_both_are_compared(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_aliases_of_aliases_are_passed_over_and_never_written_out(tmp_path: Path
 def test_an_alias_of_an_entry_is_the_same_ticker_twice(tmp_path: Path) -> None:
     text = "assets:\n  - &x {ticker: XBTUSD, base: B, quote: Q, tier: TIER1}\n  - *x\n"
     (problem,) = read_catalogue(written(tmp_path, text)).problems
-    assert "'XBTUSD' stands already in line 2" in problem.said
+    assert "'XBTUSD' is already in line 2" in problem.said
 
 
 def test_a_missing_file_is_refused_with_its_path_and_the_cure(tmp_path: Path) -> None:

@@ -128,8 +128,8 @@ def test_what_was_seen_empty_once_comes_back_half_an_hour_after_the_first_sight(
 def test_what_an_answer_lacks_fails_with_a_sentence_and_a_time() -> None:
     (segment,) = resolve_gap(TRIED, found(settled=hours((0, 9)), covered=hours((0, 9))[0]), is_attempted=True)
     assert segment.error_message == (
-        "Kraken's answer speaks of 2026-11-22T16:00:00 to 2026-11-23T01:00:00 "
-        "and lacks 2026-11-23T01:00:00 to 2026-11-23T02:00:00"
+        "Kraken's answer covers 2026-11-22T16:00:00 to 2026-11-23T01:00:00 "
+        "but is missing 2026-11-23T01:00:00 to 2026-11-23T02:00:00"
     )
     assert segment.next_attempt_s == NOON + HOUR
 
@@ -138,7 +138,7 @@ def test_an_answer_without_a_closed_candle_is_said_to_be_one() -> None:
     (segment,) = resolve_gap(TRIED, found(covered=(0, 0)), is_attempted=True)
     assert segment.error_message is not None
     assert segment.error_message.startswith(
-        "Kraken's answer holds no closed candle and lacks 2026-11-22T16:00:00"
+        "Kraken's answer contains no closed candle but is missing 2026-11-22T16:00:00"
     )
 
 

@@ -132,7 +132,7 @@ def test_a_pair_that_is_gone_is_an_error_of_a_run_that_asks_for_it_by_name() -> 
     selection = selected({HOURLY: span(EDGE, NOON - DAY)}, assets=(GONE,), tickers=["XBTUSD"])
     assert (selection.delisted, list(selection.starts)) == (["XBTUSD"], [HOURLY])
     (error,) = selection.errors
-    assert error.startswith("XBTUSD: asked for by name, but it left Kraken, as seen on 2026-11-22; ")
+    assert error.startswith("XBTUSD: requested by name, but Kraken has delisted it, as seen on 2026-11-22; ")
     assert "archive" in error
 
     # The archive may have what is missing; whether it has it is said when it was asked.
@@ -156,7 +156,7 @@ def test_an_unknown_pair_that_a_run_asks_for_by_name_is_an_error_with_what_may_b
     typo = asset("SOLLUSD", delisted_s=NOW - DAY, seen_s=None)
     selection = selected({}, assets=(replace(typo, meant="SOLUSD"), BITCOIN), tickers=["SOLLUSD", "XBTUSD"])
     assert selection.errors == [
-        "SOLLUSD: asked for by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
+        "SOLLUSD: requested by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
     ]
     assert selection.starts == {HOURLY: EDGE}
 

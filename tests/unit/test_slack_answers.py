@@ -85,9 +85,9 @@ def test_a_web_page_is_no_confirmation() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "said", "is_about_message"),
     [
-        (200, "no_service", "Slack says no_service; make a new webhook", False),
-        (200, no("invalid_auth"), "Slack says invalid_auth; make a new webhook", False),
-        (200, no("a_word_of_tomorrow"), "Slack says a_word_of_tomorrow; make a new webhook", False),
+        (200, "no_service", "Slack says no_service; create a new webhook", False),
+        (200, no("invalid_auth"), "Slack says invalid_auth; create a new webhook", False),
+        (200, no("a_word_of_tomorrow"), "Slack says a_word_of_tomorrow; create a new webhook", False),
         (200, "invalid_blocks", "the message itself is refused (HTTP 200 invalid_blocks)", True),
         (400, "invalid_blocks", "the message itself is refused (HTTP 400 invalid_blocks)", True),
         (400, '{"content": ["Must be 2000 or fewer in length."]}', "is refused (HTTP 400)", True),

@@ -118,7 +118,7 @@ class Report:
             (f"the {self.clock}'s clock was used: {self.doubt}", self.doubt),
             (f"candles off the grid, which no figure counts: {_named(strays)}", strays),
             (f"never loaded: {_named(never)}", never),
-            (f"pairs that have left the exchange, counted up to then: {_named(gone)}", gone),
+            (f"delisted pairs, counted up to their delisting: {_named(gone)}", gone),
             (f"pairs that the exchange never had; nothing is expected of them: {_named(unknown)}", unknown),
         ]
         return [text for text, is_so in found if is_so]

@@ -134,7 +134,7 @@ def read_catalogue(file: Path | None = None) -> Catalogue:
         try:
             entry = _entry(loader, node)
             if entry.ticker in lines:
-                raise _LineError(f"ticker {entry.ticker!r} stands already in line {lines[entry.ticker]}")
+                raise _LineError(f"ticker {entry.ticker!r} is already in line {lines[entry.ticker]}")
         except _LineError as error:
             problems.append(LineProblem(line, _ticker_in(node), f"{file.name} line {line}: {error}"))
             continue
@@ -165,7 +165,7 @@ def _items(file: Path) -> tuple[yaml.SafeLoader, list[yaml.Node]]:
     items = found.value if isinstance(found, yaml.SequenceNode) else []
     if top:
         _refuse_merge_keys(items, file)
-        raise CatalogueError(f"{file.name}: key {min(top)!r} is unknown; there is only a list named assets")
+        raise CatalogueError(f"{file.name}: key {min(top)!r} is unknown; the only key is a list named assets")
     if not items:
         raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry")
     return loader, items
@@ -253,7 +253,7 @@ def _why(error: ValidationError) -> str:
     }
     cure = cures.get(where, first["msg"])
     if where == "ticker" and isinstance(given, str) and is_tokenised(given):
-        cure = f"{NOT_SUPPORTED}; take the line out"
+        cure = f"{NOT_SUPPORTED}; remove the line"
     value = "is missing" if first["type"] == "missing" else f"is {_shown(given)}"
     return f"{where} {value}: {cure}"
 

@@ -73,7 +73,7 @@ def disputed_candles(ticker: str, rows: Sequence[str], *, since_s: int, url: str
     :param url: where to look at the run, or None
     :return: subject is ``disputed candles``; its facts are ``said``, ``rows`` (at most 20), ``n_rows`` (all)
     """
-    said = "Its trades were read twice, and hold none in these ranges"
+    said = "Its trades were read twice and contain none in these ranges"
     facts = {"said": said, "rows": list(rows[:MAX_ROWS]), "n_rows": len(rows)}
     return _problem(ticker, PairProblem.DISPUTED, facts, since_s=since_s, url=url)
 

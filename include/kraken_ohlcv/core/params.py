@@ -123,34 +123,34 @@ class BackfillRequest(RunRequest):
         ge=0,
         le=100_000,
         title="Gaps per asset",
-        description="Gaps of an asset that may cause calls, earliest expiry first. 0 = no limit.",
+        description="Gaps per asset that may cause calls, earliest expiry first. 0 = no limit.",
     )
     tickers: Annotated[Tickers | None, TICKERS] = None
     retry_failed: bool = Field(
         default=False,
         title="Retry failed gaps",
-        description="Take FAILED gaps before their next attempt, permanent failures too.",
+        description="Claim FAILED gaps before their next attempt, including permanent failures.",
     )
     trades_call_budget: int = Field(
         default=200,
         ge=0,
         le=10_000,
         title="Trade calls",
-        description="Calls that a run may spend on rebuilding candles from trades, 1,000 trades each.",
+        description="Calls that a run may make to rebuild candles from trades, 1,000 trades each.",
     )
     repair_from: list[Source] = Field(
         default=["ohlc", "trades"],
         min_length=1,
         title="Repair from",
         description="ohlc: the newest 720 candles; archive: published quarters, only the members that"
-        " help are fetched; trades: what the others leave open or cannot bring, call by call.",
+        " help are fetched; trades: what the other sources leave open, call by call.",
         examples=list(SOURCES),
         json_schema_extra=UNIQUE,
     )
     repair_range: RepairRange | None = Field(
         default=None,
         title="Range to repair",
-        description="Repair only this range, and check again what is stored and proven in it, by OHLC calls"
+        description="Repair only this range, and check its candles and proofs again with OHLC calls"
         " and trades: {start, end}, ISO days UTC, without the day end itself.",
     )
 
@@ -188,7 +188,7 @@ class ValidationRequest(RunRequest):
         ge=1,
         le=8760,
         title="Hours",
-        description="A newest candle that closed longer ago is old.",
+        description="A newest candle that closed longer ago is stale.",
     )
     interval_minutes: Interval = Field(
         default=1440, title="Interval", description="Candle length in minutes."
@@ -220,7 +220,7 @@ class ValidationRequest(RunRequest):
         ge=0,
         le=720,
         title="Snooze for (hours)",
-        description="For so long from now; 0 ends a snooze.",
+        description="Duration from now; 0 ends a snooze.",
     )
 
 
@@ -232,7 +232,7 @@ class ReportRequest(RunRequest):
     digest: bool = Field(
         default=False,
         title="Digest",
-        description="Send to Slack what has changed since the report before.",
+        description="Send to Slack what has changed since the previous report.",
     )
 
 

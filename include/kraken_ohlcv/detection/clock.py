@@ -88,7 +88,7 @@ def ask_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable
     :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: the time; in doubt it is the later of both, so that nothing late looks on time
-    :raises KrakenError: if the exchange does not tell its time
+    :raises KrakenError: if the exchange does not answer with its time
     Rule: a bucket is closed when its end is not after the exchange's clock, which is believed within
         ``max_clock_skew_s`` of the worker's.
     """
@@ -116,8 +116,8 @@ def ask_any_clock(connection: Connection, kraken: KrakenClient, worker_now: Call
     try:
         return ask_clock(connection, kraken, worker_now)
     except KrakenError as error:
-        log.warning("the exchange does not tell its time, the worker's clock is used: %s", error)
-        return Clock(int(worker_now()), "worker", f"the exchange does not tell its time: {error}")
+        log.warning("the exchange does not answer with its time, the worker's clock is used: %s", error)
+        return Clock(int(worker_now()), "worker", f"the exchange does not answer with its time: {error}")
 
 
 def ask_believed_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> int:
@@ -156,5 +156,5 @@ def refuse_rows_of_the_future(
     if newest_s > now_s + passed_s + AHEAD_S:
         raise KrakenNotBelievedError(
             f"{what}: the newest row is of {iso(int(newest_s))} UTC, but {duration(int(passed_s))} before "
-            f"Kraken's clock said {iso(now_s)} UTC: it is not believed, and nothing is called closed by it"
+            f"Kraken's clock said {iso(now_s)} UTC: it is not believed, and no bucket counts as closed by it"
         )

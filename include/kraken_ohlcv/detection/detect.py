@@ -126,14 +126,14 @@ def _unsound(series: Series, span: Span | None) -> str:
 def _not_had(asset: Asset) -> str:
     listed = f"it as {asset.pair_status}" if asset.pair_status else "no pair of this name"
     cure = f"did you mean {asset.meant}?" if asset.meant else "correct the ticker in assets.yaml"
-    return f"{asset.ticker}: asked for by name, but Kraken lists {listed}; {cure}"
+    return f"{asset.ticker}: requested by name, but Kraken lists {listed}; {cure}"
 
 
 def _left(ticker: str, delisted_s: int) -> str:
     return (
-        f"{ticker}: asked for by name, but it left Kraken, as seen on {iso(delisted_s)[:10]}; only the"
-        " archive may have what is missing before that day: add archive to repair_from, or leave the ticker"
-        " out"
+        f"{ticker}: requested by name, but Kraken has delisted it, as seen on {iso(delisted_s)[:10]}; only"
+        " the archive may have what is missing before that day: add archive to repair_from, or leave the"
+        " ticker out"
     )
 
 

@@ -68,7 +68,7 @@ def open_run(
     refuse_tokenised(request.tickers)
     status = kraken.get_system_status().status
     if status == "maintenance":
-        raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run goes on when it is over")
+        raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run resumes when it is over")
     if status != "online":
         log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
     now_s = ask_believed_clock(connection, kraken, worker_now)
@@ -95,9 +95,7 @@ def _find_first_trades(connection: Connection, kraken: KrakenClient, asked: Sequ
             try:
                 first_trade_s = kraken.get_first_trade(asset.ticker)
             except KrakenMalformedReplyError as error:
-                log.warning(
-                    "the first trade of %s is asked for again by the next run: %s", asset.ticker, error
-                )
+                log.warning("the next run requests the first trade of %s again: %s", asset.ticker, error)
                 continue
             if first_trade_s is not None:
                 record_first_trade(connection, asset.ticker, float(first_trade_s))

@@ -141,10 +141,10 @@ def _is_delisted(kraken: KrakenClient, asset: Asset, status: str | None) -> bool
     try:
         kraken.get_first_trade(asset.ticker)
     except UnknownPairError as error:
-        log.warning("%s has left the exchange: %s", asset.ticker, error)
+        log.warning("%s was delisted: %s", asset.ticker, error)
         return True
     except KrakenError as error:
-        log.warning("%s: whether it has left is not known: %s", asset.ticker, error)
+        log.warning("%s: cannot determine whether it was delisted: %s", asset.ticker, error)
         return asset.delisted_s is not None
     log.warning("%s: AssetPairs says %s, but its trades are served", asset.ticker, status or "nothing")
     return False

@@ -162,7 +162,7 @@ def _catch_up(
     reasons = [
         f"{len(tickers)} {'ticker has' if len(tickers) == 1 else 'tickers have'} {what}"
         for tickers, what in (
-            (soon, "gaps that Kraken forgets before the next scheduled run"),
+            (soon, "gaps that leave Kraken's API window before the next scheduled run"),
             (late, "overdue candles"),
         )
         if tickers

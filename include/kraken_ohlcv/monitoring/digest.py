@@ -72,7 +72,7 @@ class Changes:
 WORDS: Final = {
     "broken": "🔴 No longer complete",
     "worse": "🔺 More is missing",
-    "lost": "⛔ Newly out of the API's reach",
+    "lost": "⛔ Newly outside the API window",
     "better": "🔹 Less is missing",
     "whole": "✅ Complete again",
     "emptied": "No data any more: nothing is expected",

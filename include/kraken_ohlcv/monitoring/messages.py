@@ -85,22 +85,22 @@ WORDS: Final = {
     IncidentClass.PAIR: Words(
         wrong=None,
         over="is settled",
-        next="Open the run and read what it says of this ticker.",
-        after="Kraken serves the pair in order again, or assets.yaml no longer expects it. Nothing to do.",
+        next="Open the run and read its messages about this ticker.",
+        after="Kraken serves the pair normally again, or assets.yaml no longer expects it. Nothing to do.",
     ),
 }
 
 PAIR_NEXT: Final = {
-    PairProblem.UNKNOWN: "Nothing can be fetched for it; all other tickers go on. Correct the ticker in"
-    " assets.yaml. If Kraken had the pair once and has it no more, set listed: false on its line.",
+    PairProblem.UNKNOWN: "Nothing can be fetched for it; all other tickers continue. Correct the ticker in"
+    " assets.yaml. If Kraken once listed the pair and no longer does, set listed: false on its line.",
     PairProblem.LEFT: "Its candles stay, and nothing more is expected of it. What is still missing from its"
     " history can only come from Kraken's archive. Set listed: false on its line in assets.yaml to end this"
     " incident.",
-    PairProblem.ODD_DATA: "The buckets that this touches stay open, and each run asks for them again; all"
+    PairProblem.ODD_DATA: "The affected buckets stay open, and each run fetches them again; all"
     " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
     PairProblem.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"
     " again until they change. Leave them out of your analysis; docs/REPAIR.md says what they may be.",
-    PairProblem.BAD_LINE: "The line is passed over, and all others count. Correct it: the next run takes it.",
+    PairProblem.BAD_LINE: "The line is skipped, and all others count. Correct it: the next run reads it.",
 }
 """What happens next, by what is wrong with a pair."""
 

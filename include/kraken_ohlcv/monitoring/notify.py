@@ -267,7 +267,7 @@ class _Notifier:
             or (pause_s := max(seconds, MIN_WAIT_S)) > self._wait_left_s
         ):
             return False
-        log.info("Slack asks to be left alone for %s s", seconds)
+        log.info("Slack asks for a pause of %s s", seconds)
         self._waits_left -= 1
         self._wait_left_s -= pause_s
         self._sleep(pause_s)

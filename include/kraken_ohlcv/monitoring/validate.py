@@ -53,7 +53,7 @@ class ExchangeState:
     def problem(self) -> Problem | None:
         """Return what is wrong with the exchange, if anything."""
         if self.error is not None:
-            headline = f"Kraken gives no answer to work with: {self.error}"
+            headline = f"Kraken gave no usable answer: {self.error}"
         elif self.doubt is not None:
             headline = self.doubt
         elif self.status != "online":

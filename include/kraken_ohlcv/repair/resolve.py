@@ -141,15 +141,15 @@ def _why_open(part: Range, findings: Findings) -> tuple[str, bool]:
     is named, the bucket waits.
     """
     start, end = findings.result.covered
-    lacks = f"lacks {iso(part[0])} to {iso(part[1])}"
+    absent = f"is missing {iso(part[0])} to {iso(part[1])}"
     if ranges.intersect([part], findings.contested):
         error = "says that nothing traded, while shorter candles are stored there, and"
-        return f"Kraken's answer {error} {lacks}", True
+        return f"Kraken's answer {error} {absent}", True
     if not (start <= part[0] and part[1] <= end):
-        spoken_of = f"speaks of {iso(start)} to {iso(end)}" if start < end else "holds no closed candle"
+        extent = f"covers {iso(start)} to {iso(end)}" if start < end else "contains no closed candle"
         if findings.attempt.is_trading:
-            return f"Kraken's answer {spoken_of} and {lacks}", True
-        return f"Kraken's answer {spoken_of} and {lacks}: the pair is not online", False
+            return f"Kraken's answer {extent} but {absent}", True
+        return f"Kraken's answer {extent} but {absent}: the pair is not online", False
     of_part = [
         one.what for one in findings.result.odd if one.ts_s is not None and part[0] <= one.ts_s < part[1]
     ]

@@ -114,7 +114,7 @@ def server_findings(questdb: QuestDBClient) -> list[Finding]:
     if settings.get("cairo.wal.apply.enabled") == "false":
         found.append(
             Finding(
-                "QuestDB accepts candles and does not show them (cairo.wal.apply.enabled is false)",
+                "QuestDB accepts candles but does not show them (cairo.wal.apply.enabled is false)",
                 "set cairo.wal.apply.enabled=true and start QuestDB again",
             )
         )
@@ -157,7 +157,7 @@ def table_findings(questdb: QuestDBClient) -> list[Finding]:
     if ttl_value and not (ttl_unit == "YEAR" and ttl_value >= HARMLESS_TTL_YEARS):
         found.append(
             Finding(
-                f"QuestDB throws candles away: table {CANDLE_TABLE} has a TTL of "
+                f"QuestDB discards candles: table {CANDLE_TABLE} has a TTL of "
                 f"{ttl_value} {ttl_unit.lower()}{'s' if ttl_value > 1 else ''}",
                 f"run {LIFT_TTL}; what is missing by then is backfilled",
                 (LIFT_TTL,),
@@ -207,9 +207,9 @@ def _suspended(questdb: QuestDBClient) -> Finding:
     cure = f"ALTER TABLE {CANDLE_TABLE} RESUME WAL"
     ((tag, message),) = questdb.query(statement("questdb", "suspended_because"), {"table": CANDLE_TABLE})
     return Finding(
-        f"table {CANDLE_TABLE} is suspended, QuestDB accepts candles and does not show them "
+        f"table {CANDLE_TABLE} is suspended, QuestDB accepts candles but does not show them "
         f"({tag or 'no error tag'}: {message or 'no message'})",
-        f"mend the cause, often a full disk, then run {cure}; no candle is lost",
+        f"fix the cause, often a full disk, then run {cure}; no candle is lost",
         (cure,),
     )
 
@@ -317,7 +317,7 @@ def check_room(
                 Finding(
                     f"the disk of {name} {folder} has {free // MEBIBYTE} MiB left, less than the "
                     f"{LEAST_FREE_BYTES // MEBIBYTE} MiB that a run may need",
-                    "give it more room",
+                    "free space on it",
                 )
             )
     refuse(found)

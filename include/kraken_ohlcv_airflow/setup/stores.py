@@ -78,7 +78,7 @@ def ensure_ledger_database(ledger: Connection, admin_dsn: str | None) -> None:
     if admin_dsn is None or not ledger.login or not ledger.schema:
         raise SetUpError(
             f"connection {ledger.conn_id} does not work: {refusal}. "
-            "Make its role and database, or correct the connection."
+            "Create its role and database, or correct the connection."
         )
     try:
         with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as admin:
@@ -87,7 +87,7 @@ def ensure_ledger_database(ledger: Connection, admin_dsn: str | None) -> None:
     except psycopg.Error as error:
         raise SetUpError(
             f"connection {ledger.conn_id} does not work: {refusal}; and Airflow's database role cannot make "
-            f"role {ledger.login} and database {ledger.schema}: {_sentence(error)}. Make them by hand."
+            f"role {ledger.login} and database {ledger.schema}: {_sentence(error)}. Create them manually."
         ) from None
     if refusal := _refusal(libpq_dsn(ledger)):
         raise SetUpError(
@@ -142,7 +142,7 @@ def main(argv: Sequence[str]) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m kraken_ohlcv_airflow.setup.stores", description=__doc__)
     parser.add_argument(
-        "--accept-exchange", action="store_true", help="the ledger's exchange has another address from now on"
+        "--accept-exchange", action="store_true", help="accept a new address of the ledger's exchange"
     )
     arguments = parser.parse_args(argv)
     try:
@@ -184,7 +184,7 @@ def _make_database(admin: psycopg.Connection[Any], database: str, *, owner: str)
         admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
     admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, sql.Identifier(owner)))
     admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-    log.info("Database %s of the ledger: made", database)
+    log.info("Database %s of the ledger: created", database)
 
 
 def _refusal(dsn: str) -> str | None:

@@ -82,12 +82,12 @@ def _failed(tier: str) -> FailedTally:
 def _source(gap_id: int, subject: GapSubject, wanted: Source | None, now_s: int) -> Source | None:
     """Return what a gap is repaired from: what was asked for, or trades; None = the OHLC call."""
     if subject.status == GapStatus.FILLED:
-        raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} is filled already.")
+        raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} is already filled.")
     if subject.status != GapStatus.UNFILLABLE:
         if wanted is not None:
             raise HTTPException(
                 HTTPStatus.CONFLICT,
-                f"Gap {gap_id} is {subject.status}, which no source but the OHLC call is for: name none.",
+                f"Gap {gap_id} is {subject.status}, which only the OHLC call fills: name no source.",
             )
         return None
     chosen = wanted or "trades"
@@ -99,7 +99,7 @@ def _source(gap_id: int, subject: GapSubject, wanted: Source | None, now_s: int)
             if chosen == "archive" and quarters is None
             else "none of its quarters is published yet"
             if chosen == "archive"
-            else "Kraken does not serve them any more"
+            else "Kraken no longer serves them"
         )
         raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} cannot be repaired from {chosen}: {why}.")
     return chosen
@@ -120,7 +120,7 @@ async def start_for_gap(request: Request, user: Any, gap_id: int, source: Source
     await run_in_threadpool(insist_on_trigger, request, user, dag_id)
     now_s = int(request.app.state.clock())
     chosen = await run_in_threadpool(_source, gap_id, subject, source, now_s)
-    note = f"Started from the page of gaps for gap {gap_id}, {subject.ticker} {subject.interval_minutes}"
+    note = f"Started from the page Gaps for gap {gap_id}, {subject.ticker} {subject.interval_minutes}"
     return await trigger(request, dag_id, conf_for_gap(subject, chosen), note=note)
 
 
@@ -136,7 +136,7 @@ async def start_retry(request: Request, user: Any, tier: str) -> StartedRun:
     dag_id = dag_of_tier(tier)
     await run_in_threadpool(insist_on_trigger, request, user, dag_id)
     failed = await run_in_threadpool(_failed, tier)
-    note = f"Started from the page of gaps for {failed.n_gaps} FAILED gaps of {tier}"
+    note = f"Started from the page Gaps for {failed.n_gaps} FAILED gaps of {tier}"
     return await trigger(request, dag_id, conf_for_failed(failed), note=note)
 
 

@@ -133,11 +133,11 @@ def _bad_query(request: Request, error: Exception) -> Response:
     sentences = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in found]
     are_days = bool(found) and all(one["loc"][-1] in DAYS for one in found)
     status = HTTPStatus.BAD_REQUEST if are_days else HTTPStatus.UNPROCESSABLE_ENTITY
-    return _answer(request, status, f"This cannot be asked for: {'; '.join(sentences)}.")
+    return _answer(request, status, f"This request is invalid: {'; '.join(sentences)}.")
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "This did not work."
+    status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed."
     if isinstance(error, StarletteHTTPException):
         status, detail = HTTPStatus(error.status_code), str(error.detail)
     if status is HTTPStatus.UNAUTHORIZED and _wants_html(request):

@@ -23,7 +23,7 @@ AT_ONCE: Final = 4
 included, needs, and counting candles is work for a processor."""
 WAITING: Final = 32
 """Requests that may wait for that: a page asks for a handful of files, and several people look at once."""
-TOO_MANY: Final = "Too many pages are being asked for at once: reload in a few seconds."
+TOO_MANY: Final = "Too many pages are requested at once: reload in a few seconds."
 
 
 class Pages:

@@ -64,15 +64,15 @@ STATE_TITLES: Final = {
 }
 """Legend, in its order."""
 STATE_HINTS: Final = {
-    CellState.COMPLETE: "Every candle is stored, or proven never to have existed",
-    CellState.PROVEN_EMPTY: "No trades in all of it, with evidence",
-    CellState.FILLABLE: "Candles are missing; the next backfill brings them",
-    CellState.EXPIRING: "Candles are missing that Kraken's API forgets within 24 hours",
-    CellState.UNFILLABLE: "Candles are missing that the API no longer has: trades or the archive bring them",
-    CellState.RESTATED: "Complete; the exchange gave other values for a stored candle",
-    CellState.PARTLY_LOADED: "The series begins within this time; what is before was never loaded",
-    CellState.NOT_LOADED: "Nothing of this time has ever been loaded",
-    CellState.PENDING: "Nothing is missing; the newest candles are fetched by the next scheduled run",
+    CellState.COMPLETE: "Every bucket is stored or proven empty",
+    CellState.PROVEN_EMPTY: "No trades at all, with evidence",
+    CellState.FILLABLE: "Candles are missing; the next backfill fills them",
+    CellState.EXPIRING: "Candles are missing that will leave Kraken's API window within 24 hours",
+    CellState.UNFILLABLE: "Candles are missing outside the API window: trades or the archive can fill them",
+    CellState.RESTATED: "Complete; the exchange sent other values for a stored candle",
+    CellState.PARTLY_LOADED: "The series begins in this period; earlier candles were never loaded",
+    CellState.NOT_LOADED: "Nothing in this period was ever loaded",
+    CellState.PENDING: "Nothing is missing; the next scheduled run fetches the newest candles",
 }
 
 

@@ -43,7 +43,7 @@ Absent = BeforeValidator(_absent_if_empty)
 
 def _within_the_calendar(value: date | None) -> date | None:
     if value is not None and not FIRST_DAY <= value <= LAST_DAY:
-        raise ValueError(f"{value} is outside of what is kept: use a day from {FIRST_DAY} to {LAST_DAY}")
+        raise ValueError(f"{value} is out of range: use a day from {FIRST_DAY} to {LAST_DAY}")
     return value
 
 
@@ -74,7 +74,7 @@ class SeriesQuery(BaseModel):
     @classmethod
     def _is_served(cls, value: int | None) -> int | None:
         if value is not None and value not in INTERVALS:
-            raise ValueError(f"{value} is none of Kraken's intervals: {', '.join(map(str, INTERVALS))}")
+            raise ValueError(f"{value} is not one of Kraken's intervals: {', '.join(map(str, INTERVALS))}")
         return value
 
     @field_validator("ticker")

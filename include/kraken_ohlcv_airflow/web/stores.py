@@ -52,7 +52,7 @@ def ledger() -> Iterator[Connection]:
         raise StoreError(_undefined(LEDGER_CONN_ID)) from error
     except psycopg.errors.UndefinedTable as error:
         raise StoreError(
-            "The ledger is empty so far: the first run of any of this package's DAGs makes its tables."
+            "The ledger is empty: the first run of any of this package's DAGs creates its tables."
         ) from error
     except psycopg.errors.UndefinedColumn as error:
         raise StoreError(
@@ -69,7 +69,7 @@ def ledger() -> Iterator[Connection]:
         if is_full(error):
             raise StoreError(
                 f"The ledger in PostgreSQL has too many clients (connection {LEDGER_CONN_ID}): reload in a"
-                " moment. Again and again? Raise max_connections, or run fewer tasks at once."
+                " moment. If it persists, raise max_connections, or run fewer tasks at once."
             ) from error
         raise StoreError(
             f"The ledger in PostgreSQL does not answer (connection {LEDGER_CONN_ID}): start the server or"
@@ -103,12 +103,11 @@ def questdb() -> Iterator[QuestDBClient]:
     except QuestDBError as error:
         if "table does not exist" in str(error):
             raise StoreError(
-                "There is no candle table so far: the first run of any of this package's DAGs makes it."
+                "There is no candle table yet: the first run of any of this package's DAGs creates it."
             ) from error
         log.warning("QuestDB refused a page's statement: %s", error)
         raise StoreError(
-            f"QuestDB did not answer the question of this page (connection {QUESTDB_CONN_ID}): see the"
-            " api-server's log."
+            f"QuestDB refused this page's statement (connection {QUESTDB_CONN_ID}): see the api-server's log."
         ) from error
 
 

@@ -132,9 +132,7 @@ class ArchiveClient:
         except NotPublishedError:
             return {}
         if not sums.found:
-            raise ArchiveServerError(
-                f"{name} has no line that can be read, as its server sends it; run again"
-            )
+            raise ArchiveServerError(f"{name} has no readable line as sent by its server; run again")
         return {(found or subject_of(name) or ""): digest for found, digest in sums.found}
 
     @contextmanager

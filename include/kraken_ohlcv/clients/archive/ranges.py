@@ -191,7 +191,7 @@ class RemoteFile(SeekableFile):
         first, last, size = (int(number) for number in match.groups())
         length = int(answer.headers.get("Content-Length", last - first + 1))
         if self._is_known and size != self.size:
-            raise ArchiveServerError(f"{self._url} has changed while it was read; run again")
+            raise ArchiveServerError(f"{self._url} changed while it was read; run again")
         is_plain = answer.headers.get("Content-Encoding", "identity") == "identity"
         is_asked = first == start and last == min(end, size) - 1 and length == last - first + 1
         if not is_asked or not is_plain:

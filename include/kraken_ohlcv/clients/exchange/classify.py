@@ -128,7 +128,7 @@ def error_of(fault: Fault, call: str) -> KrakenError:
         case FaultClass.UNKNOWN_PAIR:
             return UnknownPairError(f"{said}; the ticker is delisted, renamed or misspelt: see AssetPairs")
         case FaultClass.PERMANENT:
-            return KrakenPermanentError(f"{said}; asking again will not help, the request itself is wrong")
+            return KrakenPermanentError(f"{said}; a retry will not help, the request itself is wrong")
         case FaultClass.RATE:
             wait_s = fault.wait_s or DEFAULT_WAIT_S
             message = f"{said}; too many calls from this address, the next is allowed in {wait_s:.0f} s"
@@ -139,7 +139,7 @@ def error_of(fault: Fault, call: str) -> KrakenError:
             cure = (
                 "; it blocks this address, or a proxy or the connection's host is wrong"
                 if fault.text.startswith("HTTP")
-                else "; this error is not known here, see Kraken's documentation"
+                else "; this error is unknown here, see Kraken's documentation"
             )
             return KrakenUnexpectedReplyError(f"{said}{cure}")
 

@@ -106,7 +106,7 @@ class KrakenClient:
         :raises KrakenError: if there is no usable answer after all attempts
         """
         if interval_minutes not in INTERVALS:
-            raise ValueError(f"interval {interval_minutes} is none of Kraken's: {sorted(INTERVALS)}")
+            raise ValueError(f"interval {interval_minutes} is not one of Kraken's: {sorted(INTERVALS)}")
         return self._ask(
             "OHLC",
             {"pair": _checked(ticker), "interval": str(interval_minutes)},
@@ -255,13 +255,13 @@ class KrakenClient:
                 raise
 
     def _log_retry(self, state: RetryCallState) -> None:
-        log.warning("attempt %d failed, trying again: %s", state.attempt_number, str(failure(state)))
+        log.warning("attempt %d failed, retrying: %s", state.attempt_number, str(failure(state)))
 
 
 def _checked(ticker: str) -> str:
     """Return a ticker that can be asked for; a comma would make it several."""
     if not re.fullmatch(r"[A-Za-z0-9.]{2,32}", ticker):
-        raise ValueError(f"{ticker!r} is no Kraken ticker like XBTUSD")
+        raise ValueError(f"{ticker!r} is not a Kraken ticker such as XBTUSD")
     return ticker
 
 

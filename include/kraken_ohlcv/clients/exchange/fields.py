@@ -73,5 +73,5 @@ def refuse_mostly_odd(call: str, n_rows: int, odd: list[str]) -> None:
     n_odd = len(odd)
     if 2 * n_odd > n_rows or (n_rows > FEWEST_SOUND and n_rows - n_odd < FEWEST_SOUND and n_odd):
         raise KrakenMalformedReplyError(
-            f"{call}: {n_odd} of {n_rows} rows cannot be used, so none is; the first: {odd[0]}"
+            f"{call}: {n_odd} of {n_rows} rows cannot be used, so all are refused; the first: {odd[0]}"
         )

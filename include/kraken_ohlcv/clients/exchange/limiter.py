@@ -170,7 +170,7 @@ class CallSlot:
                 return connection, reserved
             if time.monotonic() + wait_s > deadline:
                 raise RateLimitLockError(
-                    f"call slot {self._name}: the exchange asked for a pause, the next call is allowed in "
+                    f"call slot {self._name}: the exchange asked for a pause; the next call is allowed in "
                     f"{wait_s:.0f} s only; run again then"
                 )
             self._sleep(wait_s)
@@ -210,7 +210,7 @@ class CallSlot:
             return work(self._connect())
         except psycopg.errors.LockNotAvailable:
             raise RateLimitLockError(
-                f"call slot {self._name}: other processes kept it for {LOCK_TIMEOUT_S:.0f} s; "
+                f"call slot {self._name}: other processes held it for {LOCK_TIMEOUT_S:.0f} s; "
                 f"look for a task that hangs in a call to the exchange"
             ) from None
         except psycopg.OperationalError as error:

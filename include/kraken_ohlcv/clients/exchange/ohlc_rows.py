@@ -79,15 +79,15 @@ def read_ohlc(
     step_s = 60 * interval_minutes
     rows, last, notes = rows_of(result, ticker, names, call)
     if any(isinstance(row, list) and len(row) > OHLC_FIELDS for row in rows):
-        notes = (*notes, f"rows have more than {OHLC_FIELDS} fields; the further ones are ignored")
+        notes = (*notes, f"rows have more than {OHLC_FIELDS} fields; the additional ones are ignored")
     candles, odd, odd_end = _sorted_out(rows, step_s)
     _check_interval(rows, candles, interval_minutes, call)
     last_s, odd_last = _last(last, candles, step_s)
     if last_s is None:
-        raise KrakenMalformedReplyError(f"{call}: the answer holds neither a candle nor a usable 'last'")
+        raise KrakenMalformedReplyError(f"{call}: the answer contains neither a candle nor a usable 'last'")
     notes = (*notes, *odd_last)
     odd += [
-        OddRow(f"the row that opens at {ts_s} lies before all that an answer reaches", ts_s)
+        OddRow(f"the row that opens at {ts_s} lies before the range of the answer", ts_s)
         for ts_s in _beyond_the_window(candles, last_s, step_s)
     ]
     # An odd running row is ignored: it is never data.
@@ -104,7 +104,7 @@ def read_ohlc(
         if is_trading and behind_s <= max(DAY_S, LAGGING_BUCKETS * step_s):
             raise KrakenStaleReplyError(
                 f"{call}: the newest candle opens at {max(candles)}, but at {now_s:.0f} a newer one was "
-                f"running; the answer comes from a server that lags behind"
+                f"running; the answer comes from a lagging server"
             )
         notes = (*notes, f"{call}: Kraken serves no candle after the one that opens at {max(candles)}")
     return OhlcAnswer(
@@ -157,14 +157,14 @@ def _candle(row: Any, step_s: int) -> Candle:
     ts_s, count = whole(row[0]), whole(row[7])
     figures = [number(value) for value in row[1:7]]
     if ts_s is None or count is None or None in figures:
-        raise OddPartError("holds something that is no number")
+        raise OddPartError("contains a value that is not a number")
     opened, high, low, close, vwap, volume = (value for value in figures if value is not None)
     if ts_s >= LAST_SECOND or ts_s % step_s:
         raise OddPartError("is off the grid")
     candle = Candle(ts_s, opened, high, low, close, vwap, volume, count)
     if not count:
         if volume or not opened == high == low == close >= 0 or vwap not in {0, close}:
-            raise OddPartError("has no trades, and yet prices or a volume of some")
+            raise OddPartError("has no trades but prices or a volume")
     elif fault := fault_of({name: getattr(candle, name) for name in (*PRICES, "volume", "trades")}):
         raise OddPartError(f"is no possible candle: {fault}")
     return candle
@@ -213,7 +213,7 @@ def _check_interval(
 
 def _foreign(call: str, found: int, asked: int) -> KrakenForeignReplyError:
     return KrakenForeignReplyError(
-        f"{call}: the rows are candles of {found} minutes, not of {asked}; a cache or proxy on the way mixes "
+        f"{call}: the rows are candles of {found} minutes, not of {asked}; a cache or proxy in between mixes "
         "answers up"
     )
 

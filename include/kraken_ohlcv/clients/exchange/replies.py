@@ -83,7 +83,7 @@ def open_envelope(
     for warning in filter(is_warning, strings):
         warn(warning)
     if envelope.get("result") is None:
-        raise KrakenMalformedReplyError(f"{call}: the answer holds neither an error nor a result")
+        raise KrakenMalformedReplyError(f"{call}: the answer contains neither an error nor a result")
     return envelope["result"]
 
 
@@ -97,7 +97,7 @@ def read_asset_pairs(result: Any) -> AssetPairs:
     """
     call = "AssetPairs"
     if not isinstance(result, dict) or not result:
-        raise KrakenMalformedReplyError(f"{call}: the answer holds no pair")
+        raise KrakenMalformedReplyError(f"{call}: the answer contains no pair")
     pairs: dict[str, AssetPair] = {}
     odd: dict[str, str] = {}
     for internal_name, entry in result.items():

@@ -57,12 +57,12 @@ def rows_of(
     if not found and others:
         raise KrakenForeignReplyError(
             f"{call}: the answer is about {clip(', '.join(map(repr, others)))}, not about {ticker} "
-            f"({', '.join(sorted(accepted))}); a cache or proxy on the way mixes answers up"
+            f"({', '.join(sorted(accepted))}); a cache or proxy in between mixes up answers"
         )
     rows = fields[found[0]] if found else None
     if not isinstance(rows, list) or any(fields[key] != rows for key in found):
-        raise KrakenMalformedReplyError(f"{call}: the result holds no list of rows of {ticker}")
+        raise KrakenMalformedReplyError(f"{call}: the result contains no list of rows of {ticker}")
     ignored = (
-        (f"the result has further keys, which are ignored: {clip(', '.join(others))}",) if others else ()
+        (f"the result has additional keys, which are ignored: {clip(', '.join(others))}",) if others else ()
     )
     return rows, fields.get(NOT_ROWS), ignored

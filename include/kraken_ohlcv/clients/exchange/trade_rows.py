@@ -61,13 +61,13 @@ def read_trades(
     if since_ns and not page.size and page.last_ns > since_ns:
         # Taken for the end of all trades, it would close candles that are not whole.
         raise KrakenMalformedReplyError(
-            f"{call}: the page holds no trade, and yet its 'last' {page.last_ns} lies after the moment "
-            f"asked for, {since_ns}"
+            f"{call}: the page contains no trade, but its 'last' {page.last_ns} lies after the "
+            f"requested time, {since_ns}"
         )
     if page.trades and page.trades[-1].time_s + BORDER_S < Decimal(since_ns) / NS:
         raise KrakenMalformedReplyError(
-            f"{call}: the newest trade of the page, of {page.trades[-1].time_s} s, lies before the moment "
-            f"asked for, {since_ns} ns"
+            f"{call}: the newest trade of the page, of {page.trades[-1].time_s} s, lies before the "
+            f"requested time, {since_ns} ns"
         )
     return page
 
@@ -80,7 +80,7 @@ def _page(result: Any, ticker: str, names: frozenset[str], call: str) -> TradesP
     if sound is not None:
         return TradesPage(sound, *_cursor(sound, last_ns, cursor, notes), n_rows=len(rows))
     if any(isinstance(row, list) and len(row) > max(TRADE_FIELDS) for row in rows):
-        notes = (*notes, f"trades have more than {max(TRADE_FIELDS)} fields; the further ones are ignored")
+        notes = (*notes, f"trades have more than {max(TRADE_FIELDS)} fields; the additional ones are ignored")
         cut = [row[: max(TRADE_FIELDS)] if isinstance(row, list) else row for row in rows]
         sound = _sound_trades(cut)
         if sound is not None:
@@ -88,7 +88,7 @@ def _page(result: Any, ticker: str, names: frozenset[str], call: str) -> TradesP
     trades, odd = _sorted_out(rows)
     refuse_mostly_odd(call, len(rows), list(dict.fromkeys(one.what for one in odd)))
     if not trades and last_ns is None:
-        raise KrakenMalformedReplyError(f"{call}: the answer holds neither a trade nor a usable 'last'")
+        raise KrakenMalformedReplyError(f"{call}: the answer contains neither a trade nor a usable 'last'")
     return TradesPage(trades, *_cursor(trades, last_ns, cursor, notes), odd=tuple(odd), n_rows=len(rows))
 
 
@@ -204,7 +204,7 @@ def _sorted_out(rows: Sequence[Any]) -> tuple[Trades, list[OddTrade]]:
         elif not (has_ids and trade in ordered):
             wrong[place] = "is out of order"
     for place in _in_no_order(taken):
-        wrong[place] = "is among trades of one moment whose ids are in no order"
+        wrong[place] = "is one of several trades of one moment whose ids do not fit"
         del taken[place]
     odd = _placed(rows, wrong, taken)
     in_time = sorted(taken.values(), key=lambda trade: (trade.time_s, trade.trade_id or 0))
@@ -270,7 +270,7 @@ def _trade(row: Any) -> Trade:
         raise OddPartError("has neither 6 nor 7 fields")
     price, volume, time_s = number(row[0]), number(row[1]), number(row[2])
     if price is None or volume is None or time_s is None:
-        raise OddPartError("holds something that is no number")
+        raise OddPartError("contains a value that is not a number")
     if price <= 0 or volume <= 0 or not 0 < time_s < LAST_SECOND:
         raise OddPartError("has an impossible price, volume or time")
     trade_id = row[6] if len(row) >= max(TRADE_FIELDS) else None

@@ -73,7 +73,7 @@ def fetch(
                 body += chunk
                 if len(body) > LARGEST_BODY:
                     raise KrakenMalformedReplyError(
-                        f"{call}: the answer is larger than {LARGEST_BODY} bytes, which none of Kraken's is; "
+                        f"{call}: the answer exceeds {LARGEST_BODY} bytes, more than any of Kraken's; "
                         "it was not read to its end"
                     )
                 if time.monotonic() > deadline:

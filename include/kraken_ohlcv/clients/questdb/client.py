@@ -171,8 +171,8 @@ class QuestDBClient:
             yield
         except StatementTimeoutError as error:
             raise QuestDBUnavailableError(
-                f"QuestDB at {where} has not answered a statement for {error.waited_s:g} s: see whether "
-                f"it stands still (its log, its disk, its load); if statements do take longer, raise "
+                f"QuestDB at {where} has not answered a statement for {error.waited_s:g} s: check whether "
+                f"it hangs (its log, disk and load); if statements need more time, raise "
                 f"statement_timeout_s in the extra of connection {self.address.name}"
             ) from error
         except psycopg.OperationalError as error:
@@ -201,9 +201,9 @@ class QuestDBClient:
             target = wal["sequencerTxn"] if target is None else target
             if wal["suspended"]:
                 raise TableSuspendedError(
-                    f"table {table} is suspended, QuestDB accepts writes but does not apply them "
+                    f"table {table} is suspended: QuestDB accepts writes but does not apply them "
                     f"({wal['errorTag'] or 'no error tag'}: {wal['errorMessage'] or 'no message'}); "
-                    f"mend the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
+                    f"fix the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
                 )
             if wal["writerTxn"] >= target:
                 return

@@ -49,7 +49,8 @@ class _DecimalDumper(Dumper):
 class _CollectionDumper(Dumper):
     def dump(self, obj: Any) -> bytes:
         raise TypeError(
-            f"QuestDB takes no {type(obj).__name__} as one parameter: write IN (%s, %s) with one value each"
+            f"QuestDB does not accept {type(obj).__name__} as one parameter: "
+            "write IN (%s, %s) with one value each"
         )
 
 

@@ -154,7 +154,7 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         for remark in read.remarks:
             log.warning("%s: %s", member.name, remark)
         if not read.staged.n_good:
-            return told(member, "empty", rows=read.staged.n_rows, remarks=["nothing to take in"])
+            return told(member, "empty", rows=read.staged.n_rows, remarks=["nothing to ingest"])
         read.identified_by = BY_TRUST if work.trust_file else _identified_by(work, member, read.staged)
         read.staged.set_aside(read.judged.spoiled)
         if not read.staged.runs:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES: Final = 5
 CURE: Final = (
-    "it may be one that was asked for, so download it again, or put it into the folder under its own name"
+    "it may be one that was requested, so download it again, or put it into the folder under its own name"
 )
 
 

@@ -72,7 +72,7 @@ class ArchiveLocator:
         target = (home / given).resolve()
         if target != home and home not in target.parents:
             raise ArchiveRefusedError(
-                f"path {path!r} leads out of the archive folder by a symbolic link; put the file itself there"
+                f"path {path!r} leads outside the archive folder by a symbolic link; put the file there"
             )
         if not _pieces(target):
             raise ArchiveRefusedError(f"path {path!r} does not exist in the archive folder {home}")

@@ -283,7 +283,7 @@ class ZipArchive(Archive):
             self._zip = zipfile.ZipFile(file)
         except (*DAMAGED, OSError) as error:
             raise ArchiveRefusedError(
-                f"{name} is not a zip, or not a whole one: {_words(error)}; download it again"
+                f"{name} is not a complete zip: {_words(error)}; download it again"
             ) from error
         if len(self._zip.infolist()) > MAX_MEMBERS:
             raise ArchiveRefusedError(f"{name} holds more than {MAX_MEMBERS} members: not Kraken's archive")
@@ -299,7 +299,7 @@ class ZipArchive(Archive):
             path = _path(name)
             problem = _unsafe(info)
             if any((one.CRC, one.file_size) != (info.CRC, info.file_size) for one in others):
-                problem = f"stands {len(others) + 1} times in the zip, with different contents"
+                problem = f"is {len(others) + 1} times in the zip, with different contents"
             if path.name.upper() == "MANIFEST.JSON" and not is_ignored(str(path.parent / "x")):
                 manifests[str(path.parent)] = problem or self._manifest(info)
             elif name.endswith(("/", "\\")) or (is_ignored(str(path)) and not problem):
@@ -364,7 +364,7 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
     size, packed = info.file_size, info.compress_size
     grows = size > MAX_RATIO * max(1, packed)
     findings = (
-        (is_rooted or ".." in parts, "its path leads out of the zip"),
+        (is_rooted or ".." in parts, "its path points outside the zip"),
         (stat.S_ISLNK(info.external_attr >> 16), "is a symbolic link"),
         (bool(info.flag_bits & 1), "is encrypted"),
         (

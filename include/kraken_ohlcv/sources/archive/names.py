@@ -192,7 +192,7 @@ def read_member_name(name: str) -> MemberName:
     if is_tokenised(match["ticker"]):
         return MemberName(None, f"{match['ticker']!r} in the name: {NOT_SUPPORTED}")
     if not re.match(TICKER_PATTERN, ticker):
-        return MemberName(None, f"{ticker!r} in the name is no Kraken altname")
+        return MemberName(None, f"{ticker!r} in the name is not a Kraken altname")
     if minutes in WITNESS_INTERVALS:
         problem = f"interval {minutes} is not one of Kraken's OHLC intervals; it is read beside the others"
         return MemberName(Series(ticker, minutes), problem)

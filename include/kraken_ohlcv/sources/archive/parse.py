@@ -141,7 +141,7 @@ def _begin(lines: bytes) -> tuple[Layout, bytes]:
     """Return the layout of a file and what of its first block is data."""
     head = lines[:1000]
     if head.count(0) > len(head) // MOST_NULS_SHARE:
-        raise ArchiveRefusedError("the file is not plain text in UTF-8; save it as such")
+        raise ArchiveRefusedError("the file is not plain UTF-8 text; save it as UTF-8")
     lines = lines.removeprefix(BYTE_ORDER_MARK)
     first, _, rest = lines.partition(b"\n")
     layout = read_layout(first.removesuffix(b"\r"), rest.partition(b"\n")[0].removesuffix(b"\r"))
@@ -164,7 +164,7 @@ def read_layout(first_line: bytes, second_line: bytes = b"") -> Layout:
         second = _words(second_line) if second_line else words
         if len(words) == len(second) == len(COLUMNS) + 1:
             raise ArchiveRefusedError(
-                "the file has 8 columns and no header, so nobody can tell which one is the vwap; "
+                "the file has 8 columns and no header, so the vwap column is unknown; "
                 f"name its columns in a header, Kraken's own files have {','.join(COLUMNS)}"
             )
         return Layout()
@@ -288,7 +288,7 @@ def _time_faults(interval_minutes: int, now_s: int) -> list[Fault]:
     """Return what may be wrong with the time of a row: it is no open time of a closed candle."""
     step, ts = step_s(interval_minutes), pl.col("ts_s")
     return [
-        (ts % step != 0, pl.lit(f"timestamp does not lie on the {interval_minutes}-minute grid")),
+        (ts % step != 0, pl.lit(f"timestamp is not on the {interval_minutes}-minute grid")),
         (ts < OLDEST_S, pl.lit("timestamp is older than Kraken")),
         (ts + step > now_s, pl.lit("the candle had not closed yet")),
     ]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LEFT_OUT: Final = "left out, although shorter candles of the release traded"
 UNSUPPORTED: Final = "stands, although no shorter candle of the release traded"
-OTHER_COUNT: Final = "counts other trades than the shorter candles of the release"
+OTHER_COUNT: Final = "its trade count differs from that of the release's shorter candles"
 LONGER_HAS_MORE: Final = "left out, although the longer candle around it counts other trades"
 STORED_ELSE: Final = "left out, although a candle is stored"
 STORED_OTHER: Final = "differs from the stored candle, which is left alone"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 100_000
 MOST_SHOWN: Final = 10
-NOT_NAMED: Final = "from here on, odd rows are counted and no longer named"
+NOT_NAMED: Final = "from here on, odd rows are only counted"
 
 
 class RejectFile:

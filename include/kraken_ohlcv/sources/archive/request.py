@@ -13,7 +13,7 @@ from kraken_ohlcv.sources.archive.names import PUBLISHED_PATTERN
 ARCHIVE_INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440)
 """Candle lengths that a release may hold and that are ours, minutes; which of them varies by release."""
 
-NO_EFFECT: Final = "Without effect, and gone with the next release: an odd row is left out and named."
+NO_EFFECT: Final = "No effect; will be removed in the next release: an odd row is left out and named."
 
 
 class ArchiveRequest(RunRequest):
@@ -44,7 +44,7 @@ class ArchiveRequest(RunRequest):
     again: bool = Field(
         default=False,
         title="Read again",
-        description="Read files again that the ledger knows by their checksum.",
+        description="Read files again even if the ledger knows their checksum.",
     )
     trust: Literal["stored", "file"] = Field(
         default="stored",
@@ -64,7 +64,7 @@ class ArchiveRequest(RunRequest):
     def warnings(self) -> list[str]:
         """Return what a run reports about its params, a sentence each."""
         return [
-            f"param {name} no longer has an effect and goes with the next release: odd rows are left out"
+            f"param {name} has no effect and will be removed in the next release: odd rows are left out"
             for name, value in (
                 ("max_bad_rows", self.max_bad_rows),
                 ("max_bad_percent", self.max_bad_percent),

@@ -37,8 +37,8 @@ TELLING_ROWS: Final = 20
 FEWEST_SOUND_ROWS: Final = 3
 """Fewer sound rows beside odd ones tell nothing."""
 VALUES: Final = COLUMNS[1:]
-TWO_ROWS: Final = "two different rows have this time, so neither is taken"
-OUT_OF_ORDER: Final = "it stands out of the order of time, where a row of another time is missing"
+TWO_ROWS: Final = "two different rows have this time, so neither is used"
+OUT_OF_ORDER: Final = "it is out of order, where a row of another time is missing"
 MANY_ROWS: Final = 1_000_000
 """Odd rows after which a file that is mostly rubbish is not read any further."""
 
@@ -113,7 +113,7 @@ def stage(
     :param rejects: where odd rows are named, or None
     :param is_sealed: whether a checksum proves that the end is not cut off
     :param now_s: the exchange's time, epoch seconds UTC
-    :return: what it holds; without candles when there is nothing to take in
+    :return: what it holds; without candles when there is nothing to ingest
     :raises ArchiveRefusedError: if it is no such CSV, not of the interval its name tells, or if more than
         half of its rows are odd or fewer than three sound ones remain of more than three
     """
@@ -252,7 +252,7 @@ class _Keeper:
         is_few = read.n_good < FEWEST_SOUND_ROWS < read.n_good + n_odd
         if 2 * n_odd > read.n_rows - self._n_blank or is_few:
             raise ArchiveRefusedError(
-                f"{n_odd} of {read.n_rows} rows are odd, too many to believe the others: nothing of the file "
+                f"{n_odd} of {read.n_rows} rows are odd, too many to trust the others: nothing of the file "
                 f"was stored. Check that these are {self._series.interval_minutes}-minute candles of "
                 f"{self._series.ticker}, or download the file again"
             )

@@ -63,7 +63,7 @@ def _judge_unread(sums_list: Path, sums: Sums, pieces: Collection[str], warnings
             f"{sums_list.name} has no line about {unread[0]} that can be read, so nobody knows whether that "
             f"is whole; fetch the list again, or write into it: <SHA-256, 64 hex digits>  {unread[0]}"
         )
-    warning = f"{sums_list.name} has no line that can be read: no zip was compared with it (SHA-256 only)"
+    warning = f"{sums_list.name} has no readable line: no zip was compared with it (SHA-256 only)"
     if not sums.found and warning not in warnings:
         warnings.append(warning)
 

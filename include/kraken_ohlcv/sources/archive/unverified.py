@@ -60,7 +60,7 @@ def judge_unverified(
             _judge(connection, questdb, row, now_s=now_s)
         except ArchiveRefusedError as error:
             refuted.append(
-                f"{row['name']} was taken in as provisional, and by now it is known that {error}. Repair its "
+                f"{row['name']} was ingested as provisional, and it is now known that {error}. Repair its "
                 'range with "repair_from": ["trades"] and "repair_range"'
             )
     return refuted

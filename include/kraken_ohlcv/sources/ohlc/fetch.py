@@ -129,7 +129,7 @@ def _expected_start(context: RunContext, asset: Asset, series: Series, result: S
         try:
             first = context.kraken.get_first_trade(asset.ticker)
         except KrakenMalformedReplyError as error:
-            log.warning("%s: where trading began is not known: %s", series, error)
+            log.warning("%s: the start of trading is unknown: %s", series, error)
             return None
         if first is None:
             return floor_s(context.now_s, series.interval_minutes)

@@ -29,7 +29,7 @@ class BudgetSpentError(StopError):
 
     def __str__(self) -> str:
         """Return how the log goes on."""
-        return "then the run's calls were spent"
+        return "then the run's calls ran out"
 
 
 class StretchOverError(StopError):
@@ -37,7 +37,7 @@ class StretchOverError(StopError):
 
     def __str__(self) -> str:
         """Return how the log goes on."""
-        return "then others had their turn with the exchange"
+        return "then the slot was released to other tasks"
 
 
 class TradeReader:

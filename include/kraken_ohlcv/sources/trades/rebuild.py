@@ -109,7 +109,7 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
         finally:
             count_work(context.connection, context.run, api_calls=context.kraken.calls - calls)
             walk.reader.note_oddities()
-        walk.put_back("the walk found nothing missing; the next run looks again")
+        walk.put_back("the walk found nothing missing; the next run checks again")
     return False
 
 

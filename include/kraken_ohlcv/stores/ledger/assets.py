@@ -108,7 +108,7 @@ def check_exchange(connection: Connection, base_url: str, *, accept: bool) -> No
     :raises WrongExchangeError: if the ledger belongs to another exchange
     """
     if accept and execute(connection, "accept_exchange", base_url=base_url):
-        log.info("The ledger belongs to %s from now on", base_url)
+        log.info("The ledger now belongs to %s", base_url)
     for known in column(connection, "read_exchange"):
         _refuse_other(known, base_url)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.core.run import RunKey
 
-DIED = "the task ended before it could say what became of this gap"
+DIED = "the task ended before it could report this gap's outcome"
 
 
 def _columns(series: Series, segment: GapSegment) -> dict[str, Any]:
