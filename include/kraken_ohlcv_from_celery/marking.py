@@ -15,7 +15,7 @@ from kraken_ohlcv.core.candle import ARCHIVE, IMPORTED
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.ledger.session import rows
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv_from_celery.report import Report
 
@@ -76,8 +76,8 @@ def _imported(connection: Connection, series: Series, source: str) -> list[Range
     """Return where candles of a source without a vwap can only have been imported."""
     if source != ARCHIVE:
         return [ALWAYS]
-    spans = fetch(connection, "read_archive_spans", **series._asdict())
-    return ranges.subtract([ALWAYS], [(span["first_s"], span["end_s"]) for span in spans])
+    spans = rows(connection, "read_archive_spans", lambda first_s, end_s: (first_s, end_s), series)
+    return ranges.subtract([ALWAYS], spans)
 
 
 def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool) -> int:

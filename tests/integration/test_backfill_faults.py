@@ -10,8 +10,8 @@ from kraken_hooks.kraken import KrakenHook
 from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.core.errors import BadRequestError, FillError, FillRefusedError, WrongExchangeError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.assets import check_exchange, claim_exchange, record_first_trade
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.assets import check_exchange, claim_exchange
+from kraken_ohlcv.stores.ledger.session import connect, execute
 
 if TYPE_CHECKING:
     from tests.integration.world import World
@@ -55,7 +55,7 @@ def slow(world: World) -> World:
     """Give a world that knows the beginning of ``SLOW``, so that its gap is not about to be forgotten."""
     (listed_s,) = (pair["listed_s"] for pair in world.exchange.pairs() if pair["ticker"] == "XBTUSD")
     with connect(world.dsn) as connection:
-        record_first_trade(connection, "XBTUSD", listed_s)
+        execute(connection, "record_first_trade", ticker="XBTUSD", first_trade_s=listed_s)
     return world
 
 

@@ -159,7 +159,7 @@ def _sheet(
     proven = _proven(proofs.read(connection, tickers, [interval], covered=covered), tickers, opens, step)
     restated = np.zeros((len(lines), len(opens)), dtype=np.bool_)
     row_of = {ticker: n for n, ticker in enumerate(tickers)}
-    for row in fetch(connection, "read_restated_between", **asked):
+    for row in fetch(connection, "read_restated_between", asked):
         restated[row_of[row["ticker"]], (row["ts_s"] - covered[0]) // step] = True
     if len(opens):
         stored, strays = read_stored(questdb, tickers, interval, covered)

@@ -13,8 +13,6 @@ from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
 from kraken_ohlcv.stores.ledger.assets import (
     read_assets,
-    record_first_trade,
-    record_pair_details,
 )
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.session import execute, execute_many
@@ -82,7 +80,12 @@ def open_run(
                 connection, run, ticker=ticker, source=PAIRS, n_rows=1, odd=[pairs.odd[ticker]], notes=()
             )
     judge_pairs(connection, kraken, asked, pairs, now_s=now_s)
-    record_pair_details(connection, [pairs[ticker] for ticker in asked if ticker in pairs])
+    known = [pairs[ticker] for ticker in asked if ticker in pairs]
+    named = (
+        {"ticker": pair.ticker, "pair_decimals": pair.pair_decimals, "names": sorted(pair.names)}
+        for pair in known
+    )
+    execute_many(connection, "record_pair_details", named)
     _find_first_trades(connection, kraken, asked)
     count_work(connection, run, api_calls=kraken.calls)
     return now_s
@@ -98,7 +101,7 @@ def _find_first_trades(connection: Connection, kraken: KrakenClient, asked: Sequ
                 log.warning("the next run requests the first trade of %s again: %s", asset.ticker, error)
                 continue
             if first_trade_s is not None:
-                record_first_trade(connection, asset.ticker, float(first_trade_s))
+                execute(connection, "record_first_trade", asset, first_trade_s=float(first_trade_s))
 
 
 def _add_named(connection: Connection, request: Selection, pairs: Mapping[str, AssetPair]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kraken_ohlcv.clients.errors import KrakenTransientError, RateLimitLockError
 from kraken_ohlcv.core.incident import IncidentClass, Problem
-from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.ledger.session import one
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.run import RunKey
@@ -44,10 +44,10 @@ def source_seen(
         if ask_error[0] not in SOURCE_ERRORS:
             return {}
         return {key: Problem(key, key, ask_error[1], since_s=now_s, url=url)}
-    (row,) = fetch(connection, "count_asked", **run._asdict())
-    if not row["asked"]:
+    asked, failed = one(connection, "count_asked", lambda asked, failed: (asked, failed), run)
+    if not asked:
         return {}
-    if row["failed"] < row["asked"]:
+    if failed < asked:
         return {key: None}
-    headline = f"all {row['asked']} tickers that a run asked Kraken for failed"
+    headline = f"all {asked} tickers that a run asked Kraken for failed"
     return {key: Problem(key, key, headline, since_s=now_s, url=url)}

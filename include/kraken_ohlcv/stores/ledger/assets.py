@@ -12,7 +12,6 @@ from kraken_ohlcv.stores.ledger.session import Connection, column, execute, exec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kraken_ohlcv.clients.exchange.models import AssetPair
     from kraken_ohlcv.core.assets import CatalogueEntry
 
 log = logging.getLogger(__name__)
@@ -167,22 +166,6 @@ def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int)
     """
     columns = {name: [getattr(mark, name) for mark in marks] for name in PairMark._fields}
     execute(connection, "mark_pairs", **columns, now_s=now_s)
-
-
-def record_pair_details(connection: Connection, pairs: Iterable[AssetPair]) -> None:
-    """Remember how many digits the prices of some pairs have, and under which names Kraken answers for them.
-
-    :param connection: the ledger
-    :param pairs: as AssetPairs describes them; digits that it leaves out stay as they are known
-    """
-    execute_many(
-        connection,
-        "record_pair_details",
-        [
-            {"ticker": pair.ticker, "pair_decimals": pair.pair_decimals, "names": sorted(pair.names)}
-            for pair in pairs
-        ],
-    )
 
 
 def mark_delisted(connection: Connection, ticker: str, *, now_s: int) -> None:
