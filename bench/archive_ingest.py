@@ -75,7 +75,7 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     :return: the summary
     """
     request = ArchiveRequest.from_params({"path": NAME, "trust": trust})
-    shelf = ArchiveLocator(folder, work_folder)
+    locator = ArchiveLocator(folder, work_folder)
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
     hook = QuestDBHook(questdb_conn_id="questdb_default").client()
     # It is not asked: the request says that the file is right.
@@ -86,8 +86,8 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     kraken = KrakenHook("kraken_default", slot=CallSlot(uri)).get_conn()
     with connect(uri) as connection:
         execute(connection, "start_run", key, now_s=END_S, tier="ALL", intervals=[1])
-        for item in find_files(connection, key, request, shelf):
-            ingest_item(connection, hook, key, request, shelf, item, kraken)
+        for item in find_files(connection, key, request, locator):
+            ingest_item(connection, hook, key, request, locator, item, kraken)
         return summarise(connection, key, request, errors=[])
 
 

@@ -153,34 +153,34 @@ def _was_tried(context: RunContext, series: Series) -> bool:
 
 
 def plan_archive(
-    context: RunContext, request: BackfillRequest, shelf: ArchiveLocator | None
+    context: RunContext, request: BackfillRequest, locator: ArchiveLocator | None
 ) -> list[dict[str, Any]]:
     """Choose the members of published quarters that may close gaps past the edge.
 
     :param context: what to work with, after the OHLC calls
     :param request: params of the run
-    :param shelf: where files come from; None = nothing is fetched
+    :param locator: where files come from; None = nothing is fetched
     :return: items ``{"label", "files"}`` for :func:`ingest_archive`, one per asset
     :raises ArchiveRefusedError: if the server sends whole files only
     :raises ArchiveServerError: if it does not give a usable answer
     """
-    if "archive" not in request.repair_from or shelf is None:
+    if "archive" not in request.repair_from or locator is None:
         return []
     assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
     by_ticker: dict[str, list[Member]] = {}
-    for unit in plan_fetch(context, shelf, _gaps(context, request, [asset.ticker for asset in assets])):
+    for unit in plan_fetch(context, locator, _gaps(context, request, [asset.ticker for asset in assets])):
         by_ticker.setdefault(unit.series.ticker, []).append(unit)
     return [
         {"label": ticker, "files": [unit.as_dict() for unit in units]} for ticker, units in by_ticker.items()
     ]
 
 
-def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: ArchiveLocator) -> None:
+def ingest_archive(context: RunContext, item: Mapping[str, Any], locator: ArchiveLocator) -> None:
     """Take in the files of an item, one after the other.
 
     :param context: what to work with
     :param item: see :func:`plan_archive`
-    :param shelf: where files come from
+    :param locator: where files come from
     :raises FillError: if a file failed for a passing reason
     :raises FillRefusedError: if one is not acceptable
     """
@@ -191,10 +191,10 @@ def ingest_archive(context: RunContext, item: Mapping[str, Any], shelf: ArchiveL
         questdb=context.questdb,
         run=context.run,
         now_s=context.now_s,
-        work_folder=shelf.work_folder,
+        work_folder=locator.work_folder,
         again=True,
     )
-    attempt_all(partial(ingest_member, work, shelf, Member.from_dict(file)) for file in item["files"])
+    attempt_all(partial(ingest_member, work, locator, Member.from_dict(file)) for file in item["files"])
 
 
 def plan_trades(

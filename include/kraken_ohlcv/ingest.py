@@ -82,7 +82,7 @@ def find_files(
     connection: Connection,
     run: RunKey,
     request: ArchiveRequest,
-    shelf: ArchiveLocator,
+    locator: ArchiveLocator,
     questdb: QuestDBClient | None = None,
 ) -> list[dict[str, Any]]:
     """Find the files that a run is about; before that, judge those that were not identified so far.
@@ -90,7 +90,7 @@ def find_files(
     :param connection: the ledger
     :param run: the run
     :param request: its params
-    :param shelf: where they lie
+    :param locator: where they lie
     :param questdb: client of the candle store, asked about files that were not identified; or None
     :return: items for the ingest task, see :meth:`kraken_ohlcv.sources.archive.found.Found.work_items`
     :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
@@ -101,12 +101,12 @@ def find_files(
         now_s = opened(connection, run).now_s
         found.warnings += judge_unverified(connection, questdb, found.tickers, now_s=now_s)
     if request.path is None:
-        return _find_published(connection, run, request, shelf, found)
-    found.only = shelf.only_file(request.path)
-    for name in shelf.archives_at(request.path):
+        return _find_published(connection, run, request, locator, found)
+    found.only = locator.only_file(request.path)
+    for name in locator.archives_at(request.path):
         try:
-            is_published = shelf.refuse_wrong_sums(name, found.warnings)
-            with shelf.open(name) as archive:
+            is_published = locator.refuse_wrong_sums(name, found.warnings)
+            with locator.open(name) as archive:
                 found.add(archive, is_published=is_published)
         except ArchiveRefusedError as error:
             found.lost[name] = str(error)
@@ -122,11 +122,11 @@ def find_files(
 
 
 def _find_published(
-    connection: Connection, run: RunKey, request: ArchiveRequest, shelf: ArchiveLocator, found: Found
+    connection: Connection, run: RunKey, request: ArchiveRequest, locator: ArchiveLocator, found: Found
 ) -> list[dict[str, Any]]:
     """Find the members of a published release; one that is not published is a normal state."""
     release = named_release(request.quarter or "")
-    name = shelf.published_name(release)
+    name = locator.published_name(release)
     if name is None:
         now_s = opened(connection, run).now_s
         for ticker in found.tickers:
@@ -134,8 +134,8 @@ def _find_published(
                 if not request.dry_run:
                     mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
         return _planned(connection, run, request, found, not_published=release.name)
-    with shelf.open(name, is_remote=True) as archive:
-        found.add(archive, is_published=not shelf.is_mirror)
+    with locator.open(name, is_remote=True) as archive:
+        found.add(archive, is_published=not locator.is_mirror)
     return _planned(connection, run, request, found)
 
 
@@ -189,7 +189,7 @@ def ingest_item(
     questdb: QuestDBClient,
     run: RunKey,
     request: ArchiveRequest,
-    shelf: ArchiveLocator,
+    locator: ArchiveLocator,
     item: Mapping[str, Any],
     kraken: KrakenClient,
 ) -> list[dict[str, Any]]:
@@ -199,7 +199,7 @@ def ingest_item(
     :param questdb: client of the candle store
     :param run: the run
     :param request: its params
-    :param shelf: where files come from and go to
+    :param locator: where files come from and go to
     :param item: ``{"label", "files"}``
     :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds
     :return: what became of each
@@ -211,7 +211,7 @@ def ingest_item(
         questdb=questdb,
         run=run,
         now_s=opened(connection, run).now_s,
-        work_folder=shelf.work_folder,
+        work_folder=locator.work_folder,
         dry_run=request.dry_run,
         again=request.again,
         kraken=kraken,
@@ -220,7 +220,7 @@ def ingest_item(
     results: list[dict[str, Any]] = []
 
     def take_in(file: Mapping[str, Any]) -> None:
-        results.append(ingest_member(work, shelf, Member.from_dict(file)))
+        results.append(ingest_member(work, locator, Member.from_dict(file)))
 
     attempt_all(partial(take_in, file) for file in item["files"])
     return results

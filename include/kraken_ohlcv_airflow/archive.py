@@ -11,7 +11,7 @@ from airflow.sdk import get_current_context, task
 from kraken_ohlcv.detection.oddities import observe_oddities
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.connections import (
-    archive_shelf,
+    archive_locator,
     kraken,
     ledger,
     patiently,
@@ -41,8 +41,8 @@ def _asked() -> tuple[RunKey, ArchiveRequest]:
     return run_key(context), ArchiveRequest.from_params(context["params"])
 
 
-def _shelf(request: ArchiveRequest) -> ArchiveLocator:
-    return archive_shelf(allow_full_download=request.allow_full_download)
+def _locator(request: ArchiveRequest) -> ArchiveLocator:
+    return archive_locator(allow_full_download=request.allow_full_download)
 
 
 @task
@@ -62,7 +62,7 @@ def find_files() -> list[dict[str, Any]]:
 
     run, request = _asked()
     with handing_on_errors(), ledger() as connection:
-        return mappable(steps.find_files(connection, run, request, _shelf(request), questdb()))
+        return mappable(steps.find_files(connection, run, request, _locator(request), questdb()))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
@@ -72,7 +72,7 @@ def ingest(work: dict[str, Any]) -> None:
 
     run, request = _asked()
     with ledger() as connection:
-        steps.ingest_item(connection, questdb(), run, request, _shelf(request), work, kraken())
+        steps.ingest_item(connection, questdb(), run, request, _locator(request), work, kraken())
 
 
 @task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])

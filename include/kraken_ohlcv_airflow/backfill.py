@@ -23,7 +23,7 @@ from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.scan import HOLES, SPANS
 from kraken_ohlcv_airflow.connections import (
-    archive_shelf,
+    archive_locator,
     kraken,
     ledger,
     patiently,
@@ -116,8 +116,8 @@ def plan_archive(asked: Any) -> list[dict[str, Any]]:
 
     _refuse_unplanned(asked)
     with handing_on_errors(), _at_work() as (context, request):
-        shelf = archive_shelf() if "archive" in request.repair_from else None
-        return mappable(steps.plan_archive(context, request, shelf))
+        locator = archive_locator() if "archive" in request.repair_from else None
+        return mappable(steps.plan_archive(context, request, locator))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=4)
@@ -126,7 +126,7 @@ def ingest_archive(work: dict[str, Any]) -> None:
     from kraken_ohlcv import backfill as steps  # noqa: PLC0415
 
     with _at_work() as (context, _):
-        steps.ingest_archive(context, work, archive_shelf())
+        steps.ingest_archive(context, work, archive_locator())
 
 
 @task(trigger_rule="all_done", pool=KRAKEN_POOL)

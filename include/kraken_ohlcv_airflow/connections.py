@@ -82,7 +82,7 @@ def archive_server() -> ArchiveClient:
     return ArchiveHook(KRAKEN_ARCHIVE_CONN_ID, default_url=default_url).get_conn()
 
 
-def archive_shelf(*, allow_full_download: bool = False) -> ArchiveLocator:
+def archive_locator(*, allow_full_download: bool = False) -> ArchiveLocator:
     """Return where archive files come from and go to.
 
     :param allow_full_download: fetch a whole zip when the server cannot send parts of it

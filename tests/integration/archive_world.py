@@ -116,7 +116,7 @@ class ArchiveWorld:
         with connect(self.world.dsn) as connection:
             open_ingest(connection, self.world.kraken(), run, request, self.world.exchange.now_s)
             self.allow_full_download = request.allow_full_download
-            return run, request, find_files(connection, run, request, self.shelf(), self.world.questdb)
+            return run, request, find_files(connection, run, request, self.locator(), self.world.questdb)
 
     def ingest(
         self, run: RunKey, request: ArchiveRequest, items: Sequence[Mapping[str, Any]]
@@ -128,7 +128,7 @@ class ArchiveWorld:
         for item in items:
             with connect(self.world.dsn) as connection:
                 try:
-                    ingest_item(connection, questdb, run, request, self.shelf(), item, self.world.kraken())
+                    ingest_item(connection, questdb, run, request, self.locator(), item, self.world.kraken())
                 except (FillError, FillRefusedError) as error:
                     raised.append(error)
         return raised
@@ -138,7 +138,7 @@ class ArchiveWorld:
         with connect(self.world.dsn) as connection:
             return summarise(connection, run, request, errors=[])
 
-    def shelf(self) -> ArchiveLocator:
+    def locator(self) -> ArchiveLocator:
         """Return where files come from and go to."""
         server = ArchiveClient(self.world.exchange.archive_url, sleep=lambda _: None)
         return ArchiveLocator(self.folder, self.work_folder, lambda: server, self.allow_full_download)

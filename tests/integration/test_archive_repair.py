@@ -31,7 +31,7 @@ FROM = ["ohlc", "archive"]
 def fetching(world: World, tmp_path: Path) -> World:
     """Give a world that may fetch from the simulated archive, which holds two intervals of one pair."""
     server = ArchiveClient(world.exchange.archive_url, sleep=lambda _: None)
-    world.shelf = ArchiveLocator(None, tmp_path / "work", lambda: server)
+    world.locator = ArchiveLocator(None, tmp_path / "work", lambda: server)
     world.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440])
     return world
 

@@ -121,6 +121,6 @@ def test_an_ingest_reads_the_state_of_its_series_once_per_transaction(archive: A
     with connect(world.dsn) as connection:
         watch = Watch(connection)
         for item in items:
-            ingest_item(connection, watch.questdb, run, request, archive.shelf(), item, world.kraken())
+            ingest_item(connection, watch.questdb, run, request, archive.locator(), item, world.kraken())
 
     assert watch.transactions() >= 1

@@ -79,7 +79,7 @@ def test_a_damaged_year_of_twenty_tickers_is_completed_and_every_candle_is_true(
     world: World, tmp_path: Path
 ) -> None:
     server = ArchiveClient(world.exchange.archive_url, sleep=lambda _: None)
-    world.shelf = ArchiveLocator(None, tmp_path / "work", lambda: server)
+    world.locator = ArchiveLocator(None, tmp_path / "work", lambda: server)
     world.exchange.archive(tickers=list(TICKERS), intervals=list(INTERVALS))
     want_the_year(world)
     end_s = world.window(Series("XBTUSD", 1440))[1]

@@ -157,14 +157,14 @@ class World:
         stored), ``result``; a test may break something there
     :ivar worker_ahead_s: how far the worker's clock is ahead of the exchange's own, seconds
     :ivar lets_time_pass: whether the ledger sees as much time pass as the exchange
-    :ivar shelf: where files of the archive come from, None = from nowhere
+    :ivar locator: where files of the archive come from, None = from nowhere
     """
 
     exchange: ExchangeAdmin
     dsn: str
     tickers: list[str] = field(default_factory=lambda: ["XBTUSD"])
     before_step: Callable[[str], None] = lambda _: None
-    shelf: ArchiveLocator | None = None
+    locator: ArchiveLocator | None = None
     worker_ahead_s: float = 0.0
     lets_time_pass: bool = True
 
@@ -270,7 +270,7 @@ class World:
         run, request = planned.run, planned.request
         raised = self._each("fill", run, planned.items, partial(steps.fill_ohlc, request=request))
         files = self.plan_archive(planned)
-        raised += self._each("ingest", run, files, partial(steps.ingest_archive, shelf=self.shelf))
+        raised += self._each("ingest", run, files, partial(steps.ingest_archive, locator=self.locator))
         walks = self.plan_trades(planned)
         return raised + self._each("walk", run, walks, partial(steps.rebuild_trades, request=request))
 
@@ -279,7 +279,7 @@ class World:
         if planned.files is None:
             self.before_step("archive")
             with self._at_work(planned.run) as context:
-                planned.files = steps.plan_archive(context, planned.request, self.shelf)
+                planned.files = steps.plan_archive(context, planned.request, self.locator)
         return planned.files
 
     def plan_trades(self, planned: Planned) -> list[dict[str, Any]]:

@@ -159,7 +159,7 @@ def test_a_gap_in_a_published_quarter_is_fetched_from_the_archive(
     assert run["conf"]["repair_from"] == ["archive"]
     assert run["triggering_user_name"] == "ops"
     long_ago.exchange.archive(tickers=["XBTUSD"], intervals=[60, 1440])
-    long_ago.shelf = ArchiveLocator(None, tmp_path / "work", ArchiveHook().get_conn)
+    long_ago.locator = ArchiveLocator(None, tmp_path / "work", ArchiveHook().get_conn)
     done = long_ago.run(**run["conf"])
     assert (done["errors"], done["files_ingested"], done["trade_calls"]) == ([], 1, 0)
     assert long_ago.rows("SELECT status, filled_from FROM gap_records WHERE gap_id = %(gap)s", gap=gap) == [

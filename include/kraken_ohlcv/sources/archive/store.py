@@ -1,4 +1,4 @@
-"""Writes the rows of a file that the candle table lacks, slice by slice, and proves that they are there."""
+"""Writes the rows of a file that are not in the candle table, batch by batch, and proves they are there."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.sources.archive.staging import Staged
 
-UNAPPLIED_SLICES: Final = 5
-"""So many slices may be on their way before we wait for the server to apply them."""
+UNAPPLIED_BATCHES: Final = 5
+"""So many batches may be on their way before we wait for the server to apply them."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Stored:
     def add(
         self, merged: Merge, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, step: int
     ) -> None:
-        """Add a slice.
+        """Add a batch.
 
         :param merged: what becomes of it
         :param rows: its rows
@@ -98,7 +98,7 @@ def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
 def store(
     questdb: QuestDBClient,
     series: Series,
-    spooled: Staged,
+    staged: Staged,
     *,
     provisional_s: int,
     standing: Standing,
@@ -106,42 +106,42 @@ def store(
 ) -> Stored:
     """Write what of a file is missing or stronger than what is stored; rows that stand are not written again.
 
-    A slice is a transaction. A crash between slices leaves whole slices, and the next run writes the others.
+    A batch is a transaction. A crash between batches leaves whole ones; the next run writes the others.
 
     :param questdb: client of the candle store
     :param series: ticker and interval; the caller holds its fill lock
-    :param spooled: the file
+    :param staged: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
     :param standing: how the file stands to what is stored
     :param dry_run: compare, but write nothing
     :return: what became of the rows
     :raises ReadBackError: if a candle is not readable as it was sent
-    :raises QuestDBError: if QuestDB does not accept or not apply a slice
+    :raises QuestDBError: if QuestDB does not accept or not apply a batch
     """
-    is_empty = not count_stored(questdb, series, spooled.span)
+    is_empty = not count_stored(questdb, series, staged.span)
     step = step_s(series.interval_minutes)
-    copies = [] if is_empty else copied_opens(questdb, series, spooled.span)
+    copies = [] if is_empty else copied_opens(questdb, series, staged.span)
     done, sums = Stored(), Sums()
-    for number, (rows, covered) in enumerate(ahead(_slices(spooled)), start=1):
+    for number, (rows, covered) in enumerate(ahead(_batches(staged)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else stored_candles(questdb, series, covered)
         stored = _without_rank(stored, copies)
         merged = merge(rows, stored, provisional_s=provisional_s, standing=standing)
         done.add(merged, rows, stored, provisional_s=provisional_s, step=step)
         if not stored.height:
-            done.new += ranges.intersect(spooled.runs, [covered])
+            done.new += ranges.intersect(staged.runs, [covered])
         if dry_run or not merged.write.height:
             continue
         send(questdb, series, merged.write)
         if is_empty:
             sums.add(merged.write)
-            if number % UNAPPLIED_SLICES == 0:
+            if number % UNAPPLIED_BATCHES == 0:
                 wait_applied(questdb)
         else:
             wait_applied(questdb)
             prove_written(questdb, series, merged.write)
     if is_empty and not dry_run:
         wait_applied(questdb)
-        sums.prove(questdb, series, spooled.span)
+        sums.prove(questdb, series, staged.span)
     done.new = ranges.union(done.new)
     return done
 
@@ -157,12 +157,12 @@ def _without_rank(stored: pl.DataFrame, copies: list[int]) -> pl.DataFrame:
     )
 
 
-def _slices(spooled: Staged) -> Iterator[tuple[pl.DataFrame, Range]]:
-    """Return each slice with the range up to the next one's first row."""
+def _batches(staged: Staged) -> Iterator[tuple[pl.DataFrame, Range]]:
+    """Return each batch with the range up to the next one's first row."""
     before: pl.DataFrame | None = None
-    for frame in spooled.frames():
+    for frame in staged.frames():
         if before is not None:
             yield before, (before["ts_s"][0], frame["ts_s"][0])
         before = frame
     if before is not None:
-        yield before, (before["ts_s"][0], spooled.span[1])
+        yield before, (before["ts_s"][0], staged.span[1])
