@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.candle_store import write_candles
+from tests.integration.world import at_step
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.candle import StoredCandle
@@ -275,3 +277,29 @@ def test_a_huge_volume_whose_last_digits_wander_is_not_restated(loaded: World) -
     assert run_at(loaded, 0)["candles_restated"] == 0
     assert now_stored(loaded, truth) == stored
     assert log(loaded) == []
+
+
+def test_the_old_values_are_logged_before_a_candle_is_replaced(loaded: World) -> None:
+    candle = some_candle(loaded)
+    serve_more(loaded, candle, trades=2, volume=0.5)
+
+    def die() -> None:
+        raise QuestDBUnavailableError("gone")
+
+    loaded.before_step = at_step("settle", die)
+    loaded.exchange.set_clock(BEGIN_S + 900)
+    assert loaded.run(intervals=[15])["raised"]
+
+    assert now_stored(loaded, candle).trades == candle.trades + 2
+    (row,) = log(loaded)
+    assert (row["old"]["trades"], row["applied_at"]) == (candle.trades, None)
+
+    loaded.before_step = lambda _: None
+    later = run_at(loaded, 1800)
+
+    assert later["candles_restated"] == 1
+    (row,) = log(loaded)
+    assert (row["old"]["trades"], row["new"]["trades"]) == (candle.trades, candle.trades + 2)
+    assert row["applied_at"] is not None
+    assert run_at(loaded, 2700)["candles_restated"] == 0
+    assert len(log(loaded)) == 1

@@ -19,7 +19,7 @@ from kraken_ohlcv.repair.context import RunContext, WriteResult
 from kraken_ohlcv.stores.agreement import borne_out_by_others
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.restatements import Pending
+from kraken_ohlcv.stores.ledger.restatements import Pending, log_restatement
 from kraken_ohlcv.stores.suspects import suspects
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
             whole.append(with_more)
         elif not seen.equals(stored):
             differing.append((stored, seen, pending.first_seen(seen)))
+        elif (old := pending.replaced(seen)) is not None:
+            # Written by a task that died before it could say so.
+            versions.append((old, stored, pending.first_seen(seen) or context.now_s, True))
     borne_out = _borne_out(context, series, differing)
     suspect = suspects(context.questdb, series, [(stored, seen) for stored, seen, _ in differing])
     for stored, seen, seen_s in differing:
@@ -75,6 +78,18 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
             ))
     candles = [*whole, *(result.traded[ts_s] for ts_s in new)]
     candles += [seen for _, seen, _, is_applied in versions if is_applied]
+    with context.connection.transaction():
+        # Before it is overwritten: the old version is kept, whatever happens to this task.
+        for stored, seen, first_seen_s, is_applied in versions:
+            if is_applied:
+                log_restatement(
+                    context.connection,
+                    series,
+                    old=stored,
+                    new=seen,
+                    first_seen_s=first_seen_s,
+                    applied_s=None,
+                )
     stored_now, n_withdrawn = before, 0
     if candles:
         opens = ranges.from_points((candle.ts_s for candle in candles), step=result.step)

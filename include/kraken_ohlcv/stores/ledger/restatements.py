@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
 
 if TYPE_CHECKING:
-    from kraken_ohlcv.core.candle import StoredCandle
     from kraken_ohlcv.core.gap import Series
 
 
@@ -29,11 +29,23 @@ class Pending:
         :param seen: the version
         :return: the exchange's time, epoch seconds UTC, or None if it is new
         """
+        row = self._row(seen)
+        return int(row["first_seen_s"]) if row else None
+
+    def replaced(self, seen: StoredCandle) -> StoredCandle | None:
+        """Return what a stored version has replaced, if its writer could not finish the log.
+
+        :param seen: the version, as it is stored by now
+        """
+        row = self._row(seen)
+        return StoredCandle(ts_s=seen.ts_s, source=seen.source, **row["old"]) if row else None
+
+    def _row(self, seen: StoredCandle) -> Row | None:
         if self._rows is None:
             found = fetch(self._connection, "read_pending_restatements", self._series)
             self._rows = {row["ts_s"]: row for row in found}
         row = self._rows.get(seen.ts_s)
-        return int(row["first_seen_s"]) if row and row["new"] == seen.figures() else None
+        return row if row and row["new"] == seen.figures() else None
 
 
 def log_restatement(
