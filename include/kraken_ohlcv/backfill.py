@@ -6,42 +6,36 @@ next one is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.errors import RunFailedError
-from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.gap import Gap, Series
 from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.plan import make_plan
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.plan import plan_fetch
 from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, fill_series
 from kraken_ohlcv.sources.trades.plan import plan_walks
 from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.archive import read_results
-from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.gaps import plan_gaps, read_taken_up
 from kraken_ohlcv.stores.ledger.repairs import read_repairs
 from kraken_ohlcv.stores.ledger.runs import Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import read_states
-from kraken_ohlcv.stores.ledger.session import rows
+from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.gap import Gap
-    from kraken_ohlcv.core.params import BackfillRequest
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def opened(connection: Connection, run: RunKey) -> Run:

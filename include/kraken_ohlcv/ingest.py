@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.backfill import opened
 from kraken_ohlcv.clients.errors import KrakenTransientError
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.summary import gap_figures, nothing
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member, told
 from kraken_ohlcv.sources.archive.found import Found
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import named_release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
+from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.sources.archive.unverified import judge_unverified
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import read_run
-from kraken_ohlcv.stores.ledger.session import execute, execute_many
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-    from kraken_ohlcv.sources.archive.request import ArchiveRequest
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from airflow.sdk import get_current_context, task
 
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.oddities import observe_oddities
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.connections import (
     archive_locator,
@@ -22,10 +24,6 @@ from kraken_ohlcv_airflow.connections import (
 from kraken_ohlcv_airflow.defaults import CANDLES
 from kraken_ohlcv_airflow.tasks import mappable
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentence_of, sentences
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 
 STEPS = ("prepare", "ask_exchange", "find_files")
 """Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.schedules import Schedule
 from kraken_ohlcv.core.settings import KRAKEN_POOL
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.detection.oddities import observe_oddities
 from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.watch import source_seen
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import empty_summary, summarise
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe
@@ -41,13 +45,6 @@ from kraken_ohlcv_airflow.telling import (
     sentence_of,
     sentences,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.core.schedules import Schedule
-    from kraken_ohlcv.repair.context import RunContext
 
 # The steps of a run bring Polars and NumPy: tasks import them, since every task instance parses its DAG file.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from airflow.sdk import Asset, get_current_context, task
@@ -13,9 +13,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.detection.clock import ask_any_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
+from kraken_ohlcv.stores.ledger.assets import Asset as ListedAsset
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.reports import OpenGaps
-from kraken_ohlcv.stores.ledger.session import by_series, rows
+from kraken_ohlcv.stores.ledger.session import Connection, by_series, rows
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
 from kraken_ohlcv_airflow.telling import (
     errors_of,
@@ -24,10 +25,6 @@ from kraken_ohlcv_airflow.telling import (
     sentence_of,
     sentences,
 )
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.stores.ledger.assets import Asset as ListedAsset
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

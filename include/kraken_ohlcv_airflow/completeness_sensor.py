@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -17,9 +18,6 @@ from kraken_ohlcv.detection.clock import ask_any_clock
 from kraken_ohlcv_airflow.connections import kraken, ledger, questdb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from airflow.sdk import Context
 
 POKE_INTERVAL: Final = timedelta(minutes=5)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import psycopg
@@ -26,9 +28,10 @@ from kraken_hooks.connection_fields import positive_number
 from kraken_hooks.dsn import libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
-from kraken_ohlcv.clients.archive.client import ARCHIVE_URL
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, ArchiveClient
 from kraken_ohlcv.clients.errors import ConnectionFieldError
-from kraken_ohlcv.clients.exchange.client import KRAKEN_URL
+from kraken_ohlcv.clients.exchange.client import KRAKEN_URL, KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.settings import (
     ARCHIVE_FOLDER_ENV,
@@ -39,16 +42,7 @@ from kraken_ohlcv.core.settings import (
     QUESTDB_CONN_ID,
 )
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-from kraken_ohlcv.stores.ledger.session import STATEMENT_TIMEOUT_S, connect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from kraken_ohlcv.clients.archive.client import ArchiveClient
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import STATEMENT_TIMEOUT_S, Connection, connect
 
 log = logging.getLogger(__name__)
 

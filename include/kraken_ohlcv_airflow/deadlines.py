@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
 
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
@@ -12,14 +14,9 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from kraken_ohlcv.core.incident import key_of_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import late_run
+from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently_in_thread, report
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from kraken_ohlcv.core.schedules import Manual, Schedule
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from airflow.sdk import (
     DAG,
@@ -17,15 +18,10 @@ from airflow.sdk import (
     dag,
 )
 
-from kraken_ohlcv.core.schedules import Schedule
+from kraken_ohlcv.core.params import Schema
+from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv_airflow.deadlines import deadline
 from kraken_ohlcv_airflow.failures import tell_failure, tell_success
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kraken_ohlcv.core.params import Schema
-    from kraken_ohlcv.core.schedules import Manual
 
 SQL_FOLDER: Final = str(files("kraken_ohlcv.sql") / "questdb")
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from kraken_ohlcv.core.incident import key_of_run
+from kraken_ohlcv.core.incident import Problem, key_of_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.run_problems import failed_run
 from kraken_ohlcv.stores.ledger.runs import read_failures, read_run
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently, report
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.incident import Problem
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

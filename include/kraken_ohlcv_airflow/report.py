@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import psycopg
@@ -20,17 +21,13 @@ from tenacity import (
 
 from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.core.errors import DeliveryError
+from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.stores.ledger.incidents import observe
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import Connection, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from kraken_ohlcv.core.incident import Problem
-    from kraken_ohlcv.stores.ledger.session import Connection
-
     Look: TypeAlias = Callable[[Connection], Mapping[str, Problem | None]]
 
 log = logging.getLogger(__name__)

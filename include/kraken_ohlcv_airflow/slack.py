@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from http.client import HTTPException, InvalidURL
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from airflow.providers.slack.hooks.slack import SlackHook
@@ -24,14 +25,10 @@ from slack_sdk.webhook import WebhookClient
 
 from kraken_ohlcv.core.errors import SlackMessageGoneError, SlackRefusedError
 from kraken_ohlcv.core.settings import SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
+from kraken_ohlcv.monitoring.channel import Channel
+from kraken_ohlcv.monitoring.mrkdwn import Content
+from kraken_ohlcv.stores.ledger.notifications import Place
 from kraken_ohlcv_airflow.slack_answers import Answer, call_error, check_webhook, confirmed, unusable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kraken_ohlcv.monitoring.channel import Channel
-    from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notifications import Place
 
 TIMEOUT_S: Final = 10
 """For connecting and for each wait for data; Slack as a rule answers within one second."""

@@ -10,17 +10,18 @@ import json
 import re
 import socket
 import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.error import URLError
 
-from kraken_ohlcv.core.errors import SlackAnswerLostError, SlackMessageGoneError, SlackRefusedError
+from kraken_ohlcv.core.errors import (
+    OhlcvError,
+    SlackAnswerLostError,
+    SlackMessageGoneError,
+    SlackRefusedError,
+)
 from kraken_ohlcv.stores.ledger.notifications import Place
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.core.errors import OhlcvError
 
 NO_SUCH_WEBHOOK: Final = frozenset({401, 403, 404, 410})
 UNCERTAIN_STATUS: Final = frozenset({408, 502, 504})

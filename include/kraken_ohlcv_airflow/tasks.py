@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.configuration import conf
@@ -22,9 +23,6 @@ from kraken_ohlcv.repair.plan import fitted
 from kraken_ohlcv.stores.ledger.assets import claim_exchange, sync_catalogue
 from kraken_ohlcv_airflow.connections import exchange_url, ledger, questdb, run_key, run_url, work_folder
 from kraken_ohlcv_airflow.telling import handing_on_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 

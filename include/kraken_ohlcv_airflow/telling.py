@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import psycopg
 from airflow.sdk import get_current_context
@@ -11,9 +12,6 @@ from airflow.sdk import get_current_context
 from kraken_ohlcv.clients.bounded import StatementTimeoutError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.stores.ledger.session import is_full
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 ERROR_KEY: Final = "error"
 """XCom key of what ended a step."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -22,23 +22,17 @@ from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.errors import OhlcvError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
 from kraken_ohlcv_from_celery.candles import CandleReport, import_candles
 from kraken_ohlcv_from_celery.gaps import check_gaps, import_gaps
-from kraken_ohlcv_from_celery.mapping import MappingError, read_mapping
+from kraken_ohlcv_from_celery.mapping import Mapping, MappingError, read_mapping
 from kraken_ohlcv_from_celery.marking import mark_imported
-from kraken_ohlcv_from_celery.report import LeftBehind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv_from_celery.mapping import Mapping
-    from kraken_ohlcv_from_celery.report import Report
+from kraken_ohlcv_from_celery.report import LeftBehind, Report
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,32 +6,35 @@ came from, so any source of our own may replace it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import FIGURES, IMPORTED, requirements, says_same
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.sources.archive.parse import OLDEST_S
 from kraken_ohlcv.stores.bulk import prove_written, send, stored_candles, wait_applied
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.contradictions import admitted
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.merge import STORED_SCHEMA
-from kraken_ohlcv_from_celery.mapping import MappingError, check_assets, check_columns, check_interval
+from kraken_ohlcv_from_celery.mapping import (
+    CandleSource,
+    Mapping,
+    MappingError,
+    check_assets,
+    check_columns,
+    check_interval,
+)
 from kraken_ohlcv_from_celery.report import LeftBehind, Report
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection
-    from kraken_ohlcv_from_celery.mapping import CandleSource, Mapping
 
 CHUNK_BUCKETS: Final = 50_000
 """Buckets read at once: constant memory, whatever the length of the history."""

@@ -9,32 +9,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from psycopg import sql
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
 from kraken_ohlcv.core.grid import expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.detection.snapshot import snapshot
 from kraken_ohlcv.stores.bulk import scan_series
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states, set_start
-from kraken_ohlcv.stores.ledger.session import connect, fetch
-from kraken_ohlcv_from_celery.mapping import check_assets, check_columns, check_interval
+from kraken_ohlcv.stores.ledger.series_state import (
+    SeriesState,
+    bump_revision,
+    locked_state,
+    read_states,
+    set_start,
+)
+from kraken_ohlcv.stores.ledger.session import Connection, Row, connect, fetch
+from kraken_ohlcv_from_celery.mapping import GapSource, Mapping, check_assets, check_columns, check_interval
 from kraken_ohlcv_from_celery.report import LeftBehind, Report
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.series_state import SeriesState
-    from kraken_ohlcv.stores.ledger.session import Connection, Row
-    from kraken_ohlcv_from_celery.mapping import GapSource, Mapping
 
 CURSOR_ROWS: Final = 5000
 STATES: Final = {status.value for status in GapStatus}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
@@ -10,10 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from kraken_ohlcv.core.assets import TICKER_PATTERN
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.intervals import INTERVALS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 Name = Annotated[str, StringConstraints(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 Ticker = Annotated[str, StringConstraints(pattern=TICKER_PATTERN)]

@@ -7,24 +7,20 @@ file was ever ingested. Inside the span of such a file nothing tells, and it sta
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import ARCHIVE, IMPORTED
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.session import rows
+from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv_from_celery.report import Report
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 ALWAYS: Final[tuple[int, int]] = (1_293_840_000, 2**33)
 """Before and after all candles, epoch seconds: Kraken's first trade was in 2011. A bound of 0 is no time to

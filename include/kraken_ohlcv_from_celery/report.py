@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.gap import Series
 
 
 @dataclass(slots=True)

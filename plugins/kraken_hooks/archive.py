@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -11,9 +11,6 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from kraken_hooks.connection_fields import base_url, positive_number
 from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, TIMEOUT_S, ArchiveClient
 from kraken_ohlcv.clients.errors import ArchiveServerError, ConnectionFieldError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class ArchiveHook(BaseHook):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -13,9 +14,6 @@ from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.clients.errors import ConnectionFieldError, KrakenError
 from kraken_ohlcv.clients.exchange.client import KRAKEN_URL, MAX_CLOCK_SKEW_S, TIMEOUT_S, KrakenClient
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class KrakenHook(BaseHook):

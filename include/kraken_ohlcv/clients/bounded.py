@@ -6,14 +6,12 @@ and a server's own ``statement_timeout`` needs a server that runs. So the client
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
 
 LATER_S: Final = 5.0
 """A server that can still end a statement by itself has so much longer than it was given."""

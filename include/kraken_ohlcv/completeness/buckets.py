@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,9 @@ from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.freshness import due_end_s
 from kraken_ohlcv.core.grid import api_window_start_s, closed_range, expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.stored_buckets import Bits
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.stored_buckets import Bits
 
 Kinds: TypeAlias = NDArray[np.uint8]
 Times: TypeAlias = NDArray[np.int64]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,20 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import PROVEN, Kind
-from kraken_ohlcv.completeness.sheets import read_sheets
+from kraken_ohlcv.completeness.sheets import Line, Sheet, read_sheets
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.session import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness.sheets import Line, Sheet
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 DECEMBER: Final = 12
 

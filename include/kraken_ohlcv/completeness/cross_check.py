@@ -7,34 +7,29 @@ emptiness are held against the candles of all intervals.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import PROVEN, Kind, Kinds
-from kraken_ohlcv.completeness.sheets import MAX_BUCKETS, Line, read_sheets
+from kraken_ohlcv.completeness.sheets import MAX_BUCKETS, Line, Sheet, read_sheets
 from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, VOLUME_NOISE
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, dividing, step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.disputes import keep_disputes
-from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.ledger.session import Connection, fetch
 from kraken_ohlcv.stores.queries import rendered
 from kraken_ohlcv.stores.stored_buckets import chosen, read_spans
 from kraken_ohlcv.stores.suspects import copied
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness.sheets import Sheet
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 HOURLY: Final = 60
 DAILY: Final = 1440

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import MISSING, PROVEN, Kind
-from kraken_ohlcv.completeness.sheets import read_sheets
+from kraken_ohlcv.completeness.sheets import Line, Sheet, read_sheets
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import expiry_s
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness.sheets import Line, Sheet
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def percent(part: int, whole: int) -> float | None:

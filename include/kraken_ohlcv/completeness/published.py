@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kraken_ohlcv.completeness.figures import series_figures, together
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.completeness.figures import Figures, series_figures, together
 from kraken_ohlcv.completeness.sheets import lines_of
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.series_state import read_states
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness.figures import Figures
-    from kraken_ohlcv.core.params import BackfillRequest
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def brief(figures: Figures) -> dict[str, Any]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
 from kraken_ohlcv.completeness.figures import Figures, percent, series_figures, together
 from kraken_ohlcv.completeness.published import brief
 from kraken_ohlcv.completeness.sheets import lines_of
 from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.reports import (
     GapTimes,
     OpenGaps,
@@ -20,17 +25,7 @@ from kraken_ohlcv.stores.ledger.reports import (
     keep_report,
     read_restatements,
 )
-from kraken_ohlcv.stores.ledger.session import by_series, one, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.params import ReportRequest
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, by_series, one, rows
 
 LOOKBACK_DAYS: Final = 30
 """Gap times and restatements are those of so many days."""

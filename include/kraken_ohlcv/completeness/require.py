@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from kraken_ohlcv.completeness.figures import series_figures, together
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.completeness.figures import Figures, series_figures, together
 from kraken_ohlcv.completeness.published import brief
 from kraken_ohlcv.completeness.sheets import lines_of
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.assets import read_assets
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness.figures import Figures
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
+from kraken_ohlcv.stores.ledger.session import Connection
 
 MAX_NAMED: Final = 10
 """Series that the sentence names."""

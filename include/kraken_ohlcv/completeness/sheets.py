@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import PROVEN, Grid, Kind, Kinds, Times, classify, grid_of
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.proofs import ProvenRange
+from kraken_ohlcv.stores.ledger.session import Connection, fetch
 from kraken_ohlcv.stores.stored_buckets import Bits, read_spans, read_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from numpy.typing import NDArray
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.proofs import ProvenRange
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 MAX_BUCKETS: Final = 8_000_000
 """Buckets of one sheet, some 40 bytes of memory each while it is made; more series make more sheets."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import StringIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
+from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
+from kraken_ohlcv.completeness.figures import Figures
+from kraken_ohlcv.completeness.report import Report
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import counted, duration
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
-    from kraken_ohlcv.completeness.figures import Figures
-    from kraken_ohlcv.completeness.report import Report
-    from kraken_ohlcv.stores.contradictions import Contradiction
+from kraken_ohlcv.stores.contradictions import Contradiction
 
 WIDTH: Final = 150
 MAX_FINDINGS: Final = 1000

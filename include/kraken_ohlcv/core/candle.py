@@ -8,13 +8,11 @@ millions of rows is judged by the same lines as one candle. What a sound candle 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal  # noqa: TC003 (dataclass fields are inspected at run time)
+from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 PRICES: Final = ("open", "high", "low", "close")
 HIGHEST_PRICE: Final = 1e12

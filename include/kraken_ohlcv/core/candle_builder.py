@@ -7,23 +7,19 @@ of each interval. All sums are exact decimals; a candle is finished only when it
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
 from math import gcd
 from operator import attrgetter, mul
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import TRADES, StoredCandle, vwap_within
 from kraken_ohlcv.core.intervals import MINUTE_S, step_s
-from kraken_ohlcv.core.trade import Trades, follows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.trade import OddTrade, Trade
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.trade import OddTrade, Trade, Trades, follows
 
 EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero])
 """Sums and products of any numbers that a reply may hold; never rounded."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import CONFIRM_AFTER_S, StoredCandle
+from kraken_ohlcv.core.candle import CONFIRM_AFTER_S, OddRow, StoredCandle
 from kraken_ohlcv.core.gap import FilledFrom
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.candle import OddRow
-    from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.ranges import Range
 
 BUSY_SHARE: Final = 0.99
 """A series is busy when at least this share of an answer's buckets traded."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.schedules import backfill_cron, last_tick_before, next_tick_after
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.gap import Series
 
 GRACE_S: Final = 1800
 """A scheduled run has this long to bring what it is due to bring, seconds."""

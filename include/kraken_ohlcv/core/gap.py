@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, step_s
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.ranges import Range
 
 
 class Series(NamedTuple):

@@ -7,12 +7,8 @@ therefore start on Thursday, 21600-minute buckets every 15 days from 1970-01-01)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, step_s
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.ranges import Range
 
 
 def floor_s(moment_s: float, interval_minutes: int) -> int:

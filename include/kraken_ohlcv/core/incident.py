@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.intervals import DAY_S
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 GROWTH_FACTOR: Final = 2
 """Growth is worth a message when an incident has doubled since it was last told."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem, key_of_pair
 from kraken_ohlcv.core.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 HEADLINES: Final = {
     PairProblem.UNKNOWN: "Kraken does not know {}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -11,13 +12,8 @@ from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, T
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.intervals import INTERVALS
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Self
-
-    from kraken_ohlcv.core.ranges import Range
 
 Schema: TypeAlias = dict[str, Any]
 

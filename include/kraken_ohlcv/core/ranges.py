@@ -7,11 +7,9 @@ ascending, neither empty, nor overlapping, nor touching.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from kraken_ohlcv.core.times import Utc
 from kraken_ohlcv.core.wording import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 COLUMNS: Final = (
     "file",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from kraken_ohlcv.core.incident import IncidentClass, Problem, key_of_run
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.run import RunKey
 
 MAX_ERRORS: Final = 20
 """Sentences about a run that an incident keeps; the rest is counted."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import duration
-from kraken_ohlcv.stores.ledger.session import first, value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, first, value
 
 log = logging.getLogger(__name__)
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.reconcile import reconcile
 from kraken_ohlcv.detection.snapshot import SeriesSnapshot, snapshot
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.contradictions import sweep
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series, set_start
-from kraken_ohlcv.stores.ledger.session import execute
-from kraken_ohlcv.stores.missing import Scan, is_left_alone
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.params import BackfillRequest
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection
-    from kraken_ohlcv.stores.missing import Span
+from kraken_ohlcv.stores.ledger.session import Connection, execute
+from kraken_ohlcv.stores.missing import Scan, Span, is_left_alone
 
 MAX_NAMED: Final = 20
 """Contradicted proofs that the result of a repaired range names."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransientError
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.exchange.models import AssetPair
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.params import refuse_tokenised
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.clock import ask_believed_clock
 from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
@@ -15,15 +19,7 @@ from kraken_ohlcv.stores.ledger.assets import (
     read_assets,
 )
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.session import execute, execute_many
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.exchange.models import AssetPair
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
 log = logging.getLogger(__name__)
 

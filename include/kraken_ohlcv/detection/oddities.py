@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from kraken_ohlcv.core.incident import PairProblem
+from kraken_ohlcv.core.incident import MessageKind, PairProblem, Problem
 from kraken_ohlcv.core.pair_problems import MAX_ROWS, odd_data
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs
 from kraken_ohlcv.stores.ledger.runs import read_run
-from kraken_ohlcv.stores.ledger.session import column, execute
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.incident import MessageKind, Problem
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, column, execute
 
 log = logging.getLogger(__name__)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.stores.contradictions import sweep
 from kraken_ohlcv.stores.ledger.series_state import every_series
 from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 log = logging.getLogger(__name__)
 

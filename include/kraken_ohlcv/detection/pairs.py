@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
-from kraken_ohlcv.core.incident import IncidentClass, PairProblem
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.exchange.models import AssetPairs
+from kraken_ohlcv.core.assets import LineProblem
+from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
 from kraken_ohlcv.core.pair_problems import bad_line, left_pair, unknown_pair
 from kraken_ohlcv.stores.ledger.assets import Asset, PairMark, mark_pairs, read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.exchange.models import AssetPairs
-    from kraken_ohlcv.core.assets import LineProblem
-    from kraken_ohlcv.core.incident import Problem
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

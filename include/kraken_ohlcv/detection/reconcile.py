@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from kraken_ohlcv.core.gap import GapSegment, GapStatus, unchanged_segment
+from kraken_ohlcv.core.gap import GapSegment, GapStatus, Series, unchanged_segment
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.detection.snapshot import SeriesSnapshot
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.gaps import close_gap, insert_gaps, split_gap
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state
@@ -14,14 +18,6 @@ from kraken_ohlcv.stores.ledger.session import (
     free_series_transaction,
     series_transaction,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.detection.snapshot import SeriesSnapshot
 
 SERIES_AT_ONCE: Final = 200
 """Series of one transaction: tens of milliseconds, and few of the 6,400 locks PostgreSQL has room for."""

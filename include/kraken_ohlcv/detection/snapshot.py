@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
 from kraken_ohlcv.core.grid import api_window_start_s, closed_range
-from kraken_ohlcv.stores.missing import missing_ranges
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.series_state import SeriesState
-    from kraken_ohlcv.stores.missing import Scan
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.series_state import SeriesState
+from kraken_ohlcv.stores.missing import Scan, missing_ranges
 
 PAIR_DELISTED: Final = UnfillableReason.PAIR_DELISTED
 

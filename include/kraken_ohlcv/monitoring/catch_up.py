@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.gap import Gap, GapStatus
 from kraken_ohlcv.core.grid import expiry_s
@@ -13,12 +14,7 @@ from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.series_state import read_states
-from kraken_ohlcv.stores.ledger.session import first
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, first
 
 COOL_DOWN_S: Final = 2 * HOUR_S
 """Between two runs of a DAG started out of turn: the hourly check sees the effect of one before the next."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notifications import Place
+from kraken_ohlcv.monitoring.mrkdwn import Content
+from kraken_ohlcv.stores.ledger.notifications import Place
 
 
 class Channel(Protocol):

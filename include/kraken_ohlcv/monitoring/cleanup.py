@@ -7,12 +7,13 @@ forgets its attempts, not the hole. UNFILLABLE gaps are kept, whatever their age
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.gap import GapStatus, Series
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, every_series
 from kraken_ohlcv.stores.ledger.session import (
+    Connection,
     execute,
     fetch,
     is_being_filled,
@@ -21,9 +22,6 @@ from kraken_ohlcv.stores.ledger.session import (
     series_transaction,
     value,
 )
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 BATCH: Final = 2000
 """Gap records or incidents of one transaction: tens of milliseconds, during which one series is locked."""

@@ -7,12 +7,16 @@ and that is committed, before it goes out. Only when Slack has certainly not tak
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.core.errors import SlackAnswerLostError, SlackRefusedError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.wording import counted, moment
+from kraken_ohlcv.monitoring.channel import Channel
 from kraken_ohlcv.monitoring.mrkdwn import (
     HEADER_CHARACTERS,
     SECTION_CHARACTERS,
@@ -27,15 +31,7 @@ from kraken_ohlcv.monitoring.mrkdwn import (
     section,
 )
 from kraken_ohlcv.stores.ledger.reports import KeptLine, KeptReport
-from kraken_ohlcv.stores.ledger.session import by_series, execute, first, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.monitoring.channel import Channel
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, by_series, execute, first, rows
 
 log = logging.getLogger(__name__)
 

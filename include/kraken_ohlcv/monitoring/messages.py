@@ -6,9 +6,9 @@ Their reader may just have been asleep: short sentences, no words that only this
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, PairProblem
+from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, PairProblem, Problem
 from kraken_ohlcv.core.wording import capitalised, counted, duration, moment, sentence
 from kraken_ohlcv.monitoring.mrkdwn import (
     HEADER_CHARACTERS,
@@ -22,9 +22,6 @@ from kraken_ohlcv.monitoring.mrkdwn import (
     section,
 )
 from kraken_ohlcv.monitoring.subjects import NOUNS, told_names, told_subjects
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.incident import Incident, Problem
 
 MINUTE_S: Final = 60
 

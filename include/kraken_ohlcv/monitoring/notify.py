@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from psycopg.pq import TransactionStatus
 
@@ -29,16 +30,17 @@ from kraken_ohlcv.core.errors import (
 from kraken_ohlcv.core.incident import MessageKind
 from kraken_ohlcv.core.settings import SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
 from kraken_ohlcv.core.wording import counted
+from kraken_ohlcv.monitoring.channel import Channel
 from kraken_ohlcv.monitoring.messages import compose
-from kraken_ohlcv.stores.ledger.notifications import read_notifications, save_shown, sole_notifier
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from kraken_ohlcv.monitoring.channel import Channel
-    from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notifications import Notification, Place
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.monitoring.mrkdwn import Content
+from kraken_ohlcv.stores.ledger.notifications import (
+    Notification,
+    Place,
+    read_notifications,
+    save_shown,
+    sole_notifier,
+)
+from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kraken_ohlcv.core.incident import IncidentClass
+from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.wording import capitalised, counted, iso_moment, sentence
 from kraken_ohlcv.monitoring.mrkdwn import fitted, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.core.incident import Problem
-
     Facts: TypeAlias = Mapping[str, Any]
     Subject: TypeAlias = tuple[str, Facts]
 

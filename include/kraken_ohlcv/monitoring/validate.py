@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
+from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.freshness import Freshness, Judgement, Standing, judge
 from kraken_ohlcv.core.gap import Series
@@ -16,12 +18,7 @@ from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.series_state import read_states
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection
 
 SOURCE_SHARE: Final = 0.8
 """When so many series of a tier are overdue at once, the source is to blame and not the series."""

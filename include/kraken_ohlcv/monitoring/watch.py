@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.clients.errors import KrakenTransientError, RateLimitLockError
 from kraken_ohlcv.core.incident import IncidentClass, Problem
-from kraken_ohlcv.stores.ledger.session import one
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.stores.ledger.session import Connection, one
 
 
 def _names(error_class: type[BaseException]) -> set[str]:

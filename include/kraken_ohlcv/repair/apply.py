@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, weigh_emptiness
-from kraken_ohlcv.core.gap import FilledFrom, GapStatus, Outcome, unchanged_segment
+from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, SourceResult, weigh_emptiness
+from kraken_ohlcv.core.gap import FilledFrom, GapStatus, Outcome, Series, unchanged_segment
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.resolve import Findings, resolve_gap
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
@@ -18,14 +20,6 @@ from kraken_ohlcv.stores.ledger.restatements import log_restatement
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state, set_start
 from kraken_ohlcv.stores.ledger.sightings import read_sightings, replace_sightings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.evidence import SourceResult
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 
 
 def apply_result(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import backfill_cron
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.resolve import failed_segment
 from kraken_ohlcv.stores.ledger.assets import mark_delisted, read_assets
 from kraken_ohlcv.stores.ledger.gaps import (
@@ -23,12 +26,6 @@ from kraken_ohlcv.stores.ledger.gaps import (
 )
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.repair.context import RunContext
 
 
 def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:

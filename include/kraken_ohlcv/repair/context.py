@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.candle import StoredCandle
-    from kraken_ohlcv.core.gap import Gap, GapSegment
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.gap import Gap, GapSegment
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.stores.ledger.session import Connection
 
 CALLS_AT_A_STRETCH: Final = 60
 """Calls of one task before it gives the slot of the exchange's pool back: Airflow never preempts."""

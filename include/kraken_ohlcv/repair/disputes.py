@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
-from kraken_ohlcv.core.incident import PairProblem
+from kraken_ohlcv.core.incident import PairProblem, Problem
 from kraken_ohlcv.core.pair_problems import disputed_candles
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.disputes import read_disputes
+from kraken_ohlcv.stores.ledger.disputes import Dispute, read_disputes
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from kraken_ohlcv.core.incident import Problem
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.disputes import Dispute
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def to_recheck(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kraken_ohlcv.core.gap import Gap, Series
 from kraken_ohlcv.core.grid import expiry_s
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.core.gap import Gap, Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.backoff import next_attempt_s
-from kraken_ohlcv.core.evidence import Sighting, confirmable_s
+from kraken_ohlcv.core.evidence import Sighting, SourceResult, confirmable_s
 from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.core.evidence import SourceResult
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import FillAttempt
+from kraken_ohlcv.repair.context import FillAttempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from kraken_ohlcv.core.gap import Outcome
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.repairs import read_repairs
 from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_failures, read_run
-from kraken_ohlcv.stores.ledger.session import rows, value
+from kraken_ohlcv.stores.ledger.session import Connection, rows, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.core.run import RunKey
-    from kraken_ohlcv.stores.ledger.session import Connection
-
 
 GAP_FIGURES: Final = (
     "gaps_detected",

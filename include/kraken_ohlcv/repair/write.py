@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import (
@@ -14,6 +14,8 @@ from kraken_ohlcv.core.candle import (
     judge_restatement,
     rank_of,
 )
+from kraken_ohlcv.core.evidence import SourceResult
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.repair.context import RunContext, WriteResult
 from kraken_ohlcv.stores.agreement import borne_out_by_others
@@ -21,12 +23,6 @@ from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.restatements import Pending, log_restatement
 from kraken_ohlcv.stores.suspects import suspects
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.evidence import SourceResult
-    from kraken_ohlcv.core.gap import Series
 
 
 def write(context: RunContext, series: Series, result: SourceResult) -> WriteResult:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, volume_noise
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, StoredCandle, volume_noise
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import MINUTE_S, divided_by, dividing, step_s
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.queries import statement
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.candle import StoredCandle
-    from kraken_ohlcv.core.gap import Series
 
 Sums = dict[tuple[int, int], tuple[int, float]]
 """Trades and volume by interval (minutes) and open time of the bucket that they are summed up to."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import PRICES
 from kraken_ohlcv.core.errors import ReadBackError
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.merge import STORED_SCHEMA
+from kraken_ohlcv.stores.missing import Scan
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.scan import Scanner
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.missing import Scan
 
 SUMMED: Final = (*PRICES, "volume")
 SUM_TOLERANCE: Final = 1e-11

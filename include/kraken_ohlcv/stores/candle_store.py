@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.errors import ReadBackError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import statement
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
 
 MICROSECONDS: Final = 1_000_000
 

@@ -7,29 +7,26 @@ trades.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, divided_by, dividing, step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger import proofs
+from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.queries import rendered, statement
 from kraken_ohlcv.stores.suspects import SUCCESSIVE, copied
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.proofs import ProvenRange
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 BLOCK_BUCKETS: Final = 48
 """Buckets for which QuestDB returns one number."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.ranges import Range
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Self
+from collections.abc import Sequence
+from typing import Any, Final, Self
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.missing import Scan, read_holes, read_spans
 from kraken_ohlcv.stores.queries import rendered
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 SPANS: Final = "detect_spans"
 HOLES: Final = "detect_gaps"

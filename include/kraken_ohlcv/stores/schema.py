@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from kraken_ohlcv.clients.bounded import BoundedConnection
 from kraken_ohlcv.clients.errors import QuestDBError, QuestDBUnavailableError
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import PROVISIONAL
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import statement
@@ -26,9 +27,6 @@ from kraken_ohlcv.stores.surroundings import (
     server_findings,
     table_findings,
 )
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 MIGRATIONS: Final = str(files("kraken_ohlcv.migrations"))
 

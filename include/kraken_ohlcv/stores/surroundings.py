@@ -7,21 +7,18 @@ sentence with the statement that cures it. No cure ever destroys data.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.settings import CANDLE_TABLE, LEDGER_CONN_ID
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 COLUMNS: Final = {
     "ts": "TIMESTAMP",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import (
     SUM_NOISE_SHARE,
     VOLUME_NOISE,
@@ -20,15 +22,10 @@ from kraken_ohlcv.core.candle import (
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import divided_by, dividing, step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.candle_store import MICROSECONDS, read_candles
 from kraken_ohlcv.stores.queries import rendered
 from kraken_ohlcv.stores.stored_buckets import chosen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
 
 LEAST_TRADES: Final = 10
 """A longer candle of fewer trades may well be the very same as a shorter one in it."""

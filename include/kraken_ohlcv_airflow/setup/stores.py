@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -33,8 +34,6 @@ from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
 from kraken_ohlcv_airflow.connections import exchange_url, questdb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Connection
 
 log = logging.getLogger(__name__)

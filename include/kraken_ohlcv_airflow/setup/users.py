@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow.configuration import conf
 
 from kraken_ohlcv.core.errors import SetUpError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 PASSWORD_PREFIX: Final = "AIRFLOW_PASSWORD_"  # noqa: S105 (a variable's name)
 SHORTEST_PASSWORD: Final = 12

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from kraken_ohlcv.completeness import STATES, CellState, Period
+from kraken_ohlcv.completeness import STATES, Cells, CellState, Period
 from kraken_ohlcv.completeness.figures import percent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.completeness import Cells
-    from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.ranges import Range
 
 COUNTS: Final = (
     "stored",

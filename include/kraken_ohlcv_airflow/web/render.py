@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import jinja2
@@ -13,10 +14,6 @@ from fastapi.responses import HTMLResponse
 from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.wording import counted, duration, moment, sentence
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
 
 FOLDER: Final = Path(__file__).resolve().parent
 

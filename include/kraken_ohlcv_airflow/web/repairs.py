@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, SCHEDULES
 from kraken_ohlcv.sources.archive.plan import quarters_of
 from kraken_ohlcv.sources.trades.jobs import WAITING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.stores.ledger.archive import Quarter
-    from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
+from kraken_ohlcv.stores.ledger.archive import Quarter
+from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 
 Source = Literal["trades", "archive"]
 """What reaches further back than Kraken's OHLC call."""

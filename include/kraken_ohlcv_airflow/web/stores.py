@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -17,13 +18,8 @@ from kraken_ohlcv.clients.errors import ConnectionFieldError, QuestDBError, Ques
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
-from kraken_ohlcv.stores.ledger.session import connect, is_full
+from kraken_ohlcv.stores.ledger.session import Connection, connect, is_full
 from kraken_ohlcv_airflow.connections import archive_server
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

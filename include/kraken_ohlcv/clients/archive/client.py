@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import requests
@@ -15,10 +17,6 @@ from kraken_ohlcv.clients import USER_AGENT
 from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, read_sums, subject_of
 from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ARCHIVE_URL: Final = "https://assets.kraken.com/marketing/institutions"
 """Where Kraken publishes the archive since September 2026 (support article 360047124832)."""

@@ -12,16 +12,14 @@ from __future__ import annotations
 import io
 import re
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import requests
 import urllib3
 
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 CONNECT_TIMEOUT_S: Final = 5.0
 ATTEMPTS: Final = 5

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.clients.errors import (
     KrakenError,
@@ -16,9 +17,6 @@ from kraken_ohlcv.clients.errors import (
     KrakenUnexpectedReplyError,
     UnknownPairError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 DEFAULT_WAIT_S: Final = 5.0
 """Pause after a rate-limit answer that names no time; Kraken's advice is 5 to 15 s."""

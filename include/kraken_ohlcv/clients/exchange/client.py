@@ -6,13 +6,16 @@ import logging
 import re
 import textwrap
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import requests
 
 from kraken_ohlcv.clients import USER_AGENT
 from kraken_ohlcv.clients.errors import KrakenRateLimitError
-from kraken_ohlcv.clients.exchange.models import AssetPairs
+from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.clients.exchange.models import AssetPairs, OhlcAnswer, SystemStatus, TradesPage
 from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
 from kraken_ohlcv.clients.exchange.replies import (
     open_envelope,
@@ -27,13 +30,7 @@ from kraken_ohlcv.clients.exchange.transport import fetch
 from kraken_ohlcv.core.intervals import INTERVALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from decimal import Decimal
-
     from tenacity import RetryCallState
-
-    from kraken_ohlcv.clients.exchange.limiter import CallSlot
-    from kraken_ohlcv.clients.exchange.models import OhlcAnswer, SystemStatus, TradesPage
 
 log = logging.getLogger(__name__)
 

@@ -13,18 +13,16 @@ import logging
 import os
 import time
 import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from kraken_ohlcv.clients.bounded import BoundedConnection, patience
 from kraken_ohlcv.clients.errors import RateLimitLockError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
 
 T = TypeVar("T")
 Session: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from kraken_ohlcv.core.candle import Candle, OddRow
-    from kraken_ohlcv.core.trade import OddTrade, Trade
+from kraken_ohlcv.core.candle import Candle, OddRow
+from kraken_ohlcv.core.trade import OddTrade, Trade
 
 
 @dataclass(frozen=True, slots=True)

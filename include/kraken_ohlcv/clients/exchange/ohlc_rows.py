@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import log2
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import (
     KrakenForeignReplyError,
@@ -25,9 +26,6 @@ from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.clients.exchange.result_names import rows_of
 from kraken_ohlcv.core.candle import PRICES, Candle, OddRow, fault_of
 from kraken_ohlcv.core.intervals import INTERVALS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 OHLC_FIELDS: Final = 8
 

@@ -6,9 +6,10 @@ Rows of candles are read in ``ohlc_rows``, of trades in ``trade_rows``.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
 from kraken_ohlcv.clients.exchange.classify import (
@@ -28,9 +29,6 @@ from kraken_ohlcv.clients.exchange.fields import (
     whole,
 )
 from kraken_ohlcv.clients.exchange.models import AssetPair, AssetPairs, SystemStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DARK_POOL: Final = ".d"
 

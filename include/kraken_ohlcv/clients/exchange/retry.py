@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from tenacity import Retrying, retry_if_exception, stop_any, stop_before_delay, wait_exponential_jitter
@@ -15,8 +16,6 @@ from kraken_ohlcv.clients.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tenacity import RetryCallState
 
 ATTEMPTS: Final = 4

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from decimal import Decimal
+from typing import Final
 
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.core.trade import Trades, follows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from decimal import Decimal
-
-    from kraken_ohlcv.core.trade import Trade
+from kraken_ohlcv.core.trade import Trade, Trades, follows
 
 MAX_TRADES: Final = 1000
 """Trades of one page; Kraken silently caps larger values."""

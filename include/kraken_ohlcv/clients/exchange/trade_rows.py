@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import chain, groupby
 from operator import le, lt
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
 from kraken_ohlcv.clients.exchange.fields import (
@@ -20,9 +21,6 @@ from kraken_ohlcv.clients.exchange.fields import (
 from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.result_names import rows_of
 from kraken_ohlcv.core.trade import OddTrade, Trade, Trades
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 TRADE_FIELDS: Final = (6, 7)
 """Recordings before about 2022 have no trade id."""

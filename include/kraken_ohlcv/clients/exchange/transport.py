@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import requests
 import urllib3
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransientError
 from kraken_ohlcv.clients.exchange.classify import clip
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CONNECT_TIMEOUT_S: Final = 5.0
 CHUNK: Final = 16384

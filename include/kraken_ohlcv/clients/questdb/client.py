@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,14 +25,11 @@ from kraken_ohlcv.clients.errors import (
     QuestDBUnavailableError,
     TableSuspendedError,
 )
+from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.values import adapt, check_rows, check_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     import polars as pl
-
-    from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 
 FIRST_POLL_S: Final = 0.005
 LONGEST_POLL_S: Final = 0.1

@@ -6,8 +6,9 @@ Rows go into an existing table only: a misspelt column or table would be *create
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 import requests
@@ -15,11 +16,7 @@ from questdb import QuestDBError as ClientError
 from questdb import QuestDBErrorCode, Sender
 
 from kraken_ohlcv.clients.errors import QuestDBError, QuestDBRefusedError, QuestDBUnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.clients.questdb.address import QuestDBAddress
+from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 
 PROBE_TIMEOUT_S: Final = 10
 PASSING: Final = frozenset({

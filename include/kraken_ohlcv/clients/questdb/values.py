@@ -8,19 +8,15 @@ travels as float; a list or tuple is refused, because ``ticker IN %s`` would mat
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import psycopg
 from psycopg.adapt import Dumper
 from psycopg.postgres import types
 from psycopg.types.datetime import TimestampLoader
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import psycopg
 
 TIME_FIELDS: Final = ("ts", "ts_us")
 """Names of the designated timestamp in rows with names; in rows without names it stands first."""

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import PRICES, StoredCandle, vwap_within
 from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
+from kraken_ohlcv.core.gap import (
+    FilledFrom,
+    Gap,
+    GapSegment,
+    GapStatus,
+    Series,
+    UnfillableReason,
+    unchanged_segment,
+)
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.detection.reconcile import reconcile
 from kraken_ohlcv.detection.snapshot import SeriesSnapshot, snapshot
 from kraken_ohlcv.repair.apply import apply_result
-from kraken_ohlcv.repair.context import FillAttempt, WriteResult
+from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
+from kraken_ohlcv.sources.archive.staging import Staged
+from kraken_ohlcv.sources.archive.store import Stored
 from kraken_ohlcv.stores.bulk import scan_series
-from kraken_ohlcv.stores.ledger.archive import record_file
+from kraken_ohlcv.stores.ledger.archive import Ingested, record_file
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.series_state import (
     SeriesState,
     read_state,
     register_series,
     series_id_of,
 )
+from kraken_ohlcv.stores.ledger.session import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import polars as pl
-
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import RunContext
-    from kraken_ohlcv.sources.archive.staging import Staged
-    from kraken_ohlcv.sources.archive.store import Stored
-    from kraken_ohlcv.stores.ledger.archive import Ingested
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 
 def register(connection: Connection, series: Series, *, oldest_s: int, now_s: int) -> int:

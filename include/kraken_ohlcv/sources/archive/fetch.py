@@ -7,18 +7,21 @@ import logging
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.apply import apply_file, reconcile_series, register
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.identity import BY_TRUST, Claim, identify
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
+from kraken_ohlcv.sources.archive.members import Archive, Member
 from kraken_ohlcv.sources.archive.proof import (
     STORED_ELSE,
     STORED_OTHER,
@@ -38,11 +41,6 @@ from kraken_ohlcv.stores.ledger.archive import Ingested, is_ingested, read_resul
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import fill_lock
 from kraken_ohlcv.stores.merge import Standing
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-    from kraken_ohlcv.sources.archive.members import Archive, Member
 
 log = logging.getLogger(__name__)
 

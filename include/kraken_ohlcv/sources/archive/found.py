@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.intervals import WITNESS_INTERVALS
-from kraken_ohlcv.sources.archive.members import file_name
+from kraken_ohlcv.sources.archive.members import Archive, Member, file_name
 from kraken_ohlcv.sources.archive.names import may_be_wanted
 from kraken_ohlcv.sources.archive.parse import printable
 from kraken_ohlcv.stores.ledger.archive import sentence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.sources.archive.members import Archive, Member
 
 MOST_EXAMPLES: Final = 5
 CURE: Final = (

@@ -10,14 +10,20 @@ nothing, unless it comes from where the exchange publishes it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final
 
 import polars as pl
 
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.references import (
+    Rows,
     asked_candles,
     file_candles,
     nearest_candles,
@@ -25,14 +31,6 @@ from kraken_ohlcv.sources.archive.references import (
     stored_intervals,
     whole_buckets,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
 
 log = logging.getLogger(__name__)
 
@@ -59,17 +57,6 @@ _FOREIGN: Final = (
     "these are not the candles of {} that the file's name says. Nothing was stored. If the file is right and "
     'what is stored is wrong, look at a dry run with "trust": "file", then run that'
 )
-
-
-class Rows(Protocol):
-    """The rows of a file, or what is stored of it."""
-
-    @property
-    def span(self) -> Range:
-        """Return from the first candle to the end of the last one, epoch seconds UTC."""
-
-    def frames(self) -> Iterator[pl.DataFrame]:
-        """Return the rows batch by batch, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 
 from kraken_ohlcv.clients.archive.checksums import FULL_SUMS
+from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.clients.archive.ranges import JoinedParts
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
 from kraken_ohlcv.core.settings import ARCHIVE_FOLDER_ENV
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
-from kraken_ohlcv.sources.archive.members import FolderArchive, ZipArchive
+from kraken_ohlcv.sources.archive.members import Archive, FolderArchive, Member, ZipArchive
 from kraken_ohlcv.sources.archive.names import (
     NEWEST_FULL,
     PART,
@@ -24,12 +26,6 @@ from kraken_ohlcv.sources.archive.names import (
     zip_of,
 )
 from kraken_ohlcv.sources.archive.sums import refuse_wrong_sums
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from kraken_ohlcv.clients.archive.client import ArchiveClient
-    from kraken_ohlcv.sources.archive.members import Archive, Member
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ import struct
 import zipfile
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final, TypeAlias
 
 from kraken_ohlcv.clients.archive.checksums import is_list
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.names import (
     Release,
@@ -24,12 +26,6 @@ from kraken_ohlcv.sources.archive.names import (
     with_coverage,
     zip_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from kraken_ohlcv.core.ranges import Range
 
 MAX_MEMBER_BYTES: Final = 8 * 1024**3
 """Uncompressed; the longest real member, a pair's minutes since 2013, has under half a gigabyte."""

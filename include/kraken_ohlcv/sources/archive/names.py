@@ -7,19 +7,16 @@ digit.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, is_tokenised
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, WITNESS_INTERVALS
 from kraken_ohlcv.core.quarters import quarter
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from typing import Any
 
 PUBLISHED_PATTERN: Final = r"^([0-9]{4}Q[1-4]|[Ff]ull(_[0-9]{4}Q[1-4])?)$"
 """Names of published releases: ``2026Q2``, ``full``, ``Full_2026Q2``."""

@@ -6,19 +6,16 @@ and fails on any byte that is not UTF-8.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import polars as pl
 
 from kraken_ohlcv.core.candle import PRICES, requirements
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from kraken_ohlcv.core.gap import Series
 
 COLUMNS: Final = ("timestamp", "open", "high", "low", "close", "volume", "trades")
 """Kraken's order; its files have no header and no vwap."""

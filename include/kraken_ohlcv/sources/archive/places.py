@@ -7,15 +7,13 @@ Rule: one odd part spoils only itself; the bucket it may stand for is never prov
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from kraken_ohlcv.core import ranges
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.parse import Checked
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.sources.archive.parse import Checked
 
 FIRST_S: Final = 0
 LAST_S: Final = 2**40

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
+from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.quarters import quarters_in
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.found import Found
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
+from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.stores.ledger.archive import (
@@ -18,15 +23,6 @@ from kraken_ohlcv.stores.ledger.archive import (
     record_result,
 )
 from kraken_ohlcv.stores.ledger.session import execute
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.core.gap import Gap, Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import RunContext
-    from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-    from kraken_ohlcv.sources.archive.members import Member
 
 SHORTEST_LAG_S: Final = 28 * DAY_S
 """No quarter has been published sooner after its end, so until then nobody is asked."""

@@ -9,8 +9,9 @@ the file, or of another one of the pair, may belong. What is not proven is left 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -18,17 +19,12 @@ import polars as pl
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S
 from kraken_ohlcv.core.quarters import quarters_in
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.places import EVERYWHERE
 from kraken_ohlcv.sources.archive.references import whole_buckets
-from kraken_ohlcv.sources.archive.staging import TWO_ROWS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.names import Release
-    from kraken_ohlcv.sources.archive.staging import Staged
+from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Staged
 
 LEFT_OUT: Final = "left out, although shorter candles of the release traded"
 UNSUPPORTED: Final = "stands, although no shorter candle of the release traded"

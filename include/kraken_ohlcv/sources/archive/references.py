@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
 
 import polars as pl
 
 from kraken_ohlcv.clients.errors import KrakenError
+from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import from_ohlc
+from kraken_ohlcv.core.candle import StoredCandle, from_ohlc
 from kraken_ohlcv.core.candle_builder import CandleBuilder
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.suspects import copied_opens
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.candle import StoredCandle
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.identity import Rows
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +37,17 @@ CANDLES: Final = {
 
 PAGE_ROWS: Final = 4
 """Rows of a file that one page of trades is to cover."""
+
+
+class Rows(Protocol):
+    """The rows of a file, or what is stored of it."""
+
+    @property
+    def span(self) -> Range:
+        """Return from the first candle to the end of the last one, epoch seconds UTC."""
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Return the rows batch by batch, in the order of time."""
 
 
 def stored_intervals(questdb: QuestDBClient, ticker: str, covered: Range) -> list[int]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import polars as pl
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MOST_ROWS: Final = 100_000
 MOST_SHOWN: Final = 10

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import gcd
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, checked_blocks
+from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, Checked, checked_blocks
 from kraken_ohlcv.sources.archive.places import EVERYWHERE, OddPlaces
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.parse import Checked
-    from kraken_ohlcv.sources.archive.rejects import RejectFile
+from kraken_ohlcv.sources.archive.rejects import RejectFile
 
 BATCH_ROWS: Final = 100_000
 """Rows of one transaction; a request of the candle store's client holds at most 100 MiB."""

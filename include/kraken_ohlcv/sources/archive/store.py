@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import IDENTIFIED, PROVISIONAL
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.sources.archive.prefetch import ahead
+from kraken_ohlcv.sources.archive.staging import Staged
 from kraken_ohlcv.stores.bulk import (
     Sums,
     count_stored,
@@ -21,14 +26,6 @@ from kraken_ohlcv.stores.bulk import (
 )
 from kraken_ohlcv.stores.merge import STORED_SCHEMA, Merge, Standing, merge
 from kraken_ohlcv.stores.suspects import copied_opens
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.archive.staging import Staged
 
 UNAPPLIED_BATCHES: Final = 5
 """So many batches may be on their way before we wait for the server to apply them."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
 
 from kraken_ohlcv.clients.archive.checksums import Sums, is_list, read_sums, subject_of
 from kraken_ohlcv.clients.archive.ranges import JoinedParts
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.names import PART
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
 
 MAX_LIST_BYTES: Final = 1024 * 1024
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import ARCHIVE, PROVISIONAL
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.identity import Claim, identify
 from kraken_ohlcv.sources.archive.names import PUBLISHED_PATTERN, Release, named_release
 from kraken_ohlcv.stores.bulk import stored_candles
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.session import execute, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
 from kraken_ohlcv.stores.queries import statement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection, Row
 
 log = logging.getLogger(__name__)
 

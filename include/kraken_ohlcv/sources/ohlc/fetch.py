@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.clients.errors import (
     KrakenError,
@@ -12,16 +12,18 @@ from kraken_ohlcv.clients.errors import (
     QuestDBError,
     UnknownPairError,
 )
+from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
-from kraken_ohlcv.core.gap import FilledFrom
+from kraken_ohlcv.core.evidence import SourceResult
+from kraken_ohlcv.core.gap import FilledFrom, Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import note_oddities
 from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, fail, give_up_pair, is_within_reach
-from kraken_ohlcv.repair.context import FillAttempt
+from kraken_ohlcv.repair.context import FillAttempt, RunContext
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.ohlc.parse import read_answer
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets, record_first_trade
@@ -29,12 +31,6 @@ from kraken_ohlcv.stores.ledger.repairs import record_repair_error
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import series_id_of
 from kraken_ohlcv.stores.ledger.session import fill_lock
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.exchange.models import OhlcAnswer
-    from kraken_ohlcv.core.evidence import SourceResult
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.repair.context import RunContext
 
 log = logging.getLogger(__name__)
 

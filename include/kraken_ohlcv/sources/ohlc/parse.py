@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import from_ohlc
 from kraken_ohlcv.core.evidence import BUSY_SHARE, SourceResult
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, step_s
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 
 
 def read_answer(answer: OhlcAnswer, *, now_s: int) -> SourceResult:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from kraken_ohlcv.clients.errors import KrakenError
+from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES, WEEK_S, Counts, days_unknown
 from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.ledger.session import execute_many, rows
+from kraken_ohlcv.stores.ledger.session import Connection, execute_many, rows
 from kraken_ohlcv.stores.queries import statement
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.clients.exchange.client import KrakenClient
-    from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection
 
 log = logging.getLogger(__name__)
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.core.intervals import DAY_S
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.ranges import Range
 
 WEEK_S: Final = 7 * DAY_S
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
+from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Place, turn
+from kraken_ohlcv.core.candle_builder import CandleBuilder
+from kraken_ohlcv.core.trade import OddTrade, Trades
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import TRADES, note_oddities
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.stores.ledger.session import execute
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.clients.exchange.models import TradesPage
-    from kraken_ohlcv.core.candle_builder import CandleBuilder
-    from kraken_ohlcv.core.trade import OddTrade, Trades
-    from kraken_ohlcv.repair.context import RunContext
 
 
 class StopError(Exception):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
+from kraken_ohlcv.core.gap import Gap, GapStatus, UnfillableReason
 from kraken_ohlcv.core.grid import expiry_s
-from kraken_ohlcv.sources.trades.estimate import expected_calls
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.sources.trades.estimate import Counts, expected_calls
 from kraken_ohlcv.stores.ledger.trades import TradeJob
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.core.gap import Gap
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.sources.trades.estimate import Counts
 
 WAITING: Final = frozenset({UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.NOT_PUBLISHED})
 """Reasons for which trades may still close a gap."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.gap import Gap, GapStatus, Series
 from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.counts import asked_counts, known_counts
+from kraken_ohlcv.sources.trades.estimate import Counts
 from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.trades import plan_jobs
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from kraken_ohlcv.core.gap import Gap, Series
-    from kraken_ohlcv.core.params import BackfillRequest
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import RunContext
-    from kraken_ohlcv.sources.trades.estimate import Counts
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.trades import TradeJob
+from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 
 MOST_WEEKLY_CALLS: Final = 50
 """Of one plan; what is then not known is guessed, and asked by a later run."""

@@ -7,9 +7,10 @@ proofs and the place of the walk move on together. Killed anywhere, the next try
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.clients.errors import (
     KrakenError,
@@ -19,15 +20,17 @@ from kraken_ohlcv.clients.errors import (
 )
 from kraken_ohlcv.clients.exchange.trade_pages import Place
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle_builder import CandleBuilder
+from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import FilledFrom
+from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
-from kraken_ohlcv.repair.context import FillAttempt
+from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.trades.counts import lead_start_s
 from kraken_ohlcv.sources.trades.fetch import (
@@ -40,23 +43,13 @@ from kraken_ohlcv.sources.trades.fetch import (
 from kraken_ohlcv.sources.trades.jobs import is_due
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
+from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.disputes import mark_rechecked
 from kraken_ohlcv.stores.ledger.repairs import record_repair_error
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.series_state import read_states
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kraken_ohlcv.core.candle_builder import Built
-    from kraken_ohlcv.core.gap import Gap, GapSegment, Series
-    from kraken_ohlcv.core.params import BackfillRequest
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.repair.context import RunContext, WriteResult
-    from kraken_ohlcv.stores.ledger.assets import Asset
-    from kraken_ohlcv.stores.ledger.series_state import SeriesState
-    from kraken_ohlcv.stores.ledger.trades import TradeJob
+from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 log = logging.getLogger(__name__)
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kraken_ohlcv.core.backoff import next_attempt_s
-from kraken_ohlcv.core.gap import GapSegment, GapStatus, Outcome, UnfillableReason
+from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.schedules import backfill_cron
+from kraken_ohlcv.core.trade import OddTrade
 from kraken_ohlcv.repair.resolve import failed_segment
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.gap import Gap
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.trade import OddTrade
 
 NEVER_S: Final = 10**11
 

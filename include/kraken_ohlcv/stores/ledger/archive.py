@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch, rows, value
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.errors import WrongExchangeError
 from kraken_ohlcv.stores.ledger.session import Connection, column, execute, execute_many, rows, value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.core.assets import CatalogueEntry
 
 log = logging.getLogger(__name__)
 

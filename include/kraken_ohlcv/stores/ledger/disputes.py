@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.contradictions import Contradiction
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.contradictions import Contradiction
 
 
 @dataclass(frozen=True, slots=True)

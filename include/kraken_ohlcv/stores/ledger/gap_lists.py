@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.quarters import quarters_in
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.required_files import RequiredFile
 from kraken_ohlcv.core.times import Utc
-from kraken_ohlcv.stores.ledger.session import rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, rows
 
 PAGE_SIZE: Final = 50
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -21,12 +22,8 @@ from kraken_ohlcv.core.gap import (
     required_csv_file,
 )
 from kraken_ohlcv.core.grid import expiry_s
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.core.run import RunKey
 
 DIED = "the task ended before it could report this gap's outcome"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.incident import (
     Incident,
@@ -18,9 +19,6 @@ from kraken_ohlcv.core.incident import (
 )
 from kraken_ohlcv.core.pair_problems import with_others
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows, value
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
 
 INCIDENT_LOCK: Final = 0x4F484C43494E
 """Advisory lock under which incidents change, so that two checks never open the same one twice."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from kraken_ohlcv.core.incident import MessageKind, news, stage_of
+from kraken_ohlcv.core.incident import Incident, MessageKind, news, stage_of
 from kraken_ohlcv.stores.ledger.incidents import incident_of
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows, value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kraken_ohlcv.core.incident import Incident
 
 NOTIFIER_LOCK: Final = 0x4F484C434F55
 """Advisory lock of the one notifier."""

@@ -6,17 +6,14 @@ replaced; the weekly clean-up, which merges rows that touch, is a matter of this
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.session import Connection, execute_many, fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from kraken_ohlcv.core.ranges import Range
 
 
 class ProvenRange(NamedTuple):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch, value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from kraken_ohlcv.core.run import RunKey
 
 
 class OpenGaps(NamedTuple):

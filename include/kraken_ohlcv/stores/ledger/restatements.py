@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.gap import Series
 
 
 class Pending:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kraken_ohlcv.core.gap import Outcome
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection, execute, first, rows
-
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)

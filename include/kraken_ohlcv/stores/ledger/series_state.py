@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.stores.ledger import proofs
+from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch, rows, series_transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 
 
 @dataclass(frozen=True, slots=True)

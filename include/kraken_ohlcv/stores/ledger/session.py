@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row, kwargs_row, scalar_row
@@ -12,9 +13,6 @@ from psycopg.types.json import JsonbDumper
 from kraken_ohlcv.clients.bounded import LATER_S, BoundedConnection, patience
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.ledger.statements import statement
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Row: TypeAlias = dict[str, Any]
 Connection: TypeAlias = psycopg.Connection[Row]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import Sighting
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.gap import Series
-    from kraken_ohlcv.core.ranges import Range
 
 
 def read_sightings(connection: Connection, series: Series) -> list[Sighting]:

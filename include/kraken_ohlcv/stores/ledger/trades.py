@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.core.run import RunKey
 
 
 @dataclass(frozen=True, slots=True)
