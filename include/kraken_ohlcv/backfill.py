@@ -41,8 +41,6 @@ from kraken_ohlcv.stores.ledger.trades import TradeJob
 def opened(connection: Connection, run: RunKey) -> Run:
     """Return the run as its step ``ask_exchange`` opened it.
 
-    :param connection: the ledger
-    :param run: the run
     :return: the run with the exchange's time
     :raises RunFailedError: if it was never opened
     """
@@ -57,10 +55,7 @@ def context_of(
 ) -> RunContext:
     """Return what the steps of a run work with.
 
-    :param connection: the ledger
     :param kraken: client of the exchange, whose calls count from here
-    :param questdb: client of the candle store
-    :param run: the run
     :raises RunFailedError: if it was never opened
     """
     return RunContext(connection, kraken, questdb, run, opened(connection, run).now_s)
@@ -70,7 +65,6 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
     """Choose the series to ask, earliest expiry first, and take up the gaps that the calls can serve.
 
     :param context: what to work with, after detection
-    :param request: params of the run
     :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`, one per asset
     """
     if "ohlc" not in request.repair_from:
@@ -98,7 +92,6 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
 
     :param context: what to work with
     :param item: see :func:`plan_ohlc`
-    :param request: params of the run
     :return: whether series wait for another stretch of calls
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
@@ -152,7 +145,6 @@ def plan_archive(
     """Choose the members of published quarters that may close gaps past the edge.
 
     :param context: what to work with, after the OHLC calls
-    :param request: params of the run
     :param locator: where files come from; None = nothing is fetched
     :return: items ``{"label", "files"}`` for :func:`ingest_archive`, one per asset
     :raises ArchiveRefusedError: if the server sends whole files only
@@ -202,7 +194,6 @@ def plan_trades(
 
     :param context: what to work with, after the OHLC calls and the archive; the exchange is asked only for
         weekly counts of trades that nobody knows
-    :param request: params of the run
     :param asked: items of :func:`plan_ohlc`
     :param fetched: items of :func:`plan_archive`; a gap in a file that did not arrive waits for the next run
     :return: items ``{"label", "tickers"}`` for :func:`rebuild_trades`, one per asset
@@ -233,7 +224,6 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
 
     :param context: what to work with
     :param item: see :func:`plan_trades`
-    :param request: params of the run
     :return: whether a walk waits for another stretch of calls
     :raises FillError: if a walk broke off for a passing reason
     :raises FillRefusedError: if one broke off for a reason that will not pass

@@ -55,10 +55,7 @@ def open_ingest(
 ) -> int:
     """Record the run and its idea of now: the exchange's clock, or the worker's while that does not answer.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
-    :param run: the run
-    :param request: its params
     :param clock: the worker's, epoch seconds
     :return: epoch seconds UTC
     :raises BadRequestError: if path and quarter are both given or both absent, or nobody knows a ticker
@@ -83,9 +80,6 @@ def find_files(
 ) -> list[dict[str, Any]]:
     """Find the files that a run is about; before that, judge those that were not identified so far.
 
-    :param connection: the ledger
-    :param run: the run
-    :param request: its params
     :param locator: where they lie
     :param questdb: client of the candle store, asked about files that were not identified; or None
     :return: items for the ingest task, see :meth:`kraken_ohlcv.sources.archive.found.Found.work_items`
@@ -191,10 +185,6 @@ def ingest_item(
 ) -> list[dict[str, Any]]:
     """Ingest the files of an item; one that is refused does not keep the next from its turn.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
-    :param run: the run
-    :param request: its params
     :param locator: where files come from and go to
     :param item: ``{"label", "files"}``
     :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds
@@ -225,8 +215,6 @@ def ingest_item(
 def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -> dict[str, Any]:
     """Return the summary of a run that did nothing.
 
-    :param run: the run
-    :param request: its params
     :param errors: a sentence each
     :return: all keys of a summary
     """
@@ -249,9 +237,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return what a run did.
 
-    :param connection: the ledger
     :param run: the run, all of whose ingest tasks have ended
-    :param request: its params
     :param errors: sentences about steps that failed
     :return: counts of files, rows and gaps; files one by one unless they were known; what was skipped and why
     """

@@ -133,7 +133,6 @@ def patiently(read: Callable[[Connection], T]) -> T:
 def run_url(run: RunKey) -> str | None:
     """Return the address of a DAG run in the web UI.
 
-    :param run: the run
     :return: URL below ``[api] base_url``, or None when that is not set
     """
     base = conf.get("api", "base_url", fallback="").rstrip("/")

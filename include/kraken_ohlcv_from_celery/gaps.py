@@ -106,12 +106,10 @@ def import_gaps(
     """Bring all gap records over, series by series.
 
     :param old_dsn: libpq DSN of the database with the old table, which :func:`check_gaps` has looked at
-    :param connection: the ledger
     :param questdb: client of the candle store, after the candles were brought over
     :param mapping: the mapping
     :param source: its part about gap records
     :param coming: ranges of the candles that were brought over, or would have been
-    :param now_s: epoch seconds UTC
     :return: a report per series
     """
     names = source.columns

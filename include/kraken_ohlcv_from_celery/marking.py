@@ -44,8 +44,6 @@ def mark_imported(
 ) -> Iterator[MarkReport]:
     """Mark the candles that version 0.1.0 imported.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
     :param tickers: only these; None = all
     :param write: False = only say what would be done
     :return: a report per series

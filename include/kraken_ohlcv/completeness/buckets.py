@@ -83,11 +83,9 @@ def grid_of(
     """Return the grid of a series as the next backfill would see it.
 
     :param asset: the asset
-    :param interval_minutes: candle length, minutes
     :param known_s: start in the ledger, epoch seconds UTC, or None when the series was never processed
     :param span: open times of the oldest and newest stored candle, epoch seconds UTC, or None when nothing is
         stored
-    :param now_s: the exchange's time, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
     :return: the grid; empty for a series never loaded whose pair is gone, which is nobody's gap; that of a
         pair which the catalogue does not expect ends with its newest candle
@@ -120,8 +118,6 @@ def classify(
     :param grids: grid of each series; length n
     :param stored: whether a candle is stored; shape (n, m)
     :param proven: :class:`Kind` of the proof of emptiness, 0 = none; shape (n, m)
-    :param interval_minutes: candle length, minutes
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: :class:`Kind` of each bucket; shape (n, m)
     """
     window_start_s = api_window_start_s(now_s, interval_minutes)

@@ -146,12 +146,9 @@ def cells(
     the one that covers it, so that weekly candles leave no white days; only there do the cells add up to more
     than the figures of the series.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
     :param lines: the series, each once
     :param covered: half-open, not empty, epoch seconds UTC; widened to whole periods
     :param period: length of a cell
-    :param now_s: the exchange's time, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
     :return: one row per line, one column per period
     :raises QuestDBUnavailableError: if QuestDB cannot be reached

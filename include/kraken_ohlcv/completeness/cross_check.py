@@ -190,9 +190,7 @@ def cross_check(
     be equal, volumes within the noise of binary fractions. What is proven empty adds nothing.
 
     :param connection: the ledger, in autocommit
-    :param questdb: client of the candle store
     :param assets: the assets
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: how many buckets were compared, and what does not match
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """

@@ -146,10 +146,7 @@ def series_figures(
 ) -> dict[Series, Figures]:
     """Return the figures of some series.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
     :param lines: the series, each once
-    :param now_s: the exchange's time, epoch seconds UTC
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start
     :param hours: limit for series that no scheduled backfill covers, hours
     :return: by series, in the order of ``lines``; ``first_s`` and ``last_s`` are over all time

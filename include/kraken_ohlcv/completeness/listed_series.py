@@ -29,7 +29,6 @@ def list_lines(
 ) -> list[Line]:
     """Return the series that a filter leaves: the known ones, and those that a schedule will make known.
 
-    :param connection: the ledger
     :param tier: ``TIER1`` .. ``TIER4``; None = any
     :param tickers: LIKE patterns; None = any
     :param intervals: candle lengths, minutes; None = any

@@ -39,10 +39,6 @@ def run_figures(
 ) -> dict[str, Any] | None:
     """Return the completeness figures of the series a run processed.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
-    :param run: the run
-    :param request: its params
     :return: ``{"tier", "now", "intervals": {"60": {...}}}`` with :func:`brief` of each interval; None when
         the run processed nothing
     :raises QuestDBUnavailableError: if QuestDB cannot be reached

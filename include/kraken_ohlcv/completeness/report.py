@@ -203,10 +203,6 @@ def make_report(
 ) -> Report:
     """Look at all series of a tier.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
-    :param request: the run's params
-    :param now_s: the exchange's time, epoch seconds UTC
     :param clock: ``exchange`` or ``worker``
     :param doubt: why the exchange's clock was not believed, or not to be had, or None
     :return: the report
@@ -242,7 +238,6 @@ def gap_counts(
 ) -> dict[str, Any]:
     """Return the report in the words of the system it replaces; only the ledger is needed for it.
 
-    :param request: the run's params
     :param assets: the assets
     :param open_gaps: open gap records by series
     :param expected: tickers with something expected; None = those whose candles were looked for
@@ -278,7 +273,6 @@ def gap_counts(
 def told_series(series: Series, tier: str, figures: Figures, gaps: OpenGaps) -> dict[str, Any]:
     """Return the figures of a series as JSON; times as ISO text in UTC, null where there is none.
 
-    :param series: ticker and interval
     :param tier: the asset's tier
     :param figures: its figures
     :param gaps: its open gap records

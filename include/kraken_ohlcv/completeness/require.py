@@ -64,13 +64,9 @@ def ask(
     A series that begins later than asked for is not complete, unless its pair never traded before: candles
     that nobody has loaded are not expected of a backfill, but a reader would miss them.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
     :param tier: active assets of this tier, or ``ALL``
-    :param interval_minutes: candle length, minutes
     :param since_s: epoch seconds UTC
     :param tickers: these assets instead of the tier's, or None
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: the answer
     :raises BadRequestError: if there is no such asset, or ``since_s`` is not in the past
     :raises QuestDBUnavailableError: if QuestDB cannot be reached

@@ -92,11 +92,8 @@ def read_sheets(
 ) -> Iterator[Sheet]:
     """Look at some series bucket by bucket, in bounded memory.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
     :param lines: the series, each once
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start
-    :param now_s: the exchange's time, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
     :param max_buckets: size of a sheet; one that holds a single series may be larger
     :return: sheets, by interval in order of appearance, and within it in the order of ``lines``

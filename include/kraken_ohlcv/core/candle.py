@@ -289,7 +289,6 @@ def judge_restatement(
     :param stored: what QuestDB holds
     :param seen: what a source says now, same open time
     :param first_seen_s: when this very version was first seen, epoch seconds UTC, or None if never before
-    :param now_s: the exchange's time, epoch seconds UTC
     :param is_borne_out: whether the stored candles of another interval agree with the version; asked for only
         where it says less than the stored one
     :param is_suspect: whether the stored candle fails the comparison with other intervals, and the version
@@ -318,6 +317,5 @@ def is_ripe(first_seen_s: int | None, *, now_s: int) -> bool:
     """Return whether what was seen before and is seen again may be believed.
 
     :param first_seen_s: epoch seconds UTC, or None if it is seen for the first time
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     return first_seen_s is not None and now_s - first_seen_s >= CONFIRM_AFTER_S

@@ -304,7 +304,6 @@ class CandleBuilder:
     def lacks(self, interval_minutes: int, wanted: Sequence[Range]) -> bool:
         """Return whether going on from here would leave out something.
 
-        :param interval_minutes: candle length, minutes
         :param wanted: what is to be built of it, epoch seconds UTC, range set
         """
         level = self._levels.get(interval_minutes)

@@ -111,7 +111,6 @@ def weigh_emptiness(
     :param empty: buckets without trades that are neither stored nor proven yet, range set
     :param is_busy: whether the series nearly always trades
     :param sightings: earlier first sightings of the series
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: the proof
     Rule: a bucket of a liquid pair was once served flat with count 0 although it had traded, so in a busy
     series one sighting is not enough.

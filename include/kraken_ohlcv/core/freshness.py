@@ -69,7 +69,6 @@ def due_s(tier: str, interval_minutes: int, close_s: int, *, hours: int) -> int:
     """Return when a bucket should be stored at the latest.
 
     :param tier: the asset's tier
-    :param interval_minutes: candle length, minutes
     :param close_s: end of the bucket, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
     :return: the first scheduled tick later than the close, plus :data:`GRACE_S`; epoch seconds UTC
@@ -84,8 +83,6 @@ def due_end_s(tier: str, interval_minutes: int, now_s: int, *, hours: int = DEFA
     """Return up to where a series should be stored: :func:`due_s` read backwards.
 
     :param tier: the asset's tier
-    :param interval_minutes: candle length, minutes
-    :param now_s: the exchange's time, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
     :return: close of the newest bucket that is due, on the grid, epoch seconds UTC
     """
@@ -100,7 +97,6 @@ def judge(standing: Standing, *, now_s: int, hours: int) -> Judgement:
     """Return how a series stands.
 
     :param standing: what is known of it
-    :param now_s: the exchange's time, epoch seconds UTC
     :param hours: a newest candle that closed longer ago is old, hours, >= 1
     :return: stale only when both hold: the newest candle is old and the next one is overdue; so a system
         whose daily runs end within their grace never alarms

@@ -135,7 +135,6 @@ class Gap:
     def is_eligible(self, now_s: int, *, retry_failed: bool) -> bool:
         """Return whether a run at ``now_s`` may try this gap.
 
-        :param now_s: the exchange's time, epoch seconds UTC
         :param retry_failed: take FAILED gaps before their time, permanent failures too
         :return: False for UNFILLABLE gaps and for those whose time has not come
         """
@@ -195,7 +194,6 @@ def candles_from_today(start_s: int, detected_s: int, interval_minutes: int) -> 
 
     :param start_s: oldest missing open time, epoch seconds UTC
     :param detected_s: the exchange's time at detection, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: closed buckets from ``start_s`` on, >= 0
     """
     return max(0, floor_s(detected_s, interval_minutes) - start_s) // step_s(interval_minutes)
@@ -206,7 +204,6 @@ def overflow_candles(start_s: int, detected_s: int, interval_minutes: int) -> in
 
     :param start_s: oldest missing open time, epoch seconds UTC
     :param detected_s: the exchange's time at detection, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: buckets, >= 0
     """
     return max(0, candles_from_today(start_s, detected_s, interval_minutes) - API_WINDOW_BUCKETS)
@@ -215,7 +212,6 @@ def overflow_candles(start_s: int, detected_s: int, interval_minutes: int) -> in
 def required_csv_file(series: Series) -> str:
     """Return the member of Kraken's OHLCVT archive that holds a series.
 
-    :param series: ticker and interval
     :return: ``XBTUSD_60.csv``: the archive names members ``<ALTNAME>_<minutes>.csv``
     """
     return f"{series.ticker}_{series.interval_minutes}.csv"
@@ -226,7 +222,6 @@ def missing_candles(start_s: int, end_s: int, interval_minutes: int) -> int:
 
     :param start_s: epoch seconds UTC
     :param end_s: exclusive, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: buckets, >= 0
     """
     return ranges.count([(start_s, end_s)], step=step_s(interval_minutes))

@@ -15,7 +15,6 @@ def floor_s(moment_s: float, interval_minutes: int) -> int:
     """Return the open time of the bucket that holds a moment.
 
     :param moment_s: epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: epoch seconds UTC, a multiple of the candle length; at the exchange's time this is the running
         bucket, and everything before it is closed
     """
@@ -26,8 +25,6 @@ def floor_s(moment_s: float, interval_minutes: int) -> int:
 def api_window_start_s(now_s: float, interval_minutes: int) -> int:
     """Return the oldest open time that the OHLC call promises to serve.
 
-    :param now_s: the exchange's time, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: epoch seconds UTC, on the grid
     """
     return floor_s(now_s, interval_minutes) - API_WINDOW_BUCKETS * step_s(interval_minutes)
@@ -37,7 +34,6 @@ def expiry_s(gap_start_s: int, interval_minutes: int) -> int:
     """Return when the API forgets the oldest candle of a gap, one bucket early.
 
     :param gap_start_s: open time of the gap's oldest missing candle, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: epoch seconds UTC; after it :func:`api_window_start_s` lies behind ``gap_start_s``
     """
     return gap_start_s + API_WINDOW_BUCKETS * step_s(interval_minutes)
@@ -60,8 +56,6 @@ def series_start_s(
     :param known_s: the start recorded so far, epoch seconds UTC, or None at first processing
     :param oldest_s: open time of the oldest stored candle, or None when nothing is stored
     :param first_trade_s: time of the pair's first trade ever, or None when it was never asked
-    :param now_s: the exchange's time, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :param history_from_s: from when on candles are wanted, epoch seconds UTC, or None; without a known first
         trade it lowers nothing
     :return: epoch seconds UTC, on the grid
@@ -79,7 +73,6 @@ def closed_range(start_s: int, end_moment_s: float, interval_minutes: int) -> Ra
 
     :param start_s: first open time expected, epoch seconds UTC, on the grid
     :param end_moment_s: the exchange's time, or the moment the pair left the exchange, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :return: ``(start, end)``; ``start == end`` when no bucket has closed yet
     """
     return start_s, max(start_s, floor_s(end_moment_s, interval_minutes))

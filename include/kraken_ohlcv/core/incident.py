@@ -116,7 +116,6 @@ def key_of_run(dag_id: str) -> str:
 def key_of_pair(ticker: str) -> str:
     """Return the key of the incident about a pair.
 
-    :param ticker: Kraken's altname
     :return: ``pair:<ticker>``
     """
     return f"{IncidentClass.PAIR}:{ticker}"
@@ -126,7 +125,6 @@ def open_incident(problem: Problem, *, now_s: int) -> Incident:
     """Return a new incident; it is reported at once.
 
     :param problem: what was seen
-    :param now_s: epoch seconds UTC
     :return: the incident, told with all its subjects
     """
     return Incident(
@@ -139,7 +137,6 @@ def see_problem(incident: Incident, problem: Problem, *, now_s: int) -> tuple[In
 
     :param incident: as it stands
     :param problem: what was seen now
-    :param now_s: epoch seconds UTC
     :return: the incident, and GREW when it has grown enough since it was last told and is not snoozed; since
         when it lasts is never forgotten
     """

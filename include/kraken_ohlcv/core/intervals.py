@@ -32,7 +32,6 @@ def step_s(interval_minutes: int) -> int:
 def check_served(interval_minutes: int) -> None:
     """Refuse an interval whose candles are never stored.
 
-    :param interval_minutes: candle length, minutes
     :raises ValueError: if it is not one of :data:`INTERVALS`
     """
     if interval_minutes not in INTERVALS:

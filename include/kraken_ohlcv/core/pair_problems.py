@@ -40,7 +40,6 @@ def unknown_pair(
 def left_pair(ticker: str, *, since_s: int, url: str | None) -> Problem:
     """Return the problem of a pair that has left the exchange.
 
-    :param ticker: Kraken's altname
     :param since_s: since when it is gone, epoch seconds UTC
     :param url: where to look at the run, or None
     :return: subject is ``left``; its facts are ``said`` and ``since`` (ISO text, UTC)
@@ -52,7 +51,6 @@ def left_pair(ticker: str, *, since_s: int, url: str | None) -> Problem:
 def odd_data(ticker: str, rows: Sequence[str], *, now_s: int, url: str | None) -> Problem:
     """Return the problem of a pair for which Kraken sends data that cannot be used.
 
-    :param ticker: Kraken's altname
     :param rows: a sentence per odd row, trade or field, which shows it; n >= 1
     :param now_s: when it was seen, epoch seconds UTC
     :param url: where to look at the run, or None
@@ -65,7 +63,6 @@ def odd_data(ticker: str, rows: Sequence[str], *, now_s: int, url: str | None) -
 def disputed_candles(ticker: str, rows: Sequence[str], *, since_s: int, url: str | None) -> Problem:
     """Return the problem of a pair with candles that its trades do not bear out.
 
-    :param ticker: Kraken's altname
     :param rows: a line per series and range; n >= 1
     :param since_s: when the first of them was found, epoch seconds UTC
     :param url: where to look at the run, or None

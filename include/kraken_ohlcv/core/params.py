@@ -164,7 +164,6 @@ class BackfillRequest(RunRequest):
     def check(self, now_s: int) -> None:
         """Refuse a range that no run can repair.
 
-        :param now_s: the exchange's time, epoch seconds UTC
         :raises BadRequestError: names the range and the cure
         """
         if self.repair_range is None or self.span is None:

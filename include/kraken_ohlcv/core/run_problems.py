@@ -16,7 +16,6 @@ MAX_ERRORS: Final = 20
 def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int, url: str | None) -> Problem:
     """Return the problem of a run that failed.
 
-    :param run: the run
     :param errors: a sentence a series and message, or one that says why the run ended; n >= 1
     :param now_s: when it was seen, epoch seconds UTC
     :param url: where to look at the run, or None
@@ -29,7 +28,6 @@ def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int, url: str | Non
 def late_run(run: RunKey, *, state: str, due_s: int, url: str | None) -> Problem:
     """Return the problem of a run that is not finished in time.
 
-    :param run: the run
     :param state: its state as Airflow tells it: ``queued`` or ``running``
     :param due_s: when it had to be finished, epoch seconds UTC
     :param url: where to look at the run, or None

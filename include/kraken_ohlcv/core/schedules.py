@@ -165,7 +165,6 @@ def backfill_cron(tier: str, interval_minutes: int) -> str | None:
     """Return the schedule that repairs a series, if there is one.
 
     :param tier: the asset's tier
-    :param interval_minutes: candle length, minutes
     :return: five-field cron, or None when no scheduled DAG covers tier and interval
     """
     for entry in SCHEDULES.values():

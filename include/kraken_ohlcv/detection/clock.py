@@ -104,7 +104,6 @@ def ask_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable
 def ask_any_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> Clock:
     """Ask the exchange's clock, and take the worker's when it does not answer.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: see :func:`ask_clock`
@@ -119,7 +118,6 @@ def ask_any_clock(connection: Connection, kraken: KrakenClient, worker_now: Call
 def ask_believed_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> int:
     """Ask the exchange's clock for a run that calls buckets closed by it.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: the exchange's time, epoch seconds UTC
@@ -138,7 +136,6 @@ def refuse_rows_of_the_future(
     """Refuse an answer whose newest row is later than the clock that the run works with can explain.
 
     :param connection: the ledger, whose own clock tells how long ago the exchange's was asked
-    :param run: the run
     :param newest_s: open time of the newest candle, or time of the newest trade, epoch seconds UTC
     :param now_s: the exchange's time that the run works with, epoch seconds UTC
     :param what: what was asked for, for the message

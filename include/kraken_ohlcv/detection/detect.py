@@ -61,8 +61,6 @@ def select(
     :param scan: what the candle table says
     :param states: ledgers of the series processed before
     :param assets: the assets the run is about
-    :param request: the run's params
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: the selection; a series never loaded of a pair that is gone is nobody's gap
     Rule: a run that cannot take what it is asked for by name is not green.
     """
@@ -180,13 +178,8 @@ def detect(
 ) -> SeriesSelection:
     """Scan the candles, register new series, and reconcile the ledger of every series processed.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
-    :param run: the run
-    :param request: its params
     :param assets: the assets it is about
     :param scan_candles: asks the candle table
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: the selection
     """
     tickers = [asset.ticker for asset in assets]

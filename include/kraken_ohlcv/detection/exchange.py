@@ -49,10 +49,7 @@ def open_run(
 ) -> int:
     """Ask the exchange's clock, state and pairs, and record them for the run.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
-    :param run: the run
-    :param request: its params
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: the exchange's time, epoch seconds UTC
     :raises BadRequestError: if a ticker asked for is neither in the catalogue nor in AssetPairs, or is a

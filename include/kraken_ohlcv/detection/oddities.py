@@ -39,9 +39,6 @@ def note_oddities(
 ) -> None:
     """Name what an answer, or a walk through pages, held that could not be used; without any, do nothing.
 
-    :param connection: the ledger
-    :param run: the run
-    :param ticker: Kraken's altname
     :param source: where it came from, for example ``OHLC 60`` or ``Trades``
     :param n_rows: rows that were looked at
     :param odd: a sentence per row that cannot be used
@@ -105,9 +102,7 @@ def observe_oddities(
 ) -> list[MessageKind]:
     """Open, update or end the incidents of the pairs that a run has asked for.
 
-    :param connection: the ledger
     :param run: the run, all of whose fills have ended
-    :param now_s: epoch seconds UTC
     :param url: where to look at the run, or None
     :return: messages made due
     """

@@ -24,7 +24,6 @@ def check_proofs_once(connection: Connection, questdb: QuestDBClient) -> int | N
     Cut off, it begins anew at the next run; two that run at once do no harm.
 
     :param connection: the ledger, in autocommit
-    :param questdb: client of the candle store
     :return: ranges withdrawn, or None if the check was made before
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """

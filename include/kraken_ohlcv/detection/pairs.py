@@ -78,7 +78,6 @@ def verdict(asset: Asset, status: str | None) -> Verdict:
 def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
     """Ask AssetPairs, and refuse an answer that cannot be true.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
     :return: what AssetPairs says, by ticker
     :raises KrakenNotBelievedError: if most of our pairs are missing from it at once
@@ -109,11 +108,9 @@ def judge_pairs(
 ) -> None:
     """Decide what became of some pairs, and record it: the one place for every run and check.
 
-    :param connection: the ledger
     :param kraken: client of the exchange, asked where AssetPairs leaves doubt
     :param tickers: the assets that are judged
     :param pairs: what AssetPairs says; a pair whose entry cannot be read stays as it is
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     assets = read_assets(connection, tickers=list(tickers), tier="ALL") if tickers else []
     statuses = {ticker: pair.status for ticker, pair in pairs.items()}
@@ -197,7 +194,6 @@ def observe_listing(connection: Connection, tickers: Collection[str], *, now_s: 
 
     :param connection: the ledger, after :func:`judge_pairs`
     :param tickers: the assets that were judged
-    :param now_s: epoch seconds UTC
     :param url: where to look at the run, or None
     """
     expected = {asset.ticker: asset for asset in read_assets(connection, tickers=None, tier="ALL")}
@@ -214,9 +210,7 @@ def observe_lines(
 ) -> None:
     """Bring the incidents about lines of the catalogue up to what was read.
 
-    :param connection: the ledger
     :param problems: lines that cannot be used
-    :param now_s: epoch seconds UTC
     :param url: where to look at the run, or None
     """
     bad: dict[str, Problem | None] = {}

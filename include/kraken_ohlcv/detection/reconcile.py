@@ -38,11 +38,9 @@ def reconcile(
     is left to it. A ledger that nobody has changed since it was read, as nearly all, is written together with
     others; the rest one by one.
 
-    :param connection: the ledger
     :param run: the run; it claims what it inserts, splits off or closes
     :param seen: of each series its ledger, as read before the candles were, and what the candles said
     :param look: reads the candles of a series again; called when its ledger has changed since
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     changed = [(state, snapshot) for state, snapshot in seen if not snapshot.matches(state)]
     for start in range(0, len(changed), SERIES_AT_ONCE):

@@ -71,7 +71,6 @@ class SeriesSnapshot:
     def changes_to(self, gap: Gap, missing: list[Range]) -> list[GapSegment]:
         """Return what becomes of an open gap.
 
-        :param gap: the gap
         :param missing: what the series misses
         :return: its segments, none when every bucket of it is accounted for
         """
@@ -121,7 +120,6 @@ class SeriesSnapshot:
     def filled_from(self, gap: Gap, state: SeriesState) -> FilledFrom:
         """Return where the last buckets of a gap came from of which nothing is missing any more.
 
-        :param gap: the gap
         :param state: ledger of the series
         """
         empty = [*(proven.range for proven in state.proven), (gap.start_s, self.start_s)]
@@ -134,7 +132,6 @@ def snapshot(scan: Scan, state: SeriesState, *, delisted_s: int | None, now_s: i
     :param scan: what the candle table says
     :param state: ledger of the series
     :param delisted_s: when its pair left the exchange, epoch seconds UTC, or None
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     series = state.series
     expected = closed_range(state.start_s, min(now_s, delisted_s or now_s), series.interval_minutes)

@@ -75,7 +75,6 @@ def expiring(gaps: Iterable[Gap], *, cron: str, now_s: int) -> list[Gap]:
 
     :param gaps: open gaps of one schedule
     :param cron: its five-field cron, UTC
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: fillable gaps whose expiry comes first
     """
     next_tick = next_tick_after(cron, now_s)
@@ -93,7 +92,6 @@ def is_lost(gap: Gap, past: PastCatchUp | None, *, is_online: bool, now_s: int) 
     :param gap: a gap of :func:`expiring`
     :param past: the newest run of its DAG that was started out of turn
     :param is_online: whether the exchange works
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: True when the exchange is down, the gap fails for a reason that will not pass, or a run for it
         has been tried in vain
     """
@@ -121,11 +119,9 @@ def look_ahead(
     Only series that a scheduled backfill covers count; at most one such run a DAG is outstanding, and after
     one the next waits for :data:`COOL_DOWN_S`.
 
-    :param connection: the ledger
     :param overdue: tickers whose newest candle is overdue
     :param is_online: whether the exchange works; nothing is started against one that does not
     :param is_under_way: tells by DAG id and run id whether a run is queued or running
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: what to start, and what will probably be lost
     """
     catch_ups = []

@@ -59,9 +59,7 @@ class Cleaned:
 def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     """Return what :func:`clean_up` would do, and change nothing.
 
-    :param connection: the ledger
     :param days: age in days, >= 1
-    :param now_s: epoch seconds UTC
     :return: the figures
     """
     before_s = now_s - days * DAY_S
@@ -81,7 +79,6 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     :param connection: the ledger, in autocommit
     :param days: age in days, >= 1: FILLED by the time it was filled, FAILED by its last attempt, incidents by
         their recovery
-    :param now_s: epoch seconds UTC
     :param batch: most records of one transaction, >= 1
     :return: what was deleted
     """

@@ -204,7 +204,6 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
     :param channel: where to
     :param run: the run, whose report is kept
     :param url: of the run, or None
-    :param now_s: epoch seconds UTC
     :return: what was done, a sentence
     :raises SlackRefusedError: if Slack has certainly not taken it; another try may send it
     :raises SlackAnswerLostError: if nobody knows whether it arrived; no try sends it again

@@ -95,7 +95,6 @@ def deliver(
     :param connection: the ledger, in autocommit and outside of a transaction
     :param channel: where to, or None when no connection is configured: then a warning stands in the log and
         on the incidents, and nobody ever hears of those that are over
-    :param now_s: epoch seconds UTC
     :param sleep: how to wait, seconds
     :param max_wait_s: how long to wait in all when Slack asks for it, seconds, >= 0
     :return: what was done

@@ -65,7 +65,6 @@ def ask_state(
 ) -> ExchangeState:
     """Ask the exchange's time, status and pairs; an exchange that does not answer is a finding, not an error.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
     :param tiers: tiers whose pairs are marked
     :param worker_now: the worker's clock, epoch seconds UTC
@@ -93,7 +92,6 @@ def ask_state(
 def assets_of(connection: Connection, tiers: Iterable[str]) -> list[Asset]:
     """Return the active assets of some tiers.
 
-    :param connection: the ledger
     :param tiers: ``TIER1`` .. ``TIER4``
     :return: in tier order
     """
@@ -221,10 +219,8 @@ def check(
 ) -> Check:
     """Judge every active series of some tiers.
 
-    :param connection: the ledger
     :param newest: open time of the newest candle, epoch seconds UTC, by ticker
     :param tiers: ``TIER1`` .. ``TIER4``
-    :param interval_minutes: candle length, minutes
     :param hours: a newest candle that closed longer ago is old, hours
     :param now_s: time of the check, epoch seconds UTC
     :return: the check

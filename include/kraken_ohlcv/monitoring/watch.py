@@ -28,10 +28,8 @@ def source_seen(
 ) -> dict[str, Problem | None]:
     """Return what a backfill run tells about the source.
 
-    :param connection: the ledger
     :param run: the run, all of whose fills have ended
     :param ask_error: class name and sentence of what ended step ``ask_exchange``, or None
-    :param now_s: epoch seconds UTC
     :param url: where to look at the run
     :return: for :func:`kraken_ohlcv.stores.ledger.incidents.observe`: a problem when the exchange could
         not be asked, or when every ticker asked failed for a passing reason; nothing when no ticker was asked

@@ -31,7 +31,6 @@ def apply_result(
     follow.
 
     :param context: what to work with; the fill lock of the series is held
-    :param series: ticker and interval
     :param result: what the source says
     :param written: what was written and read back
     :param attempt: the gaps it was asked for

@@ -53,7 +53,6 @@ def is_within_reach(gap: Gap, *, now_s: int) -> bool:
     """Return whether the OHLC call may serve some of a gap.
 
     :param gap: open gap
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     return gap.status is not GapStatus.UNFILLABLE and gap.end_s > api_window_start_s(
         now_s, gap.series.interval_minutes
@@ -81,7 +80,6 @@ def begin(
     """Mark the gaps that the run has claimed of a series as being filled.
 
     :param context: what to work with; the fill lock of the series is held
-    :param series: ticker and interval
     :param is_ours: whether the source that is about to be asked may serve a gap
     :param is_due: which gaps the run claims before that
     :return: ledger of the series before that, and ids of the gaps tried now: none when others have closed
@@ -115,7 +113,6 @@ def put_back(
     """Take the gaps of an attempt back to where they can be planned again.
 
     :param context: what to work with; the fill lock of the series is held
-    :param series: ticker and interval
     :param attempted: ids of the gaps tried
     :param segments_of: what becomes of each, given the ledger of the series; nothing is closed here
     """
@@ -140,7 +137,6 @@ def fail(
     """Put the gaps of an attempt back as FAILED.
 
     :param context: what to work with
-    :param series: ticker and interval
     :param attempted: ids of the gaps tried
     :param error: one sentence
     :param is_permanent: whether the same request would fail again
@@ -156,7 +152,6 @@ def give_up_pair(
     """Mark a pair as delisted, and the gaps of an attempt as waiting for the archive.
 
     :param context: what to work with
-    :param series: ticker and interval
     :param attempted: ids of the gaps tried
     :param error: what Kraken said
     :param cron: schedule that repairs the series, or None
@@ -176,9 +171,7 @@ def give_up_pair(
 def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
     """Fail the gaps that tasks of a run left in BACKFILLING when they died.
 
-    :param connection: the ledger
     :param run: the run, all of whose fills have ended
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     for _, series in stranded_series(connection, run):
         (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")

@@ -19,7 +19,6 @@ def to_recheck(
 ) -> dict[str, list[Range]]:
     """Return the ranges about which trades are to be asked once more.
 
-    :param connection: the ledger
     :param tickers: Kraken's altnames
     :param intervals: candle lengths of the run, minutes
     :return: by ticker, epoch seconds UTC; what was asked since its candles changed is not in it
@@ -35,9 +34,7 @@ def to_recheck(
 def observe_disputes(connection: Connection, tickers: Sequence[str], *, now_s: int, url: str | None) -> None:
     """Open, update or end the incidents of pairs with candles that trades, asked twice, do not bear out.
 
-    :param connection: the ledger
     :param tickers: those looked at
-    :param now_s: epoch seconds UTC
     :param url: of the run, or None
     """
     by_ticker: dict[str, list[Dispute]] = defaultdict(list)

@@ -38,7 +38,6 @@ def make_plan(
     :param tiers: tier by ticker; a higher tier goes first, within a tier the gap that expires first
     :param max_gaps_per_asset: limit, 0 = none
     :param retry_failed: take FAILED gaps before their time
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: the plan
     """
     by_ticker: dict[str, list[Gap]] = {}

@@ -49,7 +49,6 @@ def failed_segment(
     :param part: what is still missing of it, epoch seconds UTC
     :param error: one sentence
     :param is_permanent: whether the same request would fail again; then only a person brings it back
-    :param now_s: the exchange's time, epoch seconds UTC
     :param cron: schedule that repairs the series, or None
     :return: the segment in FAILED
     """
@@ -70,7 +69,6 @@ def failed_segment(
 def resolve_gap(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[GapSegment]:
     """Return what becomes of an open gap.
 
-    :param gap: the gap
     :param findings: what is known now
     :param is_attempted: whether this fill tried it; one that it did not try keeps its state and only shrinks
     :return: its segments, ascending; none when every bucket is accounted for

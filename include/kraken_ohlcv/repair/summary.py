@@ -47,7 +47,6 @@ def empty_summary(
 ) -> dict[str, Any]:
     """Return the summary of a run that did nothing.
 
-    :param run: the run
     :param tier: tier asked for
     :param intervals: intervals asked for, minutes
     :param errors: a sentence each
@@ -69,8 +68,6 @@ def nothing(counts: Iterable[str], lists: Iterable[str]) -> dict[str, Any]:
 def gap_figures(connection: Connection, run: RunKey) -> dict[str, int]:
     """Return what a run did with gaps; ``gaps_detected`` is always the sum of the other four.
 
-    :param connection: the ledger
-    :param run: the run
     :return: by :data:`GAP_FIGURES`
     """
     outcomes = count_outcomes(connection, run)
@@ -84,7 +81,6 @@ def summarise(
 ) -> dict[str, Any]:
     """Return what a run did, from the outcomes in the ledger; first give up what dead tasks left.
 
-    :param connection: the ledger
     :param run: the run, all of whose fills have ended
     :param tier: tier asked for
     :param intervals: intervals asked for, minutes

@@ -29,7 +29,6 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     """Store what is missing, what the source has restated, and the vwap that a candle lacks; read it back.
 
     :param context: what to work with; the fill lock of the series is held
-    :param series: ticker and interval
     :param result: what the source says
     :return: what was written, for the ledger
     :raises ReadBackError: if a candle is not readable as written

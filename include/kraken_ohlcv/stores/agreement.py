@@ -25,8 +25,6 @@ def borne_out_by_others(
     stored candles of this one add up to, with the version in the place of the stored one. Provisional and
     imported candles bear nothing out.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param versions: stored candle and other version of it, same open time
     :return: open times of those borne out, epoch seconds UTC
     """

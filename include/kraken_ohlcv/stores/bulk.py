@@ -28,8 +28,6 @@ SUM_TOLERANCE: Final = 1e-11
 def stored_candles(questdb: QuestDBClient, series: Series, covered: Range) -> pl.DataFrame:
     """Return the stored candles of a series in a range.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     :return: see :data:`STORED_SCHEMA`, ascending
     """
@@ -40,9 +38,6 @@ def stored_candles(questdb: QuestDBClient, series: Series, covered: Range) -> pl
 def scan_series(questdb: QuestDBClient, series: Series, *, now_s: int) -> Scan:
     """Return span and holes of a series' stored candles.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: the scan of this series alone
     """
     scanner = Scanner.of(questdb, intervals=[series.interval_minutes], tickers=[series.ticker], until_s=now_s)
@@ -52,8 +47,6 @@ def scan_series(questdb: QuestDBClient, series: Series, *, now_s: int) -> Scan:
 def count_stored(questdb: QuestDBClient, series: Series, covered: Range) -> int:
     """Return how many candles of a series are stored in a range.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     """
     return int(_sums(questdb, series, covered)["n"])
@@ -62,26 +55,19 @@ def count_stored(questdb: QuestDBClient, series: Series, covered: Range) -> int:
 def send(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
     """Send candles as one transaction; they are readable after :func:`wait_applied`.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param candles: see :data:`STORED_SCHEMA`; at most 100,000
     """
     questdb.send_frame(CANDLE_TABLE, candles, symbols=_key(series), at="ts_s")
 
 
 def wait_applied(questdb: QuestDBClient) -> None:
-    """Wait until all that was sent is readable.
-
-    :param questdb: client of the candle store
-    """
+    """Wait until all that was sent is readable."""
     questdb.wait_applied(CANDLE_TABLE)
 
 
 def prove_written(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
     """Read candles back one by one and compare.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param candles: what was sent, see :data:`STORED_SCHEMA`
     :raises ReadBackError: if one of them is not stored as it was sent
     """
@@ -118,8 +104,6 @@ class Sums:
     def prove(self, questdb: QuestDBClient, series: Series, covered: Range) -> None:
         """Compare with what the store holds in the range.
 
-        :param questdb: client of the candle store
-        :param series: ticker and interval
         :param covered: range that was empty before, half-open, epoch seconds UTC
         :raises ReadBackError: if number or sums differ
         """

@@ -20,8 +20,6 @@ MICROSECONDS: Final = 1_000_000
 def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict[int, StoredCandle]:
     """Return the stored candles of a series in a range.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     :return: by open time, ascending
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -45,8 +43,6 @@ def write_candles(
 ) -> dict[int, StoredCandle]:
     """Write candles in one transaction, wait until they are readable, and read the range back.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param candles: what to store, open times inside ``covered``; may be empty, then nothing is written
     :param covered: half-open, epoch seconds UTC
     :return: all stored candles of the range, by open time

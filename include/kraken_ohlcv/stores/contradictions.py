@@ -89,8 +89,6 @@ def withdraw_contradicted(
 def contested(questdb: QuestDBClient, series: Series, empty: Sequence[Range]) -> list[Range]:
     """Return the buckets inside which shorter candles are stored: nothing but trades proves them empty.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param empty: buckets that a source says are empty, range set
     :return: those of them that shorter candles contradict, normal range set
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -172,7 +170,6 @@ def sweep(
     traded, and one per pair of intervals.
 
     :param connection: the ledger, in autocommit
-    :param questdb: client of the candle store
     :param tickers: Kraken's altnames
     :param covered: only proofs in this half-open range, epoch seconds UTC; None = all of them
     :return: what was contradicted, by series and time

@@ -32,7 +32,6 @@ class Span:
 
         With all candles on the grid the number is exact, because no two candles of a series share a time.
 
-        :param interval_minutes: candle length, minutes
         :return: buckets
         """
         return (self.last_s - self.first_s) // step_s(interval_minutes) + 1 - self.n_candles
@@ -100,7 +99,6 @@ def missing_ranges(scan: Scan, series: Series, *, expected: Range) -> list[Range
     """Return where a series has no candles: at the head, inside, at the tail, or all of it.
 
     :param scan: what the candle table says
-    :param series: ticker and interval
     :param expected: all closed buckets from the series' start, epoch seconds UTC, on the grid
     :return: normal range set
     """
@@ -118,9 +116,7 @@ def is_left_alone(span: Span, *, added_s: int, interval_minutes: int, lookback_d
 
     :param span: its stored candles
     :param added_s: when its asset came into the catalogue, epoch seconds UTC
-    :param interval_minutes: candle length, minutes
     :param lookback_days: limit in days, >= 0; 0 = no limit
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: True when the newest candle closed, and the asset was added, more than max(lookback, two candles)
         ago: before it was added nobody was to fetch anything, so old candles that were brought in, from the
         archive or another application, say nothing about the pair

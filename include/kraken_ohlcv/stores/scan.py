@@ -44,7 +44,6 @@ class Scanner:
     ) -> None:
         """Keep what is needed.
 
-        :param questdb: client of the candle store
         :param spans_sql: rendered for the run
         :param holes_sql: rendered for the run
         :param tickers: the tickers asked for, or None for all
@@ -63,7 +62,6 @@ class Scanner:
     ) -> Self:
         """Return a scanner with statements that are rendered here instead of by Airflow.
 
-        :param questdb: client of the candle store
         :param intervals: candle lengths, minutes, at least one
         :param tickers: the tickers asked for, or None for all
         :param until_s: end of the scan, exclusive, epoch seconds UTC

@@ -76,7 +76,6 @@ def ensure_candle_table(questdb: QuestDBClient) -> None:
     ``CREATE TABLE IF NOT EXISTS`` keeps a different existing table silently, so what is there is judged.
     Sources get today's names.
 
-    :param questdb: client of the candle store
     :raises SurroundingsError: if the table or the server's settings are not right; names the cure
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """

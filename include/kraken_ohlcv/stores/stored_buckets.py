@@ -37,9 +37,7 @@ def read_spans(
 ) -> dict[str, Range]:
     """Return the open times of the oldest and newest stored candle of each series.
 
-    :param questdb: client of the candle store
     :param tickers: Kraken's altnames, at least one
-    :param interval_minutes: candle length, minutes
     :param until_s: exclusive, epoch seconds UTC
     :return: first and last open time by ticker, epoch seconds UTC; a series without a candle is absent
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -58,9 +56,7 @@ def read_stored(
 ) -> tuple[Bits, NDArray[np.int64]]:
     """Return which buckets of some series of one interval are stored.
 
-    :param questdb: client of the candle store
     :param tickers: Kraken's altnames, unique; n of them
-    :param interval_minutes: candle length, minutes
     :param covered: half-open, on the grid, m buckets, epoch seconds UTC
     :return: whether a candle is stored, shape (n, m); candles off the grid, shape (n,), which count nowhere
     :raises QuestDBUnavailableError: if QuestDB cannot be reached

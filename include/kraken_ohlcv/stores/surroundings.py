@@ -80,7 +80,6 @@ def refuse(findings: Iterable[Finding]) -> None:
 def creation_findings(questdb: QuestDBClient, said: str) -> list[Finding]:
     """Judge why QuestDB does not make the candle table.
 
-    :param questdb: client of the candle store
     :param said: what it says
     :return: what is wrong; empty when that is not known
     """
@@ -90,7 +89,6 @@ def creation_findings(questdb: QuestDBClient, said: str) -> list[Finding]:
 def server_findings(questdb: QuestDBClient) -> list[Finding]:
     """Judge the settings of the server.
 
-    :param questdb: client of the candle store
     :return: what is wrong
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """

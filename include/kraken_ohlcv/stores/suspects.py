@@ -43,7 +43,6 @@ def copied(
 ) -> dict[str, list[Range]]:
     """Return where the candles of a longer interval were stored as those of a shorter one.
 
-    :param questdb: client of the candle store
     :param tickers: Kraken's altnames, at least one
     :param shorter: interval whose candles are suspect, minutes; it divides the longer one
     :param longer: minutes
@@ -89,8 +88,6 @@ def copied(
 def copied_opens(questdb: QuestDBClient, series: Series, covered: Range) -> list[int]:
     """Return the stored candles of a series that are candles of longer intervals.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param covered: half-open, epoch seconds UTC
     :return: open times in the range, epoch seconds UTC, ascending
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -116,8 +113,6 @@ def suspects(
     one, and with the versions in their place they add up. A single candle that differs is a restatement, and
     waits for its second sight; one that trades made is suspect only where it can be no part.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param versions: stored candle and other version of it from an identified source, same open time
     :return: open times of the stored candles that are suspect, epoch seconds UTC
     :raises QuestDBUnavailableError: if QuestDB cannot be reached

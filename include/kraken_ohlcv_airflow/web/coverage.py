@@ -104,7 +104,6 @@ class CoverageQuery(SeriesQuery):
     def covered(self, now_s: int) -> tuple[int, int]:
         """Return the time shown.
 
-        :param now_s: epoch seconds UTC
         :return: half-open, whole days, epoch seconds UTC
         """
         today_s = now_s // DAY_S * DAY_S
@@ -199,7 +198,6 @@ def read_view(query: CoverageQuery, now_s: int) -> View:
     """Return what the page shows.
 
     :param query: the request
-    :param now_s: epoch seconds UTC
     :raises StoreError: if a store cannot be read
     """
     patterns, intervals = query.ticker_patterns(), query.intervals()
@@ -241,7 +239,6 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
     """Return the page.
 
     :param query: the request
-    :param now_s: epoch seconds UTC
     :return: HTML
     :raises StoreError: if a store cannot be read
     """

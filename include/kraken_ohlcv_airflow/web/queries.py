@@ -116,10 +116,7 @@ class GapQuery(SeriesQuery):
     run: str | None = Field(default=None, pattern="^[A-Za-z0-9_.~:+-]{1,250}$")
 
     def gap_filter(self, now_s: int) -> GapFilter:
-        """Return the filter of the ledger.
-
-        :param now_s: epoch seconds UTC
-        """
+        """Return the filter of the ledger."""
         statuses = STATES[self.status or "open"]
         return GapFilter(
             statuses=None if statuses is None else list(statuses),

@@ -33,7 +33,6 @@ def sources_of(gap: GapSubject, *, quarters: Mapping[str, Quarter] | None, now_s
 
     :param gap: any gap
     :param quarters: published quarters as far as they were asked for, by name; None = there is no archive
-    :param now_s: epoch seconds UTC
     :return: trades while the pair is listed; the archive when a quarter of the gap is published, or may be
         and was not asked for lately
     """

@@ -127,7 +127,6 @@ class KrakenClient:
     ) -> TradesPage:
         """Return one page of trades, ascending, beginning after a moment.
 
-        :param ticker: altname
         :param since_ns: exclusive, epoch nanoseconds; 0 = from the pair's first trade. To include trades at
             ``t``, ask for ``t - 1``
         :param count: trades wanted, 1..1000
@@ -152,7 +151,6 @@ class KrakenClient:
     def iter_trades(self, ticker: str, *, since_ns: int) -> Iterator[TradesPage]:
         """Yield pages from a moment to the newest trade, no trade twice and none left out at a page border.
 
-        :param ticker: altname
         :param since_ns: exclusive, epoch nanoseconds; 0 = from the pair's first trade
         :raises ValueError: if an argument is out of range
         :raises KrakenError: if there is no usable answer after all attempts
@@ -162,7 +160,6 @@ class KrakenClient:
     def get_first_trade(self, ticker: str) -> Decimal | None:
         """Return when a pair first traded, that is its listing, epoch seconds UTC; ``None``: it never did.
 
-        :param ticker: altname
         :raises KrakenMalformedReplyError: if all attempts were answered with another trade than the first
         :raises KrakenError: if there is no usable answer after all attempts
         """

@@ -27,8 +27,6 @@ def names_of(ticker: str) -> frozenset[str]:
 
     No rule leads from altname to internal name: prefixes before any base would give ``TUSD`` the name of
     another pair, ``XTZUSD``. So only the well-known ones are taken.
-
-    :param ticker: altname
     """
     base, quote = ticker[:-QUOTE_LENGTH], ticker[-QUOTE_LENGTH:]
     if base in LEGACY_BASES and quote in LEGACY_QUOTES:

@@ -45,10 +45,7 @@ if TYPE_CHECKING:
 def register(connection: Connection, series: Series, *, oldest_s: int, now_s: int) -> int:
     """Make a series known, if it is not, so that its locks can be taken.
 
-    :param connection: the ledger
-    :param series: ticker and interval
     :param oldest_s: open time of the file's first candle, epoch seconds UTC
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: its primary key
     """
     register_series(connection, {series: min(oldest_s, api_window_start_s(now_s, series.interval_minutes))})
@@ -106,7 +103,6 @@ def reconcile_series(context: RunContext, asset: Asset, series: Series) -> None:
 
     :param context: what to work with
     :param asset: of the series
-    :param series: ticker and interval
     """
     now_s = context.now_s
 

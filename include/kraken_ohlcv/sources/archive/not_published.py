@@ -20,7 +20,6 @@ def mark_not_published(
 ) -> None:
     """Give the gaps past the edge that a quarter may close the reason ``not_published``.
 
-    :param connection: the ledger
     :param run: the run; it takes up what it changes
     :param series: ticker and interval; one never processed has no gaps
     :param release: the quarter

@@ -95,7 +95,6 @@ def checked_blocks(
     :param blocks: its bytes
     :param series: what its name tells
     :param is_sealed: whether a checksum proves that its end is not cut off
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: checked rows, in the order of the file
     :raises ArchiveRefusedError: if it is no such CSV
     """

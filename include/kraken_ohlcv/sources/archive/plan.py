@@ -37,7 +37,6 @@ def quarters_of(wanted: Range, *, now_s: int) -> list[Release]:
     """Return the quarters that may hold a range and may be published by now.
 
     :param wanted: half-open, epoch seconds UTC
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: oldest first
     """
     return [Release(*one) for one in quarters_in([wanted]) if one.end_s + SHORTEST_LAG_S <= now_s]

@@ -61,8 +61,6 @@ def stored_intervals(questdb: QuestDBClient, ticker: str, covered: Range) -> lis
 def stored_candles_of(questdb: QuestDBClient, series: Series, step: int, covered: Range) -> pl.DataFrame:
     """Return the stored candles of a series from identified sources, but for those of a longer interval.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param step: length of the buckets they are summed up to, seconds
     :param covered: half-open, epoch seconds UTC
     :return: see :data:`CANDLES`
@@ -81,8 +79,6 @@ def stored_candles_of(questdb: QuestDBClient, series: Series, step: int, covered
 def nearest_candles(questdb: QuestDBClient, series: Series, side: Range, *, n: int) -> pl.DataFrame:
     """Return the candles nearest to a seam, when there is one close to it.
 
-    :param questdb: client of the candle store
-    :param series: ticker and interval
     :param side: where the nearest one has to be, epoch seconds UTC
     :param n: at most so many; negative: those that lead up to the end of ``side``, else those from its start
     :return: see :data:`CANDLES`; empty without one in ``side``
@@ -151,7 +147,6 @@ def asked_candles(
     :param span: what of it is to be compared, epoch seconds UTC
     :param enough: so many buckets decide; the shortest interval that has them is asked for
     :param few: with fewer buckets at every interval, a page of trades is asked for instead
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: candle length, minutes, and the candles, see :data:`CANDLES`; none when it gives no usable answer
     """
     own = series.interval_minutes

@@ -108,7 +108,6 @@ def stage(
     :param folder: empty folder for the batches
     :param rejects: where odd rows are named, or None
     :param is_sealed: whether a checksum proves that the end is not cut off
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: what it holds; without candles when there is nothing to ingest
     :raises ArchiveRefusedError: if it is no such CSV, not of the interval its name tells, or if more than
         half of its rows are odd or fewer than three sound ones remain of more than three

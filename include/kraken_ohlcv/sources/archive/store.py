@@ -105,7 +105,6 @@ def store(
 
     A batch is a transaction. A crash between batches leaves whole ones; the next run writes the others.
 
-    :param questdb: client of the candle store
     :param series: ticker and interval; the caller holds its fill lock
     :param staged: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC

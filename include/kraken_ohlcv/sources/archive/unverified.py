@@ -43,10 +43,7 @@ def judge_unverified(
 
     What is identified becomes source ``archive``; what is refuted stays provisional and is named.
 
-    :param connection: the ledger
-    :param questdb: client of the candle store
     :param tickers: of the files
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: a sentence per file that turned out to be that of another series
     """
     refuted = []

@@ -33,8 +33,6 @@ def known_counts(
     """Return the trades of a ticker around some ranges, as far as they are stored.
 
     :param connection: the ledger, which keeps the weekly counts asked before
-    :param questdb: client of the candle store
-    :param ticker: Kraken's altname
     :param parts: ranges of interest, epoch seconds UTC, at least one
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
@@ -63,12 +61,9 @@ def asked_counts(
 ) -> Counts:
     """Return the trades of a ticker; unknown days before the daily window cost one weekly call, ever.
 
-    :param connection: the ledger
     :param kraken: client of the exchange
-    :param ticker: Kraken's altname
     :param parts: ranges of interest, epoch seconds UTC
     :param counts: what is known so far
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: counts with the weeks of the whole listing, or those given when Kraken does not answer
     """
     window_start_s = api_window_start_s(now_s, 1440)
@@ -92,8 +87,6 @@ def asked_counts(
 def lead_start_s(questdb: QuestDBClient, ticker: str, start_s: int, *, is_second: bool) -> int:
     """Return from when on to ask so that a trade before a range comes first, without many more of them.
 
-    :param questdb: client of the candle store
-    :param ticker: Kraken's altname
     :param start_s: start of the range, epoch seconds UTC
     :param is_second: whether the first lead held no trade
     :return: epoch seconds UTC, < ``start_s``

@@ -42,7 +42,6 @@ class TradeReader:
     """Reads the trades of a ticker page by page, and remembers which of them cannot be used.
 
     :param context: what to work with
-    :param ticker: Kraken's altname
     :param budget: calls that the run may make for trades, >= 0
     :ivar odd: trades that cannot be used
     """

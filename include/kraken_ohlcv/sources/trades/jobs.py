@@ -20,7 +20,6 @@ def waits_for_trades(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:
     """Return whether a gap is one that only trades, or the archive, can close now.
 
     :param gap: open gap
-    :param now_s: the exchange's time, epoch seconds UTC
     :param retry_failed: take gaps before their next attempt
     """
     return (
@@ -34,7 +33,6 @@ def is_due(gap: Gap, *, now_s: int, retry_failed: bool) -> bool:
     """Return whether trades may close a gap now, wherever it lies.
 
     :param gap: open gap
-    :param now_s: the exchange's time, epoch seconds UTC
     :param retry_failed: take gaps before their next attempt
     """
     return gap.is_eligible(now_s, retry_failed=retry_failed) or waits_for_trades(

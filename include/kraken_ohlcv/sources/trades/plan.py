@@ -33,7 +33,6 @@ def plan_walks(
     """Choose the ranges to walk through trade by trade, after every other source has been tried.
 
     :param context: what to work with
-    :param request: params of the run
     :param assets: the assets it is about
     :param gaps: open gaps of the series processed, but those that another source may still bring in this run
     :param asked: series that the run has asked with OHLC calls

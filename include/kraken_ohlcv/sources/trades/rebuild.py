@@ -112,7 +112,6 @@ class _Walk:
     :param context: what to work with; the fill locks of all series are held
     :param asset: the job's asset
     :param job: the range
-    :param request: params of the run
     :param starts: where each series to build begins, epoch seconds UTC
     :ivar open: the gaps being filled, by series and id
     :ivar reached_s: up to where the range was read, epoch seconds UTC

@@ -48,8 +48,6 @@ class Ingested:
 def is_ingested(connection: Connection, series: Series, identity: str) -> bool:
     """Return whether a file of this content has been ingested for a series, and identified.
 
-    :param connection: the ledger
-    :param series: ticker and interval
     :param identity: see :class:`Ingested`
     """
     return bool(fetch(connection, "read_archive_file", series, identity=identity))
@@ -59,9 +57,7 @@ def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: i
     """Remember an ingested file.
 
     :param connection: the ledger, inside the transaction that settles its series
-    :param run: the run
     :param file: what is to be remembered
-    :param now_s: the exchange's time, epoch seconds UTC
     :return: its version: 1, or more when another content was ingested under the same name before
     """
     first_s, end_s = file.span
@@ -83,8 +79,6 @@ def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: i
 def record_result(connection: Connection, run: RunKey, name: str, result: dict[str, Any]) -> None:
     """Record what a run made of a file.
 
-    :param connection: the ledger
-    :param run: the run
     :param name: of the file
     :param result: JSON
     """
@@ -94,8 +88,6 @@ def record_result(connection: Connection, run: RunKey, name: str, result: dict[s
 def ingested_at_s(connection: Connection, series: Series, container: str) -> int:
     """Return when the file of a series in a published zip was last ingested.
 
-    :param connection: the ledger
-    :param series: ticker and interval
     :param container: name of the zip
     :return: epoch seconds UTC, 0 when it never was
     """
@@ -117,7 +109,6 @@ class Quarter:
 def read_quarters(connection: Connection) -> dict[str, Quarter]:
     """Return the quarters asked for so far.
 
-    :param connection: the ledger
     :return: by name, ``2026Q2``
     """
     found = rows(connection, "read_archive_quarters", lambda quarter, **row: (quarter, Quarter(**row)))
@@ -127,8 +118,6 @@ def read_quarters(connection: Connection) -> dict[str, Quarter]:
 def read_results(connection: Connection, run: RunKey) -> dict[str, dict[str, Any]]:
     """Return what a run made of its files.
 
-    :param connection: the ledger
-    :param run: the run
     :return: by name
     """
     return dict(rows(connection, "read_archive_results", lambda name, result: (name, result), run))

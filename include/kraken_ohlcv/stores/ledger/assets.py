@@ -87,7 +87,6 @@ class PairMark(NamedTuple):
 def claim_exchange(connection: Connection, base_url: str) -> None:
     """Bind the ledger to an exchange at first use and refuse another one later.
 
-    :param connection: the ledger
     :param base_url: normalised base URL of the exchange in use
     :raises WrongExchangeError: if the ledger belongs to another exchange: invented and real candles
         must not mix
@@ -98,7 +97,6 @@ def claim_exchange(connection: Connection, base_url: str) -> None:
 def check_exchange(connection: Connection, base_url: str, *, accept: bool) -> None:
     """Refuse another exchange than the ledger's, or accept it; an unused ledger belongs to none.
 
-    :param connection: the ledger
     :param base_url: normalised base URL of the exchange in use
     :param accept: make the ledger belong to it: the same market under another address
     :raises WrongExchangeError: if the ledger belongs to another exchange
@@ -124,7 +122,6 @@ def sync_catalogue(
 ) -> None:
     """Make table ``assets`` say what the catalogue says.
 
-    :param connection: the ledger
     :param entries: validated catalogue; assets no longer named become inactive, nothing is deleted
     :param kept: tickers named by lines that cannot be used: these assets stay as they are
     """
@@ -140,7 +137,6 @@ def sync_catalogue(
 def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: str) -> list[Asset]:
     """Return the assets a run is about.
 
-    :param connection: the ledger
     :param tickers: the assets named, which replace the tier as selection; None = those of the tier that are
         active and listed
     :param tier: ``TIER1`` .. ``TIER4`` or ``ALL``
@@ -157,29 +153,20 @@ def _asset(names: list[str], **row: Any) -> Asset:
 def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int) -> None:
     """Record what a look at some pairs found; the date on which one left stays until it is back.
 
-    :param connection: the ledger
     :param marks: one per asset looked at
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     columns = {name: [getattr(mark, name) for mark in marks] for name in PairMark._fields}
     execute(connection, "mark_pairs", **columns, now_s=now_s)
 
 
 def mark_delisted(connection: Connection, ticker: str, *, now_s: int) -> None:
-    """Record that Kraken no longer knows a pair.
-
-    :param connection: the ledger
-    :param ticker: Kraken's altname
-    :param now_s: the exchange's time, epoch seconds UTC
-    """
+    """Record that Kraken no longer knows a pair."""
     execute(connection, "mark_delisted", ticker=ticker, now_s=now_s)
 
 
 def record_first_trade(connection: Connection, ticker: str, first_trade_s: float) -> None:
     """Remember when a pair first traded.
 
-    :param connection: the ledger
-    :param ticker: Kraken's altname
     :param first_trade_s: epoch seconds UTC
     """
     execute(connection, "record_first_trade", ticker=ticker, first_trade_s=first_trade_s)

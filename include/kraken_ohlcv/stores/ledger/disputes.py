@@ -41,10 +41,8 @@ def keep_disputes(
 ) -> None:
     """Keep what a look at all proofs of some tickers has found, and forget what it has not found again.
 
-    :param connection: the ledger
     :param tickers: those looked at
     :param found: what was contradicted; only what stands is kept
-    :param now_s: epoch seconds UTC
     """
     standing = [one for one in found if not one.is_withdrawn]
     with connection.transaction():
@@ -66,7 +64,6 @@ def keep_disputes(
 def read_disputes(connection: Connection, tickers: Sequence[str]) -> list[Dispute]:
     """Return the disputes of some tickers, by series and time.
 
-    :param connection: the ledger
     :param tickers: Kraken's altnames
     """
     return rows(connection, "read_disputes", _dispute, tickers=list(tickers))
@@ -82,10 +79,8 @@ def mark_rechecked(
     """Note that trades were asked again: without new candles they are not asked a third time.
 
     :param connection: the ledger, inside the transaction that ends the walk
-    :param ticker: Kraken's altname
     :param intervals: candle lengths that the walk has built, minutes
     :param covered: what it covered, half-open, epoch seconds UTC
-    :param now_s: epoch seconds UTC
     """
     start_s, end_s = covered
     where = {"ticker": ticker, "intervals": list(intervals), "start_s": start_s, "end_s": end_s}

@@ -101,7 +101,6 @@ class FailedTally:
 def tally_gaps(connection: Connection, chosen: GapFilter) -> dict[GapStatus, Tally]:
     """Return how many gaps a filter leaves.
 
-    :param connection: the ledger
     :param chosen: the filter
     :return: by status, every status
     """
@@ -118,7 +117,6 @@ def total(tallies: Iterable[Tally]) -> Tally:
 def list_required_files(connection: Connection, chosen: GapFilter) -> list[RequiredFile]:
     """Return the archive files that close UNFILLABLE gaps.
 
-    :param connection: the ledger
     :param chosen: only its tier, tickers and intervals count
     :return: by tier, ticker and interval
     """

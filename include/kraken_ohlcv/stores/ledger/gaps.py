@@ -57,7 +57,6 @@ def record_outcome(
     """Record what a run did with a gap; the last try overwrites.
 
     :param connection: the ledger, inside the transaction that changes the gap
-    :param run: the run
     :param gap_id: the gap
     :param outcome: what became of it
     :param tries: tries to add, >= 0
@@ -105,7 +104,6 @@ def insert_gaps(
     :param connection: the ledger, inside a transaction of all their series
     :param run: the run that found them
     :param segments: series, range and state of each
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     _insert(connection, run, [_new_row(series, segment, detected_s=now_s) for series, segment in segments])
 
@@ -149,10 +147,8 @@ def close_gap(
 
     :param connection: the ledger, inside a series transaction
     :param run: the run that saw it closed
-    :param gap: the gap
     :param filled_from: where its last buckets came from
     :param candles: missing candles of the gap that were stored, >= 0
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     check_move(gap.status, GapStatus.FILLED)
     execute(connection, "close_gap", gap, filled_from=filled_from, now_s=now_s)
@@ -162,8 +158,6 @@ def close_gap(
 def plan_gaps(connection: Connection, run: RunKey, gaps: Iterable[Gap]) -> None:
     """Take gaps up without trying them yet.
 
-    :param connection: the ledger
-    :param run: the run
     :param gaps: open gaps
     """
     execute_many(
@@ -188,9 +182,6 @@ class TakenUp:
 def read_taken_up(connection: Connection, run: RunKey, series: Series) -> dict[int, TakenUp]:
     """Return the gaps of a series that a run has taken up.
 
-    :param connection: the ledger
-    :param run: the run
-    :param series: ticker and interval
     :return: by gap id
     """
     return dict(
@@ -208,9 +199,6 @@ def start_attempt(connection: Connection, run: RunKey, gap: Gap, *, now_s: int, 
     """Mark a gap as being filled; until the task says otherwise, it died.
 
     :param connection: the ledger, inside a series transaction
-    :param run: the run
-    :param gap: the gap
-    :param now_s: the exchange's time, epoch seconds UTC
     :param is_first_try: whether this run has not tried it before; only then the attempt counts for back-off
     :raises IllegalMoveError: if the gap is not open
     """
@@ -222,8 +210,6 @@ def start_attempt(connection: Connection, run: RunKey, gap: Gap, *, now_s: int, 
 def stranded_series(connection: Connection, run: RunKey) -> list[tuple[int, Series]]:
     """Return series with gaps that a run left in BACKFILLING.
 
-    :param connection: the ledger
-    :param run: the run
     :return: series id and series
     """
     return rows(

@@ -47,7 +47,6 @@ def incident_of(  # noqa: PLR0913 (the columns)
 def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
     """Return all open incidents.
 
-    :param connection: the ledger
     :return: id and incident, by key
     """
     found = rows(
@@ -64,7 +63,6 @@ def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s
     While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
     is opened or grows until it has recovered.
 
-    :param connection: the ledger
     :param seen: by incident key: the problem, or None where the check looked and saw nothing wrong; keys that
         the check does not judge are absent
     :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
@@ -103,7 +101,6 @@ def observe_pairs(
 ) -> list[MessageKind]:
     """Bring the incidents of pairs up to what a check saw, which judges some kinds of problem only.
 
-    :param connection: the ledger
     :param seen: by ticker: the problem, or None where the check looked and saw nothing wrong
     :param looked_at: kinds that the check judges; what stands of the others is left as it is
     :param now_s: as in :func:`observe`
@@ -183,7 +180,6 @@ def _go_on(
 def snooze(connection: Connection, keys: Iterable[str], *, until_s: int | None, by: str) -> list[str]:
     """Tell no growth of some open incidents before a time.
 
-    :param connection: the ledger
     :param keys: incident keys
     :param until_s: epoch seconds UTC; None = growth is told again at once
     :param by: who asked for it

@@ -110,7 +110,6 @@ def sole_notifier(connection: Connection) -> Iterator[bool]:
 def read_notifications(connection: Connection) -> list[Notification]:
     """Return the incidents of which the channel may have to show something else.
 
-    :param connection: the ledger
     :return: those that failed least first, then those whose news waits longest
     """
     return rows(connection, "read_notifications", _notification)

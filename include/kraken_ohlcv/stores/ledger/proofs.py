@@ -48,7 +48,6 @@ def read(
 ) -> dict[Series, list[ProvenRange]]:
     """Return what is proven empty.
 
-    :param connection: the ledger
     :param tickers: Kraken's altnames
     :param intervals: candle lengths, minutes
     :param covered: only what overlaps this half-open range, epoch seconds UTC; None = everything

@@ -65,8 +65,6 @@ def record_repair(
     """Add to what a run has settled.
 
     :param connection: the ledger, inside the transaction that settles it
-    :param run: the run
-    :param series: ticker and interval
     :param source: ``ohlc`` or ``trades``
     :param covered: the range looked at, half-open, epoch seconds UTC
     :param settled: what was settled in it
@@ -78,9 +76,6 @@ def record_repair(
 def record_repair_error(connection: Connection, run: RunKey, series: Series, source: str, error: str) -> None:
     """Note why a run could not go on; what it settles later clears it.
 
-    :param connection: the ledger
-    :param run: the run
-    :param series: ticker and interval
     :param source: ``ohlc`` or ``trades``
     :param error: one sentence
     """
@@ -88,11 +83,7 @@ def record_repair_error(connection: Connection, run: RunKey, series: Series, sou
 
 
 def read_repairs(connection: Connection, run: RunKey) -> list[Repair]:
-    """Return what a run has settled in the range that it was asked to repair; nothing when it was asked none.
-
-    :param connection: the ledger
-    :param run: the run
-    """
+    """Return what a run has settled in the range that it was to repair; nothing if it repairs none."""
     return rows(connection, "read_repairs", _repair, run)
 
 

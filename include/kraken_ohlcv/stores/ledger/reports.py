@@ -83,7 +83,6 @@ def read_restatements(
 ) -> Restatements:
     """Return for which candles the exchange gave other values.
 
-    :param connection: the ledger
     :param tickers: Kraken's altnames
     :param intervals: candle lengths, minutes
     :param since_s: first seen since then, epoch seconds UTC
@@ -109,8 +108,6 @@ def keep_report(
 ) -> None:
     """Keep a report in the history; a run that is cleared and starts again replaces its own.
 
-    :param connection: the ledger
-    :param run: the run
     :param reported_s: its time, epoch seconds UTC
     :param tier: tier or ``ALL``
     :param intervals: candle lengths, minutes

@@ -8,11 +8,7 @@ from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
 
 
 class Pending:
-    """The versions of a series' candles that were seen once and wait; read when first asked for.
-
-    :param connection: the ledger
-    :param series: ticker and interval
-    """
+    """The versions of a series' candles that were seen once and wait; read when first asked for."""
 
     def __init__(self, connection: Connection, series: Series) -> None:
         self._connection = connection
@@ -56,7 +52,6 @@ def log_restatement(
     """Log another version of a candle; it takes the place of an earlier pending one.
 
     :param connection: the ledger, inside a series transaction
-    :param series: ticker and interval
     :param old: the stored version
     :param new: the version seen
     :param first_seen_s: when it was first seen, the exchange's time, epoch seconds UTC

@@ -49,8 +49,6 @@ NOTHING: Final = {"ohlc_calls": 0, "api_calls": 0, "candles_restated": 0, "candl
 def count_work(connection: Connection, run: RunKey, **done: int) -> None:
     """Add to what a run has done.
 
-    :param connection: the ledger
-    :param run: the run
     :param done: ``ohlc_calls`` and ``api_calls`` made, in which the former count, too; ``candles_restated``:
         stored candles replaced; ``candles_outside``: candles stored that no gap counts
     """
@@ -60,8 +58,6 @@ def count_work(connection: Connection, run: RunKey, **done: int) -> None:
 def read_run(connection: Connection, run: RunKey) -> Run | None:
     """Return a run as recorded.
 
-    :param connection: the ledger
-    :param run: the run
     :return: the run, or None if it ended before it was recorded
     """
     return first(connection, "read_run", Run, run)
@@ -70,8 +66,6 @@ def read_run(connection: Connection, run: RunKey) -> Run | None:
 def count_outcomes(connection: Connection, run: RunKey) -> dict[Outcome, tuple[int, int]]:
     """Return how many gaps a run took up.
 
-    :param connection: the ledger
-    :param run: the run
     :return: gaps and stored candles, by outcome; absent outcomes are zero
     """
     counts = dict(
@@ -83,8 +77,6 @@ def count_outcomes(connection: Connection, run: RunKey) -> dict[Outcome, tuple[i
 def read_failures(connection: Connection, run: RunKey) -> list[str]:
     """Return what went wrong, a sentence a series and message.
 
-    :param connection: the ledger
-    :param run: the run
     :return: for example ``XBTUSD 60: 2 gaps not filled: EService:Busy``
     """
     return rows(connection, "read_failures", _failure, run)

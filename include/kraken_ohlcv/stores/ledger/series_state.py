@@ -48,7 +48,6 @@ def read_states(
 ) -> dict[Series, SeriesState]:
     """Return the ledgers of all known series among tickers and intervals.
 
-    :param connection: the ledger
     :param tickers: Kraken's altnames
     :param intervals: candle lengths, minutes
     :return: by series; a series never processed is absent
@@ -79,7 +78,6 @@ def read_states(
 def read_state(connection: Connection, series: Series) -> SeriesState:
     """Return the ledger of one known series.
 
-    :param connection: the ledger
     :param series: ticker and interval, registered before
     :return: its ledger
     """
@@ -89,7 +87,6 @@ def read_state(connection: Connection, series: Series) -> SeriesState:
 def series_id_of(connection: Connection, series: Series) -> int:
     """Return the primary key of a series, without its gaps and proofs.
 
-    :param connection: the ledger
     :param series: ticker and interval, registered before
     """
     wanted = {"tickers": [series.ticker], "intervals": [series.interval_minutes]}
@@ -104,7 +101,6 @@ def locked_state(connection: Connection, series: Series) -> Iterator[SeriesState
     Whoever changes it calls :func:`bump_revision` in it; :mod:`kraken_ohlcv.stores.ledger.proofs` keeps the
     proofs of this state up to date.
 
-    :param connection: the ledger
     :param series: ticker and interval, registered before
     :return: context manager of the ledger of the series, as it stands under the lock
     """
@@ -115,7 +111,6 @@ def locked_state(connection: Connection, series: Series) -> Iterator[SeriesState
 def register_series(connection: Connection, starts: Mapping[Series, int]) -> dict[Series, int]:
     """Make series known with their starts, in one statement.
 
-    :param connection: the ledger
     :param starts: first open time expected of each, epoch seconds UTC
     :return: the revision of each; one that is known already is absent
     """
@@ -132,8 +127,6 @@ def register_series(connection: Connection, starts: Mapping[Series, int]) -> dic
 def set_start(connection: Connection, series: Series, start_s: int, *, revision: int | None) -> int | None:
     """Make a series known with its start, or move it: down to older candles, up to the pair's first trade.
 
-    :param connection: the ledger
-    :param series: ticker and interval
     :param start_s: first open time expected, epoch seconds UTC
     :param revision: of the series as it was read; None if it was not known
     :return: the new revision, or None if the series has changed since and keeps the start it has now
@@ -152,8 +145,5 @@ def bump_revision(connection: Connection, *series_ids: int) -> None:
 
 
 def every_series(connection: Connection) -> list[tuple[int, Series]]:
-    """Return every series that was ever processed, with its primary key.
-
-    :param connection: the ledger
-    """
+    """Return every series that was ever processed, with its primary key."""
     return rows(connection, "read_all_series", lambda series_id, **series: (series_id, Series(**series)))

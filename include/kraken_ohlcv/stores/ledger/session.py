@@ -77,7 +77,6 @@ def rows(
 ) -> list[Shape]:
     """Run a statement of ``include/sql/ledger`` and return its rows.
 
-    :param connection: the ledger
     :param name: what the statement is called
     :param shape: makes one out of the columns of a row, by name
     :param given: objects and mappings that hold values of its parameters among others
@@ -144,7 +143,6 @@ def by_series(shape: Callable[..., Shape]) -> Callable[..., tuple[Series, Shape]
 def series_transaction(connection: Connection, series_id: int) -> Iterator[int]:
     """Open a transaction that alone may change the ledger of a series.
 
-    :param connection: the ledger
     :param series_id: primary key of the series
     :return: context manager of the series' revision under the lock
     """
@@ -160,7 +158,6 @@ def free_series_transaction(connection: Connection, series_ids: Sequence[int]) -
 
     It never waits for a lock while it holds others, so it cannot deadlock, in whatever order they come.
 
-    :param connection: the ledger
     :param series_ids: primary keys of the series
     :return: context manager of the revisions under the lock, by primary key; a series that is busy is absent
     """

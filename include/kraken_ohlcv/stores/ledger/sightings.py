@@ -14,8 +14,6 @@ from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 def read_sightings(connection: Connection, series: Series) -> list[Sighting]:
     """Return the first sightings of a series that wait for a second.
 
-    :param connection: the ledger
-    :param series: ticker and interval
     :return: oldest range first
     """
     return rows(connection, "read_sightings", Sighting, series)
@@ -33,11 +31,9 @@ def replace_sightings(
     """Keep of the first sightings those that still wait, and add the new ones.
 
     :param connection: the ledger, inside a series transaction
-    :param series: ticker and interval
     :param covered: the range the answer speaks about, epoch seconds UTC
     :param standing: first sightings so far
     :param waiting: ranges seen empty and not proven yet
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     kept = [
         Sighting(start, end, old.first_seen_s)

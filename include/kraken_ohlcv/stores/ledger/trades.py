@@ -50,11 +50,9 @@ def plan_jobs(
 ) -> None:
     """Record what a run may walk through; the calls of a run that was cleared and plans again stay counted.
 
-    :param connection: the ledger
     :param run: the run, which was opened before
     :param jobs: in the order in which they may use the run's calls
     :param budget: calls that the run may make for trades, >= 0
-    :param now_s: the exchange's time, epoch seconds UTC
     """
     calls = sum(job.calls for job in jobs)
     with connection.transaction():
