@@ -23,8 +23,9 @@ from kraken_ohlcv.clients.exchange.replies import (
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Place, turn
 from kraken_ohlcv.clients.exchange.trade_rows import read_trades
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import Restatement, StoredCandle, judge_restatement
+from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.candle_builder import CandleBuilder
+from kraken_ohlcv.core.restatement import Restatement, judge_restatement
 from kraken_ohlcv.sources.ohlc.parse import read_answer
 from tests.answer_mutations import (
     PAIR_MUTATIONS,

@@ -1,4 +1,4 @@
-"""Stored candles: one rank of sources, one equality, one rule for replacing a candle by another version.
+"""Candles: what they hold, when one is sound, and when two versions say the same.
 
 What is said here of two versions holds for numbers and for polars expressions alike, so that an archive of
 millions of rows is judged by the same lines as one candle. What a sound candle is, says
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from enum import Enum
 from typing import Any, Final, NamedTuple
 
 PRICES: Final = ("open", "high", "low", "close")
@@ -30,9 +29,6 @@ volume, and in a sum of doubles, as the archive has them, the last digits wander
 SUM_NOISE_SHARE: Final = 1e-9
 """Beside that, the volumes of many candles, summed up, may differ by this share."""
 
-CONFIRM_AFTER_S: Final = 1800
-"""A version, or an absence in a busy series, seen this long ago and seen again is believed, seconds."""
-
 OHLC: Final = "ohlc"
 TRADES: Final = "trades"
 ARCHIVE: Final = "archive"
@@ -42,10 +38,6 @@ and rows of a file that nothing has identified yet."""
 IMPORTED: Final = "imported"
 """Brought over from the Celery application, which proved nothing of what it stored."""
 
-SOURCE_RANK: Final = {PROVISIONAL: 0, IMPORTED: 0, OHLC: 1, ARCHIVE: 1, TRADES: 2}
-"""Every source there is, and which may replace which: never a higher rank by a lower one."""
-HIGHEST_RANK: Final = max(SOURCE_RANK.values())
-"""Also that of a source that is none of ours: somebody wrote it by hand, and it is left alone."""
 IDENTIFIED: Final = (OHLC, TRADES, ARCHIVE)
 """Sources known to belong to the series they are stored in: only these contradict others."""
 
@@ -151,26 +143,6 @@ def says_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> Any:
     return same
 
 
-def is_fuller(one: Mapping[str, Any], other: Mapping[str, Any]) -> Any:
-    """Return whether a version has more trades than another, or as many and more volume.
-
-    :param one: :data:`FIGURES` by name; numbers, or polars expressions
-    :param other: likewise
-    :return: a bool, or an expression
-    """
-    noise = volume_noise(one["volume"], other["volume"])
-    has_more = (one["trades"] == other["trades"]) & (one["volume"] - other["volume"] > noise)
-    return (one["trades"] > other["trades"]) | has_more
-
-
-def rank_of(source: str) -> int:
-    """Return the rank of a source, 0 to :data:`HIGHEST_RANK`.
-
-    :param source: as stored
-    """
-    return SOURCE_RANK.get(source, HIGHEST_RANK)
-
-
 def vwap_within(low: float, vwap: float | None, high: float) -> float | None:
     """Return a volume-weighted price, or None when it lies outside of the candle, or there is none.
 
@@ -193,7 +165,7 @@ class StoredCandle:
     :ivar vwap: quote units, within low and high; None when the source has none (the archive), or an odd one
     :ivar volume: base units, > 0
     :ivar trades: number of trades, >= 1
-    :ivar source: one of :data:`SOURCE_RANK`
+    :ivar source: one of :data:`kraken_ohlcv.core.restatement.SOURCE_RANK`
     """
 
     ts_s: int
@@ -243,79 +215,3 @@ def from_ohlc(candle: Candle) -> StoredCandle:
         trades=candle.trades,
         source=OHLC,
     )
-
-
-class Restatement(Enum):
-    """What to do with a version of a candle that differs from the stored one."""
-
-    REPLACE = "replace"
-    """The new version is of a stronger source, or fuller, or has been seen long enough and is borne out."""
-    REMEMBER = "remember"
-    """Wait: two of Kraken's backends may disagree, and must not flip a row to and fro."""
-    IGNORE = "ignore"
-    """The stored candle says the same, or comes from a stronger source."""
-
-
-def completed(stored: StoredCandle, seen: StoredCandle) -> StoredCandle | None:
-    """Return a stored candle with what another source that says the same adds to it.
-
-    That is a missing volume-weighted price, even from a weaker source; and the source itself, when
-    the candle was only provisional or imported. Nothing is restated.
-
-    :param stored: what QuestDB holds
-    :param seen: what another source says, same open time
-    :return: the candle to store, or None when nothing is to be added or anything else differs
-    """
-    if not seen.equals(stored):
-        return None
-    vwap = seen.vwap if stored.vwap is None else stored.vwap
-    is_confirmed = rank_of(stored.source) == 0 < rank_of(seen.source)
-    is_taken = is_confirmed or (stored.vwap is None and rank_of(seen.source) > rank_of(stored.source))
-    whole = replace(seen if is_taken else stored, vwap=vwap)
-    return None if whole == stored else whole
-
-
-def judge_restatement(
-    stored: StoredCandle,
-    seen: StoredCandle,
-    *,
-    first_seen_s: int | None,
-    now_s: int,
-    is_borne_out: bool = False,
-    is_suspect: bool = False,
-) -> Restatement:
-    """Decide between a stored candle and another version of it.
-
-    :param stored: what QuestDB holds
-    :param seen: what a source says now, same open time
-    :param first_seen_s: when this very version was first seen, epoch seconds UTC, or None if never before
-    :param is_borne_out: whether the stored candles of another interval agree with the version; asked for only
-        where it says less than the stored one
-    :param is_suspect: whether the stored candle fails the comparison with other intervals, and the version
-        does not, see :func:`kraken_ohlcv.stores.suspects.suspects`
-    :return: the decision
-    Rule: committed candles of Kraken still change and differ between its backends; a version with more
-    trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later, and one that
-    says less must be borne out, too. A stronger source is believed at once; of a candle that is not that of
-    its series, any identified source is.
-    """
-    if is_suspect and seen.source in IDENTIFIED and not seen.equals(stored):
-        return Restatement.REPLACE
-    rank, rank_stored = rank_of(seen.source), rank_of(stored.source)
-    if rank < rank_stored or seen.equals(stored):
-        return Restatement.IGNORE
-    if rank > rank_stored or is_fuller(seen.figures(), stored.figures()):
-        return Restatement.REPLACE
-    if not is_ripe(first_seen_s, now_s=now_s):
-        return Restatement.REMEMBER
-    if is_fuller(stored.figures(), seen.figures()) and not is_borne_out:
-        return Restatement.REMEMBER
-    return Restatement.REPLACE
-
-
-def is_ripe(first_seen_s: int | None, *, now_s: int) -> bool:
-    """Return whether what was seen before and is seen again may be believed.
-
-    :param first_seen_s: epoch seconds UTC, or None if it is seen for the first time
-    """
-    return first_seen_s is not None and now_s - first_seen_s >= CONFIRM_AFTER_S

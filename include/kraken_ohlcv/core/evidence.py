@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import CONFIRM_AFTER_S, OddRow, StoredCandle
+from kraken_ohlcv.core.candle import OddRow, StoredCandle
 from kraken_ohlcv.core.gap import FilledFrom
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.restatement import CONFIRM_AFTER_S
 
 BUSY_SHARE: Final = 0.99
 """A series is busy when at least this share of an answer's buckets traded."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import (
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.evidence import SourceResult
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.restatement import (
     Restatement,
-    StoredCandle,
     completed,
     is_fuller,
     is_ripe,
     judge_restatement,
     rank_of,
 )
-from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.repair.context import RunContext, WriteResult
 from kraken_ohlcv.stores.agreement import borne_out_by_others
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles

@@ -1,8 +1,8 @@
 """Decides what of a file is written when candles are already stored; vectorised, pure.
 
-Rank, equality and fullness are those of :mod:`kraken_ohlcv.core.candle`: a higher rank corrects a lower one,
-at equal rank a fuller version does, and any other difference is reported and left alone: a file says the same
-however often it is read. The archive has no vwap: the stored one stays, unless it would lie outside of the
+The rank is that of :mod:`kraken_ohlcv.core.restatement`: a higher one corrects a lower one, at equal rank a
+fuller version does, and any other difference is reported and left alone: a file says the same however often
+it is read. The archive has no vwap: the stored one stays, unless it would lie outside of the
 corrected candle.
 """
 
@@ -14,16 +14,8 @@ from typing import Final
 
 import polars as pl
 
-from kraken_ohlcv.core.candle import (
-    ARCHIVE,
-    FIGURES,
-    HIGHEST_RANK,
-    PRICES,
-    PROVISIONAL,
-    SOURCE_RANK,
-    is_fuller,
-    says_same,
-)
+from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, PRICES, PROVISIONAL, says_same
+from kraken_ohlcv.core.restatement import HIGHEST_RANK, SOURCE_RANK, is_fuller
 
 STORED_SCHEMA: Final = {
     "ts_s": pl.Int64,

@@ -12,17 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.candle import (
-    SUM_NOISE_SHARE,
-    VOLUME_NOISE,
-    VOLUME_NOISE_SHARE,
-    StoredCandle,
-    rank_of,
-)
+from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, VOLUME_NOISE, VOLUME_NOISE_SHARE, StoredCandle
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import divided_by, dividing, step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.restatement import rank_of
 from kraken_ohlcv.stores.candle_store import MICROSECONDS, read_candles
 from kraken_ohlcv.stores.queries import rendered
 from kraken_ohlcv.stores.stored_buckets import chosen
