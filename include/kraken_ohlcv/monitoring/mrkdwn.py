@@ -1,4 +1,4 @@
-"""GapSegments of a message: values escaped and cut, lists that fit, Block Kit blocks. Pure."""
+"""Parts of a message: values escaped and cut, lists that fit, Block Kit blocks. Pure."""
 
 from __future__ import annotations
 
