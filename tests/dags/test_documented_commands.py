@@ -59,7 +59,7 @@ WAYS = (
     Way(r"make demo", "make", ("tests/sandbox/test_demo_preload.py", "tests/sandbox/test_demo_census.py")),
     Way(r"make (up|down|status)", "make", ("tests/sandbox/test_services_up.py",)),
     Way(r"make up KRAKEN_(BASE_URL|REPLAY)=\S+", "make", ("tests/sandbox/test_services_stack.py",)),
-    Way(r"make (test|unit|quick|e2e|lint|bench|help)", "make"),
+    Way(r"make (test|unit|quick|e2e|lint|bench|help)( PYTEST_ARGS=\S+)?", "make"),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
     Way(r"python -m kraken_ohlcv_from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
     Way(
