@@ -105,7 +105,7 @@ def test_an_interval_and_a_vendor_are_refused_by_name_and_stay_behind_by_name(
     assert "interval 720, which Kraken does not serve: ignore it with ignore_intervals: [720]" in told[0][1]
     assert "holds source 'some_vendor', which the mapping does not name" in told[1][1]
     assert "ignore_sources" in told[1][1]
-    assert sorted(re.findall(r"left behind: (.+), rows (\d+)", told[2][1])) == [
+    assert sorted(re.findall(r"ignored: (.+), rows (\d+)", told[2][1])) == [
         ("interval 720", "1"),
         ("interval 720", "1"),
         ("source some_vendor", "2"),

@@ -141,7 +141,7 @@ def test_a_delisted_pair_that_a_run_asks_for_by_name_is_an_error_and_the_others_
     summary = backfill(world, tickers=OURS[:2])
 
     (error,) = summary["errors"]
-    assert error.startswith(f"{OURS[0]}: asked for by name, but it left Kraken")
+    assert error.startswith(f"{OURS[0]}: requested by name, but Kraken has delisted it")
     assert (summary["pairs_delisted"], summary["gaps_filled"], summary["raised"]) == ([OURS[0]], 1, [])
     assert backfill(world)["errors"] == []
 

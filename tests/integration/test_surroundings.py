@@ -208,7 +208,7 @@ def test_a_suspended_table_is_told_with_its_reason_and_loses_nothing(questdb: Qu
     altered(questdb)
     questdb.query("ALTER TABLE ohlcv SUSPEND WAL WITH 'DISK FULL', 'no space'")
     questdb.query("INSERT INTO ohlcv (ts, ticker, interval) VALUES ('2026-10-01', 'XBTUSD', '60')")
-    assert "suspended, QuestDB accepts candles but does not show them (DISK FULL: no space): mend" in cure(
+    assert "suspended, QuestDB accepts candles but does not show them (DISK FULL: no space): fix" in cure(
         questdb
     )
     assert count(questdb) == 3
