@@ -163,7 +163,7 @@ def test_gaps_the_api_forgets_before_the_next_backfill_are_fetched_now_or_told(l
     # 02:00:00 has passed without a run: the next one would come too late.
     loaded.exchange.advance(2 * HOUR + 60)
     (catch_up,) = hourly_check(loaded)[1]
-    assert "forgets" in catch_up.reason
+    assert "leave Kraken's API window" in catch_up.reason
 
     loaded.exchange.fault("error", endpoint="OHLC", error="EService:Unavailable", count=None)
     loaded.run(tickers=catch_up.tickers, intervals=catch_up.intervals)

@@ -58,7 +58,7 @@ def test_one_message_at_the_beginning_and_one_at_the_end_is_as_it_should_be() ->
         ),
         pytest.param(
             told("stale", "opened", "recovered") + told("at_risk", "opened"),
-            "told of at_risk",
+            "a message is about at_risk",
             id="something else told",
         ),
         pytest.param(
