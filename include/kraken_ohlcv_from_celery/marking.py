@@ -49,7 +49,7 @@ def mark_imported(
     :return: a report per series
     """
     reports: dict[Series, MarkReport] = {}
-    for ticker, interval, source, n in questdb.query(statement("questdb", "candles_without_vwap")):
+    for ticker, interval, source, n in questdb.query(statement("candles_without_vwap")):
         series = Series(ticker, int(interval))
         if tickers is not None and ticker not in tickers:
             continue
@@ -82,7 +82,7 @@ def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, w
         "from_us": part[0] * MICROSECONDS,
         "until_us": part[1] * MICROSECONDS,
     }
-    ((n,),) = questdb.query(statement("questdb", "count_without_vwap"), values)
+    ((n,),) = questdb.query(statement("count_without_vwap"), values)
     if n and write:
-        questdb.query(statement("questdb", "mark_imported"), {**values, "imported": IMPORTED})
+        questdb.query(statement("mark_imported"), {**values, "imported": IMPORTED})
     return int(n)

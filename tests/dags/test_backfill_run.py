@@ -93,8 +93,8 @@ def test_the_detection_of_a_tier_scans_the_tickers_of_that_tier_alone(world: Wor
     params = {"intervals": [60], "tickers": None}
     operator = DetectGapsOperator(
         task_id="detect_gaps",
-        spans_sql=rendered("questdb", SPANS, params=params),
-        sql=rendered("questdb", HOLES, params=params),
+        spans_sql=rendered(SPANS, params=params),
+        sql=rendered(HOLES, params=params),
     )
     foreign = Series("UNIUSD", 60)
     covered = world.window(HOURLY)
@@ -111,7 +111,7 @@ def test_the_detection_of_a_tier_scans_the_tickers_of_that_tier_alone(world: Wor
 
     params["tickers"] = chosen
     assert foreign.ticker not in chosen
-    assert operator.spans_sql == rendered("questdb", SPANS, params=params)
+    assert operator.spans_sql == rendered(SPANS, params=params)
     assert HOURLY.ticker in {gap["ticker"] for gap in world.gaps()} <= set(chosen)
 
 

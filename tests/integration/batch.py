@@ -192,7 +192,7 @@ class Batch:
                 for ts_s, candle in candles.items()
                 if start <= ts_s <= last and not any(start <= ts_s < end for start, end in without)
             ]
-        self.world.questdb.write_batch(CANDLE_TABLE, statement("questdb", "insert_candle"), rows)
+        self.world.questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
 
     def run(self, series: Iterable[Series], **params: Any) -> None:
         """Do a run per interval; only typed errors may reach its tasks."""

@@ -113,7 +113,7 @@ def spoil(dsn: str, questdb: QuestDBClient, history: History) -> None:
     questdb.query("DROP TABLE IF EXISTS ohlcv")
     ensure_candle_table(questdb)
     rows = [candle(one.series, one.open_s(bucket)) for one in history.series for bucket in sorted(one.stored)]
-    questdb.write_batch(CANDLE_TABLE, statement("questdb", "insert_candle"), rows)
+    questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
 
 
 def candle(series: Series, ts_s: int, **changes: Any) -> dict[str, Any]:

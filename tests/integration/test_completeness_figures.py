@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.stores.ledger.session import Connection
 
 XBT = Series("AAAUSD", 60)
-INSERT = statement("questdb", "insert_candle")
+INSERT = statement("insert_candle")
 MIDNIGHT = NOW // DAY_S * DAY_S
 
 few = settings(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TIER1, TIER2 = Series("AAAUSD", 60), Series("BBBUSD", 60)
 HOUR = HOUR_S
-INSERT = statement("questdb", "insert_candle")
+INSERT = statement("insert_candle")
 FLOOR = NOW // HOUR * HOUR
 RUN = RunKey("completeness_report_daily", "run_1")
 

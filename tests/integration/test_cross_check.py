@@ -142,7 +142,7 @@ def check(dsn: str, questdb: QuestDBClient, history: list[Day]) -> CrossCheck:
     )
     rows = [one for n, day in enumerate(history) for one in day.candles(FIRST + n * DAY_S)]
     rows += [day.daily(FIRST + n * DAY_S) for n, day in enumerate(history) if day.day == STORED]
-    questdb.write_batch("ohlcv", statement("questdb", "insert_candle"), rows)
+    questdb.write_batch("ohlcv", statement("insert_candle"), rows)
     with connect(dsn) as connection:
         return cross_check(
             connection, questdb, read_assets(connection, tickers=[TICKER], tier="ALL"), now_s=NOW
@@ -203,7 +203,7 @@ def test_the_smallest_price_step_counts_and_the_noise_of_a_sum_does_not(
     ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     check(ledger_uri, questdb, [WHOLE] * N_DAYS)
-    insert = statement("questdb", "insert_candle")
+    insert = statement("insert_candle")
     tiny = [
         {**WHOLE.daily(FIRST), **change}
         for change in (

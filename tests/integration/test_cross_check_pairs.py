@@ -50,7 +50,7 @@ class Stores:
 
     def put(self, rows: Iterable[dict[str, Any]]) -> None:
         """Store candles past every check."""
-        self.questdb.write_batch("ohlcv", statement("questdb", "insert_candle"), list(rows))
+        self.questdb.write_batch("ohlcv", statement("insert_candle"), list(rows))
 
     def prove(self, interval: int, part: Range, evidence: Evidence) -> None:
         """Record a proof of emptiness."""

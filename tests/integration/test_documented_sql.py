@@ -102,7 +102,7 @@ def test_a_copy_made_while_a_writer_is_at_work_is_read_again(
             # Into the months that hold candles, whose files QuestDB replaces then.
             ts_s = start + len(writes) * 3600
             rows = [candle(Series("ETHUSD", 60), ts_s)]
-            hook.write_batch("ohlcv", statement("questdb", "insert_candle"), rows)
+            hook.write_batch("ohlcv", statement("insert_candle"), rows)
             writes.append(ts_s)
 
     writer = threading.Thread(target=write)

@@ -86,7 +86,7 @@ def test_no_statement_for_holes_is_sent_when_every_count_is_right(hook: QuestDBC
     params = {"intervals": INTERVALS, "tickers": None}
     scan = Scanner(
         hook,
-        spans_sql=rendered("questdb", SPANS, params=params),
+        spans_sql=rendered(SPANS, params=params),
         holes_sql="SELECT nothing FROM nowhere",  # it would fail
         tickers=None,
         until_s=UNTIL_S,
@@ -102,7 +102,7 @@ def test_the_statement_for_holes_names_the_tickers_and_intervals_when_few_are_sh
         store(hook, series, [ts_s for n, ts_s in enumerate(whole(series)) if series != short or n != 5])
     scan = scanner(hook)
     assert scan().holes == {short: [(START_S + 5 * 3600, START_S + 6 * 3600)]}
-    assert scan.holes_sql == rendered("questdb", HOLES, params={"intervals": [60], "tickers": ["SOLUSD"]})
+    assert scan.holes_sql == rendered(HOLES, params={"intervals": [60], "tickers": ["SOLUSD"]})
 
 
 def test_a_candle_off_the_grid_shows_although_the_count_is_right(hook: QuestDBClient) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from local.postgres import PostgresServer
     from local.questdb import QuestDBServer
 
-DDL = statement("questdb", "create_ohlcv")
+DDL = statement("create_ohlcv")
 CLOSED = {"QDB_HTTP_USER": "web", "QDB_HTTP_PASSWORD": "web-secret", "QDB_PG_READONLY_USER_ENABLED": "true"}
 READ_ONLY = {"QDB_PG_SECURITY_READONLY": "true", "QDB_HTTP_SECURITY_READONLY": "true"}
 SILENT = {"QDB_CAIRO_WAL_APPLY_ENABLED": "false", "QDB_LINE_HTTP_ENABLED": "false"}
@@ -94,7 +94,7 @@ def emptied(questdb: QuestDBClient) -> None:
 
 def store(questdb: QuestDBClient, *opens_s: int, source: str = "ohlc") -> None:
     rows = [candle(HOURLY, ts_s, source=source) for ts_s in opens_s]
-    questdb.write_batch("ohlcv", statement("questdb", "insert_candle"), rows)
+    questdb.write_batch("ohlcv", statement("insert_candle"), rows)
 
 
 def count(questdb: QuestDBClient) -> int:

@@ -71,10 +71,10 @@ def test_no_series_together_expect_nothing() -> None:
 
 
 def test_a_statement_names_as_many_parameters_as_there_are_tickers() -> None:
-    assert "IN (%(ticker_0)s, %(ticker_1)s)" in rendered("questdb", "candle_spans", n_tickers=2)
-    assert "IN (" not in rendered("questdb", "candle_spans", n_tickers=0)
+    assert "IN (%(ticker_0)s, %(ticker_1)s)" in rendered("candle_spans", n_tickers=2)
+    assert "IN (" not in rendered("candle_spans", n_tickers=0)
 
 
 def test_a_statement_without_its_template_value_is_refused() -> None:
     with pytest.raises(UndefinedError):
-        rendered("questdb", "candle_spans")
+        rendered("candle_spans")

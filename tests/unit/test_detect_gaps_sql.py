@@ -17,7 +17,7 @@ BOTH = pytest.mark.parametrize("name", [SPANS, HOLES])
 
 
 def text_of(name: str, intervals: list[int], tickers: list[str] | None = None) -> str:
-    return rendered("questdb", name, params={"intervals": intervals, "tickers": tickers})
+    return rendered(name, params={"intervals": intervals, "tickers": tickers})
 
 
 @BOTH
@@ -34,7 +34,7 @@ def text_of(name: str, intervals: list[int], tickers: list[str] | None = None) -
 )
 def test_the_statement_reads_as_approved(name: str, golden: str, params: dict[str, Any]) -> None:
     file = GOLDEN / f"{name}_{golden}.sql"
-    assert rendered("questdb", name, params=params) + "\n" == file.read_text(encoding="utf-8")
+    assert rendered(name, params=params) + "\n" == file.read_text(encoding="utf-8")
 
 
 @BOTH

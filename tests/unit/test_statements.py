@@ -45,9 +45,9 @@ def test_a_file_for_questdb_holds_one_statement_whose_values_are_driver_paramete
 
 
 def test_a_statement_for_questdb_is_found_by_the_name_of_its_file() -> None:
-    assert statement("questdb", "read_candles").startswith("-- QuestDB. The stored candles")
+    assert statement("read_candles").startswith("-- QuestDB. The stored candles")
     with pytest.raises(FileNotFoundError, match="no_such_statement"):
-        statement("questdb", "no_such_statement")
+        statement("no_such_statement")
 
 
 def test_a_statement_of_the_ledger_is_found_by_its_name_and_knows_its_parameters() -> None:

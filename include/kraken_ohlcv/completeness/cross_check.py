@@ -330,7 +330,7 @@ def _differing(questdb: QuestDBClient, pair: Pair, tickers: Sequence[str], part:
     """Return the buckets with candles of both intervals that differ, complete or not."""
     n_tickers, named = chosen(tickers)
     rows = questdb.query(
-        rendered("questdb", "compare_buckets", n_tickers=n_tickers),
+        rendered("compare_buckets", n_tickers=n_tickers),
         {
             "shorter": str(pair.shorter),
             "longer": str(pair.longer),

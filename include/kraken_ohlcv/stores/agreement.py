@@ -64,7 +64,7 @@ def _agree(other: tuple[int, float] | None, trades: int, volume: float) -> bool:
 
 def _sums(questdb: QuestDBClient, ticker: str, step: int, start_s: int, end_s: int) -> Sums:
     rows = questdb.query(
-        statement("questdb", "sum_by_bucket"),
+        statement("sum_by_bucket"),
         {
             "ticker": ticker,
             "step_us": step * MICROSECONDS,

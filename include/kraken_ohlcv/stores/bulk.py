@@ -31,7 +31,7 @@ def stored_candles(questdb: QuestDBClient, series: Series, covered: Range) -> pl
     :param covered: half-open, epoch seconds UTC
     :return: see :data:`STORED_SCHEMA`, ascending
     """
-    rows = questdb.query(statement("questdb", "read_candles"), _parameters(series, covered), binary=True)
+    rows = questdb.query(statement("read_candles"), _parameters(series, covered), binary=True)
     return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")
 
 
@@ -126,7 +126,7 @@ class Sums:
 
 
 def _sums(questdb: QuestDBClient, series: Series, covered: Range) -> dict[str, Any]:
-    (row,) = questdb.query(statement("questdb", "sum_candles"), _parameters(series, covered))
+    (row,) = questdb.query(statement("sum_candles"), _parameters(series, covered))
     return dict(zip(("n", "ts_s", *SUMMED, "trades"), row, strict=True))
 
 

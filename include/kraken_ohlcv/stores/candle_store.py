@@ -27,7 +27,7 @@ def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict
     if covered[0] >= covered[1]:
         return {}
     rows = questdb.query(
-        statement("questdb", "read_candles"),
+        statement("read_candles"),
         {
             "ticker": series.ticker,
             "interval": str(series.interval_minutes),
@@ -52,7 +52,7 @@ def write_candles(
     if candles:
         key = {"ticker": series.ticker, "interval": str(series.interval_minutes)}
         rows = [{**asdict(candle), **key, "ts_us": candle.ts_s * MICROSECONDS} for candle in candles]
-        questdb.write_batch(CANDLE_TABLE, statement("questdb", "insert_candle"), rows)
+        questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
     stored = read_candles(questdb, series, covered)
     wrong = [candle.ts_s for candle in candles if stored.get(candle.ts_s) != candle]
     if wrong:

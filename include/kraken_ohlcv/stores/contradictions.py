@@ -105,7 +105,7 @@ def _traded(
         return []
     step = step_s(series.interval_minutes)
     rows = questdb.query(
-        rendered("questdb", "traded_inside", n_intervals=len(intervals)),
+        rendered("traded_inside", n_intervals=len(intervals)),
         {
             "ticker": series.ticker,
             "step_us": step * MICROSECONDS,
@@ -224,7 +224,7 @@ def _copies(
 def _candles(questdb: QuestDBClient, series: Series, part: Range) -> dict[int, str]:
     """Return what stands of a ticker in a range: number, trades and volume of the candles, by interval."""
     rows = questdb.query(
-        statement("questdb", "intervals_inside"),
+        statement("intervals_inside"),
         {
             "ticker": series.ticker,
             "from_us": part[0] * MICROSECONDS,

@@ -1,28 +1,29 @@
-"""Loads the SQL templates of ``include/sql/questdb``: one statement per file, values as driver parameters."""
+"""Loads the SQL templates of ``include/sql/questdb``: one statement per file, values as driver parameters.
+
+The ledger's statements are loaded by ``stores.ledger.statements``.
+"""
 
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
 
 @cache
-def statement(server: Literal["questdb"], name: str) -> str:
+def statement(name: str) -> str:
     """Return the text of one statement.
 
-    :param server: which server it is written for; the ledger has its own loader
     :param name: file name without ``.sql``
     :return: SQL with ``%(name)s`` markers
     :raises FileNotFoundError: if there is no such file
     """
-    return (files("kraken_ohlcv.sql") / server / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("kraken_ohlcv.sql") / "questdb" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def rendered(server: Literal["questdb"], name: str, **params: Any) -> str:
+def rendered(name: str, **params: Any) -> str:
     """Return the text of a statement whose shape depends on how many values it takes.
 
-    :param server: which server it is written for
     :param name: file name without ``.sql``
     :param params: numbers and fixed words for the template; values from data are driver parameters
     :return: SQL with ``%(name)s`` markers
@@ -31,4 +32,4 @@ def rendered(server: Literal["questdb"], name: str, **params: Any) -> str:
     """
     # SQL is no HTML: nothing from data goes through the template.
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
-    return environment.from_string(statement(server, name)).render(**params)
+    return environment.from_string(statement(name)).render(**params)

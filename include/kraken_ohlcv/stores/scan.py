@@ -102,4 +102,4 @@ class Scanner:
 
 
 def _rendered(name: str, intervals: Sequence[int], tickers: Sequence[str] | None) -> str:
-    return rendered("questdb", name, params={"intervals": intervals, "tickers": tickers})
+    return rendered(name, params={"intervals": intervals, "tickers": tickers})

@@ -81,7 +81,7 @@ def ensure_candle_table(questdb: QuestDBClient) -> None:
     """
     refuse(server_findings(questdb))
     try:
-        questdb.query(statement("questdb", "create_ohlcv"))
+        questdb.query(statement("create_ohlcv"))
     except QuestDBUnavailableError:
         raise
     except QuestDBError as error:
@@ -89,7 +89,7 @@ def ensure_candle_table(questdb: QuestDBClient) -> None:
         raise
     refuse(table_findings(questdb))
     for former, present in FORMER_SOURCES.items():
-        if questdb.query(statement("questdb", "find_former_source"), {"former": former}):
+        if questdb.query(statement("find_former_source"), {"former": former}):
             names = {"former": former, "present": present}
-            questdb.query(statement("questdb", "rename_source"), names)
+            questdb.query(statement("rename_source"), names)
             questdb.wait_applied(CANDLE_TABLE)

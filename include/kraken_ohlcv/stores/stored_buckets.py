@@ -44,7 +44,7 @@ def read_spans(
     """
     n_tickers, named = chosen(tickers)
     rows = questdb.query(
-        rendered("questdb", "candle_spans", n_tickers=n_tickers),
+        rendered("candle_spans", n_tickers=n_tickers),
         {"interval": str(interval_minutes), "until_us": until_s * MICROSECONDS, **named},
     )
     wanted = set(tickers)
@@ -67,7 +67,7 @@ def read_stored(
     n_blocks = -(-covered[1] // block_s) - first_block
     n_tickers, named = chosen(tickers)
     rows = questdb.query(
-        rendered("questdb", "stored_buckets", n_tickers=n_tickers),
+        rendered("stored_buckets", n_tickers=n_tickers),
         {
             "interval": str(interval_minutes),
             "step_us": step * MICROSECONDS,

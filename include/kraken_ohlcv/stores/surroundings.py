@@ -124,10 +124,8 @@ def table_findings(questdb: QuestDBClient) -> list[Finding]:
         which everything works
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    columns = {
-        name: (kind, is_key) for name, kind, is_key in questdb.query(statement("questdb", "table_columns"))
-    }
-    (state,) = questdb.query(statement("questdb", "table_definition"), {"table": CANDLE_TABLE})
+    columns = {name: (kind, is_key) for name, kind, is_key in questdb.query(statement("table_columns"))}
+    (state,) = questdb.query(statement("table_definition"), {"table": CANDLE_TABLE})
     time_column, partition_by, is_wal, is_dedup, ttl_value, ttl_unit, is_suspended, _ = state
     if foreign := _not_ours(columns, time_column, partition_by):
         return [_foreign(questdb, foreign)]
@@ -200,7 +198,7 @@ def _foreign(questdb: QuestDBClient, why: str) -> Finding:
 
 def _suspended(questdb: QuestDBClient) -> Finding:
     cure = f"ALTER TABLE {CANDLE_TABLE} RESUME WAL"
-    ((tag, message),) = questdb.query(statement("questdb", "suspended_because"), {"table": CANDLE_TABLE})
+    ((tag, message),) = questdb.query(statement("suspended_because"), {"table": CANDLE_TABLE})
     return Finding(
         f"table {CANDLE_TABLE} is suspended, QuestDB accepts candles but does not show them "
         f"({tag or 'no error tag'}: {message or 'no message'})",
@@ -330,9 +328,9 @@ def _questdb_folder(questdb: QuestDBClient) -> Path | None:
         return None
     # The server tells no root; by default this folder lies in it, beside that of the tables.
     root = Path(scratch).parent / tables
-    ((*_, folder),) = questdb.query(statement("questdb", "table_definition"), {"table": CANDLE_TABLE})
+    ((*_, folder),) = questdb.query(statement("table_definition"), {"table": CANDLE_TABLE})
     return root if (root / folder).is_dir() else None
 
 
 def _settings(questdb: QuestDBClient) -> dict[str, str | None]:
-    return dict(questdb.query(statement("questdb", "server_settings")))
+    return dict(questdb.query(statement("server_settings")))

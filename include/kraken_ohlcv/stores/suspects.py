@@ -50,7 +50,7 @@ def copied(
     n_tickers, named = chosen(tickers)
     step = step_s(longer)
     rows = questdb.query(
-        rendered("questdb", "copied_candles", n_tickers=n_tickers),
+        rendered("copied_candles", n_tickers=n_tickers),
         {
             "shorter": str(shorter),
             "longer": str(longer),

@@ -53,9 +53,7 @@ class Rows(Protocol):
 def stored_intervals(questdb: QuestDBClient, ticker: str, covered: Range) -> list[int]:
     """Return at which intervals candles of identified sources are stored in a range, minutes."""
     parameters = {"ticker": ticker, **_micros(covered)}
-    return sorted(
-        int(row[0]) for row in questdb.query(statement("questdb", "identified_intervals"), parameters)
-    )
+    return sorted(int(row[0]) for row in questdb.query(statement("identified_intervals"), parameters))
 
 
 def stored_candles_of(questdb: QuestDBClient, series: Series, step: int, covered: Range) -> pl.DataFrame:
@@ -69,7 +67,7 @@ def stored_candles_of(questdb: QuestDBClient, series: Series, step: int, covered
     name = "identified_candles"
     if step != step_s(series.interval_minutes):
         name, parameters = "identified_sums", {**parameters, "step_us": step * MICROSECONDS}
-    rows = questdb.query(statement("questdb", name), parameters, binary=True)
+    rows = questdb.query(statement(name), parameters, binary=True)
     found = pl.DataFrame(rows, schema=CANDLES, orient="row")
     if found.is_empty() or name == "identified_sums":
         return found

@@ -73,7 +73,7 @@ def _judge(connection: Connection, questdb: QuestDBClient, row: Row, *, now_s: i
     sources = {"provisional": PROVISIONAL, "archive": ARCHIVE}
     bounds = {"from_us": span[0] * MICROSECONDS, "until_us": until_s * MICROSECONDS}
     key = {"ticker": series.ticker, "interval": str(series.interval_minutes)}
-    questdb.query(statement("questdb", "confirm_provisional"), {**key, **sources, **bounds})
+    questdb.query(statement("confirm_provisional"), {**key, **sources, **bounds})
     questdb.wait_applied(CANDLE_TABLE)
     execute(connection, "identify_archive_file", file_id=row["file_id"], identified_by=identified_by)
     log.info("%s is identified by %s", row["name"], identified_by)

@@ -37,7 +37,7 @@ def known_counts(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     stored = questdb.query(
-        statement("questdb", "trade_counts"),
+        statement("trade_counts"),
         {
             "ticker": ticker,
             "from_us": (min(start for start, _ in parts) - AROUND_S) * MICROSECONDS,
@@ -92,9 +92,7 @@ def lead_start_s(questdb: QuestDBClient, ticker: str, start_s: int, *, is_second
     :return: epoch seconds UTC, < ``start_s``
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    rows = questdb.query(
-        statement("questdb", "newest_before"), {"ticker": ticker, "until_us": start_s * MICROSECONDS}
-    )
+    rows = questdb.query(statement("newest_before"), {"ticker": ticker, "until_us": start_s * MICROSECONDS})
     leads = [start_s - FALLBACK_LEAD_S]
     for interval, ts_s, trades in rows:
         step = step_s(int(interval))

@@ -128,7 +128,7 @@ def _replace(
     for one in affected:
         near = ranges.near(taken, one.range)
         if near:
-            (row,) = fetch(connection, "delete_proven_empty", **series._asdict(), start_s=one.start_s)
+            (row,) = fetch(connection, "delete_proven_empty", series, start_s=one.start_s)
             gone.add(one)
             rest = ranges.subtract([one.range], near)
             added += [(ProvenRange(*part, one.evidence), row["seen_s"]) for part in rest]

@@ -131,7 +131,7 @@ def set_start(connection: Connection, series: Series, start_s: int, *, revision:
     :param revision: of the series as it was read; None if it was not known
     :return: the new revision, or None if the series has changed since and keeps the start it has now
     """
-    rows = fetch(connection, "set_series_start", **series._asdict(), start_s=start_s, revision=revision)
+    rows = fetch(connection, "set_series_start", series, start_s=start_s, revision=revision)
     return int(rows[0]["revision"]) if rows else None
 
 
