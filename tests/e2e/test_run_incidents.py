@@ -23,7 +23,7 @@ HELD_S = 50.0
 SETTLED_S = 3.0
 """So long a channel is watched for a message that must not come."""
 
-DAILY = {"tickers": ["XBTUSD", "ETHUSD"], "intervals": [1440], "retry_failed": True}
+FOUR_HOURS = {"tickers": ["XBTUSD", "ETHUSD"], "intervals": [240], "retry_failed": True}
 PERMANENT = "EGeneral:Invalid arguments"
 """An error that no task tries again."""
 
@@ -52,7 +52,7 @@ def deadlines(stack: Stack, run_id: str) -> list[bool]:
 def test_a_run_slower_than_its_deadline_is_told_once_and_again_when_it_has_ended_well(stack: Stack) -> None:
     stack.exchange.fault("latency", seconds=HELD_S, endpoint="OHLC", ticker="ETHUSD", count=None)
     triggered_at = time.time()
-    run_id = stack.api.trigger("slow_backfill", DAILY)
+    run_id = stack.api.trigger("slow_backfill", FOUR_HOURS)
 
     late = told(stack, "slow_backfill is not finished in time")
     assert late["at"] >= triggered_at + DEADLINE_S
@@ -69,12 +69,12 @@ def test_a_run_slower_than_its_deadline_is_told_once_and_again_when_it_has_ended
 def test_a_failed_run_is_told_once_with_its_gaps_and_errors_until_it_succeeds(stack: Stack) -> None:
     stack.exchange.fault("error", endpoint="OHLC", ticker="ETHUSD", count=None, error=PERMANENT)
     stack.exchange.set_clock("2026-11-24T12:34:56Z")
-    run_id = stack.api.trigger("failing_backfill", DAILY)
+    run_id = stack.api.trigger("failing_backfill", FOUR_HOURS)
     run = stack.api.wait_for_run("failing_backfill", run_id, timeout_s=PATIENCE_S)
     assert run.state == "failed"
 
     failed = told(stack, "failing_backfill failed")
-    assert "ETHUSD 1440: 1 gap not filled" in failed["text"]
+    assert "ETHUSD 240: 1 gap not filled" in failed["text"]
     assert PERMANENT in failed["text"]
     assert "XBTUSD" not in failed["text"]
     assert f"/dags/failing_backfill/runs/{quote(run_id)}" in failed["text"]

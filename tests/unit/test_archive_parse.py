@@ -26,10 +26,10 @@ def checked(text: str | bytes, layout: Layout | None = None) -> Checked:
 
 
 def read(
-    content: bytes, *, is_sealed: bool = False, block_bytes: int = 1_000_000
+    content: bytes, *, block_bytes: int = 1_000_000
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     pieces = (content[at : at + block_bytes] for at in range(0, len(content), block_bytes))
-    blocks = list(checked_blocks(pieces, Series("XBTUSD", 60), is_sealed=is_sealed, now_s=NOW))
+    blocks = list(checked_blocks(pieces, Series("XBTUSD", 60), now_s=NOW))
     good = [row for block in blocks for row in block.good.iter_rows()]
     bad = [row[:3] for block in blocks for row in block.bad.iter_rows()]
     return good, bad
@@ -116,29 +116,27 @@ def test_a_placeholder_is_neither_a_candle_nor_a_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "is_sealed", "n_good", "said"),
+    ("content", "n_good", "said"),
     [
-        pytest.param(f"\ufeff{GOOD}\n", False, 1, "", id="byte order mark"),
-        pytest.param(f"{GOOD}\r\n{row(timestamp=T0 + HOUR)}\r\n", False, 2, "", id="CRLF"),
+        pytest.param(f"\ufeff{GOOD}\n", 1, "", id="byte order mark"),
+        pytest.param(f"{GOOD}\r\n{row(timestamp=T0 + HOUR)}\r\n", 2, "", id="CRLF"),
         pytest.param(
             f"time,open,high,low,close,volume,trades\r\n{GOOD}\r\n",
-            False,
             1,
             "",
             id="header of Kraken's kind",
         ),
-        pytest.param(f"{GOOD}\n{GOOD[:-1]}", False, 1, "may be cut off", id="cut off in the last line"),
-        pytest.param(f"{GOOD}\n{row(timestamp=T0 + HOUR)}", True, 2, "", id="no line end, but proven whole"),
-        pytest.param(f"{GOOD}\n\n\n", False, 1, "empty line", id="empty lines at the end"),
+        pytest.param(f"{GOOD}\n{GOOD[:-1]}", 1, "may be cut off", id="cut off in the last line"),
+        pytest.param(f"{GOOD}\n{row(timestamp=T0 + HOUR)}", 1, "may be cut off", id="no line end"),
+        pytest.param(f"{GOOD}\n\n\n", 1, "empty line", id="empty lines at the end"),
     ],
 )
 def test_a_file_is_read_whatever_program_wrote_it(
     content: str,
-    is_sealed: bool,
     n_good: int,
     said: str,
 ) -> None:
-    good, bad = read(content.encode(), is_sealed=is_sealed)
+    good, bad = read(content.encode())
     assert len(good) == n_good
     assert [said in reason for _, reason, _ in bad] == [True] * len(bad)
     assert bool(bad) == bool(said)

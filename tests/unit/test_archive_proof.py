@@ -45,7 +45,7 @@ OPEN_END = Release("x", T0, T0 + 50 * DAY)
 
 def read(folder: Path, content: str, minutes: int) -> Staged:
     folder.mkdir()
-    return stage([content.encode()], Series("XBTUSD", minutes), folder, None, is_sealed=True, now_s=NOW)
+    return stage([content.encode()], Series("XBTUSD", minutes), folder, None, now_s=NOW)
 
 
 def hourly(tmp_path: Path, hours: list[int], *, trades: int = 4, odd: str = "") -> Staged:

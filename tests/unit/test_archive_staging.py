@@ -36,7 +36,7 @@ def staged(
     rejects = RejectFile(tmp_path / "rejects", "some/XBTUSD_60.csv")
     raw = content.encode()
     blocks = (raw[at : at + block_bytes] for at in range(0, len(raw), block_bytes))
-    read = stage(blocks, Series("XBTUSD", minutes), folder, rejects, is_sealed=False, now_s=NOW)
+    read = stage(blocks, Series("XBTUSD", minutes), folder, rejects, now_s=NOW)
     return read, rejects.written
 
 

@@ -227,7 +227,7 @@ def _staged(
 ) -> Staged:
     folder.mkdir()
     blocks = archive.blocks(path)
-    return stage(blocks, series, folder, rejects, is_sealed=archive.is_sealed, now_s=work.now_s)
+    return stage(blocks, series, folder, rejects, now_s=work.now_s)
 
 
 def _identified_by(work: Ingestion, member: Member, staged: Staged) -> str | None:

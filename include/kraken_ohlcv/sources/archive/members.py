@@ -153,9 +153,6 @@ class Archive:
     :param is_remote: whether it is read from a server, which may change it meanwhile
     """
 
-    is_sealed = False
-    """Whether reading a member to its end proves it whole."""
-
     def __init__(self, name: str, *, is_remote: bool = False) -> None:
         self.name, self.is_remote = name, is_remote
         self._release = release_of(name)
@@ -270,8 +267,6 @@ class ZipArchive(Archive):
     :param is_remote: whether it is read from a server
     :raises ArchiveRefusedError: if it is no zip, or one nobody should open
     """
-
-    is_sealed = True  # the CRC of each member is checked at its end
 
     def __init__(self, file: IO[bytes], name: str, *, is_remote: bool = False) -> None:
         super().__init__(name, is_remote=is_remote)

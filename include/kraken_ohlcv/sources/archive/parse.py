@@ -87,14 +87,11 @@ class Checked:
     n_lines: int = 0
 
 
-def checked_blocks(
-    blocks: Iterable[bytes], series: Series, *, is_sealed: bool, now_s: int
-) -> Iterator[Checked]:
+def checked_blocks(blocks: Iterable[bytes], series: Series, *, now_s: int) -> Iterator[Checked]:
     """Read and check a file, block by block.
 
     :param blocks: its bytes
     :param series: what its name tells
-    :param is_sealed: whether a checksum proves that its end is not cut off
     :return: checked rows, in the order of the file
     :raises ArchiveRefusedError: if it is no such CSV
     """
@@ -107,7 +104,7 @@ def checked_blocks(
             line += layout.has_header
         if not rest:
             continue
-        if is_whole or is_sealed:
+        if is_whole:
             checked = check_lines(
                 rest, layout, first_line=line, interval_minutes=series.interval_minutes, now_s=now_s
             )

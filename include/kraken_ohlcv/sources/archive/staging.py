@@ -98,7 +98,6 @@ def stage(
     folder: Path,
     rejects: RejectFile | None,
     *,
-    is_sealed: bool,
     now_s: int,
 ) -> Staged:
     """Read and check a file.
@@ -107,7 +106,6 @@ def stage(
     :param series: what its name tells
     :param folder: empty folder for the batches
     :param rejects: where odd rows are named, or None
-    :param is_sealed: whether a checksum proves that the end is not cut off
     :return: what it holds; without candles when there is nothing to ingest
     :raises ArchiveRefusedError: if it is no such CSV, not of the interval its name tells, or if more than
         half of its rows are odd or fewer than three sound ones remain of more than three
@@ -120,7 +118,7 @@ def stage(
             yield block
 
     keeper = _Keeper(series, rejects)
-    checked = checked_blocks(hashed(), series, is_sealed=is_sealed, now_s=now_s)
+    checked = checked_blocks(hashed(), series, now_s=now_s)
     staged = keeper.finish(write_batches(keeper.sound_rows(checked), folder), folder)
     staged.sha256 = digest.hexdigest()
     return staged
