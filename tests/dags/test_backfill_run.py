@@ -19,7 +19,7 @@ from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import rendered
 from kraken_ohlcv.stores.scan import HOLES, SPANS
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
-from tests.integration.test_proofs_withdrawn import prove
+from tests.integration.stores.test_contradictions import prove
 from tests.integration.world import World
 
 if TYPE_CHECKING:

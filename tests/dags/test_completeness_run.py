@@ -12,7 +12,7 @@ from kraken_ohlcv_airflow.completeness import COMPLETENESS
 from local.processes import free_port
 from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
-from tests.integration.test_proofs_withdrawn import prove
+from tests.integration.stores.test_contradictions import prove
 from tests.integration.world import World
 
 if TYPE_CHECKING:

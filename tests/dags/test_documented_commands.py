@@ -50,31 +50,35 @@ class Way:
 
 WAYS = (
     Way(r"airflow .+", "airflow"),
-    Way(r"\.venv/bin/python -m local airflow .+", "airflow", ("tests/sandbox/test_services_up.py",)),
+    Way(r"\.venv/bin/python -m local airflow .+", "airflow", ("tests/local/test_up.py",)),
     Way(
         r"\.venv/bin/python -m local psql (ledger|candles)",
         "a test",
-        ("tests/sandbox/test_services_up.py",),
+        ("tests/local/test_up.py",),
     ),
-    Way(r"make demo", "make", ("tests/sandbox/test_demo_preload.py", "tests/sandbox/test_demo_census.py")),
-    Way(r"make (up|down|status)", "make", ("tests/sandbox/test_services_up.py",)),
-    Way(r"make up KRAKEN_(BASE_URL|REPLAY)=\S+", "make", ("tests/sandbox/test_services_stack.py",)),
+    Way(r"make demo", "make", ("tests/demo/test_preload.py", "tests/demo/test_census.py")),
+    Way(r"make (up|down|status)", "make", ("tests/local/test_up.py",)),
+    Way(r"make up KRAKEN_(BASE_URL|REPLAY)=\S+", "make", ("tests/local/test_stack.py",)),
     Way(r"make (test|unit|quick|e2e|lint|bench|help)( PYTEST_ARGS=\S+)?", "make"),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
-    Way(r"python -m kraken_ohlcv_from_celery .+", "test", ("tests/integration/test_from_celery.py",)),
+    Way(
+        r"python -m kraken_ohlcv_from_celery .+",
+        "test",
+        ("tests/integration/kraken_ohlcv_from_celery/test_import.py",),
+    ),
     Way(
         r"(\.venv/bin/python -m local set-up|python -m kraken_ohlcv_airflow\.setup\.stores)"
         " --accept-exchange",
         "test",
-        ("tests/deploy/test_set_up.py", "tests/integration/test_backfill_faults.py"),
+        ("tests/deploy/test_set_up.py", "tests/integration/backfill/test_faults.py"),
     ),
-    Way(r"(cp -a|touch) .+", "test", ("tests/integration/test_documented_sql.py",)),
+    Way(r"(cp -a|touch) .+", "test", ("tests/integration/documents/test_documented_sql.py",)),
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
     Way(r"(date -u; )?curl .*https://api\.kraken\.com/.*", "the live exchange"),
     Way(r"git pull", "a person"),
     Way(r"df -h", "a person"),
-    Way(r"pg_(dump|restore) .+", "test", ("tests/integration/test_documented_sql.py",)),
+    Way(r"pg_(dump|restore) .+", "test", ("tests/integration/documents/test_documented_sql.py",)),
 )
 """The first way that takes a command counts. Deployment's documents have a test of their own, see below."""
 

@@ -100,7 +100,7 @@ def test_astro_dev_pytest_runs_what_the_image_can_and_names_the_rest(tmp_path: P
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     collected = run("-m", "pytest", "--collect-only", "-q", *plugin, "tests", home=tmp_path, **alone)
     assert collected.returncode == 0, collected.stdout
-    assert "left out: tests/unit/test_ranges.py needs hypothesis" in collected.stdout
+    assert "left out: tests/unit/core/test_ranges.py needs hypothesis" in collected.stdout
     assert "tests/dags/test_dag_set.py::" in collected.stdout
     assert not re.search(r"^tests/(e2e|integration)/.*::", collected.stdout, re.MULTILINE)
     places = ("tests/dags", "tests/unit", "tests/deploy/test_compose.py")

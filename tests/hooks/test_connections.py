@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,8 +21,7 @@ from kraken_hooks.provider import get_provider_info
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.errors import ConnectionFieldError
 from kraken_ohlcv.clients.exchange.client import KRAKEN_URL
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.environments import ROOT
 
 
 def connection(**fields: Any) -> Connection:

@@ -1,0 +1,92 @@
+"""The page of incidents: open and past ones with what was told of them, and the same as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kraken_ohlcv.core.incident import IncidentClass, Problem
+from kraken_ohlcv.stores.ledger.incidents import observe
+from kraken_ohlcv.stores.ledger.session import connect
+from tests.unit.builders import DAY, HOUR, NOW
+
+if TYPE_CHECKING:
+    from tests.integration.world import World
+    from tests.web.conftest import Site
+
+
+def failed_run(number: int) -> Problem:
+    """Return the problem of a run that failed."""
+    return Problem(
+        f"run:dag_{number}",
+        IncidentClass.RUN,
+        f"dag_{number} failed",
+        since_s=NOW - DAY,
+        subjects={"manual__1": {"state": "failed", "errors": ["ETHUSD 60: 1 gap not filled"], "due": None}},
+        url="http://127.0.0.1/dags/x/runs/y",
+    )
+
+
+def see(world: World, seen: dict[str, Problem | None], *, now_s: int) -> None:
+    """Let a check see something."""
+    with connect(world.dsn) as connection:
+        observe(connection, seen, now_s=now_s)
+
+
+def test_open_and_past_incidents_are_told_with_what_was_sent_of_them(site: Site, world: World) -> None:
+    see(world, {"run:dag_1": failed_run(1)}, now_s=NOW - DAY)
+    see(world, {"run:dag_1": None}, now_s=NOW - 20 * HOUR)
+    see(world, {"run:dag_2": failed_run(2)}, now_s=NOW - 3 * HOUR)
+    with connect(world.dsn) as connection:
+        connection.execute(
+            "UPDATE incidents SET shown_stage = 1, shown_at = opened_at WHERE key = 'run:dag_1'"
+        )
+        connection.execute(
+            "UPDATE incidents SET tries = 2, warning = 'Slack is down' WHERE key = 'run:dag_2'"
+        )
+    client = site.client("viewer")
+    answer = client.get("/ohlcv/api/incidents").json()
+    assert (answer["open"], answer["past"], answer["pages"]) == (1, 1, 1)
+    told: list[tuple[Any, ...]] = [
+        (one["key"], one["recovered_at"], one["shown_at"], one["waiting"], one["tries"])
+        for one in answer["incidents"]
+    ]
+    assert told == [
+        ("run:dag_2", None, None, "opened", 2),
+        ("run:dag_1", "2026-11-22T16:34:56Z", "2026-11-22T12:34:56Z", "recovered", 0),
+    ]
+    page = client.get("/ohlcv/incidents").text
+    assert "<b>1</b> open, 1 past" in page
+    for words in (
+        "dag_2 failed.",
+        "for 1 day",
+        "after 4 hours",
+        "errors: ETHUSD 60: 1 gap not filled",
+        "The message is not sent yet, after 2 tries",
+        "Slack is down",
+        "The end is not sent yet",
+        "last sent or edited Sun 22 Nov 2026, 12:34 UTC",
+        'href="http://127.0.0.1/dags/x/runs/y"',
+    ):
+        assert words in page
+    assert "due:" not in page
+
+
+def test_many_incidents_are_shown_page_by_page_open_ones_first(site: Site, world: World) -> None:
+    for number in range(30):
+        see(world, {f"run:dag_{number}": failed_run(number)}, now_s=NOW - DAY + number)
+    see(world, {f"run:dag_{number}": None for number in range(5, 30)}, now_s=NOW - HOUR)
+    client = site.client("viewer")
+    pages = [client.get("/ohlcv/api/incidents", params={"page": page}).json() for page in (1, 2, 99)]
+    assert [(page["page"], page["pages"], len(page["incidents"])) for page in pages] == [
+        (1, 2, 25),
+        (2, 2, 5),
+        (2, 2, 5),
+    ]
+    keys = [one["key"] for page in pages[:2] for one in page["incidents"]]
+    assert keys == [f"run:dag_{number}" for number in (*range(4, -1, -1), *range(29, 4, -1))]
+    assert "Page 2 of 2" in client.get("/ohlcv/incidents?page=2").text
+
+
+def test_a_quiet_ledger_says_so(site: Site, world: World) -> None:
+    del world
+    assert "No incidents so far." in site.client("viewer").get("/ohlcv/incidents").text
