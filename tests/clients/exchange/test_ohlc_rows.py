@@ -269,7 +269,10 @@ def test_the_answer_of_another_pair_is_refused_naming_both(key: str, names: froz
     rows = series_of(8)
     with pytest.raises(KrakenForeignReplyError, match=rf"^OHLC .*'{key}', not about XBTUSD"):
         read_ohlc({key: rows, "last": rows[-2][0]}, "XBTUSD", 60, names=names)
-    trades = {key: [["60010.0", "0.25", Decimal("1795431784.1250873"), "b", "l", "", 501]], "last": "1795431784125087345"}
+    trades = {
+        key: [["60010.0", "0.25", Decimal("1795431784.1250873"), "b", "l", "", 501]],
+        "last": "1795431784125087345",
+    }
     with pytest.raises(KrakenForeignReplyError, match=rf"^Trades .*'{key}', not about XBTUSD"):
         read_trades(trades, "XBTUSD", names=names)
     with pytest.raises(KrakenForeignReplyError, match=f"'{key}', not about XBTUSD"):
