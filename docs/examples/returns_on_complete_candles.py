@@ -1,8 +1,8 @@
 """Example: compute returns, and only ever from complete candles.
 
 Starts with every completeness report (an event of asset `kraken_ohlcv_completeness`), waits up to two hours
-until no hourly candle of TIER1 is missing in the last 14 days, and fails with the names of the series that
-lack some if that does not come about. Copy it into your Airflow `dags` folder to try it.
+until no hourly candle of TIER1 is missing in the last 14 days, and otherwise fails, naming the series
+with missing candles. Copy it into your Airflow `dags` folder to try it.
 """
 
 from __future__ import annotations
