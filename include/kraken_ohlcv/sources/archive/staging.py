@@ -24,6 +24,7 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, Checked, checked_blocks
 from kraken_ohlcv.sources.archive.places import EVERYWHERE, OddPlaces
+from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.rejects import RejectFile
 
 BATCH_ROWS: Final = 100_000
@@ -118,7 +119,7 @@ def stage(
             yield block
 
     keeper = _Keeper(series, rejects)
-    checked = checked_blocks(hashed(), series, now_s=now_s)
+    checked = ahead(checked_blocks(hashed(), series, now_s=now_s))
     staged = keeper.finish(write_batches(keeper.sound_rows(checked), folder), folder)
     staged.sha256 = digest.hexdigest()
     return staged
@@ -308,7 +309,7 @@ def _contiguous(times: np.ndarray, step: int) -> list[Range]:
     :param times: epoch seconds UTC, on the grid, any order, at least one
     :param step: candle length, seconds
     """
-    ordered = np.sort(times)
+    ordered = times if (np.diff(times) > 0).all() else np.sort(times)
     breaks = np.flatnonzero(np.diff(ordered) > step)
     starts, ends = ordered[[0, *(breaks + 1)]], ordered[[*breaks, -1]] + step
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
