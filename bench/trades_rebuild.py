@@ -32,7 +32,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect, execute
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 from local.processes import start_process
@@ -197,7 +197,7 @@ def _rebuild(services: Services) -> tuple[float, int]:
     with connect(dsn) as connection:
         sync_catalogue(connection, [CatalogueEntry(ticker=TICKER, base="XBT", quote="USD", tier="TIER1")])
         for interval in (60, 1440):
-            set_start(connection, Series(TICKER, interval), REBUILT[0], revision=None)
+            register_series(connection, {Series(TICKER, interval): REBUILT[0]})
         execute(connection, "start_run", run_key, now_s=NOW_S, tier="TIER1", intervals=[60, 1440])
         job = TradeJob(TICKER, *REBUILT, calls=CALLS, is_recheck=True, reached_s=REBUILT[0])
         plan_jobs(connection, run_key, [job], budget=CALLS, now_s=NOW_S)

@@ -30,9 +30,8 @@ from kraken_ohlcv.sources.trades.plan import plan_walks
 from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
-from kraken_ohlcv.stores.ledger.gaps import plan_gaps, read_taken_up
-from kraken_ohlcv.stores.ledger.repairs import read_repairs
-from kraken_ohlcv.stores.ledger.runs import Run, read_run
+from kraken_ohlcv.stores.ledger.gaps import claim_gaps, read_claims
+from kraken_ohlcv.stores.ledger.runs import Run, read_repairs, read_run
 from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
@@ -62,7 +61,7 @@ def context_of(
 
 
 def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, Any]]:
-    """Choose the series to ask, earliest expiry first, and take up the gaps that the calls can serve.
+    """Choose the series to ask, earliest expiry first, and claim the gaps that the calls can serve.
 
     :param context: what to work with, after detection
     :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`, one per asset
@@ -77,7 +76,7 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
         retry_failed=request.retry_failed,
         now_s=context.now_s,
     )
-    plan_gaps(context.connection, context.run, plan.taken_up)
+    claim_gaps(context.connection, context.run, plan.taken_up)
     by_ticker: dict[str, list[Series]] = {}
     for series in dict.fromkeys([*plan.series, *_rechecked(context, request, assets)]):
         by_ticker.setdefault(series.ticker, []).append(series)
@@ -134,7 +133,7 @@ def _rechecked(context: RunContext, request: BackfillRequest, assets: Sequence[A
 
 
 def _was_tried(context: RunContext, series: Series) -> bool:
-    taken_up = read_taken_up(context.connection, context.run, series)
+    taken_up = read_claims(context.connection, context.run, series)
     is_checked = any(one.series == series for one in read_repairs(context.connection, context.run))
     return is_checked or any(one.tries for one in taken_up.values())
 

@@ -30,9 +30,8 @@ from kraken_ohlcv.stores.ledger.series_state import (
     bump_revision,
     locked_state,
     read_states,
-    set_start,
 )
-from kraken_ohlcv.stores.ledger.session import Connection, Row, connect, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, Row, connect, execute, fetch
 from kraken_ohlcv_from_celery.mapping import GapSource, Mapping, check_assets, check_columns, check_interval
 from kraken_ohlcv_from_celery.report import LeftBehind, Report
 
@@ -161,7 +160,8 @@ def _import_series(
         interval_minutes=minutes,
     )
     if state is None or state.start_s != start_s:
-        set_start(connection, series, start_s, revision=state.revision if state else None)
+        revision = state.revision if state else None
+        execute(connection, "set_series_start", series, start_s=start_s, revision=revision)
     with locked_state(connection, series) as state:
         missing = snapshot(scan, state, delisted_s=None, now_s=now_s).missing(state)
         wanted = _sort(report, rows, ranges.subtract(missing, coming), state)

@@ -52,6 +52,6 @@ def assert_true(world: World, series: Series, whole: Range) -> None:
 
 
 def assert_sums_hold(summary: dict[str, Any]) -> None:
-    """Check that each gap taken up has one outcome."""
+    """Check that each claimed gap has one outcome."""
     parts = [summary[f"gaps_{outcome}"] for outcome in ("filled", "unfillable", "failed", "deferred")]
     assert summary["gaps_detected"] == sum(parts)

@@ -53,7 +53,7 @@ class FilledFrom(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What one run did with a gap it took up."""
+    """What one run did with a gap it claimed."""
 
     FILLED = "filled"
     UNFILLABLE = "unfillable"
@@ -82,7 +82,7 @@ OUTCOME_OF: Final[dict[GapStatus, Outcome]] = {
     GapStatus.FILLED: Outcome.FILLED,
     GapStatus.UNFILLABLE: Outcome.UNFILLABLE,
 }
-"""The outcome that a state means for the run that takes the gap up; BACKFILLING: its task died."""
+"""The outcome that a state means for the run that claims the gap; BACKFILLING: its task died."""
 
 
 class IllegalMoveError(Exception):
@@ -168,7 +168,7 @@ class GapSegment:
 
     @property
     def told(self) -> Outcome:
-        """Return what the segment means for the run that takes it up."""
+        """Return what the segment means for the run that claims it."""
         return self.outcome or OUTCOME_OF[self.status]
 
 

@@ -19,8 +19,8 @@ from kraken_ohlcv.detection.snapshot import SeriesSnapshot, snapshot
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.contradictions import sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series, set_start
-from kraken_ohlcv.stores.ledger.session import Connection, execute
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series
+from kraken_ohlcv.stores.ledger.session import Connection, execute, value
 from kraken_ohlcv.stores.missing import Scan, Span, is_left_alone
 
 MAX_NAMED: Final = 20
@@ -155,7 +155,7 @@ def _moved_states(
     revisions: dict[Series, int | None] = dict.fromkeys(new) | register_series(connection, new)
     for series, start_s in starts.items():
         if series in states and states[series].start_s != start_s:
-            revisions[series] = set_start(connection, series, start_s, revision=states[series].revision)
+            revisions[series] = value(connection, "set_series_start", states[series], series, start_s=start_s)
     if not revisions:
         return {}
     fresh = read_states(connection, [series.ticker for series in revisions], intervals)

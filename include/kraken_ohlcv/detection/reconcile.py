@@ -98,7 +98,7 @@ def _write(
             is_filled_now = state.series_id in filled_now
             _change_gaps(connection, run, state, snapshot, missing, is_filled_now=is_filled_now, now_s=now_s)
             new += [(state.series, segment) for segment in snapshot.unrecorded(state, missing)]
-        insert_gaps(connection, run, new, now_s=now_s)
+        insert_gaps(connection, run, new, detected_s=now_s)
         bump_revision(connection, *series_ids)
 
 
@@ -123,4 +123,4 @@ def _change_gaps(
             became_unfillable = (
                 gap.status is not GapStatus.UNFILLABLE and segments[0].status is GapStatus.UNFILLABLE
             )
-            split_gap(connection, run, gap, segments, take_up=became_unfillable)
+            split_gap(connection, run, gap, segments, is_claimed=became_unfillable)

@@ -14,9 +14,9 @@ from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, every_series
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
+    being_filled,
     execute,
     fetch,
-    is_being_filled,
     one,
     rows,
     series_transaction,
@@ -115,7 +115,7 @@ def _roll_up_failed(
     connection: Connection, series_id: int, series: Series, *, before_s: int, batch: int
 ) -> int:
     with series_transaction(connection, series_id):
-        if is_being_filled(connection, series_id):
+        if being_filled(connection, [series_id]):
             return 0
         deleted = _roll_up(connection, series, GapStatus.FAILED, before_s, batch)
         if deleted:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, SourceResult, weigh_emptiness
+from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Sighting, SourceResult, weigh_emptiness
 from kraken_ohlcv.core.gap import FilledFrom, GapStatus, Outcome, Series, unchanged_segment
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
@@ -14,12 +14,12 @@ from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.resolve import Findings, resolve_gap
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.gaps import DIED, close_gap, read_taken_up, record_outcome, split_gap
-from kraken_ohlcv.stores.ledger.repairs import Settled, record_repair
+from kraken_ohlcv.stores.ledger.gaps import DIED, close_gap, read_claims, record_outcome, split_gap
 from kraken_ohlcv.stores.ledger.restatements import log_restatement
-from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state, set_start
-from kraken_ohlcv.stores.ledger.sightings import read_sightings, replace_sightings
+from kraken_ohlcv.stores.ledger.runs import Settled, count_work
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
+from kraken_ohlcv.stores.ledger.session import execute, rows
+from kraken_ohlcv.stores.ledger.sightings import replace_sightings
 
 
 def apply_result(
@@ -40,7 +40,7 @@ def apply_result(
     step = step_s(series.interval_minutes)
     have = written.have
     with locked_state(connection, series) as state:
-        sightings = read_sightings(connection, series)
+        sightings = rows(connection, "read_sightings", Sighting, series)
         seen_empty = _seen_empty(state, result, have)
         # Under the lock: a candle written since is seen, or its writer withdraws the proof after us.
         contradicted = [] if _is_final(result) else contested(context.questdb, series, seen_empty)
@@ -98,7 +98,9 @@ def apply_result(
                 proofs_withdrawn=written.n_withdrawn + ranges.count(withdrawn, step=step),
                 candles_disputed=ranges.count(ranges.intersect(proof.proven, have), step=step),
             )
-            record_repair(connection, run, series, result.source, result.covered, settled)
+            start_s, end_s = result.covered
+            where = {"source": result.source, "start_s": start_s, "end_s": end_s}
+            execute(connection, "record_repair", run, series, settled, where)
         bump_revision(connection, state.series_id)
     return "; ".join(problems) or None
 
@@ -127,7 +129,7 @@ def _move_start(
         start_s = min(start_s, have[0][0])
     if start_s == state.start_s:
         return []
-    set_start(context.connection, state.series, start_s, revision=state.revision)
+    execute(context.connection, "set_series_start", state, state.series, start_s=start_s)
     return [(state.start_s, start_s)]
 
 
@@ -142,7 +144,7 @@ def _change_gaps(
     """Bring the gaps of a series up to date; return what is to be said, and the candles counted with them."""
     connection, run, attempt = context.connection, context.run, findings.attempt
     step = step_s(state.series.interval_minutes)
-    claimed = read_taken_up(connection, run, state.series)
+    claimed = read_claims(connection, run, state.series)
     problems: list[str] = []
     counted: list[Range] = []
     # A thin series has thousands of gaps: each is judged by what lies near it.
@@ -161,7 +163,7 @@ def _change_gaps(
         if segments == [unchanged_segment(gap, gap.range)]:
             continue
         if segments:
-            split_gap(connection, run, gap, segments, candles=candles, take_up=is_tried)
+            split_gap(connection, run, gap, segments, candles=candles, is_claimed=is_tried)
             counted += new if is_tried else []
             problems += [s.error_message or "" for s in segments if is_tried and s.status is GapStatus.FAILED]
             continue

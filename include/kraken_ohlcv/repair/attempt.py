@@ -13,19 +13,18 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.resolve import failed_segment
-from kraken_ohlcv.stores.ledger.assets import mark_delisted, read_assets
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.gaps import (
     DIED,
-    TakenUp,
-    plan_gaps,
-    read_taken_up,
+    Claim,
+    claim_gaps,
+    read_claims,
     record_outcome,
     split_gap,
     start_attempt,
-    stranded_series,
 )
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
-from kraken_ohlcv.stores.ledger.session import Connection, is_being_filled
+from kraken_ohlcv.stores.ledger.session import Connection, being_filled, execute, rows
 
 
 def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:
@@ -59,7 +58,7 @@ def is_within_reach(gap: Gap, *, now_s: int) -> bool:
     )
 
 
-def _is_to_be_tried(gap: Gap, before: TakenUp, *, now_s: int) -> bool:
+def _is_to_be_tried(gap: Gap, before: Claim, *, now_s: int) -> bool:
     if before.tries == 0:
         return True
     # A second try in the same run repeats what failed for a passing reason, and nothing that waits, unless
@@ -88,8 +87,8 @@ def begin(
     connection, run = context.connection, context.run
     attempted = set()
     with locked_state(connection, series) as state:
-        plan_gaps(connection, run, (gap for gap in state.gaps if is_due(gap)))
-        claimed = read_taken_up(connection, run, series)
+        claim_gaps(connection, run, (gap for gap in state.gaps if is_due(gap)))
+        claimed = read_claims(connection, run, series)
         for gap in state.gaps:
             before = claimed.pop(gap.gap_id, None)
             if before is not None and is_ours(gap) and _is_to_be_tried(gap, before, now_s=context.now_s):
@@ -121,7 +120,7 @@ def put_back(
     with locked_state(context.connection, series) as state:
         for gap in state.gaps:
             if gap.gap_id in attempted:
-                split_gap(context.connection, context.run, gap, segments_of(state, gap), take_up=True)
+                split_gap(context.connection, context.run, gap, segments_of(state, gap), is_claimed=True)
         bump_revision(context.connection, state.series_id)
 
 
@@ -156,7 +155,7 @@ def give_up_pair(
     :param error: what Kraken said
     :param cron: schedule that repairs the series, or None
     """
-    mark_delisted(context.connection, series.ticker, now_s=context.now_s)
+    execute(context.connection, "mark_delisted", series, now_s=context.now_s)
 
     def delisted(_: SeriesState, gap: Gap) -> list[GapSegment]:
         segment = failed_segment(
@@ -173,17 +172,17 @@ def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
 
     :param run: the run, all of whose fills have ended
     """
-    for _, series in stranded_series(connection, run):
+    for series in rows(connection, "read_stranded", Series, run):
         (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
         cron = backfill_cron(asset.tier, series.interval_minutes)
         with locked_state(connection, series) as state:
-            if is_being_filled(connection, state.series_id):
+            if being_filled(connection, [state.series_id]):
                 continue
-            claimed = read_taken_up(connection, run, series)
+            claimed = read_claims(connection, run, series)
             for gap in state.gaps:
                 if gap.status is GapStatus.BACKFILLING and gap.gap_id in claimed:
                     segment = failed_segment(
                         gap, gap.range, error=DIED, is_permanent=False, now_s=now_s, cron=cron
                     )
-                    split_gap(connection, run, gap, [segment], take_up=True)
+                    split_gap(connection, run, gap, [segment], is_claimed=True)
             bump_revision(connection, state.series_id)

@@ -1,4 +1,4 @@
-"""Chooses which gaps a run tries, in the order in which the API forgets them; pure but for taking them up."""
+"""Chooses which gaps a run tries, in the order in which the API forgets them; pure."""
 
 from __future__ import annotations
 

@@ -11,8 +11,7 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
-from kraken_ohlcv.stores.ledger.repairs import read_repairs
-from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_failures, read_run
+from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_failures, read_repairs, read_run
 from kraken_ohlcv.stores.ledger.session import Connection, rows, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 

@@ -216,8 +216,8 @@ SET outcome = excluded.outcome,
     candles = o.candles + excluded.candles,
     error = excluded.error
 
--- name: read_taken_up
--- The gaps of a series that a run has taken up.
+-- name: read_claims
+-- The gaps of a series that a run has claimed.
 -- In: dag_id, run_id, ticker, interval_minutes. Out: gap_id, outcome, tries, candles (in this run).
 SELECT o.gap_id, o.outcome, o.tries, o.candles
 FROM gap_outcomes AS o
@@ -229,9 +229,8 @@ WHERE o.dag_id = %(dag_id)s
 
 -- name: read_stranded
 -- Series with gaps that a run began to fill and never settled: its task died.
--- In: dag_id, run_id. Out: series_id, ticker, interval_minutes.
-SELECT DISTINCT s.series_id, s.ticker, s.interval_minutes
+-- In: dag_id, run_id. Out: ticker, interval_minutes.
+SELECT DISTINCT g.ticker, g.interval_minutes
 FROM gap_outcomes AS o
 JOIN gap_records AS g USING (gap_id)
-JOIN series AS s USING (ticker, interval_minutes)
 WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND g.status = 'BACKFILLING'

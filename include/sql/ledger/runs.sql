@@ -87,7 +87,7 @@ FROM (
 ) AS tickers
 
 -- name: count_outcomes
--- Gaps a run took up, by outcome. In: dag_id, run_id. Out: outcome, gaps, candles.
+-- Gaps a run claimed, by outcome. In: dag_id, run_id. Out: outcome, gaps, candles.
 SELECT
     outcome,
     count(*) AS gaps,
@@ -111,7 +111,7 @@ GROUP BY g.ticker, g.interval_minutes, o.error
 ORDER BY g.ticker, g.interval_minutes, o.error
 
 -- name: count_standing
--- Open gaps of the processed series that a run did not take up.
+-- Open gaps of the processed series that a run did not claim.
 -- In: dag_id, run_id, series_ids (int[]). Out: gaps.
 SELECT count(*) AS gaps
 FROM gap_records AS g

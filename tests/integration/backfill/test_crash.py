@@ -50,7 +50,7 @@ def assert_complete(world: World, series: Series = HOURLY) -> None:
 
 
 def assert_sums_hold(summary: dict[str, Any]) -> None:
-    """Check that each gap taken up has one outcome, counted from the rows themselves."""
+    """Check that each claimed gap has one outcome, counted from the rows themselves."""
     parts = [summary[f"gaps_{outcome}"] for outcome in ("filled", "unfillable", "failed", "deferred")]
     assert summary["gaps_detected"] == sum(parts)
 

@@ -16,7 +16,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import NOW, History, candle, spoil
@@ -55,7 +55,7 @@ class Stores:
     def prove(self, interval: int, part: Range, evidence: Evidence) -> None:
         """Record a proof of emptiness."""
         with connect(self.dsn) as connection:
-            set_start(connection, Series(TICKER, interval), part[0], revision=None)
+            register_series(connection, {Series(TICKER, interval): part[0]})
             proofs.add(connection, Series(TICKER, interval), [], [part], evidence=evidence, seen_s=NOW)
 
     def proven(self, interval: int) -> list[Range]:

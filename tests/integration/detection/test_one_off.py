@@ -10,7 +10,7 @@ from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.detection.one_off import check_proofs_once
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.stores.test_contradictions import DAILY, DAY, FOUR_HOURS, HOUR, HOURLY, prove
 
@@ -60,7 +60,7 @@ def test_hours_proven_empty_by_an_answer_of_days_are_missing_again(world: World)
     copies = [replace(one) for one in days.values()]
     write_candles(world.questdb, HOURLY, copies, (start, end))
     with connect(world.dsn) as connection:
-        set_start(connection, HOURLY, start, revision=None)
+        register_series(connection, {HOURLY: start})
         for day_s in days:
             proofs.add(
                 connection,

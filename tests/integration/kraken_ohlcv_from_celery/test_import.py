@@ -12,7 +12,7 @@ import yaml
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.series_state import set_start
+from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_from_celery.__main__ import main
 from tests.integration.old_application import DAILY, HOUR, HOURLY, MAPPING, START, at
@@ -67,7 +67,7 @@ def test_a_candle_that_stands_here_is_never_replaced(old: Old, capsys: pytest.Ca
 def test_an_hour_brought_over_withdraws_the_proof_that_its_day_was_empty(old: Old) -> None:
     day_s = START // (24 * HOUR) * 24 * HOUR
     with connect(old.world.dsn) as connection:
-        set_start(connection, DAILY, day_s, revision=None)
+        register_series(connection, {DAILY: day_s})
         for n, evidence in enumerate((Evidence.ARCHIVE, Evidence.TRADES)):
             part = (day_s + n * 24 * HOUR, day_s + (n + 1) * 24 * HOUR)
             proofs.add(connection, DAILY, [], [part], evidence=evidence, seen_s=day_s)

@@ -37,9 +37,9 @@ from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.sources.archive.staging import Staged, stage
 from kraken_ohlcv.sources.archive.store import Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.archive import Ingested, is_ingested, read_results, record_result
+from kraken_ohlcv.stores.ledger.archive import Ingested, read_results
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.session import fill_lock
+from kraken_ohlcv.stores.ledger.session import execute, fetch, fill_lock
 from kraken_ohlcv.stores.merge import Standing
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def ingest_member(work: Ingestion, locator: ArchiveLocator, member: Member) -> d
         with locator.open_for(member) as archive:
             return ingest(work, member, archive)
     except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
-        record_result(work.connection, work.run, member.name, told(member, "failed", error=str(error)))
+        _record(work, member, told(member, "failed", error=str(error)))
         raise ArchiveError(f"{member.name}: {error}") from error
 
 
@@ -113,15 +113,19 @@ def ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:
         result = _ingest(work, member, archive)
     except ArchiveRefusedError as error:
         log.error("%s: refused: %s", member.name, error)
-        record_result(work.connection, work.run, member.name, told(member, "refused", error=str(error)))
+        _record(work, member, told(member, "refused", error=str(error)))
         raise ArchiveRefusedError(f"{member.name}: {error}") from error
     if result["status"] == "known":
         # Another try of this task has ingested it, and has told what it did.
         before = read_results(work.connection, work.run).get(member.name)
         if before is not None and before["status"] == "ingested":
             return before
-    record_result(work.connection, work.run, member.name, result)
+    _record(work, member, result)
     return result
+
+
+def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:
+    execute(work.connection, "record_archive_result", work.run, name=member.name, result=result)
 
 
 def told(member: Member, status: str, **figures: Any) -> dict[str, Any]:
@@ -143,7 +147,8 @@ def told(member: Member, status: str, **figures: Any) -> dict[str, Any]:
 
 def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:
     identity = member.identity or _identity(archive, member.path)
-    if not (work.again or work.trust_file) and is_ingested(work.connection, member.series, identity):
+    is_read_anew = work.again or work.trust_file
+    if not is_read_anew and fetch(work.connection, "read_archive_file", member.series, identity=identity):
         return told(member, "known")
     scratch = work.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ def mark_not_published(
 ) -> None:
     """Give the gaps past the edge that a quarter may close the reason ``not_published``.
 
-    :param run: the run; it takes up what it changes
+    :param run: the run; it claims what it changes
     :param series: ticker and interval; one never processed has no gaps
     :param release: the quarter
     :param now_s: the exchange's time, epoch seconds UTC; a quarter still running counts up to it
@@ -41,7 +41,7 @@ def mark_not_published(
                 for one in (unchanged_segment(gap, part) for part in ranges.cut_at([gap.range], quarter))
             ]
             if any(one.unfillable_reason is not gap.unfillable_reason for one in segments):
-                split_gap(connection, run, gap, segments, take_up=True)
+                split_gap(connection, run, gap, segments, is_claimed=True)
                 is_changed = True
         if is_changed:
             bump_revision(connection, state.series_id)

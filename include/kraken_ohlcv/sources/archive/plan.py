@@ -18,11 +18,9 @@ from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.stores.ledger.archive import (
-    ingested_at_s,
     read_quarters,
-    record_result,
 )
-from kraken_ohlcv.stores.ledger.session import execute
+from kraken_ohlcv.stores.ledger.session import execute, value
 
 SHORTEST_LAG_S: Final = 28 * DAY_S
 """No quarter has been published sooner after its end, so until then nobody is asked."""
@@ -101,7 +99,12 @@ def _members(context: RunContext, locator: ArchiveLocator, name: str, gaps: Sequ
     newest: dict[Series, int] = {}
     for gap in gaps:
         newest[gap.series] = max(gap.detected_s, newest.get(gap.series, 0))
-    if all(ingested_at_s(context.connection, series, name) >= found_s for series, found_s in newest.items()):
+    ingested = {
+        series: value(context.connection, "read_archive_ingests", series, prefix=f"{name}!") or 0
+        for series in newest
+    }
+    lacking = [series for series, found_s in newest.items() if ingested[series] < found_s]
+    if not lacking:
         return []
     found = Found(
         tickers=list(dict.fromkeys(series.ticker for series in newest)),
@@ -110,17 +113,11 @@ def _members(context: RunContext, locator: ArchiveLocator, name: str, gaps: Sequ
     with locator.open(name, is_remote=True) as archive:
         found.add(archive, is_published=not locator.is_mirror)
     _record_lost(context, found.lost)
-    return [
-        member
-        for member in found.members
-        if member.series in newest
-        and ingested_at_s(context.connection, member.series, name) < newest[member.series]
-    ]
+    return [member for member in found.members if member.series in lacking]
 
 
 def _record_lost(context: RunContext, lost: Mapping[str, str]) -> None:
     """Record what may be wanted and cannot be read: errors of the run."""
     for name, why in lost.items():
-        record_result(
-            context.connection, context.run, name, {"file": name, "status": "refused", "error": why}
-        )
+        result = {"file": name, "status": "refused", "error": why}
+        execute(context.connection, "record_archive_result", context.run, name=name, result=result)

@@ -26,11 +26,10 @@ from kraken_ohlcv.repair.attempt import begin, fail, give_up_pair, is_within_rea
 from kraken_ohlcv.repair.context import FillAttempt, RunContext
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.ohlc.parse import read_answer
-from kraken_ohlcv.stores.ledger.assets import Asset, read_assets, record_first_trade
-from kraken_ohlcv.stores.ledger.repairs import record_repair_error
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import series_id_of
-from kraken_ohlcv.stores.ledger.session import fill_lock
+from kraken_ohlcv.stores.ledger.session import execute, fill_lock
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +76,8 @@ def fill_series(
             is_permanent = isinstance(error, KrakenPermanentError)
             fail(context, series, attempted, str(error), is_permanent=is_permanent, cron=cron)
             if is_recheck:
-                record_repair_error(context.connection, context.run, series, FilledFrom.OHLC, str(error))
+                said = {"source": FilledFrom.OHLC, "error": str(error)}
+                execute(context.connection, "record_repair_error", context.run, series, said)
             raised = FillRefusedError if is_permanent else FillError
             raise raised(f"{series}: {error}") from error
         finally:
@@ -130,5 +130,5 @@ def _expected_start(context: RunContext, asset: Asset, series: Series, result: S
         if first is None:
             return floor_s(context.now_s, series.interval_minutes)
         first_trade_s = float(first)
-        record_first_trade(context.connection, asset.ticker, first_trade_s)
+        execute(context.connection, "record_first_trade", asset, first_trade_s=first_trade_s)
     return floor_s(first_trade_s, series.interval_minutes)

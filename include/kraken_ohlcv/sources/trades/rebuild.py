@@ -44,8 +44,6 @@ from kraken_ohlcv.sources.trades.jobs import is_due
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.ledger.disputes import mark_rechecked
-from kraken_ohlcv.stores.ledger.repairs import record_repair_error
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
@@ -184,9 +182,8 @@ class _Walk:
         self.put_back(error, is_error=True)
         if self._job.is_recheck:
             for series in self._starts:
-                record_repair_error(
-                    self._context.connection, self._context.run, series, FilledFrom.TRADES, error
-                )
+                said = {"source": FilledFrom.TRADES, "error": error}
+                execute(self._context.connection, "record_repair_error", self._context.run, series, said)
 
     def _stored(self, series: Series) -> list[Range]:
         """Return what of the range is stored, or nothing when QuestDB does not answer."""
@@ -273,8 +270,9 @@ class _Walk:
                 self._apply(series, result, written[series])
             execute(connection, "note_reached", context.run, job, reached_s=self.reached_s)
             if builder.is_complete:
+                # Without new candles trades are not asked a third time.
                 intervals = [series.interval_minutes for series in self._starts]
-                mark_rechecked(connection, job.ticker, intervals, job.range, now_s=context.now_s)
+                execute(connection, "mark_rechecked", job, intervals=intervals, now_s=context.now_s)
                 execute(connection, "delete_trade_cursor", job)
             else:
                 state = {"builder": builder.state(), "place": place_as_json(place)}

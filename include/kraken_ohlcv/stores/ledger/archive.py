@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch, rows, value
+from kraken_ohlcv.stores.ledger.session import Connection, rows, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,6 @@ class Ingested:
     identified_by: str | None
 
 
-def is_ingested(connection: Connection, series: Series, identity: str) -> bool:
-    """Return whether a file of this content has been ingested for a series, and identified.
-
-    :param identity: see :class:`Ingested`
-    """
-    return bool(fetch(connection, "read_archive_file", series, identity=identity))
-
-
 def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: int) -> int:
     """Remember an ingested file.
 
@@ -74,24 +66,6 @@ def record_file(connection: Connection, run: RunKey, file: Ingested, *, now_s: i
         now_s=now_s,
     )
     return int(version)
-
-
-def record_result(connection: Connection, run: RunKey, name: str, result: dict[str, Any]) -> None:
-    """Record what a run made of a file.
-
-    :param name: of the file
-    :param result: JSON
-    """
-    execute(connection, "record_archive_result", run, name=name, result=result)
-
-
-def ingested_at_s(connection: Connection, series: Series, container: str) -> int:
-    """Return when the file of a series in a published zip was last ingested.
-
-    :param container: name of the zip
-    :return: epoch seconds UTC, 0 when it never was
-    """
-    return value(connection, "read_archive_ingests", series, prefix=f"{container}!") or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,16 +157,3 @@ def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int)
     """
     columns = {name: [getattr(mark, name) for mark in marks] for name in PairMark._fields}
     execute(connection, "mark_pairs", **columns, now_s=now_s)
-
-
-def mark_delisted(connection: Connection, ticker: str, *, now_s: int) -> None:
-    """Record that Kraken no longer knows a pair."""
-    execute(connection, "mark_delisted", ticker=ticker, now_s=now_s)
-
-
-def record_first_trade(connection: Connection, ticker: str, first_trade_s: float) -> None:
-    """Remember when a pair first traded.
-
-    :param first_trade_s: epoch seconds UTC
-    """
-    execute(connection, "record_first_trade", ticker=ticker, first_trade_s=first_trade_s)

@@ -71,17 +71,3 @@ def read_disputes(connection: Connection, tickers: Sequence[str]) -> list[Disput
 
 def _dispute(ticker: str, interval_minutes: int, **row: Any) -> Dispute:
     return Dispute(Series(ticker, interval_minutes), **row)
-
-
-def mark_rechecked(
-    connection: Connection, ticker: str, intervals: Sequence[int], covered: Range, *, now_s: int
-) -> None:
-    """Note that trades were asked again: without new candles they are not asked a third time.
-
-    :param connection: the ledger, inside the transaction that ends the walk
-    :param intervals: candle lengths that the walk has built, minutes
-    :param covered: what it covered, half-open, epoch seconds UTC
-    """
-    start_s, end_s = covered
-    where = {"ticker": ticker, "intervals": list(intervals), "start_s": start_s, "end_s": end_s}
-    execute(connection, "mark_rechecked", where, now_s=now_s)

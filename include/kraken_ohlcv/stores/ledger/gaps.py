@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -44,68 +44,51 @@ def _columns(series: Series, segment: GapSegment) -> dict[str, Any]:
     }
 
 
-def record_outcome(
-    connection: Connection,
-    run: RunKey,
-    gap_id: int,
-    outcome: Outcome,
-    *,
-    tries: int = 0,
-    candles: int = 0,
-    error: str | None = None,
-) -> None:
+NO_WORK: Final = {"tries": 0, "candles": 0, "error": None}
+"""What an outcome says of a gap that was only claimed."""
+
+
+def record_outcome(connection: Connection, run: RunKey, gap_id: int, outcome: Outcome, **work: Any) -> None:
     """Record what a run did with a gap; the last try overwrites.
 
     :param connection: the ledger, inside the transaction that changes the gap
-    :param gap_id: the gap
-    :param outcome: what became of it
-    :param tries: tries to add, >= 0
-    :param candles: missing candles of the gap that were stored, to add, >= 0
-    :param error: one sentence or None
+    :param work: ``tries`` to add; ``candles``: missing candles of the gap that were stored, to add;
+        ``error``: one sentence or None
     """
-    execute(
-        connection,
-        "record_outcome",
-        run,
-        gap_id=gap_id,
-        outcome=outcome,
-        tries=tries,
-        candles=candles,
-        error=error,
-    )
-
-
-def _new_row(
-    series: Series, segment: GapSegment, *, detected_s: int, parent: Gap | None = None
-) -> dict[str, Any]:
-    return {
-        "ticker": series.ticker,
-        "interval_minutes": series.interval_minutes,
-        "overflow_candles": overflow_candles(segment.start_s, detected_s, series.interval_minutes),
-        "candles_from_today": candles_from_today(segment.start_s, detected_s, series.interval_minutes),
-        "detected_s": detected_s,
-        "attempts": parent.attempts if parent else 0,
-        "parent": parent.gap_id if parent else None,
-        "outcome": segment.told,
-        **_columns(series, segment),
-    }
-
-
-def _insert(connection: Connection, run: RunKey, new: Sequence[dict[str, Any]]) -> None:
-    if new:
-        execute(connection, "insert_gaps", run, gaps=Jsonb(new))
+    execute(connection, "record_outcome", run, NO_WORK, gap_id=gap_id, outcome=outcome, **work)
 
 
 def insert_gaps(
-    connection: Connection, run: RunKey, segments: Sequence[tuple[Series, GapSegment]], *, now_s: int
+    connection: Connection,
+    run: RunKey,
+    segments: Sequence[tuple[Series, GapSegment]],
+    *,
+    detected_s: int,
+    parent: Gap | None = None,
 ) -> None:
-    """Record new gaps, all in one statement; the run takes them up.
+    """Record new gaps, all in one statement; the run claims them.
 
     :param connection: the ledger, inside a transaction of all their series
     :param run: the run that found them
     :param segments: series, range and state of each
+    :param detected_s: when they were seen first, epoch seconds UTC
+    :param parent: the gap of which they were a part, or None
     """
-    _insert(connection, run, [_new_row(series, segment, detected_s=now_s) for series, segment in segments])
+    new = [
+        {
+            **series._asdict(),
+            "overflow_candles": overflow_candles(segment.start_s, detected_s, series.interval_minutes),
+            "candles_from_today": candles_from_today(segment.start_s, detected_s, series.interval_minutes),
+            "detected_s": detected_s,
+            "attempts": parent.attempts if parent else 0,
+            "parent": parent.gap_id if parent else None,
+            "outcome": segment.told,
+            **_columns(series, segment),
+        }
+        for series, segment in segments
+    ]
+    if new:
+        execute(connection, "insert_gaps", run, gaps=Jsonb(new))
 
 
 def split_gap(
@@ -115,7 +98,7 @@ def split_gap(
     segments: Sequence[GapSegment],
     *,
     candles: int = 0,
-    take_up: bool,
+    is_claimed: bool,
 ) -> None:
     """Trim or split an open gap, and set the state of each segment.
 
@@ -123,21 +106,21 @@ def split_gap(
     because the database refuses overlapping open gaps at once.
 
     :param connection: the ledger, inside a series transaction
-    :param run: the run; it takes up every child
+    :param run: the run; it claims every child
     :param gap: the gap as it stands
     :param segments: what remains of it, ascending, not overlapping, at least one
     :param candles: missing candles of the gap that were stored, >= 0
-    :param take_up: whether the run takes up the record itself
+    :param is_claimed: whether the run claims the record itself
     :raises IllegalMoveError: if the state machine does not allow a segment's state
     """
     first, *others = segments
     for segment in segments:
         check_move(gap.status, segment.status)
     execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, first))
-    if take_up:
+    if is_claimed:
         record_outcome(connection, run, gap.gap_id, first.told, candles=candles, error=first.error_message)
-    children = [_new_row(gap.series, segment, detected_s=gap.detected_s, parent=gap) for segment in others]
-    _insert(connection, run, children)
+    children = [(gap.series, segment) for segment in others]
+    insert_gaps(connection, run, children, detected_s=gap.detected_s, parent=gap)
 
 
 def close_gap(
@@ -155,18 +138,13 @@ def close_gap(
     record_outcome(connection, run, gap.gap_id, Outcome.FILLED, candles=candles)
 
 
-def plan_gaps(connection: Connection, run: RunKey, gaps: Iterable[Gap]) -> None:
-    """Take gaps up without trying them yet.
-
-    :param gaps: open gaps
-    """
-    execute_many(
-        connection, "record_outcome", gaps, run, outcome=Outcome.DEFERRED, tries=0, candles=0, error=None
-    )
+def claim_gaps(connection: Connection, run: RunKey, gaps: Iterable[Gap]) -> None:
+    """Claim open gaps without trying them yet."""
+    execute_many(connection, "record_outcome", gaps, run, NO_WORK, outcome=Outcome.DEFERRED)
 
 
 @dataclass(frozen=True, slots=True)
-class TakenUp:
+class Claim:
     """What a run has made of a gap so far.
 
     :ivar outcome: its outcome
@@ -179,20 +157,13 @@ class TakenUp:
     candles: int = 0
 
 
-def read_taken_up(connection: Connection, run: RunKey, series: Series) -> dict[int, TakenUp]:
-    """Return the gaps of a series that a run has taken up.
+def read_claims(connection: Connection, run: RunKey, series: Series) -> dict[int, Claim]:
+    """Return the gaps of a series that a run has claimed, by gap id."""
 
-    :return: by gap id
-    """
-    return dict(
-        rows(
-            connection,
-            "read_taken_up",
-            lambda gap_id, outcome, **counts: (gap_id, TakenUp(Outcome(outcome), **counts)),
-            run,
-            series,
-        )
-    )
+    def shape(gap_id: int, outcome: str, **counts: int) -> tuple[int, Claim]:
+        return gap_id, Claim(Outcome(outcome), **counts)
+
+    return dict(rows(connection, "read_claims", shape, run, series))
 
 
 def start_attempt(connection: Connection, run: RunKey, gap: Gap, *, now_s: int, is_first_try: bool) -> None:
@@ -205,16 +176,3 @@ def start_attempt(connection: Connection, run: RunKey, gap: Gap, *, now_s: int, 
     check_move(gap.status, GapStatus.BACKFILLING)
     execute(connection, "start_attempt", gap, now_s=now_s, is_first_try=is_first_try)
     record_outcome(connection, run, gap.gap_id, Outcome.FAILED, tries=1, error=DIED)
-
-
-def stranded_series(connection: Connection, run: RunKey) -> list[tuple[int, Series]]:
-    """Return series with gaps that a run left in BACKFILLING.
-
-    :return: series id and series
-    """
-    return rows(
-        connection,
-        "read_stranded",
-        lambda series_id, **series: (series_id, Series(**series)),
-        run,
-    )

@@ -1,12 +1,14 @@
-"""Table ``backfill_runs`` and the figures of a run."""
+"""Tables ``backfill_runs`` and ``range_repairs``: the figures of a run, and what it has settled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from kraken_ohlcv.core.gap import Outcome
+from kraken_ohlcv.core.gap import Outcome, Series
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.session import Connection, execute, first, rows
 
 
@@ -64,7 +66,7 @@ def read_run(connection: Connection, run: RunKey) -> Run | None:
 
 
 def count_outcomes(connection: Connection, run: RunKey) -> dict[Outcome, tuple[int, int]]:
-    """Return how many gaps a run took up.
+    """Return how many gaps a run claimed.
 
     :return: gaps and stored candles, by outcome; absent outcomes are zero
     """
@@ -84,3 +86,68 @@ def read_failures(connection: Connection, run: RunKey) -> list[str]:
 
 def _failure(ticker: str, interval_minutes: int, gaps: int, error: str) -> str:
     return f"{ticker} {interval_minutes}: {gaps} gap{'s' if gaps != 1 else ''} not filled: {error}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one answer, or one page of trades, has settled; all are numbers of buckets.
+
+    :ivar candles_stored: missing before, in a gap or not
+    :ivar candles_restated: replaced by another version
+    :ivar buckets_proven: proven empty
+    :ivar proofs_withdrawn: proven empty before, in this series or in longer ones, and no longer
+    :ivar candles_disputed: candles that stand where trades prove that nothing traded
+    """
+
+    candles_stored: int = 0
+    candles_restated: int = 0
+    buckets_proven: int = 0
+    proofs_withdrawn: int = 0
+    candles_disputed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a run has settled of a series from one source.
+
+    :ivar series: ticker and interval
+    :ivar source: ``ohlc`` or ``trades``
+    :ivar covered: the range looked at, half-open, epoch seconds UTC, or None when there was no answer
+    :ivar settled: what was settled in it
+    :ivar error: why the run could not go on, or None
+    """
+
+    series: Series
+    source: str
+    covered: Range | None
+    settled: Settled
+    error: str | None
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "ticker": self.series.ticker,
+            "interval": self.series.interval_minutes,
+            "source": self.source,
+            "from": None if self.covered is None else iso(self.covered[0]),
+            "to": None if self.covered is None else iso(self.covered[1]),
+            **asdict(self.settled),
+        }
+
+
+def read_repairs(connection: Connection, run: RunKey) -> list[Repair]:
+    """Return what a run has settled in the range that it was to repair; nothing if it repairs none."""
+    return rows(connection, "read_repairs", _repair, run)
+
+
+def _repair(
+    ticker: str,
+    interval_minutes: int,
+    source: str,
+    start_s: int | None,
+    end_s: int | None,
+    error: str | None,
+    **settled: int,
+) -> Repair:
+    covered = None if start_s is None or end_s is None else (start_s, end_s)
+    return Repair(Series(ticker, interval_minutes), source, covered, Settled(**settled), error)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.proofs import ProvenRange
-from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch, rows, series_transaction
+from kraken_ohlcv.stores.ledger.session import (
+    Connection,
+    by_series,
+    column,
+    execute,
+    rows,
+    series_transaction,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +40,11 @@ class SeriesState:
     proven: list[ProvenRange]
 
 
-def _gap(row: Row) -> Gap:
-    series = Series(row.pop("ticker"), row.pop("interval_minutes"))
-    reason = row.pop("unfillable_reason")
+def _gap(ticker: str, interval_minutes: int, status: str, unfillable_reason: str | None, **row: Any) -> Gap:
     return Gap(
-        series=series,
-        status=GapStatus(row.pop("status")),
-        unfillable_reason=UnfillableReason(reason) if reason else None,
+        series=Series(ticker, interval_minutes),
+        status=GapStatus(status),
+        unfillable_reason=UnfillableReason(unfillable_reason) if unfillable_reason else None,
         **row,
     )
 
@@ -53,20 +59,10 @@ def read_states(
     :return: by series; a series never processed is absent
     """
     wanted = {"tickers": list(tickers), "intervals": list(intervals)}
-    states = {
-        Series(row["ticker"], row["interval_minutes"]): SeriesState(
-            series_id=row["series_id"],
-            series=Series(row["ticker"], row["interval_minutes"]),
-            start_s=row["start_s"],
-            revision=row["revision"],
-            gaps=[],
-            proven=[],
-        )
-        # Read before its gaps, so that a change in between shows as an old revision.
-        for row in fetch(connection, "read_series", **wanted)
-    }
-    for row in fetch(connection, "read_open_gaps", **wanted):
-        gap = _gap(row)
+    # Read before its gaps, so that a change in between shows as an old revision.
+    found = rows(connection, "read_series", by_series(dict), wanted)
+    states = {series: SeriesState(series=series, gaps=[], proven=[], **row) for series, row in found}
+    for gap in rows(connection, "read_open_gaps", _gap, wanted):
         if gap.series in states:
             states[gap.series].gaps.append(gap)
     for series, proven in proofs.read(connection, tickers, intervals).items():
@@ -90,8 +86,8 @@ def series_id_of(connection: Connection, series: Series) -> int:
     :param series: ticker and interval, registered before
     """
     wanted = {"tickers": [series.ticker], "intervals": [series.interval_minutes]}
-    (row,) = fetch(connection, "read_series", **wanted)
-    return int(row["series_id"])
+    (series_id,) = column(connection, "read_series", wanted)
+    return int(series_id)
 
 
 @contextmanager
@@ -114,25 +110,13 @@ def register_series(connection: Connection, starts: Mapping[Series, int]) -> dic
     :param starts: first open time expected of each, epoch seconds UTC
     :return: the revision of each; one that is known already is absent
     """
-    rows = fetch(
-        connection,
-        "register_series",
-        tickers=[series.ticker for series in starts],
-        intervals=[series.interval_minutes for series in starts],
-        starts_s=list(starts.values()),
-    )
-    return {Series(row["ticker"], row["interval_minutes"]): row["revision"] for row in rows}
-
-
-def set_start(connection: Connection, series: Series, start_s: int, *, revision: int | None) -> int | None:
-    """Make a series known with its start, or move it: down to older candles, up to the pair's first trade.
-
-    :param start_s: first open time expected, epoch seconds UTC
-    :param revision: of the series as it was read; None if it was not known
-    :return: the new revision, or None if the series has changed since and keeps the start it has now
-    """
-    rows = fetch(connection, "set_series_start", series, start_s=start_s, revision=revision)
-    return int(rows[0]["revision"]) if rows else None
+    columns = {
+        "tickers": [series.ticker for series in starts],
+        "intervals": [series.interval_minutes for series in starts],
+        "starts_s": list(starts.values()),
+    }
+    new = rows(connection, "register_series", by_series(dict), columns)
+    return {series: row["revision"] for series, row in new}
 
 
 def bump_revision(connection: Connection, *series_ids: int) -> None:

@@ -203,13 +203,3 @@ def being_filled(connection: Connection, series_ids: Sequence[int]) -> set[int]:
     :return: primary keys; nobody can begin to fill one of the others before the transaction ends
     """
     return set(series_ids).difference(_try_locks(connection, FILL_LOCK, series_ids))
-
-
-def is_being_filled(connection: Connection, series_id: int) -> bool:
-    """Return whether another session holds the fill lock of a series.
-
-    :param connection: the ledger, inside a transaction
-    :param series_id: primary key of the series
-    :return: if False, nobody can take it before the transaction ends
-    """
-    return bool(being_filled(connection, [series_id]))

@@ -8,15 +8,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.evidence import Sighting
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows
-
-
-def read_sightings(connection: Connection, series: Series) -> list[Sighting]:
-    """Return the first sightings of a series that wait for a second.
-
-    :return: oldest range first
-    """
-    return rows(connection, "read_sightings", Sighting, series)
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
 
 def replace_sightings(
