@@ -42,6 +42,10 @@ class UnfillableReason(StrEnum):
     NOBODY_HAS_IT = "nobody_has_it"
 
 
+WAITING: Final = frozenset({UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.NOT_PUBLISHED})
+"""Reasons for which trades, or Kraken's archive, may still close a gap."""
+
+
 class FilledFrom(StrEnum):
     """Where the last missing bucket of a FILLED gap came from."""
 
@@ -143,6 +147,15 @@ class Gap:
         if self.status is GapStatus.FAILED:
             return retry_failed or (self.next_attempt_s is not None and self.next_attempt_s <= now_s)
         return self.next_attempt_s is None or self.next_attempt_s <= now_s
+
+    def waits_for_trades(self, now_s: int, *, retry_failed: bool) -> bool:
+        """Return whether this gap is one that only trades, or the archive, can close now.
+
+        :param retry_failed: take gaps before their next attempt
+        """
+        return self.unfillable_reason in WAITING and (
+            retry_failed or self.next_attempt_s is None or self.next_attempt_s <= now_s
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from kraken_ohlcv.core.gap import GapStatus, UnfillableReason
+from kraken_ohlcv.core.gap import WAITING, GapStatus, UnfillableReason
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, SCHEDULES
 from kraken_ohlcv.sources.archive.plan import quarters_of
-from kraken_ohlcv.sources.trades.jobs import WAITING
 from kraken_ohlcv.stores.ledger.archive import Quarter
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 

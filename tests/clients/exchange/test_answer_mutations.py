@@ -20,7 +20,7 @@ from kraken_ohlcv.clients.exchange.replies import (
     read_server_time,
     read_system_status,
 )
-from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Place, turn
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Cursor, next_page
 from kraken_ohlcv.clients.exchange.trade_rows import read_trades
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import StoredCandle
@@ -187,16 +187,15 @@ def test_mutation_of_a_page_of_trades(
 
     server = TradeServer(trades, spoil, data.draw(st.integers(0, 4)), is_lasting)
     builder = CandleBuilder([60, 1440], SPAN, decimals=1)
-    place = Place((SPAN[0] - HOUR) * 10**9 - 1)
+    cursor = Cursor((SPAN[0] - HOUR) * 10**9 - 1)
     found: dict[int, dict[int, StoredCandle]] = {60: {}, 1440: {}}
     empty: dict[int, list[tuple[int, int]]] = {60: [], 1440: []}
     try:
         while not builder.is_complete:
-            turned = turn(server.ask, place, MAX_TRADES)
-            place = turned.place
-            assert not place.is_stuck, "a cursor that leads nowhere"
-            builder.add(turned.trades, turned.page.odd)
-            if place.is_at_newest and not turned.trades:
+            page, cursor = next_page(server.ask, cursor, MAX_TRADES)
+            assert not cursor.is_stuck, "a cursor that leads nowhere"
+            builder.add(page.trades, page.odd)
+            if cursor.is_at_newest and not page.trades:
                 builder.reach(SPAN[1])
             for interval, part in builder.take().items():
                 found[interval] |= {candle.ts_s: candle for candle in part.candles}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
+from tests.clients.walking import walk
     from simulators.exchange_client import ExchangeAdmin
 
 TICKER = "XBTUSD"
@@ -160,7 +162,7 @@ def test_first_trade_is_the_listing(hook: KrakenClient, exchange: ExchangeAdmin)
 
 def test_pages_of_trades_join_without_loss_or_repeat(hook: KrakenClient, exchange: ExchangeAdmin) -> None:
     start_s = NOW_S // 86_400 * 86_400 - 30 * 86_400
-    pages = list(hook.iter_trades(TICKER, since_ns=start_s * 10**9 - 1))
+    pages = list(walk(lambda ns: hook.get_trades(TICKER, since_ns=ns), start_s * 10**9 - 1, MAX_TRADES))
     assert len(pages) > 2
     ids = [trade.trade_id for page in pages for trade in page.trades]
     assert ids == list(range(ids[0] or 0, (ids[0] or 0) + len(ids)))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.clients.exchange.trade_pages import walk
 from kraken_ohlcv.core.trade import Trade
+from tests.clients.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable

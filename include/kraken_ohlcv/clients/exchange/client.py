@@ -6,7 +6,7 @@ import logging
 import re
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,7 +24,7 @@ from kraken_ohlcv.clients.exchange.replies import (
     read_system_status,
 )
 from kraken_ohlcv.clients.exchange.retry import failure, pause_for_all_s, retrying
-from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, walk
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
 from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
 from kraken_ohlcv.clients.exchange.transport import fetch
 from kraken_ohlcv.core.intervals import INTERVALS
@@ -147,15 +147,6 @@ class KrakenClient:
             lambda result: read_trades(result, ticker, names=names, since_ns=since_ns),
             may_repeat,
         )
-
-    def iter_trades(self, ticker: str, *, since_ns: int) -> Iterator[TradesPage]:
-        """Yield pages from a moment to the newest trade, no trade twice and none left out at a page border.
-
-        :param since_ns: exclusive, epoch nanoseconds; 0 = from the pair's first trade
-        :raises ValueError: if an argument is out of range
-        :raises KrakenError: if there is no usable answer after all attempts
-        """
-        return walk(lambda cursor_ns: self.get_trades(ticker, since_ns=cursor_ns), since_ns, MAX_TRADES)
 
     def get_first_trade(self, ticker: str) -> Decimal | None:
         """Return when a pair first traded, that is its listing, epoch seconds UTC; ``None``: it never did.

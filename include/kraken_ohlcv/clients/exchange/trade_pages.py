@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.core.trade import Trade, Trades, follows
+from kraken_ohlcv.core.trade import Trades, follows
 
 MAX_TRADES: Final = 1000
 """Trades of one page; Kraken silently caps larger values."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """Where a walk stands between two pages; all that it has to remember.
 
-    :ivar since_ns: cursor of the next call, exclusive, epoch nanoseconds; 0 = from the pair's first trade
+    :ivar since_ns: since of the next call, exclusive, epoch nanoseconds; 0 = from the pair's first trade
     :ivar last_id: id of the newest trade seen, or None without one
     :ivar last_s: its time, epoch seconds UTC, or None when no trade was seen
     :ivar ids: ids of all trades seen at that time
@@ -35,21 +35,7 @@ class Place:
     is_stuck: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a page has brought.
-
-    :ivar trades: trades not seen before, ascending by time
-    :ivar place: where the walk stands then
-    :ivar page: the page as it was read
-    """
-
-    trades: Trades
-    place: Place
-    page: TradesPage
-
-
-def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> Turn:
+def next_page(ask: Callable[[int], TradesPage], cursor: Cursor, page_size: int) -> tuple[TradesPage, Cursor]:
     """Ask for the next page of a walk.
 
     The cursor of a page's last trade would skip what else traded in the same nanosecond, so the next page is
@@ -58,64 +44,49 @@ def turn(ask: Callable[[int], TradesPage], place: Place, page_size: int) -> Turn
     all there is.
 
     :param ask: returns the page that begins after a moment, epoch nanoseconds
-    :param place: where the walk stands
+    :param cursor: where the walk stands
     :param page_size: trades of a full page; fewer mean that the newest trade was reached
-    :return: what it has brought
+    :return: the page with the trades not seen before, and where the walk stands then
     Rule: measured on recorded page sequences (border repeats, ties); Kraken REST "Get Recent Trades".
     """
-    page = ask(place.since_ns)
-    trades = _unseen(page.trades, place)
-    if page.odd or not follows(trades, place.last_id):
-        again = ask(place.since_ns)
-        retold = _unseen(again.trades, place)
-        if (len(again.odd), not follows(retold, place.last_id)) < (
-            len(page.odd),
-            not follows(trades, place.last_id),
-        ):
-            page, trades = again, retold
+
+    def flaws(page: TradesPage) -> tuple[int, bool]:
+        return len(page.odd), not follows(Trades.of(page.trades), cursor.last_id)
+
+    page = _unseen(ask(cursor.since_ns), cursor)
+    if any(flaws(page)):
+        page = min(page, _unseen(ask(cursor.since_ns), cursor), key=flaws)
     is_full = page.size >= page_size
-    if not trades:
+    if not page.trades:
         # A whole page of one instant, all seen: only the plain cursor leads on.
-        is_stuck = is_full and page.last_ns <= place.since_ns
-        since_ns = page.last_ns if is_full else place.since_ns
-        stands = replace(place, since_ns=since_ns, is_at_newest=not is_full, is_stuck=is_stuck)
-        return Turn(trades, stands, page)
+        is_stuck = is_full and page.last_ns <= cursor.since_ns
+        since_ns = page.last_ns if is_full else cursor.since_ns
+        return page, replace(cursor, since_ns=since_ns, is_at_newest=not is_full, is_stuck=is_stuck)
+    trades = Trades.of(page.trades)
     newest = trades[-1]
     first = bisect_left(trades.times, newest.time_s)
-    seen_before = place.ids if newest.time_s == place.last_s else frozenset()
+    seen_before = cursor.ids if newest.time_s == cursor.last_s else frozenset()
     ids = frozenset(number for number in trades.ids[first:] if number is not None)
     # Without ids a repeated trade could not be told apart.
     since_ns = page.last_ns if newest.trade_id is None else page.last_ns - 1
-    stands = Place(
+    return page, Cursor(
         since_ns=since_ns,
         last_id=newest.trade_id,
         last_s=newest.time_s,
         ids=ids | seen_before,
         is_at_newest=not is_full,
-        is_stuck=is_full and since_ns < place.since_ns,
+        is_stuck=is_full and since_ns < cursor.since_ns,
     )
-    return Turn(trades, stands, page)
 
 
-def walk(ask: Callable[[int], TradesPage], since_ns: int, page_size: int) -> Iterator[TradesPage]:
-    """Yield pages in order until the newest trade.
-
-    :param ask: returns the page that begins after a moment, epoch nanoseconds
-    :param since_ns: exclusive start, epoch nanoseconds; 0 = from the pair's first trade
-    :param page_size: trades of a full page
-    :return: pages with no trade twice; the last one may hold no trade
-    """
-    place = Place(since_ns)
-    while not (place.is_at_newest or place.is_stuck):
-        turned = turn(ask, place, page_size)
-        place = turned.place
-        yield TradesPage(turned.trades, place.since_ns, odd=turned.page.odd)
+def _unseen(page: TradesPage, cursor: Cursor) -> TradesPage:
+    """Return a page without what was seen; a smaller id at a later time is no repeat: ids have begun anew."""
+    trades = Trades.of(page.trades)
+    return replace(page, trades=_without_seen(trades, cursor), n_rows=page.size)
 
 
-def _unseen(page: Sequence[Trade], place: Place) -> Trades:
-    """Return the trades that are new; a smaller id at a later time is no repeat: ids have begun anew."""
-    trades = Trades.of(page)
-    last_id, last_s, ids = place.last_id, place.last_s, place.ids
+def _without_seen(trades: Trades, cursor: Cursor) -> Trades:
+    last_id, last_s, ids = cursor.last_id, cursor.last_s, cursor.ids
     if last_s is None or not trades:
         return trades
     first = trades.ids[0]

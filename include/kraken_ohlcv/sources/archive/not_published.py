@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import GapStatus, Series, UnfillableReason, unchanged_segment
+from kraken_ohlcv.core.gap import WAITING, GapStatus, Series, UnfillableReason, unchanged_segment
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.stores.ledger.gaps import split_gap
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
 from kraken_ohlcv.stores.ledger.session import Connection
-
-WAITING = frozenset({UnfillableReason.OUTSIDE_API_WINDOW, UnfillableReason.NOT_PUBLISHED})
 
 
 def mark_not_published(

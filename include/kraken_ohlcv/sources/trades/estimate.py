@@ -1,14 +1,28 @@
-"""How many trades, and so how many calls, a range of the past will take; pure."""
+"""How many trades, and so how many calls, a range will take: from stored candles and Kraken's weekly ones."""
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from kraken_ohlcv.clients.errors import KrakenError
+from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.repair.context import RunContext
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.ledger.session import execute_many, fetch
+from kraken_ohlcv.stores.queries import statement
+
+log = logging.getLogger(__name__)
+
+AROUND_S: Final = 60 * DAY_S
+"""Days so far outside of a range still tell how much a pair trades."""
+
+WEEKLY: Final = 10080
 
 WEEK_S: Final = 7 * DAY_S
 
@@ -87,3 +101,41 @@ def days_unknown(part: Range, counts: Counts, *, before_s: int) -> bool:
         day_s not in counts.days and day_s // WEEK_S * WEEK_S not in counts.weeks
         for day_s in range(part[0] // DAY_S * DAY_S, min(part[1], before_s), DAY_S)
     )
+
+
+def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, may_ask: bool) -> Counts:
+    """Return the trades of a ticker around some ranges, as far as they are known.
+
+    :param context: what to work with
+    :param parts: ranges of interest, epoch seconds UTC, at least one
+    :param may_ask: whether days unknown before the daily window may cost one weekly call, ever
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    first_s = min(start for start, _ in parts)
+    around = {
+        "ticker": ticker,
+        "from_us": (first_s - AROUND_S) * MICROSECONDS,
+        "until_us": (max(end for _, end in parts) + AROUND_S) * MICROSECONDS,
+    }
+    stored = context.questdb.query(statement("trade_counts"), around)
+    days = {ts_s: trades for interval, ts_s, trades in stored if interval == "1440"}
+    weeks = {
+        row["week_s"]: row["trades"] for row in fetch(context.connection, "read_weekly_trades", ticker=ticker)
+    }
+    weeks |= {ts_s: trades for interval, ts_s, trades in stored if interval == str(WEEKLY)}
+    counts = Counts(days, weeks)
+    window_start_s = api_window_start_s(context.now_s, 1440)
+    if not may_ask or not any(days_unknown(part, counts, before_s=window_start_s) for part in parts):
+        return counts
+    try:
+        answer = context.kraken.get_ohlc(ticker, WEEKLY, now_s=context.now_s)
+    except KrakenError as error:
+        log.warning("%s: calls are estimated without weekly counts: %s", ticker, error)
+        return counts
+    asked = {candle.ts_s: candle.trades for candle in answer.committed}
+    # Before its first candle a pair has no trades, and need not be asked again.
+    oldest_s = min(asked, default=window_start_s)
+    asked |= dict.fromkeys(range(first_s // WEEK_S * WEEK_S, oldest_s, WEEK_S), 0)
+    rows = ({"week_s": week_s, "trades": trades} for week_s, trades in asked.items())
+    execute_many(context.connection, "save_weekly_trades", rows, ticker=ticker)
+    return Counts(days, asked | weeks)

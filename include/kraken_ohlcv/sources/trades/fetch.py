@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from decimal import Decimal
-from typing import Any
+from typing import Final
+
+from pydantic import TypeAdapter
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
 from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
-from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Place, turn
-from kraken_ohlcv.core.candle_builder import CandleBuilder
-from kraken_ohlcv.core.trade import OddTrade, Trades
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Cursor, next_page
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.trade import OddTrade
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import TRADES, note_oddities
 from kraken_ohlcv.repair.context import RunContext
+from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES
+from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.session import execute
+from kraken_ohlcv.stores.queries import statement
+
+CURSOR: Final = TypeAdapter(Cursor)
+"""Brings a cursor to JSON and back."""
+
+FALLBACK_LEAD_S: Final = 2 * DAY_S
 
 
-class StopError(Exception):
-    """The walk makes no call now; it goes on from where it stands."""
+class OutOfCallsError(Exception):
+    """The walk makes no call now; the message is how the log goes on.
 
+    :ivar goes_on: whether it waits only for others to have their turn with the exchange
+    """
 
-class BudgetSpentError(StopError):
-    """The run has made all its calls for trades."""
-
-    def __str__(self) -> str:
-        """Return how the log goes on."""
-        return "then the run's calls ran out"
-
-
-class StretchOverError(StopError):
-    """Others have their turn with the exchange first."""
-
-    def __str__(self) -> str:
-        """Return how the log goes on."""
-        return "then the slot was released to other tasks"
+    def __init__(self, said: str, *, goes_on: bool) -> None:
+        super().__init__(said)
+        self.goes_on = goes_on
 
 
 class TradeReader:
@@ -53,48 +53,23 @@ class TradeReader:
         self._n_rows, self._notes = 0, list[str]()
         self.odd: list[OddTrade] = []
 
-    def next_page(self, place: Place) -> tuple[Trades, Place, list[OddTrade]]:
+    def next_page(self, cursor: Cursor) -> tuple[TradesPage, Cursor]:
         """Ask for a page.
 
-        :param place: where to go on
-        :return: its new trades, where to go on after it, and what of it cannot be used
-        :raises StopError: if no call is left
+        :param cursor: where to go on
+        :return: the page with its new trades, and where to go on after it
+        :raises OutOfCallsError: if no call is left
         :raises KrakenError: if Kraken does not answer, or its cursor leads nowhere
         """
-        turned = turn(self._ask, place, MAX_TRADES)
-        self._n_rows += turned.page.size
-        self._notes += turned.page.notes
-        self.odd.extend(turned.page.odd)
-        return turned.trades, turned.place, list(turned.page.odd)
-
-    def read_into(self, builder: CandleBuilder, place: Place) -> Place:
-        """Read the next page into a builder.
-
-        :param builder: builds the candles
-        :param place: where to go on
-        :return: where to go on after it
-        :raises StopError: if no call is left
-        :raises KrakenError: if Kraken does not answer, or its cursor leads nowhere
-        """
-        trades, place, odd = self.next_page(place)
-        if place.is_stuck:
+        page, cursor = next_page(self._ask, cursor, MAX_TRADES)
+        self._n_rows += page.size
+        self._notes += page.notes
+        self.odd.extend(page.odd)
+        if cursor.is_stuck:
             raise KrakenMalformedReplyError(
-                f"Trades {self._ticker}: the cursor {place.since_ns} leads nowhere"
+                f"Trades {self._ticker}: the cursor {cursor.since_ns} leads nowhere"
             )
-        self.feed(builder, trades, place, odd)
-        return place
-
-    def feed(self, builder: CandleBuilder, trades: Trades, place: Place, odd: list[OddTrade]) -> None:
-        """Give a page to a builder; the newest one, without trades, reaches up to now.
-
-        :param builder: builds the candles
-        :param trades: new trades of the page
-        :param place: where to go on after it
-        :param odd: what of it cannot be used
-        """
-        builder.add(trades, odd)
-        if place.is_at_newest and not trades:
-            builder.reach(self._context.now_s)
+        return page, cursor
 
     def note_oddities(self) -> None:
         """Name the trades that cannot be used, and what else was ignored."""
@@ -110,9 +85,9 @@ class TradeReader:
 
     def _ask(self, since_ns: int) -> TradesPage:
         if self._context.calls_left < ATTEMPTS:
-            raise StretchOverError
+            raise OutOfCallsError("then the slot was released to other tasks", goes_on=True)
         if not self._spend():
-            raise BudgetSpentError
+            raise OutOfCallsError("then the run's calls ran out", goes_on=False)
         page = self._context.kraken.get_trades(self._ticker, since_ns=since_ns, may_repeat=self._spend)
         if page.trades:
             refuse_rows_of_the_future(
@@ -129,19 +104,23 @@ class TradeReader:
         return execute(context.connection, "spend_trade_call", context.run, budget=self._budget) == 1
 
 
-def place_as_json(place: Place) -> dict[str, Any]:
-    """Return where a walk stands, as JSON.
+def lead_start_s(questdb: QuestDBClient, ticker: str, start_s: int, *, is_second: bool) -> int:
+    """Return from when on to ask so that a trade before a range comes first, without many more of them.
 
-    :param place: where to go on
+    :param start_s: start of the range, epoch seconds UTC
+    :param is_second: whether the first lead held no trade
+    :return: epoch seconds UTC, < ``start_s``
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    last_s = None if place.last_s is None else str(place.last_s)
-    return asdict(place) | {"last_s": last_s, "ids": sorted(place.ids)}
-
-
-def place_of(fields: dict[str, Any]) -> Place:
-    """Return where a walk stands.
-
-    :param fields: see :func:`place_as_json`
-    """
-    last_s = None if fields["last_s"] is None else Decimal(fields["last_s"])
-    return Place(**fields | {"last_s": last_s, "ids": frozenset(fields["ids"])})
+    rows = questdb.query(statement("newest_before"), {"ticker": ticker, "until_us": start_s * MICROSECONDS})
+    leads = [start_s - FALLBACK_LEAD_S]
+    for interval, ts_s, trades in rows:
+        step = step_s(int(interval))
+        end_s = ts_s + step
+        if end_s > start_s:
+            # The bucket reaches into the range: only its density can be used.
+            leads.append(start_s - step * LEAD_TRADES // max(trades, 1))
+        else:
+            leads.append(end_s - step * min(trades, LEAD_TRADES) // trades)
+    lead_s = max(leads[1:], default=leads[0])
+    return start_s - 8 * (start_s - lead_s) if is_second else lead_s

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series
-from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.grid import expiry_s, floor_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
-from kraken_ohlcv.sources.trades.counts import asked_counts, known_counts
-from kraken_ohlcv.sources.trades.estimate import Counts
-from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
+from kraken_ohlcv.sources.trades.estimate import Counts, expected_calls, trade_counts
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
@@ -77,7 +75,7 @@ def _rechecks(
 
 def _is_wanted(gap: Gap, context: RunContext, request: BackfillRequest, asked: Collection[Series]) -> bool:
     """Return whether trades are to close a gap: nothing else can, or nothing else has."""
-    if waits_for_trades(gap, now_s=context.now_s, retry_failed=request.retry_failed):
+    if gap.waits_for_trades(context.now_s, retry_failed=request.retry_failed):
         return True
     if not gap.is_eligible(context.now_s, retry_failed=request.retry_failed):
         return False
@@ -121,13 +119,66 @@ def _counts(
     calls = context.kraken.calls
     counts = {}
     for ticker, parts in wanted.items():
-        known = known_counts(context.connection, context.questdb, ticker, parts)
-        if may_ask and context.kraken.calls - calls < MOST_WEEKLY_CALLS:
-            known = asked_counts(
-                context.connection, context.kraken, ticker, parts, known, now_s=context.now_s
-            )
-        counts[ticker] = known
-    made = context.kraken.calls - calls
-    if made:
+        is_left = context.kraken.calls - calls < MOST_WEEKLY_CALLS
+        counts[ticker] = trade_counts(context, ticker, parts, may_ask=may_ask and is_left)
+    if made := context.kraken.calls - calls:
         count_work(context.connection, context.run, ohlc_calls=made, api_calls=made)
     return counts
+
+
+def chosen(gaps: Iterable[Gap], *, limit: int | None) -> list[Gap]:
+    """Return the gaps of one ticker that may cause calls, those forgotten first at the front.
+
+    :param gaps: gaps that wait for trades
+    :param limit: how many at most; None = no limit
+    """
+    ordered = sorted(gaps, key=lambda gap: (expiry_s(gap.start_s, gap.series.interval_minutes), gap.gap_id))
+    return ordered if limit is None else ordered[: max(0, limit)]
+
+
+def stretches(wanted: Iterable[Range], counts: Counts) -> list[Range]:
+    """Return the ranges to walk: neighbours are walked as one where that takes no more calls.
+
+    :param wanted: range set
+    :param counts: what is known of the ticker's trades
+    :return: ascending, neither overlapping nor touching
+    """
+    walked: list[Range] = []
+    for part in ranges.union(wanted):
+        if walked:
+            together = (walked[-1][0], part[1])
+            apart = expected_calls(walked[-1], counts) + expected_calls(part, counts)
+            if expected_calls(together, counts) <= apart:
+                walked[-1] = together
+                continue
+        walked.append(part)
+    return walked
+
+
+def in_order(
+    wanted: Mapping[str, Sequence[Range]],
+    counts: Mapping[str, Counts],
+    *,
+    tiers: Mapping[str, str],
+    is_recheck: bool = False,
+) -> list[TradeJob]:
+    """Put the ranges to walk in the order in which they may use the calls of a run.
+
+    A higher tier goes first, within a tier the ticker that takes fewest calls, so that a budget closes as
+    much as it can; the ranges of a ticker follow each other as given.
+
+    :param wanted: ranges by ticker, see :func:`stretches`
+    :param counts: what is known of each ticker's trades
+    :param tiers: tier by ticker
+    :param is_recheck: whether they are read for their own sake, rather than for their gaps
+    :return: all ranges
+    """
+    estimated = {
+        ticker: [
+            TradeJob(ticker, *part, expected_calls(part, counts[ticker]), is_recheck, part[0])
+            for part in parts
+        ]
+        for ticker, parts in wanted.items()
+    }
+    tickers = sorted(estimated, key=lambda t: (tiers[t], sum(one.calls for one in estimated[t]), t))
+    return [job for ticker in tickers for job in estimated[ticker]]

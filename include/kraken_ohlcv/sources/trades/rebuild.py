@@ -1,7 +1,7 @@
 """Walks through the trades of a range, and stores and records what they make, page by page.
 
 After each page the candles it has finished are written and read back; then, in one ledger transaction, gaps,
-proofs and the place of the walk move on together. Killed anywhere, the next try asks for one page again.
+proofs and the cursor of the walk move on together. Killed anywhere, the next try asks for one page again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from kraken_ohlcv.clients.errors import (
     QuestDBError,
     UnknownPairError,
 )
-from kraken_ohlcv.clients.exchange.trade_pages import Place
+from kraken_ohlcv.clients.exchange.models import TradesPage
+from kraken_ohlcv.clients.exchange.trade_pages import Cursor
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
@@ -32,15 +33,7 @@ from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
-from kraken_ohlcv.sources.trades.counts import lead_start_s
-from kraken_ohlcv.sources.trades.fetch import (
-    StopError,
-    StretchOverError,
-    TradeReader,
-    place_as_json,
-    place_of,
-)
-from kraken_ohlcv.sources.trades.jobs import is_due
+from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_start_s
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.ledger.assets import Asset
@@ -85,10 +78,10 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
         context.kraken.names[asset.ticker] = asset.names
         try:
             walk.go()
-        except StopError as stop:
+        except OutOfCallsError as stop:
             log.info("%s: read up to %s, %s", job.ticker, iso(walk.reached_s), stop)
             walk.put_back(f"trades were read up to {iso(walk.reached_s)}, {stop}")
-            return isinstance(stop, StretchOverError)
+            return stop.goes_on
         except UnknownPairError as error:
             for series, gaps in walk.open.items():
                 give_up_pair(context, series, set(gaps), str(error), cron=None)
@@ -126,7 +119,7 @@ class _Walk:
         self._context = context
         self._asset = asset
         self._job = job
-        self._retries_failed = request.retry_failed
+        self._request = request
         self._starts = starts
         self.reader = TradeReader(context, job.ticker, budget=request.trades_call_budget)
         self._remains = Remains(asset.tier, context.now_s, self.reader.odd)
@@ -136,7 +129,7 @@ class _Walk:
     def go(self) -> None:
         """Walk to the end of the range.
 
-        :raises StopError: if the calls end before
+        :raises OutOfCallsError: if the calls end before
         :raises KrakenError: if Kraken does not answer
         """
         states = []
@@ -149,11 +142,11 @@ class _Walk:
             log.info("%s: nothing left to do", self._job.ticker)
             self._note_done(states)
             return
-        builder, place = self._resumed(wanted) or self._begun()
+        builder, cursor = self._resumed(wanted) or self._begun()
         self.reached_s = max(self.reached_s, builder.reached_s)
         while not builder.is_complete:
-            place = self.reader.read_into(builder, place)
-            self._store(builder, place)
+            page, cursor = self.reader.next_page(cursor)
+            self._take(builder, page, cursor)
 
     def put_back(self, said: str, *, is_error: bool = False) -> None:
         """Take what is left of the gaps back to where it can be planned again.
@@ -162,7 +155,6 @@ class _Walk:
         :param is_error: whether something went wrong, rather than only the calls being spent
         """
         becomes = self._remains.broken_off if is_error else self._remains.unreached
-
         for series, gaps in self.open.items():
             have = self._stored(series) if gaps else []
 
@@ -198,8 +190,11 @@ class _Walk:
         return ranges.union(self._stored(state.series), (proven.range for proven in state.proven))
 
     def _is_due(self, gap: Gap) -> bool:
-        now_s = self._context.now_s
-        return self._is_inside(gap) and is_due(gap, now_s=now_s, retry_failed=self._retries_failed)
+        now_s, retry_failed = self._context.now_s, self._request.retry_failed
+        return self._is_inside(gap) and (
+            gap.is_eligible(now_s, retry_failed=retry_failed)
+            or gap.waits_for_trades(now_s, retry_failed=retry_failed)
+        )
 
     def _is_inside(self, gap: Gap) -> bool:
         return self._job.start_s <= gap.start_s and gap.end_s <= self._job.end_s
@@ -222,7 +217,7 @@ class _Walk:
         gaps = [gap.range for gap in self.open[state.series].values()]
         return ranges.subtract(gaps, self._settled(state)) if gaps else []
 
-    def _resumed(self, wanted: dict[int, list[Range]]) -> tuple[CandleBuilder, Place] | None:
+    def _resumed(self, wanted: dict[int, list[Range]]) -> tuple[CandleBuilder, Cursor] | None:
         """Return where an earlier walk through this range stopped, if going on leaves nothing out."""
         state = value(self._context.connection, "read_trade_cursor", self._job)
         if state is None:
@@ -232,9 +227,9 @@ class _Walk:
             fits = builder.span == self._job.range and builder.intervals >= wanted.keys()
         else:
             fits = not any(builder.lacks(interval, parts) for interval, parts in wanted.items())
-        return (builder, place_of(state["place"])) if fits else None
+        return (builder, CURSOR.validate_python(state["place"])) if fits else None
 
-    def _begun(self) -> tuple[CandleBuilder, Place]:
+    def _begun(self) -> tuple[CandleBuilder, Cursor]:
         """Begin a walk a little before the range, so that a trade there proves that its head is whole."""
         start_s = self._job.start_s
         builder = CandleBuilder(
@@ -244,19 +239,22 @@ class _Walk:
         )
         first_trade_s = self._asset.first_trade_s
         if first_trade_s is not None and start_s <= first_trade_s:
-            return builder, Place(0)
+            return builder, Cursor(0)
         for is_second in (False, True):
             lead_s = lead_start_s(self._context.questdb, self._job.ticker, start_s, is_second=is_second)
-            trades, place, odd = self.reader.next_page(Place(lead_s * NS - 1))
-            if trades and (trades[0].time_s < start_s or trades[0].trade_id in {None, 1}):
+            page, cursor = self.reader.next_page(Cursor(lead_s * NS - 1))
+            first = next(iter(page.trades), None)
+            if first and (first.time_s < start_s or first.trade_id in {None, 1}):
                 break
-        self.reader.feed(builder, trades, place, odd)
-        self._store(builder, place)
-        return builder, place
+        self._take(builder, page, cursor)
+        return builder, cursor
 
-    def _store(self, builder: CandleBuilder, place: Place) -> None:
-        """Write what is finished, and let the ledger and the place of the walk follow in one transaction."""
+    def _take(self, builder: CandleBuilder, page: TradesPage, cursor: Cursor) -> None:
+        """Build on a page, write what is finished, and let ledger and cursor follow in one transaction."""
         context, connection, job = self._context, self._context.connection, self._job
+        builder.add(page.trades, page.odd)
+        if cursor.is_at_newest and not page.trades:
+            builder.reach(context.now_s)
         built = builder.take()
         results = {}
         for series, start_s in self._starts.items():
@@ -275,7 +273,7 @@ class _Walk:
                 execute(connection, "mark_rechecked", job, intervals=intervals, now_s=context.now_s)
                 execute(connection, "delete_trade_cursor", job)
             else:
-                state = {"builder": builder.state(), "place": place_as_json(place)}
+                state = {"builder": builder.state(), "place": CURSOR.dump_python(cursor, mode="json")}
                 execute(connection, "save_trade_cursor", job, state=state, now_s=context.now_s)
 
     def _apply(self, series: Series, result: SourceResult, written: WriteResult) -> None:

@@ -17,7 +17,7 @@ from kraken_ohlcv.sources.trades.estimate import (
     expected_calls,
     expected_trades,
 )
-from kraken_ohlcv.sources.trades.jobs import chosen, in_order, stretches, waits_for_trades
+from kraken_ohlcv.sources.trades.plan import chosen, in_order, stretches
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, at, gap, quick
 
 WEEK = at("2026-06-04")  # a Thursday: Kraken's weeks begin there
@@ -144,4 +144,4 @@ def test_only_gaps_that_no_ohlc_call_serves_wait_for_trades(
     status: GapStatus, reason: UnfillableReason | None, next_attempt_s: int | None, is_waiting: bool
 ) -> None:
     one = gap(0, HOUR, series=HOURLY, status=status, reason=reason, next_attempt_s=next_attempt_s)
-    assert waits_for_trades(one, now_s=NOW, retry_failed=False) is is_waiting
+    assert one.waits_for_trades(NOW, retry_failed=False) is is_waiting
