@@ -13,6 +13,8 @@ import pytest
 from kraken_hooks.kraken import KrakenHook
 from kraken_ohlcv.clients.errors import KrakenRateLimitError, UnknownPairError
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
+from tests.clients.walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from kraken_ohlcv.clients.exchange.client import KrakenClient
-from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
-from tests.clients.walking import walk
     from simulators.exchange_client import ExchangeAdmin
 
 TICKER = "XBTUSD"
