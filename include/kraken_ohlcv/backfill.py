@@ -20,7 +20,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.repair.plan import make_plan
+from kraken_ohlcv.repair.plan import make_plan, work_items
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
@@ -32,7 +32,7 @@ from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.gaps import claim_gaps, read_claims
 from kraken_ohlcv.stores.ledger.runs import Run, read_repairs, read_run
-from kraken_ohlcv.stores.ledger.series_state import read_states
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
@@ -68,22 +68,26 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
     """
     if "ohlc" not in request.repair_from:
         return []
-    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
+    assets, states = _assets_and_states(context, request)
     plan = make_plan(
-        _gaps(context, request, [asset.ticker for asset in assets]),
+        _gaps(states, request),
         tiers={asset.ticker: asset.tier for asset in assets},
         max_gaps_per_asset=request.max_gaps_per_asset,
         retry_failed=request.retry_failed,
         now_s=context.now_s,
     )
-    claim_gaps(context.connection, context.run, plan.taken_up)
-    by_ticker: dict[str, list[Series]] = {}
-    for series in dict.fromkeys([*plan.series, *_rechecked(context, request, assets)]):
-        by_ticker.setdefault(series.ticker, []).append(series)
-    return [
-        {"label": ticker, "series": [list(one) for one in series_list]}
-        for ticker, series_list in by_ticker.items()
-    ]
+    claim_gaps(context.connection, context.run, plan.claimed)
+    asked = plan.series
+    if request.span is not None:
+        # Although nothing is missing: a range in the API window is to be checked.
+        delisted = {asset.ticker for asset in assets if asset.delisted_s is not None}
+        asked += sorted(
+            state.series
+            for state in states
+            if state.series.ticker not in delisted
+            and request.span[1] > api_window_start_s(context.now_s, state.series.interval_minutes)
+        )
+    return work_items("series", ((series.ticker, list(series)) for series in dict.fromkeys(asked)))
 
 
 def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
@@ -96,9 +100,7 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
     series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
-    tickers = list(dict.fromkeys(series.ticker for series in series_list))
-    assets = {asset.ticker: asset for asset in read_assets(context.connection, tickers=tickers, tier="ALL")}
-    hands_on = "trades" in request.repair_from
+    assets = _assets(context, [series.ticker for series in series_list])
     # Whose turn has not come yet goes first, so that every stretch comes closer to the end.
     tried = {series for series in series_list if _was_tried(context, series)}
     waiting = [series for series in series_list if series not in tried]
@@ -110,7 +112,7 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
             context,
             assets[series.ticker],
             series,
-            hands_on=hands_on,
+            hands_on="trades" in request.repair_from,
             is_recheck=request.span is not None,
         )
         for series in now
@@ -118,24 +120,10 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     return bool(set(waiting) - set(now))
 
 
-def _rechecked(context: RunContext, request: BackfillRequest, assets: Sequence[Asset]) -> list[Series]:
-    """Return the series to ask although nothing is missing: a range in the API window is to be checked."""
-    if request.span is None:
-        return []
-    processed = set(opened(context.connection, context.run).series_processed)
-    tickers = [asset.ticker for asset in assets if asset.delisted_s is None]
-    return [
-        series
-        for series, state in sorted(read_states(context.connection, tickers, request.intervals).items())
-        if state.series_id in processed
-        and request.span[1] > api_window_start_s(context.now_s, series.interval_minutes)
-    ]
-
-
 def _was_tried(context: RunContext, series: Series) -> bool:
-    taken_up = read_claims(context.connection, context.run, series)
+    claims = read_claims(context.connection, context.run, series)
     is_checked = any(one.series == series for one in read_repairs(context.connection, context.run))
-    return is_checked or any(one.tries for one in taken_up.values())
+    return is_checked or any(one.tries for one in claims.values())
 
 
 def plan_archive(
@@ -151,13 +139,9 @@ def plan_archive(
     """
     if "archive" not in request.repair_from or locator is None:
         return []
-    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
-    by_ticker: dict[str, list[Member]] = {}
-    for unit in plan_fetch(context, locator, _gaps(context, request, [asset.ticker for asset in assets])):
-        by_ticker.setdefault(unit.series.ticker, []).append(unit)
-    return [
-        {"label": ticker, "files": [unit.as_dict() for unit in units]} for ticker, units in by_ticker.items()
-    ]
+    _, states = _assets_and_states(context, request)
+    members = plan_fetch(context, locator, _gaps(states, request))
+    return work_items("files", ((member.series.ticker, member.as_dict()) for member in members))
 
 
 def ingest_archive(context: RunContext, item: Mapping[str, Any], locator: ArchiveLocator) -> None:
@@ -200,22 +184,22 @@ def plan_trades(
     """
     if "trades" not in request.repair_from:
         return []
-    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
+    assets, states = _assets_and_states(context, request)
     results = read_results(context.connection, context.run)
     coming = [
-        unit
+        member
         for item in fetched
-        for unit in map(Member.from_dict, item["files"])
-        if results.get(unit.name, {"status": "failed"})["status"] == "failed"
+        for member in map(Member.from_dict, item["files"])
+        if results.get(member.name, {"status": "failed"})["status"] == "failed"
     ]
     gaps = [
         gap
-        for gap in _gaps(context, request, [asset.ticker for asset in assets])
-        if not any(unit.series == gap.series and unit.may_hold(gap.range) for unit in coming)
+        for gap in _gaps(states, request)
+        if not any(member.series == gap.series and member.may_hold(gap.range) for member in coming)
     ]
     series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
     tickers = plan_walks(context, request, assets, gaps, series_asked)
-    return [{"label": ticker, "tickers": [ticker]} for ticker in tickers]
+    return work_items("tickers", zip(tickers, tickers, strict=True))
 
 
 def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
@@ -227,9 +211,7 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
     :raises FillError: if a walk broke off for a passing reason
     :raises FillRefusedError: if one broke off for a reason that will not pass
     """
-    assets = {
-        asset.ticker: asset for asset in read_assets(context.connection, tickers=item["tickers"], tier="ALL")
-    }
+    assets = _assets(context, item["tickers"])
     goes_on = False
 
     def walk(job: TradeJob) -> None:
@@ -244,13 +226,26 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
     return goes_on
 
 
-def _gaps(context: RunContext, request: BackfillRequest, tickers: Sequence[str]) -> list[Gap]:
-    """Return the open gaps that a run is about."""
+def _assets(context: RunContext, tickers: Sequence[str]) -> dict[str, Asset]:
+    found = read_assets(context.connection, tickers=list(dict.fromkeys(tickers)), tier="ALL")
+    return {asset.ticker: asset for asset in found}
+
+
+def _assets_and_states(
+    context: RunContext, request: BackfillRequest
+) -> tuple[list[Asset], list[SeriesState]]:
+    """Return the assets that a run is about, and the ledgers of their series that it processes."""
+    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
+    states = read_states(context.connection, [asset.ticker for asset in assets], request.intervals)
     processed = set(opened(context.connection, context.run).series_processed)
+    return assets, [state for state in states.values() if state.series_id in processed]
+
+
+def _gaps(states: Sequence[SeriesState], request: BackfillRequest) -> list[Gap]:
+    """Return the open gaps that a run is about."""
     return [
         gap
-        for state in read_states(context.connection, tickers, request.intervals).values()
-        if state.series_id in processed
+        for state in states
         for gap in state.gaps
         if request.span is None or ranges.intersect([gap.range], [request.span])
     ]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kraken_ohlcv.core.gap import Gap, Series
 from kraken_ohlcv.core.grid import expiry_s
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a run tries.
 
     :ivar series: series to ask, most urgent asset first
-    :ivar taken_up: all eligible gaps, also those that the cap leaves for a later run
+    :ivar claimed: all eligible gaps, also those that the cap leaves for a later run
     """
 
     series: list[Series]
-    taken_up: list[Gap]
+    claimed: list[Gap]
 
 
 def _urgency(gap: Gap) -> tuple[int, int]:
@@ -51,7 +49,20 @@ def make_plan(
         chosen[ticker] = list(dict.fromkeys(gap.series for gap in eligible))[: max_gaps_per_asset or None]
     tickers = sorted(chosen, key=lambda ticker: (tiers[ticker], _urgency(by_ticker[ticker][0]), ticker))
     series = [series for ticker in tickers for series in chosen[ticker]]
-    return Plan(series=series, taken_up=[gap for ticker in tickers for gap in by_ticker[ticker]])
+    return Plan(series, [gap for ticker in tickers for gap in by_ticker[ticker]])
+
+
+def work_items(name: str, work: Iterable[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Return the items of a mapped task, one per ticker, in the order in which the tickers come.
+
+    :param name: what the item calls its list
+    :param work: ticker and what is to be done for it
+    :return: items ``{"label": ticker, name: list}``
+    """
+    by_ticker: dict[str, list[Any]] = {}
+    for ticker, one in work:
+        by_ticker.setdefault(ticker, []).append(one)
+    return [{"label": ticker, name: own} for ticker, own in by_ticker.items()]
 
 
 def fitted(items: Sequence[dict[str, Any]], at_most: int) -> list[dict[str, Any]]:

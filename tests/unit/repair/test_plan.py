@@ -29,14 +29,14 @@ def hours_ago(n: int, series: Series = HOURLY) -> Gap:
 
 
 def test_without_gaps_nothing_is_planned() -> None:
-    assert planned([]) == Plan(series=[], taken_up=[])
+    assert planned([]) == Plan(series=[], claimed=[])
 
 
 def test_a_series_is_asked_once_however_many_gaps_it_has() -> None:
     gaps = [hours_ago(n) for n in (5, 3, 1)]
     plan = planned(gaps)
     assert plan.series == [HOURLY]
-    assert plan.taken_up == gaps
+    assert plan.claimed == gaps
 
 
 def test_the_series_whose_gap_is_forgotten_first_is_asked_first() -> None:
@@ -69,14 +69,14 @@ def test_other_gaps_of_an_asked_series_come_along_beyond_the_cap() -> None:
     gaps = [hours_ago(n) for n in range(20, 0, -1)]
     plan = planned(gaps, cap=1)
     assert plan.series == [HOURLY]
-    assert plan.taken_up == gaps
+    assert plan.claimed == gaps
 
 
-def test_gaps_left_out_by_the_cap_are_taken_up_all_the_same() -> None:
+def test_gaps_left_out_by_the_cap_are_claimed_all_the_same() -> None:
     hourly, daily = hours_ago(9), hours_ago(1, DAILY)
     plan = planned([daily, hourly], cap=1)
     assert plan.series == [HOURLY]
-    assert plan.taken_up == [hourly, daily]
+    assert plan.claimed == [hourly, daily]
 
 
 def test_the_cap_counts_an_asset_at_a_time() -> None:
@@ -112,9 +112,9 @@ def test_an_asset_of_a_higher_tier_goes_before_one_that_expires_earlier() -> Non
         ),
     ],
 )
-def test_only_gaps_whose_time_has_come_are_taken_up(one: Gap, retry_failed: bool, is_tried: bool) -> None:
+def test_only_gaps_whose_time_has_come_are_claimed(one: Gap, retry_failed: bool, is_tried: bool) -> None:
     plan = planned([one], retry_failed=retry_failed)
-    assert plan == (Plan(series=[HOURLY], taken_up=[one]) if is_tried else Plan(series=[], taken_up=[]))
+    assert plan == (Plan(series=[HOURLY], claimed=[one]) if is_tried else Plan(series=[], claimed=[]))
 
 
 def test_gaps_that_may_not_be_tried_use_up_nothing_of_the_cap() -> None:
@@ -144,12 +144,12 @@ def ledgers(draw: st.DrawFn) -> list[Gap]:
 
 @quick
 @given(gaps=ledgers(), cap=st.integers(0, 5), retry_failed=st.booleans())
-def test_every_gap_that_may_be_tried_is_taken_up_once_and_the_cap_counts_by_expiry(
+def test_every_gap_that_may_be_tried_is_claimed_once_and_the_cap_counts_by_expiry(
     gaps: list[Gap], cap: int, retry_failed: bool
 ) -> None:
     plan = planned(gaps, cap=cap, retry_failed=retry_failed)
     eligible = [one for one in gaps if one.is_eligible(NOW, retry_failed=retry_failed)]
-    assert sorted(one.gap_id for one in plan.taken_up) == sorted(one.gap_id for one in eligible)
+    assert sorted(one.gap_id for one in plan.claimed) == sorted(one.gap_id for one in eligible)
     assert len(plan.series) == len(set(plan.series))
     assert len(list(groupby(plan.series, key=lambda one: one.ticker))) == len({s.ticker for s in plan.series})
     for series in {one.series for one in eligible}:
