@@ -11,7 +11,7 @@ from airflow.sdk import Asset, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_ohlcv.core.params import ReportRequest
-from kraken_ohlcv.detection.clock import ask_any_clock
+from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import Asset as ListedAsset
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -44,7 +44,7 @@ def _request() -> ReportRequest:
 def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock; when it is not to be had or not believed, the worker's may do."""
     with handing_on_errors(), ledger() as connection:
-        clock = ask_any_clock(connection, kraken(), time.time)
+        clock = ask_clock(connection, kraken(), time.time)
     return {"now_s": clock.now_s, "clock": clock.source, "doubt": clock.doubt}
 
 

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
 from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.intervals import check_served
-from kraken_ohlcv.detection.clock import ask_any_clock
+from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv_airflow.connections import kraken, ledger, questdb
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class CompletenessSensor(BaseSensorOperator):
         since_s = parse_since(self.since)
         try:
             with ledger() as connection:
-                clock = ask_any_clock(connection, kraken(), time.time)
+                clock = ask_clock(connection, kraken(), time.time)
                 answer = ask(
                     connection,
                     questdb(),

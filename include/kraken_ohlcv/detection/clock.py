@@ -36,14 +36,29 @@ class Reading(NamedTuple):
 class Clock:
     """What time it is.
 
-    :ivar now_s: the exchange's time, or the later of both clocks in doubt, epoch seconds UTC
+    :ivar now_s: the exchange's time; the later of both clocks in doubt, the worker's when the exchange does
+        not answer; epoch seconds UTC
     :ivar source: whose clock that is: ``exchange`` or ``worker``
-    :ivar doubt: why the exchange's clock is not believed, a sentence, or None
+    :ivar doubt: why the exchange's clock is not believed, or that it does not answer, a sentence, or None
+    :ivar error: why it does not answer, or None
     """
 
     now_s: int
     source: str
     doubt: str | None = None
+    error: KrakenError | None = None
+
+    def believed_s(self) -> int:
+        """Return the exchange's time for a run that calls buckets closed by it, epoch seconds UTC.
+
+        :raises KrakenNotBelievedError: if it cannot be believed; nothing may be called closed then
+        :raises KrakenError: if the exchange does not tell it
+        """
+        if self.error is not None:
+            raise self.error
+        if self.doubt is not None:
+            raise KrakenNotBelievedError(self.doubt)
+        return self.now_s
 
 
 def why_not(seen: Reading, before: Reading | None, *, max_skew_s: float) -> str | None:
@@ -84,50 +99,24 @@ def ask_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable
     :param kraken: client of the exchange
     :param worker_now: the worker's clock, epoch seconds UTC
     :return: the time; in doubt it is the later of both, so that nothing late looks on time
-    :raises KrakenError: if the exchange does not answer with its time
     Rule: a bucket is closed when its end is not after the exchange's clock, which is believed within
         ``max_clock_skew_s`` of the worker's.
     """
-    exchange_s = kraken.get_server_time()
+    try:
+        exchange_s = kraken.get_server_time()
+    except KrakenError as error:
+        log.warning("the exchange does not answer with its time, the worker's clock is used: %s", error)
+        said = f"the exchange does not answer with its time: {error}"
+        return Clock(int(worker_now()), "worker", said, error)
     seen = Reading(exchange_s, worker_now())
     before = first(connection, "record_reading", Reading, seen)
     doubt = why_not(seen, before, max_skew_s=kraken.max_clock_skew_s)
-    if doubt is None:
-        return Clock(exchange_s, "exchange")
-    log.error("%s", doubt)
-    worker_s = int(seen.worker_s)
-    return (
-        Clock(exchange_s, "exchange", doubt) if exchange_s >= worker_s else Clock(worker_s, "worker", doubt)
-    )
-
-
-def ask_any_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> Clock:
-    """Ask the exchange's clock, and take the worker's when it does not answer.
-
-    :param kraken: client of the exchange
-    :param worker_now: the worker's clock, epoch seconds UTC
-    :return: see :func:`ask_clock`
-    """
-    try:
-        return ask_clock(connection, kraken, worker_now)
-    except KrakenError as error:
-        log.warning("the exchange does not answer with its time, the worker's clock is used: %s", error)
-        return Clock(int(worker_now()), "worker", f"the exchange does not answer with its time: {error}")
-
-
-def ask_believed_clock(connection: Connection, kraken: KrakenClient, worker_now: Callable[[], float]) -> int:
-    """Ask the exchange's clock for a run that calls buckets closed by it.
-
-    :param kraken: client of the exchange
-    :param worker_now: the worker's clock, epoch seconds UTC
-    :return: the exchange's time, epoch seconds UTC
-    :raises KrakenNotBelievedError: if it cannot be believed; nothing may be called closed then
-    :raises KrakenError: if the exchange does not tell it
-    """
-    clock = ask_clock(connection, kraken, worker_now)
-    if clock.doubt is not None:
-        raise KrakenNotBelievedError(clock.doubt)
-    return clock.now_s
+    if doubt is not None:
+        log.error("%s", doubt)
+        worker_s = int(seen.worker_s)
+        if worker_s > exchange_s:
+            return Clock(worker_s, "worker", doubt)
+    return Clock(exchange_s, "exchange", doubt)
 
 
 def refuse_rows_of_the_future(

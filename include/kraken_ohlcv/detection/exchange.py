@@ -12,12 +12,10 @@ from kraken_ohlcv.clients.exchange.models import AssetPair
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.params import refuse_tokenised
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.detection.clock import ask_believed_clock
+from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
-from kraken_ohlcv.stores.ledger.assets import (
-    read_assets,
-)
+from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
@@ -62,7 +60,7 @@ def open_run(
         raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run resumes when it is over")
     if status != "online":
         log.warning("Kraken's SystemStatus is %s; public market data is expected to work", status)
-    now_s = ask_believed_clock(connection, kraken, worker_now)
+    now_s = ask_clock(connection, kraken, worker_now).believed_s()
     execute(connection, "start_run", run, request, now_s=now_s)
     pairs = ask_pairs(connection, kraken)
     _add_named(connection, request, pairs)

@@ -72,6 +72,8 @@ def ask_state(
     """
     try:
         clock = ask_clock(connection, kraken, worker_now)
+        if clock.error is not None:
+            raise clock.error
         status = kraken.get_system_status().status
     except KrakenError as error:
         return ExchangeState(int(worker_now()), "worker", None, str(error))

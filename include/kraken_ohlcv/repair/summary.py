@@ -11,8 +11,8 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
-from kraken_ohlcv.stores.ledger.runs import count_outcomes, read_failures, read_repairs, read_run
-from kraken_ohlcv.stores.ledger.session import Connection, rows, value
+from kraken_ohlcv.stores.ledger.runs import read_failures, read_repairs, read_run
+from kraken_ohlcv.stores.ledger.session import Connection, fetch, rows, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 GAP_FIGURES: Final = (
@@ -20,25 +20,12 @@ GAP_FIGURES: Final = (
     *(f"gaps_{outcome}" for outcome in Outcome),
     "total_candles_filled",
 )
-COUNTS: Final = (
-    "assets_processed",
-    "gaps_standing",
-    "files_ingested",
-    "candles_restated",
-    "ohlc_calls",
-    "api_calls",
-    "trade_calls",
-    "trade_calls_planned",
-)
-LISTS: Final = (
-    "series_skipped",
-    "pairs_delisted",
-    "pairs_unknown",
-    "warnings",
-    "trades_left_open",
-    "repaired",
-    "contradictions",
-)
+WORK: Final = ("assets_processed", "candles_restated", "ohlc_calls", "api_calls", "trade_calls")
+"""Figures as the run recorded them."""
+REMARKS: Final = ("series_skipped", "pairs_delisted", "pairs_unknown", "contradictions")
+"""Lists as detection recorded them."""
+COUNTS: Final = (*WORK, "gaps_standing", "files_ingested", "trade_calls_planned")
+LISTS: Final = (*REMARKS, "warnings", "trades_left_open", "repaired")
 
 
 def empty_summary(
@@ -69,10 +56,12 @@ def gap_figures(connection: Connection, run: RunKey) -> dict[str, int]:
 
     :return: by :data:`GAP_FIGURES`
     """
-    outcomes = count_outcomes(connection, run)
-    found = {f"gaps_{outcome}": outcomes[outcome][0] for outcome in Outcome}
-    candles = sum(candles for _, candles in outcomes.values())
-    return {"gaps_detected": sum(found.values()), **found, "total_candles_filled": candles}
+    outcomes = fetch(connection, "count_outcomes", run)
+    return dict.fromkeys(GAP_FIGURES, 0) | {
+        "gaps_detected": sum(one["gaps"] for one in outcomes),
+        **{f"gaps_{one['outcome']}": one["gaps"] for one in outcomes},
+        "total_candles_filled": sum(one["candles"] for one in outcomes),
+    }
 
 
 def summarise(
@@ -103,11 +92,11 @@ def summarise(
     remarks = recorded.remarks
     odd = remarks.get("odd", [])
     return summary | {
-        "assets_processed": recorded.assets_processed,
         **gaps,
+        **{name: getattr(recorded, name) for name in WORK},
+        **{name: remarks.get(name, []) for name in REMARKS},
         "gaps_standing": value(connection, "count_standing", run, series_ids=recorded.series_processed),
         "total_candles_filled": gaps["total_candles_filled"] + recorded.candles_outside,
-        "candles_restated": recorded.candles_restated,
         "errors": [
             *errors,
             *remarks.get("errors", []),
@@ -117,17 +106,10 @@ def summarise(
             *broken,
         ],
         "files_ingested": sum(one["status"] == "ingested" for one in files),
-        "series_skipped": remarks.get("series_skipped", []),
-        "pairs_delisted": remarks.get("pairs_delisted", []),
-        "pairs_unknown": remarks.get("pairs_unknown", []),
         "warnings": [*remarks.get("warnings", []), *oddities.sentences(odd)],
-        "ohlc_calls": recorded.ohlc_calls,
-        "api_calls": recorded.api_calls,
-        "trade_calls": recorded.trade_calls,
         "trade_calls_planned": max(recorded.trade_calls, recorded.trade_calls_planned),
         "trades_left_open": _left_open(connection, run),
         "repaired": [one.told() for one in repairs],
-        "contradictions": remarks.get("contradictions", []),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from kraken_ohlcv.core.gap import Outcome, Series
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
@@ -63,17 +63,6 @@ def read_run(connection: Connection, run: RunKey) -> Run | None:
     :return: the run, or None if it ended before it was recorded
     """
     return first(connection, "read_run", Run, run)
-
-
-def count_outcomes(connection: Connection, run: RunKey) -> dict[Outcome, tuple[int, int]]:
-    """Return how many gaps a run claimed.
-
-    :return: gaps and stored candles, by outcome; absent outcomes are zero
-    """
-    counts = dict(
-        rows(connection, "count_outcomes", lambda outcome, gaps, candles: (outcome, (gaps, candles)), run)
-    )
-    return {outcome: counts.get(outcome, (0, 0)) for outcome in Outcome}
 
 
 def read_failures(connection: Connection, run: RunKey) -> list[str]:
