@@ -12,6 +12,7 @@ from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
+    Row,
     by_series,
     column,
     execute,
@@ -60,7 +61,7 @@ def read_states(
     """
     wanted = {"tickers": list(tickers), "intervals": list(intervals)}
     # Read before its gaps, so that a change in between shows as an old revision.
-    found = rows(connection, "read_series", by_series(dict), wanted)
+    found = rows(connection, "read_series", by_series(Row), wanted)
     states = {series: SeriesState(series=series, gaps=[], proven=[], **row) for series, row in found}
     for gap in rows(connection, "read_open_gaps", _gap, wanted):
         if gap.series in states:
@@ -115,7 +116,7 @@ def register_series(connection: Connection, starts: Mapping[Series, int]) -> dic
         "intervals": [series.interval_minutes for series in starts],
         "starts_s": list(starts.values()),
     }
-    new = rows(connection, "register_series", by_series(dict), columns)
+    new = rows(connection, "register_series", by_series(Row), columns)
     return {series: row["revision"] for series, row in new}
 
 
