@@ -1,18 +1,7 @@
 """${message}."""
 
-from alembic import op
+from kraken_ohlcv.stores.revision import steps
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    """Apply the change."""
-    ${upgrades if upgrades else "pass"}
-
-
-def downgrade() -> None:
-    """Take the change back."""
-    ${downgrades if downgrades else "pass"}
+upgrade, downgrade = steps(__file__)

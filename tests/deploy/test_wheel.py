@@ -50,6 +50,12 @@ for dag in bag.dags.values():
 ours = [m for name, m in list(sys.modules.items()) if name.startswith("kraken_")]
 assert ours and not [m for m in ours if str(getattr(m, "__file__", "")).startswith(CHECKOUT)]
 
+# As prepare does: each revision has its SQL file.
+from alembic.script import ScriptDirectory
+from kraken_ohlcv.stores.schema import MIGRATIONS
+
+assert [*ScriptDirectory(MIGRATIONS).walk_revisions()]
+
 # As dag processor and scheduler do: a DAG is stored, read, and gets a run, which has a deadline.
 from datetime import UTC, datetime, timedelta
 from sqlalchemy import select

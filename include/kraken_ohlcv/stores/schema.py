@@ -22,10 +22,10 @@ from kraken_ohlcv.stores.surroundings import (
     check_ledger,
     creation_findings,
     migration_findings,
-    newer_ledger_findings,
     refuse,
     server_findings,
     table_findings,
+    unknown_revision_findings,
 )
 
 MIGRATIONS: Final = str(files("kraken_ohlcv.migrations"))
@@ -34,7 +34,7 @@ MIGRATION_LOCK: Final = 0x6F686C63
 """Advisory lock held while migrating, so that workers starting together do not race ("ohlc")."""
 
 MIGRATION_TIMEOUT_S: Final = 900.0
-"""For a statement of a migration, or for waiting until another process has migrated."""
+"""For a revision's statements together, or for waiting until another process has migrated."""
 
 FORMER_SOURCES: Final = {"archive_rim": PROVISIONAL}
 """Sources by the names that earlier versions stored them under."""
@@ -61,7 +61,7 @@ def migrate_ledger(dsn: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
-        refuse(newer_ledger_findings(str(error)))
+        refuse(unknown_revision_findings(str(error)))
         raise
     except DBAPIError as error:
         refuse(migration_findings(error.orig, role=role))

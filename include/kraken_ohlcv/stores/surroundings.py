@@ -6,6 +6,7 @@ sentence with the statement that cures it. No cure ever destroys data.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ ENABLE_DEDUP: Final = f"ALTER TABLE {CANDLE_TABLE} DEDUP ENABLE UPSERT KEYS({', 
 LIFT_TTL: Final = f"ALTER TABLE {CANDLE_TABLE} SET TTL 1000 YEARS"
 """Rule: QuestDB 9.3.4 refuses a TTL of 0 on a table partitioned by month (measured)."""
 HARMLESS_TTL_YEARS: Final = 100
+
+FIRST_REVISION: Final = "0008"
+"""The ledger of version 0.1.0; what led there is one step by now."""
+UNKNOWN_REVISION: Final = re.compile(r"Can't locate revision identified by '(\w+)'")
+"""What Alembic says of a ledger whose revision it does not know."""
 
 POOLER_ROUNDS: Final = 5
 
@@ -262,20 +268,24 @@ def migration_findings(error: BaseException | None, *, role: str) -> list[Findin
     return [Finding(f"the database of connection {LEDGER_CONN_ID} refuses the ledger's tables ({said})", do)]
 
 
-def newer_ledger_findings(said: str) -> list[Finding]:
+def unknown_revision_findings(said: str) -> list[Finding]:
     """Judge why a ledger cannot be migrated.
 
     :param said: what Alembic says
     :return: what is wrong; empty when that is not known
     """
-    if "Can't locate revision" not in said:
+    found = UNKNOWN_REVISION.search(said)
+    if found is None:
         return []
-    return [
-        Finding(
-            f"the ledger of connection {LEDGER_CONN_ID} was migrated by a newer version of this package",
-            "install that version again",
-        )
-    ]
+    ledger = f"the ledger of connection {LEDGER_CONN_ID} is at revision {found[1]}"
+    if found[1] < FIRST_REVISION:
+        return [
+            Finding(
+                f"{ledger}, which is older than version 0.1.0",
+                "run version 0.1.0 on it once, then this version again",
+            )
+        ]
+    return [Finding(f"{ledger}: a newer version of this package migrated it", "install that version again")]
 
 
 def _session(connection: Any) -> int:

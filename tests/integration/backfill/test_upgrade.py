@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import create_engine
 
 from kraken_ohlcv.core.candle_builder import CandleBuilder
@@ -20,6 +21,7 @@ from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import MIGRATIONS, migrate_ledger
 from local.postgres import PSQL
 from tests.integration.alert_desk import late
+from tests.integration.revisions import go_to
 from tests.integration.watching import hourly_check, messages
 from tests.integration.world import World
 
@@ -181,6 +183,12 @@ def test_the_way_back_is_the_backup_restored_beside_the_upgraded_ledger(
     assert revision_and_reasons(before) == (HEAD_OF_0_1_0, ["past_edge"])
     assert revision_and_reasons(ledger_uri)[1] == ["outside_api_window"]
     postgres_server.drop_database("ledger_before")
+
+
+def test_no_downgrade_goes_further_back_than_0_1_0(ledger_uri: str) -> None:
+    with pytest.raises(CommandError, match="to go back further, restore a backup"):
+        go_to(ledger_uri, "base")
+    assert revision_and_reasons(ledger_uri) == (HEAD_OF_0_1_0, ["past_edge"])
 
 
 def run(*command: str | Path) -> None:

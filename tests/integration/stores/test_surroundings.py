@@ -417,12 +417,26 @@ def test_a_role_without_rights_is_told_the_statement_that_gives_them(
             admin.execute(f'DROP ROLE "{role}"')
 
 
-def test_a_ledger_of_a_newer_version_is_told_so(postgres_server: PostgresServer, database: str) -> None:
-    migrate_ledger(postgres_server.uri(database))
-    with psycopg.connect(postgres_server.uri(database)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SurroundingsError, match="migrated by a newer version of this package: install that"):
-        migrate_ledger(postgres_server.uri(database))
+@pytest.mark.parametrize(
+    ("revision", "cure"),
+    [
+        ("9999", "a newer version of this package migrated it: install that version again"),
+        ("0021", "a newer version of this package migrated it: install that version again"),
+        ("0007", "which is older than version 0.1.0: run version 0.1.0 on it once, then this version again"),
+        ("0001", "which is older than version 0.1.0: run version 0.1.0 on it once, then this version again"),
+    ],
+)
+def test_a_ledger_of_a_version_that_leads_nowhere_is_refused_with_the_version_to_install(
+    postgres_server: PostgresServer, database: str, revision: str, cure: str
+) -> None:
+    uri = postgres_server.uri(database)
+    migrate_ledger(uri)
+    with psycopg.connect(uri) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = %s", (revision,))
+    with pytest.raises(SurroundingsError, match=f"ohlcv_postgres is at revision {revision}.*{cure}"):
+        migrate_ledger(uri)
+    with psycopg.connect(uri) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(revision,)]
 
 
 def test_a_disk_that_is_nearly_full_is_named_with_its_folder(questdb: QuestDBClient, tmp_path: Path) -> None:
