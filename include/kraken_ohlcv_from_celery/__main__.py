@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,6 +21,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.errors import QuestDBError
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.gap import Series
@@ -28,11 +30,11 @@ from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
-from kraken_ohlcv_from_celery.candles import CandleReport, import_candles
+from kraken_ohlcv_from_celery.candles import check_candles, import_candles
 from kraken_ohlcv_from_celery.gaps import check_gaps, import_gaps
 from kraken_ohlcv_from_celery.mapping import Mapping, MappingError, read_mapping
 from kraken_ohlcv_from_celery.marking import mark_imported
-from kraken_ohlcv_from_celery.report import LeftBehind, Report
+from kraken_ohlcv_from_celery.report import Report
 
 
 def main(argv: Sequence[str]) -> int:
@@ -74,56 +76,64 @@ def _import(mapping: Mapping, *, write: bool) -> None:
     now_s = int(time.time())
     catalogue = read_catalogue()
     known = {entry.ticker for entry in catalogue.entries}
-    for quotes in mapping.assets.values():
-        for ticker in quotes.values():
-            if ticker not in known:
-                raise MappingError(f"ticker {ticker} is not in the catalogue; add it to assets.yaml first")
-    new = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID).client()
-    dsn = ledger_dsn(LEDGER_CONN_ID)
+    for ticker in mapping.tickers().values():
+        if ticker not in known:
+            raise MappingError(f"ticker {ticker} is not in the catalogue; add it to assets.yaml first")
     # Empty tables are what an import begins with: a dry run makes them too, and nothing else.
-    migrate_ledger(dsn)
-    ensure_candle_table(new)
-    coming: dict[Series, list[Range]] = {}
+    new, dsn = _stores()
     # Before candles are written: a mapping that does not fit is refused whole.
     old_dsn = ledger_dsn(mapping.gaps.connection) if mapping.gaps else ""
-    left = check_gaps(old_dsn, mapping, mapping.gaps) if mapping.gaps else LeftBehind()
+    gaps_left = check_gaps(old_dsn, mapping, mapping.gaps) if mapping.gaps else Counter[str]()
+    coming: dict[Series, list[Range]] = {}
     if mapping.candles is not None:
         new.check_bulk()
         old = QuestDBHook(questdb_conn_id=mapping.candles.connection).client()
+        spans, left = check_candles(old, mapping, mapping.candles)
         print("candles:")
+        _print_left(left)
         with connect(dsn) as connection:
-            for report in import_candles(
-                connection, old, new, mapping, mapping.candles, now_s=now_s, write=write
+            for done in import_candles(
+                connection, old, new, mapping.candles, spans, now_s=now_s, write=write
             ):
-                _print(report)
-                if isinstance(report, CandleReport):
-                    coming[report.series] = report.coming
+                _print(done)
+                coming[done.series] = done.coming
     if mapping.gaps is not None:
         print("gap records:")
-        _print(left)
+        _print_left(gaps_left)
         # A dry run does everything, so that it says the same, and takes it back.
         with (
             connect(dsn) as connection,
-            connection.transaction(force_rollback=True) if not write else nullcontext(),
+            nullcontext() if write else connection.transaction(force_rollback=True),
         ):
             sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
-            for one in import_gaps(
+            for report in import_gaps(
                 old_dsn, connection, new, mapping, mapping.gaps, coming=coming, now_s=now_s
             ):
-                _print(one)
+                _print(report)
 
 
 def _mark(tickers: Sequence[str] | None, *, write: bool) -> None:
-    questdb, dsn = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID).client(), ledger_dsn(LEDGER_CONN_ID)
-    migrate_ledger(dsn)
-    ensure_candle_table(questdb)
+    questdb, dsn = _stores()
+    print("candles that were imported:")
     with connect(dsn) as connection:
-        print("candles that were imported:")
         for report in mark_imported(connection, questdb, tickers, write=write):
             _print(report)
 
 
-def _print(report: Report | LeftBehind) -> None:
+def _stores() -> tuple[QuestDBClient, str]:
+    """Return the candle store and the ledger's DSN, both with tables of this version."""
+    questdb, dsn = QuestDBHook(questdb_conn_id=QUESTDB_CONN_ID).client(), ledger_dsn(LEDGER_CONN_ID)
+    migrate_ledger(dsn)
+    ensure_candle_table(questdb)
+    return questdb, dsn
+
+
+def _print_left(left: Counter[str]) -> None:
+    for what, n_rows in left.items():
+        print(f"  ignored: {what}, rows {n_rows}")
+
+
+def _print(report: Report) -> None:
     for line in report.lines():
         print(f"  {line}")
 

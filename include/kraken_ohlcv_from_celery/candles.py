@@ -6,10 +6,11 @@ came from, so any source of our own may replace it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -26,15 +27,9 @@ from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.merge import STORED_SCHEMA
-from kraken_ohlcv_from_celery.mapping import (
-    CandleSource,
-    Mapping,
-    MappingError,
-    check_assets,
-    check_columns,
-    check_interval,
-)
-from kraken_ohlcv_from_celery.report import LeftBehind, Report
+from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv_from_celery.mapping import CandleSource, Mapping, MappingError
+from kraken_ohlcv_from_celery.report import Report
 
 CHUNK_BUCKETS: Final = 50_000
 """Buckets read at once: constant memory, whatever the length of the history."""
@@ -80,113 +75,108 @@ class CandleReport(Report):
             self.remark(what, f"at {iso(rows['us'][0] / MICROSECONDS)}")
 
 
-def import_candles(
-    connection: Connection,
-    old: QuestDBClient,
-    new: QuestDBClient,
-    mapping: Mapping,
-    source: CandleSource,
-    *,
-    now_s: int,
-    write: bool,
-) -> Iterator[CandleReport | LeftBehind]:
-    """Bring all candles over, series by series.
+class Part(NamedTuple):
+    """Rows of the old table that become a series.
 
-    :param connection: the ledger, whose proofs of emptiness they may contradict
-    :param old: hook of the store with the old table
-    :param new: client of the candle store
+    :ivar asset_id: the old system's
+    :ivar quote: likewise
+    :ivar series: what they are called here
+    """
+
+    asset_id: int
+    quote: str
+    series: Series
+
+
+def check_candles(
+    old: QuestDBClient, mapping: Mapping, source: CandleSource
+) -> tuple[dict[Part, Range], Counter[str]]:
+    """Refuse a mapping that does not fit the old table, before anything is written.
+
+    :param old: client of the store with the old table
     :param mapping: the mapping
     :param source: its part about candles
-    :param now_s: epoch seconds UTC; candles that close later are refused
-    :param write: False = only say what would be done
-    :return: what is left behind, then a report per series
-    :raises MappingError: if a column, an asset, an interval or a source does not fit; nothing is written then
+    :return: first and last open time of what is brought over, epoch microseconds; what is left behind
+    :raises MappingError: if a column, an asset, an interval or a source does not fit
     """
-    columns = source.columns
-    shown = {row[0]: row[1] for row in old.query(f'SHOW COLUMNS FROM "{source.table}"')}
-    check_columns(source.table, columns.values(), shown)
-    if not shown[columns["time"]].startswith("TIMESTAMP"):
+    types = {row[0]: row[1] for row in old.query(f'SHOW COLUMNS FROM "{source.table}"')}
+    source.check_columns(types)
+    time = source.columns["time"]
+    if not types[time].startswith("TIMESTAMP"):
         raise MappingError(
-            f"column {columns['time']} of table {source.table} is {shown[columns['time']]}, not TIMESTAMP or "
-            "TIMESTAMP_NS: name the column with the open time"
+            f"column {time} of table {source.table} is {types[time]}, not TIMESTAMP or TIMESTAMP_NS: name "
+            "the column with the open time"
         )
-    series = ", ".join(_quoted(columns[name]) for name in ("asset_id", "quote", "interval_minutes", "source"))
-    moment = _quoted(columns["time"])
-    inventory = old.query(
-        f"SELECT {series}, {_micros(f'min({moment})')}, {_micros(f'max({moment})')}, count()"  # noqa: S608
-        f" FROM {_quoted(source.table)}"
-    )
-    check_assets(mapping, source.table, [(row[0], row[1]) for row in inventory])
-    spans: dict[tuple[int, str, int], tuple[int, int]] = {}
-    left = LeftBehind()
-    for asset_id, quote, minutes, old_source, low, high, n_rows in inventory:
-        if asset_id in mapping.ignore and mapping.ticker(asset_id, quote) is None:
-            left.add(f"asset {asset_id} in {quote}", n_rows)
-            continue
-        if not check_interval(mapping, source.table, minutes):
-            left.add(f"interval {minutes}", n_rows)
-            continue
-        if old_source in mapping.ignore_sources:
-            left.add(f"source {old_source}", n_rows)
+    groups = old.query(rendered("old_candle_groups", params=source))
+    mapping.check_assets(source.table, [(row[0], row[1]) for row in groups], is_complete=True)
+    tickers = mapping.tickers()
+    spans: dict[Part, Range] = {}
+    left: Counter[str] = Counter()
+    for asset_id, quote, minutes, old_source, low, high, n_rows in groups:
+        why = mapping.left_behind(source.table, asset_id, quote, minutes)
+        if why is None and old_source in mapping.ignore_sources:
+            why = f"source {old_source}"
+        if why is not None:
+            left[why] += n_rows
             continue
         if old_source not in source.sources:
             raise MappingError(
                 f"table {source.table} holds source {old_source!r}, which the mapping does not name: add it "
                 "to candles.sources, or ignore it with ignore_sources"
             )
-        known = spans.get((asset_id, quote, minutes), (low, high))
-        spans[asset_id, quote, minutes] = (min(low, known[0]), max(high, known[1]))
-    yield left
-    for (asset_id, quote, minutes), span in sorted(spans.items()):
-        ticker = mapping.ticker(asset_id, quote)
-        if ticker is None:
-            raise MappingError(f"asset {asset_id} in {quote} is not mapped")
-        report = CandleReport(Series(ticker, minutes))
-        key = {"asset_id": asset_id, "quote": quote, "minutes": minutes}
-        for frame in _chunks(old, source, key, span):
+        part = Part(asset_id, quote, Series(tickers[asset_id, quote], minutes))
+        known = spans.get(part, (low, high))
+        spans[part] = (min(low, known[0]), max(high, known[1]))
+    return spans, left
+
+
+def import_candles(
+    connection: Connection,
+    old: QuestDBClient,
+    new: QuestDBClient,
+    source: CandleSource,
+    spans: dict[Part, Range],
+    *,
+    now_s: int,
+    write: bool,
+) -> Iterator[CandleReport]:
+    """Bring all candles over, series by series.
+
+    :param connection: the ledger, whose proofs of emptiness they may contradict
+    :param old: client of the store with the old table
+    :param new: client of the candle store
+    :param source: the mapping's part about candles
+    :param spans: from :func:`check_candles`
+    :param now_s: epoch seconds UTC; candles that close later are refused
+    :param write: False = only say what would be done
+    :return: a report per series
+    """
+    for part, span in sorted(spans.items()):
+        report = CandleReport(part.series)
+        for frame in _chunks(old, source, part, span):
             fresh = _fresh(new, source, report, frame, now_s=now_s)
-            opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(minutes))
+            opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes))
             if write and opens:
-                _write(connection, new, report.series, fresh, opens)
+                _write(connection, new, part.series, fresh, opens)
             report.coming = ranges.union(report.coming, opens)
         yield report
 
 
-def _quoted(name: str) -> str:
-    # The mapping lets nothing through but letters, digits and underscores.
-    return f'"{name}"'
-
-
-def _micros(moment: str) -> str:
-    """Return epoch microseconds of a time, also of one in nanoseconds."""
-    return f"cast({moment} AS TIMESTAMP)::long"
+def _chunks(old: QuestDBClient, source: CandleSource, part: Part, span: Range) -> Iterator[pl.DataFrame]:
+    sql = rendered("old_candles", params=source)
+    minutes = part.series.interval_minutes
+    values = {"asset_id": part.asset_id, "quote": part.quote, "minutes": minutes}
+    values |= {f"source_{number}": name for number, name in enumerate(source.sources)}
+    length = CHUNK_BUCKETS * step_s(minutes) * MICROSECONDS
+    for low in range(span[0] // length * length, span[1] + 1, length):
+        rows = old.query(sql, {**values, "low": _aware(low), "high": _aware(low + length)})
+        if rows:
+            yield pl.DataFrame(rows, schema=OLD_SCHEMA, orient="row")
 
 
 def _aware(us: int) -> datetime:
     """Return a time as a driver parameter: a small number would be sent in too few bytes to be a time."""
     return LAST if us >= LAST_US else EPOCH + timedelta(microseconds=us)
-
-
-def _chunks(
-    old: QuestDBClient, source: CandleSource, key: dict[str, Any], span: tuple[int, int]
-) -> Iterator[pl.DataFrame]:
-    columns = {name: _quoted(column) for name, column in source.columns.items()}
-    figures = ", ".join(columns[name] for name in FIGURES)
-    names = {f"source_{number}": name for number, name in enumerate(source.sources)}
-    sql = (
-        f"SELECT {_micros(columns['time'])}, {figures}, {columns['source']}"  # noqa: S608
-        f" FROM {_quoted(source.table)}"
-        f" WHERE {columns['asset_id']} = %(asset_id)s AND {columns['quote']} = %(quote)s"
-        f" AND {columns['interval_minutes']} = %(minutes)s"
-        f" AND {columns['time']} >= %(low)s AND {columns['time']} < %(high)s"
-        f" AND {columns['source']} IN ({', '.join(f'%({name})s' for name in names)})"
-        f" ORDER BY {columns['time']}"
-    )
-    length = CHUNK_BUCKETS * key["minutes"] * 60 * MICROSECONDS
-    for low in range(span[0] // length * length, span[1] + 1, length):
-        rows = old.query(sql, {**key, **names, "low": _aware(low), "high": _aware(low + length)})
-        if rows:
-            yield pl.DataFrame(rows, schema=OLD_SCHEMA, orient="row")
 
 
 def _write(

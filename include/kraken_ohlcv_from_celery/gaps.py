@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from psycopg import sql
+from psycopg.rows import class_row
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
@@ -23,20 +24,53 @@ from kraken_ohlcv.core.gap import GapStatus, Series, candles_from_today, missing
 from kraken_ohlcv.core.grid import expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.snapshot import snapshot
 from kraken_ohlcv.stores.bulk import scan_series
-from kraken_ohlcv.stores.ledger.series_state import (
-    SeriesState,
-    bump_revision,
-    locked_state,
-    read_states,
-)
-from kraken_ohlcv.stores.ledger.session import Connection, Row, connect, execute, fetch
-from kraken_ohlcv_from_celery.mapping import GapSource, Mapping, check_assets, check_columns, check_interval
-from kraken_ohlcv_from_celery.report import LeftBehind, Report
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
+from kraken_ohlcv.stores.ledger.session import Connection, connect, execute
+from kraken_ohlcv_from_celery.mapping import GapSource, Mapping
+from kraken_ohlcv_from_celery.report import Report
 
 CURSOR_ROWS: Final = 5000
 STATES: Final = {status.value for status in GapStatus}
+TIMES: Final = {
+    "gap_start": "start_s",
+    "gap_end": "end_s",
+    "detected_at": "detected_s",
+    "backfill_attempted_at": "attempted_s",
+    "filled_at": "filled_s",
+}
+"""Field of :class:`Record` by the mapping's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row of the old table; its times are epoch seconds UTC."""
+
+    asset_id: int
+    interval_minutes: int
+    start_s: float
+    end_s: float
+    missing_candles: int
+    status: str
+    detected_s: float | None
+    attempted_s: float | None
+    filled_s: float | None
+    error_message: str | None
+
+    def range(self) -> Range | None:
+        """Return the half-open range of the record, cut to the grid, or None when it covers no candle.
+
+        Where start and end are whole candles apart, ``gap_end`` may name the last one or the one after it,
+        which the number tells; another end is a moment within a bucket that had not closed.
+        """
+        step = step_s(self.interval_minutes)
+        start, end = int(self.start_s // step * step), int(self.end_s // step * step)
+        if (self.end_s - self.start_s) % step:
+            return (start, end) if start < end else None
+        ends = (one for one in (end, end + step) if (one - start) // step == self.missing_candles > 0)
+        return next(((start, one) for one in ends), None)
 
 
 @dataclass(slots=True)
@@ -59,7 +93,22 @@ class GapReport(Report):
     refused: int = 0
 
 
-def check_gaps(old_dsn: str, mapping: Mapping, source: GapSource) -> LeftBehind:
+def _records(source: GapSource) -> sql.Composed:
+    """Return the statement that reads the old table, with the fields of :class:`Record`.
+
+    Django and SQLAlchemy both store naive times in UTC, which is how PostgreSQL takes them here.
+    """
+    time, other = sql.SQL("extract(epoch FROM {})::float8 AS {}"), sql.SQL("{} AS {}")
+    columns = [
+        (time if name in TIMES else other).format(
+            sql.Identifier(column), sql.Identifier(TIMES.get(name, name))
+        )
+        for name, column in source.columns.items()
+    ]
+    return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(columns), sql.Identifier(source.table))
+
+
+def check_gaps(old_dsn: str, mapping: Mapping, source: GapSource) -> Counter[str]:
     """Refuse a mapping that does not fit the old table, before anything is written.
 
     :param old_dsn: libpq DSN of the database with the old table
@@ -68,27 +117,19 @@ def check_gaps(old_dsn: str, mapping: Mapping, source: GapSource) -> LeftBehind:
     :return: what is left behind
     :raises MappingError: if a column, an asset or an interval does not fit
     """
-    names = source.columns
     with connect(old_dsn) as old:
         shown = old.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_name = %s", (source.table,)
         )
-        check_columns(source.table, names.values(), [row["column_name"] for row in shown.fetchall()])
-        found = old.execute(
-            sql.SQL("SELECT {} AS asset_id, {} AS minutes, count(*) AS n_rows FROM {} GROUP BY 1, 2").format(
-                sql.Identifier(names["asset_id"]),
-                sql.Identifier(names["interval_minutes"]),
-                sql.Identifier(source.table),
-            )
-        ).fetchall()
-    there = {(row["asset_id"], source.quote) for row in found}
-    check_assets(mapping, source.table, there, is_complete=False)
-    left = LeftBehind()
-    for row in found:
-        if mapping.ticker(row["asset_id"], source.quote) is None:
-            left.add(f"asset {row['asset_id']} in {source.quote}", row["n_rows"])
-        elif not check_interval(mapping, source.table, row["minutes"]):
-            left.add(f"interval {row['minutes']}", row["n_rows"])
+        source.check_columns([row["column_name"] for row in shown])
+        counted = sql.SQL("SELECT asset_id, interval_minutes, count(*) AS n FROM ({}) AS old GROUP BY 1, 2")
+        groups = old.execute(counted.format(_records(source))).fetchall()
+    mapping.check_assets(source.table, [(row["asset_id"], source.quote) for row in groups], is_complete=False)
+    left: Counter[str] = Counter()
+    for row in groups:
+        why = mapping.left_behind(source.table, row["asset_id"], source.quote, row["interval_minutes"])
+        if why is not None:
+            left[why] += row["n"]
     return left
 
 
@@ -111,29 +152,18 @@ def import_gaps(
     :param coming: ranges of the candles that were brought over, or would have been
     :return: a report per series
     """
-    names = source.columns
-    with connect(old_dsn) as old, old.transaction():
-        columns = sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(sql.Identifier(column), sql.Identifier(name))
-            for name, column in names.items()
-        )
-        everything = sql.SQL("SELECT {} FROM {} ORDER BY {}, {}, {}").format(
-            columns,
-            sql.Identifier(source.table),
-            sql.Identifier(names["asset_id"]),
-            sql.Identifier(names["interval_minutes"]),
-            sql.Identifier(names["gap_start"]),
-        )
-        with old.cursor(name="old_gaps") as cursor:
-            cursor.itersize = CURSOR_ROWS
-            rows = cursor.execute(everything)
-            for (asset_id, minutes), group in groupby(
-                rows, key=lambda row: (row["asset_id"], row["interval_minutes"])
-            ):
-                ticker = mapping.ticker(asset_id, source.quote)
-                if ticker is None or minutes in mapping.ignore_intervals:
-                    continue
-                report = GapReport(Series(ticker, minutes))
+    ordered = sql.SQL("{} ORDER BY asset_id, interval_minutes, start_s").format(_records(source))
+    tickers = mapping.tickers()
+    with (
+        connect(old_dsn) as old,
+        old.transaction(),
+        old.cursor(name="old_gaps", row_factory=class_row(Record)) as cursor,
+    ):
+        cursor.itersize = CURSOR_ROWS
+        records = groupby(cursor.execute(ordered), key=lambda one: (one.asset_id, one.interval_minutes))
+        for (asset_id, minutes), group in records:
+            if mapping.left_behind(source.table, asset_id, source.quote, minutes) is None:
+                report = GapReport(Series(tickers[asset_id, source.quote], minutes))
                 _import_series(connection, questdb, report, group, coming.get(report.series, []), now_s=now_s)
                 yield report
 
@@ -142,7 +172,7 @@ def _import_series(
     connection: Connection,
     questdb: QuestDBClient,
     report: GapReport,
-    rows: Iterable[Row],
+    records: Iterable[Record],
     coming: list[Range],
     *,
     now_s: int,
@@ -164,90 +194,66 @@ def _import_series(
         execute(connection, "set_series_start", series, start_s=start_s, revision=revision)
     with locked_state(connection, series) as state:
         missing = snapshot(scan, state, delisted_s=None, now_s=now_s).missing(state)
-        wanted = _sort(report, rows, ranges.subtract(missing, coming), state)
-        for values in wanted:
-            fields = _fields(series, values)
-            if not fetch(connection, "insert_imported_gap", **fields):
-                report.known += 1
-                if values["status"] == GapStatus.FILLED:
-                    report.history -= 1
-                else:
-                    report.open -= 1
+        _record(
+            connection, report, records, ranges.subtract(missing, coming), [gap.range for gap in state.gaps]
+        )
         bump_revision(connection, state.series_id)
 
 
-def _sort(
-    report: GapReport, rows: Iterable[Row], missing: list[Range], state: SeriesState
-) -> list[dict[str, Any]]:
-    """Return what is to be recorded, and count everything else."""
-    step = step_s(report.series.interval_minutes)
-    taken = [gap.range for gap in state.gaps]
-    wanted: list[dict[str, Any]] = []
-    for row in rows:
-        report.rows += 1
-        covered = _range_of(row, step)
-        if covered is None or row["status"] not in STATES or row["detected_at"] is None:
-            report.refused += 1
-            report.remark(
-                "records whose start, end and number of candles contradict each other",
-                f"begins {row['gap_start']}",
-            )
-        elif row["status"] == GapStatus.FILLED:
-            if ranges.intersect([covered], missing) or row["filled_at"] is None:
-                report.unproven += 1
-                report.remark("records say FILLED, but candles are missing", f"begins {row['gap_start']}")
-            else:
-                report.history += 1
-                wanted.append({**row, "range": covered})
-        else:
-            parts = ranges.subtract(ranges.intersect([covered], missing), taken)
-            was_known = bool(ranges.intersect(ranges.intersect([covered], missing), taken))
-            report.known += was_known and not parts
-            report.stored += not parts and not was_known
-            taken += parts
-            report.open += len(parts)
-            wanted += [
-                {**row, "status": GapStatus.DETECTED, "filled_at": None, "range": part} for part in parts
-            ]
-    return wanted
+def _record(
+    connection: Connection,
+    report: GapReport,
+    records: Iterable[Record],
+    missing: list[Range],
+    taken: list[Range],
+) -> None:
+    """Record what the candles bear out, and count everything.
 
-
-def _range_of(row: Row, step: int) -> Range | None:
-    """Return the half-open range of a record, cut to the grid, or None when it covers no candle.
-
-    Where start and end are whole candles apart, ``gap_end`` may name the last one or the one after it, which
-    the number tells; another end is a moment within a bucket that had not closed.
+    :param missing: what the series misses once the candles are here
+    :param taken: ranges of its open gaps
     """
-    start_s, end_s = _epoch(row["gap_start"]), _epoch(row["gap_end"])
-    start, end = int(start_s // step * step), int(end_s // step * step)
-    if (end_s - start_s) % step:
-        return (start, end) if start < end else None
-    ends = (one for one in (end, end + step) if (one - start) // step == row["missing_candles"] > 0)
-    return next(((start, one) for one in ends), None)
+    for record in records:
+        report.rows += 1
+        covered = record.range()
+        begins = f"begins {iso(record.start_s)}"
+        if covered is None or record.status not in STATES or record.detected_s is None:
+            report.refused += 1
+            report.remark("records whose start, end and number of candles contradict each other", begins)
+        elif record.status != GapStatus.FILLED:
+            absent = ranges.intersect([covered], missing)
+            parts = ranges.subtract(absent, taken)
+            taken = [*taken, *parts]
+            report.stored += not absent
+            report.known += bool(absent) and not parts
+            found = replace(record, status=GapStatus.DETECTED, filled_s=None)
+            for part in parts:
+                is_new = _insert(connection, report.series, found, part, record.detected_s)
+                report.open += is_new
+                report.known += not is_new
+        elif ranges.intersect([covered], missing) or record.filled_s is None:
+            report.unproven += 1
+            report.remark("records say FILLED, but candles are missing", begins)
+        else:
+            past = replace(record, error_message=None)
+            is_new = _insert(connection, report.series, past, covered, record.detected_s)
+            report.history += is_new
+            report.known += not is_new
 
 
-def _epoch(moment: Any) -> float:
-    """Return epoch seconds; Django and SQLAlchemy both store naive times in UTC."""
-    return float((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _fields(series: Series, values: dict[str, Any]) -> dict[str, Any]:
-    start_s, end_s = values["range"]
-    minutes = series.interval_minutes
-    detected_s = _epoch(values["detected_at"])
-    attempted, filled = values["backfill_attempted_at"], values["filled_at"]
-    return {
-        **series._asdict(),
-        "start_s": start_s,
-        "end_s": end_s,
-        "missing_candles": missing_candles(start_s, end_s, minutes),
-        "overflow_candles": overflow_candles(start_s, int(detected_s), minutes),
-        "candles_from_today": candles_from_today(start_s, int(detected_s), minutes),
-        "status": values["status"],
-        "detected_s": detected_s,
-        "attempted_s": None if attempted is None else _epoch(attempted),
-        "filled_s": None if filled is None else _epoch(filled),
-        "error_message": None if values["status"] == GapStatus.FILLED else values["error_message"],
-        "attempts": 0 if attempted is None else 1,
-        "expires_s": expiry_s(start_s, minutes),
-    }
+def _insert(connection: Connection, series: Series, record: Record, part: Range, detected_s: float) -> bool:
+    """Record a gap with the record's own stamps; return False if that was done before."""
+    (start_s, end_s), minutes = part, series.interval_minutes
+    n_rows = execute(
+        connection,
+        "insert_imported_gap",
+        series,
+        record,
+        start_s=start_s,
+        end_s=end_s,
+        missing_candles=missing_candles(start_s, end_s, minutes),
+        overflow_candles=overflow_candles(start_s, int(detected_s), minutes),
+        candles_from_today=candles_from_today(start_s, int(detected_s), minutes),
+        attempts=int(record.attempted_s is not None),
+        expires_s=expiry_s(start_s, minutes),
+    )
+    return n_rows > 0

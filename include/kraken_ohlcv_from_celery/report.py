@@ -8,24 +8,6 @@ from kraken_ohlcv.core.gap import Series
 
 
 @dataclass(slots=True)
-class LeftBehind:
-    """Rows that the mapping leaves behind.
-
-    :ivar rows: their number by what they are
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-
-    def add(self, what: str, rows: int) -> None:
-        """Count rows of a kind."""
-        self.rows[what] = self.rows.get(what, 0) + rows
-
-    def lines(self) -> list[str]:
-        """Return the report as text."""
-        return [f"ignored: {what}, rows {rows}" for what, rows in self.rows.items()]
-
-
-@dataclass(slots=True)
 class Report:
     """What was, or would be, done with the rows of a series.
 

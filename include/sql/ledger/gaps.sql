@@ -115,7 +115,7 @@ JOIN given
 -- Record a gap of another system with its own stamps, unless it was recorded before.
 -- In: ticker, interval_minutes, start_s, end_s, missing_candles, overflow_candles, candles_from_today, status
 -- (FILLED | DETECTED), detected_s, attempted_s (or null), filled_s (or null), error_message (or null), attempts,
--- expires_s; times in epoch seconds. Out: gap_id; no row when it stands already.
+-- expires_s; times in epoch seconds. No row is written when it stands already.
 INSERT INTO gap_records (
     ticker,
     interval_minutes,
@@ -161,7 +161,6 @@ WHERE NOT EXISTS (
         AND detected_at = to_timestamp(%(detected_s)s)
         AND (status = 'FILLED') = (%(status)s = 'FILLED')
 )
-RETURNING gap_id
 
 -- name: update_gap
 -- Trim an open gap and set its state. In: gap_id and the columns below, times in epoch seconds.
