@@ -25,7 +25,6 @@ from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import empty_summary, summarise
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe
-from kraken_ohlcv.stores.scan import HOLES, SPANS
 from kraken_ohlcv_airflow.connections import (
     archive_locator,
     kraken,
@@ -221,7 +220,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
 
     @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
     def backfill() -> None:
-        detect_gaps = DetectGapsOperator(task_id="detect_gaps", spans_sql=f"{SPANS}.sql", sql=f"{HOLES}.sql")
+        detect_gaps = DetectGapsOperator(task_id="detect_gaps")
         asked = plan()
         files = plan_archive(asked)
         walks = plan_trades(asked, files)

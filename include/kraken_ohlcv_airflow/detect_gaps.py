@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.scan import Scanner, worth_naming
+from kraken_ohlcv.stores.scan import HOLES, SPANS, Scanner, worth_naming
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
 from kraken_ohlcv_airflow.telling import handing_on_errors
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 class DetectGapsOperator(BaseOperator):
     """Find what each series of the run is missing, and bring the ledger up to date.
 
-    The rendered statements show in the UI; after the task, they are those that were sent: they name the
-    tickers of the tier, and ``sql`` those with missing candles, where these are few.
-
-    :param spans_sql: the statement that counts, or its file; a template rendered with the run's params
-    :param sql: the statement that finds the holes, or its file; a template rendered with the run's params
+    The rendered statements show in the UI: ``spans_sql`` counts, ``sql`` finds the holes. After the task they
+    are those that were sent: they name the tickers of the tier, and ``sql`` those with missing candles, where
+    these are few.
     """
 
     template_fields: Sequence[str] = ("spans_sql", "sql")
@@ -33,11 +31,11 @@ class DetectGapsOperator(BaseOperator):
     overwrite_rtif_after_execution = True
     ui_color = "#d9ead3"
 
-    def __init__(self, *, spans_sql: str, sql: str, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.spans_sql = spans_sql
-        self.sql = sql
+        self.spans_sql, self.sql = f"{SPANS}.sql", f"{HOLES}.sql"
 
+    @handing_on_errors()
     def execute(self, context: Context) -> dict[str, int]:
         """Run the statements and reconcile every series.
 
@@ -46,10 +44,6 @@ class DetectGapsOperator(BaseOperator):
         :raises RunFailedError: if the run was never opened
         :raises QuestDBUnavailableError: if QuestDB cannot be reached
         """
-        with handing_on_errors():
-            return self._detect(context)
-
-    def _detect(self, context: Context) -> dict[str, int]:
         # Arrays are slow to import, and every task instance imports this file.
         from kraken_ohlcv.backfill import opened  # noqa: PLC0415
         from kraken_ohlcv.detection.detect import detect  # noqa: PLC0415

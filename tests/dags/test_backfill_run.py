@@ -17,7 +17,7 @@ from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import rendered
-from kraken_ohlcv.stores.scan import HOLES, SPANS
+from kraken_ohlcv.stores.scan import SPANS
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
 from tests.integration.stores.test_contradictions import prove
 from tests.integration.world import World
@@ -91,11 +91,7 @@ def test_the_detection_of_a_tier_scans_the_tickers_of_that_tier_alone(world: Wor
     request = BackfillRequest(tier="TIER1", intervals=[60], lookback_days=7, max_gaps_per_asset=10)
     run = RunKey("backfill_tier1_daily", "of_a_tier")
     params = {"intervals": [60], "tickers": None}
-    operator = DetectGapsOperator(
-        task_id="detect_gaps",
-        spans_sql=rendered(SPANS, params=params),
-        sql=rendered(HOLES, params=params),
-    )
+    operator = DetectGapsOperator(task_id="detect_gaps")
     foreign = Series("UNIUSD", 60)
     covered = world.window(HOURLY)
     for series in (HOURLY, foreign):
