@@ -96,33 +96,40 @@ class Proof:
 
     :ivar proven: ranges that are now proven empty
     :ivar waiting: ranges seen empty, waiting for a second sighting
-    :ivar new_sightings: ranges of ``waiting`` that were never seen empty before
+    :ivar sightings: the first sightings of the series that wait for a second from now on
     """
 
     proven: list[Range]
     waiting: list[Range]
-    new_sightings: list[Range]
+    sightings: list[Sighting]
 
 
 def weigh_emptiness(
-    empty: Sequence[Range], *, is_busy: bool, sightings: Sequence[Sighting], now_s: int
+    empty: Sequence[Range], *, covered: Range, is_busy: bool, sightings: Sequence[Sighting], now_s: int
 ) -> Proof:
     """Decide which empty buckets are proven.
 
     :param empty: buckets without trades that are neither stored nor proven yet, range set
+    :param covered: the range that the answer speaks about, epoch seconds UTC
     :param is_busy: whether the series nearly always trades
     :param sightings: earlier first sightings of the series
     :return: the proof
     Rule: a bucket of a liquid pair was once served flat with count 0 although it had traded, so in a busy
     series one sighting is not enough.
     """
-    if not is_busy:
-        return Proof(proven=ranges.union(empty), waiting=[], new_sightings=[])
     old_enough = [s.range for s in sightings if now_s - s.first_seen_s >= CONFIRM_AFTER_S]
-    proven = ranges.intersect(empty, old_enough)
+    proven = ranges.intersect(empty, old_enough) if is_busy else ranges.union(empty)
     waiting = ranges.subtract(empty, proven)
+    kept = [
+        Sighting(*part, old.first_seen_s)
+        for old in sightings
+        # Outside the answer nothing new is known about an old sighting.
+        for part in ranges.union(
+            ranges.intersect([old.range], waiting), ranges.subtract([old.range], [covered])
+        )
+    ]
     new = ranges.subtract(waiting, [s.range for s in sightings])
-    return Proof(proven=proven, waiting=waiting, new_sightings=new)
+    return Proof(proven, waiting, [*kept, *(Sighting(*part, now_s) for part in new)])
 
 
 def confirmable_s(waiting: Range, sightings: Sequence[Sighting], *, now_s: int) -> int:

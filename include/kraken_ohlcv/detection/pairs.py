@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Sequence
-from enum import Enum
 from typing import Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
@@ -14,9 +13,9 @@ from kraken_ohlcv.clients.exchange.models import AssetPairs
 from kraken_ohlcv.core.assets import LineProblem
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
 from kraken_ohlcv.core.pair_problems import bad_line, left_pair, unknown_pair
-from kraken_ohlcv.stores.ledger.assets import Asset, PairMark, mark_pairs, read_assets
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
-from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, execute_many
 
 log = logging.getLogger(__name__)
 
@@ -45,34 +44,17 @@ SHORT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 """What may stand in the key of an incident."""
 
 
-class Verdict(Enum):
-    """What becomes of a pair after a look at AssetPairs."""
-
-    HERE = "here"
-    """The exchange has it: it is asked for candles."""
-    GONE = "gone"
-    """Nothing is expected of it."""
-    ASK = "ask"
-    """Only its own answer decides."""
-
-
-def verdict(asset: Asset, status: str | None) -> Verdict:
-    """Return what AssetPairs alone says of a pair.
+def is_gone(asset: Asset, status: str | None) -> bool | None:
+    """Return whether AssetPairs alone says that a pair is gone; None = only the pair's own answer tells.
 
     :param asset: as known so far
     :param status: its status in AssetPairs, or None when it is absent there
-    :return: whether it has left or come back, which AssetPairs alone never decides
-    Rule: only a pair's own "unknown asset pair" says that it left. A pair that was never listed, and has
-        nothing stored, has no answers to tell from those of another pair.
+    Rule: only a pair's own "unknown asset pair" says that it left, and only its own trades that it is back. A
+        pair that was never listed, and has nothing stored, has no answers to tell from those of another pair.
     """
     is_listed = status in LISTED
-    if asset.delisted_s is None:
-        if is_listed:
-            return Verdict.HERE
-        return Verdict.ASK if asset.is_known else Verdict.GONE
-    if not is_listed:
-        return Verdict.GONE
-    return Verdict.ASK if asset.is_known else Verdict.HERE
+    is_news = is_listed == (asset.delisted_s is not None)
+    return None if is_news and asset.is_known else not is_listed
 
 
 def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
@@ -122,14 +104,15 @@ def judge_pairs(
         is_delisted = _is_delisted(kraken, asset, status)
         is_unknown = is_delisted and status is None and not asset.is_known
         meant = suggestion(asset.ticker, pairs) if is_unknown else None
-        marks.append(PairMark(asset.ticker, status, is_delisted, status in LISTED, meant))
-    mark_pairs(connection, marks, now_s=now_s)
+        seen = {"status": status, "is_delisted": is_delisted, "is_listed": status in LISTED, "meant": meant}
+        marks.append({"ticker": asset.ticker, **seen})
+    execute_many(connection, "mark_pair", marks, now_s=now_s)
 
 
 def _is_delisted(kraken: KrakenClient, asset: Asset, status: str | None) -> bool:
-    found = verdict(asset, status)
-    if found is not Verdict.ASK:
-        return found is Verdict.GONE
+    by_list = is_gone(asset, status)
+    if by_list is not None:
+        return by_list
     kraken.names[asset.ticker] = kraken.names.get(asset.ticker, asset.names)
     try:
         kraken.get_first_trade(asset.ticker)
@@ -157,20 +140,11 @@ def suggestion(ticker: str, listed: Collection[str]) -> str | None:
         few, or None
     """
     for alias, code in ALIASES:
-        for meant in (
-            _replaced(ticker, alias, code, at_end=False),
-            _replaced(ticker, alias, code, at_end=True),
-        ):
+        for meant in (re.sub(f"^{alias}", code, ticker), re.sub(f"{alias}$", code, ticker)):
             if meant in listed:
                 return meant
     near = sorted(name for name in listed if _is_one_edit_away(ticker, name))
     return " or ".join(near) if 0 < len(near) <= MOST_SUGGESTED else None
-
-
-def _replaced(ticker: str, alias: str, code: str, *, at_end: bool) -> str:
-    if at_end:
-        return ticker.removesuffix(alias) + code if ticker.endswith(alias) else ticker
-    return code + ticker.removeprefix(alias) if ticker.startswith(alias) else ticker
 
 
 def _is_one_edit_away(one: str, other: str) -> bool:

@@ -40,7 +40,7 @@ class Cleaned:
     :ivar failed_deleted: gap records that were FAILED
     :ivar incidents_deleted: incidents that were over
     :ivar reports_deleted: completeness reports older than :data:`REPORT_DAYS`; one per month is kept
-    :ivar passes_deleted: places where walks through trades stood with which nobody will go on
+    :ivar cursors_deleted: places where walks through trades stood with which nobody will go on
     :ivar ranges_merged: proven-empty ranges that went into their neighbour
     """
 
@@ -48,7 +48,7 @@ class Cleaned:
     failed_deleted: int = 0
     incidents_deleted: int = 0
     reports_deleted: int = 0
-    passes_deleted: int = 0
+    cursors_deleted: int = 0
     ranges_merged: int = 0
 
     def result(self) -> dict[str, Any]:
@@ -65,10 +65,10 @@ def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     before_s = now_s - days * DAY_S
     reports_before_s = now_s - REPORT_DAYS * DAY_S
     with connection.transaction(force_rollback=True):
-        passes_deleted = execute(connection, "delete_stale_cursors", before_s=before_s)
+        cursors_deleted = execute(connection, "delete_stale_cursors", before_s=before_s)
     return Cleaned(
         **one(connection, "count_old", dict, before_s=before_s, reports_before_s=reports_before_s),
-        passes_deleted=passes_deleted,
+        cursors_deleted=cursors_deleted,
         ranges_merged=sum(ranges for _, _, ranges in _adjacent(connection)),
     )
 
@@ -86,7 +86,7 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     reports_before_s = now_s - REPORT_DAYS * DAY_S
     # What of walks through a range that was asked for stopped before this moment; of those for gaps, what has
     # no gap any more.
-    cleaned = Cleaned(passes_deleted=execute(connection, "delete_stale_cursors", before_s=before_s))
+    cleaned = Cleaned(cursors_deleted=execute(connection, "delete_stale_cursors", before_s=before_s))
     for series_id, series in every_series(connection):
         while n := _roll_up_filled(connection, series_id, series, before_s=before_s, batch=batch):
             cleaned.filled_deleted += n

@@ -19,7 +19,6 @@ from kraken_ohlcv.stores.ledger.restatements import log_restatement
 from kraken_ohlcv.stores.ledger.runs import Settled, count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import execute, rows
-from kraken_ohlcv.stores.ledger.sightings import replace_sightings
 
 
 def apply_result(
@@ -46,6 +45,7 @@ def apply_result(
         contradicted = [] if _is_final(result) else contested(context.questdb, series, seen_empty)
         proof = weigh_emptiness(
             ranges.subtract(seen_empty, contradicted),
+            covered=result.covered,
             is_busy=result.is_busy,
             sightings=sightings,
             now_s=now_s,
@@ -57,14 +57,7 @@ def apply_result(
         proofs.add(connection, series, state.proven, proof.proven, evidence=result.evidence, seen_s=now_s)
         if result.evidence is not Evidence.ARCHIVE:
             # A file neither confirms nor refutes what an answer showed once.
-            replace_sightings(
-                connection,
-                series,
-                covered=result.covered,
-                standing=sightings,
-                waiting=proof.waiting,
-                now_s=now_s,
-            )
+            proofs.replace_sightings(connection, series, sightings, proof.sightings)
         for stored, seen, first_seen_s, is_applied in written.versions:
             applied_s = now_s if is_applied else None
             log_restatement(

@@ -95,7 +95,7 @@ def summarise(
         **gaps,
         **{name: getattr(recorded, name) for name in WORK},
         **{name: remarks.get(name, []) for name in REMARKS},
-        "gaps_standing": value(connection, "count_standing", run, series_ids=recorded.series_processed),
+        "gaps_standing": value(connection, "count_outstanding", run, series_ids=recorded.series_processed),
         "total_candles_filled": gaps["total_candles_filled"] + recorded.candles_outside,
         "errors": [
             *errors,

@@ -110,23 +110,22 @@ UPDATE assets
 SET active = FALSE
 WHERE active AND ticker <> ALL(%(tickers)s)
 
--- name: mark_pairs
--- Record what a look at some pairs found; unchanged rows are not written.
--- In: ticker, status (or null), is_delisted, is_listed, meant (or null): parallel arrays; now_s (epoch seconds).
-UPDATE assets AS a
-SET pair_status = seen.status,
-    delisted_at = CASE WHEN seen.is_delisted THEN coalesce(a.delisted_at, to_timestamp(%(now_s)s)) END,
-    seen_at = CASE WHEN seen.is_listed THEN coalesce(a.seen_at, to_timestamp(%(now_s)s)) ELSE a.seen_at END,
-    meant = seen.meant
-FROM unnest(
-    %(ticker)s::text[], %(status)s::text[], %(is_delisted)s::boolean[], %(is_listed)s::boolean[], %(meant)s::text[]
-) AS seen (ticker, status, is_delisted, is_listed, meant)
-WHERE a.ticker = seen.ticker
+-- name: mark_pair
+-- Record what a look at a pair found; an unchanged row is not written, and the date on which a pair left stays
+-- until it is back.
+-- In: ticker, status (in AssetPairs, or null), is_delisted (nothing is expected of it), is_listed (the exchange
+-- has it now), meant (listed ticker that may be meant, or null), now_s (epoch seconds).
+UPDATE assets
+SET pair_status = %(status)s::text,
+    delisted_at = CASE WHEN %(is_delisted)s THEN coalesce(delisted_at, to_timestamp(%(now_s)s)) END,
+    seen_at = CASE WHEN %(is_listed)s THEN coalesce(seen_at, to_timestamp(%(now_s)s)) ELSE seen_at END,
+    meant = %(meant)s::text
+WHERE ticker = %(ticker)s
     AND (
-        a.pair_status IS DISTINCT FROM seen.status
-        OR (a.delisted_at IS NOT NULL) <> seen.is_delisted
-        OR (a.seen_at IS NULL AND seen.is_listed)
-        OR a.meant IS DISTINCT FROM seen.meant
+        pair_status IS DISTINCT FROM %(status)s::text
+        OR (delisted_at IS NOT NULL) <> %(is_delisted)s
+        OR (seen_at IS NULL AND %(is_listed)s)
+        OR meant IS DISTINCT FROM %(meant)s::text
     )
 
 -- name: mark_delisted

@@ -110,7 +110,7 @@ WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND o.outcome = 'failed'
 GROUP BY g.ticker, g.interval_minutes, o.error
 ORDER BY g.ticker, g.interval_minutes, o.error
 
--- name: count_standing
+-- name: count_outstanding
 -- Open gaps of the processed series that a run did not claim.
 -- In: dag_id, run_id, series_ids (int[]). Out: gaps.
 SELECT count(*) AS gaps

@@ -28,7 +28,7 @@ ALL = {
     "failed_deleted",
     "incidents_deleted",
     "reports_deleted",
-    "passes_deleted",
+    "cursors_deleted",
     "ranges_merged",
 }
 
@@ -159,8 +159,8 @@ def test_a_walk_is_forgotten_with_the_gap_it_was_for(ledger: Ledger) -> None:
     for ticker, end_s in (*kept, *stale):
         ledger.walk(ticker, end_s, age_days=400)
 
-    assert foresee(ledger.connection, days=90, now_s=NOW).passes_deleted == 4
-    assert clean_up(ledger.connection, days=90, now_s=NOW).passes_deleted == 4
+    assert foresee(ledger.connection, days=90, now_s=NOW).cursors_deleted == 4
+    assert clean_up(ledger.connection, days=90, now_s=NOW).cursors_deleted == 4
 
     left = "SELECT ticker, extract(epoch FROM range_end)::bigint AS s FROM trade_cursors ORDER BY range_end"
     assert [tuple(row.values()) for row in ledger.connection.execute(left).fetchall()] == kept
@@ -169,7 +169,7 @@ def test_a_walk_is_forgotten_with_the_gap_it_was_for(ledger: Ledger) -> None:
 def test_a_walk_through_a_range_asked_for_is_kept_for_as_long_as_records_are(ledger: Ledger) -> None:
     ledger.walk("XBTUSD", 5, is_recheck=True, age_days=89.9)
     ledger.walk("XBTUSD", 6, is_recheck=True, age_days=90.1)
-    assert clean_up(ledger.connection, days=90, now_s=NOW).passes_deleted == 1
+    assert clean_up(ledger.connection, days=90, now_s=NOW).cursors_deleted == 1
     assert ledger.one("SELECT extract(epoch FROM range_end)::bigint FROM trade_cursors") == 5
 
 
@@ -194,7 +194,7 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
         "failed_deleted": 2,
         "incidents_deleted": 0,
         "reports_deleted": 0,
-        "passes_deleted": 1,
+        "cursors_deleted": 1,
         "ranges_merged": 2,
     }
 

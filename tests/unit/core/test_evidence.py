@@ -177,9 +177,9 @@ def test_a_row_with_trades_is_traded_a_flat_one_is_empty_and_nothing_is_said_wit
 
 
 def test_in_a_quiet_series_one_sighting_proves() -> None:
-    proof = weigh_emptiness([(0, 2), (5, 6)], is_busy=False, sightings=[], now_s=NOW)
+    proof = weigh_emptiness([(0, 2), (5, 6)], covered=(0, 9), is_busy=False, sightings=[], now_s=NOW)
     assert proof.proven == [(0, 2), (5, 6)]
-    assert (proof.waiting, proof.new_sightings) == ([], [])
+    assert (proof.waiting, proof.sightings) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,19 @@ def test_in_a_busy_series_only_a_second_sighting_half_an_hour_later_proves(
     seen_ago: int | None, proven: bool
 ) -> None:
     sightings = [] if seen_ago is None else [Sighting(0, 9, NOW - seen_ago)]
-    proof = weigh_emptiness([(2, 4)], is_busy=True, sightings=sightings, now_s=NOW)
+    proof = weigh_emptiness([(2, 4)], covered=(0, 9), is_busy=True, sightings=sightings, now_s=NOW)
     assert proof.proven == ([(2, 4)] if proven else [])
     assert proof.waiting == ([] if proven else [(2, 4)])
-    assert proof.new_sightings == ([(2, 4)] if seen_ago is None else [])
+    first_seen_s = NOW if seen_ago is None else NOW - seen_ago
+    assert proof.sightings == ([] if proven else [Sighting(2, 4, first_seen_s)])
+
+
+def test_what_an_answer_does_not_cover_goes_on_waiting() -> None:
+    sightings = [Sighting(0, 9, NOW - 5000)]
+    for is_busy in (True, False):
+        proof = weigh_emptiness([(2, 4)], covered=(1, 6), is_busy=is_busy, sightings=sightings, now_s=NOW)
+        assert proof.proven == [(2, 4)]
+        assert proof.sightings == [Sighting(0, 1, NOW - 5000), Sighting(6, 9, NOW - 5000)]
 
 
 AGES = st.sampled_from([0, 600, 1799, 1800, 5000])
@@ -217,12 +226,14 @@ def sightings_of_a_series(draw: st.DrawFn) -> list[Sighting]:
 def test_a_busy_series_proves_just_the_buckets_seen_empty_long_ago(
     empty: list[Range], sightings: list[Sighting]
 ) -> None:
-    proof = weigh_emptiness(empty, is_busy=True, sightings=sightings, now_s=NOW)
+    proof = weigh_emptiness(empty, covered=(0, 40), is_busy=True, sightings=sightings, now_s=NOW)
     seen = buckets(one.range for one in sightings)
     long_ago = buckets(one.range for one in sightings if NOW - one.first_seen_s >= HALF_AN_HOUR)
     assert buckets(proof.proven) == buckets(empty) & long_ago
     assert buckets(proof.waiting) == buckets(empty) - long_ago
-    assert buckets(proof.new_sightings) == buckets(empty) - seen
+    assert buckets(one.range for one in proof.sightings) == buckets(empty) - long_ago
+    new = [one.range for one in proof.sightings if one.first_seen_s == NOW]
+    assert buckets(new) >= buckets(empty) - seen
 
 
 @quick
@@ -230,13 +241,16 @@ def test_a_busy_series_proves_just_the_buckets_seen_empty_long_ago(
 def test_a_waiting_range_is_proven_by_a_look_when_it_says_and_not_a_second_before(
     empty: list[Range], sightings: list[Sighting]
 ) -> None:
-    proof = weigh_emptiness(empty, is_busy=True, sightings=sightings, now_s=NOW)
-    remembered = [*sightings, *(Sighting(*new, NOW) for new in proof.new_sightings)]
+    proof = weigh_emptiness(empty, covered=(0, 40), is_busy=True, sightings=sightings, now_s=NOW)
     for waiting in proof.waiting:
         moment = confirmable_s(waiting, sightings, now_s=NOW)
-        then = weigh_emptiness([waiting], is_busy=True, sightings=remembered, now_s=moment)
+        then = weigh_emptiness(
+            [waiting], covered=(0, 40), is_busy=True, sightings=proof.sightings, now_s=moment
+        )
         assert then.proven == [waiting]
-        before = weigh_emptiness([waiting], is_busy=True, sightings=remembered, now_s=moment - 1)
+        before = weigh_emptiness(
+            [waiting], covered=(0, 40), is_busy=True, sightings=proof.sightings, now_s=moment - 1
+        )
         assert ranges.subtract([waiting], before.proven)
 
 

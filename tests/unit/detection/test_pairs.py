@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kraken_ohlcv.detection.pairs import Verdict, suggestion, verdict
+from kraken_ohlcv.detection.pairs import is_gone, suggestion
 from kraken_ohlcv.stores.ledger.assets import Asset
 from tests.unit.builders import DAY, NOW
 
@@ -31,29 +31,29 @@ LEFT = asset(delisted_s=NOW - DAY, seen_s=NOW - 9 * DAY)
 UNKNOWN = asset(delisted_s=NOW - DAY)
 
 VERDICTS = [
-    pytest.param(NEVER, "online", Verdict.HERE, id="listed for the first time"),
-    pytest.param(NEVER, "post_only", Verdict.HERE, id="its candles do not ask which orders it takes"),
-    pytest.param(NEVER, None, Verdict.GONE, id="never listed, nothing kept: unknown"),
-    pytest.param(NEVER, "work_in_progress", Verdict.GONE, id="not traded yet"),
-    pytest.param(SEEN, "cancel_only", Verdict.HERE, id="seen before and still there"),
-    pytest.param(SEEN, None, Verdict.ASK, id="missing: only its own answer says that it left"),
-    pytest.param(SEEN, "delisted", Verdict.ASK, id="delisted: like one that is missing"),
-    pytest.param(SEEN, "maintenance", Verdict.ASK, id="in maintenance"),
-    pytest.param(SEEN, "a_word_of_tomorrow", Verdict.ASK, id="a status not known today"),
-    pytest.param(TAKEN_IN, None, Verdict.ASK, id="never listed, but candles are kept"),
-    pytest.param(LEFT, None, Verdict.GONE, id="left and still missing: nobody is asked again"),
-    pytest.param(LEFT, "delisted", Verdict.GONE, id="left and listed as delisted: the same"),
-    pytest.param(LEFT, "online", Verdict.ASK, id="left and listed again: its answer says that it is back"),
-    pytest.param(UNKNOWN, "online", Verdict.HERE, id="an unknown one that is listed now"),
-    pytest.param(UNKNOWN, None, Verdict.GONE, id="an unknown one stays unknown"),
+    pytest.param(NEVER, "online", False, id="listed for the first time"),
+    pytest.param(NEVER, "post_only", False, id="its candles do not ask which orders it takes"),
+    pytest.param(NEVER, None, True, id="never listed, nothing kept: unknown"),
+    pytest.param(NEVER, "work_in_progress", True, id="not traded yet"),
+    pytest.param(SEEN, "cancel_only", False, id="seen before and still there"),
+    pytest.param(SEEN, None, None, id="missing: only its own answer says that it left"),
+    pytest.param(SEEN, "delisted", None, id="delisted: like one that is missing"),
+    pytest.param(SEEN, "maintenance", None, id="in maintenance"),
+    pytest.param(SEEN, "a_word_of_tomorrow", None, id="a status not known today"),
+    pytest.param(TAKEN_IN, None, None, id="never listed, but candles are kept"),
+    pytest.param(LEFT, None, True, id="left and still missing: nobody is asked again"),
+    pytest.param(LEFT, "delisted", True, id="left and listed as delisted: the same"),
+    pytest.param(LEFT, "online", None, id="left and listed again: its answer says that it is back"),
+    pytest.param(UNKNOWN, "online", False, id="an unknown one that is listed now"),
+    pytest.param(UNKNOWN, None, True, id="an unknown one stays unknown"),
 ]
 
 
 @pytest.mark.parametrize(("known", "status", "expected"), VERDICTS)
 def test_assetpairs_alone_decides_only_what_nobody_contradicts(
-    known: Asset, status: str | None, expected: Verdict
+    known: Asset, status: str | None, expected: bool | None
 ) -> None:
-    assert verdict(known, status) is expected
+    assert is_gone(known, status) is expected
 
 
 def test_unknown_is_what_was_never_listed_and_of_which_nothing_is_kept() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.errors import WrongExchangeError
@@ -65,23 +65,6 @@ class Asset:
     def is_trading(self) -> bool:
         """Return whether the pair is on the exchange and online, as far as is known."""
         return self.delisted_s is None and self.pair_status in {None, ONLINE}
-
-
-class PairMark(NamedTuple):
-    """What a look at a pair found.
-
-    :ivar ticker: Kraken's altname
-    :ivar status: its status in AssetPairs, or None when that lacks it
-    :ivar is_delisted: whether nothing is expected of it
-    :ivar is_listed: whether the exchange has it now
-    :ivar meant: listed ticker that may be meant, or None
-    """
-
-    ticker: str
-    status: str | None
-    is_delisted: bool
-    is_listed: bool
-    meant: str | None
 
 
 def claim_exchange(connection: Connection, base_url: str) -> None:
@@ -148,12 +131,3 @@ def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: 
 
 def _asset(names: list[str], **row: Any) -> Asset:
     return Asset(**row, names=frozenset(names))
-
-
-def mark_pairs(connection: Connection, marks: Sequence[PairMark], *, now_s: int) -> None:
-    """Record what a look at some pairs found; the date on which one left stays until it is back.
-
-    :param marks: one per asset looked at
-    """
-    columns = {name: [getattr(mark, name) for mark in marks] for name in PairMark._fields}
-    execute(connection, "mark_pairs", **columns, now_s=now_s)

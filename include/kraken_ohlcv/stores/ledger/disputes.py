@@ -42,21 +42,21 @@ def keep_disputes(
     """Keep what a look at all proofs of some tickers has found, and forget what it has not found again.
 
     :param tickers: those looked at
-    :param found: what was contradicted; only what stands is kept
+    :param found: what was contradicted; only what exists is kept
     """
-    standing = [one for one in found if not one.is_withdrawn]
+    existing = [one for one in found if not one.is_withdrawn]
     with connection.transaction():
         execute(
             connection,
             "delete_settled_disputes",
             tickers=list(tickers),
-            names=[one.series.ticker for one in standing],
-            intervals=[one.series.interval_minutes for one in standing],
-            starts_s=[one.start_s for one in standing],
+            names=[one.series.ticker for one in existing],
+            intervals=[one.series.interval_minutes for one in existing],
+            starts_s=[one.start_s for one in existing],
         )
         kept = (
             {**one.series._asdict(), "start_s": one.start_s, "end_s": one.end_s, "candles": one.candles}
-            for one in standing
+            for one in existing
         )
         execute_many(connection, "keep_dispute", kept, now_s=now_s)
 

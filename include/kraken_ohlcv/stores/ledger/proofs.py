@@ -1,6 +1,6 @@
 """Proofs of emptiness: read, added and withdrawn here and nowhere else.
 
-Nobody else writes to table ``proven_empty``, so that what stands behind these three functions can be
+Nobody else writes to table ``proven_empty``, so that what stands behind read, add and withdraw can be
 replaced; the weekly clean-up, which merges rows that touch, is a matter of this storage.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence
+from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Sighting
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.ledger.session import Connection, execute_many, fetch
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
 
 
 class ProvenRange(NamedTuple):
@@ -138,3 +138,18 @@ def _replace(
         [{**series._asdict(), **one._asdict(), "seen_s": seen_s} for one, seen_s in added],
     )
     proven[:] = sorted([*(one for one in proven if one not in gone), *(one for one, _ in added)])
+
+
+def replace_sightings(
+    connection: Connection, series: Series, old: Sequence[Sighting], new: Sequence[Sighting]
+) -> None:
+    """Keep other first sightings of a series from now on.
+
+    :param connection: the ledger, inside a transaction of the series
+    :param old: as read in this transaction
+    :param new: what waits for a second sighting
+    """
+    if new != old:
+        for one in old:
+            execute(connection, "delete_sightings", series, one)
+        execute_many(connection, "insert_sighting", new, series)
