@@ -101,11 +101,10 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     """
     series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
     assets = _assets(context, [series.ticker for series in series_list])
-    # Whose turn has not come yet goes first, so that every stretch comes closer to the end.
+    # Series not tried yet go first, so that every stretch comes closer to the end.
     tried = {series for series in series_list if _was_tried(context, series)}
-    waiting = [series for series in series_list if series not in tried]
-    turns = [*waiting, *(series for series in series_list if series in tried)]
-    now = turns[: max(1, context.calls_left // CALLS_PER_SERIES)]
+    in_turn = sorted(series_list, key=tried.__contains__)
+    n_now = max(1, context.calls_left // CALLS_PER_SERIES)
     attempt_all(
         partial(
             fill_series,
@@ -115,9 +114,9 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
             hands_on="trades" in request.repair_from,
             is_recheck=request.span is not None,
         )
-        for series in now
+        for series in in_turn[:n_now]
     )
-    return bool(set(waiting) - set(now))
+    return not tried.issuperset(in_turn[n_now:])
 
 
 def _was_tried(context: RunContext, series: Series) -> bool:

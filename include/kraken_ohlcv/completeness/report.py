@@ -23,7 +23,6 @@ from kraken_ohlcv.stores.ledger.reports import (
     OpenGaps,
     Restatements,
     keep_report,
-    read_restatements,
 )
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, one, rows
 
@@ -223,7 +222,7 @@ def make_report(
         figures=series_figures(connection, questdb, lines_of(assets, intervals), now_s=now_s),
         open_gaps=dict(rows(connection, "count_open_gaps", by_series(OpenGaps), asked)),
         gap_times=one(connection, "read_gap_times", GapTimes, asked),
-        restatements=read_restatements(connection, tickers, intervals, since_s=since_s, n_newest=N_NEWEST),
+        restatements=one(connection, "read_restatements", Restatements, asked, n_newest=N_NEWEST),
         cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
         doubt=doubt,
     )

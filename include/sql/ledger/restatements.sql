@@ -34,24 +34,30 @@ WHERE applied_at IS NULL
     AND interval_minutes = %(interval_minutes)s
     AND ts = to_timestamp(%(ts_s)s)
 
--- name: read_newest_restatements
--- The newest candles for which the exchange gave other values.
--- In: tickers (text[]), intervals (int[]), since_s (epoch seconds), n_rows.
--- Out: ticker, interval_minutes, ts_s, first_seen_s (epoch seconds), is_applied; n_all and n_applied, of all rows.
+-- name: read_restatements
+-- How many candles the exchange gave other values for, how many of these replaced the stored ones, and the newest.
+-- In: tickers (text[]), intervals (int[]), since_s (epoch seconds), n_newest.
+-- Out: candles, applied, newest (jsonb, a list of objects; times in epoch seconds).
+WITH given AS (
+    SELECT
+        ticker,
+        interval_minutes,
+        extract(epoch FROM ts)::bigint AS ts_s,
+        extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
+        applied_at IS NOT NULL AS is_applied,
+        row_number() OVER (ORDER BY first_seen_at DESC, restatement_id DESC) AS position
+    FROM candle_restatements
+    WHERE ticker = ANY(%(tickers)s)
+        AND interval_minutes = ANY(%(intervals)s)
+        AND first_seen_at >= to_timestamp(%(since_s)s)
+)
 SELECT
-    ticker,
-    interval_minutes,
-    extract(epoch FROM ts)::bigint AS ts_s,
-    extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
-    applied_at IS NOT NULL AS is_applied,
-    count(*) OVER () AS n_all,
-    count(applied_at) OVER () AS n_applied
-FROM candle_restatements
-WHERE ticker = ANY(%(tickers)s)
-    AND interval_minutes = ANY(%(intervals)s)
-    AND first_seen_at >= to_timestamp(%(since_s)s)
-ORDER BY first_seen_at DESC, restatement_id DESC
-LIMIT %(n_rows)s
+    count(*) AS candles,
+    count(*) FILTER (WHERE is_applied) AS applied,
+    coalesce(
+        jsonb_agg(to_jsonb(given) - 'position' ORDER BY position) FILTER (WHERE position <= %(n_newest)s), '[]'
+    ) AS newest
+FROM given
 
 -- name: read_restated_between
 -- Open times of the candles for which the exchange gave other values, applied or seen once.

@@ -87,7 +87,10 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
                 give_up_pair(context, series, set(gaps), str(error), cron=None)
             return False
         except (KrakenError, QuestDBError, ReadBackError) as error:
-            walk.break_off(str(error))
+            walk.put_back(str(error), is_error=True)
+            for series in starts if job.is_recheck else ():
+                said = {"source": FilledFrom.TRADES, "error": str(error)}
+                execute(context.connection, "record_repair_error", context.run, series, said)
             raised = FillRefusedError if isinstance(error, KrakenPermanentError) else FillError
             raise raised(f"{job.ticker} trades: {error}") from error
         finally:
@@ -165,17 +168,6 @@ class _Walk:
                 return [becomes(gap, part, said) for part in left]
 
             put_back(self._context, series, gaps, segments_of)
-
-    def break_off(self, error: str) -> None:
-        """Put the gaps back after an error, and note that the range asked for is not repaired.
-
-        :param error: one sentence
-        """
-        self.put_back(error, is_error=True)
-        if self._job.is_recheck:
-            for series in self._starts:
-                said = {"source": FilledFrom.TRADES, "error": error}
-                execute(self._context.connection, "record_repair_error", self._context.run, series, said)
 
     def _stored(self, series: Series) -> list[Range]:
         """Return what of the range is stored, or nothing when QuestDB does not answer."""

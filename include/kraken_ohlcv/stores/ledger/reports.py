@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch, value
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, value
 
 
 class OpenGaps(NamedTuple):
@@ -76,24 +76,6 @@ class KeptLine(NamedTuple):
     missing: int
     unfillable: int
     restated: int
-
-
-def read_restatements(
-    connection: Connection, tickers: Sequence[str], intervals: Sequence[int], *, since_s: int, n_newest: int
-) -> Restatements:
-    """Return for which candles the exchange gave other values.
-
-    :param tickers: Kraken's altnames
-    :param intervals: candle lengths, minutes
-    :param since_s: first seen since then, epoch seconds UTC
-    :param n_newest: how many to name
-    :return: counts, and the newest
-    """
-    asked = {"tickers": tickers, "intervals": intervals, "since_s": since_s, "n_rows": n_newest}
-    found = fetch(connection, "read_newest_restatements", asked)
-    n_all, n_applied = (found[0]["n_all"], found[0]["n_applied"]) if found else (0, 0)
-    names = ("ticker", "interval_minutes", "ts_s", "first_seen_s", "is_applied")
-    return Restatements(n_all, n_applied, [{name: row[name] for name in names} for row in found])
 
 
 def keep_report(
