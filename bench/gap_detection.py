@@ -26,9 +26,9 @@ from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.detect import detect
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect, execute
+from kraken_ohlcv.stores.queries import MICROSECONDS
 from kraken_ohlcv.stores.scan import Scanner
 
 if TYPE_CHECKING:

@@ -22,12 +22,10 @@ from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.sources.archive.parse import OLDEST_S
-from kraken_ohlcv.stores.bulk import prove_written, send, stored_candles, wait_applied
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.candle_store import STORED_SCHEMA, read_frame, write_frame
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.session import Connection
-from kraken_ohlcv.stores.merge import STORED_SCHEMA
-from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv.stores.queries import MICROSECONDS, rendered
 from kraken_ohlcv_from_celery.mapping import CandleSource, Mapping, MappingError
 from kraken_ohlcv_from_celery.report import Report
 
@@ -157,7 +155,8 @@ def import_candles(
             fresh = _fresh(new, source, report, frame, now_s=now_s)
             opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes))
             if write and opens:
-                _write(connection, new, part.series, fresh, opens)
+                with admitted(connection, part.series, opens):
+                    write_frame(new, part.series, fresh)
             report.coming = ranges.union(report.coming, opens)
         yield report
 
@@ -179,15 +178,6 @@ def _aware(us: int) -> datetime:
     return LAST if us >= LAST_US else EPOCH + timedelta(microseconds=us)
 
 
-def _write(
-    connection: Connection, new: QuestDBClient, series: Series, fresh: pl.DataFrame, opens: list[Range]
-) -> None:
-    with admitted(connection, series, opens):
-        send(new, series, fresh)
-        wait_applied(new)
-        prove_written(new, series, fresh)
-
-
 def _fresh(
     new: QuestDBClient, source: CandleSource, report: CandleReport, rows: pl.DataFrame, *, now_s: int
 ) -> pl.DataFrame:
@@ -199,7 +189,7 @@ def _fresh(
     if candles.is_empty():
         return candles
     low, high = int(candles["ts_s"][0]), int(candles["ts_s"][-1]) + step
-    stored = stored_candles(new, report.series, (low, high))
+    stored = read_frame(new, report.series, (low, high))
     both = candles.join(stored, on="ts_s", how="inner", suffix="_stored")
     is_same = says_same(
         {name: pl.col(name) for name in FIGURES}, {name: pl.col(f"{name}_stored") for name in FIGURES}

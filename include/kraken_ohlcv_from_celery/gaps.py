@@ -26,9 +26,9 @@ from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.snapshot import snapshot
-from kraken_ohlcv.stores.bulk import scan_series
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, connect, execute
+from kraken_ohlcv.stores.scan import scan_series
 from kraken_ohlcv_from_celery.mapping import GapSource, Mapping
 from kraken_ohlcv_from_celery.report import Report
 

@@ -17,9 +17,8 @@ from kraken_ohlcv.core.candle import ARCHIVE, IMPORTED
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.session import Connection, rows
-from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.queries import bounds, key, statement
 from kraken_ohlcv_from_celery.report import Report
 
 ALWAYS: Final[tuple[int, int]] = (1_293_840_000, 2**33)
@@ -76,11 +75,9 @@ def _imported(connection: Connection, series: Series, source: str) -> list[Range
 
 def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool) -> int:
     values: dict[str, Any] = {
-        "ticker": series.ticker,
-        "interval": str(series.interval_minutes),
+        **key(series),
+        **bounds(part),
         "source": source,
-        "from_us": part[0] * MICROSECONDS,
-        "until_us": part[1] * MICROSECONDS,
     }
     ((n,),) = questdb.query(statement("count_without_vwap"), values)
     if n and write:

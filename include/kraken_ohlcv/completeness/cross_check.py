@@ -22,14 +22,13 @@ from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, dividing, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.disputes import keep_disputes
 from kraken_ohlcv.stores.ledger.session import Connection, fetch
-from kraken_ohlcv.stores.queries import rendered
-from kraken_ohlcv.stores.stored_buckets import chosen, read_spans
-from kraken_ohlcv.stores.suspects import copied
+from kraken_ohlcv.stores.other_intervals import copied
+from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered
+from kraken_ohlcv.stores.stored_buckets import read_spans
 
 HOURLY: Final = 60
 DAILY: Final = 1440
@@ -335,8 +334,7 @@ def _differing(questdb: QuestDBClient, pair: Pair, tickers: Sequence[str], part:
             "shorter": str(pair.shorter),
             "longer": str(pair.longer),
             "longer_us": step_s(pair.longer) * MICROSECONDS,
-            "from_us": part[0] * MICROSECONDS,
-            "until_us": part[1] * MICROSECONDS,
+            **bounds(part),
             "volume_least": VOLUME_NOISE,
             "volume_share": SUM_NOISE_SHARE,
             "n_rows": MAX_ROWS,

@@ -42,6 +42,28 @@ def is_fuller(one: Mapping[str, Any], other: Mapping[str, Any]) -> Any:
     return (one["trades"] > other["trades"]) | has_more
 
 
+def is_better(rank: Any, one: Mapping[str, Any], rank_other: Any, other: Mapping[str, Any]) -> Any:
+    """Return whether a version replaces another one at once: of a higher rank, or of the same and fuller.
+
+    :param rank: of the version's source; a number, or a polars expression
+    :param one: the version, :data:`FIGURES` by name; numbers, or polars expressions
+    :param rank_other: likewise
+    :param other: likewise
+    :return: a bool, or an expression
+    """
+    return (rank > rank_other) | ((rank == rank_other) & is_fuller(one, other))
+
+
+def is_confirmed(rank: Any, rank_stored: Any) -> Any:
+    """Return whether a version that says the same as a stored candle takes its place, with its source.
+
+    :param rank: of the version's source; a number, or a polars expression
+    :param rank_stored: likewise
+    :return: a bool, or an expression
+    """
+    return (rank_stored == 0) & (rank > 0)
+
+
 def rank_of(source: str) -> int:
     """Return the rank of a source, 0 to :data:`HIGHEST_RANK`.
 
@@ -74,8 +96,8 @@ def completed(stored: StoredCandle, seen: StoredCandle) -> StoredCandle | None:
     if not seen.equals(stored):
         return None
     vwap = seen.vwap if stored.vwap is None else stored.vwap
-    is_confirmed = rank_of(stored.source) == 0 < rank_of(seen.source)
-    is_taken = is_confirmed or (stored.vwap is None and rank_of(seen.source) > rank_of(stored.source))
+    rank, rank_stored = rank_of(seen.source), rank_of(stored.source)
+    is_taken = is_confirmed(rank, rank_stored) or (stored.vwap is None and rank > rank_stored)
     whole = replace(seen if is_taken else stored, vwap=vwap)
     return None if whole == stored else whole
 
@@ -97,20 +119,21 @@ def judge_restatement(
     :param is_borne_out: whether the stored candles of another interval agree with the version; asked for only
         where it says less than the stored one
     :param is_suspect: whether the stored candle fails the comparison with other intervals, and the version
-        does not, see :func:`kraken_ohlcv.stores.suspects.suspects`
+        does not, see :func:`kraken_ohlcv.stores.other_intervals.judged_by_others`
     :return: the decision
     Rule: committed candles of Kraken still change and differ between its backends; a version with more
     trades is the more complete one, any other must be seen again :data:`CONFIRM_AFTER_S` later, and one that
     says less must be borne out, too. A stronger source is believed at once; of a candle that is not that of
     its series, any identified source is.
     """
-    if is_suspect and seen.source in IDENTIFIED and not seen.equals(stored):
-        return Restatement.REPLACE
-    rank, rank_stored = rank_of(seen.source), rank_of(stored.source)
-    if rank < rank_stored or seen.equals(stored):
+    if seen.equals(stored):
         return Restatement.IGNORE
-    if rank > rank_stored or is_fuller(seen.figures(), stored.figures()):
+    rank, rank_stored = rank_of(seen.source), rank_of(stored.source)
+    is_foreign = is_suspect and seen.source in IDENTIFIED
+    if is_foreign or is_better(rank, seen.figures(), rank_stored, stored.figures()):
         return Restatement.REPLACE
+    if rank < rank_stored:
+        return Restatement.IGNORE
     if not is_ripe(first_seen_s, now_s=now_s):
         return Restatement.REMEMBER
     if is_fuller(stored.figures(), seen.figures()) and not is_borne_out:

@@ -15,7 +15,7 @@ from kraken_ohlcv.repair.resolve import Findings, resolve_gap
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.gaps import DIED, close_gap, read_claims, record_outcome, split_gap
-from kraken_ohlcv.stores.ledger.restatements import log_restatement
+from kraken_ohlcv.stores.ledger.restatements import mark_restated
 from kraken_ohlcv.stores.ledger.runs import Settled, count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import execute, rows
@@ -26,8 +26,8 @@ def apply_result(
 ) -> str | None:
     """Bring the ledger of a series up to what is stored now, in one transaction that reads its state once.
 
-    Proofs are added and withdrawn, restatements logged, gaps closed, trimmed or split, and the run's counts
-    follow.
+    Proofs are added and withdrawn, restatements marked as applied, gaps closed, trimmed or split, and the
+    counts of the run follow.
 
     :param context: what to work with; the fill lock of the series is held
     :param result: what the source says
@@ -58,11 +58,7 @@ def apply_result(
         if result.evidence is not Evidence.ARCHIVE:
             # A file neither confirms nor refutes what an answer showed once.
             proofs.replace_sightings(connection, series, sightings, proof.sightings)
-        for stored, seen, first_seen_s, is_applied in written.versions:
-            applied_s = now_s if is_applied else None
-            log_restatement(
-                connection, series, old=stored, new=seen, first_seen_s=first_seen_s, applied_s=applied_s
-            )
+        mark_restated(connection, series, written.restated, now_s=now_s)
         before_trading = _move_start(context, state, result, have, attempt.start_s)
         empty = ranges.union((proven.range for proven in state.proven), before_trading)
         findings = Findings(
@@ -77,16 +73,17 @@ def apply_result(
         )
         touched = ranges.union([result.covered], have, before_trading)
         problems, counted = _change_gaps(context, state, written, findings, empty, touched)
+        n_restated = ranges.count(written.restated, step=step)
         count_work(
             connection,
             run,
-            candles_restated=written.n_restated,
+            candles_restated=n_restated,
             candles_outside=ranges.count(ranges.subtract(written.new, counted), step=step),
         )
         if attempt.is_recheck:
             settled = Settled(
                 candles_stored=ranges.count(written.new, step=step),
-                candles_restated=written.n_restated,
+                candles_restated=n_restated,
                 buckets_proven=ranges.count(proof.proven, step=step),
                 proofs_withdrawn=written.n_withdrawn + ranges.count(withdrawn, step=step),
                 candles_disputed=ranges.count(ranges.intersect(proof.proven, have), step=step),

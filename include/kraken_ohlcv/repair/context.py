@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.gap import Gap, GapSegment
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
@@ -51,16 +50,14 @@ class WriteResult:
     :ivar new: those of them that were missing before, range set
     :ivar closing: buckets that count as filled where they lie in an open gap, normal range set: the new ones,
         or all rows of a file, some of which a task that died may have stored
-    :ivar versions: stored and seen version, when the latter was first seen, and whether it was applied
-    :ivar n_restated: how many of them were applied
+    :ivar restated: buckets whose candle was replaced by another version, which is in the log, range set
     :ivar n_withdrawn: buckets, of this series and of longer ones, that were proven empty and no longer are
     """
 
     have: list[Range]
     new: list[Range]
     closing: list[Range]
-    versions: Iterable[tuple[StoredCandle, StoredCandle, int, bool]] = ()
-    n_restated: int = 0
+    restated: Sequence[Range] = ()
     n_withdrawn: int = 0
 
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.core.restatement import (
-    Restatement,
-    completed,
-    is_fuller,
-    is_ripe,
-    judge_restatement,
-    rank_of,
-)
+from kraken_ohlcv.core.restatement import Restatement, completed, judge_restatement
 from kraken_ohlcv.repair.context import RunContext, WriteResult
-from kraken_ohlcv.stores.agreement import borne_out_by_others
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.restatements import Pending, log_restatement
-from kraken_ohlcv.stores.suspects import suspects
+from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
+from kraken_ohlcv.stores.other_intervals import judged_by_others
 
 
 def write(context: RunContext, series: Series, result: SourceResult) -> WriteResult:
@@ -35,56 +25,44 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     :raises QuestDBError: if QuestDB does not accept or not apply the write
     """
     before = read_candles(context.questdb, series, result.covered)
-    new = [ts_s for ts_s in result.traded if ts_s not in before]
+    candles = [seen for ts_s, seen in result.traded.items() if ts_s not in before]
+    added = ranges.from_points((candle.ts_s for candle in candles), step=result.step)
     doubtful = {
         ts_s for start, end in ranges.union(result.doubtful) for ts_s in range(start, end, result.step)
     }
-    pending = Pending(context.connection, series)
-    versions, whole = [], []
-    differing: list[tuple[StoredCandle, StoredCandle, int | None]] = []
+    pending = read_pending(context.connection, series)
+    restated: list[int] = []
+    differing: list[tuple[StoredCandle, StoredCandle]] = []
     for ts_s, stored in before.items():
         seen = result.traded.get(ts_s)
         if seen is None or ts_s in doubtful:
             continue
         if with_more := completed(stored, seen):
-            whole.append(with_more)
+            candles.append(with_more)
         elif not seen.equals(stored):
-            differing.append((stored, seen, pending.first_seen(seen)))
-        elif (old := pending.replaced(seen)) is not None:
+            differing.append((stored, seen))
+        elif seen in pending:
             # Written by a task that died before it could say so.
-            versions.append((old, stored, pending.first_seen(seen) or context.now_s, True))
-    borne_out = _borne_out(context, series, differing)
-    suspect = suspects(context.questdb, series, [(stored, seen) for stored, seen, _ in differing])
-    for stored, seen, seen_s in differing:
+            restated.append(ts_s)
+    suspect, borne_out = judged_by_others(context.questdb, series, differing)
+    versions = []
+    for stored, seen in differing:
+        first_seen_s = pending.get(seen)
         verdict = judge_restatement(
             stored,
             seen,
-            first_seen_s=seen_s,
+            first_seen_s=first_seen_s,
             now_s=context.now_s,
             is_borne_out=seen.ts_s in borne_out,
             is_suspect=seen.ts_s in suspect,
         )
         if verdict is not Restatement.IGNORE:
-            versions.append((
-                stored,
-                seen,
-                context.now_s if seen_s is None else seen_s,
-                verdict is Restatement.REPLACE,
-            ))
-    candles = [*whole, *(result.traded[ts_s] for ts_s in new)]
-    candles += [seen for _, seen, _, is_applied in versions if is_applied]
-    with context.connection.transaction():
-        # Before it is overwritten: the old version is kept, whatever happens to this task.
-        for stored, seen, first_seen_s, is_applied in versions:
-            if is_applied:
-                log_restatement(
-                    context.connection,
-                    series,
-                    old=stored,
-                    new=seen,
-                    first_seen_s=first_seen_s,
-                    applied_s=None,
-                )
+            versions.append((stored, seen, context.now_s if first_seen_s is None else first_seen_s))
+        if verdict is Restatement.REPLACE:
+            candles.append(seen)
+            restated.append(seen.ts_s)
+    # Before it is overwritten: the old version is kept, whatever happens to this task.
+    log_versions(context.connection, series, versions)
     stored_now, n_withdrawn = before, 0
     if candles:
         opens = ranges.from_points((candle.ts_s for candle in candles), step=result.step)
@@ -93,26 +71,10 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
         n_withdrawn = sum(
             (end - start) // step_s(other.interval_minutes) for other, (start, end) in withdrawn
         )
-    added = ranges.from_points(new, step=result.step)
     return WriteResult(
         have=ranges.from_points(stored_now, step=result.step),
         new=added,
         closing=added,
-        versions=versions,
-        n_restated=sum(is_applied for *_, is_applied in versions),
+        restated=ranges.from_points(restated, step=result.step),
         n_withdrawn=n_withdrawn,
     )
-
-
-def _borne_out(
-    context: RunContext, series: Series, differing: Sequence[tuple[StoredCandle, StoredCandle, int | None]]
-) -> set[int]:
-    """Return the open times of versions that say less, are due to be believed, and are borne out."""
-    less = [
-        (stored, seen)
-        for stored, seen, seen_s in differing
-        if rank_of(stored.source) == rank_of(seen.source)
-        and is_ripe(seen_s, now_s=context.now_s)
-        and is_fuller(stored.figures(), seen.figures())
-    ]
-    return borne_out_by_others(context.questdb, series, less)

@@ -1,20 +1,37 @@
-"""Reads and writes the candles of one series in QuestDB, and reads back what it wrote."""
+"""Reads and writes the candles of one series in QuestDB, and proves that what was written is there.
+
+Some candles go over PGWire, one object each; many go over ILP/HTTP, as frames.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
+
+import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.candle import PRICES, StoredCandle
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
-from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, key, statement
 
-MICROSECONDS: Final = 1_000_000
+STORED_SCHEMA: Final = {
+    "ts_s": pl.Int64,
+    **dict.fromkeys((*PRICES, "vwap", "volume"), pl.Float64),
+    "trades": pl.Int64,
+    "source": pl.String,
+}
+"""The fields of :class:`StoredCandle`, in their order."""
+
+SUMMED: Final = (*PRICES, "volume")
+SUM_TOLERANCE: Final = 1e-11
+"""Relative: compensated sums differ by a few units in the last place, a wrong digit by far more."""
 
 
 def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict[int, StoredCandle]:
@@ -26,16 +43,14 @@ def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict
     """
     if covered[0] >= covered[1]:
         return {}
-    rows = questdb.query(
-        statement("read_candles"),
-        {
-            "ticker": series.ticker,
-            "interval": str(series.interval_minutes),
-            "from_us": covered[0] * MICROSECONDS,
-            "until_us": covered[1] * MICROSECONDS,
-        },
-    )
+    rows = questdb.query(statement("read_candles"), {**key(series), **bounds(covered)})
     return {row[0]: StoredCandle(*row) for row in rows}
+
+
+def read_frame(questdb: QuestDBClient, series: Series, covered: Range) -> pl.DataFrame:
+    """Return the same, see :data:`STORED_SCHEMA`."""
+    rows = questdb.query(statement("read_candles"), {**key(series), **bounds(covered)}, binary=True)
+    return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")
 
 
 def write_candles(
@@ -49,15 +64,89 @@ def write_candles(
     :raises ReadBackError: if a candle is not readable as written
     :raises QuestDBError: if QuestDB does not accept or not apply the write
     """
-    if candles:
-        key = {"ticker": series.ticker, "interval": str(series.interval_minutes)}
-        rows = [{**asdict(candle), **key, "ts_us": candle.ts_s * MICROSECONDS} for candle in candles]
-        questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
+    rows = [{**asdict(one), **key(series), "ts_us": one.ts_s * MICROSECONDS} for one in candles]
+    questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
     stored = read_candles(questdb, series, covered)
-    wrong = [candle.ts_s for candle in candles if stored.get(candle.ts_s) != candle]
+    _refuse_others(series, len(candles), [one.ts_s for one in candles if stored.get(one.ts_s) != one])
+    return stored
+
+
+def write_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
+    """Write candles as :func:`write_candles` does.
+
+    :param candles: see :data:`STORED_SCHEMA`; at least one, at most 100,000, ascending
+    """
+    send_frame(questdb, series, candles)
+    questdb.wait_applied(CANDLE_TABLE)
+    covered = (candles["ts_s"][0], candles["ts_s"][-1] + step_s(series.interval_minutes))
+    stored = read_frame(questdb, series, covered)
+    wrong = candles.join(stored, on=list(STORED_SCHEMA), how="anti", nulls_equal=True)
+    _refuse_others(series, candles.height, wrong["ts_s"].to_list())
+
+
+def send_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
+    """Send candles as one transaction; they are not readable at once, and nothing is read back.
+
+    :param candles: see :data:`STORED_SCHEMA`; at most 100,000
+    """
+    questdb.send_frame(CANDLE_TABLE, candles, symbols=key(series), at="ts_s")
+
+
+def _refuse_others(series: Series, n_written: int, wrong: Sequence[int]) -> None:
     if wrong:
         raise ReadBackError(
-            f"{series}: QuestDB does not return {len(wrong)} of {len(candles)} candles as written, "
+            f"{series}: QuestDB does not return {len(wrong)} of {n_written} candles as written, "
             f"the first at {wrong[0]} (epoch seconds); see the server's log, then run again"
         )
-    return stored
+
+
+class Sums:
+    """Sums over all candles sent into an empty range, to be compared with the store's own."""
+
+    def __init__(self) -> None:
+        self._n = self._times = self._trades = 0
+        self._sums: dict[str, list[float]] = {name: [] for name in SUMMED}
+
+    def add(self, candles: pl.DataFrame) -> None:
+        """Add what was sent.
+
+        :param candles: see :data:`STORED_SCHEMA`
+        """
+        self._n += candles.height
+        self._times += int(candles["ts_s"].sum())
+        self._trades += int(candles["trades"].sum())
+        for name in SUMMED:
+            self._sums[name].append(float(candles[name].to_numpy().sum()))
+
+    def prove(self, questdb: QuestDBClient, series: Series, covered: Range) -> None:
+        """Compare with what the store holds in the range.
+
+        :param covered: range that was empty before, half-open, epoch seconds UTC
+        :raises ReadBackError: if number or sums differ
+        """
+        stored = _sums(questdb, series, covered)
+        exact = {"n": self._n, "ts_s": self._times, "trades": self._trades}
+        wrong = [name for name, ours in exact.items() if ours != stored[name]]
+        wrong += [
+            name
+            for name, parts in self._sums.items()
+            if not math.isclose(math.fsum(parts), stored[name] or 0.0, rel_tol=SUM_TOLERANCE)
+        ]
+        if wrong:
+            raise ReadBackError(
+                f"{series}: of {self._n} candles written QuestDB returns {stored['n']}, and the sums of "
+                f"{', '.join(wrong)} differ; see the server's log, then run again"
+            )
+
+
+def count_stored(questdb: QuestDBClient, series: Series, covered: Range) -> int:
+    """Return how many candles of a series are stored in a range.
+
+    :param covered: half-open, epoch seconds UTC
+    """
+    return int(_sums(questdb, series, covered)["n"])
+
+
+def _sums(questdb: QuestDBClient, series: Series, covered: Range) -> dict[str, Any]:
+    (row,) = questdb.query(statement("sum_candles"), {**key(series), **bounds(covered)})
+    return dict(zip(("n", "ts_s", *SUMMED, "trades"), row, strict=True))

@@ -20,13 +20,12 @@ from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, divided_by, dividing, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection
-from kraken_ohlcv.stores.queries import rendered, statement
-from kraken_ohlcv.stores.suspects import SUCCESSIVE, copied
+from kraken_ohlcv.stores.other_intervals import SUCCESSIVE, copied
+from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, rendered, statement
 
 BLOCK_BUCKETS: Final = 48
 """Buckets for which QuestDB returns one number."""
@@ -110,8 +109,7 @@ def _traded(
             "ticker": series.ticker,
             "step_us": step * MICROSECONDS,
             "block_us": BLOCK_BUCKETS * step * MICROSECONDS,
-            "from_us": parts[0][0] * MICROSECONDS,
-            "until_us": parts[-1][1] * MICROSECONDS,
+            **bounds((parts[0][0], parts[-1][1])),
             **{f"interval_{n}": str(interval) for n, interval in enumerate(intervals)},
         },
     )
@@ -223,13 +221,6 @@ def _copies(
 
 def _candles(questdb: QuestDBClient, series: Series, part: Range) -> dict[int, str]:
     """Return what stands of a ticker in a range: number, trades and volume of the candles, by interval."""
-    rows = questdb.query(
-        statement("intervals_inside"),
-        {
-            "ticker": series.ticker,
-            "from_us": part[0] * MICROSECONDS,
-            "until_us": part[1] * MICROSECONDS,
-        },
-    )
+    rows = questdb.query(statement("intervals_inside"), {"ticker": series.ticker, **bounds(part)})
     found = {int(interval): f"{n} candles, {trades} trades, {volume}" for interval, n, trades, volume in rows}
     return dict(sorted(found.items()))

@@ -3,11 +3,20 @@
 The ledger's statements are loaded by ``stores.ledger.statements``.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
+
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.ranges import Range
+
+MICROSECONDS: Final = 1_000_000
+
+MAX_TICKERS: Final = 400
+"""With more tickers QuestDB looks faster through all of them than for each."""
 
 
 @cache
@@ -33,3 +42,26 @@ def rendered(name: str, **params: Any) -> str:
     # SQL is no HTML: nothing from data goes through the template.
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return environment.from_string(statement(name)).render(**params)
+
+
+def bounds(covered: Range) -> dict[str, int]:
+    """Return the parameters of a statement about a range.
+
+    :param covered: half-open, epoch seconds UTC
+    """
+    return {"from_us": covered[0] * MICROSECONDS, "until_us": covered[1] * MICROSECONDS}
+
+
+def key(series: Series) -> dict[str, str]:
+    """Return the key columns of a series, as they are stored and as statements take them."""
+    return {"ticker": series.ticker, "interval": str(series.interval_minutes)}
+
+
+def chosen(tickers: Sequence[str]) -> tuple[int, dict[str, str]]:
+    """Return how many tickers a statement is to name, 0 = it looks through all of them, and their parameters.
+
+    :param tickers: Kraken's altnames
+    """
+    if len(tickers) > MAX_TICKERS:
+        return 0, {}
+    return len(tickers), {f"ticker_{n}": ticker for n, ticker in enumerate(tickers)}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final, Self
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.missing import Scan, read_holes, read_spans
-from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv.stores.queries import MICROSECONDS, rendered
 
 SPANS: Final = "detect_spans"
 HOLES: Final = "detect_gaps"
@@ -99,6 +99,14 @@ class Scanner:
         parameters: dict[str, Any] = {"until": self._until_s * MICROSECONDS}
         parameters |= {f"ticker_{n}": ticker for n, ticker in enumerate(tickers or [])}
         return self._questdb.query(sql, parameters)
+
+
+def scan_series(questdb: QuestDBClient, series: Series, *, now_s: int) -> Scan:
+    """Return span and holes of a series' stored candles.
+
+    :return: the scan of this series alone
+    """
+    return Scanner.of(questdb, intervals=[series.interval_minutes], tickers=[series.ticker], until_s=now_s)()
 
 
 def _rendered(name: str, intervals: Sequence[int], tickers: Sequence[str] | None) -> str:

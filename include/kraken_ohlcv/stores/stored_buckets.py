@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +11,12 @@ from numpy.typing import NDArray
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.queries import rendered
+from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered
 
 Bits: TypeAlias = NDArray[np.bool_]
 
 BLOCK_BUCKETS: Final = 48
 """Buckets for which QuestDB returns one number; a day of half hours, two days of hours."""
-MAX_TICKERS: Final = 400
-"""With more tickers QuestDB looks faster through all of them than for each."""
-
-
-def chosen(tickers: Sequence[str]) -> tuple[int, dict[str, Any]]:
-    """Return how many tickers a statement is to name, 0 = it looks through all of them, and their parameters.
-
-    :param tickers: Kraken's altnames
-    """
-    if len(tickers) > MAX_TICKERS:
-        return 0, {}
-    return len(tickers), {f"ticker_{n}": ticker for n, ticker in enumerate(tickers)}
 
 
 def read_spans(
@@ -72,8 +59,7 @@ def read_stored(
             "interval": str(interval_minutes),
             "step_us": step * MICROSECONDS,
             "block_us": block_s * MICROSECONDS,
-            "from_us": covered[0] * MICROSECONDS,
-            "until_us": covered[1] * MICROSECONDS,
+            **bounds(covered),
             **named,
         },
     )

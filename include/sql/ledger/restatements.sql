@@ -1,20 +1,20 @@
 -- PostgreSQL. Other versions of stored candles.
 
 -- name: read_pending_restatements
--- Versions of stored candles that were seen once and not applied.
--- In: ticker, interval_minutes. Out: ts_s, first_seen_s (epoch seconds), old, new (figures).
+-- Versions of stored candles that have not replaced them, as far as that is known.
+-- In: ticker, interval_minutes. Out: ts_s, first_seen_s (epoch seconds), source, new (figures).
 SELECT
     extract(epoch FROM ts)::bigint AS ts_s,
     extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
-    old,
+    source,
     new
 FROM candle_restatements
 WHERE applied_at IS NULL AND ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s
 
 -- name: insert_restatement
--- Log another version of a stored candle, applied or seen once.
--- In: ticker, interval_minutes, ts_s, source, old, new (jsonb), first_seen_s, applied_s (epoch seconds or null).
-INSERT INTO candle_restatements (ticker, interval_minutes, ts, source, old, new, first_seen_at, applied_at)
+-- Log another version of a stored candle. In: ticker, interval_minutes, ts_s, source, old, new (jsonb), first_seen_s
+-- (epoch seconds).
+INSERT INTO candle_restatements (ticker, interval_minutes, ts, source, old, new, first_seen_at)
 VALUES (
     %(ticker)s,
     %(interval_minutes)s,
@@ -22,8 +22,7 @@ VALUES (
     %(source)s,
     %(old)s,
     %(new)s,
-    to_timestamp(%(first_seen_s)s),
-    to_timestamp(%(applied_s)s)
+    to_timestamp(%(first_seen_s)s)
 )
 
 -- name: delete_pending_restatement
@@ -33,6 +32,17 @@ WHERE applied_at IS NULL
     AND ticker = %(ticker)s
     AND interval_minutes = %(interval_minutes)s
     AND ts = to_timestamp(%(ts_s)s)
+
+-- name: mark_restated
+-- Note that the versions logged for a range have replaced the stored candles.
+-- In: ticker, interval_minutes, start_s, end_s (half-open), applied_s (epoch seconds).
+UPDATE candle_restatements
+SET applied_at = to_timestamp(%(applied_s)s)
+WHERE applied_at IS NULL
+    AND ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND ts >= to_timestamp(%(start_s)s)
+    AND ts < to_timestamp(%(end_s)s)
 
 -- name: read_restatements
 -- How many candles the exchange gave other values for, how many of these replaced the stored ones, and the newest.

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.candle import FIGURES, StoredCandle
 from kraken_ohlcv.core.restatement import SOURCE_RANK, Restatement, completed, judge_restatement
-from kraken_ohlcv.stores.merge import STORED_SCHEMA, merge
+from kraken_ohlcv.sources.archive.store import WRITTEN, judged
+from kraken_ohlcv.stores.candle_store import STORED_SCHEMA
 from tests.unit.builders import NOW, quick, stored
 
 HALF_AN_HOUR = 1800
@@ -182,14 +183,15 @@ def test_a_file_and_an_answer_are_judged_alike(
     verdict = judge_restatement(standing, seen, first_seen_s=None, now_s=NOW)
     whole = completed(standing, seen)
     row_of_file = {"ts_s": seen.ts_s} | {name: getattr(seen, name) for name in FIGURES}
-    found = merge(
+    found = judged(
         pl.DataFrame([row_of_file]),
         pl.DataFrame([asdict(standing)], schema=STORED_SCHEMA),
         provisional_s=NOW + HALF_AN_HOUR,
     )
-    assert found.corrected.height == (verdict is Restatement.REPLACE)
-    assert found.write.height == (verdict is Restatement.REPLACE or whole is not None)
-    assert found.n_equal == seen.equals(standing)
+    (of_file,) = found["verdict"]
+    assert (of_file == "correct") == (verdict is Restatement.REPLACE)
+    assert (of_file in WRITTEN) == (verdict is Restatement.REPLACE or whole is not None)
+    assert (of_file in {"equal", "confirm"}) == seen.equals(standing)
 
 
 class Shelf:

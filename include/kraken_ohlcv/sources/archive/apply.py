@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import PRICES, StoredCandle, vwap_within
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import (
     FilledFrom,
@@ -27,7 +25,6 @@ from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.sources.archive.staging import Staged
 from kraken_ohlcv.sources.archive.store import Stored
-from kraken_ohlcv.stores.bulk import scan_series
 from kraken_ohlcv.stores.ledger.archive import Ingested, record_file
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.series_state import (
@@ -37,9 +34,7 @@ from kraken_ohlcv.stores.ledger.series_state import (
     series_id_of,
 )
 from kraken_ohlcv.stores.ledger.session import Connection
-
-if TYPE_CHECKING:
-    import polars as pl
+from kraken_ohlcv.stores.scan import scan_series
 
 
 def register(connection: Connection, series: Series, *, oldest_s: int, now_s: int) -> int:
@@ -86,8 +81,7 @@ def apply_file(
         have=ranges.union(staged.runs, stored.extra),
         new=stored.new,
         closing=staged.runs,
-        versions=_corrections(stored.corrected, context.now_s),
-        n_restated=stored.n_corrected,
+        restated=stored.corrected,
     )
 
     def rest(gap: Gap, part: Range) -> GapSegment:
@@ -125,18 +119,3 @@ def _rest(segment: GapSegment, loaded: Range, *, is_delisted: bool) -> GapSegmen
     if segment.unfillable_reason is UnfillableReason.NOT_PUBLISHED:
         return replace(segment, unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW)
     return segment
-
-
-def _corrections(
-    frames: Sequence[pl.DataFrame], now_s: int
-) -> Iterator[tuple[StoredCandle, StoredCandle, int, bool]]:
-    for frame in frames:
-        for row in frame.iter_rows(named=True):
-            new = {name: row[name] for name in ("ts_s", *PRICES, "vwap", "volume", "trades", "source")}
-            old = {name: row[f"{name}_stored"] for name in (*PRICES, "volume", "trades", "source")}
-            yield (
-                StoredCandle(ts_s=row["ts_s"], vwap=row["vwap"], **old),
-                StoredCandle(**{**new, "vwap": vwap_within(row["low"], row["vwap"], row["high"])}),
-                now_s,
-                True,
-            )

@@ -35,12 +35,11 @@ from kraken_ohlcv.sources.archive.proof import (
 )
 from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.sources.archive.staging import Staged, stage
-from kraken_ohlcv.sources.archive.store import Stored, store
+from kraken_ohlcv.sources.archive.store import Standing, Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.archive import Ingested, read_results
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import execute, fetch, fill_lock
-from kraken_ohlcv.stores.merge import Standing
 
 log = logging.getLogger(__name__)
 
@@ -248,16 +247,14 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
     provisional_s = member.release.last_day_s(staged.span[1]) if is_identified else staged.span[0]
     standing = read.standing()
     if work.dry_run:
-        stored = store(
-            work.questdb, series, staged, provisional_s=provisional_s, standing=standing, dry_run=True
-        )
+        stored = store(work, series, staged, provisional_s=provisional_s, standing=standing, dry_run=True)
         return told(member, "checked", **_figures(read, stored, _found(read, stored, step)))
     (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
     series_id = register(connection, series, oldest_s=staged.span[0], now_s=now_s)
     with fill_lock(connection, series_id):
         with admitted(connection, series, staged.runs):
             stored = store(
-                work.questdb, series, staged, provisional_s=provisional_s, standing=standing, dry_run=False
+                work, series, staged, provisional_s=provisional_s, standing=standing, dry_run=False
             )
         found = _found(read, stored, step)
         version = apply_file(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -19,9 +19,8 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
-from kraken_ohlcv.stores.queries import statement
-from kraken_ohlcv.stores.suspects import copied_opens
+from kraken_ohlcv.stores.other_intervals import copied_opens
+from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, key, statement
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class Rows(Protocol):
 
 def stored_intervals(questdb: QuestDBClient, ticker: str, covered: Range) -> list[int]:
     """Return at which intervals candles of identified sources are stored in a range, minutes."""
-    parameters = {"ticker": ticker, **_micros(covered)}
+    parameters = {"ticker": ticker, **bounds(covered)}
     return sorted(int(row[0]) for row in questdb.query(statement("identified_intervals"), parameters))
 
 
@@ -63,7 +62,7 @@ def stored_candles_of(questdb: QuestDBClient, series: Series, step: int, covered
     :param covered: half-open, epoch seconds UTC
     :return: see :data:`CANDLES`
     """
-    parameters = {"ticker": series.ticker, "interval": str(series.interval_minutes), **_micros(covered)}
+    parameters: dict[str, Any] = {**key(series), **bounds(covered)}
     name = "identified_candles"
     if step != step_s(series.interval_minutes):
         name, parameters = "identified_sums", {**parameters, "step_us": step * MICROSECONDS}
@@ -192,7 +191,3 @@ def _from_trades(kraken: KrakenClient, series: Series, staged: Rows, span: Range
 def _frame(candles: Iterable[StoredCandle]) -> pl.DataFrame:
     rows = [(one.ts_s, one.close, one.high, one.low, one.trades, 1) for one in candles]
     return pl.DataFrame(rows, schema=CANDLES, orient="row")
-
-
-def _micros(covered: Range) -> dict[str, int]:
-    return {"from_us": covered[0] * MICROSECONDS, "until_us": covered[1] * MICROSECONDS}

@@ -1,34 +1,108 @@
-"""Writes the rows of a file that are not in the candle table, batch by batch, and proves they are there."""
+"""Writes the rows of a file that are not in the candle table, batch by batch, and proves they are there.
+
+The rule is that of :mod:`kraken_ohlcv.core.restatement`, except that any other difference is reported and
+left alone: a file says the same however often it is read. The archive has no vwap: the stored one stays,
+unless it would lie outside of the corrected candle.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 import polars as pl
 
-from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import IDENTIFIED, PROVISIONAL
+from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.restatement import HIGHEST_RANK, SOURCE_RANK, is_better, is_confirmed
+from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.staging import Staged
-from kraken_ohlcv.stores.bulk import (
+from kraken_ohlcv.stores.candle_store import (
+    STORED_SCHEMA,
     Sums,
     count_stored,
-    prove_written,
-    send,
-    stored_candles,
-    wait_applied,
+    read_frame,
+    send_frame,
+    write_frame,
 )
-from kraken_ohlcv.stores.merge import STORED_SCHEMA, Merge, Standing, merge
-from kraken_ohlcv.stores.suspects import copied_opens
+from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
+from kraken_ohlcv.stores.other_intervals import copied_opens
 
 UNAPPLIED_BATCHES: Final = 5
 """So many batches may be on their way before we wait for the server to apply them."""
+WRITTEN: Final = ("new", "confirm", "correct")
+"""Verdicts on rows that are written."""
+LOGGED_ROWS: Final = 10_000
+"""Corrections that are logged at once."""
+
+
+class Standing(Enum):
+    """How a file stands to what is stored."""
+
+    UNIDENTIFIED = "unidentified"
+    """Nothing tells whose candles these are: they fill holes and replace nothing."""
+    IDENTIFIED = "identified"
+    """It is judged by rank."""
+    TRUSTED = "trusted"
+    """Somebody has decided that it is right where it differs from what is stored."""
+
+
+def judged(
+    rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, standing: Standing = Standing.IDENTIFIED
+) -> pl.DataFrame:
+    """Compare rows of a file with stored candles.
+
+    :param rows: ``ts_s``, prices, ``volume``, ``trades``; unique times
+    :param stored: the stored candles of the same time range, see :data:`STORED_SCHEMA`
+    :param provisional_s: rows from here on are provisional, epoch seconds UTC
+    :param standing: how the file stands to what is stored
+    :return: the rows as candles, see :data:`STORED_SCHEMA`, the stored ones beside them (``*_stored``, nulls
+        where there is none), and a ``verdict``: ``new``, ``confirm`` (the same, but only provisional or
+        imported so far), ``correct``, ``equal``, or ``keep`` (another stored candle stays)
+    """
+    is_provisional = pl.col("ts_s") >= provisional_s
+    both = rows.with_columns(
+        pl.when(is_provisional).then(pl.lit(PROVISIONAL)).otherwise(pl.lit(ARCHIVE)).alias("source"),
+        pl.lit(None, pl.Float64).alias("vwap"),
+    ).join(stored, on="ts_s", how="left", suffix="_stored", maintain_order="left")
+    return both.with_columns(
+        pl.when(pl.col("vwap_stored").is_between("low", "high")).then("vwap_stored").alias("vwap"),
+        _verdict(standing).alias("verdict"),
+    )
+
+
+def _verdict(standing: Standing) -> pl.Expr:
+    ours = {name: pl.col(name) for name in FIGURES}
+    theirs = {name: pl.col(f"{name}_stored") for name in FIGURES}
+    rank, rank_stored = (
+        pl.col(name).replace_strict(SOURCE_RANK, default=HIGHEST_RANK, return_dtype=pl.Int64)
+        for name in ("source", "source_stored")
+    )
+    replaces = {
+        Standing.UNIDENTIFIED: pl.lit(value=False),
+        Standing.IDENTIFIED: is_better(rank, ours, rank_stored, theirs),
+        Standing.TRUSTED: pl.lit(value=True),
+    }[standing]
+    is_same = says_same(ours, theirs)
+    return (
+        pl
+        .when(pl.col("source_stored").is_null())
+        .then(pl.lit("new"))
+        .when(is_same & is_confirmed(rank, rank_stored))
+        .then(pl.lit("confirm"))
+        .when(is_same)
+        .then(pl.lit("equal"))
+        .when(replaces)
+        .then(pl.lit("correct"))
+        .otherwise(pl.lit("keep"))
+    )
 
 
 @dataclass(slots=True)
@@ -36,10 +110,12 @@ class Stored:
     """What became of a file's rows.
 
     :ivar n_written: rows written, corrections included
-    :ivar n_equal: rows that stood already
-    :ivar n_provisional: provisional rows that differ from a stored candle, which stays
+    :ivar n_equal: rows that stood already; those of them that were only provisional or imported are written
+        again under the file's source
+    :ivar n_provisional: provisional rows that differ from a stored candle, which stays: no fault
+    :ivar n_corrected: stored candles that were replaced
     :ivar new: open times that no candle stood at before, range set
-    :ivar corrected: replaced candles, file's and stored figures beside each other
+    :ivar corrected: open times whose candle was replaced, now or by a task that died, range set
     :ivar disputed: open times where another stored candle stays, range set
     :ivar extra: stored candles between the file's rows that the file lacks, range set
     :ivar at_odds: those of ``disputed`` that come from identified sources, range set
@@ -49,43 +125,33 @@ class Stored:
     n_written: int = 0
     n_equal: int = 0
     n_provisional: int = 0
+    n_corrected: int = 0
     new: list[Range] = field(default_factory=list)
-    corrected: list[pl.DataFrame] = field(default_factory=list)
+    corrected: list[Range] = field(default_factory=list)
     disputed: list[Range] = field(default_factory=list)
     extra: list[Range] = field(default_factory=list)
     at_odds: list[Range] = field(default_factory=list)
     lacking: list[Range] = field(default_factory=list)
 
-    @property
-    def n_corrected(self) -> int:
-        """Return how many stored candles were replaced."""
-        return sum(frame.height for frame in self.corrected)
-
-    def add(
-        self, merged: Merge, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, step: int
-    ) -> None:
+    def add(self, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, step: int) -> None:
         """Add a batch.
 
-        :param merged: what becomes of it
-        :param rows: its rows
-        :param stored: the candles stored in its range before
+        :param rows: as judged
+        :param stored: the candles stored in its range before, at least one
         :param provisional_s: rows from here on are provisional, epoch seconds UTC
         :param step: candle length, seconds
         """
-        self.n_written += merged.write.height
-        self.n_equal += merged.n_equal
-        self.n_provisional += merged.n_provisional
-        if merged.corrected.height:
-            self.corrected.append(merged.corrected)
-        if merged.disputed.height:
-            self.disputed += _buckets(merged.disputed, step)
-            self.at_odds += _buckets(merged.disputed.filter(pl.col("source_stored").is_in(IDENTIFIED)), step)
-        if stored.height:
-            self.new += _buckets(rows.join(stored, on="ts_s", how="anti"), step)
-            extra = stored.join(rows, on="ts_s", how="anti")
-            self.extra += _buckets(extra, step)
-            is_final = pl.col("ts_s") < provisional_s
-            self.lacking += _buckets(extra.filter(pl.col("source").is_in(IDENTIFIED) & is_final), step)
+        verdict, is_provisional = pl.col("verdict"), pl.col("source") == PROVISIONAL
+        disputed = rows.filter(verdict == "keep", ~is_provisional)
+        extra = stored.join(rows, on="ts_s", how="anti")
+        is_final = pl.col("ts_s") < provisional_s
+        self.n_equal += rows.filter(verdict.is_in(["equal", "confirm"])).height
+        self.n_provisional += rows.filter(verdict == "keep", is_provisional).height
+        self.new += _buckets(rows.filter(verdict == "new"), step)
+        self.disputed += _buckets(disputed, step)
+        self.at_odds += _buckets(disputed.filter(pl.col("source_stored").is_in(IDENTIFIED)), step)
+        self.extra += _buckets(extra, step)
+        self.lacking += _buckets(extra.filter(pl.col("source").is_in(IDENTIFIED), is_final), step)
 
 
 def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
@@ -93,7 +159,7 @@ def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
 
 
 def store(
-    questdb: QuestDBClient,
+    context: RunContext,
     series: Series,
     staged: Staged,
     *,
@@ -103,9 +169,11 @@ def store(
 ) -> Stored:
     """Write what of a file is missing or stronger than what is stored; rows that stand are not written again.
 
-    A batch is a transaction. A crash between batches leaves whole ones; the next run writes the others.
+    A batch is a transaction. A crash between batches leaves whole ones; the next run writes the others. The
+    candles that a batch replaces are in the ledger before it is sent.
 
-    :param series: ticker and interval; the caller holds its fill lock
+    :param context: what to work with; the fill lock of the series is held
+    :param series: ticker and interval
     :param staged: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
     :param standing: how the file stands to what is stored
@@ -114,32 +182,56 @@ def store(
     :raises ReadBackError: if a candle is not readable as it was sent
     :raises QuestDBError: if QuestDB does not accept or not apply a batch
     """
+    questdb, step = context.questdb, step_s(series.interval_minutes)
     is_empty = not count_stored(questdb, series, staged.span)
-    step = step_s(series.interval_minutes)
     copies = [] if is_empty else copied_opens(questdb, series, staged.span)
+    pending = {} if is_empty else read_pending(context.connection, series)
     done, sums = Stored(), Sums()
     for number, (rows, covered) in enumerate(ahead(_batches(staged)), start=1):
-        stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else stored_candles(questdb, series, covered)
+        stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else read_frame(questdb, series, covered)
         stored = _without_rank(stored, copies)
-        merged = merge(rows, stored, provisional_s=provisional_s, standing=standing)
-        done.add(merged, rows, stored, provisional_s=provisional_s, step=step)
-        if not stored.height:
+        found = judged(rows, stored, provisional_s=provisional_s, standing=standing)
+        if stored.is_empty():
             done.new += ranges.intersect(staged.runs, [covered])
-        if dry_run or not merged.write.height:
-            continue
-        send(questdb, series, merged.write)
-        if is_empty:
-            sums.add(merged.write)
-            if number % UNAPPLIED_BATCHES == 0:
-                wait_applied(questdb)
         else:
-            wait_applied(questdb)
-            prove_written(questdb, series, merged.write)
+            done.add(found, stored, provisional_s=provisional_s, step=step)
+        corrected = found.filter(pl.col("verdict") == "correct")
+        ended = _written_before(found, pending)
+        done.corrected += _buckets(corrected, step) + ranges.from_points(ended, step=step)
+        done.n_corrected += corrected.height + len(ended)
+        write = found.filter(pl.col("verdict").is_in(WRITTEN)).select(*STORED_SCHEMA)
+        done.n_written += write.height
+        if dry_run or write.is_empty():
+            continue
+        for part in corrected.iter_slices(LOGGED_ROWS):
+            both = zip(_candles(part, "_stored"), _candles(part), strict=True)
+            versions = [(old, new, pending.get(new, context.now_s)) for old, new in both]
+            log_versions(context.connection, series, versions)
+        if not is_empty:
+            write_frame(questdb, series, write)
+            continue
+        send_frame(questdb, series, write)
+        sums.add(write)
+        if number % UNAPPLIED_BATCHES == 0:
+            questdb.wait_applied(CANDLE_TABLE)
     if is_empty and not dry_run:
-        wait_applied(questdb)
+        questdb.wait_applied(CANDLE_TABLE)
         sums.prove(questdb, series, staged.span)
     done.new = ranges.union(done.new)
+    done.corrected = ranges.union(done.corrected)
     return done
+
+
+def _written_before(rows: pl.DataFrame, pending: Mapping[StoredCandle, int]) -> list[int]:
+    """Return the open times of candles that a task has replaced, but died before it could say so."""
+    is_logged = pl.col("ts_s").is_in([candle.ts_s for candle in pending])
+    equal = rows.filter(pl.col("verdict") == "equal", is_logged) if pending else rows.clear()
+    return [candle.ts_s for candle in _candles(equal) if candle in pending]
+
+
+def _candles(rows: pl.DataFrame, suffix: str = "") -> Iterator[StoredCandle]:
+    names = ["ts_s", *(f"{name}{suffix}" for name in STORED_SCHEMA if name != "ts_s")]
+    return (StoredCandle(*row) for row in rows.select(names).iter_rows())
 
 
 def _without_rank(stored: pl.DataFrame, copies: list[int]) -> pl.DataFrame:

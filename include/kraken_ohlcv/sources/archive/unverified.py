@@ -17,10 +17,9 @@ from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.identity import Claim, identify
 from kraken_ohlcv.sources.archive.names import PUBLISHED_PATTERN, Release, named_release
-from kraken_ohlcv.stores.bulk import stored_candles
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
+from kraken_ohlcv.stores.candle_store import read_frame
 from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
-from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.queries import bounds, key, statement
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def _judge(connection: Connection, questdb: QuestDBClient, row: Row, *, now_s: i
     series, span = Series(row["ticker"], row["interval_minutes"]), (row["first_s"], row["end_s"])
     is_named = row["release"] and re.match(PUBLISHED_PATTERN, row["release"])
     release = named_release(row["release"]) if is_named else Release()
-    stored = stored_candles(questdb, series, span).filter(pl.col("source") == PROVISIONAL)
+    stored = read_frame(questdb, series, span).filter(pl.col("source") == PROVISIONAL)
     if stored.is_empty():
         return
     until_s = release.last_day_s(span[1])
@@ -71,9 +70,8 @@ def _judge(connection: Connection, questdb: QuestDBClient, row: Row, *, now_s: i
     if identified_by is None:
         return
     sources = {"provisional": PROVISIONAL, "archive": ARCHIVE}
-    bounds = {"from_us": span[0] * MICROSECONDS, "until_us": until_s * MICROSECONDS}
-    key = {"ticker": series.ticker, "interval": str(series.interval_minutes)}
-    questdb.query(statement("confirm_provisional"), {**key, **sources, **bounds})
+    where = {**key(series), **bounds((span[0], until_s))}
+    questdb.query(statement("confirm_provisional"), {**where, **sources})
     questdb.wait_applied(CANDLE_TABLE)
     execute(connection, "identify_archive_file", file_id=row["file_id"], identified_by=identified_by)
     log.info("%s is identified by %s", row["name"], identified_by)

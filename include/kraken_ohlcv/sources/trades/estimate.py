@@ -13,9 +13,8 @@ from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.session import execute_many, fetch
-from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.queries import bounds, statement
 
 log = logging.getLogger(__name__)
 
@@ -112,12 +111,8 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     first_s = min(start for start, _ in parts)
-    around = {
-        "ticker": ticker,
-        "from_us": (first_s - AROUND_S) * MICROSECONDS,
-        "until_us": (max(end for _, end in parts) + AROUND_S) * MICROSECONDS,
-    }
-    stored = context.questdb.query(statement("trade_counts"), around)
+    around = bounds((first_s - AROUND_S, max(end for _, end in parts) + AROUND_S))
+    stored = context.questdb.query(statement("trade_counts"), {"ticker": ticker, **around})
     days = {ts_s: trades for interval, ts_s, trades in stored if interval == "1440"}
     weeks = {
         row["week_s"]: row["trades"] for row in fetch(context.connection, "read_weekly_trades", ticker=ticker)

@@ -17,9 +17,8 @@ from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import TRADES, note_oddities
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES
-from kraken_ohlcv.stores.candle_store import MICROSECONDS
 from kraken_ohlcv.stores.ledger.session import execute
-from kraken_ohlcv.stores.queries import statement
+from kraken_ohlcv.stores.queries import MICROSECONDS, statement
 
 CURSOR: Final = TypeAdapter(Cursor)
 """Brings a cursor to JSON and back."""

@@ -2,61 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.session import Connection, Row, execute, fetch
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.session import Connection, execute_many, rows
 
 
-class Pending:
-    """The versions of a series' candles that were seen once and wait; read when first asked for."""
+def read_pending(connection: Connection, series: Series) -> dict[StoredCandle, int]:
+    """Return the versions of a series' candles that were logged, and are not known to have replaced them.
 
-    def __init__(self, connection: Connection, series: Series) -> None:
-        self._connection = connection
-        self._series = series
-        self._rows: dict[int, Row] | None = None
+    They wait for a second sight, or their writer died before it could say that they are stored.
 
-    def first_seen(self, seen: StoredCandle) -> int | None:
-        """Return when this very version of a candle was first seen.
+    :return: when each of them was first seen, the exchange's time, epoch seconds UTC
+    """
 
-        :param seen: the version
-        :return: the exchange's time, epoch seconds UTC, or None if it is new
-        """
-        row = self._row(seen)
-        return int(row["first_seen_s"]) if row else None
+    def version(ts_s: int, first_seen_s: int, source: str, new: dict[str, Any]) -> tuple[StoredCandle, int]:
+        return StoredCandle(ts_s=ts_s, source=source, **new), first_seen_s
 
-    def replaced(self, seen: StoredCandle) -> StoredCandle | None:
-        """Return what a stored version has replaced, if its writer could not finish the log.
-
-        :param seen: the version, as it is stored by now
-        """
-        row = self._row(seen)
-        return StoredCandle(ts_s=seen.ts_s, source=seen.source, **row["old"]) if row else None
-
-    def _row(self, seen: StoredCandle) -> Row | None:
-        if self._rows is None:
-            found = fetch(self._connection, "read_pending_restatements", self._series)
-            self._rows = {row["ts_s"]: row for row in found}
-        row = self._rows.get(seen.ts_s)
-        return row if row and row["new"] == seen.figures() else None
+    return dict(rows(connection, "read_pending_restatements", version, series))
 
 
-def log_restatement(
-    connection: Connection,
-    series: Series,
-    *,
-    old: StoredCandle,
-    new: StoredCandle,
-    first_seen_s: int,
-    applied_s: int | None,
+def log_versions(
+    connection: Connection, series: Series, versions: Iterable[tuple[StoredCandle, StoredCandle, int]]
 ) -> None:
-    """Log another version of a candle; it takes the place of an earlier pending one.
+    """Log other versions of candles before they replace the stored ones; each ends an earlier pending one.
+
+    :param versions: the stored version, the version seen, and when that was first seen, the exchange's time,
+        epoch seconds UTC
+    """
+    each = [
+        {
+            "ts_s": new.ts_s,
+            "source": new.source,
+            "old": old.figures(),
+            "new": new.figures(),
+            "first_seen_s": first_seen_s,
+        }
+        for old, new, first_seen_s in versions
+    ]
+    with connection.transaction():
+        execute_many(connection, "delete_pending_restatement", each, series)
+        execute_many(connection, "insert_restatement", each, series)
+
+
+def mark_restated(connection: Connection, series: Series, parts: Sequence[Range], *, now_s: int) -> None:
+    """Note that the versions logged for some buckets are stored by now.
 
     :param connection: the ledger, inside a series transaction
-    :param old: the stored version
-    :param new: the version seen
-    :param first_seen_s: when it was first seen, the exchange's time, epoch seconds UTC
-    :param applied_s: when it replaced the stored one, or None while it waits
+    :param parts: the buckets, range set, epoch seconds UTC
     """
-    execute(connection, "delete_pending_restatement", series, new)
-    seen = {"first_seen_s": first_seen_s, "applied_s": applied_s}
-    execute(connection, "insert_restatement", series, new, seen, old=old.figures(), new=new.figures())
+    each = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in parts]
+    execute_many(connection, "mark_restated", each, series, applied_s=now_s)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_ohlcv.core.errors import FillRefusedError
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError
+from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive.proof import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
 from kraken_ohlcv.stores.candle_store import write_candles
@@ -94,6 +95,56 @@ def test_a_stronger_version_corrects_keeps_the_vwap_and_is_logged(archive: Archi
         truth[first].trades,
     )
     assert logged["applied_at"] is not None
+
+
+STEPS = [
+    pytest.param("slice", False, id="before they are overwritten"),
+    pytest.param("sent", True, id="right after they are overwritten"),
+]
+
+
+@pytest.mark.parametrize(("step", "is_overwritten"), STEPS)
+@pytest.mark.parametrize("source", ["ohlc", "imported"])
+def test_the_old_values_are_logged_before_a_file_replaces_them_and_a_second_try_ends_the_log(
+    archive: ArchiveWorld, old: Range, source: str, step: str, is_overwritten: bool
+) -> None:
+    world = archive.world
+    truth = world.truth(HOURLY, old)
+    first, second = list(truth)[10:12]
+    short = [
+        replace(truth[ts_s], trades=truth[ts_s].trades - 1, volume=truth[ts_s].volume / 2, source=source)
+        for ts_s in (first, second)
+    ]
+    write_candles(world.questdb, HOURLY, list(truth.values()), old)
+    write_candles(world.questdb, HOURLY, short, old)
+    archive.csv(HOURLY, old)
+
+    def logged() -> list[tuple[Any, ...]]:
+        rows = world.rows("SELECT * FROM candle_restatements ORDER BY ts")
+        return [(row["old"], row["new"]["trades"], row["applied_at"] is not None) for row in rows]
+
+    def fails(name: str) -> None:
+        if name == step:
+            raise QuestDBUnavailableError("the server went away")
+
+    run, request, items = archive.find(path="XBTUSD_60.csv")
+    archive.before_step = fails
+    (error,) = archive.ingest(run, request, items)
+    assert isinstance(error, FillError)
+    world.questdb.wait_applied("ohlcv")
+
+    trades = truth[first].trades if is_overwritten else short[0].trades
+    assert world.stored(HOURLY, old)[first].trades == trades
+    seen = [(one.figures(), truth[one.ts_s].trades) for one in short]
+    assert logged() == [(*one, False) for one in seen]
+
+    archive.before_step = lambda _: None
+    assert archive.ingest(run, request, items) == []
+
+    assert archive.result(run, request)["candles_corrected"] == 2
+    assert logged() == [(*one, True) for one in seen]
+    again = archive.run(path="XBTUSD_60.csv", again=True)
+    assert (again["candles_corrected"], logged()) == (0, [(*one, True) for one in seen])
 
 
 def test_candles_under_the_former_name_of_their_source_get_the_present_one_once(

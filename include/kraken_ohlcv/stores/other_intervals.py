@@ -1,26 +1,38 @@
-"""Stored candles that are not those of their series: another interval's, or another pair's.
+"""What the other stored intervals of a pair say of a candle, and of another version of it.
 
-What a version of a candle is worth is asked of the other intervals that are stored. A stored candle is
-suspect when it contradicts them and the other version does not; then any identified source may replace it.
+A stored candle is *suspect*, another interval's or another pair's, when it contradicts them and the other
+version does not; then any identified source may replace it. A version is *borne out* when one of them agrees.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, VOLUME_NOISE, VOLUME_NOISE_SHARE, StoredCandle
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle import (
+    IDENTIFIED,
+    PRICES,
+    SUM_NOISE_SHARE,
+    VOLUME_NOISE,
+    VOLUME_NOISE_SHARE,
+    StoredCandle,
+    volume_noise,
+)
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import divided_by, dividing, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.restatement import rank_of
-from kraken_ohlcv.stores.candle_store import MICROSECONDS, read_candles
-from kraken_ohlcv.stores.queries import rendered
-from kraken_ohlcv.stores.stored_buckets import chosen
+from kraken_ohlcv.stores.candle_store import read_candles
+from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered
+
+Versions = Sequence[tuple[StoredCandle, StoredCandle]]
+"""Stored candles, ascending, and another version of each, same open time."""
 
 LEAST_TRADES: Final = 10
 """A longer candle of fewer trades may well be the very same as a shorter one in it."""
@@ -56,28 +68,24 @@ def copied(
             "longer": str(longer),
             "longer_us": step * MICROSECONDS,
             "least_trades": LEAST_TRADES,
-            "from_us": covered[0] * MICROSECONDS,
-            "until_us": covered[1] * MICROSECONDS,
             "volume_least": VOLUME_NOISE,
             "volume_share": VOLUME_NOISE_SHARE,
+            **bounds(covered),
             **named,
         },
     )
-    wanted = set(tickers)
-    runs: dict[str, list[Range]] = {}
+    points: dict[str, list[int]] = {}
     for ticker, ts_s in rows:
-        if ticker not in wanted:
-            continue
-        of_ticker = runs.setdefault(ticker, [])
-        if of_ticker and of_ticker[-1][1] == ts_s:
-            of_ticker[-1] = (of_ticker[-1][0], ts_s + step)
-        else:
-            of_ticker.append((ts_s, ts_s + step))
-    long_enough = {
-        ticker: [part for part in parts if part[1] - part[0] >= SUCCESSIVE * step]
-        for ticker, parts in runs.items()
+        points.setdefault(ticker, []).append(ts_s)
+    found = {
+        ticker: [
+            (start_s, end_s)
+            for start_s, end_s in ranges.from_points(points.get(ticker, []), step=step)
+            if end_s - start_s >= SUCCESSIVE * step
+        ]
+        for ticker in tickers
     }
-    return {ticker: parts for ticker, parts in long_enough.items() if parts}
+    return {ticker: parts for ticker, parts in found.items() if parts}
 
 
 def copied_opens(questdb: QuestDBClient, series: Series, covered: Range) -> list[int]:
@@ -97,10 +105,8 @@ def copied_opens(questdb: QuestDBClient, series: Series, covered: Range) -> list
     return sorted(open_s for open_s in found if covered[0] <= open_s < covered[1])
 
 
-def suspects(
-    questdb: QuestDBClient, series: Series, versions: Sequence[tuple[StoredCandle, StoredCandle]]
-) -> set[int]:
-    """Return which stored candles are suspect beside another version of them.
+def judged_by_others(questdb: QuestDBClient, series: Series, versions: Versions) -> tuple[set[int], set[int]]:
+    """Return which stored candles are suspect beside another version, and which versions are borne out.
 
     A stored candle is suspect when it is the very same as the longer candle that opens with it, three times
     in a row; when it can be no part of the longer candle around it, and the version can (or the other way
@@ -108,46 +114,53 @@ def suspects(
     one, and with the versions in their place they add up. A single candle that differs is a restatement, and
     waits for its second sight; one that trades made is suspect only where it can be no part.
 
-    :param versions: stored candle and other version of it from an identified source, same open time
-    :return: open times of the stored candles that are suspect, epoch seconds UTC
+    A version is borne out, by trades and volume, when the stored candles of a shorter interval add up to it,
+    or those of its own, with it in the place of the stored one, to a longer one. Provisional and imported
+    candles bear nothing out.
+
+    :param versions: the other ones are from an identified source
+    :return: open times of both, epoch seconds UTC
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     Rule: a candle that fails identity in the cross-check may be replaced by any identified source.
     """
     if not versions:
-        return set()
-    own = series.interval_minutes
+        return set(), set()
     times = [stored.ts_s for stored, _ in versions]
-    found = set(times) & set(copied_opens(questdb, series, (min(times), max(times) + step_s(own))))
-    for longer in divided_by(own):
-        covered = (floor_s(min(times), longer), floor_s(max(times), longer) + step_s(longer))
-        around = read_candles(questdb, Series(series.ticker, longer), covered)
-        if around:
-            found |= _at_odds(questdb, series, versions, around, longer, covered)
-    for shorter in dividing(own):
-        covered = (min(times), max(times) + step_s(own))
-        inside = _sums(read_candles(questdb, Series(series.ticker, shorter), covered).values(), own)
-        found |= {
-            stored.ts_s
-            for stored, seen in versions
-            if (whole := inside.get(stored.ts_s)) is not None
-            and _is_foreign(whole, stored)
-            and not _is_foreign(whole, seen)
-        }
-    return found
+    covered = (min(times), max(times) + step_s(series.interval_minutes))
+    suspect, borne_out = set(times).intersection(copied_opens(questdb, series, covered)), set()
+    beside = [_beside_shorter(questdb, series, versions, one) for one in dividing(series.interval_minutes)]
+    beside += [_beside_longer(questdb, series, versions, one) for one in divided_by(series.interval_minutes)]
+    for ts_s, is_suspect, is_borne_out in chain.from_iterable(beside):
+        if is_suspect:
+            suspect.add(ts_s)
+        if is_borne_out:
+            borne_out.add(ts_s)
+    return suspect, borne_out
 
 
-def _at_odds(
-    questdb: QuestDBClient,
-    series: Series,
-    versions: Sequence[tuple[StoredCandle, StoredCandle]],
-    around: Mapping[int, StoredCandle],
-    longer: int,
-    covered: Range,
-) -> set[int]:
-    """Return the stored candles that longer ones around them contradict, and the versions do not."""
-    found = set()
-    there = read_candles(questdb, series, covered)
-    sums = _sums(there.values(), longer)
+def _beside_shorter(
+    questdb: QuestDBClient, series: Series, versions: Versions, shorter: int
+) -> Iterator[tuple[int, bool, bool]]:
+    """Yield the open time of each version, and whether shorter candles make it suspect, or bear it out."""
+    own = series.interval_minutes
+    covered = (versions[0][0].ts_s, versions[-1][0].ts_s + step_s(own))
+    inside = read_candles(questdb, Series(series.ticker, shorter), covered).values()
+    sums, identified = _sums(inside, own), _sums(_identified(inside), own)
+    for stored, seen in versions:
+        if (total := sums.get(stored.ts_s)) is not None:
+            is_suspect = _is_foreign(total, stored) and not _is_foreign(total, seen)
+            sound = identified.get(stored.ts_s)
+            yield stored.ts_s, is_suspect, sound is not None and _adds_up(sound.trades, sound.volume, seen)
+
+
+def _beside_longer(
+    questdb: QuestDBClient, series: Series, versions: Versions, longer: int
+) -> Iterator[tuple[int, bool, bool]]:
+    """Yield the same of a longer interval."""
+    covered = (floor_s(versions[0][0].ts_s, longer), floor_s(versions[-1][0].ts_s, longer) + step_s(longer))
+    around = read_candles(questdb, Series(series.ticker, longer), covered)
+    there = read_candles(questdb, series, covered) if around else {}
+    sums, identified = _sums(there.values(), longer), _sums(_identified(there.values()), longer)
     # The versions are of stored candles: the order stays.
     instead = _sums((there | {seen.ts_s: seen for _, seen in versions}).values(), longer)
     n_stored = Counter(floor_s(ts_s, longer) for ts_s in there)
@@ -159,13 +172,24 @@ def _at_odds(
             continue
         is_no_part = _is_foreign(stored, whole) and not _is_foreign(seen, whole)
         is_cured = (
-            n_other[bucket_s] >= max(SUCCESSIVE, MOST * n_stored[bucket_s])
+            rank_of(stored.source) <= rank_of(seen.source)
+            and n_other[bucket_s] >= max(SUCCESSIVE, MOST * n_stored[bucket_s])
             and not _is_sum(sums[bucket_s], whole)
             and _is_sum(instead[bucket_s], whole)
         )
-        if is_no_part or (is_cured and rank_of(stored.source) <= rank_of(seen.source)):
-            found.add(stored.ts_s)
-    return found
+        sound = identified.get(bucket_s)
+        is_borne_out = (
+            sound is not None
+            and whole.source in IDENTIFIED
+            and _adds_up(
+                sound.trades - stored.trades + seen.trades, sound.volume - stored.volume + seen.volume, whole
+            )
+        )
+        yield stored.ts_s, is_no_part or is_cured, is_borne_out
+
+
+def _identified(candles: Iterable[StoredCandle]) -> list[StoredCandle]:
+    return [candle for candle in candles if candle.source in IDENTIFIED]
 
 
 def _sums(candles: Iterable[StoredCandle], longer: int) -> dict[int, StoredCandle]:
@@ -195,11 +219,11 @@ def _is_foreign(inner: StoredCandle, outer: StoredCandle) -> bool:
 
 
 def _is_sum(total: StoredCandle, whole: StoredCandle) -> bool:
-    return (
-        (total.open, total.high, total.low, total.close, total.trades)
-        == (whole.open, whole.high, whole.low, whole.close, whole.trades)
-    ) and abs(total.volume - whole.volume) <= _noise(whole)
+    prices = all(getattr(total, name) == getattr(whole, name) for name in PRICES)
+    return prices and _adds_up(total.trades, total.volume, whole)
 
 
-def _noise(candle: StoredCandle) -> float:
-    return VOLUME_NOISE + SUM_NOISE_SHARE * candle.volume
+def _adds_up(trades: int, volume: float, whole: StoredCandle) -> bool:
+    """Return whether trades and volume, summed up from candles, are those of a candle."""
+    noise = volume_noise(volume, whole.volume) + SUM_NOISE_SHARE * whole.volume
+    return trades == whole.trades and bool(abs(volume - whole.volume) <= noise)
