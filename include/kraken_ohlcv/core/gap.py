@@ -180,7 +180,7 @@ class GapSegment:
     outcome: Outcome | None = None
 
     @property
-    def told(self) -> Outcome:
+    def run_outcome(self) -> Outcome:
         """Return what the segment means for the run that claims it."""
         return self.outcome or OUTCOME_OF[self.status]
 

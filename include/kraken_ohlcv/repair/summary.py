@@ -109,7 +109,7 @@ def summarise(
         "warnings": [*remarks.get("warnings", []), *oddities.sentences(odd)],
         "trade_calls_planned": max(recorded.trade_calls, recorded.trade_calls_planned),
         "trades_left_open": _left_open(connection, run),
-        "repaired": [one.told() for one in repairs],
+        "repaired": [one.as_dict() for one in repairs],
     }
 
 

@@ -7,7 +7,7 @@ proofs and the cursor of the walk move on together. Killed anywhere, the next tr
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
@@ -140,7 +140,13 @@ class _Walk:
             state, begun = begin(self._context, series, self._is_inside, is_due=self._is_due)
             self.open[series] = {gap.gap_id: gap for gap in state.gaps if gap.gap_id in begun}
             states.append(state)
-        wanted = {state.series.interval_minutes: self._wanted(state) for state in states}
+        # What an earlier walk has settled is not looked at again, unless the range is read for its own sake.
+        wanted = {
+            state.series.interval_minutes: [self._job.range]
+            if self._job.is_recheck
+            else self._left(state, self.open[state.series].values())
+            for state in states
+        }
         if not any(wanted.values()):
             log.info("%s: nothing left to do", self._job.ticker)
             self._note_done(states)
@@ -177,9 +183,12 @@ class _Walk:
             return []
         return ranges.from_points(stored, step=step_s(series.interval_minutes))
 
-    def _settled(self, state: SeriesState) -> list[Range]:
-        """Return what of the range is stored or proven empty."""
-        return ranges.union(self._stored(state.series), (proven.range for proven in state.proven))
+    def _left(self, state: SeriesState, gaps: Collection[Gap]) -> list[Range]:
+        """Return what of some gaps of a series is neither stored nor proven empty."""
+        if not gaps:
+            return []
+        settled = [*self._stored(state.series), *(proven.range for proven in state.proven)]
+        return ranges.subtract([gap.range for gap in gaps], settled)
 
     def _is_due(self, gap: Gap) -> bool:
         now_s, retry_failed = self._context.now_s, self._request.retry_failed
@@ -193,21 +202,12 @@ class _Walk:
 
     def _note_done(self, states: list[SeriesState]) -> None:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
-        for state in states:
-            ours = [gap.range for gap in state.gaps if self._is_inside(gap)]
-            if ours and ranges.subtract(ours, self._settled(state)):
-                return
+        if any(self._left(state, [gap for gap in state.gaps if self._is_inside(gap)]) for state in states):
+            return
         connection = self._context.connection
         with connection.transaction():
             execute(connection, "note_reached", self._context.run, self._job, reached_s=self._job.end_s)
             execute(connection, "delete_trade_cursor", self._job)
-
-    def _wanted(self, state: SeriesState) -> list[Range]:
-        """Return what of a series is to be looked at; what an earlier walk has settled is not."""
-        if self._job.is_recheck:
-            return [self._job.range]
-        gaps = [gap.range for gap in self.open[state.series].values()]
-        return ranges.subtract(gaps, self._settled(state)) if gaps else []
 
     def _resumed(self, wanted: dict[int, list[Range]]) -> tuple[CandleBuilder, Cursor] | None:
         """Return where an earlier walk through this range stopped, if going on leaves nothing out."""

@@ -82,7 +82,7 @@ def insert_gaps(
             "detected_s": detected_s,
             "attempts": parent.attempts if parent else 0,
             "parent": parent.gap_id if parent else None,
-            "outcome": segment.told,
+            "outcome": segment.run_outcome,
             **_columns(series, segment),
         }
         for series, segment in segments
@@ -118,7 +118,9 @@ def split_gap(
         check_move(gap.status, segment.status)
     execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, first))
     if is_claimed:
-        record_outcome(connection, run, gap.gap_id, first.told, candles=candles, error=first.error_message)
+        record_outcome(
+            connection, run, gap.gap_id, first.run_outcome, candles=candles, error=first.error_message
+        )
     children = [(gap.series, segment) for segment in others]
     insert_gaps(connection, run, children, detected_s=gap.detected_s, parent=gap)
 

@@ -112,7 +112,7 @@ class Repair:
     settled: Settled
     error: str | None
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
             "ticker": self.series.ticker,
