@@ -24,7 +24,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, Series
+from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, Outcome, Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
@@ -163,7 +163,7 @@ class _Walk:
         :param said: why the walk stops here, one sentence
         :param is_error: whether something went wrong, rather than only the calls being spent
         """
-        becomes = self._remains.broken_off if is_error else self._remains.unreached
+        outcome = Outcome.FAILED if is_error else Outcome.DEFERRED
         for series, gaps in self.open.items():
             have = self._stored(series) if gaps else []
 
@@ -171,7 +171,7 @@ class _Walk:
                 # Nothing is closed here: what is whole after all, the next run will see.
                 settled = [*ranges.near(have, gap.range), *(proven.range for proven in state.proven)]
                 left = ranges.subtract([gap.range], settled) or [gap.range]
-                return [becomes(gap, part, said) for part in left]
+                return [self._remains.left(gap, part, said, outcome) for part in left]
 
             put_back(self._context, series, gaps, segments_of)
 

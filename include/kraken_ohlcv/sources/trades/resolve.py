@@ -39,46 +39,25 @@ class Remains:
         :param part: what is still missing of it, epoch seconds UTC
         """
         error = next((ODD.format(one.what) for one in self.odd if _may_touch(one, part)), UNPROVEN)
-        if self._is_in_window(gap, part):
-            return replace(self._failed(gap, part, error), status=GapStatus.DETECTED)
-        return self._waiting(gap, part, error, Outcome.UNFILLABLE)
+        return self.left(gap, part, error, Outcome.UNFILLABLE)
 
-    def unreached(self, gap: Gap, part: Range, said: str) -> GapSegment:
-        """Return a part that the walk has not come to, since it stopped before.
+    def left(self, gap: Gap, part: Range, said: str, outcome: Outcome) -> GapSegment:
+        """Return a part that stays open.
 
         :param gap: the gap, its attempt counted
         :param part: what is still missing of it, epoch seconds UTC
         :param said: why, one sentence
+        :param outcome: UNFILLABLE if the walk went through it, FAILED if something went wrong before,
+            DEFERRED if it only stopped before; then the part need not wait
         """
-        if self._is_in_window(gap, part):
-            return GapSegment(*part, status=GapStatus.DETECTED, error_message=said)
-        return GapSegment(
-            *part,
-            status=GapStatus.UNFILLABLE,
-            unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW,
-            error_message=said,
-            outcome=Outcome.DEFERRED,
-        )
-
-    def broken_off(self, gap: Gap, part: Range, error: str) -> GapSegment:
-        """Return a part that the walk has not come to, since something went wrong.
-
-        :param gap: the gap, its attempt counted
-        :param part: what is still missing of it, epoch seconds UTC
-        :param error: one sentence
-        """
-        if self._is_in_window(gap, part):
-            return self._failed(gap, part, error)
-        return self._waiting(gap, part, error, Outcome.FAILED)
-
-    def _is_in_window(self, gap: Gap, part: Range) -> bool:
-        return part[1] > api_window_start_s(self.now_s, gap.series.interval_minutes)
-
-    def _failed(self, gap: Gap, part: Range, error: str) -> GapSegment:
-        cron = backfill_cron(self.tier, gap.series.interval_minutes)
-        return failed_segment(gap, part, error=error, is_permanent=False, now_s=self.now_s, cron=cron)
-
-    def _waiting(self, gap: Gap, part: Range, error: str, outcome: Outcome) -> GapSegment:
+        must_wait = outcome is not Outcome.DEFERRED
+        if part[1] > api_window_start_s(self.now_s, gap.series.interval_minutes):
+            cron = backfill_cron(self.tier, gap.series.interval_minutes)
+            segment = failed_segment(gap, part, error=said, is_permanent=False, now_s=self.now_s, cron=cron)
+            if outcome is Outcome.FAILED:
+                return segment
+            due_s = segment.next_attempt_s if must_wait else None
+            return replace(segment, status=GapStatus.DETECTED, next_attempt_s=due_s)
         # Past the edge nothing expires any more, and no schedule has to be met.
         later = next_attempt_s(
             attempt_s=self.now_s, attempts=max(1, gap.attempts), expires_s=NEVER_S, cron=None
@@ -87,8 +66,8 @@ class Remains:
             *part,
             status=GapStatus.UNFILLABLE,
             unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW,
-            next_attempt_s=later,
-            error_message=error,
+            next_attempt_s=later if must_wait else None,
+            error_message=said,
             outcome=outcome,
         )
 
