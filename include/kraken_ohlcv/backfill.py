@@ -31,7 +31,7 @@ from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.gaps import claim_gaps, read_claims
-from kraken_ohlcv.stores.ledger.runs import Run, read_repairs, read_run
+from kraken_ohlcv.stores.ledger.runs import Repair, Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
@@ -121,8 +121,8 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
 
 def _was_tried(context: RunContext, series: Series) -> bool:
     claims = read_claims(context.connection, context.run, series)
-    is_checked = any(one.series == series for one in read_repairs(context.connection, context.run))
-    return is_checked or any(one.tries for one in claims.values())
+    repairs = rows(context.connection, "read_repairs", Repair, context.run)
+    return any(one.series == series for one in repairs) or any(one.tries for one in claims.values())
 
 
 def plan_archive(

@@ -11,7 +11,7 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
-from kraken_ohlcv.stores.ledger.runs import read_failures, read_repairs, read_run
+from kraken_ohlcv.stores.ledger.runs import Repair, read_failures, read_run
 from kraken_ohlcv.stores.ledger.session import Connection, fetch, rows, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
@@ -85,7 +85,7 @@ def summarise(
     gaps = gap_figures(connection, run)
     files = read_results(connection, run).values()
     lost = [sentence(one["file"], one["error"]) for one in files if "error" in one]
-    repairs = read_repairs(connection, run)
+    repairs = rows(connection, "read_repairs", Repair, run)
     broken = [
         f"{one.series}, range not repaired from {one.source}: {one.error}" for one in repairs if one.error
     ]

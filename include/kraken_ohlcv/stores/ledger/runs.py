@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.session import Connection, execute, first, rows
@@ -95,48 +94,37 @@ class Settled:
     candles_disputed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What a run has settled of a series from one source.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair(Settled):
+    """What a run has settled of a series from one source; see statement ``read_repairs``.
 
-    :ivar series: ticker and interval
+    :ivar ticker: Kraken's altname
+    :ivar interval_minutes: candle length, minutes
     :ivar source: ``ohlc`` or ``trades``
-    :ivar covered: the range looked at, half-open, epoch seconds UTC, or None when there was no answer
-    :ivar settled: what was settled in it
+    :ivar start_s: start of the range looked at, epoch seconds UTC, or None when there was no answer
+    :ivar end_s: its end, exclusive, epoch seconds UTC, or None
     :ivar error: why the run could not go on, or None
     """
 
-    series: Series
+    ticker: str
+    interval_minutes: int
     source: str
-    covered: Range | None
-    settled: Settled
+    start_s: int | None
+    end_s: int | None
     error: str | None
+
+    @property
+    def series(self) -> Series:
+        """Return the series."""
+        return Series(self.ticker, self.interval_minutes)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
-            "ticker": self.series.ticker,
-            "interval": self.series.interval_minutes,
+            "ticker": self.ticker,
+            "interval": self.interval_minutes,
             "source": self.source,
-            "from": None if self.covered is None else iso(self.covered[0]),
-            "to": None if self.covered is None else iso(self.covered[1]),
-            **asdict(self.settled),
+            "from": None if self.start_s is None else iso(self.start_s),
+            "to": None if self.end_s is None else iso(self.end_s),
+            **{counted.name: getattr(self, counted.name) for counted in fields(Settled)},
         }
-
-
-def read_repairs(connection: Connection, run: RunKey) -> list[Repair]:
-    """Return what a run has settled in the range that it was to repair; nothing if it repairs none."""
-    return rows(connection, "read_repairs", _repair, run)
-
-
-def _repair(
-    ticker: str,
-    interval_minutes: int,
-    source: str,
-    start_s: int | None,
-    end_s: int | None,
-    error: str | None,
-    **settled: int,
-) -> Repair:
-    covered = None if start_s is None or end_s is None else (start_s, end_s)
-    return Repair(Series(ticker, interval_minutes), source, covered, Settled(**settled), error)
