@@ -55,7 +55,7 @@ def measure(services: Services, name: str, without: str) -> list[Ratio]:
     :return: page against one second, page against its cells
     """
     # FastAPI and Airflow are slow to import.
-    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, coverage_page, read_view  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, count_page, coverage_page  # noqa: PLC0415
 
     hook = services.empty_candle_store()
     rows = invent_candles(
@@ -76,10 +76,11 @@ def measure(services: Services, name: str, without: str) -> list[Ratio]:
         sync_catalogue(connection, entries)
     query = CoverageQuery(range="1y", interval=60)
     html = bytes(coverage_page(query, END_S).body)
-    best = best_ms({
-        "page": lambda: coverage_page(query, END_S),
-        "cells": lambda: read_view(query, END_S),
-    })
+    with connect(uri) as connection:
+        best = best_ms({
+            "page": lambda: coverage_page(query, END_S),
+            "cells": lambda: count_page(connection, query, END_S),
+        })
     page_ms, cells_ms = best["page"], best["cells"]
     services.say(f"  {name}: {rows:,} candles, {len(html):,} bytes of HTML")
     return [

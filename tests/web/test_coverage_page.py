@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kraken_ohlcv.completeness import series_figures
-from kraken_ohlcv.completeness.listed_series import list_lines
+from kraken_ohlcv.completeness.figures import series_figures
+from kraken_ohlcv.completeness.series_rows import list_rows
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
@@ -126,7 +126,7 @@ def test_page_json_and_recount_agree_on_any_damage(
     verified = sum(expected["stored"]) + sum(expected["proven_empty"])
     assert series["expected"] == verified + missing
     with connect(world.dsn) as connection:
-        lines = list_lines(connection, tier=None, tickers=None, intervals=[60])
+        lines = list_rows(connection, tier=None, tickers=None, intervals=[60])
         (figures,) = series_figures(
             connection, world.questdb, lines, now_s=NOW, covered=(edges[0], edges[-1])
         ).values()

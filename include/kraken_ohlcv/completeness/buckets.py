@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,14 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.stored_buckets import Bits
 
-Kinds: TypeAlias = NDArray[np.uint8]
+Statuses: TypeAlias = NDArray[np.uint8]
 Times: TypeAlias = NDArray[np.int64]
 
 EXPIRING_S: Final = DAY_S
 """A missing candle whose expiry (:func:`kraken_ohlcv.core.grid.expiry_s`) is nearer than this, seconds."""
 
 
-class Kind(IntEnum):
+class BucketStatus(IntEnum):
     """What a bucket is. Every closed bucket of a series' grid is exactly one of these but OUTSIDE."""
 
     OUTSIDE = 0
@@ -46,17 +45,16 @@ class Kind(IntEnum):
     """Missing and not due yet: not counted against anything."""
 
 
-PROVEN: Final[Mapping[str, Kind]] = {
-    Evidence.ARCHIVE: Kind.PROVEN_ARCHIVE,
-    Evidence.OHLC: Kind.PROVEN_OHLC,
-    Evidence.TRADES: Kind.PROVEN_TRADES,
+PROVEN: Final[Mapping[str, BucketStatus]] = {
+    Evidence.ARCHIVE: BucketStatus.PROVEN_ARCHIVE,
+    Evidence.OHLC: BucketStatus.PROVEN_OHLC,
+    Evidence.TRADES: BucketStatus.PROVEN_TRADES,
 }
 """By evidence, as the ledger spells it."""
-MISSING: Final = (Kind.FILLABLE, Kind.EXPIRING, Kind.UNFILLABLE)
+MISSING: Final = (BucketStatus.FILLABLE, BucketStatus.EXPIRING, BucketStatus.UNFILLABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """The buckets that a series is to have.
 
     :ivar start_s: first open time expected, epoch seconds UTC
@@ -110,30 +108,26 @@ def grid_of(
 
 
 def classify(
-    opens: Times, grids: Sequence[Grid], stored: Bits, proven: Kinds, *, interval_minutes: int, now_s: int
-) -> Kinds:
+    opens: Times, grids: Sequence[Grid], stored: Bits, proven: Statuses, *, interval_minutes: int, now_s: int
+) -> Statuses:
     """Return what every bucket of some series of one interval is.
 
     :param opens: open times, epoch seconds UTC, ascending; shape (m,)
     :param grids: grid of each series; length n
     :param stored: whether a candle is stored; shape (n, m)
-    :param proven: :class:`Kind` of the proof of emptiness, 0 = none; shape (n, m)
-    :return: :class:`Kind` of each bucket; shape (n, m)
+    :param proven: :class:`BucketStatus` of the proof of emptiness, 0 = none; shape (n, m)
+    :return: :class:`BucketStatus` of each bucket; shape (n, m)
     """
     window_start_s = api_window_start_s(now_s, interval_minutes)
     reach = np.select(
         [opens < window_start_s, opens + expiry_s(0, interval_minutes) <= now_s + EXPIRING_S],
-        [np.uint8(Kind.UNFILLABLE), np.uint8(Kind.EXPIRING)],
-        np.uint8(Kind.FILLABLE),
+        [np.uint8(BucketStatus.UNFILLABLE), np.uint8(BucketStatus.EXPIRING)],
+        np.uint8(BucketStatus.FILLABLE),
     )
-    start, closed, due = (
-        np.array([[getattr(grid, name)] for grid in grids], dtype=np.int64).reshape(-1, 1)
-        for name in ("start_s", "closed_s", "due_s")
-    )
-    gone = np.array([[grid.is_delisted] for grid in grids], dtype=np.bool_).reshape(-1, 1)
-    missing = np.where(gone, np.uint8(Kind.UNFILLABLE), reach[None, :])
-    kinds = np.where(opens[None, :] < due, missing, np.uint8(Kind.PENDING))
-    kinds = np.where(proven > 0, proven, kinds)
-    kinds[stored] = Kind.STORED
-    kinds[(opens[None, :] < start) | (opens[None, :] >= closed)] = Kind.OUTSIDE
-    return kinds
+    start, closed, due, gone = np.array(grids, dtype=np.int64).reshape(-1, 4).T[:, :, None]
+    missing = np.where(gone, np.uint8(BucketStatus.UNFILLABLE), reach[None, :])
+    statuses = np.where(opens[None, :] < due, missing, np.uint8(BucketStatus.PENDING))
+    statuses = np.where(proven > 0, proven, statuses)
+    statuses[stored] = BucketStatus.STORED
+    statuses[(opens[None, :] < start) | (opens[None, :] >= closed)] = BucketStatus.OUTSIDE
+    return statuses

@@ -7,15 +7,16 @@ emptiness are held against the candles of all intervals.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.buckets import PROVEN, Kind, Kinds
-from kraken_ohlcv.completeness.sheets import MAX_BUCKETS, Line, Sheet, read_sheets
+from kraken_ohlcv.completeness.bucket_matrix import MAX_BUCKETS, BucketMatrix, read_matrices
+from kraken_ohlcv.completeness.buckets import PROVEN, BucketStatus, Statuses
+from kraken_ohlcv.completeness.series_rows import rows_of
 from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, VOLUME_NOISE
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
@@ -38,11 +39,12 @@ FIELDS: Final = ("open", "high", "low", "close", "volume", "trades")
 MAX_ROWS: Final = 10_000
 """Buckets that differ, of one statement; more than that are not counted, and the report says so."""
 
-HERE: Final = (Kind.STORED, *PROVEN.values())
+PRESENT: Final = (BucketStatus.STORED, *PROVEN.values())
+"""Status of a bucket that can be compared: a candle, or evidence that there is none."""
 
 LONGER_ALONE: Final = "the {longer} candle is stored, every {shorter} one is proven empty"
 SHORTER_ALONE: Final = "{shorter} candles are stored, the {longer} one is proven empty"
-WORDS: Final = {HOURLY: "hourly", DAILY: "daily", 10080: "weekly"}
+INTERVAL_WORDS: Final = {HOURLY: "hourly", DAILY: "daily", 10080: "weekly"}
 
 
 class Pair(NamedTuple):
@@ -62,7 +64,7 @@ class Pair(NamedTuple):
 
     def names(self) -> tuple[str, str]:
         """Return what people call the two."""
-        shorter, longer = (WORDS.get(minutes, f"{minutes}-minute") for minutes in self)
+        shorter, longer = (INTERVAL_WORDS.get(minutes, f"{minutes}-minute") for minutes in self)
         return shorter, longer
 
     def phrase(self, words: str) -> str:
@@ -257,72 +259,53 @@ def _compared(
     step = step_s(pair.longer)
     length = step * max(1, MAX_BUCKETS // (len(assets) * pair.ratio))
     buckets, is_cut = 0, False
-    found: dict[str, list[Mismatch]] = {asset.ticker: [] for asset in assets}
+    found: list[Mismatch] = []
+    order = {asset.ticker: number for number, asset in enumerate(assets)}
     for begin_s in range(whole[0], whole[1], length):
         part = (begin_s, min(whole[1], begin_s + length))
-        differing = _differing(questdb, pair, list(found), part)
+        n_buckets = (part[1] - part[0]) // step
+        differing = _differing(questdb, pair, list(order), part)
         is_cut = is_cut or len(differing) >= MAX_ROWS
-        for ticker, is_compared, mismatches in _judged(connection, questdb, pair, assets, part, now_s):
+        for shorter in read_matrices(connection, questdb, rows_of(assets, [pair.shorter]), part, now_s=now_s):
+            those = [row.asset for row in shorter.rows]
+            # Of fewer buckets than the matrix of the shorter interval, so it is one as well.
+            (longer,) = read_matrices(connection, questdb, rows_of(those, [pair.longer]), part, now_s=now_s)
+            in_shorter = _aligned(shorter, part[0], n_buckets * pair.ratio)
+            in_shorter = in_shorter.reshape(len(those), n_buckets, pair.ratio)
+            in_longer = _aligned(longer, part[0], n_buckets)
+            has_shorter = (in_shorter == BucketStatus.STORED).any(axis=2)
+            has_longer = in_longer == BucketStatus.STORED
+            is_compared = np.isin(in_shorter, PRESENT).all(axis=2) & np.isin(in_longer, PRESENT)
             buckets += int(is_compared.sum())
-            mismatches += [
+            for is_alone, words in (
+                (has_longer & ~has_shorter, LONGER_ALONE),
+                (has_shorter & ~has_longer, SHORTER_ALONE),
+            ):
+                found += [
+                    Mismatch(
+                        those[number].ticker, pair, part[0] + column * step, contradiction=pair.phrase(words)
+                    )
+                    for number, column in np.argwhere(is_alone & is_compared).tolist()
+                ]
+            number_of = {asset.ticker: number for number, asset in enumerate(those)}
+            found += [
                 one
                 for one in differing
-                if one.ticker == ticker and is_compared[(one.bucket_s - part[0]) // step]
+                if one.ticker in number_of
+                and is_compared[number_of[one.ticker], (one.bucket_s - part[0]) // step]
             ]
-            found[ticker] += sorted(mismatches, key=lambda one: one.bucket_s)
-    return Compared(pair, buckets, [one for those in found.values() for one in those], is_cut)
+    found.sort(key=lambda one: (order[one.ticker], one.bucket_s))
+    return Compared(pair, buckets, found, is_cut)
 
 
-def _judged(
-    connection: Connection,
-    questdb: QuestDBClient,
-    pair: Pair,
-    assets: Sequence[Asset],
-    part: Range,
-    now_s: int,
-) -> Iterator[tuple[str, Any, list[Mismatch]]]:
-    """Give of each asset which longer buckets are compared, and those that only one interval has."""
-    step = step_s(pair.longer)
-    n_buckets = (part[1] - part[0]) // step
-    lines = [Line(asset, pair.shorter) for asset in assets]
-    for shorter in read_sheets(connection, questdb, lines, part, now_s=now_s):
-        of_shorter = _aligned(shorter, part[0], n_buckets * pair.ratio)
-        of_shorter = of_shorter.reshape(len(shorter.lines), n_buckets, pair.ratio)
-        others = [Line(line.asset, pair.longer) for line in shorter.lines]
-        of_longer = np.concatenate([
-            _aligned(longer, part[0], n_buckets)
-            for longer in read_sheets(connection, questdb, others, part, now_s=now_s)
-        ])
-        is_compared = np.isin(of_shorter, HERE).all(axis=2) & np.isin(of_longer, HERE)
-        has_shorter, has_longer = (of_shorter == Kind.STORED).any(axis=2), of_longer == Kind.STORED
-        for row, line in enumerate(shorter.lines):
-            yield (
-                line.asset.ticker,
-                is_compared[row],
-                [
-                    Mismatch(
-                        line.asset.ticker,
-                        pair,
-                        part[0] + int(column) * step,
-                        contradiction=pair.phrase(words),
-                    )
-                    for is_alone, words in (
-                        (has_longer & ~has_shorter, LONGER_ALONE),
-                        (has_shorter & ~has_longer, SHORTER_ALONE),
-                    )
-                    for column in np.flatnonzero(is_alone[row] & is_compared[row])
-                ],
-            )
-
-
-def _aligned(sheet: Sheet, begin_s: int, n_buckets: int) -> Kinds:
-    """Return the buckets of a sheet from a given one on."""
-    kinds = np.full((len(sheet.lines), n_buckets), Kind.OUTSIDE, dtype=np.uint8)
-    if len(sheet.opens):
-        offset = (int(sheet.opens[0]) - begin_s) // step_s(sheet.interval_minutes)
-        n_kept = min(len(sheet.opens), n_buckets - offset)
-        kinds[:, offset : offset + n_kept] = sheet.kinds[:, :n_kept]
-    return kinds
+def _aligned(matrix: BucketMatrix, begin_s: int, n_buckets: int) -> Statuses:
+    """Return the statuses of a matrix from a given bucket on."""
+    statuses = np.full((len(matrix.rows), n_buckets), BucketStatus.OUTSIDE, dtype=np.uint8)
+    if len(matrix.opens):
+        offset = (int(matrix.opens[0]) - begin_s) // step_s(matrix.interval_minutes)
+        n_kept = min(len(matrix.opens), n_buckets - offset)
+        statuses[:, offset : offset + n_kept] = matrix.statuses[:, :n_kept]
+    return statuses
 
 
 def _differing(questdb: QuestDBClient, pair: Pair, tickers: Sequence[str], part: Range) -> list[Mismatch]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.buckets import MISSING, PROVEN, Kind
-from kraken_ohlcv.completeness.sheets import Line, Sheet, read_sheets
+from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
+from kraken_ohlcv.completeness.buckets import MISSING, PROVEN, BucketStatus
+from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import expiry_s
@@ -35,14 +35,16 @@ class Figures:
 
     :ivar n_series: how many series are counted
     :ivar stored: candles in QuestDB
-    :ivar proven: proven empty and not stored, by evidence
+    :ivar proven_archive: proven empty by Kraken's archive, and not stored
+    :ivar proven_ohlc: proven empty by the OHLC call, and not stored
+    :ivar proven_trades: proven empty by trades, and not stored
     :ivar fillable: missing and inside the API window for more than a day
     :ivar expiring: missing and inside the API window for a day at most
     :ivar unfillable: missing, beyond the window or of a pair that is gone
     :ivar pending: closed, not here and not due yet
     :ivar restated: stored candles for which the exchange gave other values
     :ivar disputed: stored candles where trades prove that nothing traded; stored, but not verified
-    :ivar strays: candles off the grid, counted nowhere else
+    :ivar off_grid: candles off the grid, counted nowhere else
     :ivar start_s: first open time expected, epoch seconds UTC, or None of no series
     :ivar first_s: open time of the oldest stored candle, epoch seconds UTC, or None when nothing is stored
     :ivar last_s: open time of the newest stored candle, epoch seconds UTC, or None
@@ -52,24 +54,31 @@ class Figures:
 
     n_series: int
     stored: int
-    proven: dict[str, int]
+    proven_archive: int
+    proven_ohlc: int
+    proven_trades: int
     fillable: int
     expiring: int
     unfillable: int
     pending: int
     restated: int
-    strays: int
+    disputed: int
+    off_grid: int
     start_s: int | None
     first_s: int | None
     last_s: int | None
     oldest_missing_s: int | None
     next_expiry_s: int | None
-    disputed: int = 0
+
+    @property
+    def proven(self) -> dict[str, int]:
+        """Return the buckets proven empty, by evidence."""
+        return {evidence: getattr(self, status.name.lower()) for evidence, status in PROVEN.items()}
 
     @property
     def proven_empty(self) -> int:
         """Return the buckets proven empty, by whatever evidence."""
-        return sum(self.proven.values())
+        return self.proven_archive + self.proven_ohlc + self.proven_trades
 
     @property
     def missing(self) -> int:
@@ -101,6 +110,22 @@ class Figures:
         """Return whether any candle is stored."""
         return self.first_s is not None
 
+    def brief(self) -> dict[str, Any]:
+        """Return the figures for a reader without the code: buckets, and percent of the expected ones."""
+        return {"series": self.n_series, **{name: getattr(self, name) for name in BRIEF}}
+
+
+BRIEF: Final = (
+    "expected",
+    "stored",
+    "proven_empty",
+    "missing",
+    "pending",
+    "disputed",
+    "coverage_pct",
+    "verified_pct",
+)
+
 
 def together(all_figures: Iterable[Figures]) -> Figures:
     """Return the figures of several series together.
@@ -110,35 +135,27 @@ def together(all_figures: Iterable[Figures]) -> Figures:
     """
     those = list(all_figures)
 
-    def total(name: str) -> int:
-        return sum(getattr(one, name) for one in those)
-
     def known(name: str) -> list[int]:
-        return [getattr(one, name) for one in those if getattr(one, name) is not None]
+        return [value for one in those if (value := getattr(one, name)) is not None]
 
-    return Figures(
-        n_series=total("n_series"),
-        stored=total("stored"),
-        proven={evidence: sum(one.proven[evidence] for one in those) for evidence in PROVEN},
-        fillable=total("fillable"),
-        expiring=total("expiring"),
-        unfillable=total("unfillable"),
-        pending=total("pending"),
-        restated=total("restated"),
-        disputed=total("disputed"),
-        strays=total("strays"),
-        start_s=min(known("start_s"), default=None),
-        first_s=min(known("first_s"), default=None),
-        last_s=max(known("last_s"), default=None),
-        oldest_missing_s=min(known("oldest_missing_s"), default=None),
-        next_expiry_s=min(known("next_expiry_s"), default=None),
-    )
+    counts = [field.name for field in fields(Figures) if not field.name.endswith("_s")]
+    earliest = ("start_s", "first_s", "oldest_missing_s", "next_expiry_s")
+    values: dict[str, Any] = {
+        **{name: sum(known(name)) for name in counts},
+        **{name: min(known(name), default=None) for name in earliest},
+    }
+    return Figures(**values, last_s=max(known("last_s"), default=None))
+
+
+def of_interval(figures: Mapping[Series, Figures], interval_minutes: int) -> Figures:
+    """Return the figures of all series of an interval together."""
+    return together(one for series, one in figures.items() if series.interval_minutes == interval_minutes)
 
 
 def series_figures(
     connection: Connection,
     questdb: QuestDBClient,
-    lines: Sequence[Line],
+    rows: Sequence[SeriesRow],
     *,
     now_s: int,
     covered: Range | None = None,
@@ -146,54 +163,50 @@ def series_figures(
 ) -> dict[Series, Figures]:
     """Return the figures of some series.
 
-    :param lines: the series, each once
+    :param rows: the series, each once
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start
     :param hours: limit for series that no scheduled backfill covers, hours
-    :return: by series, in the order of ``lines``; ``first_s`` and ``last_s`` are over all time
+    :return: by series, in the order of ``rows``; ``first_s`` and ``last_s`` are over all time
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     found: dict[Series, Figures] = {}
-    for sheet in read_sheets(connection, questdb, lines, covered, now_s=now_s, hours=hours):
-        found |= _figures(sheet)
-    return {line.series: found[line.series] for line in lines}
+    for matrix in read_matrices(connection, questdb, rows, covered, now_s=now_s, hours=hours):
+        found |= _figures(matrix)
+    return {row.series: found[row.series] for row in rows}
 
 
-def _figures(sheet: Sheet) -> dict[Series, Figures]:
-    counts = {kind: (sheet.kinds == kind).sum(axis=1).tolist() for kind in Kind}
-    restated = (sheet.restated & (sheet.kinds == Kind.STORED)).sum(axis=1).tolist()
-    disputed = sheet.disputed.sum(axis=1).tolist()
-    in_reach = _oldest(sheet, Kind.FILLABLE, Kind.EXPIRING)
-    missing = _oldest(sheet, *MISSING)
+def _figures(matrix: BucketMatrix) -> dict[Series, Figures]:
+    counts = {
+        status.name.lower(): matrix.has(status).sum(axis=1).tolist()
+        for status in BucketStatus
+        if status is not BucketStatus.OUTSIDE
+    }
+    counts |= {name: getattr(matrix, name).sum(axis=1).tolist() for name in ("restated", "disputed")}
+    counts["off_grid"] = matrix.off_grid.tolist()
+    in_reach = _oldest(matrix, BucketStatus.FILLABLE, BucketStatus.EXPIRING)
+    missing = _oldest(matrix, *MISSING)
     found = {}
-    for row, line in enumerate(sheet.lines):
-        first_s, last_s = sheet.spans.get(line.asset.ticker, (None, None))
-        saveable_s = in_reach[row]
-        found[line.series] = Figures(
+    for number, row in enumerate(matrix.rows):
+        first_s, last_s = matrix.spans.get(row.asset.ticker, (None, None))
+        saveable_s = in_reach[number]
+        found[row.series] = Figures(
             n_series=1,
-            stored=counts[Kind.STORED][row],
-            proven={evidence: counts[kind][row] for evidence, kind in PROVEN.items()},
-            fillable=counts[Kind.FILLABLE][row],
-            expiring=counts[Kind.EXPIRING][row],
-            unfillable=counts[Kind.UNFILLABLE][row],
-            pending=counts[Kind.PENDING][row],
-            restated=restated[row],
-            disputed=disputed[row],
-            strays=int(sheet.strays[row]),
-            start_s=sheet.grids[row].start_s,
+            **{name: values[number] for name, values in counts.items()},
+            start_s=matrix.grids[number].start_s,
             first_s=first_s,
             last_s=last_s,
-            oldest_missing_s=missing[row],
-            next_expiry_s=None if saveable_s is None else expiry_s(saveable_s, sheet.interval_minutes),
+            oldest_missing_s=missing[number],
+            next_expiry_s=None if saveable_s is None else expiry_s(saveable_s, row.interval_minutes),
         )
     return found
 
 
-def _oldest(sheet: Sheet, *kinds: Kind) -> list[int | None]:
-    """Return the open time of the oldest bucket of some kinds in each series."""
-    is_one = np.isin(sheet.kinds, kinds)
+def _oldest(matrix: BucketMatrix, *statuses: BucketStatus) -> list[int | None]:
+    """Return the open time of the oldest bucket of some statuses in each series."""
+    is_one = matrix.has(*statuses)
     if not is_one.size:
-        return [None] * len(sheet.lines)
-    first = is_one.argmax(axis=1)
+        return [None] * len(matrix.rows)
+    columns = is_one.argmax(axis=1).tolist()
     return [
-        int(sheet.opens[column]) if is_one[row, column] else None for row, column in enumerate(first.tolist())
+        int(matrix.opens[column]) if is_one[number, column] else None for number, column in enumerate(columns)
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.figures import Figures, series_figures, together
-from kraken_ohlcv.completeness.sheets import lines_of
+from kraken_ohlcv.completeness.figures import of_interval, series_figures
+from kraken_ohlcv.completeness.series_rows import rows_of
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -15,32 +15,13 @@ from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import Connection
 
 
-def brief(figures: Figures) -> dict[str, Any]:
-    """Return the figures of several series for a reader without the code.
-
-    :param figures: of the series together
-    :return: buckets, and percent of the expected ones
-    """
-    return {
-        "series": figures.n_series,
-        "expected": figures.expected,
-        "stored": figures.stored,
-        "proven_empty": figures.proven_empty,
-        "missing": figures.missing,
-        "pending": figures.pending,
-        "disputed": figures.disputed,
-        "coverage_pct": figures.coverage_pct,
-        "verified_pct": figures.verified_pct,
-    }
-
-
 def run_figures(
     connection: Connection, questdb: QuestDBClient, run: RunKey, request: BackfillRequest
 ) -> dict[str, Any] | None:
     """Return the completeness figures of the series a run processed.
 
-    :return: ``{"tier", "now", "intervals": {"60": {...}}}`` with :func:`brief` of each interval; None when
-        the run processed nothing
+    :return: ``{"tier", "now", "intervals": {"60": {...}}}`` with the brief figures of each interval; None
+        when the run processed nothing
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     recorded = read_run(connection, run)
@@ -51,13 +32,8 @@ def run_figures(
     processed = {
         state.series for state in states.values() if state.series_id in set(recorded.series_processed)
     }
-    lines = [line for line in lines_of(assets, request.intervals) if line.series in processed]
-    found = series_figures(connection, questdb, lines, now_s=recorded.now_s)
-    totals = {
-        str(interval): brief(
-            together(one for series, one in found.items() if series.interval_minutes == interval)
-        )
-        for interval in request.intervals
-        if any(series.interval_minutes == interval for series in found)
-    }
-    return {"tier": request.tier, "now": recorded.now_s, "intervals": totals}
+    rows = [row for row in rows_of(assets, request.intervals) if row.series in processed]
+    found = series_figures(connection, questdb, rows, now_s=recorded.now_s)
+    totals = {interval: of_interval(found, interval) for interval in request.intervals}
+    intervals = {str(interval): total.brief() for interval, total in totals.items() if total.n_series}
+    return {"tier": request.tier, "now": recorded.now_s, "intervals": intervals}

@@ -8,10 +8,8 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
-from kraken_ohlcv.completeness.figures import Figures, percent, series_figures, together
-from kraken_ohlcv.completeness.published import brief
-from kraken_ohlcv.completeness.sheets import lines_of
-from kraken_ohlcv.core.evidence import Evidence
+from kraken_ohlcv.completeness.figures import BRIEF, Figures, of_interval, percent, series_figures
+from kraken_ohlcv.completeness.series_rows import rows_of
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.params import ReportRequest
@@ -66,7 +64,7 @@ class Report:
         """Return the result without the series: the old keys with their meaning, and the new figures."""
         old = gap_counts(self.request, self.assets, self.open_gaps, self.expected(), self.with_data())
         for interval, counts in old["intervals"].items():
-            counts.update(brief(self.of_interval(int(interval))))
+            counts.update(of_interval(self.figures, int(interval)).brief())
         return old | {
             "checked_at": iso(self.now_s),
             "clock": self.clock,
@@ -84,25 +82,17 @@ class Report:
         """Return the tickers with something stored or proven empty."""
         return {series.ticker for series, one in self.figures.items() if one.stored + one.proven_empty}
 
-    def of_interval(self, interval: int) -> Figures:
-        """Return the figures of all series of an interval together."""
-        return together(one for series, one in self.figures.items() if series.interval_minutes == interval)
-
     def result(self) -> dict[str, Any]:
         """Return the whole result, with the series as far as they fit."""
         series = list(self.figures)
         if len(series) > MAX_SERIES:
             series = sorted(series, key=lambda one: self.figures[one].worst_first)[:MAX_SERIES]
-        tiers = {asset.ticker: asset.tier for asset in self.assets}
-        lines = [
-            told_series(one, tiers[one.ticker], self.figures[one], self.open_gaps.get(one, NO_GAPS))
-            for one in series
-        ]
-        return self.body() | {"series": lines, "series_omitted": len(self.figures) - len(lines)}
+        told = [self._told_series(one) for one in series]
+        return self.body() | {"series": told, "series_omitted": len(self.figures) - len(series)}
 
     def warnings(self) -> list[str]:
         """Return what a reader should know beside the figures, a sentence each."""
-        strays = [f"{series} ({one.strays})" for series, one in self.figures.items() if one.strays]
+        off_grid = [f"{series} ({one.off_grid})" for series, one in self.figures.items() if one.off_grid]
         never = [str(series) for series, one in self.figures.items() if not one.is_loaded and one.expected]
         gone = [
             asset.ticker for asset in self.assets if asset.delisted_s is not None and not asset.is_unknown
@@ -110,7 +100,7 @@ class Report:
         unknown = [asset.ticker for asset in self.assets if asset.is_unknown]
         found = [
             (f"the {self.clock}'s clock was used: {self.doubt}", self.doubt),
-            (f"candles off the grid, which no figure counts: {_named(strays)}", strays),
+            (f"candles off the grid, which no figure counts: {_named(off_grid)}", off_grid),
             (f"never loaded: {_named(never)}", never),
             (f"delisted pairs, counted up to their delisting: {_named(gone)}", gone),
             (f"pairs that the exchange never had; nothing is expected of them: {_named(unknown)}", unknown),
@@ -119,7 +109,6 @@ class Report:
 
     def keep(self, connection: Connection, run: RunKey) -> None:
         """Put the report into the history."""
-        tiers = {asset.ticker: asset.tier for asset in self.assets}
         keep_report(
             connection,
             run,
@@ -130,15 +119,40 @@ class Report:
             lines=[
                 {
                     **series._asdict(),
-                    "tier": tiers[series.ticker],
+                    "tier": self._tier(series),
                     **{name: getattr(one, name) for name in KEPT},
-                    **{f"proven_{evidence}": one.proven[evidence] for evidence in Evidence},
-                    "fillable_gaps": self.open_gaps.get(series, NO_GAPS).fillable,
-                    "unfillable_gaps": self.open_gaps.get(series, NO_GAPS).unfillable,
+                    "fillable_gaps": self._open_gaps(series).fillable,
+                    "unfillable_gaps": self._open_gaps(series).unfillable,
                 }
                 for series, one in self.figures.items()
             ],
         )
+
+    def _tier(self, series: Series) -> str:
+        return next(asset.tier for asset in self.assets if asset.ticker == series.ticker)
+
+    def _open_gaps(self, series: Series) -> OpenGaps:
+        return self.open_gaps.get(series, NO_GAPS)
+
+    def _told_series(self, series: Series) -> dict[str, Any]:
+        """Return the figures of a series as JSON; times as ISO text in UTC, null where there is none."""
+        figures = self.figures[series]
+        moments = {
+            "first_candle": figures.first_s,
+            "last_candle": figures.last_s,
+            "oldest_open_gap": figures.oldest_missing_s,
+            "next_expiry": figures.next_expiry_s,
+        }
+        return {
+            "ticker": series.ticker,
+            "interval": series.interval_minutes,
+            "tier": self._tier(series),
+            **{name: getattr(figures, name) for name in TOLD},
+            "proven_by": {evidence: n for evidence, n in figures.proven.items() if n},
+            "fillable": figures.fillable + figures.expiring,
+            **{name: None if moment_s is None else iso(moment_s) for name, moment_s in moments.items()},
+            "open_gaps": sum(self._open_gaps(series)),
+        }
 
     def _told_restatements(self) -> dict[str, Any]:
         told = [
@@ -175,14 +189,19 @@ class Report:
         }
 
 
+TOLD: Final = (*BRIEF, "unfillable", "restated")
+"""Figures of a series that its JSON has as they are."""
 KEPT: Final = (
     "stored",
+    "proven_archive",
+    "proven_ohlc",
+    "proven_trades",
     "fillable",
     "expiring",
     "unfillable",
     "pending",
     "restated",
-    "strays",
+    "off_grid",
     "first_s",
     "last_s",
     "oldest_missing_s",
@@ -219,7 +238,7 @@ def make_report(
         clock=clock,
         request=request,
         assets=assets,
-        figures=series_figures(connection, questdb, lines_of(assets, intervals), now_s=now_s),
+        figures=series_figures(connection, questdb, rows_of(assets, intervals), now_s=now_s),
         open_gaps=dict(rows(connection, "count_open_gaps", by_series(OpenGaps), asked)),
         gap_times=one(connection, "read_gap_times", GapTimes, asked),
         restatements=one(connection, "read_restatements", Restatements, asked, n_newest=N_NEWEST),
@@ -269,37 +288,6 @@ def gap_counts(
     }
 
 
-def told_series(series: Series, tier: str, figures: Figures, gaps: OpenGaps) -> dict[str, Any]:
-    """Return the figures of a series as JSON; times as ISO text in UTC, null where there is none.
-
-    :param tier: the asset's tier
-    :param figures: its figures
-    :param gaps: its open gap records
-    """
-    return {
-        "ticker": series.ticker,
-        "interval": series.interval_minutes,
-        "tier": tier,
-        "expected": figures.expected,
-        "stored": figures.stored,
-        "proven_empty": figures.proven_empty,
-        "proven_by": {evidence: n for evidence, n in figures.proven.items() if n},
-        "missing": figures.missing,
-        "fillable": figures.fillable + figures.expiring,
-        "unfillable": figures.unfillable,
-        "pending": figures.pending,
-        "restated": figures.restated,
-        "disputed": figures.disputed,
-        "coverage_pct": figures.coverage_pct,
-        "verified_pct": figures.verified_pct,
-        "first_candle": _moment(figures.first_s),
-        "last_candle": _moment(figures.last_s),
-        "oldest_open_gap": _moment(figures.oldest_missing_s),
-        "next_expiry": _moment(figures.next_expiry_s),
-        "open_gaps": gaps.fillable + gaps.unfillable,
-    }
-
-
 def told_times(times: GapTimes) -> dict[str, Any]:
     """Return gap times as JSON: whole seconds, null without a gap to measure.
 
@@ -316,10 +304,6 @@ def told_times(times: GapTimes) -> dict[str, Any]:
         "mttd_s": percentiles(times.to_detect),
         "mttr_s": percentiles(times.to_fill),
     }
-
-
-def _moment(moment_s: int | None) -> str | None:
-    return None if moment_s is None else iso(moment_s)
 
 
 def _named(names: Sequence[str], limit: int = 10) -> str:

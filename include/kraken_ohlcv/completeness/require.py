@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.figures import Figures, series_figures, together
-from kraken_ohlcv.completeness.published import brief
-from kraken_ohlcv.completeness.sheets import lines_of
+from kraken_ohlcv.completeness.series_rows import rows_of
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.times import iso
@@ -27,7 +26,7 @@ class Answer:
 
     :ivar is_complete: whether every series asked for reaches back far enough and has everything that is due
     :ivar sentence: which series are missing what; or that nothing is missing
-    :ivar figures: for a reader without the code, see :func:`kraken_ohlcv.completeness.published.brief`
+    :ivar figures: for a reader without the code, see :meth:`kraken_ohlcv.completeness.figures.Figures.brief`
     """
 
     is_complete: bool
@@ -81,21 +80,21 @@ def ask(
         raise BadRequestError(
             f"ticker {unknown[0]!r} is not in the catalogue" if unknown else f"{tier} has no active assets"
         )
-    lines = lines_of(assets, [interval_minutes])
-    found = series_figures(connection, questdb, lines, now_s=now_s, covered=(since_s, now_s))
-    lacking = {
-        line.series: what
-        for line in lines
-        if (what := _lacking(line.asset, found[line.series], interval_minutes, since_s))
-    }
+    rows = rows_of(assets, [interval_minutes])
+    found = series_figures(connection, questdb, rows, now_s=now_s, covered=(since_s, now_s))
+    lacking = [
+        f"{row.asset.ticker} {what}"
+        for row in rows
+        if (what := _lacking(row.asset, found[row.series], interval_minutes, since_s))
+    ]
     asked = f"{', '.join(tickers) if tickers else tier} at {interval_minutes} minutes since {iso(since_s)}"
-    if not lacking:
-        sentence = f"{asked}: all {len(lines)} series are complete"
-    else:
-        named = [f"{series.ticker} {what}" for series, what in list(lacking.items())[:MAX_NAMED]]
+    if lacking:
         more = f", and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
-        sentence = f"{asked}: {len(lacking)} of {len(lines)} series not complete: {'; '.join(named)}{more}"
-    return Answer(not lacking, sentence, brief(together(found.values())))
+        named = "; ".join(lacking[:MAX_NAMED])
+        sentence = f"{asked}: {len(lacking)} of {len(rows)} series not complete: {named}{more}"
+    else:
+        sentence = f"{asked}: all {len(rows)} series are complete"
+    return Answer(not lacking, sentence, together(found.values()).brief())
 
 
 def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import StringIO
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
-from kraken_ohlcv.completeness.figures import Figures
+from kraken_ohlcv.completeness.figures import Figures, of_interval
 from kraken_ohlcv.completeness.report import Report
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import counted, duration
@@ -41,7 +40,7 @@ def as_text(report: Report) -> str:
     :param report: the report
     :return: lines of at most :data:`WIDTH` characters without colours
     """
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, force_terminal=False)
+    console = Console(width=WIDTH, color_system=None, force_terminal=False)
     body = report.body()
     title = f"{report.request.tier} at {iso(report.now_s)} UTC: " + (
         f"nothing is expected of {counted(body['total_assets'], 'asset')}: no data"
@@ -59,12 +58,12 @@ def as_text(report: Report) -> str:
         table.add_row(f"and {len(those) - MAX_LINES} more")
     table.add_section()
     for interval in report.request.intervals:
-        table.add_row(f"all {interval}", *_cells(report.of_interval(interval)))
-    console.print(table)
-    for line in _remarks(report):
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return text
+        table.add_row(f"all {interval}", *_cells(of_interval(report.figures, interval)))
+    with console.capture() as captured:
+        console.print(table)
+        for line in _remarks(report):
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return captured.get()
 
 
 def _cells(figures: Figures) -> list[str]:

@@ -65,13 +65,17 @@ def read_stored(
     )
     row_of = {ticker: n for n, ticker in enumerate(tickers)}
     found = np.array(
-        [(row_of[ticker], block, bits, strays) for ticker, block, bits, strays in rows if ticker in row_of],
+        [
+            (row_of[ticker], block, bits, off_grid)
+            for ticker, block, bits, off_grid in rows
+            if ticker in row_of
+        ],
         dtype=np.int64,
     ).reshape(-1, 4)
     stored = np.zeros((len(tickers), n_blocks, BLOCK_BUCKETS), dtype=np.bool_)
     bits = found[:, 2, None] >> np.arange(BLOCK_BUCKETS)
     stored[found[:, 0], found[:, 1] - first_block] = (bits & 1).astype(np.bool_)
-    strays = np.bincount(found[:, 0], weights=found[:, 3], minlength=len(tickers)).astype(np.int64)
+    off_grid = np.bincount(found[:, 0], weights=found[:, 3], minlength=len(tickers)).astype(np.int64)
     begin = (covered[0] - first_block * block_s) // step
     n_buckets = (covered[1] - covered[0]) // step
-    return stored.reshape(len(tickers), -1)[:, begin : begin + n_buckets], strays
+    return stored.reshape(len(tickers), -1)[:, begin : begin + n_buckets], off_grid

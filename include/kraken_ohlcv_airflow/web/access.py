@@ -5,14 +5,14 @@
   along with requests that other sites make a browser send (SameSite=Lax stops most, not all of them).
 """
 
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
-from fastapi import Depends, HTTPException, Request, status
+from fastapi import HTTPException, Request, status
 
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, VALIDATE
 
@@ -97,6 +97,3 @@ def user_token(request: Request) -> str:
     if scheme.lower() == "bearer":
         return credentials.strip()
     return request.cookies.get(COOKIE_NAME_JWT_TOKEN, "")
-
-
-SameOrigin = Annotated[None, Depends(same_origin)]

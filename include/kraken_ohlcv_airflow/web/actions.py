@@ -1,25 +1,25 @@
 """What people start from the pages; each is a POST from a page of this server, by somebody who may do it."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import HOUR_S
-from kraken_ohlcv.stores.ledger.archive import read_quarters
+from kraken_ohlcv.stores.ledger.archive import Quarter, read_quarters
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv.stores.ledger.session import first, rows
-from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, SameOrigin, insist_on_trigger
+from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, insist_on_trigger, same_origin
 from kraken_ohlcv_airflow.web.airflow_api import StartedRun, trigger
 from kraken_ohlcv_airflow.web.queries import Tier
-from kraken_ohlcv_airflow.web.render import address
 from kraken_ohlcv_airflow.web.repairs import (
     Source,
     conf_for_failed,
@@ -29,19 +29,13 @@ from kraken_ohlcv_airflow.web.repairs import (
 )
 from kraken_ohlcv_airflow.web.stores import has_archive, ledger
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(same_origin)])
 
-GapId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+MAX_ID: Final = 2**63 - 1
+GapId = Annotated[int, Path(ge=1, le=MAX_ID)]
 KEY_PATTERN: Final = "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32})$"
 IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
 MAX_SNOOZE_H: Final = 720
-
-
-class RunOut(BaseModel):
-    """The DAG run that was started."""
-
-    dag_id: str
-    run_id: str
 
 
 class RetryIn(BaseModel):
@@ -63,23 +57,39 @@ class SnoozeOut(BaseModel):
     hours: int
 
 
-def _subject(gap_id: int) -> GapSubject:
-    with ledger() as connection:
-        subject = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
-    if subject is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
-    return subject
+@router.post("/api/gaps/{gap_id}/backfill", tags=["actions"], status_code=HTTPStatus.CREATED)
+async def backfill(
+    request: Request, user: GetUserDep, gap_id: GapId, source: Source | None = None
+) -> StartedRun:
+    """Start a backfill for the series of a gap; needs the right to trigger the tier's backfill DAG.
+
+    An UNFILLABLE gap is rebuilt from trades, or with ``source=archive`` fetched from a published quarter.
+    """
+
+    def planned() -> tuple[str, dict[str, Any], str]:
+        with ledger() as connection:
+            subject = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
+            quarters = read_quarters(connection) if has_archive() else None
+        if subject is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
+        dag_id = dag_of_tier(subject.tier)
+        insist_on_trigger(request, user, dag_id)
+        now_s = int(request.app.state.clock())
+        conf = conf_for_gap(subject, _source(gap_id, subject, source, quarters=quarters, now_s=now_s))
+        note = f"Started from the page Gaps for gap {gap_id}, {subject.ticker} {subject.interval_minutes}"
+        return dag_id, conf, note
+
+    return await trigger(request, *await run_in_threadpool(planned))
 
 
-def _failed(tier: str) -> FailedTally:
-    with ledger() as connection:
-        found = [one for one in rows(connection, "tally_failed", FailedTally) if one.tier == tier]
-    if not found:
-        raise HTTPException(HTTPStatus.CONFLICT, f"No gap of {tier} is FAILED: there is nothing to retry.")
-    return found[0]
-
-
-def _source(gap_id: int, subject: GapSubject, wanted: Source | None, now_s: int) -> Source | None:
+def _source(
+    gap_id: int,
+    subject: GapSubject,
+    wanted: Source | None,
+    *,
+    quarters: Mapping[str, Quarter] | None,
+    now_s: int,
+) -> Source | None:
     """Return what a gap is repaired from: what was asked for, or trades; None = the OHLC call."""
     if subject.status == GapStatus.FILLED:
         raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} is already filled.")
@@ -91,8 +101,6 @@ def _source(gap_id: int, subject: GapSubject, wanted: Source | None, now_s: int)
             )
         return None
     chosen = wanted or "trades"
-    with ledger() as connection:
-        quarters = read_quarters(connection) if has_archive() else None
     if chosen not in sources_of(subject, quarters=quarters, now_s=now_s):
         why = (
             "define the connection kraken_archive first"
@@ -105,125 +113,71 @@ def _source(gap_id: int, subject: GapSubject, wanted: Source | None, now_s: int)
     return chosen
 
 
-async def start_for_gap(request: Request, user: Any, gap_id: int, source: Source | None = None) -> StartedRun:
-    """Start a backfill for the series of a gap.
+@router.post("/api/gaps/retry-failed", tags=["actions"], status_code=HTTPStatus.CREATED)
+async def retry_failed(request: Request, user: GetUserDep, body: RetryIn) -> StartedRun:
+    """Start a backfill for all FAILED gaps of a tier; needs the right to trigger its backfill DAG."""
 
-    :param request: the request, from a page of this server
-    :param user: who asks
-    :param gap_id: primary key
-    :param source: for a gap that the OHLC call does not reach
-    :return: the run
-    :raises HTTPException: 403, 404 or 409
-    """
-    subject = await run_in_threadpool(_subject, gap_id)
-    dag_id = dag_of_tier(subject.tier)
-    await run_in_threadpool(insist_on_trigger, request, user, dag_id)
-    now_s = int(request.app.state.clock())
-    chosen = await run_in_threadpool(_source, gap_id, subject, source, now_s)
-    note = f"Started from the page Gaps for gap {gap_id}, {subject.ticker} {subject.interval_minutes}"
-    return await trigger(request, dag_id, conf_for_gap(subject, chosen), note=note)
+    def planned() -> tuple[str, dict[str, Any], str]:
+        dag_id = dag_of_tier(body.tier)
+        insist_on_trigger(request, user, dag_id)
+        with ledger() as connection:
+            tallies = {one.tier: one for one in rows(connection, "tally_failed", FailedTally)}
+        failed = tallies.get(body.tier)
+        if failed is None:
+            raise HTTPException(
+                HTTPStatus.CONFLICT, f"No gap of {body.tier} is FAILED: there is nothing to retry."
+            )
+        note = f"Started from the page Gaps for {failed.n_gaps} FAILED gaps of {body.tier}"
+        return dag_id, conf_for_failed(failed), note
 
-
-async def start_retry(request: Request, user: Any, tier: str) -> StartedRun:
-    """Start a backfill for the FAILED gaps of a tier.
-
-    :param request: the request, from a page of this server
-    :param user: who asks
-    :param tier: ``TIER1`` .. ``TIER4``
-    :return: the run
-    :raises HTTPException: 403 or 409
-    """
-    dag_id = dag_of_tier(tier)
-    await run_in_threadpool(insist_on_trigger, request, user, dag_id)
-    failed = await run_in_threadpool(_failed, tier)
-    note = f"Started from the page Gaps for {failed.n_gaps} FAILED gaps of {tier}"
-    return await trigger(request, dag_id, conf_for_failed(failed), note=note)
+    return await trigger(request, *await run_in_threadpool(planned))
 
 
-def quieten(request: Request, user: Any, key: str, hours: int) -> None:
-    """Snooze an open incident, or end that.
-
-    :param request: the request, from a page of this server
-    :param user: who asks; stands in the incident
-    :param key: of the incident
-    :param hours: from now; 0 ends a snooze
-    :raises HTTPException: 403 or 404
-    """
+@router.post("/api/incidents/{key}/snooze", tags=["actions"])
+def snooze_incident(request: Request, user: GetUserDep, key: IncidentKey, body: SnoozeIn) -> SnoozeOut:
+    """Tell no growth of an open incident for some hours; needs the right to trigger the validation DAG."""
     insist_on_trigger(request, user, SNOOZE_DAG_ID)
-    until_s = int(request.app.state.clock()) + hours * HOUR_S if hours else None
+    until_s = int(request.app.state.clock()) + body.hours * HOUR_S if body.hours else None
     with ledger() as connection:
         if not snooze(connection, [key], until_s=until_s, by=user.get_name()):
             raise HTTPException(HTTPStatus.NOT_FOUND, f"No incident {key} is open.")
-
-
-def _back(request: Request, page: str, **told: str) -> Response:
-    """Return to the page that the button stood on, filters and all."""
-    came_from = urlsplit(request.headers.get("referer", ""))
-    query = came_from.query if came_from.path.endswith(f"/{page}") else ""
-    kept = "&".join(part for part in query.split("&") if part and part.split("=")[0] not in {"dag", "run"})
-    target = address(f"../{page}", told)
-    joint = "&" if "?" in target else "?"
-    return RedirectResponse(f"{target}{joint}{kept}" if kept else target, HTTPStatus.SEE_OTHER)
+    return SnoozeOut(key=key, hours=body.hours)
 
 
 @router.post("/actions/backfill", include_in_schema=False)
 async def backfill_by_form(
     request: Request,
     user: GetUserDep,
-    _: SameOrigin,
-    gap_id: Annotated[int, Form(ge=1, le=2**63 - 1)],
+    gap_id: Annotated[int, Form(ge=1, le=MAX_ID)],
     source: Annotated[Source | None, Form()] = None,
 ) -> Response:
     """Backfill a gap now."""
-    run = await start_for_gap(request, user, gap_id, source)
-    return _back(request, "gaps", dag=run.dag_id, run=run.run_id)
+    return _back(request, "gaps", await backfill(request, user, gap_id, source))
 
 
 @router.post("/actions/retry-failed", include_in_schema=False)
-async def retry_by_form(
-    request: Request, user: GetUserDep, _: SameOrigin, tier: Annotated[Tier, Form()]
-) -> Response:
+async def retry_by_form(request: Request, user: GetUserDep, body: Annotated[RetryIn, Form()]) -> Response:
     """Retry the FAILED gaps of a tier."""
-    run = await start_retry(request, user, tier)
-    return _back(request, "gaps", dag=run.dag_id, run=run.run_id)
+    return _back(request, "gaps", await retry_failed(request, user, body))
 
 
 @router.post("/actions/snooze", include_in_schema=False)
 def snooze_by_form(
     request: Request,
     user: GetUserDep,
-    _: SameOrigin,
     key: Annotated[str, Form(pattern=KEY_PATTERN)],
     hours: Annotated[int, Form(ge=0, le=MAX_SNOOZE_H)],
 ) -> Response:
     """Snooze an incident, or end that."""
-    quieten(request, user, key, hours)
+    snooze_incident(request, user, key, SnoozeIn(hours=hours))
     return _back(request, "incidents")
 
 
-@router.post("/api/gaps/{gap_id}/backfill", tags=["actions"], status_code=HTTPStatus.CREATED)
-async def backfill(
-    request: Request, user: GetUserDep, _: SameOrigin, gap_id: GapId, source: Source | None = None
-) -> RunOut:
-    """Start a backfill for the series of a gap; needs the right to trigger the tier's backfill DAG.
-
-    An UNFILLABLE gap is rebuilt from trades, or with ``source=archive`` fetched from a published quarter.
-    """
-    run = await start_for_gap(request, user, gap_id, source)
-    return RunOut(dag_id=run.dag_id, run_id=run.run_id)
-
-
-@router.post("/api/gaps/retry-failed", tags=["actions"], status_code=HTTPStatus.CREATED)
-async def retry_failed(request: Request, user: GetUserDep, _: SameOrigin, body: RetryIn) -> RunOut:
-    """Start a backfill for all FAILED gaps of a tier; needs the right to trigger its backfill DAG."""
-    run = await start_retry(request, user, body.tier)
-    return RunOut(dag_id=run.dag_id, run_id=run.run_id)
-
-
-@router.post("/api/incidents/{key}/snooze", tags=["actions"])
-def snooze_incident(
-    request: Request, user: GetUserDep, _: SameOrigin, key: IncidentKey, body: SnoozeIn
-) -> SnoozeOut:
-    """Tell no growth of an open incident for some hours; needs the right to trigger the validation DAG."""
-    quieten(request, user, key, body.hours)
-    return SnoozeOut(key=key, hours=body.hours)
+def _back(request: Request, page: str, run: StartedRun | None = None) -> Response:
+    """Return to the page that the button stood on, filters and all; it names the run just started."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    query = came_from.query if came_from.path.endswith(f"/{page}") else ""
+    kept = [part for part in query.split("&") if part and part.split("=")[0] not in {"dag", "run"}]
+    started = [] if run is None else [urlencode({"dag": run.dag_id, "run": run.run_id})]
+    query = "&".join([*started, *kept])
+    return RedirectResponse(f"../{page}?{query}" if query else f"../{page}", HTTPStatus.SEE_OTHER)

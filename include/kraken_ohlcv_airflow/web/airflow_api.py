@@ -6,13 +6,13 @@ path), and the user's rights, Airflow's checks of the conf and its audit log hol
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 from fastapi import HTTPException, Request
+from pydantic import BaseModel
 
 from kraken_ohlcv_airflow.web.access import user_token
 from kraken_ohlcv_airflow.web.asgi import AIRFLOW_APP
@@ -22,19 +22,14 @@ log = logging.getLogger(__name__)
 TIMEOUT_S: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class StartedRun:
-    """A DAG run that was started.
-
-    :ivar dag_id: its DAG
-    :ivar run_id: its id, as Airflow chose it
-    """
+class StartedRun(BaseModel):
+    """The DAG run that was started; its id is Airflow's choice."""
 
     dag_id: str
     run_id: str
 
 
-async def trigger(request: Request, dag_id: str, conf: Mapping[str, Any], *, note: str) -> StartedRun:
+async def trigger(request: Request, dag_id: str, conf: Mapping[str, Any], note: str) -> StartedRun:
     """Start a DAG run as the user of a request.
 
     :param request: authenticated request that Airflow's application passed on
@@ -52,7 +47,7 @@ async def trigger(request: Request, dag_id: str, conf: Mapping[str, Any], *, not
             headers={"Authorization": f"Bearer {user_token(request)}"},
         )
     if answer.is_success:
-        return StartedRun(dag_id, str(answer.json()["dag_run_id"]))
+        return StartedRun(dag_id=dag_id, run_id=answer.json()["dag_run_id"])
     words = _words(answer)
     log.warning("Airflow refused to start %s: HTTP %s %s", dag_id, answer.status_code, words)
     is_ours = answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,6 +1,5 @@
 """The application that Airflow mounts under ``/ohlcv``: routers, headers, errors."""
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -18,8 +17,6 @@ from kraken_ohlcv_airflow.web import actions, coverage, gaps, incidents
 from kraken_ohlcv_airflow.web.access import may_see
 from kraken_ohlcv_airflow.web.render import FOLDER, page
 from kraken_ohlcv_airflow.web.stores import StoreError
-
-log = logging.getLogger(__name__)
 
 TITLE: Final = "OHLCV pages"
 DAYS: Final = frozenset({"from", "to"})
@@ -72,9 +69,8 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     )
     app.state.clock = clock
     app.middleware("http")(_with_headers)
-    app.add_exception_handler(StoreError, _store_error)
-    app.add_exception_handler(RequestValidationError, _bad_query)
-    app.add_exception_handler(StarletteHTTPException, _refused)
+    for kind in (StoreError, RequestValidationError, StarletteHTTPException):
+        app.add_exception_handler(kind, _refused)
     for module in (coverage, gaps, incidents, actions):
         app.include_router(module.router)
 
@@ -107,41 +103,36 @@ async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[
     return response
 
 
-def _wants_html(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
-
-
-def _answer(request: Request, status: HTTPStatus, sentence: str) -> Response:
-    if _wants_html(request):
-        below = request.url.path.removeprefix(request.scope.get("root_path", "")).lstrip("/")
-        return page(
-            "problem.html",
-            status_code=int(status),
-            sentence=sentence,
-            status=status,
-            up="../" * below.count("/"),
-        )
-    return JSONResponse(Problem(detail=sentence).model_dump(), status_code=int(status))
-
-
-def _store_error(request: Request, error: Exception) -> Response:
-    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-
-
-def _bad_query(request: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    sentences = [f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in found]
-    are_days = bool(found) and all(one["loc"][-1] in DAYS for one in found)
-    status = HTTPStatus.BAD_REQUEST if are_days else HTTPStatus.UNPROCESSABLE_ENTITY
-    return _answer(request, status, f"This request is invalid: {'; '.join(sentences)}.")
-
-
 def _refused(request: Request, error: Exception) -> Response:
-    status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed."
-    if isinstance(error, StarletteHTTPException):
-        status, detail = HTTPStatus(error.status_code), str(error.detail)
-    if status is HTTPStatus.UNAUTHORIZED and _wants_html(request):
-        detail = (
+    status, sentence = _reason(error)
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse(Problem(detail=sentence).model_dump(), status_code=int(status))
+    if status is HTTPStatus.UNAUTHORIZED:
+        sentence = (
             "You are not logged in, or your session has ended: log in to Airflow, then open this page again."
         )
-    return _answer(request, status, detail)
+    below = request.url.path.removeprefix(request.scope.get("root_path", "")).lstrip("/")
+    return page(
+        "problem.html",
+        status_code=int(status),
+        sentence=sentence,
+        status=status,
+        up="../" * below.count("/"),
+    )
+
+
+def _reason(error: Exception) -> tuple[HTTPStatus, str]:
+    match error:
+        case StoreError():
+            return HTTPStatus.SERVICE_UNAVAILABLE, str(error)
+        case StarletteHTTPException():
+            return HTTPStatus(error.status_code), str(error.detail)
+        case RequestValidationError():
+            found = error.errors()
+            sentences = [
+                f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in found
+            ]
+            are_days = all(one["loc"][-1] in DAYS for one in found)
+            status = HTTPStatus.BAD_REQUEST if are_days else HTTPStatus.UNPROCESSABLE_ENTITY
+            return status, f"This request is invalid: {'; '.join(sentences)}."
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed."

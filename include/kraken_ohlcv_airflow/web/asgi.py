@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -47,7 +46,7 @@ class Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that Airflow's application passes on, or refuse it while too many others wait."""
         if self._here >= AT_ONCE + WAITING:
-            await _refuse(scope, send)
+            await _refuse(scope, receive, send)
             return
         # FastAPI replaces the entry "app" by the mounted application; actions call Airflow's API through it.
         scope[AIRFLOW_APP] = scope.get("app")
@@ -59,14 +58,12 @@ class Pages:
             self._here -= 1
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
-    is_api = "/api/" in scope["path"]
-    kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", kind), (b"retry-after", b"5"), (b"cache-control", b"no-store")]
-    body = json.dumps({"detail": TOO_MANY}) if is_api else TOO_MANY
-    await send({
-        "type": "http.response.start",
-        "status": int(HTTPStatus.SERVICE_UNAVAILABLE),
-        "headers": headers,
-    })
-    await send({"type": "http.response.body", "body": body.encode()})
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    # As late as FastAPI, which has long been imported when so many requests are here.
+    from starlette.responses import JSONResponse, PlainTextResponse  # noqa: PLC0415
+
+    status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5", "cache-control": "no-store"}
+    if "/api/" in scope["path"]:
+        await JSONResponse({"detail": TOO_MANY}, status, headers)(scope, receive, send)
+    else:
+        await PlainTextResponse(TOO_MANY, status, headers)(scope, receive, send)

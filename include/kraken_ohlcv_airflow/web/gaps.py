@@ -46,7 +46,7 @@ class GapPage(BaseModel):
 def read_gaps(request: Request, query: Annotated[GapQuery, Query()]) -> GapPage:
     """Return the gaps a filter leaves, the most urgent first, page by page."""
     with ledger() as connection:
-        return list_gaps(connection, query, query.gap_filter(int(request.app.state.clock())))
+        return list_gaps(connection, query, query.filter_at(int(request.app.state.clock())))
 
 
 def list_gaps(connection: Connection, query: GapQuery, chosen: GapFilter) -> GapPage:
@@ -57,8 +57,7 @@ def list_gaps(connection: Connection, query: GapQuery, chosen: GapFilter) -> Gap
     """
     tallies = tally_gaps(connection, chosen)
     of_all = total(tallies.values())
-    pages = max(1, -(-of_all.gaps // PAGE_SIZE))
-    number = min(query.page, pages)
+    number, pages = query.chosen_page(of_all.gaps, PAGE_SIZE)
     limits = {"page_size": PAGE_SIZE, "page_offset": (number - 1) * PAGE_SIZE}
     gaps = rows(connection, "list_gaps", ListedGap, chosen, limits)
     return GapPage(total=of_all, by_status=tallies, page=number, pages=pages, gaps=gaps)
@@ -72,7 +71,7 @@ def show_gaps(
 ) -> Response:
     """Show the gaps."""
     now_s = int(request.app.state.clock())
-    chosen = query.gap_filter(now_s)
+    chosen = query.filter_at(now_s)
     with ledger() as connection:
         listing = list_gaps(connection, query, chosen)
         quarters = read_quarters(connection) if has_archive() else None
@@ -114,4 +113,4 @@ def download_required_files(query: Annotated[SeriesQuery, Query()]) -> Response:
 def read_required_files(query: Annotated[SeriesQuery, Query()]) -> list[RequiredFile]:
     """Return the archive files that close gaps which the API no longer can."""
     with ledger() as connection:
-        return list_required_files(connection, GapQuery(**query.model_dump()).gap_filter(0))
+        return list_required_files(connection, query.gap_filter())

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
-import numpy as np
-
-from kraken_ohlcv.completeness import STATES, Cells, CellState, Period
-from kraken_ohlcv.completeness.figures import percent
-from kraken_ohlcv.core.ranges import Range
-
-COUNTS: Final = (
-    "stored",
-    "proven_empty",
-    "fillable",
-    "expiring",
-    "unfillable",
-    "pending",
-    "not_loaded",
-    "restated",
-)
-"""Counts of a cell, in the order in which they follow its state in :func:`runs_of`."""
+from kraken_ohlcv.completeness.series_cells import COUNTS, STATES, CellState, Period, SeriesCells
 
 WIDTH_PX: Final = 1080
 """Room for all cells of a row on a usual screen."""
@@ -50,51 +36,26 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A series.
-
-    :ivar paths: state and SVG path of its cells, without cells outside
-    :ivar runs: see :func:`runs_of`
-    :ivar expected: due buckets, or here before they were, in all its cells
-    :ivar verified: stored or proven empty among them
-    :ivar missing: neither
-    :ivar not_loaded: before the series' start, never loaded
-    """
-
-    paths: list[tuple[str, str]]
-    runs: list[list[int]]
-    expected: int
-    verified: int
-    missing: int
-    not_loaded: int
-
-    @property
-    def verified_pct(self) -> float | None:
-        """Return the verified share of what is expected, percent, or None when nothing is."""
-        return percent(self.verified, self.expected)
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether something is expected, nothing is missing, and all of the time is loaded."""
-        return self.expected > 0 and not self.missing and not self.not_loaded
-
-
-@dataclass(frozen=True, slots=True)
 class Heatmap:
     """All that the template draws.
 
     :ivar pitch: width of a cell with its gap, pixels
     :ivar width: width of all cells, pixels
     :ivar marks: labels of the axis
-    :ivar rows: in the order of the lines
+    :ivar rows: the series
+    :ivar paths: of each series, see :func:`paths_of`
     :ivar counts: cells of the whole map by state, those outside left out
+    :ivar tooltip: what the script shows of a cell under the pointer: ``states`` and ``counts`` name the
+        numbers of each run, ``edges`` are the borders of the columns, epoch seconds UTC
     """
 
     pitch: int
     width: int
     marks: list[Mark]
-    rows: list[Row]
+    rows: Sequence[SeriesCells]
+    paths: list[list[tuple[str, str]]]
     counts: dict[str, int]
+    tooltip: dict[str, Any]
 
 
 def pitch_of(n_periods: int) -> int:
@@ -106,59 +67,46 @@ def pitch_of(n_periods: int) -> int:
     return next((pitch for pitch in PITCHES_PX if pitch * n_periods <= WIDTH_PX), PITCHES_PX[-1])
 
 
-def runs_of(cells: Cells) -> list[list[list[int]]]:
-    """Return each row as runs of equal neighbours, since most cells are like the one before.
+def runs_of(cells: SeriesCells) -> list[list[int]]:
+    """Return the cells of a series as runs of equal neighbours, since most cells are like the one before.
 
-    :param cells: of many series
-    :return: by row: ``[n, state, *counts]``: n neighbours with the same state and the same counts, in the
-        order of :data:`COUNTS`; the n of a row add up to the number of periods
+    :param cells: of a series
+    :return: ``[n, state, *counts]``: n neighbours with the same state, as numbered by ``STATES``, and the
+        same counts, in the order of ``COUNTS``; the n add up to the number of periods
     """
-    layers = np.stack([cells.state.astype(np.int32), *(getattr(cells, name) for name in COUNTS)], axis=2)
-    n_rows, n_periods, _ = layers.shape
-    is_first = np.ones((n_rows, n_periods), dtype=np.bool_)
-    if n_periods > 1:
-        is_first[:, 1:] = (layers[:, 1:] != layers[:, :-1]).any(axis=2)
-    found = []
-    for row in range(n_rows):
-        firsts = np.flatnonzero(is_first[row])
-        lengths = np.diff(firsts, append=n_periods)
-        found.append(np.column_stack([lengths, layers[row, firsts]]).tolist())
-    return found
+    numbers = {state: number for number, state in enumerate(STATES)}
+    columns = [[numbers[state] for state in cells.state], *(getattr(cells, name) for name in COUNTS)]
+    return [[len(list(same)), *cell] for cell, same in groupby(zip(*columns, strict=True))]
 
 
-def paths_of(runs: Sequence[Sequence[int]], pitch: int) -> list[tuple[str, str]]:
+def paths_of(states: Sequence[CellState], pitch: int) -> list[tuple[str, str]]:
     """Return the cells of a row as one path a state.
 
-    :param runs: as :func:`runs_of` gives them
+    :param states: of the row's cells
     :param pitch: width of a cell, pixels
     :return: state and path, by state; the gaps between cells are cut by the style sheet
     """
-    parts: dict[int, list[str]] = {}
-    outside = STATES.index(CellState.OUTSIDE)
-    x = n_same = 0
-    last = outside
-    for n, state, *_ in [*runs, (0, -1)]:
-        if state != last:
-            if last != outside and n_same:
-                width = n_same * pitch
-                parts.setdefault(last, []).append(f"M{x - width} 0h{width}v{HEIGHT_PX}h-{width}z")
-            last, n_same = state, 0
-        n_same += n
-        x += n * pitch
-    return [(STATES[state].value, "".join(parts[state])) for state in sorted(parts)]
+    parts: dict[CellState, str] = {}
+    x = 0
+    for state, same in groupby(states):
+        width = pitch * len(list(same))
+        parts[state] = f"{parts.get(state, '')}M{x} 0h{width}v{HEIGHT_PX}h-{width}z"
+        x += width
+    return [
+        (state.value, parts[state]) for state in STATES if state in parts and state is not CellState.OUTSIDE
+    ]
 
 
-def marks_of(periods: Sequence[Range], period: Period, pitch: int) -> list[Mark]:
+def marks_of(starts: Sequence[datetime], period: Period, pitch: int) -> list[Mark]:
     """Return the labels of the axis: Mondays over wide days, months over days and weeks, years over months.
 
-    :param periods: the columns, epoch seconds UTC
+    :param starts: beginning of each column, UTC
     :param period: length of a cell
     :param pitch: width of a cell, pixels
     :return: from left to right, none over another; the first one, and the first of each year, names the year
     """
     marks: list[Mark] = []
     end_px, year = -LABEL_GAP_PX, None
-    starts = [datetime.fromtimestamp(start_s, UTC) for start_s, _ in periods]
     for column, day in enumerate(starts):
         before = starts[column - 1] if column else None
         if not _is_marked(day, before, period, pitch):
@@ -176,7 +124,7 @@ def marks_of(periods: Sequence[Range], period: Period, pitch: int) -> list[Mark]
         else:
             text = f"{day:%-d %b}" if is_of_days else f"{day:%b}"
             text += f" {day:%Y}" if day.year != year else ""
-        if x + CHARACTER_PX * len(text) > pitch * len(periods):
+        if x + CHARACTER_PX * len(text) > pitch * len(starts):
             break
         marks.append(Mark(x, text))
         end_px, year = x + CHARACTER_PX * len(text), day.year
@@ -194,54 +142,30 @@ def _is_marked(day: datetime, before: datetime | None, period: Period, pitch: in
     return day.month != before.month
 
 
-def draw(cells: Cells, period: Period) -> Heatmap:
-    """Return the heatmap of some cells.
+def draw(rows: Sequence[SeriesCells], edges: Sequence[datetime], period: Period) -> Heatmap:
+    """Return the heatmap of some series.
 
-    :param cells: of many series
+    :param rows: the series
+    :param edges: borders of the columns, UTC
     :param period: length of a cell
     :return: what the template draws
     """
-    pitch = pitch_of(len(cells.periods))
-    stored, empty, missing, not_loaded = (
-        array.sum(axis=1).tolist()
-        for array in (cells.stored, cells.proven_empty, cells.missing, cells.not_loaded)
-    )
-    numbers, counts = np.unique(cells.state, return_counts=True)
+    n_periods = len(edges) - 1
+    pitch = pitch_of(n_periods)
+    counts = Counter(state.value for row in rows for state in row.state if state is not CellState.OUTSIDE)
     return Heatmap(
         pitch=pitch,
-        width=pitch * len(cells.periods),
-        marks=marks_of(cells.periods, period, pitch),
-        rows=[
-            Row(
-                paths=paths_of(runs, pitch),
-                runs=runs,
-                expected=stored[number] + empty[number] + missing[number],
-                verified=stored[number] + empty[number],
-                missing=missing[number],
-                not_loaded=not_loaded[number],
-            )
-            for number, runs in enumerate(runs_of(cells))
-        ],
-        counts={
-            STATES[number].value: count
-            for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
-            if STATES[number] is not CellState.OUTSIDE
+        width=pitch * n_periods,
+        marks=marks_of(edges[:-1], period, pitch),
+        rows=rows,
+        paths=[paths_of(row.state, pitch) for row in rows],
+        counts=counts,
+        tooltip={
+            "states": STATES,
+            "counts": COUNTS,
+            "edges": [int(edge.timestamp()) for edge in edges],
+            "pitch": pitch,
+            "rows": [runs_of(row) for row in rows],
+            "series": [(row.ticker, row.interval_minutes) for row in rows],
         },
     )
-
-
-def tooltip_data(cells: Cells, heatmap: Heatmap) -> dict[str, Any]:
-    """Return what the script needs to tell of a cell under the pointer.
-
-    :param cells: of many series
-    :param heatmap: drawn from them
-    :return: ``states`` and ``counts`` name the numbers of each run, ``edges`` are the borders of the columns,
-        epoch seconds UTC
-    """
-    return {
-        "states": [state.value for state in STATES],
-        "counts": COUNTS,
-        "edges": [cells.periods[0][0], *(end_s for _, end_s in cells.periods)],
-        "pitch": heatmap.pitch,
-        "rows": [row.runs for row in heatmap.rows],
-    }

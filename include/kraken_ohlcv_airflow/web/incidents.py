@@ -4,30 +4,19 @@ from typing import Annotated, Any, Final
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, Field, computed_field
 
 from kraken_ohlcv.core.incident import MessageKind, news
 from kraken_ohlcv.core.times import Utc, utc
 from kraken_ohlcv.stores.ledger.session import one, rows
 from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, may_trigger
-from kraken_ohlcv_airflow.web.queries import MAX_PAGE
+from kraken_ohlcv_airflow.web.queries import PagedQuery
 from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.stores import ledger
 
 router = APIRouter()
 
 PAGE_SIZE: Final = 25
-
-
-class IncidentQuery(BaseModel):
-    """Which page of incidents.
-
-    :ivar page: from 1
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    page: int = Field(default=1, ge=1, le=MAX_PAGE)
 
 
 class ListedIncident(BaseModel):
@@ -78,25 +67,24 @@ class IncidentPage(BaseModel):
 
 
 @router.get("/api/incidents", tags=["incidents"])
-def read_incidents(query: Annotated[IncidentQuery, Query()]) -> IncidentPage:
+def read_incidents(query: Annotated[PagedQuery, Query()]) -> IncidentPage:
     """Return incidents and whether people were notified of them, page by page."""
     with ledger() as connection:
         tally: dict[str, int] = one(connection, "tally_incidents", dict)
-        pages = max(1, -(-sum(tally.values()) // PAGE_SIZE))
-        number = min(query.page, pages)
+        number, pages = query.chosen_page(sum(tally.values()), PAGE_SIZE)
         limits = {"page_size": PAGE_SIZE, "page_offset": (number - 1) * PAGE_SIZE}
         incidents = rows(connection, "list_incidents", ListedIncident, limits)
     return IncidentPage(**tally, page=number, pages=pages, incidents=incidents)
 
 
 @router.get("/incidents", include_in_schema=False)
-def show_incidents(request: Request, user: GetUserDep, query: Annotated[IncidentQuery, Query()]) -> Response:
+def show_incidents(request: Request, user: GetUserDep, query: Annotated[PagedQuery, Query()]) -> Response:
     """Show the incidents."""
     return page(
         "incidents.html",
         active="incidents",
         now=utc(request.app.state.clock()),
         log=read_incidents(query),
-        links=lambda page: {"page": page},
+        links=query.links,
         may_snooze=may_trigger(request, user, SNOOZE_DAG_ID),
     )

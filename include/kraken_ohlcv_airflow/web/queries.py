@@ -5,13 +5,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from kraken_ohlcv.completeness.buckets import EXPIRING_S
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, INTERVALS
 from kraken_ohlcv.stores.ledger.gap_lists import OPEN_STATUSES, GapFilter
 
 MAX_TICKERS: Final = 50
 MAX_PAGE: Final = 100_000
-EXPIRING_S: Final = DAY_S
 FIRST_DAY: Final = date(1970, 1, 1)
 LAST_DAY: Final = date(2999, 12, 31)
 
@@ -20,16 +20,13 @@ State = Literal[
     "open", "fillable", "expiring", "detected", "backfilling", "failed", "unfillable", "filled", "all"
 ]
 
-STATES: Final[dict[str, tuple[GapStatus, ...] | None]] = {
-    "open": OPEN_STATUSES,
-    "fillable": (GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED),
-    "expiring": (GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED),
-    "detected": (GapStatus.DETECTED,),
-    "backfilling": (GapStatus.BACKFILLING,),
-    "failed": (GapStatus.FAILED,),
-    "unfillable": (GapStatus.UNFILLABLE,),
-    "filled": (GapStatus.FILLED,),
+FILLABLE: Final = [GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED]
+STATES: Final[dict[str, list[GapStatus] | None]] = {
+    "open": list(OPEN_STATUSES),
+    "fillable": FILLABLE,
+    "expiring": FILLABLE,
     "all": None,
+    **{status.lower(): [status] for status in GapStatus},
 }
 """Gap states that a choice of the form stands for; None = every one."""
 
@@ -51,15 +48,43 @@ Day = Annotated[date | None, AfterValidator(_within_the_calendar), Absent]
 """A day whose candles can be kept; the calendar's very ends leave no room for the day beside them."""
 
 
-class SeriesQuery(BaseModel):
-    """Which series; an unknown parameter is refused, so that a slip of the pen hides nothing.
+class PageQuery(BaseModel):
+    """What every page takes; an unknown parameter is refused, so that a slip of the pen hides nothing."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class PagedQuery(PageQuery):
+    """Which page of a list.
+
+    :ivar page: from 1
+    """
+
+    page: int = Field(default=1, ge=1, le=MAX_PAGE)
+
+    def chosen_page(self, n_rows: int, page_size: int) -> tuple[int, int]:
+        """Return the page to show, the last one when fewer exist, and the number of pages, at least 1."""
+        pages = max(1, -(-n_rows // page_size))
+        return min(self.page, pages), pages
+
+    def links(self, **changes: Any) -> dict[str, Any]:
+        """Return the parameters of a link to this view with some of them changed.
+
+        :param changes: by name as in the address; None takes one away
+        """
+        own = self.model_dump(
+            by_alias=True, exclude_defaults=True, mode="json", exclude={"page", "dag", "run"}
+        )
+        return {name: value for name, value in {**own, **changes}.items() if value is not None}
+
+
+class SeriesQuery(PageQuery):
+    """Which series.
 
     :ivar tier: of the asset
     :ivar interval: candle length, minutes
     :ivar ticker: Kraken altnames, separated by commas or spaces; ``*`` stands for any characters
     """
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     tier: Annotated[Tier | None, Absent] = None
     interval: Annotated[int | None, Absent] = None
@@ -94,15 +119,23 @@ class SeriesQuery(BaseModel):
         """Return the candle lengths, minutes, None for any."""
         return None if self.interval is None else [self.interval]
 
+    def gap_filter(self, **narrower: Any) -> GapFilter:
+        """Return the filter of the ledger that leaves the gaps of these series.
 
-class GapQuery(SeriesQuery):
+        :param narrower: further fields of the filter
+        """
+        return GapFilter(
+            tier=self.tier, tickers=self.ticker_patterns(), intervals=self.intervals(), **narrower
+        )
+
+
+class GapQuery(SeriesQuery, PagedQuery):
     """Which gaps, and which page of them.
 
     :ivar status: a state, or ``open``, ``fillable``, ``expiring`` (within 24 h), ``all``
     :ivar min_age_h: first seen at least so many hours ago
     :ivar from_: first day of a period, UTC
     :ivar to: last day of the period, UTC, inclusive
-    :ivar page: from 1
     :ivar dag: DAG of a run just started from the page, which says so
     :ivar run: its run id
     """
@@ -111,33 +144,18 @@ class GapQuery(SeriesQuery):
     min_age_h: Annotated[int | None, Absent] = Field(default=None, ge=0, le=87_600)
     from_: Day = Field(default=None, alias="from")
     to: Day = None
-    page: int = Field(default=1, ge=1, le=MAX_PAGE)
     dag: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,250}$")
     run: str | None = Field(default=None, pattern="^[A-Za-z0-9_.~:+-]{1,250}$")
 
-    def gap_filter(self, now_s: int) -> GapFilter:
-        """Return the filter of the ledger."""
-        statuses = STATES[self.status or "open"]
-        return GapFilter(
-            statuses=None if statuses is None else list(statuses),
-            tier=self.tier,
-            tickers=self.ticker_patterns(),
-            intervals=self.intervals(),
+    def filter_at(self, now_s: int) -> GapFilter:
+        """Return the filter of the ledger at a moment."""
+        return self.gap_filter(
+            statuses=STATES[self.status or "open"],
             expires_until_s=now_s + EXPIRING_S if self.status == "expiring" else None,
             detected_until_s=None if self.min_age_h is None else now_s - self.min_age_h * HOUR_S,
             from_s=None if self.from_ is None else midnight_s(self.from_),
             until_s=None if self.to is None else midnight_s(self.to) + DAY_S,
         )
-
-    def links(self, **changes: Any) -> dict[str, Any]:
-        """Return the parameters of a link to these gaps with some of them changed.
-
-        :param changes: by name as in the address; None takes one away
-        """
-        own = self.model_dump(
-            by_alias=True, exclude_defaults=True, mode="json", exclude={"page", "dag", "run"}
-        )
-        return {name: value for name, value in {**own, **changes}.items() if value is not None}
 
 
 def midnight_s(day: date) -> int:

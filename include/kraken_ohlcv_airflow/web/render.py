@@ -89,6 +89,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Without blanks, in the given order.
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
         moment=lambda at: moment(at.timestamp()),
         short_moment=short_moment,

@@ -10,6 +10,7 @@ from typing import Final
 
 import psycopg
 from airflow.sdk.exceptions import AirflowNotFoundException
+from psycopg.errors import QueryCanceled, UndefinedColumn, UndefinedTable
 
 from kraken_hooks.dsn import ledger_dsn
 from kraken_hooks.questdb import QuestDBHook
@@ -39,38 +40,13 @@ def ledger() -> Iterator[Connection]:
     :return: context manager; its statements end after :data:`STATEMENT_TIMEOUT_S`
     :raises StoreError: if PostgreSQL does not answer, is not configured or has no tables yet
     """
-    try:
-        with connect(
+    with (
+        _in_a_sentence(LEDGER_CONN_ID),
+        connect(
             ledger_dsn(LEDGER_CONN_ID), timeout_s=CONNECT_TIMEOUT_S, statement_timeout_s=STATEMENT_TIMEOUT_S
-        ) as connection:
-            yield connection
-    except AirflowNotFoundException as error:
-        raise StoreError(_undefined(LEDGER_CONN_ID)) from error
-    except psycopg.errors.UndefinedTable as error:
-        raise StoreError(
-            "The ledger is empty: the first run of any of this package's DAGs creates its tables."
-        ) from error
-    except psycopg.errors.UndefinedColumn as error:
-        raise StoreError(
-            "The ledger's tables are older than this page: the next run of any of this package's DAGs"
-            " brings them up to date."
-        ) from error
-    except psycopg.errors.QueryCanceled as error:
-        raise StoreError(
-            f"The ledger took longer than {STATEMENT_TIMEOUT_S} s: narrow the filter, or try again later."
-        ) from error
-    except psycopg.OperationalError as error:
-        # Its text may name hosts and users: for the log, not for the page.
-        log.warning("the ledger does not answer: %s", " ".join(str(error).split()))
-        if is_full(error):
-            raise StoreError(
-                f"The ledger in PostgreSQL has too many clients (connection {LEDGER_CONN_ID}): reload in a"
-                " moment. If it persists, raise max_connections, or run fewer tasks at once."
-            ) from error
-        raise StoreError(
-            f"The ledger in PostgreSQL does not answer (connection {LEDGER_CONN_ID}): start the server or"
-            " correct the connection, then reload."
-        ) from error
+        ) as connection,
+    ):
+        yield connection
 
 
 @contextmanager
@@ -80,7 +56,7 @@ def questdb() -> Iterator[QuestDBClient]:
     :return: context manager; its statements end after :data:`STATEMENT_TIMEOUT_S`
     :raises StoreError: if QuestDB does not answer, is not configured or has no candle table yet
     """
-    try:
+    with _in_a_sentence(QUESTDB_CONN_ID):
         address = QuestDBHook(
             questdb_conn_id=QUESTDB_CONN_ID, options=f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
         ).address()
@@ -88,23 +64,52 @@ def questdb() -> Iterator[QuestDBClient]:
         patience_s = min(address.statement_timeout_s, STATEMENT_TIMEOUT_S + LATER_S)
         libpq = {**address.libpq, "connect_timeout": CONNECT_TIMEOUT_S}
         yield QuestDBClient(replace(address, libpq=libpq, statement_timeout_s=patience_s))
+
+
+@contextmanager
+def _in_a_sentence(conn_id: str) -> Iterator[None]:
+    """Turn what a store raises into a sentence for the reader."""
+    try:
+        yield
     except AirflowNotFoundException as error:
-        raise StoreError(_undefined(QUESTDB_CONN_ID)) from error
-    except QuestDBUnavailableError as error:
-        log.warning("QuestDB does not answer: %s", error)
-        raise StoreError(
-            f"QuestDB does not answer (connection {QUESTDB_CONN_ID}): start the server or correct the"
-            " connection, then reload."
-        ) from error
-    except QuestDBError as error:
-        if "table does not exist" in str(error):
-            raise StoreError(
-                "There is no candle table yet: the first run of any of this package's DAGs creates it."
-            ) from error
-        log.warning("QuestDB refused a page's statement: %s", error)
-        raise StoreError(
-            f"QuestDB refused this page's statement (connection {QUESTDB_CONN_ID}): see the api-server's log."
-        ) from error
+        raise StoreError(f"Airflow has no connection {conn_id}: define it, then reload.") from error
+    except (UndefinedTable, UndefinedColumn, psycopg.OperationalError, QuestDBError) as error:
+        # Its text may name hosts and users: for the log, not for the page.
+        log.warning("%s: %s", conn_id, " ".join(str(error).split()))
+        raise StoreError(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:  # noqa: PLR0911 (a table)
+    match error:
+        case UndefinedTable():
+            return "The ledger is empty: the first run of any of this package's DAGs creates its tables."
+        case UndefinedColumn():
+            return (
+                "The ledger's tables are older than this page: the next run of any of this package's DAGs"
+                " brings them up to date."
+            )
+        case QueryCanceled():
+            return (
+                f"The ledger took longer than {STATEMENT_TIMEOUT_S} s: narrow the filter, or try again later."
+            )
+        case psycopg.OperationalError() if is_full(error):
+            return (
+                f"The ledger in PostgreSQL has too many clients (connection {LEDGER_CONN_ID}): reload in a"
+                " moment. If it persists, raise max_connections, or run fewer tasks at once."
+            )
+        case psycopg.OperationalError():
+            return (
+                f"The ledger in PostgreSQL does not answer (connection {LEDGER_CONN_ID}): start the server or"
+                " correct the connection, then reload."
+            )
+        case QuestDBUnavailableError():
+            return (
+                f"QuestDB does not answer (connection {QUESTDB_CONN_ID}): start the server or correct the"
+                " connection, then reload."
+            )
+        case QuestDBError() if "table does not exist" in str(error):
+            return "There is no candle table yet: the first run of any of this package's DAGs creates it."
+    return f"QuestDB refused this page's statement (connection {QUESTDB_CONN_ID}): see the api-server's log."
 
 
 def has_archive() -> bool:
@@ -114,7 +119,3 @@ def has_archive() -> bool:
     except (AirflowNotFoundException, ConnectionFieldError):
         return False
     return True
-
-
-def _undefined(conn_id: str) -> str:
-    return f"Airflow has no connection {conn_id}: define it, then reload."

@@ -50,7 +50,7 @@ VALUES (
     %(unfillable)s,
     %(pending)s,
     %(restated)s,
-    %(strays)s,
+    %(off_grid)s,
     to_timestamp(%(first_s)s),
     to_timestamp(%(last_s)s),
     to_timestamp(%(oldest_missing_s)s),

@@ -3,13 +3,13 @@
     of two below, exact up to 2^53, holds one bit a bucket: DEDUP lets no bucket count twice.
     Template: n_tickers (0 = all). In: interval (minutes as text), step_us and block_us (length of a bucket and of
     a block, microseconds), from_us, until_us (epoch microseconds, half-open), ticker_N = N-th ticker.
-    Out: ticker, block (number since the epoch), bits (bit k = k-th bucket of the block), strays (candles that do
+    Out: ticker, block (number since the epoch), bits (bit k = k-th bucket of the block), off_grid (candles that do
     not open on the grid). -#}
 SELECT
     ticker,
     block,
     sum(CASE WHEN remainder = 0 THEN power(2, bucket) ELSE 0.0 END)::long bits,
-    sum(CASE WHEN remainder = 0 THEN 0 ELSE 1 END) strays
+    sum(CASE WHEN remainder = 0 THEN 0 ELSE 1 END) off_grid
 FROM (
     SELECT
         ticker,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,18 +10,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kraken_hooks.questdb import QuestDBHook
-from kraken_ohlcv.completeness import (
-    STATES,
+from kraken_ohlcv.completeness.bucket_matrix import read_matrices
+from kraken_ohlcv.completeness.buckets import BucketStatus
+from kraken_ohlcv.completeness.figures import Figures, series_figures, together
+from kraken_ohlcv.completeness.series_cells import (
     CellState,
-    Figures,
     Period,
-    cells,
-    lines_of,
-    series_figures,
-    together,
+    SeriesCells,
+    edges_of,
+    series_cells,
 )
-from kraken_ohlcv.completeness.buckets import Kind
-from kraken_ohlcv.completeness.sheets import read_sheets
+from kraken_ohlcv.completeness.series_rows import SeriesRow, rows_of
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -42,7 +42,6 @@ from tests.integration.damage import (
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.completeness import Cells, Line
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -65,18 +64,24 @@ def questdb(candle_table: str) -> QuestDBClient:
     return QuestDBHook(questdb_conn_id="questdb_default").client()
 
 
-def all_lines(connection: Connection, *intervals: int) -> list[Line]:
-    return lines_of(read_assets(connection, tickers=None, tier="ALL"), list(intervals))
+def all_rows(connection: Connection, *intervals: int) -> list[SeriesRow]:
+    return rows_of(read_assets(connection, tickers=None, tier="ALL"), list(intervals))
 
 
 def figures_of(dsn: str, questdb: QuestDBClient, *intervals: int) -> dict[Series, Figures]:
     with connect(dsn) as connection:
-        return series_figures(connection, questdb, all_lines(connection, *intervals), now_s=NOW)
+        return series_figures(connection, questdb, all_rows(connection, *intervals), now_s=NOW)
 
 
-def cells_of(dsn: str, questdb: QuestDBClient, covered: Range, period: Period, *intervals: int) -> Cells:
+def cells_of(
+    dsn: str, questdb: QuestDBClient, covered: Range, period: Period, *intervals: int
+) -> dict[Series, SeriesCells]:
+    edges = edges_of(covered, period)
     with connect(dsn) as connection:
-        return cells(connection, questdb, all_lines(connection, *intervals), covered, period, now_s=NOW)
+        rows = all_rows(connection, *intervals)
+        found = series_cells(connection, questdb, rows, edges, now_s=NOW)
+    assert all(len(one.state) == len(edges) - 1 for one in found)
+    return {Series(one.ticker, one.interval_minutes): one for one in found}
 
 
 @few
@@ -98,13 +103,13 @@ def test_the_figures_of_a_series_are_what_the_raw_rows_give(
         assert figures == Figures(
             n_series=1,
             stored=len(of_kind(counted, "stored")),
-            proven={evidence: len(of_kind(counted, evidence)) for evidence in EVIDENCE},
+            **{f"proven_{evidence}": len(of_kind(counted, evidence)) for evidence in EVIDENCE},
             fillable=len(of_kind(counted, "fillable")),
             expiring=len(of_kind(counted, "expiring")),
             unfillable=len(of_kind(counted, "unfillable")),
             pending=len(of_kind(counted, "pending")),
             restated=len({one.open_s(bucket) for bucket in one.restated} & set(of_kind(counted, "stored"))),
-            strays=0,
+            off_grid=0,
             start_s=min([one.open_s(-720 if one.known is None else one.known), *stored]),
             first_s=stored[0] if stored else None,
             last_s=stored[-1] if stored else None,
@@ -130,20 +135,21 @@ def test_the_cells_of_a_range_are_what_the_raw_rows_give(
 
     found = cells_of(ledger_uri, questdb, covered, period, 60, 1440)
 
-    assert found.periods[0][0] <= covered[0] < covered[1] <= found.periods[-1][1]
-    assert found.state.shape == (len(TIERS) * 2, len(found.periods))
-    for row, line in enumerate(found.lines):
-        counted = recount(ledger_uri, questdb, line.series)
-        for column, within in enumerate(found.periods):
+    edges = [int(edge.timestamp()) for edge in edges_of(covered, period)]
+    assert edges[0] <= covered[0] < covered[1] <= edges[-1]
+    assert len(found) == len(TIERS) * 2
+    for series, of_series in found.items():
+        counted = recount(ledger_uri, questdb, series)
+        for column, within in enumerate(pairwise(edges)):
             for name in ("stored", "fillable", "expiring", "unfillable", "pending"):
-                counts = getattr(found, name)
-                assert counts[row, column] == len(of_kind(counted, name, within=within)), (name, line, within)
-            assert found.proven_empty[row, column] == len(of_kind(counted, *EVIDENCE, within=within))
-            step = step_s(line.interval_minutes)
+                count = getattr(of_series, name)[column]
+                assert count == len(of_kind(counted, name, within=within)), (name, series, within)
+            assert of_series.proven_empty[column] == len(of_kind(counted, *EVIDENCE, within=within))
+            step = step_s(series.interval_minutes)
             opens = range(-(-within[0] // step) * step, within[1], step)
             before = [open_s for open_s in opens if counted and open_s < min(counted)]
-            assert found.not_loaded[row, column] == len(before)
-            state = STATES[found.state[row, column]]
+            assert of_series.not_loaded[column] == len(before)
+            state = of_series.state[column]
             inside = [open_s for open_s in counted if within[0] <= open_s < within[1]]
             assert (state is CellState.OUTSIDE) == (not inside and not before)
             assert state is not CellState.COMPLETE or not before
@@ -159,29 +165,29 @@ def test_cells_over_all_time_add_up_to_the_figures(
     figures = together(figures_of(ledger_uri, questdb, 60).values())
     found = cells_of(ledger_uri, questdb, (NOW - 1100 * HOUR_S, NOW), Period.WEEK, 60)
 
-    names = ("stored", "proven_empty", "missing", "expected", "pending", "restated", "expiring")
-    in_cells = {name: int(getattr(found, name).sum()) for name in names}
+    names = ("stored", "proven_empty", "pending", "restated", "expiring")
+    in_cells = {name: sum(sum(getattr(one, name)) for one in found.values()) for name in names}
+    in_cells |= {name: sum(getattr(one, name) for one in found.values()) for name in ("missing", "expected")}
     # A candle where nothing traded is shown like one that was restated; it may be both.
     restated = in_cells.pop("restated")
     assert figures.disputed <= restated <= figures.disputed + figures.restated
     assert in_cells == {name: getattr(figures, name) for name in in_cells}
 
 
-@pytest.mark.parametrize(("max_buckets", "n_sheets"), [(3000, 1), (2000, 2), (1, 3)])
-def test_many_series_come_in_several_sheets_that_together_say_the_same(
-    ledger_uri: str, questdb: QuestDBClient, max_buckets: int, n_sheets: int
+@pytest.mark.parametrize(("max_buckets", "n_matrices"), [(3000, 1), (2000, 2), (1, 3)])
+def test_many_series_come_in_several_matrices_that_together_say_the_same(
+    ledger_uri: str, questdb: QuestDBClient, max_buckets: int, n_matrices: int
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(Series(t, 60), -900, {-5, -800}) for t in TIERS], {}))
     with connect(ledger_uri) as connection:
-        lines = all_lines(connection, 60)
+        rows = all_rows(connection, 60)
 
-        found = list(read_sheets(connection, questdb, lines, None, now_s=NOW, max_buckets=max_buckets))
+        found = list(read_matrices(connection, questdb, rows, None, now_s=NOW, max_buckets=max_buckets))
 
-    assert len(found) == n_sheets
-    assert [line for sheet in found for line in sheet.lines] == lines
-    assert [int((sheet.kinds == Kind.STORED).sum()) for sheet in found] == {1: [6], 2: [4, 2], 3: [2, 2, 2]}[
-        n_sheets
-    ]
+    assert len(found) == n_matrices
+    assert [row for matrix in found for row in matrix.rows] == rows
+    n_stored = [int(matrix.has(BucketStatus.STORED).sum()) for matrix in found]
+    assert n_stored == {1: [6], 2: [4, 2], 3: [2, 2, 2]}[n_matrices]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +237,7 @@ def test_a_cell_says_what_asks_for_action_soonest(
 
     found = cells_of(ledger_uri, questdb, covered, Period.DAY, 60)
 
-    assert STATES[found.state[0, 0]] == state
+    assert found[XBT].state == [state]
 
 
 def test_days_between_weekly_candles_repeat_the_candle_that_covers_them(
@@ -244,12 +250,10 @@ def test_days_between_weekly_candles_repeat_the_candle_that_covers_them(
 
     found = cells_of(ledger_uri, questdb, covered, Period.DAY, 10080)
 
-    row = [line.series for line in found.lines].index(weekly)
-    states = [STATES[number] for number in found.state[row].tolist()]
-    assert states == ["complete"] * 4 + ["fillable"] * 7 + ["complete"] * 14 + ["outside"] * 3
+    assert found[weekly].state == ["complete"] * 4 + ["fillable"] * 7 + ["complete"] * 14 + ["outside"] * 3
 
 
-def test_a_candle_off_the_grid_is_counted_as_a_stray_and_nowhere_else(
+def test_a_candle_off_the_grid_is_counted_as_such_and_nowhere_else(
     ledger_uri: str, questdb: QuestDBClient
 ) -> None:
     damaged = Damaged(XBT, -10, {-10, -9})
@@ -260,7 +264,7 @@ def test_a_candle_off_the_grid_is_counted_as_a_stray_and_nowhere_else(
 
     after = figures_of(ledger_uri, questdb, 60)[XBT]
 
-    assert (before.strays, after.strays) == (0, 1)
+    assert (before.off_grid, after.off_grid) == (0, 1)
     assert (before.stored, before.missing) == (after.stored, after.missing)
 
 

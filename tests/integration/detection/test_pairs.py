@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_ohlcv.clients.errors import KrakenNotBelievedError
-from kraken_ohlcv.completeness import series_figures
-from kraken_ohlcv.completeness.listed_series import list_lines
+from kraken_ohlcv.completeness.figures import series_figures
+from kraken_ohlcv.completeness.series_rows import list_rows
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.incident import IncidentClass
@@ -246,7 +246,7 @@ def test_a_pair_that_the_catalogue_does_not_expect_keeps_its_history_without_a_w
         assert (result["assets_checked"], result["pairs_delisted"], result["pairs_unknown"]) == (1, [], [])
     assert told(world) == []
     with connect(world.dsn) as connection:
-        lines = list_lines(connection, tier=None, tickers=["XBTUSD"], intervals=[1440])
+        lines = list_rows(connection, tier=None, tickers=["XBTUSD"], intervals=[1440])
         now_s = int(world.exchange.now_s())
         (figures,) = series_figures(connection, world.questdb, lines, now_s=now_s).values()
     assert (figures.missing, figures.stored, figures.verified_pct) == (0, len(stored), 100.0)

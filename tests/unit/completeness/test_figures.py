@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from kraken_ohlcv.completeness import Period, periods_of, together
-from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.completeness.figures import percent, together
+from kraken_ohlcv.completeness.series_cells import Period, edges_of
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.stores.queries import rendered
 
@@ -39,14 +39,15 @@ def test_a_share_reads_100_only_when_nothing_lacks(part: int, whole: int, share:
 def test_periods_cover_a_range_without_a_hole_and_none_is_idle(
     begin: int, length: int, period: Period
 ) -> None:
-    found = periods_of((begin, begin + length), period)
+    edges = edges_of((begin, begin + length), period)
 
+    found = [(int(start.timestamp()), int(end.timestamp())) for start, end in pairwise(edges)]
     assert found[0][0] <= begin < found[0][1]
     assert found[-1][0] < begin + length <= found[-1][1]
-    assert all(one[1] == other[0] for one, other in pairwise(found))
-    for start, _ in found:
-        moment = datetime.fromtimestamp(start, UTC)
-        assert start % DAY_S == 0
+    assert edges == sorted(set(edges))
+    for moment in edges:
+        assert moment.timestamp() % DAY_S == 0
+        assert moment.utcoffset() == timedelta(0)
         assert period is not Period.WEEK or moment.weekday() == 0
         assert period is not Period.MONTH or moment.day == 1
 
@@ -60,8 +61,8 @@ def test_periods_cover_a_range_without_a_hole_and_none_is_idle(
     ],
 )
 def test_periods_follow_the_calendar(period: Period, starts: list[str]) -> None:
-    found = periods_of((day("2026-12-31") + 5, day("2027-01-01") + 5), period)
-    assert [start for start, _ in found] == [day(start) for start in starts]
+    found = edges_of((day("2026-12-31") + 5, day("2027-01-01") + 5), period)[:-1]
+    assert [start.timestamp() for start in found] == [day(start) for start in starts]
 
 
 def test_no_series_together_expect_nothing() -> None:

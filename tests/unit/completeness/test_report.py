@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.completeness import Figures
+from kraken_ohlcv.completeness.figures import Figures
 from kraken_ohlcv.completeness.report import MAX_SERIES, Report
 from kraken_ohlcv.completeness.require import parse_since
 from kraken_ohlcv.core.errors import BadRequestError
@@ -26,10 +27,9 @@ NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
 
 def figures(**counts: Any) -> Figures:
     """Return the figures of a series: 100 stored, nothing else, but for what is given."""
-    nothing = dict.fromkeys(("fillable", "expiring", "unfillable", "pending", "restated", "strays"), 0)
-    times = {"start_s": 0, "first_s": 0, "last_s": 0, "oldest_missing_s": None, "next_expiry_s": None}
-    proven = {"archive": 0, "ohlc": 0, "trades": 0}
-    return Figures(**{"n_series": 1, "stored": 100, "proven": proven, **nothing, **times, **counts})
+    nothing = {field.name: 0 for field in fields(Figures)}
+    moments = {"oldest_missing_s": None, "next_expiry_s": None}
+    return Figures(**{**nothing, **moments, "n_series": 1, "stored": 100, **counts})
 
 
 def report(of_series: dict[Series, Figures], *, clock: str = "exchange") -> Report:
@@ -76,7 +76,9 @@ def test_gap_times_are_whole_seconds_and_null_where_there_was_no_gap() -> None:
     ("one", "clock", "warning"),
     [
         pytest.param(figures(), "worker", "the worker's clock was used: Time is late", id="a clock in doubt"),
-        pytest.param(figures(strays=3), "exchange", "off the grid, .*: XBTUSD 60 \\(3\\)", id="strays"),
+        pytest.param(
+            figures(off_grid=3), "exchange", "off the grid, .*: XBTUSD 60 \\(3\\)", id="candles off the grid"
+        ),
         pytest.param(
             figures(stored=0, fillable=5, first_s=None),
             "exchange",

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.completeness import STATES, Cells, CellState, Period, periods_of
+from kraken_ohlcv.completeness.series_cells import (
+    COUNTS,
+    STATES,
+    CellState,
+    Period,
+    SeriesCells,
+    edges_of,
+)
+from kraken_ohlcv.core.times import utc
 from kraken_ohlcv_airflow.web.heatmap import (
     CHARACTER_PX,
-    COUNTS,
     PITCHES_PX,
     WIDTH_PX,
     draw,
@@ -35,19 +41,25 @@ matrices = st.integers(1, 4).flatmap(
 )
 
 
-def cells_of(states: list[list[int]]) -> Cells:
+def cells_of(states: list[int]) -> SeriesCells:
     """Return cells in some states; each holds as many stored candles as its state has a number."""
-    state = np.array(states, dtype=np.uint8)
-    counts = {name: np.zeros(state.shape, dtype=np.int32) for name in COUNTS}
-    counts["stored"] = state.astype(np.int32)
-    periods = [(day * DAY, (day + 1) * DAY) for day in range(state.shape[1])]
-    return Cells([], periods, state, **counts)
+    return SeriesCells(
+        ticker="XBTUSD",
+        tier="TIER1",
+        interval_minutes=60,
+        listing="listed",
+        expected=0,
+        verified_pct=None,
+        state=[STATES[number] for number in states],
+        **{**dict.fromkeys(COUNTS, [0] * len(states)), "stored": states},
+    )
 
 
 @given(matrices)
 @quick
 def test_runs_unpack_to_the_cells(states: list[list[int]]) -> None:
-    for row, runs in zip(states, runs_of(cells_of(states)), strict=True):
+    for row in states:
+        runs = runs_of(cells_of(row))
         assert [state for n, state, *_ in runs for _ in range(n)] == row
         assert all(counts[0] == state for _, state, *counts in runs)
         assert all(left[1:] != right[1:] for left, right in pairwise(runs))
@@ -56,9 +68,9 @@ def test_runs_unpack_to_the_cells(states: list[list[int]]) -> None:
 @given(matrices)
 @quick
 def test_paths_cover_each_cell_once_in_its_state_and_none_outside(states: list[list[int]]) -> None:
-    for row, runs in zip(states, runs_of(cells_of(states)), strict=True):
+    for row in states:
         drawn = {}
-        for name, path in paths_of(runs, 10):
+        for name, path in paths_of(cells_of(row).state, 10):
             for x, width, back in re.findall(r"M(\d+) 0h(\d+)v18h-(\d+)z", path):
                 assert width == back
                 for column in range(int(x) // 10, (int(x) + int(width)) // 10):
@@ -75,7 +87,9 @@ def test_paths_cover_each_cell_once_in_its_state_and_none_outside(states: list[l
 @quick
 def test_the_legend_counts_every_cell_that_is_drawn(states: list[list[int]]) -> None:
     flat = [STATES[state].value for row in states for state in row if STATES[state] is not CellState.OUTSIDE]
-    assert draw(cells_of(states), Period.DAY).counts == {name: flat.count(name) for name in set(flat)}
+    edges = [utc(day * DAY) for day in range(len(states[0]) + 1)]
+    heatmap = draw([cells_of(row) for row in states], edges, Period.DAY)
+    assert heatmap.counts == {name: flat.count(name) for name in set(flat)}
 
 
 @pytest.mark.parametrize("n_periods", [1, 30, 33, 34, 90, 180, 360, 365, 400])
@@ -99,17 +113,17 @@ AXES = [
 
 @pytest.mark.parametrize(("first", "n_days", "period", "texts"), AXES)
 def test_the_axis_says_when(first: str, n_days: int, period: Period, texts: list[str]) -> None:
-    periods = periods_of((at(first), at(first) + n_days * DAY), period)
-    found = [mark.text for mark in marks_of(periods, period, pitch_of(len(periods)))]
+    starts = edges_of((at(first), at(first) + n_days * DAY), period)[:-1]
+    found = [mark.text for mark in marks_of(starts, period, pitch_of(len(starts)))]
     assert [text for text in found if text in texts] == texts
 
 
 @given(st.integers(0, 20_000), st.integers(1, 4000), st.sampled_from(list(Period)))
 @quick
 def test_no_label_lies_over_another_or_beyond_the_edge(first: int, n_days: int, period: Period) -> None:
-    periods = periods_of((first * DAY, (first + n_days) * DAY), period)[:400]
-    pitch = pitch_of(len(periods))
-    marks = marks_of(periods, period, pitch)
+    starts = edges_of((first * DAY, (first + n_days) * DAY), period)[:-1][:400]
+    pitch = pitch_of(len(starts))
+    marks = marks_of(starts, period, pitch)
     ends = [mark.x + CHARACTER_PX * len(mark.text) for mark in marks]
     assert all(end < after.x for end, after in zip(ends, marks[1:], strict=False))
-    assert not ends or ends[-1] <= pitch * len(periods)
+    assert not ends or ends[-1] <= pitch * len(starts)

@@ -1,26 +1,27 @@
-"""The cells of a heatmap: what many series are in each day, week or month, and one state a cell."""
+"""What series are in each day, week or month: the cells of the heatmap, and one state per cell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.buckets import PROVEN, Kind
-from kraken_ohlcv.completeness.sheets import Line, Sheet, read_sheets
+from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
+from kraken_ohlcv.completeness.buckets import PROVEN, BucketStatus
+from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.completeness.series_rows import Listing, SeriesRow
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.session import Connection
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 DECEMBER: Final = 12
 
@@ -59,18 +60,28 @@ class CellState(StrEnum):
 
 
 STATES: Final = tuple(CellState)
-"""What the numbers in :attr:`Cells.state` mean."""
+"""In the order in which they are tried, and numbered where a number stands for a state."""
+
+COUNTED: Final[Mapping[str, tuple[BucketStatus, ...]]] = {
+    "stored": (BucketStatus.STORED,),
+    "proven_empty": tuple(PROVEN.values()),
+    "fillable": (BucketStatus.FILLABLE,),
+    "expiring": (BucketStatus.EXPIRING,),
+    "unfillable": (BucketStatus.UNFILLABLE,),
+    "pending": (BucketStatus.PENDING,),
+}
+"""Status of the buckets that each count of a cell counts."""
+COUNTS: Final = (*COUNTED, "not_loaded", "restated")
+"""Names of the counts of a cell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Many series by periods, columnar: every array has shape (series, periods), all counts are buckets.
+class SeriesCells(BaseModel):
+    """A series by periods: one number per period in each list, counting buckets.
 
     ``stored + proven_empty + fillable + expiring + unfillable + pending`` is every closed bucket of the grid.
 
-    :ivar lines: the series, in the order asked for
-    :ivar periods: half-open range of each column, epoch seconds UTC, ascending, touching
-    :ivar state: position in :data:`STATES`
+    :ivar expected: buckets of all periods that are due, or here before they were
+    :ivar verified_pct: share of them that is stored or proven empty, percent, or None of nothing
     :ivar stored: candles in QuestDB
     :ivar proven_empty: proven empty and not stored
     :ivar fillable: missing and inside the API window for more than a day
@@ -82,46 +93,59 @@ class Cells:
         nothing traded
     """
 
-    lines: Sequence[Line]
-    periods: list[Range]
-    state: NDArray[np.uint8]
-    stored: NDArray[np.int32]
-    proven_empty: NDArray[np.int32]
-    fillable: NDArray[np.int32]
-    expiring: NDArray[np.int32]
-    unfillable: NDArray[np.int32]
-    pending: NDArray[np.int32]
-    not_loaded: NDArray[np.int32]
-    restated: NDArray[np.int32]
+    ticker: str
+    tier: str
+    interval_minutes: int
+    listing: Listing
+    expected: int
+    verified_pct: float | None
+    state: list[CellState]
+    stored: list[int]
+    proven_empty: list[int]
+    fillable: list[int]
+    expiring: list[int]
+    unfillable: list[int]
+    pending: list[int]
+    not_loaded: list[int]
+    restated: list[int]
 
     @property
-    def missing(self) -> NDArray[np.int32]:
-        """Return the due buckets that are neither stored nor proven empty."""
-        return self.fillable + self.expiring + self.unfillable
+    def missing(self) -> int:
+        """Return the due buckets of all periods that are neither stored nor proven empty."""
+        return sum(self.fillable) + sum(self.expiring) + sum(self.unfillable)
 
     @property
-    def expected(self) -> NDArray[np.int32]:
-        """Return the buckets that are due, or here before they were."""
-        return self.stored + self.proven_empty + self.missing
+    def verified(self) -> int:
+        """Return the buckets of all periods that are stored or proven empty."""
+        return self.expected - self.missing
+
+    @property
+    def never_loaded(self) -> int:
+        """Return the buckets of all periods before the series' start."""
+        return sum(self.not_loaded)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether something is expected, nothing is missing, and all of the time is loaded."""
+        return self.expected > 0 and not self.missing and not self.never_loaded
 
 
-def periods_of(covered: Range, period: Period) -> list[Range]:
-    """Return the whole periods that overlap a range.
+def edges_of(covered: Range, period: Period) -> list[datetime]:
+    """Return the borders of the whole periods that overlap a range.
 
     :param covered: half-open, not empty, epoch seconds UTC
     :param period: length of a cell
-    :return: half-open ranges, ascending, touching, epoch seconds UTC
+    :return: ascending, UTC; one more than there are periods
     """
-    day = datetime.fromtimestamp(covered[0] // DAY_S * DAY_S, UTC)
+    day = utc(covered[0] // DAY_S * DAY_S)
     if period is Period.WEEK:
         day -= timedelta(days=day.weekday())
     if period is Period.MONTH:
         day = day.replace(day=1)
-    borders = [int(day.timestamp())]
-    while borders[-1] < covered[1]:
-        day = _next(day, period)
-        borders.append(int(day.timestamp()))
-    return list(pairwise(borders))
+    edges = [day]
+    while edges[-1].timestamp() < covered[1]:
+        edges.append(_next(edges[-1], period))
+    return edges
 
 
 def _next(day: datetime, period: Period) -> datetime:
@@ -130,90 +154,88 @@ def _next(day: datetime, period: Period) -> datetime:
     return day + timedelta(days=7 if period is Period.WEEK else 1)
 
 
-def cells(
+def series_cells(
     connection: Connection,
     questdb: QuestDBClient,
-    lines: Sequence[Line],
-    covered: Range,
-    period: Period,
+    rows: Sequence[SeriesRow],
+    edges: Sequence[datetime],
     *,
     now_s: int,
     hours: int = DEFAULT_HOURS,
-) -> Cells:
-    """Return what some series are in each period of a range.
+) -> list[SeriesCells]:
+    """Return what some series are in each period.
 
     A candle counts in the period it opens in. A period in which no candle of a long interval opens repeats
     the one that covers it, so that weekly candles leave no white days; only there do the cells add up to more
     than the figures of the series.
 
-    :param lines: the series, each once
-    :param covered: half-open, not empty, epoch seconds UTC; widened to whole periods
-    :param period: length of a cell
+    :param rows: the series, each once
+    :param edges: borders of the periods, as :func:`edges_of` gives them
     :param hours: limit for series that no scheduled backfill covers, hours
-    :return: one row per line, one column per period
+    :return: in the order of ``rows``
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    periods = periods_of(covered, period)
-    shape = (len(lines), len(periods))
-    names = [field.name for field in fields(Cells)[3:]]
-    counts: dict[str, Any] = {name: np.zeros(shape, dtype=np.int32) for name in names}
-    state = np.full(shape, STATES.index(CellState.OUTSIDE), dtype=np.uint8)
-    row_of = {line.series: row for row, line in enumerate(lines)}
-    whole = (periods[0][0], periods[-1][1])
-    for sheet in read_sheets(connection, questdb, lines, whole, now_s=now_s, hours=hours):
-        rows = [row_of[line.series] for line in sheet.lines]
-        of_sheet = _count(sheet, periods)
-        for name in names:
-            counts[name][rows] = of_sheet[name]
-        is_loaded = np.array([[line.asset.ticker in sheet.spans] for line in sheet.lines], dtype=np.bool_)
-        state[rows] = _judge(of_sheet, is_loaded)
-    return Cells(lines, periods, state, **counts)
+    borders = np.array([int(edge.timestamp()) for edge in edges], dtype=np.int64)
+    whole = (int(borders[0]), int(borders[-1]))
+    found: dict[Series, SeriesCells] = {}
+    for matrix in read_matrices(connection, questdb, rows, whole, now_s=now_s, hours=hours):
+        counts = _count(matrix, borders)
+        is_loaded = np.array([[row.asset.ticker in matrix.spans] for row in matrix.rows], dtype=np.bool_)
+        states = _judge(counts, is_loaded).tolist()
+        missing = sum(counts[name].sum(axis=1) for name in ("fillable", "expiring", "unfillable"))
+        verified = sum(counts[name].sum(axis=1) for name in ("stored", "proven_empty"))
+        listed = {name: count.tolist() for name, count in counts.items()}
+        for number, row in enumerate(matrix.rows):
+            expected = int(verified[number] + missing[number])
+            found[row.series] = SeriesCells(
+                ticker=row.asset.ticker,
+                tier=row.asset.tier,
+                interval_minutes=row.interval_minutes,
+                listing=row.listing,
+                expected=expected,
+                verified_pct=percent(int(verified[number]), expected),
+                state=[STATES[state] for state in states[number]],
+                **{name: listed[name][number] for name in COUNTS},
+            )
+    return [found[row.series] for row in rows]
 
 
-def _count(sheet: Sheet, periods: Sequence[Range]) -> dict[str, NDArray[np.int32]]:
-    step, n_buckets = step_s(sheet.interval_minutes), len(sheet.opens)
-    borders = np.array([periods[0][0], *(end for _, end in periods)], dtype=np.int64)
+def _count(matrix: BucketMatrix, borders: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
+    step, n_buckets = step_s(matrix.interval_minutes), len(matrix.opens)
     # Number of the first bucket that opens at or after each border, counted from the epoch.
     numbers = -(-borders // step)
     first, last = numbers[:-1], numbers[1:]
     first = np.where(first == last, first - 1, first)
-    not_loaded = _before_start(sheet, first, last)
-    if not n_buckets:
-        nothing = np.zeros((len(sheet.lines), len(periods)), dtype=np.int32)
-        return {field.name: nothing for field in fields(Cells)[3:]} | {"not_loaded": not_loaded}
-    offset = sheet.opens[0] // step
+    not_loaded = _before_start(matrix, first, last)
+    offset = matrix.opens[0] // step if n_buckets else 0
     first, last = np.clip(first - offset, 0, n_buckets), np.clip(last - offset, 0, n_buckets)
 
     def per_period(is_one: NDArray[np.bool_]) -> NDArray[np.int32]:
-        below = np.zeros((len(sheet.lines), n_buckets + 1), dtype=np.int32)
+        below = np.zeros((len(matrix.rows), n_buckets + 1), dtype=np.int32)
         np.cumsum(is_one, axis=1, out=below[:, 1:])
         return below[:, last] - below[:, first]
 
-    is_stored = sheet.kinds == Kind.STORED
     return {
-        "stored": per_period(is_stored),
-        "proven_empty": per_period(np.isin(sheet.kinds, list(PROVEN.values()))),
-        "fillable": per_period(sheet.kinds == Kind.FILLABLE),
-        "expiring": per_period(sheet.kinds == Kind.EXPIRING),
-        "unfillable": per_period(sheet.kinds == Kind.UNFILLABLE),
-        "pending": per_period(sheet.kinds == Kind.PENDING),
+        **{name: per_period(matrix.has(*statuses)) for name, statuses in COUNTED.items()},
         "not_loaded": not_loaded,
-        "restated": per_period((sheet.restated & is_stored) | sheet.disputed),
+        "restated": per_period(matrix.restated | matrix.disputed),
     }
 
 
-def _before_start(sheet: Sheet, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int32]:
+def _before_start(
+    matrix: BucketMatrix, first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.int32]:
     """Return the buckets of each period that lie before a series' start, from its pair's first trade on.
 
-    :param sheet: the series
+    :param matrix: the series
     :param first: number of the first bucket of each period, counted from the epoch
     :param last: number behind the last one
     :return: shape (series, periods); 0 for a series with nothing expected at all
     """
-    step = step_s(sheet.interval_minutes)
+    step = step_s(matrix.interval_minutes)
     starts, traded = [], []
-    for line, grid in zip(sheet.lines, sheet.grids, strict=True):
-        first_trade_s = line.asset.first_trade_s
+    for row, grid in zip(matrix.rows, matrix.grids, strict=True):
+        first_trade_s = row.asset.first_trade_s
         traded.append(0 if first_trade_s is None else int(first_trade_s // step))
         starts.append(0 if grid.start_s == grid.closed_s else grid.start_s // step)
     until = np.minimum(last[None, :], np.array(starts, dtype=np.int64)[:, None])
