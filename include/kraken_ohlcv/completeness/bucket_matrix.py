@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import PROVEN, BucketStatus, Grid, Statuses, Times, classify, grid_of
 from kraken_ohlcv.completeness.series_rows import SeriesRow
-from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import MINUTE_S, step_s
@@ -64,14 +63,12 @@ def read_matrices(
     covered: Range | None,
     *,
     now_s: int,
-    hours: int = DEFAULT_HOURS,
     max_buckets: int = MAX_BUCKETS,
 ) -> Iterator[BucketMatrix]:
     """Look at some series bucket by bucket, in bounded memory.
 
     :param rows: the series, each once
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start
-    :param hours: limit for series that no scheduled backfill covers, hours
     :param max_buckets: size of a matrix; one that holds a single series may be larger
     :return: matrices, by interval in order of appearance, and within it in the order of ``rows``
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -89,7 +86,6 @@ def read_matrices(
                 known_s=known_s.get(row.asset.ticker),
                 span=spans.get(row.asset.ticker),
                 now_s=now_s,
-                hours=hours,
             )
             for row in those
         ]

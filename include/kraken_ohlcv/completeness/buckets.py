@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kraken_ohlcv.core.evidence import Evidence
-from kraken_ohlcv.core.freshness import due_end_s
+from kraken_ohlcv.core.freshness import DEFAULT_HOURS, due_end_s
 from kraken_ohlcv.core.grid import api_window_start_s, closed_range, expiry_s, series_start_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
@@ -76,7 +76,6 @@ def grid_of(
     known_s: int | None,
     span: Range | None,
     now_s: int,
-    hours: int,
 ) -> Grid:
     """Return the grid of a series as the next backfill would see it.
 
@@ -84,7 +83,6 @@ def grid_of(
     :param known_s: start in the ledger, epoch seconds UTC, or None when the series was never processed
     :param span: open times of the oldest and newest stored candle, epoch seconds UTC, or None when nothing is
         stored
-    :param hours: limit for series that no scheduled backfill covers, hours
     :return: the grid; empty for a series never loaded whose pair is gone, which is nobody's gap; that of a
         pair which the catalogue does not expect ends with its newest candle
     """
@@ -103,7 +101,7 @@ def grid_of(
     if not asset.is_listed and span is not None:
         end_s = min(end_s, span[1] + step_s(interval_minutes))
     _, closed_s = closed_range(start_s, end_s, interval_minutes)
-    due_s = due_end_s(asset.tier, interval_minutes, now_s, hours=hours)
+    due_s = due_end_s(asset.tier, interval_minutes, now_s, hours=DEFAULT_HOURS)
     return Grid(start_s, closed_s, due_s, is_delisted)
 
 

@@ -10,7 +10,6 @@ from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
 from kraken_ohlcv.completeness.buckets import MISSING, PROVEN, BucketStatus
 from kraken_ohlcv.completeness.series_rows import SeriesRow
-from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.ranges import Range
@@ -159,18 +158,16 @@ def series_figures(
     *,
     now_s: int,
     covered: Range | None = None,
-    hours: int = DEFAULT_HOURS,
 ) -> dict[Series, Figures]:
     """Return the figures of some series.
 
     :param rows: the series, each once
     :param covered: only buckets that overlap this half-open range, epoch seconds UTC; None = from the start
-    :param hours: limit for series that no scheduled backfill covers, hours
     :return: by series, in the order of ``rows``; ``first_s`` and ``last_s`` are over all time
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     found: dict[Series, Figures] = {}
-    for matrix in read_matrices(connection, questdb, rows, covered, now_s=now_s, hours=hours):
+    for matrix in read_matrices(connection, questdb, rows, covered, now_s=now_s):
         found |= _figures(matrix)
     return {row.series: found[row.series] for row in rows}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -62,25 +62,17 @@ class Report:
 
     def body(self) -> dict[str, Any]:
         """Return the result without the series: the old keys with their meaning, and the new figures."""
-        old = gap_counts(self.request, self.assets, self.open_gaps, self.expected(), self.with_data())
+        old = gap_counts(self.request, self.assets, self.open_gaps, self.figures)
         for interval, counts in old["intervals"].items():
             counts.update(of_interval(self.figures, int(interval)).brief())
         return old | {
             "checked_at": iso(self.now_s),
             "clock": self.clock,
-            "gap_times": told_times(self.gap_times),
-            "restatements": self._told_restatements(),
+            "gap_times": {"days": LOOKBACK_DAYS, **asdict(self.gap_times)},
+            "restatements": {"days": LOOKBACK_DAYS, **asdict(self.restatements)},
             "cross_check": self._told_cross_check(),
             "warnings": self.warnings(),
         }
-
-    def expected(self) -> set[str]:
-        """Return the tickers with something expected."""
-        return {series.ticker for series, one in self.figures.items() if one.expected}
-
-    def with_data(self) -> set[str]:
-        """Return the tickers with something stored or proven empty."""
-        return {series.ticker for series, one in self.figures.items() if one.stored + one.proven_empty}
 
     def result(self) -> dict[str, Any]:
         """Return the whole result, with the series as far as they fit."""
@@ -120,7 +112,7 @@ class Report:
                 {
                     **series._asdict(),
                     "tier": self._tier(series),
-                    **{name: getattr(one, name) for name in KEPT},
+                    **asdict(one),
                     "fillable_gaps": self._open_gaps(series).fillable,
                     "unfillable_gaps": self._open_gaps(series).unfillable,
                 }
@@ -154,24 +146,6 @@ class Report:
             "open_gaps": sum(self._open_gaps(series)),
         }
 
-    def _told_restatements(self) -> dict[str, Any]:
-        told = [
-            {
-                "ticker": row["ticker"],
-                "interval": row["interval_minutes"],
-                "candle": iso(row["ts_s"]),
-                "first_seen": iso(row["first_seen_s"]),
-                "applied": row["is_applied"],
-            }
-            for row in self.restatements.newest
-        ]
-        return {
-            "days": LOOKBACK_DAYS,
-            "candles": self.restatements.candles,
-            "applied": self.restatements.applied,
-            "newest": told,
-        }
-
     def _told_cross_check(self) -> dict[str, Any] | None:
         if self.cross_check is None:
             return None
@@ -191,23 +165,6 @@ class Report:
 
 TOLD: Final = (*BRIEF, "unfillable", "restated")
 """Figures of a series that its JSON has as they are."""
-KEPT: Final = (
-    "stored",
-    "proven_archive",
-    "proven_ohlc",
-    "proven_trades",
-    "fillable",
-    "expiring",
-    "unfillable",
-    "pending",
-    "restated",
-    "off_grid",
-    "first_s",
-    "last_s",
-    "oldest_missing_s",
-    "next_expiry_s",
-)
-"""Figures that are columns of the history as they are."""
 
 
 def make_report(
@@ -247,27 +204,31 @@ def make_report(
     )
 
 
+def expected_tickers(figures: Mapping[Series, Figures]) -> set[str]:
+    """Return the tickers of which something is expected."""
+    return {series.ticker for series, one in figures.items() if one.expected}
+
+
 def gap_counts(
     request: ReportRequest,
     assets: Sequence[Asset],
     open_gaps: Mapping[Series, OpenGaps],
-    expected: Collection[str] | None = None,
-    with_data: Collection[str] | None = None,
+    figures: Mapping[Series, Figures] | None = None,
 ) -> dict[str, Any]:
     """Return the report in the words of the system it replaces; only the ledger is needed for it.
 
     :param assets: the assets
     :param open_gaps: open gap records by series
-    :param expected: tickers with something expected; None = those whose candles were looked for
-    :param with_data: tickers with something stored or proven empty; None = the same
+    :param figures: by series; None = the assets whose candles were looked for are expected, and have data
     :return: ``tier``, ``total_assets``, ``assets_with_gaps`` (assets with an open gap),
         ``assets_without_data`` (tickers with nothing stored or proven), ``completeness_pct`` (share of
         those expected that have data and no open gap, percent, None when nothing is expected),
         ``intervals``: by interval as text ``fillable_gaps``, ``unfillable_gaps``, ``total_gaps``
     """
-    looked_for = {asset.ticker for asset in assets if asset.has_series}
-    due = looked_for if expected is None else set(expected)
-    there = looked_for if with_data is None else set(with_data)
+    due = there = {asset.ticker for asset in assets if asset.has_series}
+    if figures is not None:
+        due = expected_tickers(figures)
+        there = {series.ticker for series, one in figures.items() if one.stored + one.proven_empty}
     with_gaps = {series.ticker for series in open_gaps}
     intervals = {}
     for interval in request.intervals:
@@ -285,24 +246,6 @@ def gap_counts(
         "assets_without_data": [asset.ticker for asset in assets if asset.ticker not in there],
         "completeness_pct": percent(len((due & there) - with_gaps), len(due)),
         "intervals": intervals,
-    }
-
-
-def told_times(times: GapTimes) -> dict[str, Any]:
-    """Return gap times as JSON: whole seconds, null without a gap to measure.
-
-    :param times: gap times
-    """
-
-    def percentiles(values: list[float] | None) -> dict[str, int] | None:
-        return None if values is None else {"p50": round(values[0]), "p95": round(values[1])}
-
-    return {
-        "days": LOOKBACK_DAYS,
-        "gaps_detected": times.detected,
-        "gaps_filled": times.filled,
-        "mttd_s": percentiles(times.to_detect),
-        "mttr_s": percentiles(times.to_fill),
     }
 
 

@@ -16,7 +16,6 @@ from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
 from kraken_ohlcv.completeness.buckets import PROVEN, BucketStatus
 from kraken_ohlcv.completeness.figures import percent
 from kraken_ohlcv.completeness.series_rows import Listing, SeriesRow
-from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
@@ -161,7 +160,6 @@ def series_cells(
     edges: Sequence[datetime],
     *,
     now_s: int,
-    hours: int = DEFAULT_HOURS,
 ) -> list[SeriesCells]:
     """Return what some series are in each period.
 
@@ -171,14 +169,13 @@ def series_cells(
 
     :param rows: the series, each once
     :param edges: borders of the periods, as :func:`edges_of` gives them
-    :param hours: limit for series that no scheduled backfill covers, hours
     :return: in the order of ``rows``
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     borders = np.array([int(edge.timestamp()) for edge in edges], dtype=np.int64)
     whole = (int(borders[0]), int(borders[-1]))
     found: dict[Series, SeriesCells] = {}
-    for matrix in read_matrices(connection, questdb, rows, whole, now_s=now_s, hours=hours):
+    for matrix in read_matrices(connection, questdb, rows, whole, now_s=now_s):
         counts = _count(matrix, borders)
         is_loaded = np.array([[row.asset.ticker in matrix.spans] for row in matrix.rows], dtype=np.bool_)
         states = _judge(counts, is_loaded).tolist()

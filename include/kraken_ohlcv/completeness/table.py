@@ -10,7 +10,7 @@ from rich.table import Table
 
 from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
 from kraken_ohlcv.completeness.figures import Figures, of_interval
-from kraken_ohlcv.completeness.report import Report
+from kraken_ohlcv.completeness.report import Report, expected_tickers
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import counted, duration
 from kraken_ohlcv.stores.contradictions import Contradiction
@@ -42,10 +42,11 @@ def as_text(report: Report) -> str:
     """
     console = Console(width=WIDTH, color_system=None, force_terminal=False)
     body = report.body()
+    n_expected = len(expected_tickers(report.figures))
     title = f"{report.request.tier} at {iso(report.now_s)} UTC: " + (
         f"nothing is expected of {counted(body['total_assets'], 'asset')}: no data"
         if body["completeness_pct"] is None
-        else f"{body['completeness_pct']} % of {counted(len(report.expected()), 'asset')} have no open gap"
+        else f"{body['completeness_pct']} % of {counted(n_expected, 'asset')} have no open gap"
     )
     table = Table(title=title, title_justify="left")
     table.add_column("series")
@@ -79,8 +80,8 @@ def _cells(figures: Figures) -> list[str]:
 def _remarks(report: Report) -> list[str]:
     times = report.gap_times
     lines = [
-        f"{times.detected} gaps detected, {times.filled} filled in the last 30 days",
-        f"time to detect: {_percentiles(times.to_detect)}; time to repair: {_percentiles(times.to_fill)}",
+        f"{times.gaps_detected} gaps detected, {times.gaps_filled} filled in the last 30 days",
+        f"time to detect: {_percentiles(times.mttd_s)}; time to repair: {_percentiles(times.mttr_s)}",
         f"restated: {report.restatements.candles} candles, {report.restatements.applied} of them replaced",
     ]
     if report.cross_check is not None:
@@ -112,7 +113,7 @@ def _named(found: Sequence[Mismatch | Copies | Contradiction]) -> list[str]:
     return named + ([f"  and {len(found) - MAX_FINDINGS} more"] if len(found) > MAX_FINDINGS else [])
 
 
-def _percentiles(values: list[float] | None) -> str:
-    if values is None:
+def _percentiles(times: dict[str, int] | None) -> str:
+    if times is None:
         return "no gap"
-    return f"{duration(round(values[0]))} (p50), {duration(round(values[1]))} (p95)"
+    return f"{duration(times['p50'])} (p50), {duration(times['p95'])} (p95)"

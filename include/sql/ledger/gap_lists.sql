@@ -126,7 +126,7 @@ WHERE gap_records.gap_id = %(gap_id)s
 -- since nobody could have seen it earlier; children of a split gap were detected with it and do not count again.
 -- A record is trimmed as it is filled, so its first start is computed from candles_from_today.
 -- In: tickers (text[]), intervals (int[]), since_s (epoch seconds).
--- Out: detected, filled (gaps); to_detect, to_fill (p50 and p95, seconds, null when there is no gap).
+-- Out: gaps_detected, gaps_filled; mttd_s, mttr_s (p50 and p95, whole seconds, null when there is no gap).
 WITH chosen AS (
     SELECT
         g.detected_at,
@@ -142,14 +142,25 @@ WITH chosen AS (
     FROM gap_records AS g
     JOIN assets AS a USING (ticker)
     WHERE g.ticker = ANY(%(tickers)s) AND g.interval_minutes = ANY(%(intervals)s)
+), measured AS (
+    SELECT
+        count(*) FILTER (WHERE detected_at >= to_timestamp(%(since_s)s) AND parent IS NULL) AS gaps_detected,
+        count(*) FILTER (WHERE filled_at >= to_timestamp(%(since_s)s)) AS gaps_filled,
+        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
+            ORDER BY greatest(0, extract(epoch FROM detected_at - visible_at)::float8)
+        ) FILTER (WHERE detected_at >= to_timestamp(%(since_s)s) AND parent IS NULL) AS to_detect,
+        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
+            ORDER BY greatest(0, extract(epoch FROM filled_at - detected_at)::float8)
+        ) FILTER (WHERE filled_at >= to_timestamp(%(since_s)s)) AS to_fill
+    FROM chosen
 )
 SELECT
-    count(*) FILTER (WHERE detected_at >= to_timestamp(%(since_s)s) AND parent IS NULL) AS detected,
-    count(*) FILTER (WHERE filled_at >= to_timestamp(%(since_s)s)) AS filled,
-    percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
-        ORDER BY greatest(0, extract(epoch FROM detected_at - visible_at)::float8)
-    ) FILTER (WHERE detected_at >= to_timestamp(%(since_s)s) AND parent IS NULL) AS to_detect,
-    percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
-        ORDER BY greatest(0, extract(epoch FROM filled_at - detected_at)::float8)
-    ) FILTER (WHERE filled_at >= to_timestamp(%(since_s)s)) AS to_fill
-FROM chosen
+    gaps_detected,
+    gaps_filled,
+    CASE WHEN to_detect IS NOT NULL
+        THEN json_build_object('p50', round(to_detect[1]), 'p95', round(to_detect[2]))
+    END AS mttd_s,
+    CASE WHEN to_fill IS NOT NULL
+        THEN json_build_object('p50', round(to_fill[1]), 'p95', round(to_fill[2]))
+    END AS mttr_s
+FROM measured

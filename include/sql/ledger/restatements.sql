@@ -45,29 +45,31 @@ WHERE applied_at IS NULL
     AND ts < to_timestamp(%(end_s)s)
 
 -- name: read_restatements
--- How many candles the exchange gave other values for, how many of these replaced the stored ones, and the newest.
+-- Candles for which the exchange gave other values: how many, how many of them were replaced, and the newest.
 -- In: tickers (text[]), intervals (int[]), since_s (epoch seconds), n_newest.
--- Out: candles, applied, newest (jsonb, a list of objects; times in epoch seconds).
-WITH given AS (
+-- Out: candles, applied (counts); newest (ticker, interval, candle, first_seen, applied; times as ISO text in UTC).
+WITH numbered AS (
     SELECT
-        ticker,
-        interval_minutes,
-        extract(epoch FROM ts)::bigint AS ts_s,
-        extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
-        applied_at IS NOT NULL AS is_applied,
-        row_number() OVER (ORDER BY first_seen_at DESC, restatement_id DESC) AS position
+        applied_at,
+        row_number() OVER newest_first AS number,
+        json_build_object(
+            'ticker', ticker,
+            'interval', interval_minutes,
+            'candle', to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'),
+            'first_seen', to_char(first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'),
+            'applied', applied_at IS NOT NULL
+        ) AS told
     FROM candle_restatements
     WHERE ticker = ANY(%(tickers)s)
         AND interval_minutes = ANY(%(intervals)s)
         AND first_seen_at >= to_timestamp(%(since_s)s)
+    WINDOW newest_first AS (ORDER BY first_seen_at DESC, restatement_id DESC)
 )
 SELECT
     count(*) AS candles,
-    count(*) FILTER (WHERE is_applied) AS applied,
-    coalesce(
-        jsonb_agg(to_jsonb(given) - 'position' ORDER BY position) FILTER (WHERE position <= %(n_newest)s), '[]'
-    ) AS newest
-FROM given
+    count(applied_at) AS applied,
+    coalesce(json_agg(told ORDER BY number) FILTER (WHERE number <= %(n_newest)s), '[]') AS newest
+FROM numbered
 
 -- name: read_restated_between
 -- Open times of the candles for which the exchange gave other values, applied or seen once.

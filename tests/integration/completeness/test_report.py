@@ -241,10 +241,10 @@ def test_gap_times_count_from_when_a_gap_could_be_seen_and_from_when_it_was(
         nothing = one(connection, "read_gap_times", GapTimes, asked, tickers=["CCCUSD"])
 
     # 10, 9 and 2 hours: the median, and 9/10 of the way from the second to the third.
-    assert (found.detected, found.filled) == (3, 1)
-    assert found.to_detect == pytest.approx([9 * HOUR, (9 + 0.9) * HOUR])
-    assert found.to_fill == pytest.approx([4 * HOUR, 4 * HOUR])
-    assert (nothing.detected, nothing.filled, nothing.to_detect, nothing.to_fill) == (0, 0, None, None)
+    assert (found.gaps_detected, found.gaps_filled) == (3, 1)
+    assert found.mttd_s == {"p50": 9 * HOUR, "p95": 9 * HOUR + 54 * 60}
+    assert found.mttr_s == {"p50": 4 * HOUR, "p95": 4 * HOUR}
+    assert nothing == GapTimes(0, 0, None, None)
 
 
 def test_restatements_of_thirty_days_are_told(ledger_uri: str, questdb: QuestDBClient) -> None:

@@ -25,16 +25,16 @@ class OpenGaps(NamedTuple):
 class GapTimes:
     """How long gaps took lately; see statement ``read_gap_times``.
 
-    :ivar detected: gaps detected
-    :ivar filled: gaps filled
-    :ivar to_detect: p50 and p95 from the close of the oldest missing bucket to detection, seconds, or None
-    :ivar to_fill: p50 and p95 from detection to the last missing bucket, seconds, or None
+    :ivar gaps_detected: gaps detected
+    :ivar gaps_filled: gaps filled
+    :ivar mttd_s: p50 and p95 from the close of the oldest missing bucket to detection, seconds, or None
+    :ivar mttr_s: p50 and p95 from detection to the last missing bucket, seconds, or None
     """
 
-    detected: int
-    filled: int
-    to_detect: list[float] | None
-    to_fill: list[float] | None
+    gaps_detected: int
+    gaps_filled: int
+    mttd_s: dict[str, int] | None
+    mttr_s: dict[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Restatements:
 
     :ivar candles: how many
     :ivar applied: how many of them replaced the stored one
-    :ivar newest: ``ticker``, ``interval_minutes``, ``ts_s``, ``first_seen_s``, ``is_applied``, newest first
+    :ivar newest: as JSON: ``ticker``, ``interval``, ``candle``, ``first_seen``, ``applied``, newest first
     """
 
     candles: int
