@@ -93,7 +93,7 @@ class Mismatch:
     values: dict[str, tuple[float, float]] = field(default_factory=dict)
     contradiction: str | None = None
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as JSON; a day in the words of days."""
         if self.pair == DAYS:
             found: dict[str, Any] = {"ticker": self.ticker, "day": iso(self.bucket_s)[:10]}
@@ -121,7 +121,7 @@ class Copies:
     start_s: int
     end_s: int
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
             "ticker": self.ticker,
@@ -147,7 +147,7 @@ class Compared:
     mismatches: list[Mismatch]
     is_cut: bool = False
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as JSON, without the buckets themselves."""
         return {
             **self.pair._asdict(),

@@ -70,7 +70,7 @@ class Report:
             "clock": self.clock,
             "gap_times": {"days": LOOKBACK_DAYS, **asdict(self.gap_times)},
             "restatements": {"days": LOOKBACK_DAYS, **asdict(self.restatements)},
-            "cross_check": self._told_cross_check(),
+            "cross_check": self._cross_check_as_json(),
             "warnings": self.warnings(),
         }
 
@@ -79,8 +79,8 @@ class Report:
         series = list(self.figures)
         if len(series) > MAX_SERIES:
             series = sorted(series, key=lambda one: self.figures[one].worst_first)[:MAX_SERIES]
-        told = [self._told_series(one) for one in series]
-        return self.body() | {"series": told, "series_omitted": len(self.figures) - len(series)}
+        named = [self._series_as_json(one) for one in series]
+        return self.body() | {"series": named, "series_omitted": len(self.figures) - len(series)}
 
     def warnings(self) -> list[str]:
         """Return what a reader should know beside the figures, a sentence each."""
@@ -126,7 +126,7 @@ class Report:
     def _open_gaps(self, series: Series) -> OpenGaps:
         return self.open_gaps.get(series, NO_GAPS)
 
-    def _told_series(self, series: Series) -> dict[str, Any]:
+    def _series_as_json(self, series: Series) -> dict[str, Any]:
         """Return the figures of a series as JSON; times as ISO text in UTC, null where there is none."""
         figures = self.figures[series]
         moments = {
@@ -139,14 +139,14 @@ class Report:
             "ticker": series.ticker,
             "interval": series.interval_minutes,
             "tier": self._tier(series),
-            **{name: getattr(figures, name) for name in TOLD},
+            **{name: getattr(figures, name) for name in AS_THEY_ARE},
             "proven_by": {evidence: n for evidence, n in figures.proven.items() if n},
             "fillable": figures.fillable + figures.expiring,
             **{name: None if moment_s is None else iso(moment_s) for name, moment_s in moments.items()},
             "open_gaps": sum(self._open_gaps(series)),
         }
 
-    def _told_cross_check(self) -> dict[str, Any] | None:
+    def _cross_check_as_json(self) -> dict[str, Any] | None:
         if self.cross_check is None:
             return None
         check = self.cross_check
@@ -154,16 +154,16 @@ class Report:
         return {
             "days_compared": check.days.buckets,
             "days_mismatched": len(check.days.mismatches),
-            "mismatches": [one.told() for one in check.days.mismatches[:N_NEWEST]],
-            "pairs": [one.told() for one in check.compared],
-            "other_mismatches": [one.told() for one in others[:N_NEWEST]],
-            "copies": [one.told() for one in check.copies[:N_NEWEST]],
-            "contradictions": [one.told() for one in check.contradictions[:N_NEWEST]],
+            "mismatches": [one.as_json() for one in check.days.mismatches[:N_NEWEST]],
+            "pairs": [one.as_json() for one in check.compared],
+            "other_mismatches": [one.as_json() for one in others[:N_NEWEST]],
+            "copies": [one.as_json() for one in check.copies[:N_NEWEST]],
+            "contradictions": [one.as_json() for one in check.contradictions[:N_NEWEST]],
             "contradicted": len(check.contradictions),
         }
 
 
-TOLD: Final = (*BRIEF, "unfillable", "restated")
+AS_THEY_ARE: Final = (*BRIEF, "unfillable", "restated")
 """Figures of a series that its JSON has as they are."""
 
 

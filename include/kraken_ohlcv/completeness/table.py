@@ -109,7 +109,7 @@ def _findings(check: CrossCheck) -> list[str]:
 
 
 def _named(found: Sequence[Mismatch | Copies | Contradiction]) -> list[str]:
-    named = [f"  {one.told()}" for one in found[:MAX_FINDINGS]]
+    named = [f"  {one.as_json()}" for one in found[:MAX_FINDINGS]]
     return named + ([f"  and {len(found) - MAX_FINDINGS} more"] if len(found) > MAX_FINDINGS else [])
 
 

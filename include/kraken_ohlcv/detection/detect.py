@@ -217,7 +217,7 @@ def detect(
             "pairs_unknown": selection.unknown,
             "warnings": warnings(request.intervals),
             "errors": selection.errors,
-            "contradictions": [one.told() for one in contradictions[:MAX_NAMED]],
+            "contradictions": [one.as_json() for one in contradictions[:MAX_NAMED]],
         },
     )
     return selection

@@ -33,7 +33,7 @@ def check_proofs_once(connection: Connection, questdb: QuestDBClient) -> int | N
     found = sweep(connection, questdb, tickers)
     withdrawn = [one for one in found if one.is_withdrawn]
     for one in found[:MAX_LOGGED]:
-        log.warning("a proof of emptiness is contradicted: %s", one.told())
+        log.warning("a proof of emptiness is contradicted: %s", one.as_json())
     log.info(
         "checked once what earlier versions proved empty: %s proofs withdrawn, %s contradicted proofs from "
         "trades stand",

@@ -144,7 +144,7 @@ class Contradiction:
     candles: str
     is_withdrawn: bool
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
             "ticker": self.series.ticker,

@@ -6,11 +6,10 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from kraken_ohlcv.completeness.buckets import EXPIRING_S
 from kraken_ohlcv.completeness.series_cells import (
-    CellState,
     Period,
     SeriesCells,
     edges_of,
@@ -23,7 +22,7 @@ from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
 from kraken_ohlcv.stores.ledger.session import Connection
-from kraken_ohlcv_airflow.web.heatmap import draw
+from kraken_ohlcv_airflow.web.heatmap import LEGEND, draw
 from kraken_ohlcv_airflow.web.queries import (
     FIRST_DAY,
     STATES,
@@ -54,30 +53,6 @@ RANGES: Final[dict[str, tuple[str, int]]] = {
 """Title and days by name."""
 
 PERIOD_DAYS: Final = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 30}
-
-STATE_TITLES: Final = {
-    CellState.COMPLETE: "Complete",
-    CellState.PROVEN_EMPTY: "Proven empty",
-    CellState.FILLABLE: "Fillable",
-    CellState.EXPIRING: "Expiring within 24 h",
-    CellState.UNFILLABLE: "Unfillable",
-    CellState.RESTATED: "Restated",
-    CellState.PARTLY_LOADED: "Partly loaded",
-    CellState.NOT_LOADED: "Not loaded",
-    CellState.PENDING: "Not due yet",
-}
-"""Legend, in its order."""
-STATE_HINTS: Final = {
-    CellState.COMPLETE: "Every bucket is stored or proven empty",
-    CellState.PROVEN_EMPTY: "No trades at all, with evidence",
-    CellState.FILLABLE: "Candles are missing; the next backfill fills them",
-    CellState.EXPIRING: "Candles are missing that will leave Kraken's API window within 24 hours",
-    CellState.UNFILLABLE: "Candles are missing outside the API window: trades or the archive can fill them",
-    CellState.RESTATED: "Complete; the exchange sent other values for a stored candle",
-    CellState.PARTLY_LOADED: "The series begins in this period; earlier candles were never loaded",
-    CellState.NOT_LOADED: "Nothing in this period was ever loaded",
-    CellState.PENDING: "Nothing is missing; the next scheduled run fetches the newest candles",
-}
 
 
 class CoverageQuery(SeriesQuery, PagedQuery):
@@ -192,8 +167,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         heatmap=draw(view.series, view.edges, query.period) if view.series else None,
         ranges={name: title for name, (title, _) in RANGES.items()},
         listings=LISTING_WORDS,
-        titles=STATE_TITLES,
-        hints=STATE_HINTS,
+        legend=LEGEND,
         first_day=begin,
         last_day=end - timedelta(days=1),
         earlier=max(FIRST_DAY, begin - timedelta(days=1)),
@@ -204,21 +178,12 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
     )
 
 
-class RunQuery(BaseModel):
-    """The DAG run whose tab is shown.
-
-    :ivar dag_id: its DAG; as Airflow fills it in
-    """
-
-    dag_id: str = Field(max_length=250)
-
-
 @router.get("/run", include_in_schema=False)
-def show_run(query: Annotated[RunQuery, Query()]) -> Response:
-    """Lead from the tab on a DAG run to what the run is about."""
-    entry = SCHEDULES.get(query.dag_id)
-    if entry is None and query.dag_id not in MANUALS:
-        return page("elsewhere.html", active=None, dag_id=query.dag_id)
+def show_run(dag_id: Annotated[str, Query(max_length=250)]) -> Response:
+    """Lead from the tab on a DAG run, whose DAG Airflow fills in, to what the run is about."""
+    entry = SCHEDULES.get(dag_id)
+    if entry is None and dag_id not in MANUALS:
+        return page("elsewhere.html", active=None, dag_id=dag_id)
     values: dict[str, Any] = {}
     if entry is not None and entry.backfill is not None:
         values = {"tier": entry.backfill.tier, "range": "30d"}

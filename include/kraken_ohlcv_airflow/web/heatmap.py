@@ -22,6 +22,31 @@ LABEL_GAP_PX: Final = 10
 DAY_LABELS_PX: Final = 14
 """From this pitch on, days have labels of their own."""
 
+LEGEND: Final = {
+    CellState.COMPLETE: ("Complete", "Every bucket is stored or proven empty"),
+    CellState.PROVEN_EMPTY: ("Proven empty", "No trades at all, with evidence"),
+    CellState.FILLABLE: ("Fillable", "Candles are missing; the next backfill fills them"),
+    CellState.EXPIRING: (
+        "Expiring within 24 h",
+        "Candles are missing that will leave Kraken's API window within 24 hours",
+    ),
+    CellState.UNFILLABLE: (
+        "Unfillable",
+        "Candles are missing outside the API window: trades or the archive can fill them",
+    ),
+    CellState.RESTATED: ("Restated", "Complete; the exchange sent other values for a stored candle"),
+    CellState.PARTLY_LOADED: (
+        "Partly loaded",
+        "The series begins in this period; earlier candles were never loaded",
+    ),
+    CellState.NOT_LOADED: ("Not loaded", "Nothing in this period was ever loaded"),
+    CellState.PENDING: (
+        "Not due yet",
+        "Nothing is missing; the next scheduled run fetches the newest candles",
+    ),
+}
+"""Title and hint of each state, in the order of the legend."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -162,6 +187,7 @@ def draw(rows: Sequence[SeriesCells], edges: Sequence[datetime], period: Period)
         counts=counts,
         tooltip={
             "states": STATES,
+            "titles": {state: title for state, (title, _) in LEGEND.items()},
             "counts": COUNTS,
             "edges": [int(edge.timestamp()) for edge in edges],
             "pitch": pitch,

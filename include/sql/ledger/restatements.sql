@@ -58,7 +58,7 @@ WITH numbered AS (
             'candle', to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'),
             'first_seen', to_char(first_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'),
             'applied', applied_at IS NOT NULL
-        ) AS told
+        ) AS said
     FROM candle_restatements
     WHERE ticker = ANY(%(tickers)s)
         AND interval_minutes = ANY(%(intervals)s)
@@ -68,7 +68,7 @@ WITH numbered AS (
 SELECT
     count(*) AS candles,
     count(applied_at) AS applied,
-    coalesce(json_agg(told ORDER BY number) FILTER (WHERE number <= %(n_newest)s), '[]') AS newest
+    coalesce(json_agg(said ORDER BY number) FILTER (WHERE number <= %(n_newest)s), '[]') AS newest
 FROM numbered
 
 -- name: read_restated_between

@@ -192,7 +192,7 @@ def test_a_mismatch_names_day_field_and_both_values(ledger_uri: str, questdb: Qu
     trades = sum(hour["trades"] for hour in hours)
     (mismatch,) = found.mismatches
     assert mismatch == Mismatch(TICKER, DAYS, FIRST + DAY_S, {"trades": (trades, trades + 1)})
-    assert mismatch.told() == {
+    assert mismatch.as_json() == {
         "ticker": TICKER,
         "day": "2026-11-20",
         "trades": {"hourly": trades, "daily": trades + 1},

@@ -100,7 +100,7 @@ def test_a_bucket_that_does_not_add_up_is_named_with_both_intervals_and_values(
     assert [(one.pair, one.buckets) for one in found.compared] == [(pair, 3)]
     (mismatch,) = found.mismatches
     assert mismatch == Mismatch(TICKER, pair, bucket_s, {"high": (1.5, 2.5)})
-    told = mismatch.told()
+    told = mismatch.as_json()
     shorter, longer = ("hourly", "daily") if pair == (60, 1440) else ("shorter", "longer")
     assert told["high"] == {shorter: 1.5, longer: 2.5}
     if pair != (60, 1440):
@@ -140,7 +140,7 @@ def test_a_proof_from_trades_is_named_and_stands_and_the_candle_is_called_suspec
     (found,) = stores.check().contradictions
 
     assert (found.is_withdrawn, found.intervals) == (False, [60, 1440])
-    assert found.told()["proof"] == "stands: the candles are suspect"
+    assert found.as_json()["proof"] == "stands: the candles are suspect"
     assert stores.proven(1440) == [day]
     assert stores.check().contradictions == [found]
 
@@ -195,7 +195,7 @@ def test_more_differing_buckets_than_are_looked_at_are_said_to_be_there(
 
     (compared,) = stores.check().compared
 
-    assert (len(compared.mismatches), compared.is_cut, compared.told()["more_differ"]) == (4, True, True)
+    assert (len(compared.mismatches), compared.is_cut, compared.as_json()["more_differ"]) == (4, True, True)
 
 
 SHORT = (1, 5, 15, 60)
