@@ -21,17 +21,8 @@ MAX_FINDINGS: Final = 1000
 MAX_LINES: Final = 60
 """Series in the table, the least verified first; the history in PostgreSQL has all of them."""
 
-COLUMNS: Final = (
-    "expected",
-    "stored",
-    "proven empty",
-    "missing",
-    "unfillable",
-    "pending",
-    "verified %",
-    "oldest gap",
-    "next expiry",
-)
+COUNTS: Final = ("expected", "stored", "proven_empty", "missing", "unfillable", "pending")
+"""Counts that have a column each."""
 
 
 def as_text(report: Report) -> str:
@@ -50,8 +41,8 @@ def as_text(report: Report) -> str:
     )
     table = Table(title=title, title_justify="left")
     table.add_column("series")
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
+    for name in (*COUNTS, "verified %", "oldest gap", "next expiry"):
+        table.add_column(name.replace("_", " "), justify="right")
     those = sorted(report.figures.items(), key=lambda item: item[1].worst_first)
     for series, figures in those[:MAX_LINES]:
         table.add_row(str(series), *_cells(figures))
@@ -68,10 +59,9 @@ def as_text(report: Report) -> str:
 
 
 def _cells(figures: Figures) -> list[str]:
-    counts = ("expected", "stored", "proven_empty", "missing", "unfillable", "pending")
     moments = (figures.oldest_missing_s, figures.next_expiry_s)
     return [
-        *(str(getattr(figures, name)) for name in counts),
+        *(str(getattr(figures, name)) for name in COUNTS),
         "no data" if figures.verified_pct is None else f"{figures.verified_pct:.4f}",
         *("-" if moment is None else iso(moment)[:16] for moment in moments),
     ]
