@@ -24,6 +24,7 @@ from bench.tools.memory import peak_mib
 from bench.tools.ratios import Direction, Ratio
 from kraken_ohlcv.clients.exchange.replies import open_envelope
 from kraken_ohlcv.clients.exchange.trade_rows import read_trades
+from kraken_ohlcv.clients.exchange.transport import Reply
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import Series
@@ -137,7 +138,7 @@ def _built(bodies: Iterable[bytes]) -> int:
     builder = CandleBuilder([60, 1440], (START_S, START_S + 10**9), decimals=1)
     candles = 0
     for body in bodies:
-        result = open_envelope("Trades", 200, body, now_s=START_S, warn=print)
+        result = open_envelope("Trades", Reply(200, body), now_s=START_S)
         builder.add(read_trades(result, TICKER).trades)
         candles += sum(len(built.candles) for built in builder.take().values())
         json.dumps(builder.state())

@@ -16,15 +16,15 @@ import psycopg
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 from tenacity import (
-    Retrying,
     before_sleep_log,
+    retry,
     retry_if_exception_type,
     stop_before_delay,
     wait_exponential_jitter,
 )
 
 from kraken_hooks.archive import ArchiveHook
-from kraken_hooks.connection_fields import positive_number
+from kraken_hooks.connection_fields import Extra, Seconds
 from kraken_hooks.dsn import libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
@@ -49,6 +49,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LEDGER_PATIENCE_S: Final = 30.0
+
+
+class _LedgerExtra(Extra):
+    """What is ours in the extra of the ledger's connection."""
+
+    statement_timeout_s: Seconds = STATEMENT_TIMEOUT_S
 
 
 def kraken() -> KrakenClient:
@@ -105,8 +111,7 @@ def work_folder() -> Path:
 def ledger() -> AbstractContextManager[Connection]:
     """Return a context manager of a connection to the ledger; the connection's extra may bound statements."""
     fields = BaseHook.get_connection(LEDGER_CONN_ID)
-    timeout_s = positive_number(fields, "statement_timeout_s", STATEMENT_TIMEOUT_S)
-    return connect(libpq_dsn(fields), statement_timeout_s=timeout_s)
+    return connect(libpq_dsn(fields), **_LedgerExtra.of(fields).model_dump())
 
 
 def patiently(read: Callable[[Connection], T]) -> T:
@@ -117,17 +122,19 @@ def patiently(read: Callable[[Connection], T]) -> T:
     :param read: may be called again
     :raises psycopg.OperationalError: if the ledger did not answer in the end
     """
-    again = Retrying(
+
+    @retry(
         retry=retry_if_exception_type(psycopg.OperationalError),
         stop=stop_before_delay(LEDGER_PATIENCE_S),
         wait=wait_exponential_jitter(initial=0.5, max=8, jitter=0.5),
         before_sleep=before_sleep_log(log, logging.WARNING),
         reraise=True,
     )
-    for attempt in again:
-        with attempt, ledger() as connection:
+    def ask() -> T:
+        with ledger() as connection:
             return read(connection)
-    raise AssertionError("tenacity ends with a value or an exception")
+
+    return ask()
 
 
 def run_url(run: RunKey) -> str | None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from kraken_hooks.connection_fields import base_url, positive_number
-from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, TIMEOUT_S, ArchiveClient
+from kraken_hooks.connection_fields import ArchiveExtra, base_url
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, ArchiveClient
 from kraken_ohlcv.clients.errors import ArchiveServerError, ConnectionFieldError
 
 
@@ -57,7 +57,7 @@ class ArchiveHook(BaseHook):
             return ArchiveClient(self._default_url, sleep=self._sleep)
         return ArchiveClient(
             base_url(fields, default=ARCHIVE_URL),
-            timeout_s=positive_number(fields, "timeout_s", TIMEOUT_S),
+            timeout_s=ArchiveExtra.of(fields).timeout_s,
             sleep=self._sleep,
         )
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from kraken_hooks.connection_fields import base_url, positive_number
+from kraken_hooks.connection_fields import KrakenExtra, base_url
 from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.clients.errors import ConnectionFieldError, KrakenError
-from kraken_ohlcv.clients.exchange.client import KRAKEN_URL, MAX_CLOCK_SKEW_S, TIMEOUT_S, KrakenClient
+from kraken_ohlcv.clients.exchange.client import KRAKEN_URL, KrakenClient
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
 
 
@@ -60,12 +60,12 @@ class KrakenHook(BaseHook):
         :raises airflow.sdk.exceptions.AirflowNotFoundException: if a connection is not defined
         """
         fields = self.get_connection(self.kraken_conn_id)
-        interval_s = positive_number(fields, "min_interval_s", 1.0)
+        extra = KrakenExtra.of(fields)
         return self.client_class(
             base_url(fields, default=KRAKEN_URL),
-            slot=self._slot or CallSlot(ledger_dsn(), min_interval_s=interval_s),
-            timeout_s=positive_number(fields, "timeout_s", TIMEOUT_S),
-            max_clock_skew_s=positive_number(fields, "max_clock_skew_s", MAX_CLOCK_SKEW_S),
+            slot=self._slot or CallSlot(ledger_dsn(), min_interval_s=extra.min_interval_s),
+            timeout_s=extra.timeout_s,
+            max_clock_skew_s=extra.max_clock_skew_s,
             sleep=self._sleep,
         )
 
@@ -82,4 +82,4 @@ class KrakenHook(BaseHook):
                 client.close()
         except (KrakenError, ConnectionFieldError, AirflowNotFoundException) as error:
             return False, str(error)
-        return True, f"{client.base_url} answers; the exchange is {status.status}"
+        return True, f"{client.base_url} answers; the exchange is {status}"

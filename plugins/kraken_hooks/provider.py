@@ -1,9 +1,10 @@
-"""Provider info: makes Airflow's connection form know the types ``kraken`` and ``questdb``."""
+"""Provider info: Airflow's connection form offers ``kraken``, ``kraken_archive`` and ``questdb``."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from kraken_hooks.connection_fields import ArchiveExtra, KrakenExtra, QuestDBExtra
 from kraken_ohlcv import __version__
 
 
@@ -19,43 +20,17 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "kraken",
                 "hook-class-name": "kraken_hooks.kraken.KrakenHook",
                 "hook-name": "Kraken",
-                "ui-field-behaviour": {
-                    "hidden-fields": ["login", "password", "port", "schema"],
-                    "relabeling": {"host": "Base URL"},
-                    "placeholders": {"host": "https://api.kraken.com"},
-                },
-                "conn-fields": {
-                    "min_interval_s": {
-                        "label": "Seconds between two calls",
-                        "description": "Enforced across all processes; Kraken allows one call per second.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 1.0},
-                    },
-                    "timeout_s": {
-                        "label": "Timeout of a call (s)",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
-                    },
-                    "max_clock_skew_s": {
-                        "label": "Allowed clock difference (s)",
-                        "description": "Largest difference at which Kraken's clock is accepted.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 300},
-                    },
-                },
+                "ui-field-behaviour": _address("Base URL", "https://api.kraken.com"),
+                "conn-fields": KrakenExtra.form_fields(),
             },
             {
                 "connection-type": "kraken_archive",
                 "hook-class-name": "kraken_hooks.archive.ArchiveHook",
                 "hook-name": "Kraken archive",
-                "ui-field-behaviour": {
-                    "hidden-fields": ["login", "password", "port", "schema"],
-                    "relabeling": {"host": "Address of the files"},
-                    "placeholders": {"host": "https://assets.kraken.com/marketing/institutions"},
-                },
-                "conn-fields": {
-                    "timeout_s": {
-                        "label": "Read timeout of the server (s)",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
-                    },
-                },
+                "ui-field-behaviour": _address(
+                    "Address of the files", "https://assets.kraken.com/marketing/institutions"
+                ),
+                "conn-fields": ArchiveExtra.form_fields(),
             },
             {
                 "connection-type": "questdb",
@@ -65,36 +40,16 @@ def get_provider_info() -> dict[str, Any]:
                     "relabeling": {"port": "PGWire port", "schema": "Database"},
                     "placeholders": {"port": "8812", "schema": "qdb", "login": "admin"},
                 },
-                "conn-fields": {
-                    "http_port": {
-                        "label": "HTTP port",
-                        "description": "For bulk loads over ILP.",
-                        "schema": {
-                            "type": ["integer", "null"],
-                            "minimum": 1,
-                            "maximum": 65535,
-                            "default": 9000,
-                        },
-                    },
-                    "http_login": {
-                        "label": "HTTP login",
-                        "description": "If HTTP has another login than PGWire.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "http_password": {
-                        "label": "HTTP password",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                    },
-                    "apply_timeout_s": {
-                        "label": "Write apply timeout (s)",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 30},
-                    },
-                    "statement_timeout_s": {
-                        "label": "Statement timeout (s)",
-                        "description": "Applies even when the server hangs.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "default": 120},
-                    },
-                },
+                "conn-fields": QuestDBExtra.form_fields(),
             },
         ],
+    }
+
+
+def _address(label: str, example: str) -> dict[str, Any]:
+    """Return the form of a connection whose host is an address, and which has no login."""
+    return {
+        "hidden-fields": ["login", "password", "port", "schema"],
+        "relabeling": {"host": label},
+        "placeholders": {"host": example},
     }

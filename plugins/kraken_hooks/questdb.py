@@ -6,16 +6,8 @@ from typing import Any, NoReturn
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-from kraken_hooks.connection_fields import port_number, positive_number
-from kraken_ohlcv.clients.questdb.address import (
-    APPLY_TIMEOUT_S,
-    CONNECTING,
-    DATABASE,
-    HTTP_PORT,
-    PG_PORT,
-    STATEMENT_TIMEOUT_S,
-    QuestDBAddress,
-)
+from kraken_hooks.connection_fields import QuestDBExtra
+from kraken_ohlcv.clients.questdb.address import CONNECTING, QuestDBAddress
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 
@@ -32,13 +24,7 @@ class QuestDBHook(PostgresHook):
     default_conn_name = "questdb_default"
     conn_type = "questdb"
     hook_name = "QuestDB"
-    ignored_extra_options = PostgresHook.ignored_extra_options | {
-        "apply_timeout_s",
-        "http_login",
-        "http_password",
-        "http_port",
-        "statement_timeout_s",
-    }
+    ignored_extra_options = PostgresHook.ignored_extra_options | set(QuestDBExtra.model_fields)
 
     def address(self) -> QuestDBAddress:
         """Return what the connection says.
@@ -47,21 +33,17 @@ class QuestDBHook(PostgresHook):
         :raises airflow.sdk.exceptions.AirflowNotFoundException: if the connection is not defined
         """
         fields = self.connection
-        extra = fields.extra_dejson
-        libpq = {key: value for key, value in extra.items() if key not in self.ignored_extra_options}
+        given = fields.extra_dejson.items()
+        libpq = {key: value for key, value in given if key not in self.ignored_extra_options}
         if self.options:
             libpq["options"] = self.options
         return QuestDBAddress(
             host=fields.host or "localhost",
-            port=fields.port or PG_PORT,
+            port=fields.port or 8812,
             user=fields.login,
             password=fields.password,
-            database=self.database or fields.schema or DATABASE,
-            http_port=port_number(fields, "http_port", HTTP_PORT),
-            http_user=extra.get("http_login"),
-            http_password=extra.get("http_password"),
-            apply_timeout_s=positive_number(fields, "apply_timeout_s", APPLY_TIMEOUT_S),
-            statement_timeout_s=positive_number(fields, "statement_timeout_s", STATEMENT_TIMEOUT_S),
+            database=self.database or fields.schema or "qdb",
+            **QuestDBExtra.of(fields).model_dump(),
             libpq={**CONNECTING, **libpq},
             name=self.get_conn_id(),
         )

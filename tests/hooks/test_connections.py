@@ -14,7 +14,7 @@ from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
 import kraken_ohlcv
 from kraken_hooks.archive import ArchiveHook
-from kraken_hooks.connection_fields import base_url, positive_number
+from kraken_hooks.connection_fields import KrakenExtra, base_url
 from kraken_hooks.dsn import ledger_dsn, libpq_dsn
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.provider import get_provider_info
@@ -78,12 +78,12 @@ def test_password_in_the_host_is_refused_and_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("value", "number"), [(0.25, 0.25), (2, 2.0), ("1.5", 1.5), (None, 1.0)])
+@pytest.mark.parametrize(("value", "number"), [(0.25, 0.25), (2, 2.0), ("1.5", 1.5), (None, 1.0), ("", 1.0)])
 def test_interval_is_a_number_above_zero(value: object, number: float) -> None:
-    assert positive_number(connection(extra={"min_interval_s": value}), "min_interval_s", 1.0) == number
+    assert KrakenExtra.of(connection(extra={"min_interval_s": value})).min_interval_s == number
 
 
-@pytest.mark.parametrize("value", [0, -1, "fast", "", "nan", "inf", True, [1], {}])
+@pytest.mark.parametrize("value", [0, -1, "fast", "nan", "inf", True, [1], {}])
 def test_other_interval_is_refused_by_value(value: object, monkeypatch: pytest.MonkeyPatch) -> None:
     fields = {"conn_type": "kraken", "host": "http://127.0.0.1:1", "extra": {"min_interval_s": value}}
     monkeypatch.setenv("AIRFLOW_CONN_KRAKEN_DEFAULT", json.dumps(fields))
@@ -107,6 +107,17 @@ def test_an_http_port_that_is_none_is_refused_by_value_and_with_the_cure(
     ) as caught:
         QuestDBHook().address()
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [["secret"], {"is": "secret"}, True])
+def test_a_password_that_is_no_text_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    fields = {"conn_type": "questdb", "extra": {"http_password": value}}
+    monkeypatch.setenv("AIRFLOW_CONN_QUESTDB_DEFAULT", json.dumps(fields))
+    with pytest.raises(ConnectionFieldError, match="http_password in the extra must be a text") as caught:
+        QuestDBHook().address()
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def open_run(
     :raises KrakenTransientError: if the exchange is in maintenance, or its clock or pairs are not believed
     """
     refuse_tokenised(request.tickers)
-    status = kraken.get_system_status().status
+    status = kraken.get_system_status()
     if status == "maintenance":
         raise KrakenTransientError("Kraken's SystemStatus is maintenance; the run resumes when it is over")
     if status != "online":

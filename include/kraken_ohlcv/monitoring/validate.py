@@ -74,7 +74,7 @@ def ask_state(
         clock = ask_clock(connection, kraken, worker_now)
         if clock.error is not None:
             raise clock.error
-        status = kraken.get_system_status().status
+        status = kraken.get_system_status()
     except KrakenError as error:
         return ExchangeState(int(worker_now()), "worker", None, str(error))
     if clock.doubt is not None:

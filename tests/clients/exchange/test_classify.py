@@ -16,7 +16,7 @@ from kraken_ohlcv.clients.errors import (
     KrakenUnexpectedReplyError,
     UnknownPairError,
 )
-from kraken_ohlcv.clients.exchange.classify import FaultClass, classify_strings
+from kraken_ohlcv.clients.exchange.classify import of_strings
 from tests.clients.raw_exchange import Scripted
 
 if TYPE_CHECKING:
@@ -261,23 +261,27 @@ def test_warning_is_logged_and_the_result_used(
     [
         pytest.param([], None, id="nothing"),
         pytest.param(["WGeneral:x", "w : y"], None, id="warnings only"),
-        pytest.param(["eservice : busy"], FaultClass.TRANSIENT, id="case and blanks do not matter"),
-        pytest.param([" EQUERY:  UNKNOWN   ASSET PAIR "], FaultClass.UNKNOWN_PAIR, id="blanks inside too"),
+        pytest.param(["eservice : busy"], KrakenTransientError, id="case and blanks do not matter"),
+        pytest.param([" EQUERY:  UNKNOWN   ASSET PAIR "], UnknownPairError, id="blanks inside too"),
         pytest.param(
-            ["EService:Busy", "EGeneral:Permission denied"], FaultClass.PERMANENT, id="one permanent"
+            ["EService:Busy", "EGeneral:Permission denied"], KrakenPermanentError, id="one permanent"
         ),
+        pytest.param(["EService:Busy", "EQuery:Unknown asset pair"], UnknownPairError, id="one unknown pair"),
         pytest.param(
-            ["EService:Busy", "EQuery:Unknown asset pair"], FaultClass.UNKNOWN_PAIR, id="one unknown pair"
+            ["EService:Busy", "EAPI:Rate limit exceeded"], KrakenRateLimitError, id="rate beside busy"
         ),
-        pytest.param(["EService:Busy", "EAPI:Rate limit exceeded"], FaultClass.RATE, id="rate beside busy"),
-        pytest.param(["WGeneral:x", "EService:Busy"], FaultClass.TRANSIENT, id="a warning beside an error"),
-        pytest.param(["ENew:x", "EService:Busy"], FaultClass.TRANSIENT, id="unknown beside busy"),
-        pytest.param(["EService:Throttled: soon"], FaultClass.RATE, id="throttled without a usable time"),
+        pytest.param(["WGeneral:x", "EService:Busy"], KrakenTransientError, id="a warning beside an error"),
+        pytest.param(["ENew:x", "EService:Busy"], KrakenTransientError, id="unknown beside busy"),
+        pytest.param(
+            ["EService:Throttled: soon"], KrakenRateLimitError, id="throttled without a usable time"
+        ),
     ],
 )
-def test_strings_together_have_the_class_that_decides(strings: list[str], kind: FaultClass | None) -> None:
-    fault = classify_strings(strings, now_s=1_795_437_296)
-    assert (fault.kind if fault else None) is kind
+def test_strings_together_have_the_class_that_decides(
+    strings: list[str], kind: type[KrakenError] | None
+) -> None:
+    error = of_strings(strings, "Time", now_s=1_795_437_296)
+    assert (type(error) if error else None) is kind
 
 
 def test_message_holds_no_more_than_an_excerpt(raw_hook: KrakenClient, raw_exchange: RawExchange) -> None:

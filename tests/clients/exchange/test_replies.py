@@ -73,7 +73,7 @@ def test_a_list_of_pairs_of_which_little_is_left_is_malformed(result: Any) -> No
 
 
 def test_a_status_needs_no_timestamp_but_a_status() -> None:
-    assert read_system_status({"status": "online"}).status == "online"
+    assert read_system_status({"status": "online"}) == "online"
     for result in ({}, [], {"status": None}, {"status": 7}, {"timestamp": "2026-11-23T12:34:56Z"}):
         with pytest.raises(KrakenMalformedReplyError, match="SystemStatus"):
             read_system_status(result)

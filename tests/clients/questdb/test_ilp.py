@@ -10,7 +10,7 @@ import pytest
 from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.ilp import send_frame
-from local.questdb import PASSWORD, USER, QuestDBServer, start_questdb
+from local.questdb import DATABASE, PASSWORD, USER, QuestDBServer, start_questdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,18 @@ def closed_server(service_directory: Path) -> Iterator[QuestDBServer]:
 
 def address_of(server: QuestDBServer, **login: Any) -> QuestDBAddress:
     """Return an address with a login, or without."""
-    return QuestDBAddress("127.0.0.1", http_port=server.http_port, **login)
+    others = {"user": None, "password": None, "http_login": None, "http_password": None, **login}
+    return QuestDBAddress(
+        host="127.0.0.1",
+        port=server.pg_port,
+        database=DATABASE,
+        http_port=server.http_port,
+        apply_timeout_s=30,
+        statement_timeout_s=120,
+        libpq={},
+        name="questdb_default",
+        **others,
+    )
 
 
 def test_rows_reach_a_server_that_asks_for_the_login_of_the_connection(closed_server: QuestDBServer) -> None:

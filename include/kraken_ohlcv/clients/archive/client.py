@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from kraken_ohlcv.clients import USER_AGENT
 from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, read_sums, subject_of
-from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, CONNECT_TIMEOUT_S, RemoteFile
+from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, RemoteFile
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError
+from kraken_ohlcv.clients.http import new_session, timeouts
 
 ARCHIVE_URL: Final = "https://assets.kraken.com/marketing/institutions"
 """Where Kraken publishes the archive since September 2026 (support article 360047124832)."""
@@ -37,10 +37,8 @@ class ArchiveClient:
     ) -> None:
         self.url = url
         self._timeout_s, self._sleep = timeout_s, sleep
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = USER_AGENT
         # A range of a compressed answer would be a range of something else.
-        self._session.headers["Accept-Encoding"] = "identity"
+        self._session = new_session(**{"Accept-Encoding": "identity"})
 
     def belongs_to(self, exchange_url: str) -> bool:
         """Return whether the server is the exchange's own: of the same host or domain.
@@ -136,9 +134,8 @@ class ArchiveClient:
     @contextmanager
     def _get(self, name: str) -> Iterator[requests.Response]:
         url, trouble = f"{self.url}/{name}", "answer"
-        timeout_s = (min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s)
         try:
-            with self._session.get(url, timeout=timeout_s, stream=True) as answer:
+            with self._session.get(url, timeout=timeouts(self._timeout_s), stream=True) as answer:
                 if answer.status_code in {requests.codes.not_found, requests.codes.gone}:
                     raise NotPublishedError(f"{url} does not exist (HTTP {answer.status_code})")
                 if answer.status_code != requests.codes.ok:

@@ -20,8 +20,8 @@ import requests
 import urllib3
 
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
+from kraken_ohlcv.clients.http import timeouts
 
-CONNECT_TIMEOUT_S: Final = 5.0
 ATTEMPTS: Final = 5
 """Answers in a row that bring nothing new before a read fails."""
 FIRST_PAUSE_S: Final = 1.0
@@ -158,7 +158,7 @@ class RemoteFile(SeekableFile):
         with self._session.get(
             self._url,
             headers={"Range": f"bytes={start}-{end - 1}"},
-            timeout=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s),
+            timeout=timeouts(self._timeout_s),
             stream=True,
         ) as answer:
             self._judge(answer, start, end)

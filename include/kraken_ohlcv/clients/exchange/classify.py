@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from http import HTTPStatus
 from typing import Final
 
@@ -25,49 +23,43 @@ MAX_TEXT: Final = 300
 """Characters of Kraken's own text that a message repeats."""
 
 
-class FaultClass(IntEnum):
-    """What to do about an error; where several apply, the smallest value decides."""
+RANKED: Final = (
+    KrakenPermanentError,
+    UnknownPairError,
+    KrakenRateLimitError,
+    KrakenTransientError,
+    KrakenUnexpectedReplyError,
+)
+"""Where several errors apply, the first of these decides."""
 
-    PERMANENT = 1
-    UNKNOWN_PAIR = 2
-    RATE = 3
-    TRANSIENT = 4
-    UNKNOWN = 5
-
-
-PREFIXES: Final = (
-    ("EQuery:Unknown asset pair", FaultClass.UNKNOWN_PAIR),
-    ("EQuery:Unknown asset", FaultClass.PERMANENT),
-    ("EQuery:Invalid asset pair", FaultClass.PERMANENT),
-    ("EGeneral:Invalid arguments", FaultClass.PERMANENT),
-    ("EGeneral:Unknown method", FaultClass.PERMANENT),
-    ("EGeneral:Permission denied", FaultClass.PERMANENT),
-    ("EAPI:Feature disabled", FaultClass.PERMANENT),
-    ("EAPI:Rate limit exceeded", FaultClass.RATE),
-    ("EGeneral:Too many requests", FaultClass.RATE),
-    ("EService:Throttled", FaultClass.RATE),
-    ("EService:Unavailable", FaultClass.TRANSIENT),
-    ("EService:Busy", FaultClass.TRANSIENT),
-    ("EService:Deadline elapsed", FaultClass.TRANSIENT),
-    ("EGeneral:Internal error", FaultClass.TRANSIENT),
-    ("EDatabase:Internal error", FaultClass.TRANSIENT),
-    ("EGeneral:Temporary lockout", FaultClass.TRANSIENT),
+PREFIXES: Final[tuple[tuple[str, type[KrakenError]], ...]] = (
+    ("EQuery:Unknown asset pair", UnknownPairError),
+    ("EQuery:Unknown asset", KrakenPermanentError),
+    ("EQuery:Invalid asset pair", KrakenPermanentError),
+    ("EGeneral:Invalid arguments", KrakenPermanentError),
+    ("EGeneral:Unknown method", KrakenPermanentError),
+    ("EGeneral:Permission denied", KrakenPermanentError),
+    ("EAPI:Feature disabled", KrakenPermanentError),
+    ("EAPI:Rate limit exceeded", KrakenRateLimitError),
+    ("EGeneral:Too many requests", KrakenRateLimitError),
+    ("EService:Throttled", KrakenRateLimitError),
+    ("EService:Unavailable", KrakenTransientError),
+    ("EService:Busy", KrakenTransientError),
+    ("EService:Deadline elapsed", KrakenTransientError),
+    ("EGeneral:Internal error", KrakenTransientError),
+    ("EDatabase:Internal error", KrakenTransientError),
+    ("EGeneral:Temporary lockout", KrakenTransientError),
+    ("", KrakenUnexpectedReplyError),
 )
 """Kraken's error strings, the first match counts (REST guide, "API Errors", and measured answers)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A judged answer that is no success.
-
-    :ivar kind: what to do about it
-    :ivar text: what came back, for messages
-    :ivar wait_s: seconds until Kraken allows the next call, > 0, if it said so
-    """
-
-    kind: FaultClass
-    text: str
-    wait_s: float | None = None
+CURES: Final[dict[type[KrakenError], str]] = {
+    UnknownPairError: "; the ticker is delisted, renamed or misspelt: see AssetPairs",
+    KrakenPermanentError: "; a retry will not help, the request itself is wrong",
+    KrakenTransientError: "",
+    KrakenUnexpectedReplyError: "; this error is unknown here, see Kraken's documentation",
+}
+BLOCKED: Final = "; it blocks this address, or a proxy or the connection's host is wrong"
 
 
 def is_warning(text: str) -> bool:
@@ -75,71 +67,43 @@ def is_warning(text: str) -> bool:
     return re.match(r"\s*w[a-z]*\s*:", text, re.IGNORECASE) is not None
 
 
-def classify_strings(strings: Sequence[str], *, now_s: float) -> Fault | None:
+def of_strings(strings: Sequence[str], call: str, *, now_s: float) -> KrakenError | None:
     """Judge the strings of ``error``; one permanent among several makes the whole permanent.
 
     :param strings: as sent, warnings included
+    :param call: endpoint and what was asked, for example ``OHLC XBTUSD 60 min``
     :param now_s: epoch seconds, against which the time in ``EService:Throttled: <time>`` is measured
     :return: ``None`` if there are only warnings, or nothing
     """
     errors = [text for text in strings if not is_warning(text)]
     if not errors:
         return None
-    waits = [wait for wait in (_throttled_wait(text, now_s) for text in errors) if wait is not None]
-    return Fault(
-        min(_class_of(text) for text in errors), clip("; ".join(errors)), max(waits) if waits else None
-    )
+    kind = min(map(_class_of, errors), key=RANKED.index)
+    return _error(kind, call, "; ".join(errors), max(_throttled_wait_s(text, now_s) for text in errors))
 
 
-def classify_status(status: int, body: str, *, retry_after: str | None = None) -> Fault | None:
+def of_status(status: int, body: str, call: str, *, retry_after: str | None = None) -> KrakenError | None:
     """Judge an HTTP status alone.
 
     :param status: HTTP status
     :param body: as text, for the message
+    :param call: endpoint and what was asked
     :param retry_after: value of that header
     :return: ``None`` for 200
     """
     if status == HTTPStatus.OK:
         return None
-    text = clip(f"HTTP {status}: {body}" if body.strip() else f"HTTP {status}")
+    text = f"HTTP {status}: {body}" if body.strip() else f"HTTP {status}"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        wait_s = float(retry_after) if retry_after and re.fullmatch(r"[1-9]\d{0,4}", retry_after) else None
-        return Fault(FaultClass.RATE, text, wait_s)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        return Fault(FaultClass.TRANSIENT, text)
-    return Fault(FaultClass.UNKNOWN, text)
+        wait_s = float(retry_after) if retry_after and re.fullmatch(r"[1-9]\d{0,4}", retry_after) else 0
+        return _error(KrakenRateLimitError, call, text, wait_s)
+    is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
+    return _error(KrakenTransientError if is_passing else KrakenUnexpectedReplyError, call, text)
 
 
-def worst(faults: Iterable[Fault | None]) -> Fault | None:
-    """Return the fault that decides, if there is any."""
-    return min((fault for fault in faults if fault is not None), key=lambda fault: fault.kind, default=None)
-
-
-def error_of(fault: Fault, call: str) -> KrakenError:
-    """Return the exception that tells of a fault in one sentence.
-
-    :param fault: judged answer
-    :param call: endpoint and what was asked, for example ``OHLC XBTUSD 60 min``
-    """
-    said = f"{call}: Kraken answered {fault.text!r}"
-    match fault.kind:
-        case FaultClass.UNKNOWN_PAIR:
-            return UnknownPairError(f"{said}; the ticker is delisted, renamed or misspelt: see AssetPairs")
-        case FaultClass.PERMANENT:
-            return KrakenPermanentError(f"{said}; a retry will not help, the request itself is wrong")
-        case FaultClass.RATE:
-            wait_s = fault.wait_s or DEFAULT_WAIT_S
-            message = f"{said}; too many calls from this address, the next is allowed in {wait_s:.0f} s"
-            return KrakenRateLimitError(message, retry_after_s=wait_s)
-        case FaultClass.TRANSIENT:
-            return KrakenTransientError(said)
-        case FaultClass.UNKNOWN:
-            cure = (
-                "; it blocks this address, or a proxy or the connection's host is wrong"
-                if fault.text.startswith("HTTP")
-                else "; this error is unknown here, see Kraken's documentation"
-            )
-            return KrakenUnexpectedReplyError(f"{said}{cure}")
+def worst(errors: Iterable[KrakenError | None]) -> KrakenError | None:
+    """Return the error that decides, if there is any."""
+    return min(filter(None, errors), key=lambda error: RANKED.index(type(error)), default=None)
 
 
 def clip(text: str) -> str:
@@ -152,14 +116,22 @@ def _normalised(text: str) -> str:
     return re.sub(r"\s*:\s*", ":", " ".join(text.split())).casefold()
 
 
-def _class_of(text: str) -> FaultClass:
+def _class_of(text: str) -> type[KrakenError]:
     normalised = _normalised(text)
-    return next(
-        (kind for prefix, kind in PREFIXES if normalised.startswith(_normalised(prefix))), FaultClass.UNKNOWN
-    )
+    return next(kind for prefix, kind in PREFIXES if normalised.startswith(_normalised(prefix)))
 
 
-def _throttled_wait(text: str, now_s: float) -> float | None:
+def _throttled_wait_s(text: str, now_s: float) -> float:
     match = re.fullmatch(r"eservice:throttled:(\d{9,12})(\.\d+)?", _normalised(text))
-    wait_s = float(match[1]) - now_s if match else 0.0
-    return wait_s if wait_s > 0 else None
+    return float(match[1]) - now_s if match else 0
+
+
+def _error(kind: type[KrakenError], call: str, text: str, wait_s: float = 0) -> KrakenError:
+    """Return an error that says in one sentence what Kraken answered and what to do."""
+    said = f"{call}: Kraken answered {clip(text)!r}"
+    if kind is KrakenRateLimitError:
+        wait_s = wait_s if wait_s > 0 else DEFAULT_WAIT_S
+        message = f"{said}; too many calls from this address, the next is allowed in {wait_s:.0f} s"
+        return KrakenRateLimitError(message, retry_after_s=wait_s)
+    is_blocked = kind is KrakenUnexpectedReplyError and text.startswith("HTTP ")
+    return kind(said + (BLOCKED if is_blocked else CURES[kind]))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-import requests
-
-from kraken_ohlcv.clients import USER_AGENT
 from kraken_ohlcv.clients.errors import KrakenRateLimitError
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
-from kraken_ohlcv.clients.exchange.models import AssetPairs, OhlcAnswer, SystemStatus, TradesPage
+from kraken_ohlcv.clients.exchange.models import AssetPairs, OhlcAnswer, TradesPage
 from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
 from kraken_ohlcv.clients.exchange.replies import (
     open_envelope,
@@ -23,22 +19,16 @@ from kraken_ohlcv.clients.exchange.replies import (
     read_server_time,
     read_system_status,
 )
-from kraken_ohlcv.clients.exchange.retry import failure, pause_for_all_s, retrying
+from kraken_ohlcv.clients.exchange.retry import pause_for_all_s, retrying
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
 from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
 from kraken_ohlcv.clients.exchange.transport import fetch
+from kraken_ohlcv.clients.http import new_session
 from kraken_ohlcv.core.intervals import INTERVALS
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 KRAKEN_URL: Final = "https://api.kraken.com"
-TIMEOUT_S: Final = 30.0
-MAX_CLOCK_SKEW_S: Final = 300.0
 
 FIRST_POSSIBLE_NS: Final = 10**17
 """Smaller cursors (before 1973) are seconds or milliseconds by mistake; 0 means from the first trade."""
@@ -62,8 +52,8 @@ class KrakenClient:
         base_url: str,
         *,
         slot: CallSlot,
-        timeout_s: float = TIMEOUT_S,
-        max_clock_skew_s: float = MAX_CLOCK_SKEW_S,
+        timeout_s: float,
+        max_clock_skew_s: float,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = base_url
@@ -76,13 +66,11 @@ class KrakenClient:
         self._slot = slot
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._session: requests.Session | None = None
+        self._session = new_session()
 
     def close(self) -> None:
-        """Close the HTTP session and the slot's database connection; both open again when needed."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        """Close the connections to the exchange and to the slot's database; they open again when needed."""
+        self._session.close()
         self._slot.close()
 
     def get_ohlc(
@@ -174,8 +162,8 @@ class KrakenClient:
         self.names |= {ticker: pair.names for ticker, pair in pairs.items()}
         return pairs
 
-    def get_system_status(self) -> SystemStatus:
-        """Return whether the exchange is online.
+    def get_system_status(self) -> str:
+        """Return the exchange's state: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``.
 
         :raises KrakenError: if there is no usable answer after all attempts
         """
@@ -188,19 +176,12 @@ class KrakenClient:
         """
         return self._ask("Time", {}, read_server_time)
 
-    def ask_status_once(self) -> SystemStatus:
-        """Return whether the exchange is online, asked once, without retries.
+    def ask_status_once(self) -> str:
+        """Return the exchange's state, asked once, without retries.
 
         :raises KrakenError: if there is no usable answer
         """
-        return read_system_status(self._attempt("SystemStatus", {}, number=1))
-
-    def _http(self) -> requests.Session:
-        if self._session is None:
-            self._session = requests.Session()
-            # Kraken's front may answer 403 to clients that do not name themselves.
-            self._session.headers["User-Agent"] = USER_AGENT
-        return self._session
+        return read_system_status(self._attempt("SystemStatus", {}, 1))
 
     def _names(self, ticker: str) -> frozenset[str]:
         return self.names.get(ticker, frozenset())
@@ -213,34 +194,22 @@ class KrakenClient:
         may_repeat: Callable[[], bool] = lambda: True,
     ) -> T:
         """Ask until there is a good answer, a permanent error or no attempt left."""
-        for attempt in retrying(self._sleep, self._log_retry, may_repeat):
-            with attempt:
-                return read(self._attempt(endpoint, parameters, number=attempt.retry_state.attempt_number))
-        raise AssertionError("tenacity ends with a value or an exception")
+        again = retrying(self._sleep, may_repeat)
+        return again(lambda: read(self._attempt(endpoint, parameters, again.statistics["attempt_number"])))
 
-    def _attempt(self, endpoint: str, parameters: Mapping[str, str], *, number: int) -> Any:
+    def _attempt(self, endpoint: str, parameters: Mapping[str, str], number: int) -> Any:
         """Make one HTTP call in the shared slot and return ``result`` of its envelope."""
         call = _described(endpoint, parameters)
         url = f"{self.base_url}/0/public/{endpoint}"
         with self._slot.hold():
             self.calls += 1
-            reply = fetch(self._http(), url, parameters, timeout_s=self._timeout_s, call=call)
+            reply = fetch(self._session, url, parameters, timeout_s=self._timeout_s, call=call)
             try:
-                return open_envelope(
-                    call,
-                    reply.status,
-                    reply.body,
-                    now_s=time.time(),
-                    retry_after=reply.retry_after,
-                    warn=lambda text: log.warning("%s: Kraken warns: %s", call, text),
-                )
+                return open_envelope(call, reply, now_s=time.time())
             except KrakenRateLimitError as error:
                 # Before the slot is free again, so that nobody slips through in between.
                 self._slot.push_back(pause_for_all_s(error, number))
                 raise
-
-    def _log_retry(self, state: RetryCallState) -> None:
-        log.warning("attempt %d failed, retrying: %s", state.attempt_number, str(failure(state)))
 
 
 def _checked(ticker: str) -> str:

@@ -7,14 +7,10 @@ import reprlib
 from decimal import Decimal
 from typing import Any, Final
 
-from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
 from kraken_ohlcv.clients.exchange.classify import clip
 
 SHOWN: Final = 9
 """Fields of an odd row that a message repeats."""
-
-FEWEST_SOUND: Final = 3
-"""Of more rows than these, so many must be sound."""
 
 LAST_SECOND: Final = 10**11
 """No time of the exchange, in seconds, is as large (year 5138): catches milliseconds."""
@@ -60,18 +56,3 @@ def shown(part: Any) -> str:
     short = reprlib.Repr()
     short.maxlist = SHOWN
     return clip(short.repr(part))
-
-
-def refuse_mostly_odd(call: str, n_rows: int, odd: list[str]) -> None:
-    """Refuse an answer when too little of it can be used.
-
-    :param call: endpoint and what was asked, for the message
-    :param n_rows: rows of the answer
-    :param odd: what is wrong with each that cannot be used
-    :raises KrakenMalformedReplyError: if more than half are odd, or fewer than 3 of more than 3 are sound
-    """
-    n_odd = len(odd)
-    if 2 * n_odd > n_rows or (n_rows > FEWEST_SOUND and n_rows - n_odd < FEWEST_SOUND and n_odd):
-        raise KrakenMalformedReplyError(
-            f"{call}: {n_odd} of {n_rows} rows cannot be used, so all are refused; the first: {odd[0]}"
-        )

@@ -96,15 +96,3 @@ class AssetPairs(dict[str, AssetPair]):
     def __init__(self, pairs: Mapping[str, AssetPair], odd: Mapping[str, str] | None = None) -> None:
         super().__init__(pairs)
         self.odd: Mapping[str, str] = odd or {}
-
-
-@dataclass(frozen=True, slots=True)
-class SystemStatus:
-    """Kraken's SystemStatus answer.
-
-    :ivar status: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``
-    :ivar timestamp: as sent, ISO 8601; None when absent
-    """
-
-    status: str
-    timestamp: str | None

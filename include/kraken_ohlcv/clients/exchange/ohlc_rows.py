@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import log2
@@ -14,16 +13,14 @@ from kraken_ohlcv.clients.errors import (
     KrakenStaleReplyError,
 )
 from kraken_ohlcv.clients.exchange.fields import (
-    FEWEST_SOUND,
     LAST_SECOND,
     OddPartError,
     number,
-    refuse_mostly_odd,
     shown,
     whole,
 )
 from kraken_ohlcv.clients.exchange.models import OhlcAnswer
-from kraken_ohlcv.clients.exchange.result_names import rows_of
+from kraken_ohlcv.clients.exchange.rows import FEWEST_SOUND, refuse_mostly_odd, rows_of, sort_out
 from kraken_ohlcv.core.candle import PRICES, Candle, OddRow, fault_of
 from kraken_ohlcv.core.intervals import INTERVALS
 
@@ -78,23 +75,32 @@ def read_ohlc(
     rows, last, notes = rows_of(result, ticker, names, call)
     if any(isinstance(row, list) and len(row) > OHLC_FIELDS for row in rows):
         notes = (*notes, f"rows have more than {OHLC_FIELDS} fields; the additional ones are ignored")
-    candles, odd, odd_end = _sorted_out(rows, step_s)
+    taken, wrong = sort_out(
+        rows,
+        lambda row: _candle(row, step_s),
+        identity=lambda candle: candle.ts_s,
+        moment=lambda candle: candle.ts_s,
+    )
+    odd = [
+        OddRow(f"row {shown(rows[place])} {why}", _bucket(rows[place], step_s))
+        for place, why in sorted(wrong.items())
+    ]
+    touched = {one.ts_s for one in odd}
+    candles = {candle.ts_s: candle for candle in taken.values() if candle.ts_s not in touched}
     _check_interval(rows, candles, interval_minutes, call)
     last_s, odd_last = _last(last, candles, step_s)
     if last_s is None:
         raise KrakenMalformedReplyError(f"{call}: the answer contains neither a candle nor a usable 'last'")
-    notes = (*notes, *odd_last)
-    odd += [
-        OddRow(f"the row that opens at {ts_s} lies before the range of the answer", ts_s)
-        for ts_s in _beyond_the_window(candles, last_s, step_s)
-    ]
-    # An odd running row is ignored: it is never data.
-    is_running_odd = odd_end is not None and odd_end.ts_s != last_s and max(candles, default=0) <= last_s
-    odd = [
-        one
-        for one in odd
-        if not (is_running_odd and one is odd_end) and (one.ts_s is None or one.ts_s <= last_s)
-    ]
+    notes += odd_last
+    is_end_odd = bool(odd) and len(rows) - 1 in wrong and max(candles, default=0) <= last_s
+    if is_end_odd and not min(candles, default=last_s) <= (odd[-1].ts_s or 0) <= last_s:
+        # An odd running row is ignored: it is never data.
+        odd.pop()
+    odd = [one for one in odd if one.ts_s is None or one.ts_s <= last_s]
+    oldest_s = last_s - max(WINDOW_ROWS, len(candles)) * step_s
+    for ts_s in [ts_s for ts_s in candles if ts_s < oldest_s]:
+        del candles[ts_s]
+        odd.append(OddRow(f"the row that opens at {ts_s} lies before the range of the answer", ts_s))
     refuse_mostly_odd(call, len(rows), [one.what for one in odd])
     newest_s = max([last_s + step_s, *candles])
     if candles and now_s is not None and newest_s < now_s // step_s * step_s:
@@ -116,37 +122,6 @@ def read_ohlc(
         notes=notes,
         is_on_grid=_keeps_step(candles, step_s),
     )
-
-
-def _sorted_out(rows: Sequence[Any], step_s: int) -> tuple[dict[int, Candle], list[OddRow], OddRow | None]:
-    """Return the candles by open time, ascending, what cannot be used, and the last row if it is odd."""
-    sound: list[Candle] = []
-    odd: list[OddRow] = []
-    odd_end = None
-    for row in rows:
-        odd_end = None
-        try:
-            sound.append(_candle(row, step_s))
-        except OddPartError as error:
-            odd_end = OddRow(f"row {shown(row)} {error}", _bucket(row, step_s))
-            odd.append(odd_end)
-    spoilt = {one.ts_s for one in odd}
-    in_order = _longest_ascending([candle.ts_s for candle in sound])
-    versions: dict[int, list[Candle]] = {}
-    for candle in sound:
-        seen = versions.setdefault(candle.ts_s, [])
-        if candle not in seen:
-            seen.append(candle)
-    candles = {}
-    for ts_s in sorted(versions):
-        first, *others = versions[ts_s]
-        if others:
-            odd += [OddRow(f"the open time {ts_s} has different rows", ts_s)] * len(versions[ts_s])
-        elif ts_s not in in_order:
-            odd.append(OddRow(f"the row that opens at {ts_s} is out of order", ts_s))
-        elif ts_s not in spoilt:
-            candles[ts_s] = first
-    return candles, odd, odd_end
 
 
 def _candle(row: Any, step_s: int) -> Candle:
@@ -172,23 +147,6 @@ def _bucket(row: Any, step_s: int) -> int | None:
     """Return the bucket that an odd row touches, as far as its time can be read."""
     ts_s = whole(row[0]) if isinstance(row, list) and row else None
     return None if ts_s is None or ts_s >= LAST_SECOND else ts_s // step_s * step_s
-
-
-def _longest_ascending(times: Sequence[int]) -> set[int]:
-    """Return the members of the longest ascending part of a sequence: what is not in it breaks the order."""
-    tails: list[int] = []
-    places: list[int] = []
-    before: list[int] = []
-    for place, ts_s in enumerate(times):
-        length = bisect_left(tails, ts_s)
-        before.append(places[length - 1] if length else -1)
-        tails[length : length + 1] = [ts_s]
-        places[length : length + 1] = [place]
-    chain, place = set(), places[-1] if places else -1
-    while place >= 0:
-        chain.add(times[place])
-        place = before[place]
-    return chain
 
 
 def _check_interval(
@@ -227,15 +185,6 @@ def _last(given: Any, candles: Mapping[int, Candle], step_s: int) -> tuple[int |
         return last_s, ()
     # The newest row counts as running, as it always does on the real exchange.
     return newest_s - step_s, (f"'last' is {shown(given)}, which does not fit the rows; it is not needed",)
-
-
-def _beyond_the_window(candles: dict[int, Candle], last_s: int, step_s: int) -> list[int]:
-    """Take the candles out that are older than so few rows can reach; return their open times."""
-    oldest_s = last_s - max(WINDOW_ROWS, len(candles)) * step_s
-    beyond = [ts_s for ts_s in candles if ts_s < oldest_s]
-    for ts_s in beyond:
-        del candles[ts_s]
-    return beyond
 
 
 def _keeps_step(candles: Iterable[int], step_s: int) -> bool:

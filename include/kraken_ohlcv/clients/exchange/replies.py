@@ -6,29 +6,25 @@ Rows of candles are read in ``ohlc_rows``, of trades in ``trade_rows``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError
-from kraken_ohlcv.clients.exchange.classify import (
-    classify_status,
-    classify_strings,
-    clip,
-    error_of,
-    is_warning,
-    worst,
-)
+from kraken_ohlcv.clients.exchange.classify import clip, of_status, of_strings, worst
 from kraken_ohlcv.clients.exchange.fields import (
     LAST_SECOND,
     OddPartError,
     number,
-    refuse_mostly_odd,
     shown,
     whole,
 )
-from kraken_ohlcv.clients.exchange.models import AssetPair, AssetPairs, SystemStatus
+from kraken_ohlcv.clients.exchange.models import AssetPair, AssetPairs
+from kraken_ohlcv.clients.exchange.rows import refuse_mostly_odd
+from kraken_ohlcv.clients.exchange.transport import Reply
+
+log = logging.getLogger(__name__)
 
 DARK_POOL: Final = ".d"
 
@@ -39,47 +35,33 @@ SAME_TIME_S: Final = 60
 """The two forms of one moment do not differ by more."""
 
 
-def open_envelope(
-    call: str,
-    status: int,
-    body: bytes,
-    *,
-    now_s: float,
-    retry_after: str | None = None,
-    warn: Callable[[str], None],
-) -> Any:
-    """Return ``result`` of an answer.
+def open_envelope(call: str, reply: Reply, *, now_s: float) -> Any:
+    """Return ``result`` of an answer; Kraken's warnings are logged.
 
     JSON is tried on every status, since an unknown method is a 404 with Kraken's envelope; ``error`` is
     judged before ``result`` is looked at, since failures come as HTTP 200 too.
 
     :param call: endpoint and what was asked, for messages
-    :param status: HTTP status
-    :param body: as received, decompressed
+    :param reply: as received
     :param now_s: epoch seconds, for the time in ``EService:Throttled``
-    :param retry_after: value of that header
-    :param warn: told every warning string of Kraken
     :raises KrakenError: of the class that the answer belongs to, if it is no success
     """
-    text = body.decode("utf-8", errors="replace")
+    text = reply.body.decode("utf-8", errors="replace")
     try:
-        envelope = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        envelope = json.loads(reply.body, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):
         envelope = None
     strings = _error_strings(envelope)
-    by_status = classify_status(status, text, retry_after=retry_after)
+    by_status = of_status(reply.status, text, call, retry_after=reply.retry_after)
     if strings is None:
-        if by_status is not None:
-            raise error_of(by_status, call)
-        raise KrakenMalformedReplyError(
+        raise by_status or KrakenMalformedReplyError(
             f"{call}: the answer is not Kraken's JSON but {clip(text)!r}; cut off, or not from Kraken"
         )
-    by_strings = classify_strings(strings, now_s=now_s)
-    fault = worst([by_strings, by_status])
-    if fault is not None:
-        raise error_of(fault, call)
-    for warning in filter(is_warning, strings):
-        warn(warning)
+    error = worst([of_strings(strings, call, now_s=now_s), by_status])
+    if error is not None:
+        raise error
+    for warning in strings:
+        log.warning("%s: Kraken warns: %s", call, warning)
     if envelope.get("result") is None:
         raise KrakenMalformedReplyError(f"{call}: the answer contains neither an error nor a result")
     return envelope["result"]
@@ -118,18 +100,17 @@ def read_asset_pairs(result: Any) -> AssetPairs:
     )
 
 
-def read_system_status(result: Any) -> SystemStatus:
+def read_system_status(result: Any) -> str:
     """Return the exchange's state.
 
     :param result: of the envelope
     :raises KrakenMalformedReplyError: if there is no status
     Rule: Kraken REST reference "Get System Status"; the timestamp is not needed.
     """
-    fields = result if isinstance(result, dict) else {}
-    status, timestamp = fields.get("status"), fields.get("timestamp")
+    status = result.get("status") if isinstance(result, dict) else None
     if not isinstance(status, str) or not status:
         raise KrakenMalformedReplyError(f"SystemStatus: the answer {shown(result)} holds no status")
-    return SystemStatus(status, timestamp if isinstance(timestamp, str) else None)
+    return status
 
 
 def read_server_time(result: Any) -> int:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tenacity import Retrying, retry_if_exception, stop_any, stop_before_delay, wait_exponential_jitter
-from tenacity.stop import stop_base
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
 
 from kraken_ohlcv.clients.errors import (
     KrakenRateLimitError,
@@ -15,8 +21,7 @@ from kraken_ohlcv.clients.errors import (
     RateLimitLockError,
 )
 
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
+log = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 4
 UNKNOWN_ATTEMPTS: Final = 3
@@ -37,24 +42,21 @@ RATE_PAUSE_S: Final = (5.0, 10.0, 15.0)
 BACKOFF: Final = wait_exponential_jitter(initial=1.0, exp_base=2.0, jitter=1.0, max=30.0)
 
 
-def retrying(
-    sleep: Callable[[float], None],
-    before_sleep: Callable[[RetryCallState], None],
-    may_repeat: Callable[[], bool] = lambda: True,
-) -> Retrying:
-    """Return the loop of attempts: transient errors again, permanent ones never; the last error rises.
+def retrying(sleep: Callable[[float], None], may_repeat: Callable[[], bool]) -> Retrying:
+    """Return what calls again: after transient errors, never after permanent ones; the last error rises.
 
     :param sleep: waits so many seconds between attempts
-    :param before_sleep: told the state before each wait
     :param may_repeat: asked once before each attempt after the first, when nothing else speaks against it
     """
+    is_late = stop_before_delay(TOTAL_S)
     return Retrying(
         retry=retry_if_exception(_is_worth_another_try),
         # In this order: may_repeat, which may count calls, is asked only about a call that will be made.
-        stop=stop_any(stop_before_delay(TOTAL_S), _AttemptLimit(), _Forbidden(may_repeat)),
-        wait=_wait_s,
+        stop=lambda state: is_late(state) or _is_last(state) or not may_repeat(),
+        # None after a rate-limit answer, for which the shared slot has been moved.
+        wait=lambda state: 0.0 if isinstance(_failure(state), KrakenRateLimitError) else BACKOFF(state),
         sleep=sleep,
-        before_sleep=before_sleep,
+        before_sleep=_log,
         reraise=True,
     )
 
@@ -69,7 +71,7 @@ def pause_for_all_s(error: KrakenRateLimitError, attempt: int) -> float:
     return min(max(error.retry_after_s, own_s), MAX_PUSH_S)
 
 
-def failure(state: RetryCallState) -> BaseException | None:
+def _failure(state: RetryCallState) -> BaseException | None:
     """Return the error that the latest attempt ended with."""
     return state.outcome.exception() if state.outcome is not None else None
 
@@ -82,21 +84,11 @@ def _is_worth_another_try(error: BaseException) -> bool:
     return isinstance(error, KrakenTransientError)
 
 
-class _AttemptLimit(stop_base):
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        is_unknown = isinstance(failure(retry_state), KrakenUnexpectedReplyError)
-        return retry_state.attempt_number >= (UNKNOWN_ATTEMPTS if is_unknown else ATTEMPTS)
+def _is_last(state: RetryCallState) -> bool:
+    is_unknown = isinstance(_failure(state), KrakenUnexpectedReplyError)
+    return state.attempt_number >= (UNKNOWN_ATTEMPTS if is_unknown else ATTEMPTS)
 
 
-class _Forbidden(stop_base):
-    def __init__(self, may_repeat: Callable[[], bool]) -> None:
-        self._may_repeat = may_repeat
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        del retry_state
-        return not self._may_repeat()
-
-
-def _wait_s(state: RetryCallState) -> float:
-    """Return the back-off; none after a rate-limit answer, for which the shared slot has been moved."""
-    return 0.0 if isinstance(failure(state), KrakenRateLimitError) else BACKOFF(state)
+def _log(state: RetryCallState) -> None:
+    # A record that held the error would hold the whole answer.
+    log.warning("attempt %d failed, retrying: %s", state.attempt_number, str(_failure(state)))

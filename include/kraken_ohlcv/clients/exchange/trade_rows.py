@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import chain, groupby
@@ -14,16 +14,15 @@ from kraken_ohlcv.clients.exchange.fields import (
     LAST_SECOND,
     OddPartError,
     number,
-    refuse_mostly_odd,
     shown,
     whole,
 )
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.clients.exchange.result_names import rows_of
+from kraken_ohlcv.clients.exchange.rows import refuse_mostly_odd, rows_of, sort_out
 from kraken_ohlcv.core.trade import OddTrade, Trade, Trades
 
-TRADE_FIELDS: Final = (6, 7)
-"""Recordings before about 2022 have no trade id."""
+ID_FIELD: Final = 6
+"""Place of the trade id, the last field; recordings before about 2022 have none."""
 
 LONGEST_PLAIN: Final = 30
 """Characters of a number that is taken without a closer look."""
@@ -74,17 +73,13 @@ def _page(result: Any, ticker: str, names: frozenset[str], call: str) -> TradesP
     """Return one page, whatever was asked for."""
     rows, cursor, notes = rows_of(result, ticker, names, call)
     last_ns = whole(cursor)
-    sound = _sound_trades(rows)
-    if sound is not None:
-        return TradesPage(sound, *_cursor(sound, last_ns, cursor, notes), n_rows=len(rows))
-    if any(isinstance(row, list) and len(row) > max(TRADE_FIELDS) for row in rows):
-        notes = (*notes, f"trades have more than {max(TRADE_FIELDS)} fields; the additional ones are ignored")
-        cut = [row[: max(TRADE_FIELDS)] if isinstance(row, list) else row for row in rows]
-        sound = _sound_trades(cut)
-        if sound is not None:
-            return TradesPage(sound, *_cursor(sound, last_ns, cursor, notes), n_rows=len(rows))
-    trades, odd = _sorted_out(rows)
-    refuse_mostly_odd(call, len(rows), list(dict.fromkeys(one.what for one in odd)))
+    trades = _sound_trades(rows)
+    odd: list[OddTrade] = []
+    if trades is None:
+        if any(isinstance(row, list) and len(row) > ID_FIELD + 1 for row in rows):
+            notes += (f"trades have more than {ID_FIELD + 1} fields; the additional ones are ignored",)
+        trades, odd = _sorted_out(rows)
+        refuse_mostly_odd(call, len(rows), list(dict.fromkeys(one.what for one in odd)))
     if not trades and last_ns is None:
         raise KrakenMalformedReplyError(f"{call}: the answer contains neither a trade nor a usable 'last'")
     return TradesPage(trades, *_cursor(trades, last_ns, cursor, notes), odd=tuple(odd), n_rows=len(rows))
@@ -108,10 +103,7 @@ def read_first_trade(result: Any, ticker: str, *, names: frozenset[str] = frozen
     if len(rows) > 1:
         raise KrakenMalformedReplyError(f"{call}: {len(rows)} trades came where one was asked for")
     time_s = _time(rows[0])
-    number_ = (
-        whole(rows[0][6]) if isinstance(rows[0], list) and len(rows[0]) > max(TRADE_FIELDS) - 1 else None
-    )
-    if time_s is None or number_ not in {None, 1}:
+    if time_s is None or whole(_id_in(rows[0])) not in {None, 1}:
         raise KrakenMalformedReplyError(f"{call}: {shown(rows[0])} is not the pair's first trade")
     return time_s
 
@@ -134,7 +126,7 @@ def _sound_trades(rows: list[Any]) -> Trades | None:
 
     Millions of rows come through here: what is as it should be passes the built-in functions alone.
     """
-    n_fields = max(TRADE_FIELDS)
+    n_fields = ID_FIELD + 1
     if set(map(type, rows)) != {list} or set(map(len, rows)) != {n_fields}:
         return None
     # Not zip(*rows): its thousand iterators a page keep the garbage collector busy.
@@ -172,41 +164,19 @@ def _is_ascending(values: Sequence[Any], before: Callable[[Any, Any], bool]) -> 
 
 def _sorted_out(rows: Sequence[Any]) -> tuple[Trades, list[OddTrade]]:
     """Return the trades of a page in the order of time, each once, and what cannot be used."""
-    sound: list[tuple[int, Trade]] = []
-    wrong: dict[int, str] = {}
-    """What is wrong with a row, by its place."""
-    for place, row in enumerate(rows):
-        try:
-            sound.append((place, _trade(row)))
-        except OddPartError as error:
-            wrong[place] = str(error)
-    trades = [trade for _, trade in sound]
-    has_ids = 2 * sum(trade.trade_id is not None for trade in trades) > len(trades)
-    versions: dict[int | None, set[Trade]] = {}
-    for trade in trades:
-        versions.setdefault(trade.trade_id, set()).add(trade)
-    in_order = _in_order([trade.time_s for trade in trades])
-    ordered = {trades[nth] for nth in in_order}
-    taken: dict[int, Trade] = {}
-    seen: set[Trade] = set()
-    for nth, (place, trade) in enumerate(sound):
-        if has_ids and trade.trade_id is None:
-            wrong[place] = "has no id"
-        elif has_ids and len(versions[trade.trade_id]) > 1:
-            wrong[place] = "has the id of another trade"
-        elif has_ids and trade in seen:
-            continue
-        elif nth in in_order:
-            taken[place] = trade
-            seen.add(trade)
-        elif not (has_ids and trade in ordered):
-            wrong[place] = "is out of order"
+    ids = [_id_in(row) for row in rows if isinstance(row, list) and len(row) >= ID_FIELD]
+    has_ids = 2 * ids.count(None) < len(ids)
+    taken, wrong = sort_out(
+        rows,
+        lambda row: _trade(row, has_id=has_ids),
+        identity=lambda trade: trade.trade_id if has_ids else None,
+        moment=lambda trade: trade.time_s,
+    )
     for place in _in_no_order(taken):
         wrong[place] = "is one of several trades of one moment whose ids do not fit"
         del taken[place]
-    odd = _placed(rows, wrong, taken)
     in_time = sorted(taken.values(), key=lambda trade: (trade.time_s, trade.trade_id or 0))
-    return Trades.of(in_time), odd
+    return Trades.of(in_time), _placed(rows, wrong, taken)
 
 
 def _in_no_order(taken: Mapping[int, Trade]) -> list[int]:
@@ -240,38 +210,28 @@ def _placed(rows: Sequence[Any], wrong: Mapping[int, str], taken: Mapping[int, T
     return odd
 
 
-def _in_order(times: Sequence[Decimal]) -> set[int]:
-    """Return the places of the longest part that does not go back in time."""
-    tails: list[Decimal] = []
-    places: list[int] = []
-    before: list[int] = []
-    for place, time_s in enumerate(times):
-        length = bisect_right(tails, time_s)
-        before.append(places[length - 1] if length else -1)
-        tails[length : length + 1] = [time_s]
-        places[length : length + 1] = [place]
-    chosen, place = set(), places[-1] if places else -1
-    while place >= 0:
-        chosen.add(place)
-        place = before[place]
-    return chosen
-
-
 def _time(row: Any) -> Decimal | None:
     """Return the time of a trade, epoch seconds UTC, if it can be read."""
     time_s = number(row[2]) if isinstance(row, list) and len(row) > 2 else None  # noqa: PLR2004 (its place)
     return time_s if time_s is not None and 0 < time_s < LAST_SECOND else None
 
 
-def _trade(row: Any) -> Trade:
-    if not isinstance(row, list) or len(row) < min(TRADE_FIELDS):
+def _id_in(row: list[Any]) -> Any:
+    """Return what stands for the id of a trade, or None if nothing does."""
+    return row[ID_FIELD] if len(row) > ID_FIELD else None
+
+
+def _trade(row: Any, *, has_id: bool) -> Trade:
+    if not isinstance(row, list) or len(row) < ID_FIELD:
         raise OddPartError("has neither 6 nor 7 fields")
     price, volume, time_s = number(row[0]), number(row[1]), number(row[2])
     if price is None or volume is None or time_s is None:
         raise OddPartError("contains a value that is not a number")
     if price <= 0 or volume <= 0 or not 0 < time_s < LAST_SECOND:
         raise OddPartError("has an impossible price, volume or time")
-    trade_id = row[6] if len(row) >= max(TRADE_FIELDS) else None
+    trade_id = _id_in(row)
+    if trade_id is None and has_id:
+        raise OddPartError("has no id")
     if trade_id is not None and not (trade_id := whole(trade_id)):
         raise OddPartError("has an impossible id")
     return Trade(trade_id, price, volume, time_s)

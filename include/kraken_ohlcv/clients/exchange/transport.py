@@ -12,8 +12,8 @@ import urllib3
 
 from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransientError
 from kraken_ohlcv.clients.exchange.classify import clip
+from kraken_ohlcv.clients.http import timeouts
 
-CONNECT_TIMEOUT_S: Final = 5.0
 CHUNK: Final = 16384
 """Bytes as sent; gzip makes at most a thousand times as many of them."""
 
@@ -35,7 +35,7 @@ class Reply:
 
     status: int
     body: bytes
-    retry_after: str | None
+    retry_after: str | None = None
 
 
 def fetch(
@@ -58,7 +58,7 @@ def fetch(
         with session.get(
             url,
             params=dict(parameters),
-            timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+            timeout=timeouts(timeout_s),
             allow_redirects=False,
             stream=True,
         ) as response:

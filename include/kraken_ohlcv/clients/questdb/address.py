@@ -6,12 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PG_PORT: Final = 8812
-HTTP_PORT: Final = 9000
-DATABASE: Final = "qdb"
-APPLY_TIMEOUT_S: Final = 30.0
-STATEMENT_TIMEOUT_S: Final = 120.0
-"""The server itself gives a statement 60 s, unless its ``query.timeout`` says otherwise."""
 CONNECTING: Final = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -21,7 +15,7 @@ CONNECTING: Final = {
 """Seconds; a server that vanished is noticed after 30 + 3 * 10."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestDBAddress:
     """A server and a login.
 
@@ -31,34 +25,35 @@ class QuestDBAddress:
     :ivar password: for PGWire
     :ivar database: name
     :ivar http_port: for bulk loads over ILP
-    :ivar http_user: where HTTP has another login than PGWire
+    :ivar http_login: where HTTP has another login than PGWire
     :ivar http_password: its password
     :ivar apply_timeout_s: how long a committed write may take to be readable, seconds
-    :ivar statement_timeout_s: how long a statement may take, seconds
+    :ivar statement_timeout_s: how long a statement may take, seconds; the server itself gives it 60 s, unless
+        its ``query.timeout`` says otherwise
     :ivar libpq: further parameters of libpq
     :ivar name: of the connection that says all this, for messages
     """
 
     host: str
-    port: int = PG_PORT
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    database: str = DATABASE
-    http_port: int = HTTP_PORT
-    http_user: str | None = None
-    http_password: str | None = field(default=None, repr=False)
-    apply_timeout_s: float = APPLY_TIMEOUT_S
-    statement_timeout_s: float = STATEMENT_TIMEOUT_S
-    libpq: Mapping[str, Any] = field(default_factory=lambda: CONNECTING)
-    name: str = "questdb_default"
+    port: int
+    user: str | None
+    password: str | None = field(repr=False)
+    database: str
+    http_port: int
+    http_login: str | None
+    http_password: str | None = field(repr=False)
+    apply_timeout_s: float
+    statement_timeout_s: float
+    libpq: Mapping[str, Any]
+    name: str
 
     @property
-    def http_login(self) -> tuple[str, str] | None:
+    def http_auth(self) -> tuple[str, str] | None:
         """Return login and password for HTTP: its own, else those for PGWire.
 
         None when there is none; a server that has no ``http.user`` ignores it.
         """
-        login, password = self.http_user, self.http_password
+        login, password = self.http_login, self.http_password
         if login is None:
             login, password = self.user, self.password
         return (login, password) if login and password else None

@@ -92,7 +92,7 @@ def check_bulk(address: QuestDBAddress) -> None:
     """
     where = f"QuestDB at {address.host}:{address.http_port} (HTTP)"
     extra = f"the extra of connection {address.name}"
-    login = address.http_login
+    login = address.http_auth
     try:
         answer = requests.post(
             f"http://{address.host}:{address.http_port}/write",
@@ -123,7 +123,7 @@ def check_bulk(address: QuestDBAddress) -> None:
 
 def _login(address: QuestDBAddress) -> str:
     """Return the login in the form of the client."""
-    login = address.http_login
+    login = address.http_auth
     if login is None:
         return ""
     fields = zip(("username", "password"), login, strict=True)
