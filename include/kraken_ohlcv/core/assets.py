@@ -35,8 +35,7 @@ NOT_SUPPORTED: Final = "tokenised assets are not supported"
 
 MAX_BYTES: Final = 1_000_000
 """A larger file is refused: all of Kraken's pairs take a fifth of it."""
-MAX_DEPTH: Final = 20
-"""Lists and mappings inside each other; a catalogue has three levels."""
+MERGE_KEY: Final = "merge keys (<<) are not supported; write the fields of the entry out"
 
 
 class CatalogueEntry(BaseModel):
@@ -125,7 +124,7 @@ def read_catalogue(file: Path | None = None) -> Catalogue:
     Rule: one odd line spoils only itself.
     """
     file = file or catalogue_file()
-    loader, items = _items(file)
+    loader, items, others = _items(file)
     entries: dict[str, CatalogueEntry] = {}
     lines: dict[str, int] = {}
     problems = []
@@ -139,36 +138,41 @@ def read_catalogue(file: Path | None = None) -> Catalogue:
             problems.append(LineProblem(line, _ticker_in(node), f"{file.name} line {line}: {error}"))
             continue
         entries[entry.ticker], lines[entry.ticker] = entry, line
-    if not entries:
+    if problems and (others or not entries):
         raise CatalogueError(problems[0].said)
+    if others:
+        raise CatalogueError(
+            f"{file.name}: key {min(others)!r} is unknown; the only key is a list named assets"
+        )
+    if not entries:
+        raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry")
     return Catalogue(list(entries.values()), problems)
 
 
-def _items(file: Path) -> tuple[yaml.SafeLoader, list[yaml.Node]]:
-    """Return the nodes of the list ``assets``, and the loader that makes values of them.
+def _items(file: Path) -> tuple[yaml.SafeLoader, list[yaml.Node], dict[str, yaml.Node]]:
+    """Return the loader that makes values of nodes, the nodes of the list ``assets``, and those beside it.
 
     Nodes are not values yet: an alias stands for its node, however often it is used.
     """
     text = _text(file)
     try:
-        _refuse_depth(text, file)
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        top = {} if root is None else _pairs(root) if isinstance(root, yaml.MappingNode) else {}
+        top = _pairs(root) if isinstance(root, yaml.MappingNode) else {}
         found = top.pop("assets", None)
         if found is not None and not isinstance(found, yaml.SequenceNode):
             loader.construct_object(found, deep=True)
     except yaml.YAMLError as error:
         raise CatalogueError(f"{file.name}: not YAML: {error}") from error
+    except RecursionError:
+        raise CatalogueError(
+            f"{file.name} line {loader.line + 1}: too many brackets or levels inside each other; an entry is "
+            "one mapping"
+        ) from None
     except _LineError as error:
         raise CatalogueError(f"{file.name}: {error}") from error
     items = found.value if isinstance(found, yaml.SequenceNode) else []
-    if top:
-        _refuse_merge_keys(items, file)
-        raise CatalogueError(f"{file.name}: key {min(top)!r} is unknown; the only key is a list named assets")
-    if not items:
-        raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry")
-    return loader, items
+    return loader, items, top
 
 
 def _text(file: Path) -> str:
@@ -182,28 +186,6 @@ def _text(file: Path) -> str:
         return raw.decode()
     except UnicodeDecodeError as error:
         raise CatalogueError(f"{file.name}: not UTF-8: {error}") from error
-
-
-def _refuse_depth(text: str, file: Path) -> None:
-    """Refuse what is nested too deeply; events, unlike nodes and values, are read without recursion."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            raise CatalogueError(
-                f"{file.name} line {line}: more than {MAX_DEPTH} brackets or levels inside each other; "
-                "an entry is one mapping"
-            )
-
-
-def _refuse_merge_keys(items: list[yaml.Node], file: Path) -> None:
-    for node in items:
-        if isinstance(node, yaml.MappingNode) and any(key.value == "<<" for key, _ in node.value):
-            raise CatalogueError(f"{file.name} line {node.start_mark.line + 1}: {MERGE_KEY}")
-
-
-MERGE_KEY: Final = "merge keys (<<) are not supported; write the fields of the entry out"
 
 
 def _pairs(node: yaml.MappingNode) -> dict[str, yaml.Node]:

@@ -13,14 +13,13 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from airflow.configuration import conf
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -32,9 +31,6 @@ from kraken_ohlcv.stores.ledger.assets import check_exchange
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
 from kraken_ohlcv_airflow.connections import exchange_url, questdb
-
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
 
 log = logging.getLogger(__name__)
 
@@ -101,19 +97,9 @@ def libpq_dsn_of(uri: str) -> str | None:
     :param uri: as in Airflow's ``[database] sql_alchemy_conn``
     :return: ``None`` when it is not PostgreSQL
     """
-    url = make_url(uri)
-    if url.get_backend_name() != "postgresql":
+    if make_url(uri).get_backend_name() != "postgresql":
         return None
-    fields: dict[str, Any] = {
-        "host": url.host,
-        "port": url.port,
-        "user": url.username,
-        "password": url.password,
-        "dbname": url.database,
-    }
-    # The query may name what the rest leaves out, such as the folder of a unix socket.
-    given = {name: value for name, value in fields.items() if value}
-    return make_conninfo("", **{**url.query, **given})
+    return libpq_dsn(Connection.from_uri(uri, conn_id="airflow"))
 
 
 def check_exchange_and_bulk(dsn: str, *, accept_exchange: bool) -> None:

@@ -8,11 +8,9 @@ its holder dies; the row in ``api_slot`` keeps the distance, also after a caller
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -127,7 +125,6 @@ class CallSlot:
         }
         self._sleep = sleep
         self._connection: Session | None = None
-        self._closer: weakref.finalize[..., Any] | None = None
         self._pid = os.getpid()
 
     @contextmanager
@@ -155,9 +152,9 @@ class CallSlot:
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
-        if self._closer is not None:
-            self._closer()
-        self._connection = self._closer = None
+        if self._connection is not None and self._pid == os.getpid():
+            self._connection.close()
+        self._connection = None
 
     def _take(self) -> tuple[Session, datetime]:
         """Return the connection that holds the lock, and until when the slot is reserved on it."""
@@ -229,19 +226,10 @@ class CallSlot:
     def _connect(self) -> Session:
         if self._pid != os.getpid():
             # A fork: the connection is the parent's, who still talks over it. Never used, never closed here.
-            self._connection = self._closer = None
-            self._pid = os.getpid()
+            self._connection, self._pid = None, os.getpid()
         if self._connection is None:
             connection = BoundedConnection.connect(make_conninfo(self._dsn, **CONNECTING), autocommit=True)
             connection.patience_s = STATEMENT_TIMEOUT_S
             self._connection = connection
-            self._closer = weakref.finalize(self, _close, connection, os.getpid())
             connection.execute(SESSION_SETTINGS)
         return self._connection
-
-
-def _close(connection: Session, pid: int) -> None:
-    """Close a connection in the process that opened it; a fork must not end its parent's session."""
-    if pid == os.getpid():
-        with contextlib.suppress(psycopg.Error):
-            connection.close()

@@ -88,7 +88,8 @@ class QuestDBClient:
         """
         check_statement(sql, parameters)
         with self._connected(autocommit=True) as connection:
-            return _rows(connection, sql, parameters, binary=binary)
+            cursor = connection.execute(sql.encode(), parameters, binary=binary)
+            return cursor.fetchall() if cursor.description is not None else []
 
     def write_batch(self, table: str, sql: str, rows: Sequence[Mapping[str, Any] | Sequence[Any]]) -> None:
         """Write all rows in one transaction, or none, and wait until they are readable.
@@ -191,46 +192,27 @@ class QuestDBClient:
         target: int | None = None
         poll_s = FIRST_POLL_S
         while True:
-            state = _dicts(connection, WAL_STATE, {"table": table})
-            if not state:
+            state = connection.execute(WAL_STATE, {"table": table}).fetchone()
+            if state is None:
                 raise QuestDBError(f"QuestDB has no table {table} with a WAL")
-            wal = state[0]
+            is_suspended, applied, committed, tag, message = state
             # The first look right after the commit: our transaction is at or before this number.
-            target = wal["sequencerTxn"] if target is None else target
-            if wal["suspended"]:
+            target = committed if target is None else target
+            if is_suspended:
                 raise TableSuspendedError(
                     f"table {table} is suspended: QuestDB accepts writes but does not apply them "
-                    f"({wal['errorTag'] or 'no error tag'}: {wal['errorMessage'] or 'no message'}); "
+                    f"({tag or 'no error tag'}: {message or 'no message'}); "
                     f"fix the cause, often a full disk, then run ALTER TABLE {table} RESUME WAL"
                 )
-            if wal["writerTxn"] >= target:
+            if applied >= target:
                 return
             if time.monotonic() > deadline:
                 raise NotAppliedInTimeError(
                     f"table {table}: the write is committed but not readable after {timeout_s:g} s "
-                    f"(transaction {wal['writerTxn']} of {target}); see QuestDB's log"
+                    f"(transaction {applied} of {target}); see QuestDB's log"
                 )
             time.sleep(poll_s)
             poll_s = min(2 * poll_s, LONGEST_POLL_S)
-
-
-def _rows(
-    connection: psycopg.Connection[tuple[Any, ...]],
-    sql: Any,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    binary: bool = False,
-) -> list[tuple[Any, ...]]:
-    cursor = connection.execute(sql, parameters, binary=binary)
-    return cursor.fetchall() if cursor.description is not None else []
-
-
-def _dicts(
-    connection: psycopg.Connection[tuple[Any, ...]], sql: Any, parameters: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql, parameters)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _line(error: psycopg.Error) -> str:
