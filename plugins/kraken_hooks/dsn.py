@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from kraken_ohlcv.core.settings import LEDGER_CONN_ID
+
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-LEDGER_CONN_ID: Final = "ohlcv_postgres"
 
 
 def ledger_dsn(conn_id: str = LEDGER_CONN_ID) -> str:

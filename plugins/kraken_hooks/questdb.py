@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from kraken_hooks.connection_fields import QuestDBExtra
-from kraken_ohlcv.clients.questdb.address import CONNECTING, QuestDBAddress
+from kraken_ohlcv.clients.bounded import CONNECTING
+from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
 

@@ -13,6 +13,14 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import Row
 
+CONNECTING: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""Seconds; a server that vanished is noticed after 30 + 3 * 10."""
+
 LATER_S: Final = 5.0
 """A server that can still end a statement by itself has so much longer than it was given."""
 

@@ -1,6 +1,6 @@
 """Loads the SQL templates of ``include/sql/questdb``: one statement per file, values as driver parameters.
 
-The ledger's statements are loaded by ``stores.ledger.statements``.
+The ledger's statements are loaded by ``clients.statements``.
 """
 
 from collections.abc import Sequence

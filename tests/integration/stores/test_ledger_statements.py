@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from psycopg import pq
 
+from kraken_ohlcv.clients.statements import PARAMETER, statements
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.ledger.statements import PARAMETER, statements
 
 
 def test_every_statement_is_prepared_by_the_server_with_all_its_parameters(ledger_uri: str) -> None:

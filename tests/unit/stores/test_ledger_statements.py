@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kraken_ohlcv.stores.ledger.statements import StatementError, parse, statements
-from kraken_ohlcv.stores.ledger.statements import statement as ledger_statement
+from kraken_ohlcv.clients.statements import StatementError, parse, statements
+from kraken_ohlcv.clients.statements import statement as ledger_statement
 from kraken_ohlcv.stores.queries import statement
 from tests.environments import ROOT
 

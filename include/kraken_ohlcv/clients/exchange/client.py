@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from kraken_ohlcv.clients.errors import KrakenRateLimitError
@@ -60,7 +62,7 @@ class KrakenClient:
         self.max_clock_skew_s = max_clock_skew_s
         self.calls = 0
         """HTTP calls made by this instance, failed ones included."""
-        self.names: dict[str, frozenset[str]] = {}
+        self.names: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
         """Names under which Kraken answers for a pair, by altname, as AssetPairs gave them: an answer under
         another name is refused. The caller that recorded them sets them."""
         self._slot = slot
@@ -92,49 +94,34 @@ class KrakenClient:
         """
         if interval_minutes not in INTERVALS:
             raise ValueError(f"interval {interval_minutes} is not one of Kraken's: {sorted(INTERVALS)}")
-        return self._ask(
-            "OHLC",
-            {"pair": _checked(ticker), "interval": str(interval_minutes)},
-            lambda result: read_ohlc(
-                result,
-                ticker,
-                interval_minutes,
-                names=self._names(ticker),
-                now_s=now_s,
-                is_trading=is_trading,
-            ),
+        parameters = {"pair": _checked(ticker), "interval": str(interval_minutes)}
+        read = partial(
+            read_ohlc,
+            ticker=ticker,
+            interval_minutes=interval_minutes,
+            names=self.names[ticker],
+            now_s=now_s,
+            is_trading=is_trading,
         )
+        return self._ask("OHLC", parameters, read)
 
     def get_trades(
-        self,
-        ticker: str,
-        *,
-        since_ns: int,
-        count: int = MAX_TRADES,
-        may_repeat: Callable[[], bool] = lambda: True,
+        self, ticker: str, *, since_ns: int, may_repeat: Callable[[], bool] = lambda: True
     ) -> TradesPage:
         """Return one page of trades, ascending, beginning after a moment.
 
         :param since_ns: exclusive, epoch nanoseconds; 0 = from the pair's first trade. To include trades at
             ``t``, ask for ``t - 1``
-        :param count: trades wanted, 1..1000
         :param may_repeat: asked before the call is made again after a transient error; for who counts calls
         :raises ValueError: if an argument is out of range
         :raises KrakenForeignReplyError: if all attempts were answered with another pair
         :raises KrakenError: if there is no usable answer after all attempts
         """
-        if not 1 <= count <= MAX_TRADES:
-            raise ValueError(f"count {count} is not in 1..{MAX_TRADES}")
         if since_ns != 0 and since_ns < FIRST_POSSIBLE_NS:
             raise ValueError(f"since_ns {since_ns} is not in nanoseconds")
-        parameters = {"pair": _checked(ticker), "since": str(since_ns), "count": str(count)}
-        names = self._names(ticker)
-        return self._ask(
-            "Trades",
-            parameters,
-            lambda result: read_trades(result, ticker, names=names, since_ns=since_ns),
-            may_repeat,
-        )
+        parameters = {"pair": _checked(ticker), "since": str(since_ns), "count": str(MAX_TRADES)}
+        read = partial(read_trades, ticker=ticker, names=self.names[ticker], since_ns=since_ns)
+        return self._ask("Trades", parameters, read, may_repeat)
 
     def get_first_trade(self, ticker: str) -> Decimal | None:
         """Return when a pair first traded, that is its listing, epoch seconds UTC; ``None``: it never did.
@@ -142,9 +129,9 @@ class KrakenClient:
         :raises KrakenMalformedReplyError: if all attempts were answered with another trade than the first
         :raises KrakenError: if there is no usable answer after all attempts
         """
-        names = self._names(ticker)
         parameters = {"pair": _checked(ticker), "since": "0", "count": "1"}
-        return self._ask("Trades", parameters, lambda result: read_first_trade(result, ticker, names=names))
+        read = partial(read_first_trade, ticker=ticker, names=self.names[ticker])
+        return self._ask("Trades", parameters, read)
 
     def get_asset_pairs(self, tickers: Sequence[str] | None = None) -> AssetPairs:
         """Return what Kraken says of pairs, by ticker; dark pools are left out.
@@ -182,9 +169,6 @@ class KrakenClient:
         :raises KrakenError: if there is no usable answer
         """
         return read_system_status(self._attempt("SystemStatus", {}, 1))
-
-    def _names(self, ticker: str) -> frozenset[str]:
-        return self.names.get(ticker, frozenset())
 
     def _ask(
         self,

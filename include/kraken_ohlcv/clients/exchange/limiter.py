@@ -19,8 +19,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from kraken_ohlcv.clients.bounded import BoundedConnection, patience
+from kraken_ohlcv.clients.bounded import CONNECTING, BoundedConnection, patience
 from kraken_ohlcv.clients.errors import RateLimitLockError
+from kraken_ohlcv.clients.statements import statement
 
 T = TypeVar("T")
 Session: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
@@ -41,51 +42,15 @@ LATEST_ARRIVAL_S: Final = 2.0
 one, on a connection that is open already, coming too close behind it. Reserved on top before the call, and
 given back after it as far as the call was faster: so a killed caller leaves the longer distance."""
 
-CONNECT_TIMEOUT_S: Final = 10
-
 STATEMENT_TIMEOUT_S: Final = 30.0
 """For statements that wait for nobody; one that waits for the lock has its lock timeout on top."""
 
-# Seconds until a vanished peer is noticed: 30 + 3 * 10. The server's side frees the lock of a host that died.
-CONNECTING: Final = {
-    "connect_timeout": CONNECT_TIMEOUT_S,
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
+# The server's side, as the client's in CONNECTING: it frees the lock of a host that died.
 SESSION_SETTINGS: Final = f"""
 SET lock_timeout = '{LOCK_TIMEOUT_S:.0f}s';
 SET tcp_keepalives_idle = 30;
 SET tcp_keepalives_interval = 10;
 SET tcp_keepalives_count = 3"""
-
-LOCK: Final = "SELECT pg_advisory_lock(%(class)s, hashtext(%(name)s))"
-UNLOCK: Final = "SELECT pg_advisory_unlock(%(class)s, hashtext(%(name)s))"
-
-# clock_timestamp(): now() stands still in a transaction. Stamped when the call starts, by the server's clock,
-# so that a caller that woke up late does not shorten the distance to the next one.
-TAKE: Final = """
-INSERT INTO api_slot AS slot (name, next_at)
-VALUES (%(name)s, clock_timestamp() + make_interval(secs => %(longest_s)s))
-ON CONFLICT (name) DO UPDATE SET next_at = clock_timestamp() + make_interval(secs => %(longest_s)s)
-WHERE slot.next_at <= clock_timestamp()
-RETURNING next_at"""
-SETTLE: Final = """
-UPDATE api_slot SET next_at = greatest(
-    next_at - make_interval(secs => %(longest_s)s - %(gap_s)s),
-    least(next_at - make_interval(secs => %(longest_s)s - %(interval_s)s - %(latest_s)s),
-          clock_timestamp() + make_interval(secs => %(interval_s)s)))
-WHERE name = %(name)s AND next_at = %(reserved)s"""
-WAIT: Final = """
-SELECT extract(epoch FROM next_at - clock_timestamp())::float8 FROM api_slot WHERE name = %(name)s"""
-PUSH: Final = """
-INSERT INTO api_slot AS slot (name, next_at)
-VALUES (%(name)s, clock_timestamp() + make_interval(secs => %(wait_s)s))
-ON CONFLICT (name) DO UPDATE
-SET next_at = greatest(
-    slot.next_at + interval '1 microsecond',  -- a caller that settles now sees that it is not his any more
-    clock_timestamp() + make_interval(secs => %(wait_s)s))"""
 
 
 class CallSlot:
@@ -115,13 +80,13 @@ class CallSlot:
         """
         self._dsn = dsn
         self._name = name
-        self._key = {"class": LOCK_CLASS, "name": name}
-        gap_s = min_interval_s + clock_margin_s
-        self._distances = {
+        self._values = {
+            "class": LOCK_CLASS,
+            "name": name,
             "interval_s": min_interval_s,
-            "gap_s": gap_s,
+            "margin_s": clock_margin_s,
             "latest_s": LATEST_ARRIVAL_S,
-            "longest_s": gap_s + LATEST_ARRIVAL_S,
+            "longest_s": min_interval_s + clock_margin_s + LATEST_ARRIVAL_S,
         }
         self._sleep = sleep
         self._connection: Session | None = None
@@ -148,7 +113,7 @@ class CallSlot:
         :param seconds: > 0
         :raises RateLimitLockError: if PostgreSQL cannot be used
         """
-        self._run(lambda connection: connection.execute(PUSH, {"name": self._name, "wait_s": seconds}))
+        self._run(lambda connection: self._execute(connection, "push_slot_back", wait_s=seconds))
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
@@ -173,23 +138,23 @@ class CallSlot:
     def _lock_and_reserve(self, connection: Session) -> tuple[Session, datetime | None, float]:
         """Take the lock and reserve; or leave the lock and say how long to wait before the next try."""
         with patience(connection, LOCK_TIMEOUT_S + STATEMENT_TIMEOUT_S):
-            connection.execute(LOCK, self._key)
+            self._execute(connection, "lock_slot")
         while True:
-            taken = connection.execute(TAKE, {"name": self._name, **self._distances}).fetchone()
+            taken = self._execute(connection, "take_slot").fetchone()
             if taken is not None:
                 return connection, taken[0], 0.0
-            row = connection.execute(WAIT, {"name": self._name}).fetchone()
+            row = self._execute(connection, "slot_wait").fetchone()
             wait_s = max(0.0, row[0]) if row is not None else 0.0
             if wait_s > MAX_HELD_WAIT_S:
-                connection.execute(UNLOCK, self._key)
+                self._execute(connection, "unlock_slot")
                 return connection, None, wait_s
             self._sleep(wait_s)
 
     def _leave(self, connection: Session, reserved: datetime) -> None:
         """Keep the interval from the latest moment the call can have arrived, and free the lock."""
         try:
-            connection.execute(SETTLE, {"name": self._name, "reserved": reserved, **self._distances})
-            connection.execute(UNLOCK, self._key)
+            self._execute(connection, "settle_slot", reserved=reserved)
+            self._execute(connection, "unlock_slot")
         except psycopg.Error as error:
             # The call itself is done, and the reserved distance stands: no reason to fail.
             log.warning("call slot %s: connection lost during the call: %s", self._name, error)
@@ -197,6 +162,10 @@ class CallSlot:
         except BaseException:
             self.close()
             raise
+
+    def _execute(self, connection: Session, name: str, **values: Any) -> psycopg.Cursor[tuple[Any, ...]]:
+        found = statement(name)
+        return connection.execute(found.text, found.values((self._values,), values))
 
     def _run(self, work: Callable[[Session], T]) -> T:
         """Do something on the kept connection, once more on a new one if the kept one turns out dead."""

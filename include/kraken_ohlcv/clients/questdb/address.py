@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-CONNECTING: Final = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-"""Seconds; a server that vanished is noticed after 30 + 3 * 10."""
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from psycopg.rows import dict_row, kwargs_row, scalar_row
 from psycopg.types.json import JsonbDumper
 
 from kraken_ohlcv.clients.bounded import LATER_S, BoundedConnection, patience
+from kraken_ohlcv.clients.statements import statement
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.ledger.statements import statement
 
 Row: TypeAlias = dict[str, Any]
 Connection: TypeAlias = psycopg.Connection[Row]
