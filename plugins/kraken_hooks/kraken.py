@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import ClassVar
 
 from airflow.sdk import BaseHook
@@ -75,11 +76,7 @@ class KrakenHook(BaseHook):
         :return: whether it answered, and a sentence for the person who asked
         """
         try:
-            client = self.get_conn()
-            try:
-                status = client.ask_status_once()
-            finally:
-                client.close()
+            with closing(self.get_conn()) as client:
+                return True, f"{client.base_url} answers; the exchange is {client.ask_status_once()}"
         except (KrakenError, ConnectionFieldError, AirflowNotFoundException) as error:
             return False, str(error)
-        return True, f"{client.base_url} answers; the exchange is {status}"
