@@ -26,6 +26,8 @@ from bench.tools.ratios import Direction, Ratio
 from bench.tools.timing import best_ms
 from kraken_hooks.kraken import KrakenHook
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.backfill import context_of
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, ArchiveClient
 from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.candle import ARCHIVE
@@ -75,7 +77,7 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     :return: the summary
     """
     request = ArchiveRequest.from_params({"path": NAME, "trust": trust})
-    locator = ArchiveLocator(folder, work_folder)
+    locator = ArchiveLocator(folder, work_folder, lambda: ArchiveClient(ARCHIVE_URL))
     key = RunKey("ingest_ohlcvt_archive", f"bench_{next(RUNS)}")
     hook = QuestDBHook(questdb_conn_id="questdb_default").client()
     # It is not asked: the request says that the file is right.
@@ -86,8 +88,9 @@ def ingest(uri: str, folder: Path, work_folder: Path, *, trust: str = "file") ->
     kraken = KrakenHook("kraken_default", slot=CallSlot(uri)).get_conn()
     with connect(uri) as connection:
         execute(connection, "start_run", key, now_s=END_S, tier="ALL", intervals=[1])
-        for item in find_files(connection, key, request, locator):
-            ingest_item(connection, hook, key, request, locator, item, kraken)
+        context = context_of(connection, kraken, hook, key)
+        for item in find_files(context, request, locator):
+            ingest_item(context, request, locator, item)
         return summarise(connection, key, request, errors=[])
 
 

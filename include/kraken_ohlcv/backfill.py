@@ -21,7 +21,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.plan import make_plan, work_items
-from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member
+from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_files
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.plan import plan_fetch
@@ -153,16 +153,7 @@ def ingest_archive(context: RunContext, item: Mapping[str, Any], locator: Archiv
     :raises FillRefusedError: if one is not acceptable
     """
     # The plan leaves out what has been read since the gap was found.
-    work = Ingestion(
-        connection=context.connection,
-        kraken=context.kraken,
-        questdb=context.questdb,
-        run=context.run,
-        now_s=context.now_s,
-        work_folder=locator.work_folder,
-        again=True,
-    )
-    attempt_all(partial(ingest_member, work, locator, Member.from_dict(file)) for file in item["files"])
+    ingest_files(Ingestion(context, locator, again=True), item["files"])
 
 
 def plan_trades(

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
-from kraken_ohlcv.backfill import opened
 from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
-from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.exchange import open_run
-from kraken_ohlcv.repair.attempt import attempt_all
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import gap_figures, nothing
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_member, told
+from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_files, told
 from kraken_ohlcv.sources.archive.found import Found
+from kraken_ohlcv.sources.archive.identity import judge_unverified
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import named_release
-from kraken_ohlcv.sources.archive.not_published import mark_not_published
+from kraken_ohlcv.sources.archive.plan import mark_not_published
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
-from kraken_ohlcv.sources.archive.unverified import judge_unverified
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import read_run
@@ -71,27 +67,21 @@ def open_ingest(
         return now_s
 
 
-def find_files(
-    connection: Connection,
-    run: RunKey,
-    request: ArchiveRequest,
-    locator: ArchiveLocator,
-    questdb: QuestDBClient | None = None,
-) -> list[dict[str, Any]]:
+def find_files(context: RunContext, request: ArchiveRequest, locator: ArchiveLocator) -> list[dict[str, Any]]:
     """Find the files that a run is about; before that, judge those that were not identified so far.
 
+    :param context: what to work with
     :param locator: where they lie
-    :param questdb: client of the candle store, asked about files that were not identified; or None
     :return: items for the ingest task, see :meth:`kraken_ohlcv.sources.archive.found.Found.work_items`
     :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
         or a file named alone is not one of ours
     """
-    found = Found(_tickers(connection, request), request.intervals)
-    if questdb is not None and not request.dry_run:
-        now_s = opened(connection, run).now_s
-        found.warnings += judge_unverified(connection, questdb, found.tickers, now_s=now_s)
+    assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
+    found = Found([asset.ticker for asset in assets], request.intervals)
+    if not request.dry_run:
+        found.warnings += judge_unverified(context, found.tickers)
     if request.path is None:
-        return _find_published(connection, run, request, locator, found)
+        return _find_published(context, request, locator, found)
     found.only = locator.only_file(request.path)
     for name in locator.archives_at(request.path):
         try:
@@ -100,7 +90,7 @@ def find_files(
                 found.add(archive, is_published=is_published)
         except ArchiveRefusedError as error:
             found.lost[name] = str(error)
-    _refuse_unknown_ticker(connection, found)
+    _refuse_unknown_ticker(context, found)
     if not found.members:
         lost = "; ".join(found.lost_sentences())
         raise ArchiveRefusedError(
@@ -108,44 +98,34 @@ def find_files(
             or f"path {request.path!r} holds {found.n_others} files, none of the tickers and intervals asked"
             " for"
         )
-    return _planned(connection, run, request, found)
+    return _planned(context, request, found)
 
 
 def _find_published(
-    connection: Connection, run: RunKey, request: ArchiveRequest, locator: ArchiveLocator, found: Found
+    context: RunContext, request: ArchiveRequest, locator: ArchiveLocator, found: Found
 ) -> list[dict[str, Any]]:
     """Find the members of a published release; one that is not published is a normal state."""
     release = named_release(request.quarter or "")
     name = locator.published_name(release)
     if name is None:
-        now_s = opened(connection, run).now_s
         for ticker in found.tickers:
             for interval in request.intervals:
                 if not request.dry_run:
-                    mark_not_published(connection, run, Series(ticker, interval), release, now_s=now_s)
-        return _planned(connection, run, request, found, not_published=release.name)
+                    mark_not_published(context, Series(ticker, interval), release)
+        return _planned(context, request, found, not_published=release.name)
     with locator.open(name, is_remote=True) as archive:
         found.add(archive, is_published=not locator.is_mirror)
-    return _planned(connection, run, request, found)
-
-
-def _tickers(connection: Connection, request: ArchiveRequest) -> list[str]:
-    return [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
+    return _planned(context, request, found)
 
 
 def _planned(
-    connection: Connection,
-    run: RunKey,
-    request: ArchiveRequest,
-    found: Found,
-    *,
-    not_published: str | None = None,
+    context: RunContext, request: ArchiveRequest, found: Found, *, not_published: str | None = None
 ) -> list[dict[str, Any]]:
     """Record the plan, and return its items."""
     execute(
-        connection,
+        context.connection,
         "record_survey",
-        run,
+        context.run,
         assets_processed=len({member.series.ticker for member in found.members}),
         series_processed=[],
         remarks={
@@ -159,57 +139,40 @@ def _planned(
     results = {member.name: told(member, "failed", error=DIED) for member in found.members}
     results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
     planned = ({"name": name, "result": result} for name, result in results.items())
-    execute_many(connection, "record_archive_result", planned, run)
+    execute_many(context.connection, "record_archive_result", planned, context.run)
     return found.work_items()
 
 
-def _refuse_unknown_ticker(connection: Connection, found: Found) -> None:
+def _refuse_unknown_ticker(context: RunContext, found: Found) -> None:
     """Refuse a single file whose ticker is not in the catalogue."""
     if found.only is None or not found.members:
         return
     ticker = found.members[0].series.ticker
-    if not read_assets(connection, tickers=[ticker], tier="ALL"):
+    if not read_assets(context.connection, tickers=[ticker], tier="ALL"):
         raise ArchiveRefusedError(
             f"{found.only}: ticker {ticker} is not in the catalogue; add it to assets.yaml, then run again"
         )
 
 
 def ingest_item(
-    connection: Connection,
-    questdb: QuestDBClient,
-    run: RunKey,
-    request: ArchiveRequest,
-    locator: ArchiveLocator,
-    item: Mapping[str, Any],
-    kraken: KrakenClient,
-) -> list[dict[str, Any]]:
+    context: RunContext, request: ArchiveRequest, locator: ArchiveLocator, item: Mapping[str, Any]
+) -> None:
     """Ingest the files of an item; one that is refused does not keep the next from its turn.
 
+    :param context: what to work with; the exchange is asked when nothing else tells whose candles these are
     :param locator: where files come from and go to
     :param item: ``{"label", "files"}``
-    :param kraken: client of the exchange, asked when nothing else tells whose candles a file holds
-    :return: what became of each
     :raises FillError: if one of them failed for a transient reason; doing it again tries only those
     :raises FillRefusedError: if one of them is refused
     """
     work = Ingestion(
-        connection=connection,
-        questdb=questdb,
-        run=run,
-        now_s=opened(connection, run).now_s,
-        work_folder=locator.work_folder,
+        context,
+        locator,
         dry_run=request.dry_run,
         again=request.again,
-        kraken=kraken,
         trust_file=request.trust == "file",
     )
-    results: list[dict[str, Any]] = []
-
-    def take_in(file: Mapping[str, Any]) -> None:
-        results.append(ingest_member(work, locator, Member.from_dict(file)))
-
-    attempt_all(partial(take_in, file) for file in item["files"])
-    return results
+    ingest_files(work, item["files"])
 
 
 def empty_summary(run: RunKey, request: ArchiveRequest, errors: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -10,6 +12,7 @@ from airflow.sdk import get_current_context, task
 
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.oddities import observe_oddities
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.connections import (
@@ -39,8 +42,14 @@ def _asked() -> tuple[RunKey, ArchiveRequest]:
     return run_key(context), ArchiveRequest.from_params(context["params"])
 
 
-def _locator(request: ArchiveRequest) -> ArchiveLocator:
-    return archive_locator(allow_full_download=request.allow_full_download)
+@contextmanager
+def _at_work() -> Iterator[tuple[RunContext, ArchiveRequest, ArchiveLocator]]:
+    from kraken_ohlcv.backfill import context_of  # noqa: PLC0415
+
+    run, request = _asked()
+    with ledger() as connection:
+        locator = archive_locator(allow_full_download=request.allow_full_download)
+        yield context_of(connection, kraken(), questdb(), run), request, locator
 
 
 @task
@@ -58,9 +67,8 @@ def find_files() -> list[dict[str, Any]]:
     """Find the files that the run is about."""
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
-    run, request = _asked()
-    with handing_on_errors(), ledger() as connection:
-        return mappable(steps.find_files(connection, run, request, _locator(request), questdb()))
+    with handing_on_errors(), _at_work() as (context, request, locator):
+        return mappable(steps.find_files(context, request, locator))
 
 
 @task(map_index_template="{{ work['label'] }}", max_active_tis_per_dagrun=INGESTS_AT_ONCE)
@@ -68,9 +76,8 @@ def ingest(work: dict[str, Any]) -> None:
     """Read, check, compare, write, read back and record a file."""
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
-    run, request = _asked()
-    with ledger() as connection:
-        steps.ingest_item(connection, questdb(), run, request, _locator(request), work, kraken())
+    with _at_work() as (context, request, locator):
+        steps.ingest_item(context, request, locator, work)
 
 
 @task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kraken_hooks.questdb import QuestDBHook
+from kraken_ohlcv.backfill import context_of
 from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
@@ -116,7 +117,8 @@ class ArchiveWorld:
         with connect(self.world.dsn) as connection:
             open_ingest(connection, self.world.kraken(), run, request, self.world.exchange.now_s)
             self.allow_full_download = request.allow_full_download
-            return run, request, find_files(connection, run, request, self.locator(), self.world.questdb)
+            context = context_of(connection, self.world.kraken(), self.world.questdb, run)
+            return run, request, find_files(context, request, self.locator())
 
     def ingest(
         self, run: RunKey, request: ArchiveRequest, items: Sequence[Mapping[str, Any]]
@@ -128,7 +130,8 @@ class ArchiveWorld:
         for item in items:
             with connect(self.world.dsn) as connection:
                 try:
-                    ingest_item(connection, questdb, run, request, self.locator(), item, self.world.kraken())
+                    context = context_of(connection, self.world.kraken(), questdb, run)
+                    ingest_item(context, request, self.locator(), item)
                 except (FillError, FillRefusedError) as error:
                     raised.append(error)
         return raised

@@ -12,18 +12,6 @@ from pydantic import BaseModel, ConfigDict
 from kraken_ohlcv.core.times import Utc
 from kraken_ohlcv.core.wording import counted
 
-COLUMNS: Final = (
-    "file",
-    "quarters",
-    "ticker",
-    "interval_minutes",
-    "tier",
-    "gaps",
-    "missing_candles",
-    "from_utc",
-    "until_utc",
-)
-
 FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheets (OWASP, "CSV Injection")."""
 
@@ -42,6 +30,9 @@ class RequiredFile(BaseModel):
     missing_candles: int
     gap_start: Utc
     gap_end: Utc
+
+
+COLUMNS: Final = (*list(RequiredFile.model_fields)[:-2], "from_utc", "until_utc")
 
 
 def safe_cell(value: object) -> str:

@@ -121,6 +121,7 @@ def test_an_ingest_reads_the_state_of_its_series_once_per_transaction(archive: A
     with connect(world.dsn) as connection:
         watch = Watch(connection)
         for item in items:
-            ingest_item(connection, watch.questdb, run, request, archive.locator(), item, world.kraken())
+            context = steps.context_of(connection, world.kraken(), watch.questdb, run)
+            ingest_item(context, request, archive.locator(), item)
 
     assert watch.transactions() >= 1

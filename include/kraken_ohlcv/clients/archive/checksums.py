@@ -33,7 +33,7 @@ _MARKS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\x
 class Sums:
     """What a list of checksums says.
 
-    :ivar found: file name and SHA-256 (hex, lower case) by line; name "" for a digest alone
+    :ivar found: file name and SHA-256 (hex, lower case) by line
     :ivar unread: lines that cannot be read, without blank ones and comments
     """
 
@@ -61,9 +61,10 @@ def subject_of(name: str) -> str | None:
     return None
 
 
-def read_sums(content: bytes) -> Sums:
+def read_sums(list_name: str, content: bytes) -> Sums:
     """Read a list of checksums.
 
+    :param list_name: its name, which tells the file of a digest alone
     :param content: text in UTF-8 or UTF-16, one line per file; names may have a folder before them
     :return: what it says
     """
@@ -75,8 +76,7 @@ def read_sums(content: bytes) -> Sums:
         match = next((match for pattern in _LINES if (match := pattern.fullmatch(said))), None)
         if match is None:
             sums.unread.append(said[:200])
-        else:
-            name = match.groupdict().get("name") or ""
+        elif name := match.groupdict().get("name") or subject_of(list_name):
             sums.found.append((PurePosixPath(name.replace("\\", "/")).name, match["digest"].lower()))
     return sums
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, read_sums, subject_of
+from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, read_sums
 from kraken_ohlcv.clients.archive.ranges import CHUNK_BYTES, RemoteFile
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError
 from kraken_ohlcv.clients.http import new_session, timeouts
@@ -124,12 +124,12 @@ class ArchiveClient:
     def _sums(self, name: str) -> dict[str, str]:
         try:
             with self._get(name) as answer:
-                sums = read_sums(answer.raw.read(MAX_LIST_BYTES))
+                sums = read_sums(name, answer.raw.read(MAX_LIST_BYTES))
         except NotPublishedError:
             return {}
         if not sums.found:
             raise ArchiveServerError(f"{name} has no readable line as sent by its server; run again")
-        return {(found or subject_of(name) or ""): digest for found, digest in sums.found}
+        return dict(sums.found)
 
     @contextmanager
     def _get(self, name: str) -> Iterator[requests.Response]:

@@ -35,7 +35,7 @@ class SeekableFile(io.RawIOBase):
     """A file that comes piece by piece."""
 
     size = 0
-    """Length of the file, bytes."""
+    """Length of the file, bytes; 0 as long as nobody knows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,10 +48,6 @@ class SeekableFile(io.RawIOBase):
     def seekable(self) -> bool:
         """Return True."""
         return True
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move; nothing is fetched."""
@@ -119,7 +115,6 @@ class RemoteFile(SeekableFile):
         super().__init__()
         self._session, self._url = session, url
         self._timeout_s, self._sleep = timeout_s, sleep
-        self._is_known = False
         self._kept_start, self._kept, self._ahead = -1, b"", 0
         self.bytes_fetched = 0
         """Bytes received, for whoever wants to know what a read costs."""
@@ -172,7 +167,7 @@ class RemoteFile(SeekableFile):
         if status in {requests.codes.not_found, requests.codes.gone}:
             raise NotPublishedError(f"{self._url} does not exist (HTTP {status})")
         if status == requests.codes.ok:
-            if not self._is_known:
+            if not self.size:
                 raise RangesNotSupportedError(
                     f"{self._url}: the server ignores Range and sends whole files only"
                 )
@@ -188,7 +183,7 @@ class RemoteFile(SeekableFile):
             )
         first, last, size = (int(number) for number in match.groups())
         length = int(answer.headers.get("Content-Length", last - first + 1))
-        if self._is_known and size != self.size:
+        if self.size and size != self.size:
             raise ArchiveServerError(f"{self._url} changed while it was read; run again")
         is_plain = answer.headers.get("Content-Encoding", "identity") == "identity"
         is_asked = first == start and last == min(end, size) - 1 and length == last - first + 1
@@ -196,4 +191,4 @@ class RemoteFile(SeekableFile):
             raise ArchiveServerError(
                 f"{self._url}: asked for bytes {start} to {end - 1}, it sends {match[0]} of length {length}"
             )
-        self._is_known, self.size = True, size
+        self.size = size

@@ -25,7 +25,6 @@ from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.sources.archive.staging import Staged
 from kraken_ohlcv.sources.archive.store import Stored
-from kraken_ohlcv.stores.ledger.archive import Ingested, record_file
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.series_state import (
     SeriesState,
@@ -50,31 +49,32 @@ def register(connection: Connection, series: Series, *, oldest_s: int, now_s: in
 def apply_file(
     context: RunContext,
     asset: Asset,
-    file: Ingested,
+    series: Series,
     *,
     staged: Staged,
     stored: Stored,
     empty: Sequence[Range],
-) -> int:
-    """Record start, proofs, corrections and closed gaps, and the file itself, in one transaction.
+    is_identified: bool,
+) -> None:
+    """Record start, proofs, corrections and closed gaps of a series.
 
-    :param context: what to work with; the fill lock of the series is held
+    :param context: what to work with, inside the transaction that records the file; the fill lock is held
     :param asset: of the series
-    :param file: what is to be remembered of the file
+    :param series: ticker and interval
     :param staged: the file
     :param stored: what was written
     :param empty: what the file proves empty, range set; what shorter candles contradict stays open
-    :return: the file's version
+    :param is_identified: whether it is known to be of its series
     """
     # A file that nothing has identified is of no release that anybody knows.
-    covered = (0, 0) if file.identified_by is None else staged.span
+    covered = staged.span if is_identified else (0, 0)
     result = SourceResult(
         covered=covered,
         traded={},
         empty=list(empty),
         is_busy=False,
         window_start_s=covered[0],
-        step=step_s(file.series.interval_minutes),
+        step=step_s(series.interval_minutes),
         source=FilledFrom.ARCHIVE,
     )
     written = WriteResult(
@@ -87,9 +87,7 @@ def apply_file(
     def rest(gap: Gap, part: Range) -> GapSegment:
         return _rest(unchanged_segment(gap, part), covered, is_delisted=asset.delisted_s is not None)
 
-    with context.connection.transaction():
-        apply_result(context, file.series, result, written, FillAttempt(tried=None, rest=rest))
-        return record_file(context.connection, context.run, file, now_s=context.now_s)
+    apply_result(context, series, result, written, FillAttempt(tried=None, rest=rest))
 
 
 def reconcile_series(context: RunContext, asset: Asset, series: Series) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
 from kraken_ohlcv.core import ranges
@@ -16,6 +20,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
+from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.apply import apply_file, reconcile_series, register
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
@@ -37,24 +42,26 @@ from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.sources.archive.staging import Staged, stage
 from kraken_ohlcv.sources.archive.store import Standing, Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.archive import Ingested, read_results
+from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.session import execute, fetch, fill_lock
+from kraken_ohlcv.stores.ledger.session import execute, fetch, fill_lock, value
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ingestion(RunContext):
+@dataclass(frozen=True, slots=True)
+class Ingestion:
     """What an ingest works with.
 
-    :ivar work_folder: our own folder, for reject files and files under way
+    :ivar context: of the run
+    :ivar locator: where files come from and go to
     :ivar dry_run: read, check and compare only
     :ivar again: read files again that the ledger knows
     :ivar trust_file: where a file differs from what is stored, the file is right
     """
 
-    work_folder: Path
+    context: RunContext
+    locator: ArchiveLocator
     dry_run: bool = False
     again: bool = False
     trust_file: bool = False
@@ -78,53 +85,46 @@ class _Read:
         return Standing.TRUSTED if self.identified_by == BY_TRUST else Standing.IDENTIFIED
 
 
-def ingest_member(work: Ingestion, locator: ArchiveLocator, member: Member) -> dict[str, Any]:
-    """Open where a file lies, ingest it, and record what became of it.
+def ingest_files(work: Ingestion, files: Iterable[Mapping[str, Any]]) -> None:
+    """Ingest files one after the other; one that is refused does not keep the next from its turn.
 
     :param work: what to work with
-    :param locator: where files come from
+    :param files: see :meth:`kraken_ohlcv.sources.archive.members.Member.as_dict`
+    :raises FillError: if one of them failed for a transient reason; doing it again tries only those
+    :raises FillRefusedError: if one of them is refused
+    """
+    attempt_all(partial(ingest_member, work, Member.from_dict(file)) for file in files)
+
+
+def ingest_member(work: Ingestion, member: Member) -> None:
+    """Open where a file lies, ingest it, and record what became of it.
+
+    The result has ``status`` (ingested, known, empty, checked in a dry run, refused, failed) and its figures.
+
+    :param work: what to work with
     :param member: the file
-    :return: the result: ``status`` (ingested, known, empty, checked in a dry run, refused) and its figures
-    :raises ArchiveError: if that failed for a transient reason
-    :raises ArchiveRefusedError: if the file is not acceptable
+    :raises ArchiveError: if that failed for a transient reason; also recorded
+    :raises ArchiveRefusedError: if the file is not acceptable; also recorded
     """
     try:
-        with locator.open_for(member) as archive:
-            return ingest(work, member, archive)
+        with work.locator.open_for(member) as archive:
+            result = _ingest(work, member, archive)
     except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
         _record(work, member, told(member, "failed", error=str(error)))
         raise ArchiveError(f"{member.name}: {error}") from error
-
-
-def ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:
-    """Ingest one file, and record what became of it.
-
-    :param work: what to work with
-    :param member: the file
-    :param archive: where it lies, open
-    :return: the result: ``status`` (ingested, known, empty, checked in a dry run, refused) and its figures
-    :raises ArchiveRefusedError: if it is not acceptable; also recorded
-    :raises ArchiveError: if it cannot be read for a passing reason
-    :raises QuestDBError: if the candle store does not take it
-    :raises ReadBackError: if a candle is not readable as it was sent
-    """
-    try:
-        result = _ingest(work, member, archive)
     except ArchiveRefusedError as error:
         log.error("%s: refused: %s", member.name, error)
         _record(work, member, told(member, "refused", error=str(error)))
         raise ArchiveRefusedError(f"{member.name}: {error}") from error
-    if result["status"] == "known":
-        # Another try of this task has ingested it, and has told what it did.
-        before = read_results(work.connection, work.run).get(member.name)
-        if before is not None and before["status"] == "ingested":
-            return before
-    _record(work, member, result)
-    return result
+    before = read_results(work.context.connection, work.context.run).get(member.name, {})
+    # A file that is known because of another try of this task has been told by that one.
+    if result["status"] != "known" or before.get("status") != "ingested":
+        _record(work, member, result)
 
 
 def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:
-    execute(work.connection, "record_archive_result", work.run, name=member.name, result=result)
+    context = work.context
+    execute(context.connection, "record_archive_result", context.run, name=member.name, result=result)
 
 
 def told(member: Member, status: str, **figures: Any) -> dict[str, Any]:
@@ -147,9 +147,11 @@ def told(member: Member, status: str, **figures: Any) -> dict[str, Any]:
 def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:
     identity = member.identity or _identity(archive, member.path)
     is_read_anew = work.again or work.trust_file
-    if not is_read_anew and fetch(work.connection, "read_archive_file", member.series, identity=identity):
+    if not is_read_anew and fetch(
+        work.context.connection, "read_archive_file", member.series, identity=identity
+    ):
         return told(member, "known")
-    scratch = work.work_folder / "under-way"
+    scratch = work.locator.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         read = _read(work, member, archive, Path(folder), identity)
@@ -157,11 +159,13 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
             log.warning("%s: %s", member.name, remark)
         if not read.staged.n_good:
             return told(member, "empty", rows=read.staged.n_rows, remarks=["nothing to ingest"])
-        read.identified_by = BY_TRUST if work.trust_file else _identified_by(work, member, read.staged)
-        read.staged.set_aside(read.judged.spoiled)
-        if not read.staged.runs:
+        staged, until_s = read.staged, member.release.last_day_s(read.staged.span[1])
+        claim = Claim(work.context, member.series, staged.span, staged.frames, until_s, member.is_published)
+        read.identified_by = BY_TRUST if work.trust_file else identify(claim)
+        staged.set_aside(read.judged.spoiled)
+        if not staged.runs:
             raise ArchiveRefusedError(
-                f"the pair's shorter candles beside it contradict all its rows: {read.judged.found[0].what}"
+                f"the pair's shorter candles beside it contradict all its rows: {read.judged.found[0][0]}"
             )
         return _store_and_settle(work, member, read)
 
@@ -174,9 +178,11 @@ def _identity(archive: Archive, path: str) -> str:
 
 
 def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, identity: str) -> _Read:
-    rejects = RejectFile(work.work_folder / "rejects", member.name)
+    rejects = RejectFile(work.locator.work_folder / "rejects", member.name)
     try:
-        staged = _staged(work, archive, member.path, member.series, folder / "file", rejects)
+        staged = stage(
+            archive.blocks(member.path), member.series, folder / "file", rejects, now_s=work.context.now_s
+        )
     except ArchiveRefusedError as error:
         if rejects.written:
             raise ArchiveRefusedError(f"{error}; they are named in {rejects.written}") from error
@@ -187,8 +193,8 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, ident
     if staged.n_bad > MUCH_SHARE * staged.n_rows:
         if not work.dry_run:
             note_oddities(
-                work.connection,
-                work.run,
+                work.context.connection,
+                work.context.run,
                 ticker=member.series.ticker,
                 source=member.name,
                 n_rows=staged.n_rows,
@@ -215,7 +221,8 @@ def _judged(work: Ingestion, member: Member, archive: Archive, folder: Path, rea
             continue
         series = Series(member.series.ticker, minutes)
         try:
-            other = _staged(work, archive, path, series, folder / f"{number}", None)
+            blocks = archive.blocks(path)
+            other = stage(blocks, series, folder / f"{number}", None, now_s=work.context.now_s)
             witnesses.append(witness(other, minutes, own_minutes=own))
         except ArchiveRefusedError as error:
             read.remarks.append(
@@ -226,47 +233,48 @@ def _judged(work: Ingestion, member: Member, archive: Archive, folder: Path, rea
     return judge(read.staged, plausible, witnesses, step=step)
 
 
-def _staged(
-    work: Ingestion, archive: Archive, path: str, series: Series, folder: Path, rejects: RejectFile | None
-) -> Staged:
-    folder.mkdir()
-    blocks = archive.blocks(path)
-    return stage(blocks, series, folder, rejects, now_s=work.now_s)
-
-
-def _identified_by(work: Ingestion, member: Member, staged: Staged) -> str | None:
-    until_s = member.release.last_day_s(staged.span[1])
-    is_published, now_s = member.is_published, work.now_s
-    return identify(Claim(work.questdb, work.kraken, member.series, staged, until_s, is_published, now_s))
-
-
 def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str, Any]:
-    connection, series, staged, now_s = work.connection, member.series, read.staged, work.now_s
-    step = step_s(series.interval_minutes)
+    context, series, staged = work.context, member.series, read.staged
     is_identified = read.identified_by is not None
-    provisional_s = member.release.last_day_s(staged.span[1]) if is_identified else staged.span[0]
-    standing = read.standing()
+    keep = partial(
+        store,
+        context,
+        series,
+        staged,
+        provisional_s=member.release.last_day_s(staged.span[1]) if is_identified else staged.span[0],
+        standing=read.standing(),
+        dry_run=work.dry_run,
+    )
     if work.dry_run:
-        stored = store(work, series, staged, provisional_s=provisional_s, standing=standing, dry_run=True)
-        return told(member, "checked", **_figures(read, stored, _found(read, stored, step)))
-    (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
-    series_id = register(connection, series, oldest_s=staged.span[0], now_s=now_s)
-    with fill_lock(connection, series_id):
-        with admitted(connection, series, staged.runs):
-            stored = store(
-                work, series, staged, provisional_s=provisional_s, standing=standing, dry_run=False
+        stored = keep()
+        return told(member, "checked", **_figures(member, read, stored))
+    (asset,) = read_assets(context.connection, tickers=[series.ticker], tier="ALL")
+    series_id = register(context.connection, series, oldest_s=staged.span[0], now_s=context.now_s)
+    with fill_lock(context.connection, series_id):
+        with admitted(context.connection, series, staged.runs):
+            stored = keep()
+        figures = _figures(member, read, stored)
+        empty = _proven(read, stored) if is_identified else []
+        with context.connection.transaction():
+            apply_file(
+                context, asset, series, staged=staged, stored=stored, empty=empty, is_identified=is_identified
             )
-        found = _found(read, stored, step)
-        version = apply_file(
-            work,
-            asset,
-            _remembered(member, read, stored, found),
-            staged=staged,
-            stored=stored,
-            empty=_proven(read, stored) if is_identified else [],
-        )
-        reconcile_series(work, asset, series)
-    return told(member, "ingested", version=version, **_figures(read, stored, found))
+            version = value(
+                context.connection,
+                "record_archive_file",
+                context,
+                context.run,
+                series,
+                figures,
+                name=member.name,
+                identity=read.identity,
+                release=member.release.name or None,
+                first_s=staged.span[0],
+                end_s=staged.span[1],
+                contradictions=Jsonb(figures["contradictions"]),
+            )
+        reconcile_series(context, asset, series)
+    return told(member, "ingested", version=version, **figures)
 
 
 def _proven(read: _Read, stored: Stored) -> list[Range]:
@@ -281,32 +289,9 @@ def _lacking(read: _Read, stored: Stored) -> list[Range]:
     return ranges.subtract(stored.lacking, [*staged.odd, *staged.disputed, *read.judged.spoiled])
 
 
-def _found(read: _Read, stored: Stored, step: int) -> list[dict[str, Any]]:
-    with_stored = contradictions(
-        [(STORED_ELSE, _lacking(read, stored)), (STORED_OTHER, stored.disputed)], step=step
-    )
-    return [one.as_dict() for one in (*read.judged.found, *with_stored)]
-
-
-def _remembered(member: Member, read: _Read, stored: Stored, found: list[dict[str, Any]]) -> Ingested:
-    return Ingested(
-        series=member.series,
-        name=member.name,
-        identity=read.identity,
-        release=member.release.name or None,
-        span=read.staged.span,
-        rows_good=read.staged.n_good,
-        rows_bad=read.staged.n_bad,
-        rows_written=stored.n_written,
-        rows_equal=stored.n_equal,
-        findings=found,
-        identified_by=read.identified_by,
-        reject_file=read.reject_file,
-    )
-
-
-def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[str, Any]:
-    staged = read.staged
+def _figures(member: Member, read: _Read, stored: Stored) -> dict[str, Any]:
+    staged, step = read.staged, step_s(member.series.interval_minutes)
+    with_stored = [(STORED_ELSE, _lacking(read, stored)), (STORED_OTHER, stored.disputed)]
     return {
         "rows": staged.n_rows,
         "rows_good": staged.n_good,
@@ -319,7 +304,7 @@ def _figures(read: _Read, stored: Stored, found: list[dict[str, Any]]) -> dict[s
         "rows_provisional_left_alone": stored.n_provisional,
         "candles_corrected": stored.n_corrected,
         "reject_file": read.reject_file,
-        "contradictions": found,
+        "contradictions": contradictions([*read.judged.found, *with_stored], step=step),
         "remarks": read.remarks,
         "identified_by": read.identified_by,
     }

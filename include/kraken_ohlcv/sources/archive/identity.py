@@ -10,27 +10,36 @@ nothing, unless it comes from where the exchange publishes it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import polars as pl
 
-from kraken_ohlcv.clients.exchange.client import KrakenClient
-from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.clients.errors import KrakenError
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
+from kraken_ohlcv.core.candle import ARCHIVE, PROVISIONAL, StoredCandle, from_ohlc
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.grid import api_window_start_s, floor_s
+from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.names import release_of
 from kraken_ohlcv.sources.archive.references import (
-    Rows,
-    asked_candles,
+    CANDLES,
     file_candles,
     nearest_candles,
     stored_candles_of,
     stored_intervals,
     whole_buckets,
 )
+from kraken_ohlcv.stores.candle_store import read_frame
+from kraken_ohlcv.stores.ledger.session import Row, execute, fetch
+from kraken_ohlcv.stores.queries import bounds, key, statement
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +49,8 @@ FEW: Final = 3
 """So few decide only when all of them are equal, or most of them are not."""
 ODD_SHARE: Final = 0.02
 """Share of buckets that may differ: two sources of one series restate a candle here and there."""
+PAGE_ROWS: Final = 4
+"""Rows of a file that one page of trades is to cover."""
 SEAM_BUCKETS: Final = 3
 """Across so many buckets at most, a price is compared with that of its neighbours."""
 SEAM_CANDLES: Final = 20
@@ -63,22 +74,20 @@ _FOREIGN: Final = (
 class Claim:
     """A file and the series that it is said to be of.
 
-    :ivar questdb: client of the candle store
-    :ivar kraken: client of the exchange, or None when it is not to be asked
+    :ivar context: what to work with
     :ivar series: ticker and interval that the file's name tells
-    :ivar staged: the file
+    :ivar span: from its first candle to the end of its last one, epoch seconds UTC
+    :ivar frames: returns its rows batch by batch, in the order of time
     :ivar until_s: rows from here on are provisional and not compared, epoch seconds UTC
     :ivar is_published: whether it comes from where the exchange publishes it, or a published checksum fits
-    :ivar now_s: the exchange's time, epoch seconds UTC
     """
 
-    questdb: QuestDBClient
-    kraken: KrakenClient | None
+    context: RunContext
     series: Series
-    staged: Rows
+    span: Range
+    frames: Callable[[], Iterable[pl.DataFrame]]
     until_s: int
     is_published: bool
-    now_s: int
 
     @property
     def step(self) -> int:
@@ -86,9 +95,9 @@ class Claim:
         return step_s(self.series.interval_minutes)
 
     @property
-    def span(self) -> Range:
+    def compared(self) -> Range:
         """Return the range that is compared, epoch seconds UTC."""
-        start_s, end_s = self.staged.span
+        start_s, end_s = self.span
         return start_s, max(start_s, min(end_s, self.until_s))
 
 
@@ -121,24 +130,27 @@ class Compared:
         return not self.refutes and (self.n >= ENOUGH or (self.n >= FEW and not self.differing))
 
 
-def identify(claim: Claim) -> str | None:
+def identify(claim: Claim, *, may_ask: bool = True) -> str | None:
     """Return by what a file is known to be that of its series, or None when nothing tells.
 
     :param claim: the file and the series
+    :param may_ask: whether the exchange may be asked where what is stored does not tell
     :return: one of the ``BY_...`` words, or None: then its rows are provisional and prove nothing
     :raises ArchiveRefusedError: if it is the file of another series
     :raises QuestDBError: if the candle store does not answer
     Rule: of at least 10 buckets that two sources of one series share, at most 2 % differ.
     """
-    looks: list[tuple[str, Callable[[Claim], Compared]]] = [
-        (BY_STORED, _with_stored),
-        (BY_OTHERS, _with_others),
+    total, told_by, own = Compared(), BY_STORED, claim.series.interval_minutes
+    stored = stored_intervals(claim.context.questdb, claim.series.ticker, claim.compared)
+    looks: list[tuple[str, Callable[[], Compared]]] = [
+        (BY_STORED if minutes == own else BY_OTHERS, partial(_with_stored, claim, minutes))
+        for minutes in sorted(stored, key=lambda one: (abs(one - own), one))
+        if own % minutes == 0 or minutes % own == 0
     ]
-    if not claim.is_published:
-        looks.append((BY_EXCHANGE, _with_exchange))
-    total, told_by = Compared(), BY_STORED
+    if may_ask and not claim.is_published:
+        looks.append((BY_EXCHANGE, partial(_with_exchange, claim)))
     for name, look in looks:
-        found = look(claim)
+        found = look()
         if found.n:
             total, told_by = total + found, name
         if total.n >= ENOUGH:
@@ -179,67 +191,82 @@ def compare(finer: pl.DataFrame, coarser: pl.DataFrame, *, per: int) -> Compared
     return Compared(n, differing, closes)
 
 
-def _with_stored(claim: Claim) -> Compared:
-    """Compare with the stored candles of the series, batch by batch."""
-    total = Compared()
-    if claim.series.interval_minutes not in stored_intervals(claim.questdb, claim.series.ticker, claim.span):
-        return total
-    for frame in claim.staged.frames():
-        start_s, end_s = frame["ts_s"][0], min(frame["ts_s"][-1] + claim.step, claim.until_s)
-        if start_s >= end_s:
-            break
-        rows = file_candles([frame], claim.step, (start_s, end_s))
-        stored = stored_candles_of(claim.questdb, claim.series, claim.step, (start_s, end_s))
-        total += compare(rows, stored, per=1)
-    return total
-
-
-def _with_others(claim: Claim) -> Compared:
-    """Compare with what is stored of the pair at other intervals, the nearest lengths first."""
-    total, own = Compared(), claim.series.interval_minutes
-    others = [
-        minutes
-        for minutes in stored_intervals(claim.questdb, claim.series.ticker, claim.span)
-        if minutes != own and (own % minutes == 0 or minutes % own == 0)
-    ]
-    for minutes in sorted(others, key=lambda one: (abs(one - own), one)):
-        if total.n >= ENOUGH:
-            break
-        series = claim.series._replace(interval_minutes=minutes)
-        step = max(claim.step, step_s(minutes))
-        whole = whole_buckets(claim.span, step)
-        rows = file_candles(claim.staged.frames(), step, whole)
-        stored = stored_candles_of(claim.questdb, series, step, whole)
-        if minutes < own:
-            total += compare(stored, rows, per=own // minutes)
-        else:
-            total += compare(rows, stored, per=minutes // own)
+def _with_stored(claim: Claim, minutes: int) -> Compared:
+    """Compare with the stored candles of one of the pair's intervals, batch by batch."""
+    series, total = claim.series._replace(interval_minutes=minutes), Compared()
+    shorter, step = sorted((claim.step, step_s(minutes)))
+    for frame in claim.frames():
+        end_s = min(frame["ts_s"][-1] + claim.step, claim.until_s)
+        covered = whole_buckets((frame["ts_s"][0], end_s), step)
+        if covered[0] == covered[1]:
+            continue
+        rows = file_candles([frame], step, covered)
+        stored = stored_candles_of(claim.context.questdb, series, step, covered)
+        finer, coarser = (stored, rows) if step_s(minutes) < step else (rows, stored)
+        total += compare(finer, coarser, per=step // shorter)
     return total
 
 
 def _with_exchange(claim: Claim) -> Compared:
-    """Compare with one answer of the exchange about the file's span."""
-    if claim.kraken is None:
-        return Compared()
-    minutes, asked = asked_candles(
-        claim.kraken, claim.series, claim.staged, claim.span, enough=ENOUGH, few=FEW, now_s=claim.now_s
+    """Compare with one answer of the exchange: of the shortest interval with enough candles, or trades."""
+    own = claim.series.interval_minutes
+    within: dict[int, int] = {}
+    for minutes in INTERVALS:
+        if minutes % own == 0:
+            start_s, end_s = whole_buckets(claim.compared, step_s(minutes))
+            start_s = max(start_s, api_window_start_s(claim.context.now_s, minutes))
+            within[minutes] = (min(end_s, floor_s(claim.context.now_s, minutes)) - start_s) // step_s(minutes)
+    best = next(
+        (minutes for minutes, n in within.items() if n >= ENOUGH), max(within, key=lambda one: within[one])
     )
-    step = step_s(minutes)
-    rows = file_candles(claim.staged.frames(), step, whole_buckets(claim.span, step))
-    return compare(rows, asked, per=minutes // claim.series.interval_minutes)
+    try:
+        if within[best] >= FEW:
+            answer = claim.context.kraken.get_ohlc(claim.series.ticker, best)
+            asked = _candles(from_ohlc(candle) for candle in answer.committed if candle.trades > 0)
+        else:
+            best, asked = own, _from_trades(claim)
+    except KrakenError as error:
+        log.warning(
+            "%s: the exchange cannot tell whether the file is that of the series: %s", claim.series, error
+        )
+        return Compared()
+    rows = file_candles(claim.frames(), step_s(best), whole_buckets(claim.compared, step_s(best)))
+    return compare(rows, asked, per=best // own)
+
+
+def _from_trades(claim: Claim) -> pl.DataFrame:
+    """Return candles built from one page of trades, where the file has the fewest of them."""
+    quietest: list[tuple[int, int]] = []
+    for frame in claim.frames():
+        rows = frame.filter(pl.col("ts_s").is_between(*claim.compared, closed="left"))
+        sums = rows.select(pl.col("trades").rolling_sum(PAGE_ROWS).shift(1 - PAGE_ROWS), "ts_s").drop_nulls()
+        quietest += sums.bottom_k(1, by="trades").rows()
+    n_trades, start_s = min(quietest, default=(MAX_TRADES, 0))
+    if n_trades >= MAX_TRADES:
+        return pl.DataFrame(schema=CANDLES)
+    page = claim.context.kraken.get_trades(claim.series.ticker, since_ns=start_s * 1_000_000_000 - 1)
+    own = claim.series.interval_minutes
+    builder = CandleBuilder([own], (start_s, claim.compared[1]), decimals=0)
+    builder.add(page.trades)
+    return _candles(builder.take()[own].candles)
+
+
+def _candles(candles: Iterable[StoredCandle]) -> pl.DataFrame:
+    rows = [(one.ts_s, one.close, one.high, one.low, one.trades, 1) for one in candles]
+    return pl.DataFrame(rows, schema=CANDLES, orient="row")
 
 
 def _refuse_broken_seams(claim: Claim) -> None:
     """Refuse a file whose prices do not go on where those stored on either side of it end."""
-    start_s, end_s = claim.staged.span
+    start_s, end_s = claim.span
     room = SEAM_BUCKETS * claim.step
     ends: list[pl.DataFrame] = []
-    for frame in claim.staged.frames():
+    for frame in claim.frames():
         ends = [ends[0] if ends else frame.head(1), frame.tail(1)]
     broken = []
     sides = [((start_s - room, start_s), -SEAM_CANDLES), ((end_s, end_s + room), SEAM_CANDLES)]
     for row, (side, n) in zip(ends, sides, strict=bool(ends)):
-        near = nearest_candles(claim.questdb, claim.series, side, n=n)
+        near = nearest_candles(claim.context.questdb, claim.series, side, n=n)
         if near.height >= SEAM_LEAST_CANDLES:
             low, high = near.select(pl.col("low").min().alias("a"), pl.col("high").max().alias("b")).row(0)
             free = SEAM_ROOM * high
@@ -249,3 +276,43 @@ def _refuse_broken_seams(claim: Claim) -> None:
             "the prices of the file do not go on where those stored beside it end: "
             f"{_FOREIGN.format(claim.series)}"
         )
+
+
+def judge_unverified(context: RunContext, tickers: Sequence[str]) -> list[str]:
+    """Compare what is stored of unverified files with the other intervals that are stored by now.
+
+    What is identified becomes source ``archive``; what is refuted stays provisional and is named.
+
+    :param context: what to work with
+    :param tickers: of the files
+    :return: a sentence per file that turned out to be that of another series
+    """
+    refuted = []
+    for row in fetch(context.connection, "read_unverified_files", tickers=list(tickers)):
+        try:
+            _judge_stored(context, row)
+        except ArchiveRefusedError as error:
+            refuted.append(
+                f"{row['name']} was ingested as provisional, and it is now known that {error}. Repair its "
+                'range with "repair_from": ["trades"] and "repair_range"'
+            )
+    return refuted
+
+
+def _judge_stored(context: RunContext, row: Row) -> None:
+    series, span = Series(row["ticker"], row["interval_minutes"]), (row["first_s"], row["end_s"])
+    until_s = release_of(row["release"] or "").last_day_s(span[1])
+    stored = read_frame(context.questdb, series, span).filter(pl.col("source") == PROVISIONAL)
+    if stored.is_empty():
+        return
+    claim = Claim(context, series, span, lambda: [stored], until_s, is_published=False)
+    identified_by = identify(claim, may_ask=False)
+    if identified_by is None:
+        return
+    sources = {"provisional": PROVISIONAL, "archive": ARCHIVE}
+    context.questdb.query(
+        statement("confirm_provisional"), {**key(series), **sources, **bounds((span[0], until_s))}
+    )
+    context.questdb.wait_applied(CANDLE_TABLE)
+    execute(context.connection, "identify_archive_file", file_id=row["file_id"], identified_by=identified_by)
+    log.info("%s is identified by %s", row["name"], identified_by)

@@ -34,15 +34,14 @@ class ArchiveLocator:
 
     :ivar archive_folder: the user's files, or None when it is not set
     :ivar work_folder: our own folder
-    :ivar server: returns the client of the web server with published files; None where nothing is to be
-        fetched
+    :ivar server: returns the client of the web server with published files
     :ivar is_mirror: whether that server is somebody else's than the exchange's own
     :ivar allow_full_download: fetch a whole zip when the server cannot send parts of it
     """
 
     archive_folder: Path | None
     work_folder: Path
-    server: Callable[[], ArchiveClient] | None = None
+    server: Callable[[], ArchiveClient]
     allow_full_download: bool = False
     is_mirror: bool = False
 
@@ -106,7 +105,7 @@ class ArchiveLocator:
         target = self.resolve(path)
         if target.is_dir() or target.suffix.lower() != ".csv":
             return None
-        if problem := read_member_name(target.name).problem:
+        if problem := read_member_name(target.name)[1]:
             raise ArchiveRefusedError(f"{path}: {problem}")
         return target.name
 
@@ -166,7 +165,7 @@ class ArchiveLocator:
         :raises ArchiveServerError: if the server does not give a usable answer
         """
         names = remote_names(release)
-        if release.name == NEWEST_FULL and (newest := newest_full(self._server.full_sums())):
+        if release.name == NEWEST_FULL and (newest := newest_full(self.server().full_sums())):
             names = (newest,)
         for name in names:
             try:
@@ -175,10 +174,6 @@ class ArchiveLocator:
             except NotPublishedError:
                 continue
         return None
-
-    @property
-    def _server(self) -> ArchiveClient:
-        return cast("Callable[[], ArchiveClient]", self.server)()
 
     def _local(self, name: str) -> IO[bytes]:
         """Open a zip of the archive folder."""
@@ -194,7 +189,7 @@ class ArchiveLocator:
         """
         if not is_full(name):
             return self._file(name)
-        if listed := sorted(one for one in self._server.full_sums() if zip_of(one) == name != one):
+        if listed := sorted(one for one in self.server().full_sums() if zip_of(one) == name != one):
             try:
                 return _joined([self._file(part) for part in listed])
             except NotPublishedError as error:
@@ -220,14 +215,14 @@ class ArchiveLocator:
         downloaded = self.work_folder / "downloads" / name
         if not downloaded.exists():
             try:
-                return cast("IO[bytes]", self._server.open(name))
+                return cast("IO[bytes]", self.server().open(name))
             except RangesNotSupportedError as error:
                 if not self.allow_full_download:
                     raise ArchiveRefusedError(
                         f"{error}; run again with allow_full_download to fetch all of it, or download it "
                         "yourself and give its path"
                     ) from error
-            self._server.download(name, downloaded)
+            self.server().download(name, downloaded)
         return downloaded.open("rb")
 
 

@@ -8,10 +8,12 @@ import struct
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final
+
+from pydantic import TypeAdapter
 
 from kraken_ohlcv.clients.archive.checksums import is_list
 from kraken_ohlcv.core.gap import Series
@@ -34,7 +36,6 @@ MAX_RATIO: Final = 100
 RATIO_MATTERS_BYTES: Final = 10 * 1024**2
 MAX_MEMBERS: Final = 200_000
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
-TOO_LONG: Final = f"is over the limit of {MAX_MANIFEST_BYTES} bytes"
 METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 DAMAGED: Final = (
     zipfile.BadZipFile,
@@ -48,8 +49,7 @@ DAMAGED: Final = (
 )
 """What :mod:`zipfile` raises, one way or another, about bytes that are no sound zip."""
 BLOCK_BYTES: Final = 4 * 1024 * 1024
-Manifest: TypeAlias = "dict[str, Any] | str"
-"""A parsed ``MANIFEST.json``, or what is wrong with it."""
+LINK: Final = "is a symbolic link; put what it leads to into the archive folder itself"
 NO_ZIP_HERE: Final = (
     "unpack it into a folder of the archive folder, or name a path that leaves it out: it is not looked into"
 )
@@ -87,7 +87,7 @@ class Member:
     release: Release
     is_remote: bool = False
     is_published: bool = False
-    witnesses: Sequence[tuple[str, int]] = ()
+    witnesses: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -104,17 +104,16 @@ class Member:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for the way between tasks."""
-        return asdict(self) | {"series": list(self.series)}
+        given: dict[str, Any] = _MEMBER.dump_python(self, mode="json")
+        return given
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Member:
         """Return it after the way between tasks."""
-        return cls(**{
-            **given,
-            "series": Series(*given["series"]),
-            "release": Release(**given["release"]),
-            "witnesses": tuple((path, minutes) for path, minutes in given["witnesses"]),
-        })
+        return _MEMBER.validate_python(given)
+
+
+_MEMBER: Final = TypeAdapter(Member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +157,38 @@ class Archive:
         self._release = release_of(name)
 
     def contents(self) -> Contents:
-        """Return what is in it.
+        """Return what is in it; files that cannot be read are passed over with the reason.
 
         :raises ArchiveRefusedError: if it cannot be read
         """
-        raise NotImplementedError
+        found, names = Contents(), []
+        manifests: dict[str, dict[str, Any] | None] = {}
+        try:
+            for name, why in self._entries(found):
+                path, problem = _path(name), why
+                if path.name.upper() == "MANIFEST.JSON" and not is_ignored(str(path.parent / "x")):
+                    manifest, problem = (None, why) if why else self._manifest(name)
+                    manifests[str(path.parent)] = manifest
+                if problem:
+                    found.passed_over[name] = problem
+                elif may_hold_files(name) and not is_ignored(str(path)):
+                    found.unopened[name] = NO_ZIP_HERE
+                elif not is_ignored(str(path)):
+                    names.append(name)
+        except OSError as error:
+            raise ArchiveRefusedError(f"{self.name} cannot be read: {error.strerror}") from error
+        for name in names:
+            path = _path(name)
+            series, problem = read_member_name(path.name)
+            if series is not None:
+                manifest = manifests.get(str(path.parent), manifests.get(".", {}))
+                release = with_coverage(self._release_of(name), manifest)
+                found.members.append(
+                    Member(self.name, name, series, self.identity(name), release, self.is_remote)
+                )
+            elif not is_list(path.name):
+                found.passed_over[name] = problem
+        return found
 
     def identity(self, path: str) -> str | None:
         """Return the identity of a CSV, see :class:`Member`, or None also when it is gone."""
@@ -192,33 +218,29 @@ class Archive:
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read ({error.strerror}); run again") from error
 
+    def _entries(self, found: Contents) -> Iterator[tuple[str, str | None]]:
+        """Return each file and why it cannot be read; note in ``found`` what is not looked into."""
+        raise NotImplementedError
+
     def _open(self, path: str) -> IO[bytes]:
         raise NotImplementedError
 
-    def _sorted_out(
-        self, found: Contents, csvs: Iterable[str], manifests: Mapping[str, Manifest]
-    ) -> Contents:
-        """Return contents with their CSVs, each with the release that its folder or a manifest tells."""
-        for folder, manifest in manifests.items():
-            if isinstance(manifest, str):
-                found.passed_over[str(PurePosixPath(folder, "MANIFEST.json"))] = manifest
-        for path in csvs:
-            name = read_member_name(_path(path).name)
-            if name.series is None:
-                found.passed_over[path] = name.problem
-                continue
-            release = self._release_below(path)
-            manifest = manifests.get(str(_path(path).parent), manifests.get(".", {}))
-            if isinstance(manifest, str):
-                # How far a release goes is unknown when its manifest cannot be read.
-                release = replace(release, end_s=None)
-            else:
-                release = with_coverage(release, manifest)
-            identity = self.identity(path)
-            found.members.append(Member(self.name, path, name.series, identity, release, self.is_remote))
-        return found
+    def _manifest(self, path: str) -> tuple[dict[str, Any] | None, str | None]:
+        """Return a parsed manifest, or what is wrong with it."""
+        try:
+            with self._open(path) as file:
+                text = file.read(MAX_MANIFEST_BYTES + 1)
+        except DAMAGED as error:
+            return None, f"cannot be read: {_words(error)}"
+        if len(text) > MAX_MANIFEST_BYTES:
+            return None, f"is over the limit of {MAX_MANIFEST_BYTES} bytes"
+        try:
+            parsed = json.loads(text or b"{}")
+        except (ValueError, RecursionError) as error:
+            return None, f"is not JSON: {_words(error)}"
+        return (parsed, None) if isinstance(parsed, dict) else (None, "is not a JSON object")
 
-    def _release_below(self, path: str) -> Release:
+    def _release_of(self, path: str) -> Release:
         """Return the release that the folder of a member tells, or else that of its archive."""
         below = release_of(str(_path(path).parent))
         return below if below.name else self._release
@@ -235,25 +257,16 @@ class FolderArchive(Archive):
         super().__init__(name)
         self._folder = folder
 
-    def contents(self) -> Contents:
-        """Return the CSVs of the folder; symbolic links in it are not followed."""
-        found, csvs, text = Contents(), [], b""
-        try:
-            for path in sorted(self._folder.iterdir()):
-                if path.name.startswith("."):
-                    continue
-                if path.is_symlink():
-                    _pass_over_link(path, found)
-                elif path.is_file() and path.suffix.lower() == ".csv":
-                    csvs.append(path.name)
-                elif path.is_file() and path.name == "MANIFEST.json":
-                    with path.open("rb") as file:
-                        text = file.read(MAX_MANIFEST_BYTES + 1)
-                elif path.is_file() and not zip_of(path.name).lower().endswith(".zip"):
-                    _pass_over(path.name, found)
-        except OSError as error:
-            raise ArchiveRefusedError(f"folder {self.name} cannot be read: {error.strerror}") from error
-        return self._sorted_out(found, csvs, {".": _parsed(text)})
+    def _entries(self, found: Contents) -> Iterator[tuple[str, str | None]]:
+        for path in sorted(self._folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.is_symlink() and (path.is_dir() or may_hold_files(path.name)):
+                found.unopened[path.name] = LINK
+            elif path.is_symlink():
+                yield path.name, LINK
+            elif path.is_file() and not zip_of(path.name).lower().endswith(".zip"):
+                yield path.name, None
 
     def _open(self, path: str) -> IO[bytes]:
         return (self._folder / path).open("rb")
@@ -279,29 +292,18 @@ class ZipArchive(Archive):
         if len(self._zip.infolist()) > MAX_MEMBERS:
             raise ArchiveRefusedError(f"{name} holds more than {MAX_MEMBERS} members: not Kraken's archive")
 
-    def contents(self) -> Contents:
-        """Return the CSVs of the zip; members that cannot be read are passed over with the reason."""
-        found, csvs = Contents(), []
-        manifests: dict[str, Manifest] = {}
+    def _entries(self, found: Contents) -> Iterator[tuple[str, str | None]]:
+        del found
         by_name: dict[str, list[zipfile.ZipInfo]] = defaultdict(list)
         for info in self._zip.infolist():
             by_name[info.filename].append(info)
         for name, (info, *others) in by_name.items():
-            path = _path(name)
-            problem = _unsafe(info)
-            if any((one.CRC, one.file_size) != (info.CRC, info.file_size) for one in others):
-                problem = f"is {len(others) + 1} times in the zip, with different contents"
-            if path.name.upper() == "MANIFEST.JSON" and not is_ignored(str(path.parent / "x")):
-                manifests[str(path.parent)] = problem or self._manifest(info)
-            elif name.endswith(("/", "\\")) or (is_ignored(str(path)) and not problem):
+            if name.endswith(("/", "\\")):
                 continue
-            elif problem:
-                found.passed_over[name] = problem
-            elif path.suffix.lower() == ".csv":
-                csvs.append(name)
+            if any((one.CRC, one.file_size) != (info.CRC, info.file_size) for one in others):
+                yield name, f"is {len(others) + 1} times in the zip, with different contents"
             else:
-                _pass_over(name, found)
-        return self._sorted_out(found, csvs, manifests)
+                yield name, _unsafe(info)
 
     def identity(self, path: str) -> str | None:
         """Return the identity of a member: checksum and length stand in the directory of the zip."""
@@ -309,34 +311,10 @@ class ZipArchive(Archive):
             info = self._zip.getinfo(path)
         except KeyError:
             return None
-        return f"crc32:{info.CRC:08x}:{info.file_size}:{self._release_below(path).name or self.name}"
+        return f"crc32:{info.CRC:08x}:{info.file_size}:{self._release_of(path).name or self.name}"
 
     def _open(self, path: str) -> IO[bytes]:
         return self._zip.open(path)
-
-    def _manifest(self, info: zipfile.ZipInfo) -> Manifest:
-        if info.file_size > MAX_MANIFEST_BYTES:
-            return TOO_LONG
-        try:
-            return _parsed(self._zip.read(info))
-        except DAMAGED as error:
-            return f"cannot be read: {_words(error)}"
-
-
-def _pass_over_link(path: Path, found: Contents) -> None:
-    why = "is a symbolic link; put what it leads to into the archive folder itself"
-    if path.suffix.lower() == ".csv":
-        found.passed_over[path.name] = why
-    elif path.is_dir() or may_hold_files(path.name):
-        found.unopened[path.name] = why
-
-
-def _pass_over(name: str, found: Contents) -> None:
-    """Note a file that is no CSV."""
-    if may_hold_files(name):
-        found.unopened[name] = NO_ZIP_HERE
-    elif not is_ignored(name) and not is_list(_path(name).name):
-        found.passed_over[name] = read_member_name(_path(name).name).problem
 
 
 def _path(name: str) -> PurePosixPath:
@@ -366,14 +344,3 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
         (grows and size > RATIO_MATTERS_BYTES, f"grows from {packed} to {size} bytes: a zip bomb"),
     )
     return next((finding for is_so, finding in findings if is_so), None)
-
-
-def _parsed(text: bytes) -> Manifest:
-    """Return a manifest, or what is wrong with it."""
-    if len(text) > MAX_MANIFEST_BYTES:
-        return TOO_LONG
-    try:
-        parsed = json.loads(text or b"{}")
-    except (ValueError, RecursionError) as error:
-        return f"is not JSON: {_words(error)}"
-    return parsed if isinstance(parsed, dict) else "is not a JSON object"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -24,8 +24,10 @@ NEWEST_FULL: Final = "full"
 """Stands for the newest full release, whichever that is."""
 UNDATED_FULL: Final = "Kraken_OHLCVT.zip"
 """Name of the full release when there was only one."""
-_YEAR_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])([0-9]{4})Q([1-4])(?![0-9A-Za-z])", re.IGNORECASE)
-_QUARTER_FIRST: Final = re.compile(r"(?<![0-9A-Za-z])Q([1-4])_([0-9]{4})(?![0-9A-Za-z])", re.IGNORECASE)
+_QUARTER: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:([0-9]{4})Q([1-4])|Q([1-4])_([0-9]{4}))(?![0-9A-Za-z])", re.IGNORECASE
+)
+"""An underscore is a letter to ``\\b``; this looks at letters and digits only."""
 _FULL_PREFIX: Final = "Full_"
 _FULL: Final = re.compile(r"(?<![A-Za-z])full(?![A-Za-z])", re.IGNORECASE)
 _PACKED_FOLDER: Final = re.compile(r"\.(zip(\.part\d+)?|7z|rar|tar|tgz|tbz2?|txz|tar\.\w+)$", re.IGNORECASE)
@@ -65,11 +67,7 @@ def named_release(name: str) -> Release:
     :param name: see :data:`PUBLISHED_PATTERN`
     :return: its coverage; that of :data:`NEWEST_FULL` is not known
     """
-    if name.lower() == NEWEST_FULL:
-        return Release(NEWEST_FULL)
-    year, number = int(name[-6:-2]), int(name[-1])
-    found = Release(*quarter(year, number))
-    return found if name == found.name else _full(found)
+    return Release(NEWEST_FULL) if name.lower() == NEWEST_FULL else release_of(name)
 
 
 def remote_names(release: Release) -> tuple[str, ...]:
@@ -115,10 +113,6 @@ def is_full(name: str) -> bool:
     return name == UNDATED_FULL or _FULL.search(name) is not None
 
 
-def _full(last: Release) -> Release:
-    return Release(f"{_FULL_PREFIX}{last.name}", None, last.end_s)
-
-
 def release_of(path: str) -> Release:
     """Return the release that a file's name, or else a folder's name above it, tells.
 
@@ -126,74 +120,53 @@ def release_of(path: str) -> Release:
     :return: an unnamed release when nothing tells
     """
     for part in reversed(PurePosixPath(path).parts):
-        found = _quarter_in(part)
-        if found is not None:
+        if match := _QUARTER.search(part):
+            found = quarter(int(match[1] or match[4]), int(match[2] or match[3]))
             if _FULL.search(part):
-                return _full(found)
-            return found
+                return Release(f"{_FULL_PREFIX}{found.name}", None, found.end_s)
+            return Release(*found)
     return Release()
 
 
-def _quarter_in(text: str) -> Release | None:
-    # An underscore is a letter to \b; the patterns look at letters and digits only.
-    if match := _YEAR_FIRST.search(text):
-        return Release(*quarter(int(match[1]), int(match[2])))
-    if match := _QUARTER_FIRST.search(text):
-        return Release(*quarter(int(match[2]), int(match[1])))
-    return None
-
-
-def with_coverage(release: Release, manifest: Mapping[str, Any]) -> Release:
+def with_coverage(release: Release, manifest: Mapping[str, Any] | None) -> Release:
     """Return a release with the coverage that its ``MANIFEST.json`` declares.
 
     :param release: as the name tells it
-    :param manifest: parsed manifest; anything unreadable in it is passed over, since it is optional
+    :param manifest: parsed manifest, in which anything unreadable is passed over, since it is optional; None
+        = it cannot be read, so how far the release goes is unknown
     :return: the release; a manifest's end never extends what the name tells, it may only shorten it
     """
-    coverage = manifest.get("coverage")
+    if manifest is None:
+        return replace(release, end_s=None)
     try:
-        end = datetime.fromisoformat(str(coverage["end"])).replace(tzinfo=UTC)  # type: ignore[index]
+        end = datetime.fromisoformat(str(manifest["coverage"]["end"])).replace(tzinfo=UTC)
     except (KeyError, TypeError, ValueError):
         return release
     end_s = int(end.timestamp()) + DAY_S
-    return Release(
-        release.name, release.start_s, end_s if release.end_s is None else min(end_s, release.end_s)
-    )
+    return replace(release, end_s=end_s if release.end_s is None else min(end_s, release.end_s))
 
 
-@dataclass(frozen=True, slots=True)
-class MemberName:
-    """A file name of the archive, read.
-
-    :ivar series: ticker and interval, or None when the file is not one of ours
-    :ivar problem: why it is not taken in, as a short phrase
-    """
-
-    series: Series | None
-    problem: str = ""
-
-
-def read_member_name(name: str) -> MemberName:
+def read_member_name(name: str) -> tuple[Series | None, str]:
     """Read the name of a CSV: ticker before the last underscore, minutes behind it.
 
     :param name: base name, ``XBTUSD_60.csv``
-    :return: the series, or why there is none
+    :return: the series, or None when the file is not one of ours; why it is not taken in, as a short phrase
     """
     match = _MEMBER.match(name)
     if match is None:
-        return MemberName(None, "name is not <ALTNAME>_<minutes>.csv")
+        return None, "name is not <ALTNAME>_<minutes>.csv"
     minutes = int(match["minutes"])
     ticker = match["ticker"].upper()
     if minutes not in INTERVALS and minutes not in WITNESS_INTERVALS:
-        return MemberName(None, f"interval {minutes} in the name does not exist")
+        return None, f"interval {minutes} in the name does not exist"
     if is_tokenised(match["ticker"]):
-        return MemberName(None, f"{match['ticker']!r} in the name: {NOT_SUPPORTED}")
+        return None, f"{match['ticker']!r} in the name: {NOT_SUPPORTED}"
     if not re.match(TICKER_PATTERN, ticker):
-        return MemberName(None, f"{ticker!r} in the name is not a Kraken altname")
+        return None, f"{ticker!r} in the name is not a Kraken altname"
     if minutes in WITNESS_INTERVALS:
         problem = f"interval {minutes} is not one of Kraken's OHLC intervals; it is read beside the others"
-        return MemberName(Series(ticker, minutes), problem)
-    return MemberName(Series(ticker, minutes))
+        return Series(ticker, minutes), problem
+    return Series(ticker, minutes), ""
 
 
 def is_ignored(path: str) -> bool:

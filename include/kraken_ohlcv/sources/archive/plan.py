@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
+from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.gap import WAITING, Gap, GapStatus, Series, UnfillableReason, unchanged_segment
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.quarters import quarters_in
 from kraken_ohlcv.core.ranges import Range
@@ -16,10 +18,11 @@ from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.names import Release
-from kraken_ohlcv.sources.archive.not_published import mark_not_published
 from kraken_ohlcv.stores.ledger.archive import (
     read_quarters,
 )
+from kraken_ohlcv.stores.ledger.gaps import split_gap
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
 from kraken_ohlcv.stores.ledger.session import execute, value
 
 SHORTEST_LAG_S: Final = 28 * DAY_S
@@ -71,8 +74,37 @@ def plan_fetch(context: RunContext, locator: ArchiveLocator, gaps: Iterable[Gap]
         members += found
         if published is None and context.now_s < (release.end_s or 0) + LONGEST_LAG_S:
             for series in dict.fromkeys(gap.series for gap in waiting[name]):
-                mark_not_published(context.connection, context.run, series, release, now_s=context.now_s)
+                mark_not_published(context, series, release)
     return sorted(members, key=lambda member: (member.series, member.archive))
+
+
+def mark_not_published(context: RunContext, series: Series, release: Release) -> None:
+    """Give the gaps past the edge that a quarter may close the reason ``not_published``.
+
+    :param context: what to work with; the run claims what it changes
+    :param series: ticker and interval; one never processed has no gaps
+    :param release: the quarter; one still running counts up to now
+    """
+    known = read_states(context.connection, [series.ticker], [series.interval_minutes])
+    if series not in known or release.start_s is None or release.end_s is None:
+        return
+    quarter = (release.start_s, min(release.end_s, context.now_s))
+    with locked_state(context.connection, series) as state:
+        is_changed = False
+        for gap in state.gaps:
+            if gap.status is not GapStatus.UNFILLABLE or gap.unfillable_reason not in WAITING:
+                continue
+            segments = [
+                replace(one, unfillable_reason=UnfillableReason.NOT_PUBLISHED)
+                if quarter[0] <= one.start_s and one.end_s <= quarter[1]
+                else one
+                for one in (unchanged_segment(gap, part) for part in ranges.cut_at([gap.range], quarter))
+            ]
+            if any(one.unfillable_reason is not gap.unfillable_reason for one in segments):
+                split_gap(context.connection, context.run, gap, segments, is_claimed=True)
+                is_changed = True
+        if is_changed:
+            bump_revision(context.connection, state.series_id)
 
 
 def _published_name(context: RunContext, locator: ArchiveLocator, release: Release) -> str | None:

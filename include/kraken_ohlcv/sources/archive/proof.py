@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,7 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.places import EVERYWHERE
-from kraken_ohlcv.sources.archive.references import whole_buckets
+from kraken_ohlcv.sources.archive.references import CANDLES, file_candles, whole_buckets
 from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Staged
 
 LEFT_OUT: Final = "left out, although shorter candles of the release traded"
@@ -32,42 +32,8 @@ OTHER_COUNT: Final = "its trade count differs from that of the release's shorter
 LONGER_HAS_MORE: Final = "left out, although the longer candle around it counts other trades"
 STORED_ELSE: Final = "left out, although a candle is stored"
 STORED_OTHER: Final = "differs from the stored candle, which is left alone"
-
-
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Buckets in which two sources disagree.
-
-    :ivar what: what is wrong there
-    :ivar ranges: normal range set, epoch seconds UTC
-    :ivar buckets: how many buckets
-    """
-
-    what: str
-    ranges: list[Range]
-    buckets: int
-
-    def as_dict(self, *, most: int = 20) -> dict[str, Any]:
-        """Return it for results and the ledger.
-
-        :param most: at most so many ranges are listed; ``buckets`` counts all
-        """
-        return {
-            "what": self.what,
-            "buckets": self.buckets,
-            "ranges": [[iso(start), iso(end)] for start, end in self.ranges[:most]],
-        }
-
-
-def contradictions(found: Iterable[tuple[str, Iterable[Range]]], *, step: int) -> list[Contradiction]:
-    """Return contradictions, without the empty ones.
-
-    :param found: what is wrong, and where
-    :param step: candle length, seconds
-    """
-    normal = ((what, ranges.union(where)) for what, where in found)
-    return [Contradiction(what, where, ranges.count(where, step=step)) for what, where in normal if where]
-
+MOST_RANGES: Final = 20
+"""Ranges listed of a contradiction; its number of buckets counts all."""
 
 ALONE_UP_TO_S: Final = 12 * HOUR_S
 """Candles of this length and longer prove nothing when no file with shorter ones is at hand."""
@@ -82,7 +48,27 @@ LIKELY_TRADES: Final = 15
 SIDE_ROWS: Final = 10
 """Rows on either side of a hole that are looked at."""
 
-SUMS: Final = {"bucket_s": pl.Int64, "trades": pl.Int64}
+
+Finding: TypeAlias = tuple[str, list[Range]]
+"""What is wrong, and where: range set."""
+
+
+def contradictions(found: Iterable[Finding], *, step: int) -> list[dict[str, Any]]:
+    """Return what is told of contradictions in results and the ledger.
+
+    :param found: buckets in which two sources disagree
+    :param step: candle length, seconds
+    """
+    normal = ((what, ranges.union(where)) for what, where in found)
+    return [
+        {
+            "what": what,
+            "buckets": ranges.count(where, step=step),
+            "ranges": [[iso(start), iso(end)] for start, end in where[:MOST_RANGES]],
+        }
+        for what, where in normal
+        if where
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +76,8 @@ class Witness:
     """Another file of the pair, summed up to the buckets in which both can be compared.
 
     :ivar minutes: its candle length, minutes
-    :ivar sums: ``bucket_s`` (open time of the longer of the two candles, epoch seconds UTC), ``trades``
+    :ivar sums: by bucket of the longer of the two candles, see
+        :data:`kraken_ohlcv.sources.archive.references.CANDLES`
     :ivar span: such buckets that lie wholly between its first and last candle, epoch seconds UTC
     :ivar odd: such buckets that its odd rows may belong to, range set
     """
@@ -106,7 +93,7 @@ class Witness:
 
         :param minutes: its candle length, minutes
         """
-        return cls(minutes, pl.DataFrame(schema=SUMS), (0, 0), [EVERYWHERE])
+        return cls(minutes, pl.DataFrame(schema=CANDLES), (0, 0), [EVERYWHERE])
 
 
 def witness(other: Staged, minutes: int, *, own_minutes: int) -> Witness:
@@ -118,14 +105,9 @@ def witness(other: Staged, minutes: int, *, own_minutes: int) -> Witness:
     """
     step = max(minutes, own_minutes) * MINUTE_S
     span = whole_buckets(other.span, step)
-    return Witness(minutes, _sums(other, step), span, ranges.widened(other.odd, step=step))
-
-
-def _sums(file: Staged, step: int) -> pl.DataFrame:
-    bucket = (pl.col("ts_s") // step * step).alias("bucket_s")
-    sums = [pl.DataFrame(schema=SUMS)]
-    sums += [frame.group_by(bucket).agg(pl.col("trades").sum()) for frame in file.frames()]
-    return pl.concat(sums).group_by("bucket_s").agg(pl.col("trades").sum())
+    return Witness(
+        minutes, file_candles(other.frames(), step, EVERYWHERE), span, ranges.widened(other.odd, step=step)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +116,12 @@ class Judgement:
 
     :ivar empty: what it proves empty, range set
     :ivar spoiled: its rows that a file with shorter candles contradicts: neither stored nor proven, range set
-    :ivar found: where it contradicts the other files of its pair
+    :ivar found: in what it contradicts the other files of its pair, and where
     """
 
     empty: list[Range] = field(default_factory=list)
     spoiled: list[Range] = field(default_factory=list)
-    found: list[Contradiction] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
 
 
 def left_out(staged: Staged) -> list[Range]:
@@ -163,7 +145,7 @@ def judge(
     shorter = [one for one in witnesses if one.minutes * MINUTE_S < step]
     longer = [one for one in witnesses if one.minutes * MINUTE_S > step]
     holes = left_out(staged)
-    found: list[tuple[str, list[Range]]] = [(TWO_ROWS, staged.disputed)]
+    found: list[Finding] = [(TWO_ROWS, staged.disputed)]
     spoiled: list[Range] = []
     empty = list(plausible)
     traded: list[Range] = []
@@ -187,7 +169,7 @@ def judge(
         at_odds = _at_odds(staged, one)
         empty = ranges.subtract(empty, ranges.union(at_odds, one.odd))
         found.append((LONGER_HAS_MORE, ranges.subtract(ranges.intersect(holes, at_odds), staged.odd)))
-    return Judgement(empty, spoiled, contradictions(found, step=step))
+    return Judgement(empty, spoiled, [(what, where) for what, where in found if where])
 
 
 def _is_another_series(spoiled: Sequence[Range], staged: Staged, step: int) -> bool:
@@ -272,7 +254,7 @@ def _at_odds(staged: Staged, longer: Witness) -> list[Range]:
     """Return the longer buckets that count other trades than the file's rows in them."""
     step = longer.minutes * MINUTE_S
     near = pl.col("bucket_s").is_between(staged.span[0] - step, staged.span[1])
-    both = _sums(staged, step).join(
+    both = file_candles(staged.frames(), step, EVERYWHERE).join(
         longer.sums.filter(near), on="bucket_s", how="full", coalesce=True, suffix="_longer"
     )
     differs = pl.col("trades").fill_null(0) != pl.col("trades_longer").fill_null(0)

@@ -65,11 +65,8 @@ class ArchiveRequest(RunRequest):
         """Return what a run reports about its params, a sentence each."""
         return [
             f"param {name} has no effect and will be removed in the next release: odd rows are left out"
-            for name, value in (
-                ("max_bad_rows", self.max_bad_rows),
-                ("max_bad_percent", self.max_bad_percent),
-            )
-            if value is not None
+            for name in ("max_bad_rows", "max_bad_percent")
+            if getattr(self, name) is not None
         ]
 
     def refuse_nonsense(self) -> None:

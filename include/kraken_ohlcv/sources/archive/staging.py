@@ -105,13 +105,14 @@ def stage(
 
     :param blocks: its bytes
     :param series: what its name tells
-    :param folder: empty folder for the batches
+    :param folder: where the batches go; made when needed
     :param rejects: where odd rows are named, or None
     :return: what it holds; without candles when there is nothing to ingest
     :raises ArchiveRefusedError: if it is no such CSV, not of the interval its name tells, or if more than
         half of its rows are odd or fewer than three sound ones remain of more than three
     """
     digest = hashlib.sha256()
+    folder.mkdir(exist_ok=True)
 
     def hashed() -> Iterator[bytes]:
         for block in blocks:

@@ -70,10 +70,7 @@ def _read(sums_list: Path) -> Sums:
     """Return what a list says; nothing when it is a link, or too long to be one."""
     if sums_list.is_symlink() or not sums_list.is_file() or sums_list.stat().st_size > MAX_LIST_BYTES:
         return Sums()
-    sums = read_sums(sums_list.read_bytes())
-    subject = subject_of(sums_list.name)
-    named = [(piece or subject or "", digest) for piece, digest in sums.found]
-    return Sums([one for one in named if one[0]], sums.unread)
+    return read_sums(sums_list.name, sums_list.read_bytes())
 
 
 def _check(name: str, files: Sequence[Path], expected: str, sums_list: Path, remembered: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_crash_inside_the_ledger_leaves_it_as_it_was(
 
     with monkeypatch.context() as patch:
         # The last statement of the transaction.
-        patch.setattr("kraken_ohlcv.sources.archive.apply.record_file", dies)
+        patch.setattr("kraken_ohlcv.sources.archive.fetch.value", dies)
         with pytest.raises(DeathError):
             archive.run(path="XBTUSD_60.csv")
     after = world.contents()

@@ -15,6 +15,9 @@ from tests.integration.archive_world import ArchiveWorld, archive_text
 from tests.zips import SPOILT, zip_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from kraken_ohlcv.core.ranges import Range
     from tests.integration.world import World
 
@@ -286,6 +289,26 @@ def test_what_is_wrong_in_a_folder_is_named_and_everything_else_is_in(
         "README.md",
         "outer.zip!README.txt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        pytest.param(lambda zipped: zipped.unlink(), "does not exist in the archive folder", id="gone"),
+        pytest.param(lambda zipped: zipped.write_bytes(b"PK"), "is not a complete zip", id="cut off"),
+    ],
+)
+def test_of_a_zip_that_cannot_be_opened_when_its_turn_comes_the_reason_is_told(
+    archive: ArchiveWorld, old: Range, spoil: Callable[[Path], object], said: str
+) -> None:
+    content = archive.csv(HOURLY, old).read_bytes()
+    run, request, items = archive.find(path=archive.zip("x.zip", {"XBTUSD_60.csv": content}).name)
+    spoil(archive.folder / "x.zip")
+    (error,) = archive.ingest(run, request, items)
+    assert said in str(error)
+    result = archive.result(run, request)
+    assert (result["files_refused"], result["files_failed"]) == (1, 0)
+    assert said in result["errors"][0]
 
 
 def test_two_quarters_in_one_zip_are_both_taken(archive: ArchiveWorld) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, ArchiveClient
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive import members
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
@@ -43,7 +44,7 @@ def zip_bytes(*members: tuple[str | zipfile.ZipInfo, str | bytes]) -> bytes:
 
 
 def locator(root: Path | None) -> ArchiveLocator:
-    return ArchiveLocator(root, Path("unused"))
+    return ArchiveLocator(root, Path("unused"), lambda: ArchiveClient(ARCHIVE_URL))
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def judged(staged: Staged, release: Release, *witnesses: Witness, step: int = HO
 
 
 def told(found: Judgement) -> dict[str, list[tuple[int, int]]]:
-    return {one.what: one.ranges for one in found.found}
+    return {what: ranges.union(where) for what, where in found.found}
 
 
 WITH_HOLE = [*range(10), *range(13, 80)]
