@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, localcontext
 from itertools import pairwise
 from math import gcd
 from operator import attrgetter, mul
 from typing import Any, Final, NamedTuple
+
+from pydantic import TypeAdapter
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import TRADES, StoredCandle, vwap_within
@@ -168,6 +170,38 @@ class _Level:
         return ranges.intersect(touched, [covered])
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How far a builder has come; as JSON in the ledger, so that another process can go on.
+
+    :ivar span: range wanted, epoch seconds UTC
+    :ivar decimals: digits of the pair's prices
+    :ivar reached_s: up to when all trades were seen, epoch seconds UTC
+    :ivar part: bucket of the shortest length that is being gathered
+    :ivar last_id: of the last trade
+    :ivar last_s: time of the last trade, epoch seconds UTC
+    :ivar doubts: where a trade may be missing, range set
+    :ivar spoilt: where a trade lies, or may lie, which cannot be used, range set; 0.1.0 knows none: a walk
+        would have ended there
+    :ivar odd_since_s: from when on such a trade may lie, until the next trade; None = there is none
+    :ivar levels: by interval: up to when it was taken, and its unfinished bucket; filled in for the ledger
+    """
+
+    span: Range
+    decimals: int
+    reached_s: int
+    part: Bucket | None = None
+    last_id: int | None = None
+    last_s: Decimal | None = None
+    doubts: list[Range] = field(default_factory=list)
+    spoilt: list[Range] = field(default_factory=list)
+    odd_since_s: int | None = None
+    levels: dict[int, tuple[int, Bucket | None]] = field(default_factory=dict)
+
+
+PROGRESS: Final = TypeAdapter(_Progress)
+
+
 class CandleBuilder:
     """Builds the candles of a range from its trades, which are given page by page.
 
@@ -177,18 +211,14 @@ class CandleBuilder:
     """
 
     def __init__(self, intervals: Sequence[int], span: Range, *, decimals: int) -> None:
-        self.span = span
-        self._decimals = decimals
         self._step = gcd(*intervals) * MINUTE_S
         self._levels = {interval: _Level(interval, span) for interval in sorted(intervals)}
-        self._part: Bucket | None = None
-        self._last_id: int | None = None
-        self._last_s: Decimal | None = None
-        self._reached_s = span[0]
-        self._doubts: list[Range] = []
-        self._spoilt: list[Range] = []
-        self._odd_since_s: int | None = None
-        """From when on a trade that cannot be used may lie, until the next trade; None = there is none."""
+        self._at = _Progress(span, decimals, reached_s=span[0])
+
+    @property
+    def span(self) -> Range:
+        """Return the range wanted, epoch seconds UTC."""
+        return self._at.span
 
     @property
     def intervals(self) -> set[int]:
@@ -198,12 +228,12 @@ class CandleBuilder:
     @property
     def is_complete(self) -> bool:
         """Return whether every bucket of the range was looked at."""
-        return self._reached_s >= self.span[1]
+        return self._at.reached_s >= self._at.span[1]
 
     @property
     def reached_s(self) -> int:
         """Return up to when all trades were seen, epoch seconds UTC, inside the range."""
-        return min(self._reached_s, self.span[1])
+        return min(self._at.reached_s, self._at.span[1])
 
     def add(self, page: Sequence[Trade], odd: Sequence[OddTrade] = ()) -> None:
         """Take the trades that follow those taken so far.
@@ -213,9 +243,9 @@ class CandleBuilder:
         :param page: ascending by time, none of them taken before
         :param odd: trades of the page that cannot be used: what they touch is not finished
         """
-        if page and self._odd_since_s is not None:
-            self._spoil(self._odd_since_s, page[0].time_s)
-            self._odd_since_s = None
+        if page and self._at.odd_since_s is not None:
+            self._spoil(self._at.odd_since_s, page[0].time_s)
+            self._at.odd_since_s = None
         for one in odd:
             self._note_odd(one)
         if not page:
@@ -224,8 +254,8 @@ class CandleBuilder:
         self._note_doubts(trades)
         # The work on each trade is done by built-in functions.
         prices, sizes, times = trades.prices, trades.volumes, trades.times
-        end = bisect_left(times, self.span[1])
-        at = bisect_left(times, self.span[0], 0, end)
+        end = bisect_left(times, self._at.span[1])
+        at = bisect_left(times, self._at.span[0], 0, end)
         with localcontext(EXACT):
             while at < end:
                 ts_s = int(times[at]) // self._step * self._step
@@ -234,8 +264,8 @@ class CandleBuilder:
                 at = upto
             if end < len(trades):
                 self._close()
-        self._last_id, self._last_s = trades[-1].trade_id, trades[-1].time_s
-        self._reached_s = max(self._reached_s, int(trades[-1].time_s))
+        self._at.last_id, self._at.last_s = trades[-1].trade_id, trades[-1].time_s
+        self._at.reached_s = max(self._at.reached_s, int(trades[-1].time_s))
 
     def reach(self, moment_s: int) -> None:
         """Note that the newest trade was seen, and that nothing else has traded before a moment.
@@ -243,42 +273,30 @@ class CandleBuilder:
         :param moment_s: epoch seconds UTC, at or before the exchange's time
         """
         # No trade behind it bears out that none is missing.
-        self._doubt(self.span[0] if self._last_s is None else self._last_s, Decimal(moment_s))
-        if self._odd_since_s is not None:
-            self._spoil(self._odd_since_s, Decimal(moment_s))
-        self._reached_s = max(self._reached_s, moment_s)
-        if self._part is not None and self._part.ts_s + self._step <= self._reached_s:
+        self._doubt(self._at.span[0] if self._at.last_s is None else self._at.last_s, Decimal(moment_s))
+        if self._at.odd_since_s is not None:
+            self._spoil(self._at.odd_since_s, Decimal(moment_s))
+        self._at.reached_s = max(self._at.reached_s, moment_s)
+        if self._at.part is not None and self._at.part.ts_s + self._step <= self._at.reached_s:
             with localcontext(EXACT):
                 self._close()
 
     def take(self) -> dict[int, Built]:
         """Return what has been finished since this was last asked, by interval."""
         built = {
-            interval: level.take(self._reached_s, self._doubts, self._spoilt, self._decimals)
+            interval: level.take(self._at.reached_s, self._at.doubts, self._at.spoilt, self._at.decimals)
             for interval, level in self._levels.items()
         }
         oldest_s = min(level.covered_s for level in self._levels.values())
-        self._doubts = [doubt for doubt in self._doubts if doubt[1] > oldest_s]
-        self._spoilt = [part for part in self._spoilt if part[1] > oldest_s]
+        self._at.doubts = [doubt for doubt in self._at.doubts if doubt[1] > oldest_s]
+        self._at.spoilt = [part for part in self._at.spoilt if part[1] > oldest_s]
         return built
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on in another process; nothing may wait to be taken."""
-        return {
-            "span": list(self.span),
-            "decimals": self._decimals,
-            "part": _to_json(self._part),
-            "last_id": self._last_id,
-            "last_s": None if self._last_s is None else str(self._last_s),
-            "reached_s": self._reached_s,
-            "doubts": [list(doubt) for doubt in self._doubts],
-            "spoilt": [list(part) for part in self._spoilt],
-            "odd_since_s": self._odd_since_s,
-            "levels": {
-                str(interval): [level.covered_s, _to_json(level.bucket)]
-                for interval, level in self._levels.items()
-            },
-        }
+        levels = {interval: (level.covered_s, level.bucket) for interval, level in self._levels.items()}
+        state: dict[str, Any] = PROGRESS.dump_python(replace(self._at, levels=levels), mode="json")
+        return state
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> CandleBuilder:
@@ -286,19 +304,12 @@ class CandleBuilder:
 
         :param state: as :meth:`state` returned it, through JSON
         """
-        intervals = [int(interval) for interval in state["levels"]]
-        builder = cls(intervals, (state["span"][0], state["span"][1]), decimals=state["decimals"])
-        builder._part = _from_json(state["part"])
-        builder._last_id = state["last_id"]
-        builder._last_s = None if state["last_s"] is None else Decimal(state["last_s"])
-        builder._reached_s = state["reached_s"]
-        builder._doubts = [(start, end) for start, end in state["doubts"]]
-        # A walk that 0.1.0 left has met no odd trade: it would have ended there.
-        builder._spoilt = [(start, end) for start, end in state.get("spoilt", ())]
-        builder._odd_since_s = state.get("odd_since_s")
-        for interval, (covered_s, bucket) in state["levels"].items():
-            level = builder._levels[int(interval)]
-            level.covered_s, level.bucket = covered_s, _from_json(bucket)
+        progress = PROGRESS.validate_python(state)
+        builder = cls(list(progress.levels), progress.span, decimals=progress.decimals)
+        builder._at = progress
+        for interval, (covered_s, bucket) in progress.levels.items():
+            level = builder._levels[interval]
+            level.covered_s, level.bucket = covered_s, bucket
         return builder
 
     def lacks(self, interval_minutes: int, wanted: Sequence[Range]) -> bool:
@@ -322,67 +333,55 @@ class CandleBuilder:
             sum(map(mul, prices, sizes), ZERO),
             len(prices),
         )
-        if self._part is not None and self._part.ts_s == ts_s:
-            self._part = self._part.joined(part)
+        if self._at.part is not None and self._at.part.ts_s == ts_s:
+            self._at.part = self._at.part.joined(part)
             return
         self._close()
-        self._part = part
+        self._at.part = part
 
     def _close(self) -> None:
         """Hand the bucket of the shortest length on to the candles."""
-        if self._part is not None:
+        if self._at.part is not None:
             for level in self._levels.values():
-                level.add(self._part)
-            self._part = None
+                level.add(self._at.part)
+            self._at.part = None
 
     def _note_doubts(self, trades: Trades) -> None:
         """Remember where trades may be missing: where ids jump, begin anew, or are not there at all."""
-        is_proven = follows(trades, self._last_id) and trades[0].trade_id is not None
-        if self._last_s is None:
+        is_proven = follows(trades, self._at.last_id) and trades[0].trade_id is not None
+        if self._at.last_s is None:
             first = trades[0]
-            if first.time_s >= self.span[0] and first.trade_id != 1:
-                self._doubt(self.span[0], first.time_s)
-        elif is_proven and self._last_id is None:
-            self._doubt(self._last_s, trades[0].time_s)
+            if first.time_s >= self._at.span[0] and first.trade_id != 1:
+                self._doubt(self._at.span[0], first.time_s)
+        elif is_proven and self._at.last_id is None:
+            self._doubt(self._at.last_s, trades[0].time_s)
         if is_proven:
             return
-        if self._last_s is not None and (self._last_id is None or trades[0].trade_id != self._last_id + 1):
-            self._doubt(self._last_s, trades[0].time_s)
+        if self._at.last_s is not None and (
+            self._at.last_id is None or trades[0].trade_id != self._at.last_id + 1
+        ):
+            self._doubt(self._at.last_s, trades[0].time_s)
         for earlier, later in pairwise(trades):
             if earlier.trade_id is None or later.trade_id != earlier.trade_id + 1:
                 self._doubt(earlier.time_s, later.time_s)
 
     def _note_odd(self, odd: OddTrade) -> None:
         """Remember what a trade that cannot be used touches, or may touch."""
-        since_s = self._last_s if odd.since_s is None else odd.since_s
-        start_s = self.span[0] if since_s is None else int(since_s)
+        since_s = self._at.last_s if odd.since_s is None else odd.since_s
+        start_s = self._at.span[0] if since_s is None else int(since_s)
         if odd.until_s is not None:
             self._spoil(start_s, odd.until_s)
-        elif self._odd_since_s is None or start_s < self._odd_since_s:
-            self._odd_since_s = start_s
+        elif self._at.odd_since_s is None or start_s < self._at.odd_since_s:
+            self._at.odd_since_s = start_s
 
     def _spoil(self, start_s: int, end_s: Decimal) -> None:
-        self._spoilt = ranges.union(self._spoilt, [(start_s, int(end_s) + 1)])
+        self._at.spoilt = ranges.union(self._at.spoilt, [(start_s, int(end_s) + 1)])
 
     def _doubt(self, start_s: Decimal | int, end_s: Decimal) -> None:
         # One second more, so that the bucket of the later trade is in doubt with the others.
-        self._doubts = ranges.union(self._doubts, [(int(start_s), int(end_s) + 1)])
+        self._at.doubts = ranges.union(self._at.doubts, [(int(start_s), int(end_s) + 1)])
 
 
 def _decimals(price: Decimal) -> int:
     """Return how many decimals a price has; Trades pads them with zeros."""
     return -int(TRUNCATE.normalize(price).as_tuple().exponent)
-
-
-def _to_json(bucket: Bucket | None) -> list[Any] | None:
-    if bucket is None:
-        return None
-    return [bucket.ts_s, *(str(figure) for figure in bucket[1:-1]), bucket.trades]
-
-
-def _from_json(fields: list[Any] | None) -> Bucket | None:
-    if fields is None:
-        return None
-    ts_s, *figures, trades = fields
-    opened, high, low, close, volume, notional = map(Decimal, figures)
-    return Bucket(ts_s, opened, high, low, close, volume, notional, trades)
