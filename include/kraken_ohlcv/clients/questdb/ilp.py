@@ -56,19 +56,24 @@ def send_frame(
     import pandas as pd  # noqa: PLC0415 (slow to import; the client takes no other frames)
 
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    columns: dict[str, Any] = {}
-    for name, value in symbols.items():
-        columns[name] = pd.Series([value], dtype=object).repeat(frame.height).to_numpy()
+    columns: dict[str, Any] = {
+        name: pd.Series([value], dtype=object).repeat(frame.height).to_numpy()
+        for name, value in symbols.items()
+    }
     for name in frame.columns:
         if name != at and frame[name].null_count() < frame.height:
             columns[name] = frame[name].to_numpy()
     columns["ts"] = frame[at].cast(pl.Int64).to_numpy().astype("datetime64[s]").astype("datetime64[us]")
     where = f"{address.host}:{address.http_port}"
-    settings = (
-        f"http::addr={where};auto_flush=off;request_timeout={round(address.statement_timeout_s * 1000)};"
-    )
+    user, password = address.http_auth or (None, None)
     try:
-        with Sender.from_conf(settings + _login(address)) as sender:
+        with Sender.from_conf(
+            f"http::addr={where};",
+            username=user,
+            password=password,
+            auto_flush=False,
+            request_timeout=round(address.statement_timeout_s * 1000),
+        ) as sender:
             sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
             sender.flush()
     except ClientError as error:
@@ -119,12 +124,3 @@ def check_bulk(address: QuestDBAddress) -> None:
                 f"{where} takes no rows: set line.http.enabled=true and start it again, or correct http_port "
                 f"in {extra}"
             )
-
-
-def _login(address: QuestDBAddress) -> str:
-    """Return the login in the form of the client."""
-    login = address.http_auth
-    if login is None:
-        return ""
-    fields = zip(("username", "password"), login, strict=True)
-    return "".join(f"{name}={value.replace(';', ';;')};" for name, value in fields)
