@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.stores.ledger.session import Connection
-    from kraken_ohlcv.stores.missing import Scan
+    from kraken_ohlcv.stores.scan import Scan
     from simulators.exchange_client import ExchangeAdmin
 
 RUN_NUMBERS = itertools.count(1)

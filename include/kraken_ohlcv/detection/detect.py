@@ -21,7 +21,7 @@ from kraken_ohlcv.stores.contradictions import sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series
 from kraken_ohlcv.stores.ledger.session import Connection, execute, value
-from kraken_ohlcv.stores.missing import Scan, Span, is_left_alone
+from kraken_ohlcv.stores.scan import Scan, Span
 
 MAX_NAMED: Final = 20
 """Contradicted proofs that the result of a repaired range names."""
@@ -221,3 +221,20 @@ def detect(
         },
     )
     return selection
+
+
+def is_left_alone(span: Span, *, added_s: int, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
+    """Return whether a series is too old to be processed.
+
+    :param span: its stored candles
+    :param added_s: when its asset came into the catalogue, epoch seconds UTC
+    :param lookback_days: limit in days, >= 0; 0 = no limit
+    :return: True when the newest candle closed, and the asset was added, more than max(lookback, two candles)
+        ago: before it was added nobody was to fetch anything, so old candles that were brought in, from the
+        archive or another application, say nothing about the pair
+    """
+    if lookback_days == 0:
+        return False
+    step = step_s(interval_minutes)
+    limit = max(lookback_days * DAY_S, 2 * step)
+    return now_s - max(span.last_s + step, added_s) > limit

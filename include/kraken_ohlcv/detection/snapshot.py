@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
+from kraken_ohlcv.core.gap import (
+    FilledFrom,
+    Gap,
+    GapSegment,
+    GapStatus,
+    Series,
+    UnfillableReason,
+    unchanged_segment,
+)
 from kraken_ohlcv.core.grid import api_window_start_s, closed_range
+from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.series_state import SeriesState
-from kraken_ohlcv.stores.missing import Scan, missing_ranges
+from kraken_ohlcv.stores.scan import Scan
 
 PAIR_DELISTED: Final = UnfillableReason.PAIR_DELISTED
 
@@ -124,6 +133,22 @@ class SeriesSnapshot:
         """
         empty = [*(proven.range for proven in state.proven), (gap.start_s, self.start_s)]
         return FilledFrom.OBSERVED if ranges.subtract([gap.range], empty) else FilledFrom.EMPTY
+
+
+def missing_ranges(scan: Scan, series: Series, *, expected: Range) -> list[Range]:
+    """Return where a series has no candles: at the head, inside, at the tail, or all of it.
+
+    :param scan: what the candle table says
+    :param expected: all closed buckets from the series' start, epoch seconds UTC, on the grid
+    :return: normal range set
+    """
+    span = scan.spans.get(series)
+    if span is None:
+        lacking = [expected]
+    else:
+        stored_end = span.last_s + step_s(series.interval_minutes)
+        lacking = [(expected[0], span.first_s), *scan.holes.get(series, []), (stored_end, expected[1])]
+    return ranges.intersect(lacking, [expected])
 
 
 def snapshot(scan: Scan, state: SeriesState, *, delisted_s: int | None, now_s: int) -> SeriesSnapshot:

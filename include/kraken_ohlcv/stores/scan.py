@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.stores.missing import Scan, read_holes, read_spans
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.queries import MICROSECONDS, rendered
 
 SPANS: Final = "detect_spans"
@@ -24,6 +27,89 @@ def worth_naming(tickers: Sequence[str], *, n_known: int) -> Sequence[str] | Non
     :param n_known: assets of the catalogue, about as many as the table has tickers, or fewer
     """
     return tickers if len(tickers) <= WORTH_NAMING * n_known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First and last stored candle of a series.
+
+    :ivar first_s: open time of the oldest candle, epoch seconds UTC
+    :ivar last_s: open time of the newest candle, epoch seconds UTC
+    :ivar n_candles: stored candles, >= 1
+    :ivar off_grid_us: how far the worst candle lies off the grid, microseconds; 0 = all are on it
+    """
+
+    first_s: int
+    last_s: int
+    n_candles: int
+    off_grid_us: int = 0
+
+    def n_missing(self, interval_minutes: int) -> int:
+        """Return how many candles are missing between the first and the last.
+
+        With all candles on the grid the number is exact, because no two candles of a series share a time.
+
+        :return: buckets
+        """
+        return (self.last_s - self.first_s) // step_s(interval_minutes) + 1 - self.n_candles
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the candle table says of all series.
+
+    :ivar spans: by series; a series without a candle is absent
+    :ivar holes: by series: ranges between two stored candles, ascending
+    """
+
+    spans: dict[Series, Span] = field(default_factory=dict)
+    holes: dict[Series, list[Range]] = field(default_factory=dict)
+
+    def short(self) -> list[Series]:
+        """Return the series with candles missing between their first and their last.
+
+        :return: those whose holes are worth asking for; a candle off the grid makes every number meaningless
+        """
+        return [
+            series
+            for series, span in self.spans.items()
+            if not span.off_grid_us and span.n_missing(series.interval_minutes)
+        ]
+
+    def unsound(self) -> list[Series]:
+        """Return the series whose figures do not add up.
+
+        :return: series with a candle off the grid, or whose holes are not as long as what is missing: a write
+            fell between the two statements
+        """
+        return [
+            series
+            for series, span in self.spans.items()
+            if span.off_grid_us
+            or span.n_missing(series.interval_minutes)
+            != ranges.count(self.holes.get(series, []), step=step_s(series.interval_minutes))
+        ]
+
+
+def read_spans(rows: Iterable[tuple[Any, ...]]) -> dict[Series, Span]:
+    """Read the rows of ``detect_spans.sql``.
+
+    :param rows: ``(ticker, interval, first_s, last_s, n, off_grid_us)``, times in epoch seconds
+    :return: by series
+    """
+    return {Series(ticker, int(interval)): Span(*span) for ticker, interval, *span in rows}
+
+
+def read_holes(rows: Iterable[tuple[Any, ...]]) -> dict[Series, list[Range]]:
+    """Read the rows of ``detect_gaps.sql``.
+
+    :param rows: ``(ticker, interval, from_s, to_s)``, half-open ranges without a candle, epoch seconds
+    :return: by series
+    """
+    holes: dict[Series, list[Range]] = {}
+    for ticker, interval, from_s, to_s in rows:
+        holes.setdefault(Series(ticker, int(interval)), []).append((from_s, to_s))
+    return holes
 
 
 class Scanner:

@@ -14,9 +14,8 @@ from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.missing import Span
 from kraken_ohlcv.stores.queries import rendered
-from kraken_ohlcv.stores.scan import HOLES, SPANS, Scanner
+from kraken_ohlcv.stores.scan import HOLES, SPANS, Scanner, Span
 from kraken_ohlcv.stores.schema import ensure_candle_table
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.detection.detect import SeriesSelection, select, warnings
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.missing import Scan, Span
+from kraken_ohlcv.stores.scan import Scan, Span
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
-from kraken_ohlcv.detection.snapshot import snapshot
+from kraken_ohlcv.detection.detect import is_left_alone
+from kraken_ohlcv.detection.snapshot import missing_ranges, snapshot
 from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.series_state import SeriesState
-from kraken_ohlcv.stores.missing import Scan, Span, is_left_alone, missing_ranges, read_holes, read_spans
+from kraken_ohlcv.stores.scan import Scan, Span, read_holes, read_spans
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, buckets, quick, range_sets
 
 if TYPE_CHECKING:
