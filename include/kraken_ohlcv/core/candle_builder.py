@@ -166,8 +166,7 @@ class _Level:
 
     def _touched(self, parts: Sequence[Range], covered: Range) -> list[Range]:
         """Return the buckets of a range that some parts touch."""
-        touched = [(start // self.step * self.step, -(-end // self.step) * self.step) for start, end in parts]
-        return ranges.intersect(touched, [covered])
+        return ranges.intersect(ranges.widened(parts, step=self.step), [covered])
 
 
 @dataclass(slots=True)

@@ -25,10 +25,8 @@ from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import SUCCESSIVE, copied
-from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, rendered, statement
+from kraken_ohlcv.stores.queries import BLOCK_BUCKETS, MICROSECONDS, bounds, rendered, statement
 
-BLOCK_BUCKETS: Final = 48
-"""Buckets for which QuestDB returns one number."""
 MAX_LOOKED_UP: Final = 100
 """Contradictions for which the intervals with candles there are looked up."""
 

@@ -15,6 +15,8 @@ from kraken_ohlcv.core.ranges import Range
 
 MICROSECONDS: Final = 1_000_000
 
+BLOCK_BUCKETS: Final = 48
+"""Buckets for which QuestDB returns one number; a day of half hours, two days of hours."""
 MAX_TICKERS: Final = 400
 """With more tickers QuestDB looks faster through all of them than for each."""
 

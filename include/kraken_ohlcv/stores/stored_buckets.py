@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered
+from kraken_ohlcv.stores.queries import BLOCK_BUCKETS, MICROSECONDS, bounds, chosen, rendered
 
 Bits: TypeAlias = NDArray[np.bool_]
-
-BLOCK_BUCKETS: Final = 48
-"""Buckets for which QuestDB returns one number; a day of half hours, two days of hours."""
 
 
 def read_spans(
