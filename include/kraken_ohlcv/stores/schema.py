@@ -16,16 +16,16 @@ from kraken_ohlcv.clients.bounded import BoundedConnection
 from kraken_ohlcv.clients.errors import QuestDBError, QuestDBUnavailableError
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import PROVISIONAL
+from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.surroundings import (
     check_ledger,
-    creation_findings,
-    migration_findings,
+    foreign_table,
     refuse,
     server_findings,
     table_findings,
-    unknown_revision_findings,
+    why_not_migrated,
 )
 
 MIGRATIONS: Final = str(files("kraken_ohlcv.migrations"))
@@ -60,11 +60,10 @@ def migrate_ledger(dsn: str) -> None:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except CommandError as error:
-        refuse(unknown_revision_findings(str(error)))
-        raise
-    except DBAPIError as error:
-        refuse(migration_findings(error.orig, role=role))
+    except (CommandError, DBAPIError) as error:
+        why = why_not_migrated(error.orig if isinstance(error, DBAPIError) else error, role=role)
+        if why is not None:
+            raise SurroundingsError(why) from error
         raise
     finally:
         engine.dispose()
@@ -85,7 +84,8 @@ def ensure_candle_table(questdb: QuestDBClient) -> None:
     except QuestDBUnavailableError:
         raise
     except QuestDBError as error:
-        refuse(creation_findings(questdb, str(error)))
+        if "view with the requested name" in str(error):
+            refuse([foreign_table(questdb, "it is a view")])
         raise
     refuse(table_findings(questdb))
     for former, present in FORMER_SOURCES.items():

@@ -83,15 +83,6 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise SurroundingsError("; ".join(told))
 
 
-def creation_findings(questdb: QuestDBClient, said: str) -> list[Finding]:
-    """Judge why QuestDB does not make the candle table.
-
-    :param said: what it says
-    :return: what is wrong; empty when that is not known
-    """
-    return [_foreign(questdb, "it is a view")] if "view with the requested name" in said else []
-
-
 def server_findings(questdb: QuestDBClient) -> list[Finding]:
     """Judge the settings of the server.
 
@@ -134,7 +125,7 @@ def table_findings(questdb: QuestDBClient) -> list[Finding]:
     (state,) = questdb.query(statement("table_definition"), {"table": CANDLE_TABLE})
     time_column, partition_by, is_wal, is_dedup, ttl_value, ttl_unit, is_suspended, _ = state
     if foreign := _not_ours(columns, time_column, partition_by):
-        return [_foreign(questdb, foreign)]
+        return [foreign_table(questdb, foreign)]
     found = _column_findings(columns)
     if not is_wal:
         found.append(
@@ -195,7 +186,11 @@ def _column_findings(columns: dict[str, tuple[str, bool]]) -> list[Finding]:
     return found
 
 
-def _foreign(questdb: QuestDBClient, why: str) -> Finding:
+def foreign_table(questdb: QuestDBClient, why: str) -> Finding:
+    """Return what is wrong when no statement turns into ours what stands in the place of the candle table.
+
+    :param why: what is there, a clause
+    """
     return Finding(
         f"table {CANDLE_TABLE} in QuestDB is not this package's: {why}",
         f"leave it as it is and let connection {questdb.address.name} name another QuestDB",
@@ -229,31 +224,33 @@ def check_ledger(dsn: str) -> None:
         sessions = [(_session(one), _session(other)) for _ in range(POOLER_ROUNDS)]
         is_read_only = one.execute("SHOW transaction_read_only").fetchone()
     if len(set(sessions)) > 1 or len(set(sessions[0])) == 1:
-        refuse([
-            Finding(
-                f"connection {LEDGER_CONN_ID} reaches PostgreSQL through a pooler that changes the session "
-                "between transactions (pgbouncer with pool_mode transaction or statement): locks do not hold",
-                "let it name PostgreSQL itself, or set pool_mode=session for this database",
-            )
-        ])
+        raise SurroundingsError(
+            f"connection {LEDGER_CONN_ID} reaches PostgreSQL through a pooler that changes the session "
+            "between transactions (pgbouncer with pool_mode transaction or statement): locks do not hold: "
+            "let it name PostgreSQL itself, or set pool_mode=session for this database"
+        )
     if is_read_only == {"transaction_read_only": "on"}:
-        refuse([
-            Finding(
-                f"the PostgreSQL of connection {LEDGER_CONN_ID} takes no writes (a replica, or "
-                "default_transaction_read_only is on)",
-                "let the connection name the primary server",
-            )
-        ])
+        raise SurroundingsError(
+            f"the PostgreSQL of connection {LEDGER_CONN_ID} takes no writes (a replica, or "
+            "default_transaction_read_only is on): let the connection name the primary server"
+        )
 
 
-def migration_findings(error: BaseException | None, *, role: str) -> list[Finding]:
-    """Judge why PostgreSQL refuses a migration.
+def why_not_migrated(error: BaseException | None, *, role: str) -> str | None:
+    """Return why a ledger cannot be migrated, with the cure, or None when that is not known.
 
-    :param error: the driver's
+    :param error: Alembic's, or the driver's
     :param role: whose connection it is
-    :return: what is wrong; empty when that is not known
     """
     said = " ".join(str(error).split())
+    if (unknown := UNKNOWN_REVISION.search(said)) is not None:
+        ledger = f"the ledger of connection {LEDGER_CONN_ID} is at revision {unknown[1]}"
+        if unknown[1] < FIRST_REVISION:
+            return (
+                f"{ledger}, which is older than version 0.1.0: run version 0.1.0 on it once, then this "
+                "version again"
+            )
+        return f"{ledger}: a newer version of this package migrated it: install that version again"
     match error:
         case psycopg.errors.InsufficientPrivilege() if "extension" in said:
             do = "run CREATE EXTENSION btree_gist in it as a superuser"
@@ -264,28 +261,8 @@ def migration_findings(error: BaseException | None, *, role: str) -> list[Findin
         case psycopg.errors.FeatureNotSupported() | psycopg.errors.UndefinedFile() if "btree_gist" in said:
             do = "install PostgreSQL's contrib package on its server, which brings extension btree_gist"
         case _:
-            return []
-    return [Finding(f"the database of connection {LEDGER_CONN_ID} refuses the ledger's tables ({said})", do)]
-
-
-def unknown_revision_findings(said: str) -> list[Finding]:
-    """Judge why a ledger cannot be migrated.
-
-    :param said: what Alembic says
-    :return: what is wrong; empty when that is not known
-    """
-    found = UNKNOWN_REVISION.search(said)
-    if found is None:
-        return []
-    ledger = f"the ledger of connection {LEDGER_CONN_ID} is at revision {found[1]}"
-    if found[1] < FIRST_REVISION:
-        return [
-            Finding(
-                f"{ledger}, which is older than version 0.1.0",
-                "run version 0.1.0 on it once, then this version again",
-            )
-        ]
-    return [Finding(f"{ledger}: a newer version of this package migrated it", "install that version again")]
+            return None
+    return f"the database of connection {LEDGER_CONN_ID} refuses the ledger's tables ({said}): {do}"
 
 
 def _session(connection: Any) -> int:
