@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.candle import PRICES, StoredCandle
@@ -21,13 +19,16 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, key, statement
 
-STORED_SCHEMA: Final = {
-    "ts_s": pl.Int64,
-    **dict.fromkeys((*PRICES, "vwap", "volume"), pl.Float64),
-    "trades": pl.Int64,
-    "source": pl.String,
+if TYPE_CHECKING:
+    import polars as pl
+
+STORED_SCHEMA: Final[dict[str, type]] = {
+    "ts_s": int,
+    **dict.fromkeys((*PRICES, "vwap", "volume"), float),
+    "trades": int,
+    "source": str,
 }
-"""The fields of :class:`StoredCandle`, in their order."""
+"""The fields of :class:`StoredCandle` in their order: the columns of a frame."""
 
 SUMMED: Final = (*PRICES, "volume")
 SUM_TOLERANCE: Final = 1e-11
@@ -49,6 +50,8 @@ def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict
 
 def read_frame(questdb: QuestDBClient, series: Series, covered: Range) -> pl.DataFrame:
     """Return the same, see :data:`STORED_SCHEMA`."""
+    import polars as pl  # noqa: PLC0415 (slow to import; most who read candles need no frames)
+
     rows = questdb.query(statement("read_candles"), {**key(series), **bounds(covered)}, binary=True)
     return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")
 
@@ -74,12 +77,12 @@ def write_candles(
 def write_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
     """Write candles as :func:`write_candles` does.
 
-    :param candles: see :data:`STORED_SCHEMA`; at least one, at most 100,000, ascending
+    :param candles: see :data:`STORED_SCHEMA`; at least one, at most 100,000
     """
     send_frame(questdb, series, candles)
     questdb.wait_applied(CANDLE_TABLE)
-    covered = (candles["ts_s"][0], candles["ts_s"][-1] + step_s(series.interval_minutes))
-    stored = read_frame(questdb, series, covered)
+    times = candles["ts_s"].sort()
+    stored = read_frame(questdb, series, (times[0], times[-1] + step_s(series.interval_minutes)))
     wrong = candles.join(stored, on=list(STORED_SCHEMA), how="anti", nulls_equal=True)
     _refuse_others(series, candles.height, wrong["ts_s"].to_list())
 
