@@ -30,7 +30,7 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     doubtful = {
         ts_s for start, end in ranges.union(result.doubtful) for ts_s in range(start, end, result.step)
     }
-    pending = read_pending(context.connection, series)
+    pending = read_pending(context.connection, series) if before else {}
     restated: list[int] = []
     differing: list[tuple[StoredCandle, StoredCandle]] = []
     for ts_s, stored in before.items():
