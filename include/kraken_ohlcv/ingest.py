@@ -72,7 +72,7 @@ def find_files(context: RunContext, request: ArchiveRequest, locator: ArchiveLoc
 
     :param context: what to work with
     :param locator: where they lie
-    :return: items for the ingest task, see :meth:`kraken_ohlcv.sources.archive.found.Found.work_items`
+    :return: items ``{"label", "files"}`` for :func:`ingest_item`, one per file
     :raises ArchiveRefusedError: if the path is not acceptable, a zip is not what the checksum beside it says,
         or a file named alone is not one of ours
     """
@@ -92,7 +92,7 @@ def find_files(context: RunContext, request: ArchiveRequest, locator: ArchiveLoc
             found.lost[name] = str(error)
     _refuse_unknown_ticker(context, found)
     if not found.members:
-        lost = "; ".join(found.lost_sentences())
+        lost = "; ".join(sentence(name, why) for name, why in found.lost.items())
         raise ArchiveRefusedError(
             lost
             or f"path {request.path!r} holds {found.n_others} files, none of the tickers and intervals asked"
@@ -140,7 +140,7 @@ def _planned(
     results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
     planned = ({"name": name, "result": result} for name, result in results.items())
     execute_many(context.connection, "record_archive_result", planned, context.run)
-    return found.work_items()
+    return [{"label": member.name, "files": [member.as_dict()]} for member in found.members]
 
 
 def _refuse_unknown_ticker(context: RunContext, found: Found) -> None:

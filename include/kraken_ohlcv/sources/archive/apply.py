@@ -78,9 +78,9 @@ def apply_file(
         source=FilledFrom.ARCHIVE,
     )
     written = WriteResult(
-        have=ranges.union(staged.runs, stored.extra),
+        have=ranges.union(staged.ranges, stored.extra),
         new=stored.new,
-        closing=staged.runs,
+        closing=staged.ranges,
         restated=stored.corrected,
     )
 

@@ -163,7 +163,7 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         claim = Claim(work.context, member.series, staged.span, staged.frames, until_s, member.is_published)
         read.identified_by = BY_TRUST if work.trust_file else identify(claim)
         staged.set_aside(read.judged.spoiled)
-        if not staged.runs:
+        if not staged.ranges:
             raise ArchiveRefusedError(
                 f"the pair's shorter candles beside it contradict all its rows: {read.judged.found[0][0]}"
             )
@@ -251,7 +251,7 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
     (asset,) = read_assets(context.connection, tickers=[series.ticker], tier="ALL")
     series_id = register(context.connection, series, oldest_s=staged.span[0], now_s=context.now_s)
     with fill_lock(context.connection, series_id):
-        with admitted(context.connection, series, staged.runs):
+        with admitted(context.connection, series, staged.ranges):
             stored = keep()
         figures = _figures(member, read, stored)
         empty = _proven(read, stored) if is_identified else []

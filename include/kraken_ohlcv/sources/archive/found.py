@@ -11,7 +11,6 @@ from kraken_ohlcv.core.intervals import WITNESS_INTERVALS
 from kraken_ohlcv.sources.archive.members import Archive, Member, file_name
 from kraken_ohlcv.sources.archive.names import may_be_wanted
 from kraken_ohlcv.sources.archive.parse import printable
-from kraken_ohlcv.stores.ledger.archive import sentence
 
 MOST_EXAMPLES: Final = 5
 CURE: Final = (
@@ -77,10 +76,6 @@ class Found:
             return member.path == self.only
         return member.series.interval_minutes in self.intervals and member.series.ticker in self.tickers
 
-    def work_items(self) -> list[dict[str, Any]]:
-        """Return the files as the list that the ingest task is mapped over, ``{"label", "files"}`` each."""
-        return [{"label": member.name, "files": [member.as_dict()]} for member in self.members]
-
     def not_found(self, tickers: Iterable[str]) -> list[str]:
         """Return a sentence for each ticker asked for by name of which there is no file.
 
@@ -96,10 +91,6 @@ class Found:
             if ticker not in there
             and not any(may_be_wanted(name, [ticker], self.intervals) for name in self.lost)
         ]
-
-    def lost_sentences(self) -> list[str]:
-        """Return what is lost, a sentence each."""
-        return [sentence(name, why) for name, why in self.lost.items()]
 
     def skipped(self) -> list[dict[str, Any]]:
         """Return what was passed over, by reason: how many files, and some of their names."""

@@ -129,7 +129,7 @@ def left_out(staged: Staged) -> list[Range]:
 
     :param staged: the file
     """
-    return ranges.subtract([staged.span], staged.runs)
+    return ranges.subtract([staged.span], staged.ranges)
 
 
 def judge(
@@ -174,7 +174,7 @@ def judge(
 
 def _is_another_series(spoiled: Sequence[Range], staged: Staged, step: int) -> bool:
     """Return whether a file contradicts so many rows that it cannot be one of the same pair and release."""
-    n_rows = ranges.count(staged.runs, step=step)
+    n_rows = ranges.count(staged.ranges, step=step)
     return n_rows >= COMPARED_ROWS and 2 * ranges.count(spoiled, step=step) > n_rows
 
 
@@ -242,7 +242,7 @@ def _against(staged: Staged, finest: Witness, step: int) -> tuple[list[Range], l
     # An odd row of the finest file may be all that traded in a bucket.
     both = ranges.subtract([span], finest.odd)
     traded = ranges.from_points(finest.sums["bucket_s"].to_list(), step=step)
-    unsupported = ranges.subtract(ranges.intersect(staged.runs, both), traded)
+    unsupported = ranges.subtract(ranges.intersect(staged.ranges, both), traded)
     points: list[int] = []
     for frame in staged.frames():
         joined = frame.join(finest.sums, left_on="ts_s", right_on="bucket_s", how="inner", suffix="_shorter")

@@ -46,7 +46,7 @@ class Staged:
 
     :ivar sha256: of its content, hex
     :ivar batches: files of one transaction each, in the order of time
-    :ivar runs: ranges of consecutive candles, epoch seconds UTC
+    :ivar ranges: of consecutive candles, epoch seconds UTC
     :ivar odd: where between its candles odd rows may belong: nothing is proven there; range set
     :ivar disputed: open times of which it holds two different rows, neither of which was kept; range set
     :ivar n_rows: data lines read
@@ -59,7 +59,7 @@ class Staged:
 
     sha256: str = ""
     batches: list[Path] = field(default_factory=list)
-    runs: list[Range] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
     odd: list[Range] = field(default_factory=list)
     disputed: list[Range] = field(default_factory=list)
     n_rows: int = 0
@@ -73,7 +73,7 @@ class Staged:
     @property
     def span(self) -> Range:
         """Return from the first candle to the end of the last one; (0, 0) without candles."""
-        return (self.runs[0][0], self.runs[-1][1]) if self.runs else (0, 0)
+        return (self.ranges[0][0], self.ranges[-1][1]) if self.ranges else (0, 0)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Return the batches one after the other, in the order of time."""
@@ -90,7 +90,7 @@ class Staged:
 
         :param spoiled: their buckets, normal range set
         """
-        self._aside, self.runs = spoiled, ranges.subtract(self.runs, spoiled)
+        self._aside, self.ranges = spoiled, ranges.subtract(self.ranges, spoiled)
 
 
 def stage(
@@ -133,7 +133,7 @@ class _Keeper:
         self._series, self._rejects = series, rejects
         self._step = step_s(series.interval_minutes)
         self._places = OddPlaces(self._step)
-        self._runs: list[Range] = []
+        self._ranges: list[Range] = []
         self._is_rising = True
         self._n_blank = self._grid = self._newest_s = 0
         self._staged = Staged()
@@ -158,7 +158,7 @@ class _Keeper:
             self._is_rising &= self._newest_s < times[0] and bool((np.diff(times) > 0).all())
             self._newest_s = max(self._newest_s, int(times.max()))
             self._grid = gcd(self._grid, int(np.gcd.reduce(times)))
-            self._runs += _contiguous(times, self._step)
+            self._ranges += _contiguous(times, self._step)
             yield good
 
     def finish(self, batches: list[Path], folder: Path) -> Staged:
@@ -168,15 +168,15 @@ class _Keeper:
         :param folder: where they lie
         """
         staged = self._staged
-        staged.odd, runs = self._places.finish(), ranges.union(self._runs)
+        staged.odd, found = self._places.finish(), ranges.union(self._ranges)
         left_out: list[int] = []
         if not self._is_rising:
             staged.n_good = 0
-            rows = self._in_order(batches, folder, self._misplaced(runs), left_out)
+            rows = self._in_order(batches, folder, self._misplaced(found), left_out)
             batches = write_batches(rows, folder)
         points = ranges.from_points(left_out, step=self._step)
-        staged.batches, staged.runs = batches, ranges.subtract(runs, points)
-        lacking = ranges.subtract([staged.span], staged.runs)
+        staged.batches, staged.ranges = batches, ranges.subtract(found, points)
+        lacking = ranges.subtract([staged.span], staged.ranges)
         # Of two different rows of one time, one may be that of a bucket beside it.
         beside = [gap for gap in lacking if ranges.near(staged.disputed, gap)]
         staged.odd = ranges.intersect(ranges.union(staged.odd, points, beside), lacking)
@@ -216,7 +216,7 @@ class _Keeper:
             staged.n_unordered += judged.filter(is_first, "late").height
             yield kept.select(rows.columns)
 
-    def _misplaced(self, runs: list[Range]) -> list[int]:
+    def _misplaced(self, present: list[Range]) -> list[int]:
         """Return the lines of rows out of order of whose place no row has the time.
 
         A row whose time was altered is one. Rows that merely stand in another order are none.
@@ -228,7 +228,7 @@ class _Keeper:
             row
             for row in self._places.misplaced
             if row.between[0] < row.between[1]
-            and not ranges.intersect([row.between], ranges.near(runs, row.between))
+            and not ranges.intersect([row.between], ranges.near(present, row.between))
         ]
         self._staged.odd = ranges.union(self._staged.odd, (row.between for row in found))
         return [row.line for row in found]

@@ -192,7 +192,7 @@ def store(
         stored = _without_rank(stored, copies)
         found = judged(rows, stored, provisional_s=provisional_s, standing=standing)
         if stored.is_empty():
-            done.new += ranges.intersect(staged.runs, [covered])
+            done.new += ranges.intersect(staged.ranges, [covered])
         else:
             done.add(found, stored, provisional_s=provisional_s, step=step)
         corrected = found.filter(pl.col("verdict") == "correct")

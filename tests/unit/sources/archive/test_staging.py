@@ -51,7 +51,7 @@ def test_a_file_becomes_batches_in_the_order_of_time(tmp_path: Path, monkeypatch
     read, rejects = staged(tmp_path, content, block_bytes=100)
 
     assert times(read) == [[T0 + n * HOUR for n in part] for part in ([0, 1, 2, 3], [4, 5, 7, 8], [9])]
-    assert read.runs == [(T0, T0 + 6 * HOUR), (T0 + 7 * HOUR, T0 + 10 * HOUR)]
+    assert read.ranges == [(T0, T0 + 6 * HOUR), (T0 + 7 * HOUR, T0 + 10 * HOUR)]
     assert (read.n_rows, read.n_good, read.n_bad, read.n_unordered) == (9, 9, 0, 0)
     assert read.sha256 == hashlib.sha256(content.encode()).hexdigest()
     assert rejects is None
@@ -117,7 +117,7 @@ def test_the_same_row_again_is_harmless(
 
     assert kept(read) == list(range(30))
     assert (read.n_good, read.n_bad, read.n_repeats, rejects) == (30, 0, len(order) - 30, None)
-    assert (read.runs, read.odd, read.disputed) == (hours((0, 30)), [], [])
+    assert (read.ranges, read.odd, read.disputed) == (hours((0, 30)), [], [])
 
 
 @pytest.mark.parametrize("block_bytes", [40, 1_000_000])
@@ -132,7 +132,7 @@ def test_of_two_different_rows_of_one_time_neither_is_taken_and_both_are_named(
     assert kept(read) == [0, 2, 3, 4, 5, 6, 7, 8]
     assert (read.n_good, read.n_bad, read.n_repeats) == (8, 2, 2)
     assert read.disputed == read.odd == hours((1, 2))
-    assert read.runs == hours((0, 1), (2, 9))
+    assert read.ranges == hours((0, 1), (2, 9))
     assert named(rejects) == [(number, TWO_ROWS) for number in (2, 9)]
 
 
@@ -287,12 +287,12 @@ def test_the_order_of_an_unordered_file_makes_no_difference(tmp_path: Path) -> N
     parts = [there[40:], there[:20], there[20:40]]
     read, rejects = staged(tmp_path, "".join(line(n) for part in parts for n in part), block_bytes=200)
     assert (kept(read), rejects) == (there, None)
-    assert read.runs == hours((0, 7), (9, 31), (32, 60))
+    assert read.ranges == hours((0, 7), (9, 31), (32, 60))
 
 
 def test_rows_that_are_not_believed_are_set_aside(tmp_path: Path) -> None:
     read, _ = staged(tmp_path, "".join(line(n) for n in range(8)))
     read.set_aside(hours((0, 2), (4, 5)))
-    assert (kept(read), read.runs) == ([2, 3, 5, 6, 7], hours((2, 4), (5, 8)))
+    assert (kept(read), read.ranges) == ([2, 3, 5, 6, 7], hours((2, 4), (5, 8)))
     read.set_aside(hours((0, 8)))
-    assert (list(read.frames()), read.runs, read.span) == ([], [], (0, 0))
+    assert (list(read.frames()), read.ranges, read.span) == ([], [], (0, 0))
