@@ -13,7 +13,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
-from kraken_ohlcv.stores.ledger.assets import Asset as ListedAsset
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.reports import OpenGaps
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, rows
@@ -81,19 +80,19 @@ def result() -> dict[str, Any]:
         return {**made, "warnings": warnings, "errors": errors}
     request = _request()
     try:
-        assets, gaps = patiently(lambda connection: _open_gaps(connection, request))
-        return {**gap_counts(request, assets, gaps), "errors": errors}
+        return {**patiently(lambda connection: _of_ledger(connection, request)), "errors": errors}
     except psycopg.Error as error:
-        # Nobody knows: no gaps of no assets would read as complete.
-        unknown = {**gap_counts(request, [], {}), "completeness_pct": None}
-        return {**unknown, "errors": [*errors, f"result: {sentence_of(error)}"]}
+        # Nobody knows: of no assets nothing is expected, and the share of nothing is null.
+        return {**gap_counts(request, [], {}), "errors": [*errors, f"result: {sentence_of(error)}"]}
 
 
-def _open_gaps(connection: Connection, request: ReportRequest) -> tuple[list[ListedAsset], dict[Any, Any]]:
+def _of_ledger(connection: Connection, request: ReportRequest) -> dict[str, Any]:
+    from kraken_ohlcv.completeness.report import gap_counts  # noqa: PLC0415
+
     assets = read_assets(connection, tickers=None, tier=request.tier)
     tickers = [asset.ticker for asset in assets]
     gaps = rows(connection, "count_open_gaps", by_series(OpenGaps), request, tickers=tickers)
-    return assets, dict(gaps)
+    return gap_counts(request, assets, dict(gaps))
 
 
 @task(outlets=[COMPLETENESS], retries=0)

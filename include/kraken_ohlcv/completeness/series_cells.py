@@ -22,8 +22,6 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.session import Connection
 
-DECEMBER: Final = 12
-
 
 class Period(StrEnum):
     """Length of a cell, UTC: a day, a week from Monday (ISO 8601), a calendar month."""
@@ -31,6 +29,14 @@ class Period(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+
+
+MOST_DAYS: Final = {
+    Period.DAY: timedelta(days=1),
+    Period.WEEK: timedelta(days=7),
+    Period.MONTH: timedelta(days=31),
+}
+"""From the beginning of a period into the next one."""
 
 
 class CellState(StrEnum):
@@ -58,7 +64,7 @@ class CellState(StrEnum):
     """Nothing is expected: before the pair's first trade, not closed yet, or after it left the exchange."""
 
 
-STATES: Final = tuple(CellState)
+CELL_STATES: Final = tuple(CellState)
 """In the order in which they are tried, and numbered where a number stands for a state."""
 
 COUNTED: Final[Mapping[str, tuple[BucketStatus, ...]]] = {
@@ -70,7 +76,7 @@ COUNTED: Final[Mapping[str, tuple[BucketStatus, ...]]] = {
     "pending": (BucketStatus.PENDING,),
 }
 """Status of the buckets that each count of a cell counts."""
-COUNTS: Final = (*COUNTED, "not_loaded", "restated")
+CELL_COUNTS: Final = (*COUNTED, "not_loaded", "restated")
 """Names of the counts of a cell."""
 
 
@@ -143,14 +149,9 @@ def edges_of(covered: Range, period: Period) -> list[datetime]:
         day = day.replace(day=1)
     edges = [day]
     while edges[-1].timestamp() < covered[1]:
-        edges.append(_next(edges[-1], period))
+        day = edges[-1] + MOST_DAYS[period]
+        edges.append(day.replace(day=1) if period is Period.MONTH else day)
     return edges
-
-
-def _next(day: datetime, period: Period) -> datetime:
-    if period is Period.MONTH:
-        return day.replace(year=day.year + day.month // DECEMBER, month=day.month % DECEMBER + 1)
-    return day + timedelta(days=7 if period is Period.WEEK else 1)
 
 
 def series_cells(
@@ -191,8 +192,8 @@ def series_cells(
                 listing=row.listing,
                 expected=expected,
                 verified_pct=percent(int(verified[number]), expected),
-                state=[STATES[state] for state in states[number]],
-                **{name: listed[name][number] for name in COUNTS},
+                state=[CELL_STATES[state] for state in states[number]],
+                **{name: listed[name][number] for name in CELL_COUNTS},
             )
     return [found[row.series] for row in rows]
 
@@ -257,6 +258,6 @@ def _judge(counts: dict[str, NDArray[np.int32]], is_loaded: NDArray[np.bool_]) -
         CellState.PROVEN_EMPTY: has["proven_empty"],
     }
     found = np.select(
-        list(holds.values()), [STATES.index(one) for one in holds], STATES.index(CellState.OUTSIDE)
+        list(holds.values()), [CELL_STATES.index(one) for one in holds], CELL_STATES.index(CellState.OUTSIDE)
     )
     return found.astype(np.uint8)

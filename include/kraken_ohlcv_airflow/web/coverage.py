@@ -25,7 +25,7 @@ from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.web.heatmap import LEGEND, draw
 from kraken_ohlcv_airflow.web.queries import (
     FIRST_DAY,
-    STATES,
+    STATUS_CHOICES,
     Absent,
     Day,
     PagedQuery,
@@ -152,7 +152,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
     with ledger() as connection:
         view = count_page(connection, query, now_s)
         tallies = tally_gaps(connection, query.gap_filter())
-        soon = query.gap_filter(statuses=STATES["expiring"], expires_until_s=now_s + EXPIRING_S)
+        soon = query.gap_filter(statuses=STATUS_CHOICES["expiring"], expires_until_s=now_s + EXPIRING_S)
         expiring = total(tally_gaps(connection, soon).values())
     begin, end = (utc(moment_s).date() for moment_s in query.covered(now_s))
     return page(

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from kraken_ohlcv.completeness.series_cells import COUNTS, STATES, CellState, Period, SeriesCells
+from kraken_ohlcv.completeness.series_cells import CELL_COUNTS, CELL_STATES, CellState, Period, SeriesCells
 
 WIDTH_PX: Final = 1080
 """Room for all cells of a row on a usual screen."""
@@ -96,11 +96,11 @@ def runs_of(cells: SeriesCells) -> list[list[int]]:
     """Return the cells of a series as runs of equal neighbours, since most cells are like the one before.
 
     :param cells: of a series
-    :return: ``[n, state, *counts]``: n neighbours with the same state, as numbered by ``STATES``, and the
-        same counts, in the order of ``COUNTS``; the n add up to the number of periods
+    :return: ``[n, state, *counts]``: n neighbours with the same state, as numbered by ``CELL_STATES``, and
+        the same counts, in the order of ``CELL_COUNTS``; the n add up to the number of periods
     """
-    numbers = {state: number for number, state in enumerate(STATES)}
-    columns = [[numbers[state] for state in cells.state], *(getattr(cells, name) for name in COUNTS)]
+    numbers = {state: number for number, state in enumerate(CELL_STATES)}
+    columns = [[numbers[state] for state in cells.state], *(getattr(cells, name) for name in CELL_COUNTS)]
     return [[len(list(same)), *cell] for cell, same in groupby(zip(*columns, strict=True))]
 
 
@@ -118,7 +118,9 @@ def paths_of(states: Sequence[CellState], pitch: int) -> list[tuple[str, str]]:
         parts[state] = f"{parts.get(state, '')}M{x} 0h{width}v{HEIGHT_PX}h-{width}z"
         x += width
     return [
-        (state.value, parts[state]) for state in STATES if state in parts and state is not CellState.OUTSIDE
+        (state.value, parts[state])
+        for state in CELL_STATES
+        if state in parts and state is not CellState.OUTSIDE
     ]
 
 
@@ -186,9 +188,9 @@ def draw(rows: Sequence[SeriesCells], edges: Sequence[datetime], period: Period)
         paths=[paths_of(row.state, pitch) for row in rows],
         counts=counts,
         tooltip={
-            "states": STATES,
+            "states": CELL_STATES,
             "titles": {state: title for state, (title, _) in LEGEND.items()},
-            "counts": COUNTS,
+            "counts": CELL_COUNTS,
             "edges": [int(edge.timestamp()) for edge in edges],
             "pitch": pitch,
             "rows": [runs_of(row) for row in rows],

@@ -16,12 +16,12 @@ FIRST_DAY: Final = date(1970, 1, 1)
 LAST_DAY: Final = date(2999, 12, 31)
 
 Tier = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
-State = Literal[
+StatusChoice = Literal[
     "open", "fillable", "expiring", "detected", "backfilling", "failed", "unfillable", "filled", "all"
 ]
 
 FILLABLE: Final = [GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED]
-STATES: Final[dict[str, list[GapStatus] | None]] = {
+STATUS_CHOICES: Final[dict[str, list[GapStatus] | None]] = {
     "open": list(OPEN_STATUSES),
     "fillable": FILLABLE,
     "expiring": FILLABLE,
@@ -140,7 +140,7 @@ class GapQuery(SeriesQuery, PagedQuery):
     :ivar run: its run id
     """
 
-    status: Annotated[State | None, Absent] = "open"
+    status: Annotated[StatusChoice | None, Absent] = "open"
     min_age_h: Annotated[int | None, Absent] = Field(default=None, ge=0, le=87_600)
     from_: Day = Field(default=None, alias="from")
     to: Day = None
@@ -150,7 +150,7 @@ class GapQuery(SeriesQuery, PagedQuery):
     def filter_at(self, now_s: int) -> GapFilter:
         """Return the filter of the ledger at a moment."""
         return self.gap_filter(
-            statuses=STATES[self.status or "open"],
+            statuses=STATUS_CHOICES[self.status or "open"],
             expires_until_s=now_s + EXPIRING_S if self.status == "expiring" else None,
             detected_until_s=None if self.min_age_h is None else now_s - self.min_age_h * HOUR_S,
             from_s=None if self.from_ is None else midnight_s(self.from_),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.completeness.series_cells import (
-    COUNTS,
-    STATES,
+    CELL_COUNTS,
+    CELL_STATES,
     CellState,
     Period,
     SeriesCells,
@@ -33,7 +33,7 @@ from tests.unit.builders import DAY, at, quick
 matrices = st.integers(1, 4).flatmap(
     lambda rows: st.integers(1, 30).flatmap(
         lambda columns: st.lists(
-            st.lists(st.integers(0, len(STATES) - 1), min_size=columns, max_size=columns),
+            st.lists(st.integers(0, len(CELL_STATES) - 1), min_size=columns, max_size=columns),
             min_size=rows,
             max_size=rows,
         )
@@ -50,8 +50,8 @@ def cells_of(states: list[int]) -> SeriesCells:
         listing="listed",
         expected=0,
         verified_pct=None,
-        state=[STATES[number] for number in states],
-        **{**dict.fromkeys(COUNTS, [0] * len(states)), "stored": states},
+        state=[CELL_STATES[number] for number in states],
+        **{**dict.fromkeys(CELL_COUNTS, [0] * len(states)), "stored": states},
     )
 
 
@@ -77,16 +77,21 @@ def test_paths_cover_each_cell_once_in_its_state_and_none_outside(states: list[l
                     assert column not in drawn
                     drawn[column] = name
         assert drawn == {
-            column: STATES[state].value
+            column: CELL_STATES[state].value
             for column, state in enumerate(row)
-            if STATES[state] is not CellState.OUTSIDE
+            if CELL_STATES[state] is not CellState.OUTSIDE
         }
 
 
 @given(matrices)
 @quick
 def test_the_legend_counts_every_cell_that_is_drawn(states: list[list[int]]) -> None:
-    flat = [STATES[state].value for row in states for state in row if STATES[state] is not CellState.OUTSIDE]
+    flat = [
+        CELL_STATES[state].value
+        for row in states
+        for state in row
+        if CELL_STATES[state] is not CellState.OUTSIDE
+    ]
     edges = [utc(day * DAY) for day in range(len(states[0]) + 1)]
     heatmap = draw([cells_of(row) for row in states], edges, Period.DAY)
     assert heatmap.counts == {name: flat.count(name) for name in set(flat)}
