@@ -16,7 +16,7 @@ import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.candle import FIGURES, IMPORTED, requirements, says_same
+from kraken_ohlcv.core.candle import FIGURES, IMPORTED, PRICES, requirements, says_same
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
@@ -38,7 +38,7 @@ LAST_US: Final = int(LAST.timestamp()) * MICROSECONDS
 
 OLD_SCHEMA: Final = {
     "us": pl.Int64,
-    **dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64),
+    **dict.fromkeys((*PRICES, "volume"), pl.Float64),
     "trades": pl.Int64,
     "old_source": pl.String,
 }
@@ -67,10 +67,11 @@ class CandleReport(Report):
     written: int = 0
     coming: list[Range] = field(default_factory=list)
 
-    def found(self, what: str, rows: pl.DataFrame) -> None:
-        """Name the first of the rows that have a kind of problem, if there are any."""
+    def found(self, what: str, rows: pl.DataFrame) -> int:
+        """Name the first of the rows that have a kind of problem, and return their number."""
         if not rows.is_empty():
             self.remark(what, f"at {iso(rows['us'][0] / MICROSECONDS)}")
+        return rows.height
 
 
 class Part(NamedTuple):
@@ -194,13 +195,9 @@ def _fresh(
     is_same = says_same(
         {name: pl.col(name) for name in FIGURES}, {name: pl.col(f"{name}_stored") for name in FIGURES}
     )
-    kept = both.filter(~is_same)
-    report.kept += kept.height
+    kept = both.filter(~is_same).with_columns(us=pl.col("ts_s") * MICROSECONDS)
+    report.kept += report.found("candles are stored here with other figures and stay unchanged", kept)
     report.equal += both.height - kept.height
-    report.found(
-        "candles are stored here with other figures and stay unchanged",
-        kept.with_columns(us=pl.col("ts_s") * MICROSECONDS),
-    )
     fresh = candles.join(stored, on="ts_s", how="anti")
     report.written += fresh.height
     return fresh
@@ -216,33 +213,25 @@ def _sound(report: CandleReport, rows: pl.DataFrame, *, step: int, now_s: int) -
             holds for holds, _ in requirements({name: pl.col(name) for name in FIGURES})
         ).fill_null(value=False),
     }
-    empty = rows.filter(untraded.fill_null(value=False))
-    report.untraded += empty.height
-    rest = rows.filter(~untraded.fill_null(value=False))
-    for what, condition in bad.items():
-        found = rest.filter(condition)
-        report.refused += found.height
-        report.found(what, found)
-        rest = rest.filter(~condition)
+    rest = rows.remove(untraded)
+    report.untraded += rows.height - rest.height
+    for what, is_bad in bad.items():
+        report.refused += report.found(what, rest.filter(is_bad))
+        rest = rest.remove(is_bad)
     return rest
 
 
 def _one_a_bucket(report: CandleReport, rows: pl.DataFrame, source: CandleSource) -> pl.DataFrame:
     """Keep one row per bucket: of the source named first in the mapping, then the one with more trades."""
-    names = source.sources
-    ranked = rows.with_columns(
-        rank=pl.col("old_source").replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
-    ).sort(["us", "rank", "trades", "volume"], descending=[False, False, True, True])
+    by_source = pl.col("old_source").cast(pl.Enum(list(dict.fromkeys(source.sources))))
+    ranked = rows.sort("us", by_source, "trades", "volume", descending=[False, False, True, True])
     best = ranked.unique("us", keep="first", maintain_order=True)
     report.twice += ranked.height - best.height
     others = ranked.join(best, on=["us", *FIGURES], how="anti")
-    report.twice_differing += others.height
-    report.found("candles are stored twice with different figures", others)
+    report.twice_differing += report.found("candles are stored twice with different figures", others)
     return best.select(
-        (pl.col("us") // MICROSECONDS).alias("ts_s"),
-        *(pl.col(name) for name in ("open", "high", "low", "close")),
-        pl.lit(None, pl.Float64).alias("vwap"),
-        pl.col("volume"),
-        pl.col("trades"),
-        pl.lit(IMPORTED).alias("source"),
-    ).select(list(STORED_SCHEMA))
+        *FIGURES,
+        ts_s=pl.col("us") // MICROSECONDS,
+        vwap=pl.lit(None, pl.Float64),
+        source=pl.lit(IMPORTED),
+    ).select(STORED_SCHEMA.keys())

@@ -21,12 +21,12 @@ from psycopg.rows import class_row
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
-from kraken_ohlcv.core.grid import expiry_s, series_start_s
+from kraken_ohlcv.core.grid import api_window_start_s, expiry_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.snapshot import snapshot
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, register_series
 from kraken_ohlcv.stores.ledger.session import Connection, connect, execute
 from kraken_ohlcv.stores.scan import scan_series
 from kraken_ohlcv_from_celery.mapping import GapSource, Mapping
@@ -180,19 +180,13 @@ def _import_series(
     series, minutes = report.series, report.series.interval_minutes
     scan = scan_series(questdb, series, now_s=now_s)
     span = scan.spans.get(series)
-    stored = [(span.first_s, span.last_s)] if span else []
-    state = read_states(connection, [series.ticker], [minutes]).get(series)
-    start_s = series_start_s(
-        known_s=state.start_s if state else None,
-        oldest_s=min((start for start, _ in [*stored, *coming]), default=None),
-        first_trade_s=None,
-        now_s=now_s,
-        interval_minutes=minutes,
-    )
-    if state is None or state.start_s != start_s:
-        revision = state.revision if state else None
-        execute(connection, "set_series_start", series, start_s=start_s, revision=revision)
-    with locked_state(connection, series) as state:
+    first_opens = [span.first_s] if span else []
+    oldest_s = min([*first_opens, *(start for start, _ in coming)], default=now_s)
+    register_series(connection, {series: min(oldest_s, api_window_start_s(now_s, minutes))})
+    with locked_state(connection, series) as known:
+        state = replace(known, start_s=min(oldest_s, known.start_s))
+        if state.start_s < known.start_s:
+            execute(connection, "set_series_start", state, series)
         missing = snapshot(scan, state, delisted_s=None, now_s=now_s).missing(state)
         _record(
             connection, report, records, ranges.subtract(missing, coming), [gap.range for gap in state.gaps]

@@ -49,28 +49,21 @@ def mark_imported(
     """
     reports: dict[Series, MarkReport] = {}
     for ticker, interval, source, n in questdb.query(statement("candles_without_vwap")):
-        series = Series(ticker, int(interval))
         if tickers is not None and ticker not in tickers:
             continue
+        series = Series(ticker, int(interval))
         report = reports.setdefault(series, MarkReport(series))
         report.rows += n
-        marked = sum(
-            _mark(questdb, series, source, part, write=write)
-            for part in _imported(connection, series, source)
-        )
+        parts = [ALWAYS]
+        if source == ARCHIVE:
+            files = rows(connection, "read_archive_spans", lambda first_s, end_s: (first_s, end_s), series)
+            parts = ranges.subtract(parts, files)
+        marked = sum(_mark(questdb, series, source, part, write=write) for part in parts)
         report.marked += marked
         report.left += n - marked
     if reports and write:
         questdb.wait_applied(CANDLE_TABLE)
     yield from reports.values()
-
-
-def _imported(connection: Connection, series: Series, source: str) -> list[Range]:
-    """Return where candles of a source without a vwap can only have been imported."""
-    if source != ARCHIVE:
-        return [ALWAYS]
-    spans = rows(connection, "read_archive_spans", lambda first_s, end_s: (first_s, end_s), series)
-    return ranges.subtract([ALWAYS], spans)
 
 
 def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool) -> int:
