@@ -35,8 +35,6 @@ from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentences
 
-PARAMS = CleanupRequest.schemas()
-
 
 @task(multiple_outputs=False)
 def clean() -> dict[str, Any]:
@@ -57,11 +55,11 @@ def result() -> dict[str, Any]:
     return {**cleaned, **asked, "errors": sentences(errors_of(context, ["prepare", "clean"]))}
 
 
-@candle_dag(CLEANUP, kind="maintain", priority=5, schemas=PARAMS, doc=__doc__)
+@candle_dag(CLEANUP, kind="maintain", priority=5, schemas=CleanupRequest.schemas(), doc=__doc__)
 def cleanup_gap_records_weekly() -> None:
     """Clean up, then say how much."""
     summary = result()
-    chain(prepare(sorted(PARAMS)), clean(), summary)
+    chain(prepare(), clean(), summary)
 
     chain(summary, [verdict(summary), tell().as_teardown()])
 

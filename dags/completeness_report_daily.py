@@ -25,16 +25,14 @@ from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, rep
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 
-PARAMS = ReportRequest.schemas()
 
-
-@candle_dag(COMPLETENESS, kind="report", priority=10, schemas=PARAMS, doc=__doc__)
+@candle_dag(COMPLETENESS, kind="report", priority=10, schemas=ReportRequest.schemas(), doc=__doc__)
 def completeness_report_daily() -> None:
     """Count, then publish the report and send what has changed."""
     asked = ask_exchange()
     counted = report(asked)
     summary = result()
-    chain(prepare(sorted(PARAMS)), asked, counted, summary)
+    chain(prepare(), asked, counted, summary)
 
     chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), tell().as_teardown()])
 

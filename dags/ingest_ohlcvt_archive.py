@@ -29,15 +29,13 @@ from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, resul
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 
-PARAMS = ArchiveRequest.schemas()
 
-
-@candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=PARAMS, doc=__doc__)
+@candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=ArchiveRequest.schemas(), doc=__doc__)
 def ingest_ohlcvt_archive() -> None:
     """Find the files, ingest each, and report."""
     work = find_files()
     summary = result()
-    chain(prepare(sorted(PARAMS), is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary)
+    chain(prepare(is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary)
 
     chain(summary, verdict(summary))
     chain(summary, watch(), tell().as_teardown())

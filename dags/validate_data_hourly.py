@@ -24,13 +24,11 @@ from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
 from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
 from kraken_ohlcv_airflow.validation import ask_exchange, check_freshness, plan_catch_up, result
 
-PARAMS = ValidationRequest.schemas()
 
-
-@candle_dag(VALIDATE, kind="watch", priority=30, schemas=PARAMS, doc=__doc__)
+@candle_dag(VALIDATE, kind="watch", priority=30, schemas=ValidationRequest.schemas(), doc=__doc__)
 def validate_data_hourly() -> None:
     """Judge what the exchange says and what is stored, start what cannot wait, and report."""
-    ready = prepare(sorted(PARAMS))
+    ready = prepare()
     state = ask_exchange()
     newest = NewestCandlesOperator(task_id="newest_candles", sql="newest_candles.sql")
     chain(ready, [state, newest])

@@ -225,7 +225,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         files = plan_archive(asked)
         walks = plan_trades(asked, files)
         summary = result()
-        chain(prepare(sorted(schemas), is_storing=True), ask_exchange(), detect_gaps, asked)
+        chain(prepare(is_storing=True), ask_exchange(), detect_gaps, asked)
         chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
         chain(walks, rebuild_trades.expand(work=walks), summary)
         chain(summary, [publish(), verdict(summary)])

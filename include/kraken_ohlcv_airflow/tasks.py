@@ -36,14 +36,11 @@ def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @task
-def prepare(
-    known: list[str], *, is_storing: bool = False, assets_file: str | None = None
-) -> list[dict[str, Any]]:
+def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list[dict[str, Any]]:
     """Refuse what no run can do; bring schemas, catalogue and the claim on the exchange up to date.
 
     What is wrong around the package ends the run here, before a call is spent.
 
-    :param known: params of the DAG
     :param is_storing: whether the run may store candles, so that disks and the way of archive rows count
     :param assets_file: the catalogue, None = the one that the environment names
     :return: lines of the catalogue that were passed over, as :class:`kraken_ohlcv.core.assets.LineProblem`
@@ -56,22 +53,22 @@ def prepare(
     with handing_on_errors():
         # First, so that also a run that is refused finds the tables that its last tasks look into.
         migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
-        dag_run: Any = get_current_context()["dag_run"]
+        context: Any = get_current_context()
+        dag_run, params = context["dag_run"], context["params"]
         refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
-        refuse_unknown_keys(dag_run.conf, known)
+        refuse_unknown_keys(dag_run.conf, context["dag"].params)
         catalogue = read_catalogue(Path(assets_file) if assets_file else None)
         for problem in catalogue.problems:
             log.error("%s", problem.said)
         with ledger() as connection:
             claim_exchange(connection, exchange_url())
             sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
-            url = run_url(run_key(get_current_context()))
+            url = run_url(run_key(context))
             observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)
         store = questdb()
         ensure_candle_table(store)
         if is_storing:
             check_room(store, work_folder())
-            params = get_current_context()["params"]
             if "archive" in params.get("repair_from", ["archive"]):
                 store.check_bulk()
         with ledger() as connection:
