@@ -67,11 +67,7 @@ def mark_imported(
 
 
 def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool) -> int:
-    values: dict[str, Any] = {
-        **key(series),
-        **bounds(part),
-        "source": source,
-    }
+    values: dict[str, Any] = {**key(series), **bounds(part), "source": source}
     ((n,),) = questdb.query(statement("count_without_vwap"), values)
     if n and write:
         questdb.query(statement("mark_imported"), {**values, "imported": IMPORTED})
