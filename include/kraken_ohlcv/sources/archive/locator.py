@@ -1,14 +1,18 @@
-"""Where archive files lie: the user's folder, which is only read, the web server, and a folder of our own."""
+"""Where archive files lie: the user's folder, which is only read, the web server, and a folder of our own.
+
+Zips of the user's folder, whole or in parts, are checked against the checksums that lie beside them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Final, cast
 
-from kraken_ohlcv.clients.archive.checksums import FULL_SUMS
+from kraken_ohlcv.clients.archive.checksums import FULL_SUMS, Sums, is_list, read_sums, subject_of
 from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.clients.archive.ranges import JoinedParts
 from kraken_ohlcv.clients.errors import ArchiveServerError, NotPublishedError, RangesNotSupportedError
@@ -25,7 +29,8 @@ from kraken_ohlcv.sources.archive.names import (
     remote_names,
     zip_of,
 )
-from kraken_ohlcv.sources.archive.sums import refuse_wrong_sums
+
+MAX_LIST_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +117,38 @@ class ArchiveLocator:
     def refuse_wrong_sums(self, name: str, warnings: list[str]) -> bool:
         """Refuse a zip of the user's folder that is not what the checksums beside it say.
 
+        A list is any file in the same folder that is named as one, see
+        :func:`kraken_ohlcv.clients.archive.checksums.is_list`; without any, the zip is taken as it is.
+        What was found right is remembered and not read again while its size and time of change stay: a full
+        release has ten gigabytes.
+
         :param name: of a zip, or of a folder, which has none
         :param warnings: takes a sentence for each list that cannot be read
-        :return: whether checksums speak of all of it: then it is as it was published
-        :raises ArchiveRefusedError: if it is not, or a part of it is missing
+        :return: whether a checksum was found right for the whole zip, or for each of its parts
+        :raises ArchiveRefusedError: if a checksum differs, a list names a part of the zip that is not there,
+            or a list about this zip cannot be read
         """
         target = self.resolve(name)
         if target.is_dir():
             return False
+        files, right, remembered = _pieces(target), set[str](), self.work_folder / "right-sums"
+        pieces = {path.name: [path] for path in files} | {target.name: files}
         try:
-            return refuse_wrong_sums(target.name, _pieces(target), self.work_folder / "right-sums", warnings)
+            for sums_list in sorted(path for path in target.parent.iterdir() if is_list(path.name)):
+                sums = _sums_of(sums_list)
+                for piece, expected in sums.found:
+                    match = PART.match(piece)
+                    if piece in pieces:
+                        _refuse_wrong(piece, pieces[piece], expected, sums_list, remembered)
+                        right.add(piece)
+                    elif match and match["zip"] == target.name and files != [target]:
+                        raise ArchiveRefusedError(
+                            f"{piece} is missing, which {sums_list.name} names; download it, then run again"
+                        )
+                _judge_unread(sums_list, sums, pieces, warnings)
         except OSError as error:
             raise ArchiveRefusedError(f"{name} cannot be read: {error.strerror}") from error
+        return target.name in right or {path.name for path in files} <= right
 
     @contextmanager
     def open(self, name: str, *, is_remote: bool = False) -> Iterator[Archive]:
@@ -247,3 +272,44 @@ def _pieces(target: Path) -> list[Path]:
 
 def _joined(parts: Sequence[IO[bytes]]) -> IO[bytes]:
     return parts[0] if len(parts) == 1 else cast("IO[bytes]", JoinedParts(parts))
+
+
+def _judge_unread(sums_list: Path, sums: Sums, pieces: Collection[str], warnings: list[str]) -> None:
+    """Refuse a zip whose checksum cannot be read; warn of a list that says nothing about any file."""
+    said = {piece for piece, _ in sums.found}
+    unread = [piece for piece in pieces if any(piece in line.split() for line in sums.unread)]
+    subject = subject_of(sums_list.name)
+    may_speak_of_others = bool(said) and "sha256sums" in sums_list.name.lower()
+    if subject in pieces and not said.intersection(pieces) and not may_speak_of_others:
+        unread.append(str(subject))
+    if unread:
+        raise ArchiveRefusedError(
+            f"{sums_list.name} has no line about {unread[0]} that can be read, so nobody knows whether that "
+            f"is whole; fetch the list again, or write into it: <SHA-256, 64 hex digits>  {unread[0]}"
+        )
+    warning = f"{sums_list.name} has no readable line: no zip was compared with it (SHA-256 only)"
+    if not sums.found and warning not in warnings:
+        warnings.append(warning)
+
+
+def _sums_of(sums_list: Path) -> Sums:
+    """Return what a list says; nothing when it is a link, or too long to be one."""
+    if sums_list.is_symlink() or not sums_list.is_file() or sums_list.stat().st_size > MAX_LIST_BYTES:
+        return Sums()
+    return read_sums(sums_list.name, sums_list.read_bytes())
+
+
+def _refuse_wrong(name: str, files: Sequence[Path], expected: str, sums_list: Path, remembered: Path) -> None:
+    states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    seal = remembered / hashlib.sha256(f"{expected} {states}".encode()).hexdigest()
+    if seal.exists():
+        return
+    with JoinedParts([path.open("rb") for path in files]) as whole:
+        found = hashlib.file_digest(whole, "sha256").hexdigest()
+    if found != expected:
+        raise ArchiveRefusedError(
+            f"{name} has SHA-256 {found}, but {sums_list.name} beside it says {expected}: it is "
+            "damaged or not whole; download it again"
+        )
+    remembered.mkdir(parents=True, exist_ok=True)
+    seal.touch()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kraken_ohlcv.clients.archive.client import ARCHIVE_URL, ArchiveClient
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.sums import refuse_wrong_sums
+from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,10 +45,12 @@ def write_list(
     (parts[0].parent / name).write_text("\n".join(["# of the full release", *lines, ""]))
 
 
-def check(parts: list[Path], name: str = NAME) -> tuple[bool, list[str]]:
+def check(files: list[Path], name: str = NAME) -> tuple[bool, list[str]]:
     """Return whether all of it has a right checksum, and the warnings."""
     warnings: list[str] = []
-    return refuse_wrong_sums(name, parts, parts[0].parent.parent / "remembered", warnings), warnings
+    folder = files[0].parent
+    locator = ArchiveLocator(folder, folder.parent, lambda: ArchiveClient(ARCHIVE_URL))
+    return locator.refuse_wrong_sums(name, warnings), warnings
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def check(parts: list[Path], name: str = NAME) -> tuple[bool, list[str]]:
 def test_parts_that_are_what_their_sums_say_are_taken(parts: list[Path], form: str) -> None:
     write_list(parts, form=form)
     assert check(parts) == (True, [])
-    assert len(list((parts[0].parent.parent / "remembered").iterdir())) == len(parts)
+    assert len(list((parts[0].parent.parent / "right-sums").iterdir())) == len(parts)
 
 
 @pytest.mark.parametrize("name", [LIST, "SHA256SUMS", f"{NAME}.sha256", "sha256sums.TXT"])
