@@ -11,9 +11,8 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from kraken_ohlcv.core.incident import key_of_run
+from kraken_ohlcv.core.problems import late_run
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.run_problems import late_run
 from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently_in_thread, report
@@ -98,13 +97,12 @@ def tell_unless_over(
     """
     if state in ENDED:
         return f"nothing to report: {state}"
-    key = key_of_run(run.dag_id)
     late = late_run(run, state=state, due_s=due_s, url=run_url(run))
-    report(lambda _: {key: late}, slack_wait_s=SLACK_WAIT_S)
+    report(lambda _: {late.key: late}, slack_wait_s=SLACK_WAIT_S)
     # Asked last, since the triggerer takes seconds for its first question to Airflow.
     if state_now(run) == "success":
         # It ended meanwhile, and its success callback may have looked before there was an incident.
-        report(lambda _: {key: None}, slack_wait_s=SLACK_WAIT_S)
+        report(lambda _: {late.key: None}, slack_wait_s=SLACK_WAIT_S)
     return f"told: {state}"
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from kraken_ohlcv.core.incident import Problem, key_of_run
+from kraken_ohlcv.core.incident import Problem
+from kraken_ohlcv.core.problems import failed_run, key_of_run
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.run_problems import failed_run
 from kraken_ohlcv.stores.ledger.runs import read_failures, read_run
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import run_url

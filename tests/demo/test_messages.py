@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from demo.messages import Message, message_problems, read_messages
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Problem, key_of_run, open_incident
+from kraken_ohlcv.core.incident import MessageKind, Problem, open_incident
+from kraken_ohlcv.core.problems import key_of_run
 from kraken_ohlcv.monitoring.messages import compose
 
 NOW_S = 1_800_000_000
 RUN = key_of_run("some_dag")
 
 
-def posted(key: str, incident_class: IncidentClass, kind: MessageKind) -> dict[str, object]:
+def posted(key: str, kind: MessageKind) -> dict[str, object]:
     """Return a message of the product as the Slack stand-in keeps it."""
-    problem = Problem(key, incident_class, "something is wrong", NOW_S, {"XBTUSD": {}})
+    problem = Problem(key, "something is wrong", NOW_S, {"XBTUSD": {}})
     incident = open_incident(problem, now_s=NOW_S)
     return {"at": 1.5, "via": "webhook", "text": compose(incident, kind, as_of_s=NOW_S).text}
 
@@ -24,13 +25,9 @@ def told(about: str, *kinds: str) -> list[Message]:
 
 
 @pytest.mark.parametrize("kind", list(MessageKind))
-@pytest.mark.parametrize(
-    ("key", "incident_class"), [("stale", IncidentClass.STALE), (RUN, IncidentClass.RUN)]
-)
-def test_a_message_tells_its_kind_and_its_incident(
-    key: str, incident_class: IncidentClass, kind: MessageKind
-) -> None:
-    (message,) = read_messages([posted(key, incident_class, kind)])
+@pytest.mark.parametrize("key", ["stale", RUN])
+def test_a_message_tells_its_kind_and_its_incident(key: str, kind: MessageKind) -> None:
+    (message,) = read_messages([posted(key, kind)])
     assert (message.kind, message.about) == (kind.value, key)
     assert message.as_json() == {"at": 1.5, "kind": kind.value, "text": message.text}
 

@@ -8,7 +8,7 @@ import pytest
 from psycopg.rows import tuple_row
 
 from kraken_ohlcv.core.errors import DeliveryError
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, Problem
+from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.monitoring.notify import Delivery, deliver
 from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv_airflow.slack import slack_channel
@@ -33,13 +33,13 @@ def late(*tickers: str, hours: int = 33) -> dict[str, Problem | None]:
     subjects = {
         ticker: {"tier": "TIER1" if ticker in TIER1 else "TIER2", "hours_behind": hours} for ticker in tickers
     }
-    return {"stale": Problem("stale", IncidentClass.STALE, "candles are missing", START, subjects)}
+    return {"stale": Problem("stale", "candles are missing", START, subjects)}
 
 
 def failed(dag_id: str) -> dict[str, Problem | None]:
     """Return what is seen when a run fails."""
     key = f"run:{dag_id}"
-    return {key: Problem(key, IncidentClass.RUN, f"{dag_id} failed", START, {"run_1": {"state": "failed"}})}
+    return {key: Problem(key, f"{dag_id} failed", START, {"run_1": {"state": "failed"}})}
 
 
 def succeeded(dag_id: str) -> dict[str, Problem | None]:
@@ -60,10 +60,10 @@ class Desk:
         self.now_s = START
         self.waited: list[float] = []
 
-    def see(self, seen: dict[str, Problem | None]) -> list[MessageKind]:
+    def see(self, seen: dict[str, Problem | None]) -> None:
         """Let a check see something, an hour after the last one."""
         self.now_s += HOUR
-        return observe(self.connection, seen, now_s=self.now_s)
+        observe(self.connection, seen, now_s=self.now_s)
 
     def deliver(self) -> Delivery:
         """Tell what is not told yet to where the connections say."""

@@ -173,8 +173,9 @@ def test_hostile_texts_of_the_ledger_are_shown_as_text(site: Site, damaged: Worl
     with connect(damaged.dsn) as connection:
         connection.execute("UPDATE gap_records SET error_message = '<script>alert(1)</script>'")
         connection.execute(
-            "INSERT INTO incidents (key, class, headline, since, subjects, url, opened_at, updated_at, told,"
-            " told_at) VALUES ('stale', 'stale', '<b>loud</b>', now(), '{\"<i>X</i>\": {\"a\": \"<u>\"}}',"
+            "INSERT INTO incidents (key, class, headline, since, subjects, url, opened_at, updated_at,"
+            " named, notified_at)"
+            " VALUES ('stale', 'stale', '<b>loud</b>', now(), '{\"<i>X</i>\": {\"a\": \"<u>\"}}',"
             " 'javascript:alert(1)', now(), now(), '{}', now())"
         )
     client = site.client("admin")

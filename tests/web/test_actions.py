@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kraken_hooks.archive import ArchiveHook
-from kraken_ohlcv.core.incident import IncidentClass, Problem
+from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Site
 
 Q2_START, Q2_END = 1775001600, 1782864000
-STALE = Problem("stale", IncidentClass.STALE, "Candles are late", since_s=NOW, subjects={"XBTUSD": {}})
+STALE = Problem("stale", "Candles are late", since_s=NOW, subjects={"XBTUSD": {}})
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kraken_ohlcv.core.incident import IncidentClass, Problem
+from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.unit.builders import DAY, HOUR, NOW
@@ -18,7 +18,6 @@ def failed_run(number: int) -> Problem:
     """Return the problem of a run that failed."""
     return Problem(
         f"run:dag_{number}",
-        IncidentClass.RUN,
         f"dag_{number} failed",
         since_s=NOW - DAY,
         subjects={"manual__1": {"state": "failed", "errors": ["ETHUSD 60: 1 gap not filled"], "due": None}},

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
-from kraken_ohlcv.core.incident import MessageKind, PairProblem, Problem
-from kraken_ohlcv.core.pair_problems import MAX_ROWS, odd_data
+from kraken_ohlcv.core.incident import PairProblem, Problem
+from kraken_ohlcv.core.problems import MAX_LINES, pair_problem
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs
 from kraken_ohlcv.stores.ledger.runs import read_run
@@ -46,7 +46,7 @@ def note_oddities(
     :param n_odd: how many rows cannot be used, when ``odd`` shows only the first of them
     """
     odd, notes = list(dict.fromkeys(odd)), list(dict.fromkeys(notes))
-    for sentence in (*notes, *odd[:MAX_ROWS]):
+    for sentence in (*notes, *odd[:MAX_LINES]):
         log.warning("%s %s: %s", ticker, source, sentence)
     if odd or notes:
         found = {
@@ -54,8 +54,8 @@ def note_oddities(
             "source": source,
             "n_rows": n_rows,
             "n_odd": len(odd) if n_odd is None else n_odd,
-            "odd": odd[:MAX_ROWS],
-            "notes": notes[:MAX_ROWS],
+            "odd": odd[:MAX_LINES],
+            "notes": notes[:MAX_LINES],
         }
         execute(connection, "add_oddity", run, found=found)
 
@@ -97,18 +97,15 @@ def errors(found: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(one["odd"][0] for one in found if one["source"] == PAIRS))
 
 
-def observe_oddities(
-    connection: Connection, run: RunKey, *, now_s: int, url: str | None
-) -> list[MessageKind]:
+def observe_oddities(connection: Connection, run: RunKey, *, now_s: int, url: str | None) -> None:
     """Open, update or end the incidents of the pairs that a run has asked for.
 
     :param run: the run, all of whose fills have ended
     :param url: where to look at the run, or None
-    :return: messages made due
     """
     recorded = read_run(connection, run)
     if recorded is None:
-        return []
+        return
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in _merged(recorded.remarks.get("odd", [])):
         found[one["ticker"]].append(one)
@@ -116,5 +113,6 @@ def observe_oddities(
     for ticker, parts in found.items():
         much = [one for one in parts if one["n_odd"] > MUCH_SHARE * one["n_rows"]]
         rows = [f"{one['source']}: {row}" for one in much for row in one["odd"]]
-        seen[ticker] = odd_data(ticker, rows, now_s=now_s, url=url) if rows else None
-    return observe_pairs(connection, seen, [PairProblem.ODD_DATA], now_s=now_s)
+        odd = pair_problem(ticker, PairProblem.ODD_DATA, rows=rows, since_s=now_s, url=url)
+        seen[ticker] = odd if rows else None
+    observe_pairs(connection, seen, [PairProblem.ODD_DATA], now_s=now_s)

@@ -12,7 +12,8 @@ from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.exchange.models import AssetPairs
 from kraken_ohlcv.core.assets import LineProblem
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
-from kraken_ohlcv.core.pair_problems import bad_line, left_pair, unknown_pair
+from kraken_ohlcv.core.problems import pair_problem
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
 from kraken_ohlcv.stores.ledger.session import Connection, execute_many
@@ -191,7 +192,7 @@ def observe_lines(
     for problem in problems:
         is_name = problem.ticker is not None and SHORT_NAME.fullmatch(problem.ticker)
         name = problem.ticker if is_name and problem.ticker else f"line {problem.line}"
-        bad[name] = bad_line(name, problem.said, now_s=now_s, url=url)
+        bad[name] = pair_problem(name, PairProblem.BAD_LINE, said=problem.said, since_s=now_s, url=url)
     cured = dict.fromkeys(_open_tickers(connection, BAD_LINES))
     observe_pairs(connection, {**cured, **bad}, BAD_LINES, now_s=now_s)
 
@@ -200,7 +201,7 @@ def _open_tickers(connection: Connection, kinds: Collection[PairProblem]) -> lis
     """Return the tickers with an open incident of some kinds."""
     problems = [incident.problem for _, incident in read_open(connection).values()]
     return [
-        problem.key.partition(":")[2]
+        problem.name
         for problem in problems
         if problem.incident_class is IncidentClass.PAIR and any(kind in problem.subjects for kind in kinds)
     ]
@@ -209,8 +210,9 @@ def _open_tickers(connection: Connection, kinds: Collection[PairProblem]) -> lis
 def _problem(asset: Asset, *, now_s: int, url: str | None) -> Problem | None:
     if asset.delisted_s is None:
         return None
-    if asset.is_unknown:
-        return unknown_pair(
-            asset.ticker, status=asset.pair_status, suggestion=asset.meant, now_s=now_s, url=url
-        )
-    return left_pair(asset.ticker, since_s=asset.delisted_s, url=url)
+    if not asset.is_unknown:
+        left_s = asset.delisted_s
+        return pair_problem(asset.ticker, PairProblem.LEFT, since=iso(left_s), since_s=left_s, url=url)
+    said = f"Kraken lists it as {asset.pair_status}" if asset.pair_status else None
+    kind, meant = PairProblem.UNKNOWN, asset.meant
+    return pair_problem(asset.ticker, kind, said=said, suggestion=meant, since_s=now_s, url=url)

@@ -175,7 +175,6 @@ def _at_risk(lost: list[Gap], *, now_s: int) -> Problem | None:
         return None
     return Problem(
         IncidentClass.AT_RISK,
-        IncidentClass.AT_RISK,
         "Kraken will soon stop serving candles that could not be fetched so far",
         since_s=now_s,
         subjects={

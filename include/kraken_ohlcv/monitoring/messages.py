@@ -30,7 +30,7 @@ TRIED_CHARACTERS: Final = 200
 KEY_CHARACTERS: Final = 100
 
 REPEAT: Final = "This may be a repeat: Slack never confirmed the first message."
-NOT_TOLD: Final = "You are only hearing about this now because no message could be delivered at the time."
+LATE_NEWS: Final = "You are only hearing about this now because no message could be delivered at the time."
 NEARLY_OVER: Final = "The last check was clean. One more clean check, and this is over."
 
 
@@ -108,7 +108,7 @@ def compose(
     *,
     as_of_s: int,
     may_be_repeat: bool = False,
-    was_told: bool = True,
+    is_known: bool = True,
 ) -> Content:
     """Return a message about an incident.
 
@@ -118,7 +118,7 @@ def compose(
     :param kind: why a message is sent
     :param as_of_s: when it was last looked at; for RECOVERED when it was over; epoch seconds UTC
     :param may_be_repeat: whether the same message may have arrived before
-    :param was_told: whether anything about this incident may have been heard before; only RECOVERED says so
+    :param is_known: whether anything about this incident may have been heard before; only RECOVERED says so
     :return: the message, within the limits of Slack and Discord
     """
     problem, words = incident.problem, WORDS[incident.problem.incident_class]
@@ -138,7 +138,7 @@ def compose(
         title=_title(problem, words, kind),
         what=what,
         then=_then(incident, words, is_over=is_over, as_of_s=as_of_s),
-        notes=[REPEAT] * may_be_repeat + [NOT_TOLD] * (is_over and not was_told),
+        notes=[REPEAT] * may_be_repeat + [LATE_NEWS] * (is_over and not is_known),
         as_of=f"{fitted(problem.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
         is_over=is_over,
     )
@@ -146,7 +146,7 @@ def compose(
 
 def _title(problem: Problem, words: Words, kind: MessageKind) -> str:
     if kind is MessageKind.RECOVERED:
-        name = problem.key.partition(":")[2]
+        name = problem.name
         return fitted(f"✅ Over: {words.over if words.wrong else f'{name} {words.over}'}", HEADER_CHARACTERS)
     title = f"{words.wrong or problem.headline}{_whom(problem)}"
     return fitted(
@@ -200,7 +200,7 @@ def _assemble(
         noun = NOUNS[incident.problem.incident_class]
         if incident.problem.incident_class is IncidentClass.PAIR:
             return ""  # its one ticker stands in the title
-        return told_names(incident.told | incident.problem.subjects.keys(), noun, limit)
+        return told_names(incident.named | incident.problem.subjects.keys(), noun, limit)
 
     link = f"<{address}|Open the run in Airflow>" if address else ""
     sections = ["\n".join(notes), "\n".join(what), subjects(SECTION_CHARACTERS), "\n".join(then), link]

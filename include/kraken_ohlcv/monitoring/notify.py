@@ -294,5 +294,5 @@ def _content(one: Notification, kind: MessageKind | None = None, *, may_be_repea
         kind or (MessageKind.RECOVERED if is_over else MessageKind.OPENED),
         as_of_s=one.updated_s if one.recovered_s is None else one.recovered_s,
         may_be_repeat=is_repeat,
-        was_told=one.was_told,
+        is_known=one.is_known,
     )

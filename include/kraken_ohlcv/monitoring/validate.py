@@ -57,7 +57,7 @@ class ExchangeState:
             headline = f"Kraken says that its status is {self.status}"
         else:
             return None
-        return Problem(IncidentClass.SOURCE, IncidentClass.SOURCE, headline, since_s=self.now_s)
+        return Problem(IncidentClass.SOURCE, headline, since_s=self.now_s)
 
 
 def ask_state(
@@ -135,7 +135,6 @@ class Check:
         candles = INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
         return Problem(
             IncidentClass.STALE,
-            IncidentClass.STALE,
             f"{candles} candles are missing that should be here by now",
             since_s=self.now_s - max(judgement.hours_overdue for _, judgement in lines) * HOUR_S,
             subjects={
@@ -160,7 +159,6 @@ class Check:
             late = [one for one in judgements if one.freshness in {Freshness.STALE, Freshness.NEVER_LOADED}]
             if len(judgements) >= SOURCE_MINIMUM and len(late) >= SOURCE_SHARE * len(judgements):
                 return Problem(
-                    IncidentClass.SOURCE,
                     IncidentClass.SOURCE,
                     f"{len(late)} of {len(judgements)} series of {tier} are late at the same time",
                     since_s=self.now_s - max(one.hours_overdue for one in late) * HOUR_S,

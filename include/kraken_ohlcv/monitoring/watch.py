@@ -38,11 +38,11 @@ def source_seen(
     if ask_error is not None:
         if ask_error[0] not in SOURCE_ERRORS:
             return {}
-        return {key: Problem(key, key, ask_error[1], since_s=now_s, url=url)}
+        return {key: Problem(key, ask_error[1], since_s=now_s, url=url)}
     asked, failed = one(connection, "count_asked", lambda asked, failed: (asked, failed), run)
     if not asked:
         return {}
     if failed < asked:
         return {key: None}
     headline = f"all {asked} tickers that a run asked Kraken for failed"
-    return {key: Problem(key, key, headline, since_s=now_s, url=url)}
+    return {key: Problem(key, headline, since_s=now_s, url=url)}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from kraken_ohlcv.core.incident import PairProblem, Problem
-from kraken_ohlcv.core.pair_problems import disputed_candles
+from kraken_ohlcv.core.problems import pair_problem
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.disputes import Dispute, read_disputes
@@ -45,5 +45,5 @@ def observe_disputes(connection: Connection, tickers: Sequence[str], *, now_s: i
     for ticker, those in by_ticker.items():
         rows = [f"{one.series}, {iso(one.start_s)} to {iso(one.end_s)}" for one in those]
         since_s = min(one.found_s for one in those)
-        seen[ticker] = disputed_candles(ticker, rows, since_s=since_s, url=url)
+        seen[ticker] = pair_problem(ticker, PairProblem.DISPUTED, rows=rows, since_s=since_s, url=url)
     observe_pairs(connection, seen, [PairProblem.DISPUTED], now_s=now_s)

@@ -3,13 +3,11 @@
 -- part: incident
     incident_id,
     key,
-    class AS incident_class,
     headline,
     extract(epoch FROM since)::bigint AS since_s,
     subjects,
     tried,
     url,
-    extract(epoch FROM opened_at)::bigint AS opened_s,
     growths,
     extract(epoch FROM snoozed_until)::bigint AS snoozed_until_s,
 
@@ -23,8 +21,8 @@
 
 -- part: course
     good_checks,
-    told,
-    extract(epoch FROM told_at)::bigint AS told_s
+    named,
+    extract(epoch FROM notified_at)::bigint AS notified_s
 
 -- name: lock_incidents
 -- Take the transaction lock under which incidents change. In: lock.
@@ -41,7 +39,7 @@ ORDER BY incident_id
 
 -- name: insert_incident
 -- Open an incident. In: the columns below, times in epoch seconds. Out: incident_id.
-INSERT INTO incidents (key, class, headline, since, subjects, tried, url, opened_at, updated_at, told, told_at)
+INSERT INTO incidents (key, class, headline, since, subjects, tried, url, opened_at, updated_at, named, notified_at)
 VALUES (
     %(key)s,
     %(incident_class)s,
@@ -52,7 +50,7 @@ VALUES (
     %(url)s,
     to_timestamp(%(now_s)s),
     to_timestamp(%(now_s)s),
-    %(told)s,
+    %(named)s,
     to_timestamp(%(now_s)s)
 )
 RETURNING incident_id
@@ -68,13 +66,13 @@ SET headline = %(headline)s,
     updated_at = to_timestamp(%(now_s)s),
     recovered_at = to_timestamp(%(recovered_s)s),
     good_checks = %(good_checks)s,
-    told = %(told)s,
+    named = %(named)s,
     growths = %(growths)s,
-    told_at = to_timestamp(%(told_s)s)
+    notified_at = to_timestamp(%(notified_s)s)
 WHERE incident_id = %(incident_id)s
 
 -- name: snooze_incident
--- Tell no growth of an open incident before a time, or again at once when the time is null.
+-- Report no growth of an open incident before a time, or again at once when the time is null.
 -- In: key, until_s (epoch seconds or null), snoozed_by. Out: incident_id, if there is such an incident.
 UPDATE incidents
 SET snoozed_until = to_timestamp(%(until_s)s),
@@ -144,7 +142,7 @@ FROM incidents
 WHERE recovered_at IS NULL OR shown_stage < growths + 2
 ORDER BY
     tries,
-    coalesce(recovered_at, told_at),
+    coalesce(recovered_at, notified_at),
     incident_id
 
 -- name: save_shown

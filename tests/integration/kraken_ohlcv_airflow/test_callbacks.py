@@ -193,7 +193,7 @@ def test_a_late_run_that_fails_and_then_a_success_are_two_messages(slack: SlackA
 
 
 def test_nothing_is_told_of_runs_while_the_source_is_down(slack: SlackAdmin, ledger_uri: str) -> None:
-    down = Problem(IncidentClass.SOURCE, IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
+    down = Problem(IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
     with connect(ledger_uri) as connection:
         observe(connection, {down.key: down}, now_s=int(time.time()))
     tell_failure(ended(ti=Instance({"errors": ["ask_exchange: EService:Unavailable"]})))

@@ -325,7 +325,7 @@ def test_a_failed_gap_that_was_deleted_is_found_again_and_filled(world: World) -
 def incident(ledger: Ledger, *, recovered_days_ago: float | None, shown_stage: int = 2) -> int:
     incident_id = ledger.one(
         "INSERT INTO incidents (key, class, headline, since, subjects, opened_at, updated_at, recovered_at,"
-        " told, told_at, shown_stage)"
+        " named, notified_at, shown_stage)"
         " VALUES ('stale', 'stale', 'h', now(), '[]', now(), now(), to_timestamp(%s), '{}', now(), %s)"
         " RETURNING incident_id",
         None if recovered_days_ago is None else NOW - recovered_days_ago * DAY,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from slack_sdk import WebClient
 
-from kraken_ohlcv.monitoring.messages import NOT_TOLD, REPEAT
+from kraken_ohlcv.monitoring.messages import LATE_NEWS, REPEAT
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import migrate_ledger
 from tests.integration.alert_desk import GOOD, OPEN, OVER, START, WORSE, Desk, heard, late, marks
@@ -120,7 +120,7 @@ def test_what_waited_is_told_and_nothing_else(
         desk = Desk(connection)
         assert desk.deliver().sent == len(told)
         assert heard(webhook) == told
-        assert not any(word in str(webhook.messages()) for word in (REPEAT, NOT_TOLD))
+        assert not any(word in str(webhook.messages()) for word in (REPEAT, LATE_NEWS))
         assert desk.try_to_deliver() == ""
         if not is_over:
             desk.tell(GOOD)
@@ -134,7 +134,7 @@ def test_what_came_and_went_untold_is_told_as_such(queueing: str, webhook: Slack
     with connect(queueing) as connection:
         assert Desk(connection).rows("tries, shown_stage") == [(3, 0)]
         Desk(connection).deliver()
-    assert NOT_TOLD in webhook.messages()[0]["text"]
+    assert LATE_NEWS in webhook.messages()[0]["text"]
 
 
 def test_a_message_that_may_have_arrived_is_still_a_repeat(queueing: str, webhook: SlackAdmin) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core.errors import DeliveryError
-from kraken_ohlcv.monitoring.messages import NOT_TOLD, REPEAT
+from kraken_ohlcv.monitoring.messages import LATE_NEWS, REPEAT
 from kraken_ohlcv.monitoring.notify import Delivery
 from kraken_ohlcv.stores.ledger.incidents import snooze
 from local.stack import webhook_connection
@@ -120,7 +120,7 @@ def test_what_came_and_went_while_slack_was_down_is_one_message(desk: Desk, eith
     desk.see(GOOD)
     assert desk.deliver() == Delivery(sent=1)
     (message,) = either.messages()
-    assert message["text"].startswith("✅ Over: no candles are late any more\n" + NOT_TOLD)
+    assert message["text"].startswith("✅ Over: no candles are late any more\n" + LATE_NEWS)
     assert "50 tickers were affected" in message["text"]
     assert desk.rows("shown_stage, tries, warning") == [(3, 0, None)]
 
@@ -156,7 +156,7 @@ def test_growth_that_is_over_before_it_could_be_told_is_only_the_recovery(
     outage_of_slack(desk, either, late(*TIER1, *TIER2), GOOD)
     assert desk.tell(GOOD).sent == 1
     assert marks(either) == ([OPEN, OVER] if way == "webhook" else [OVER])
-    assert NOT_TOLD not in str(either.messages())
+    assert LATE_NEWS not in str(either.messages())
 
 
 @both_ways
@@ -238,7 +238,7 @@ def test_an_end_that_comes_before_the_first_delivery_with_a_connection_says_so(
     webhook = request.getfixturevalue("webhook")
     desk.see(GOOD)
     assert desk.tell(GOOD).sent == 1
-    assert NOT_TOLD in webhook.messages()[0]["text"]
+    assert LATE_NEWS in webhook.messages()[0]["text"]
     assert desk.warnings() == [None]
 
 

@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, Problem, open_incident
-from kraken_ohlcv.core.pair_problems import bad_line, disputed_candles, left_pair, odd_data, unknown_pair
+from kraken_ohlcv.core.incident import (
+    Incident,
+    IncidentClass,
+    MessageKind,
+    PairProblem,
+    Problem,
+    open_incident,
+)
+from kraken_ohlcv.core.problems import failed_run, late_run, pair_problem
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.run_problems import failed_run, late_run
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import capitalised, duration, iso_moment, moment
-from kraken_ohlcv.monitoring.messages import NEARLY_OVER, NOT_TOLD, REPEAT, WORDS, compose
+from kraken_ohlcv.monitoring.messages import LATE_NEWS, NEARLY_OVER, REPEAT, WORDS, compose
 from kraken_ohlcv.monitoring.mrkdwn import TEXT_CHARACTERS, fitted, listed
 from simulators.slack import limits
 from tests.environments import ROOT
@@ -41,7 +48,6 @@ def late(tier: str, hours: int | None) -> dict[str, Any]:
 def stale(subjects: dict[str, dict[str, Any]], **fields: Any) -> Incident:
     problem = Problem(
         "stale",
-        IncidentClass.STALE,
         "candles of 1440 minutes are missing that should be here by now",
         since_s=SINCE,
         subjects=subjects,
@@ -95,7 +101,7 @@ def test_growth_says_that_it_got_worse() -> None:
 
 
 def test_recovery_tells_how_long_it_lasted_and_whom_it_hit_at_any_time() -> None:
-    incident = replace(stale({"XBTUSD": late("TIER1", 33)}), told=frozenset({"XBTUSD", "ETHUSD"}))
+    incident = replace(stale({"XBTUSD": late("TIER1", 33)}), named=frozenset({"XBTUSD", "ETHUSD"}))
     content = compose(incident, RECOVERED, as_of_s=SINCE + 27 * HOUR)
     assert content.text == (
         "✅ Over: no candles are late any more\n"
@@ -109,9 +115,7 @@ def test_recovery_tells_how_long_it_lasted_and_whom_it_hit_at_any_time() -> None
 
 
 def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> None:
-    problem = Problem(
-        "source", IncidentClass.SOURCE, "Kraken says that its status is maintenance", since_s=SINCE
-    )
+    problem = Problem("source", "Kraken says that its status is maintenance", since_s=SINCE)
     incident = open_incident(problem, now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=LATER).text.splitlines()[:4] == [
         "🔴 No new candles are coming in",
@@ -127,7 +131,6 @@ def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> No
 def test_a_tier_that_is_late_as_a_whole_is_told_with_its_numbers() -> None:
     problem = Problem(
         "source",
-        IncidentClass.SOURCE,
         "18 of 20 series of TIER1 are overdue at once",
         since_s=SINCE,
         subjects={"TIER1": {"overdue": 18, "series": 20}},
@@ -170,7 +173,6 @@ def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
 def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> None:
     problem = Problem(
         "at_risk",
-        IncidentClass.AT_RISK,
         "Kraken will soon stop serving candles that could not be fetched so far",
         since_s=SINCE,
         subjects={
@@ -191,7 +193,7 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
 
 
 def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
-    problem = unknown_pair("SOLLUSD", suggestion="SOLUSD", now_s=SINCE, url=URL)
+    problem = pair_problem("SOLLUSD", PairProblem.UNKNOWN, suggestion="SOLUSD", since_s=SINCE, url=URL)
     incident = open_incident(problem, now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=SINCE).text == (
         "🔴 Kraken does not know SOLLUSD\n"
@@ -213,7 +215,9 @@ def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
 
 
 def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
-    incident = open_incident(left_pair("MKRUSD", since_s=SINCE, url=None), now_s=SINCE)
+    incident = open_incident(
+        pair_problem("MKRUSD", PairProblem.LEFT, since=iso(SINCE), since_s=SINCE, url=None), now_s=SINCE
+    )
     assert compose(incident, OPENED, as_of_s=SINCE).text.splitlines()[:4] == [
         "🔴 MKRUSD has left Kraken",
         "Since Mon 23 Nov 2026, 03:30 UTC.",
@@ -226,7 +230,9 @@ def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
 
 def test_odd_rows_are_shown_ten_at_most_and_the_rest_is_counted() -> None:
     rows = [f"60 min, row {n}: open below low" for n in range(25)]
-    incident = open_incident(odd_data("XBTUSD", rows, now_s=SINCE, url=None), now_s=SINCE)
+    incident = open_incident(
+        pair_problem("XBTUSD", PairProblem.ODD_DATA, rows=rows, since_s=SINCE, url=None), now_s=SINCE
+    )
     lines = compose(incident, OPENED, as_of_s=SINCE).text.splitlines()
     assert lines[2:4] == ["• Odd data: Some of it cannot be used.", "    ◦ 60 min, row 0: open below low"]
     assert lines[13:14] == ["    ◦ 15 more"]
@@ -268,7 +274,7 @@ def test_more_than_fifty_tickers_are_counted_by_tier_and_the_ten_worst_named() -
 
 def test_more_than_fifty_series_at_risk_are_counted_and_the_first_ten_named() -> None:
     subjects = {f"A{n:02}USD 60": {"expires_at": f"2026-11-24T00:{n % 60:02}:00"} for n in range(60)}
-    incident = stale(subjects, key="at_risk", incident_class=IncidentClass.AT_RISK)
+    incident = stale(subjects, key="at_risk")
     said = sections(compose(incident, OPENED, as_of_s=LATER))
     assert "60 series, the first ten are:\n• A00USD, 60-minute candles" in said
     assert re.findall(r"A\d\dUSD", said) == [f"A{n:02}USD" for n in range(10)]
@@ -277,7 +283,6 @@ def test_more_than_fifty_series_at_risk_are_counted_and_the_first_ten_named() ->
 def test_every_value_is_escaped_with_the_ampersand_first() -> None:
     problem = Problem(
         "run:a<b>&c",
-        IncidentClass.RUN,
         "<!channel> & <b>",
         since_s=SINCE,
         subjects={"r<&>": {"state": "<s>", "errors": ["<e> &amp;"]}},
@@ -352,8 +357,8 @@ def test_a_repeat_says_so() -> None:
 
 
 def test_a_recovery_of_what_was_never_told_says_so() -> None:
-    assert NOT_TOLD in compose(stale(THREE), RECOVERED, as_of_s=LATER, was_told=False).text.splitlines()
-    assert NOT_TOLD not in compose(stale(THREE), OPENED, as_of_s=LATER, was_told=False).text
+    assert LATE_NEWS in compose(stale(THREE), RECOVERED, as_of_s=LATER, is_known=False).text.splitlines()
+    assert LATE_NEWS not in compose(stale(THREE), OPENED, as_of_s=LATER, is_known=False).text
 
 
 any_text = st.one_of(st.text(max_size=40), st.text(alphabet="&<>|*`_~\n x", max_size=3_000))
@@ -382,8 +387,7 @@ numbered = st.builds(lambda n, one: {f"{'&' * 60}{i}": one for i in range(n)}, s
 moments = st.integers(0, 4_000_000_000)
 problems = st.builds(
     Problem,
-    key=any_text,
-    incident_class=st.sampled_from(IncidentClass),
+    key=st.builds("{}:{}".format, st.sampled_from(IncidentClass), any_text),
     headline=any_text,
     since_s=moments,
     subjects=st.one_of(st.dictionaries(any_text, facts, max_size=60), numbered),
@@ -393,11 +397,10 @@ problems = st.builds(
 incidents = st.builds(
     Incident,
     problem=problems,
-    opened_s=moments,
+    named=st.frozensets(any_text, max_size=60),
+    notified_s=moments,
+    growths=st.integers(0, 3),
     good_checks=st.integers(0, 3),
-    told=st.frozensets(any_text, max_size=60),
-    n_growths=st.integers(0, 3),
-    told_s=moments,
     snoozed_until_s=st.one_of(st.none(), moments),
 )
 
@@ -405,9 +408,9 @@ incidents = st.builds(
 @quick
 @given(incidents, st.sampled_from(MessageKind), moments, st.booleans(), st.booleans())
 def test_whatever_happened_the_message_keeps_slacks_and_discords_limits(
-    incident: Incident, kind: MessageKind, as_of_s: int, may_be_repeat: bool, was_told: bool
+    incident: Incident, kind: MessageKind, as_of_s: int, may_be_repeat: bool, is_known: bool
 ) -> None:
-    content = compose(incident, kind, as_of_s=as_of_s, may_be_repeat=may_be_repeat, was_told=was_told)
+    content = compose(incident, kind, as_of_s=as_of_s, may_be_repeat=may_be_repeat, is_known=is_known)
     assert limits.complaints_about(content.blocks) == []
     assert limits.count_characters(content.blocks) <= limits.MOST_BLOCK_CHARACTERS
     assert 0 < len(content.text) <= TEXT_CHARACTERS
@@ -470,15 +473,10 @@ def test_the_manual_explains_every_message() -> None:
     for words in WORDS.values():
         assert words.over in manual
         assert words.wrong is None or f"### {capitalised(words.wrong)} " in manual
-    for line in (REPEAT, NOT_TOLD, NEARLY_OVER):
+    for line in (REPEAT, LATE_NEWS, NEARLY_OVER):
         assert re.split(r"[:.]| because", line)[0] in manual
-    for pair in (
-        unknown_pair("XBTUSD", suggestion=None, now_s=0, url=None),
-        left_pair("XBTUSD", since_s=0, url=None),
-        odd_data("XBTUSD", ["x"], now_s=0, url=None),
-        disputed_candles("XBTUSD", ["x"], since_s=0, url=None),
-        bad_line("XBTUSD", "x", now_s=0, url=None),
-    ):
+    for kind in PairProblem:
+        pair = pair_problem("XBTUSD", kind, since_s=0, url=None)
         assert pair.headline.replace("XBTUSD", "`<ticker>`") in manual
     for headline in (failed_run(RUN, ["x"], now_s=0, url=None), late_run(RUN, state="", due_s=0, url=None)):
         assert headline.headline.replace(RUN.dag_id, "`<dag>`") in manual

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
-from kraken_ohlcv.core.incident import (
-    Incident,
-    IncidentClass,
-    MessageKind,
-    PairProblem,
-    Problem,
-    key_of_pair,
-    open_incident,
-    see_nothing,
-    see_problem,
-)
-from kraken_ohlcv.core.pair_problems import with_others
+from kraken_ohlcv.core.incident import Incident, IncidentClass, PairProblem, Problem, open_incident, see
+from kraken_ohlcv.core.problems import key_of_pair, with_others
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows, value
 
 INCIDENT_LOCK: Final = 0x4F484C43494E
 """Advisory lock under which incidents change, so that two checks never open the same one twice."""
 
-SOURCE_KEY: Final = IncidentClass.SOURCE.value
+SOURCE: Final = IncidentClass.SOURCE.value
 
 
-def incident_of(  # noqa: PLR0913 (the columns)
+def incident_of(
     *,
     key: str,
-    incident_class: str,
     headline: str,
     since_s: int,
     subjects: dict[str, Any],
     tried: str | None,
     url: str | None,
-    told: list[str],
-    growths: int,
+    named: list[str],
     **course: Any,
 ) -> Incident:
     """Return the incident of a row of ``read_open_incidents``."""
-    problem = Problem(key, IncidentClass(incident_class), headline, since_s, subjects, tried, url)
-    return Incident(problem, told=frozenset(told), n_growths=growths, **course)
+    return Incident(Problem(key, headline, since_s, subjects, tried, url), frozenset(named), **course)
 
 
 def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
@@ -57,7 +43,7 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
     return dict(found)
 
 
-def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int) -> list[MessageKind]:
+def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int) -> None:
     """Bring incidents up to what a check saw.
 
     While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
@@ -66,30 +52,35 @@ def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s
     :param seen: by incident key: the problem, or None where the check looked and saw nothing wrong; keys that
         the check does not judge are absent
     :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
-    :return: what has happened to incidents of which people are to be notified
     """
-    kinds: list[MessageKind] = []
     with connection.transaction():
         execute(connection, "lock_incidents", lock=INCIDENT_LOCK)
-        standing = read_open(connection)
-        for key in sorted(seen, key=lambda key: key != SOURCE_KEY):
-            problem = seen[key]
-            is_absorbed = key != SOURCE_KEY and _is_source_down(seen, standing)
-            if key in standing:
-                incident_id, incident = standing[key]
-                kind = _go_on(
-                    connection, incident_id, incident, problem, is_absorbed=is_absorbed, now_s=now_s
-                )
-                if kind is MessageKind.RECOVERED:
-                    del standing[key]
+        outstanding = read_open(connection)
+        for key in sorted(seen, key=lambda key: key != SOURCE):
+            problem, is_absorbed = seen[key], key != SOURCE and SOURCE in outstanding
+            if key in outstanding:
+                incident_id, before = outstanding[key]
+                after = see(before, problem, now_s=now_s, is_absorbed=is_absorbed)
+                _update(connection, incident_id, after, now_s=now_s)
+                if after.is_over:
+                    del outstanding[key]
             elif problem is not None and not is_absorbed:
-                standing[key] = (_open(connection, problem, now_s=now_s), open_incident(problem, now_s=now_s))
-                kind = MessageKind.OPENED
-            else:
-                continue
-            if kind is not None:
-                kinds.append(kind)
-    return kinds
+                named = sorted(problem.subjects)
+                incident_id = value(connection, "insert_incident", problem, named=named, now_s=now_s)
+                outstanding[key] = incident_id, open_incident(problem, now_s=now_s)
+
+
+def _update(connection: Connection, incident_id: int, incident: Incident, *, now_s: int) -> None:
+    execute(
+        connection,
+        "update_incident",
+        incident.problem,
+        incident,
+        incident_id=incident_id,
+        named=sorted(incident.named),
+        now_s=now_s,
+        recovered_s=now_s if incident.is_over else None,
+    )
 
 
 def observe_pairs(
@@ -98,90 +89,33 @@ def observe_pairs(
     looked_at: Collection[PairProblem],
     *,
     now_s: int,
-) -> list[MessageKind]:
+) -> None:
     """Bring the incidents of pairs up to what a check saw, which judges some kinds of problem only.
 
     :param seen: by ticker: the problem, or None where the check looked and saw nothing wrong
-    :param looked_at: kinds that the check judges; what stands of the others is left as it is
+    :param looked_at: kinds that the check judges; what is open of the others is left as it is
     :param now_s: as in :func:`observe`
-    :return: what has happened to incidents of which people are to be notified
     """
     judged: dict[str, Problem | None] = {}
     with connection.transaction():
         execute(connection, "lock_incidents", lock=INCIDENT_LOCK)
-        standing = read_open(connection)
+        outstanding = read_open(connection)
         for ticker, problem in seen.items():
             key = key_of_pair(ticker)
-            if key not in standing:
+            if key not in outstanding:
                 judged[key] = problem
                 continue
-            before = standing[key][1].problem
+            before = outstanding[key][1].problem
             if problem is not None or any(kind in looked_at for kind in before.subjects):
                 judged[key] = with_others(problem, before, looked_at)
-        return observe(connection, judged, now_s=now_s)
-
-
-def _is_source_down(seen: Mapping[str, Problem | None], standing: Mapping[str, Any]) -> bool:
-    return SOURCE_KEY in standing or seen.get(SOURCE_KEY) is not None
-
-
-def _open(connection: Connection, problem: Problem, *, now_s: int) -> int:
-    told = sorted(problem.subjects)
-    return int(
-        value(
-            connection,
-            "insert_incident",
-            problem,
-            subjects=_plain(problem.subjects),
-            told=told,
-            now_s=now_s,
-        )
-    )
-
-
-def _plain(subjects: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {key: dict(facts) for key, facts in subjects.items()}
-
-
-def _go_on(
-    connection: Connection,
-    incident_id: int,
-    incident: Incident,
-    problem: Problem | None,
-    *,
-    is_absorbed: bool,
-    now_s: int,
-) -> MessageKind | None:
-    kind: MessageKind | None = None
-    if problem is None:
-        after, kind = see_nothing(incident)
-    elif is_absorbed:
-        after = replace(incident, good_checks=0)
-    else:
-        if problem.incident_class is IncidentClass.RUN:
-            # Each failed run is another subject; the ones before it are not forgotten.
-            problem = replace(problem, subjects={**incident.problem.subjects, **problem.subjects})
-        after, kind = see_problem(incident, problem, now_s=now_s)
-    execute(
-        connection,
-        "update_incident",
-        after.problem,
-        after,
-        incident_id=incident_id,
-        subjects=_plain(after.problem.subjects),
-        now_s=now_s,
-        recovered_s=now_s if kind is MessageKind.RECOVERED else None,
-        told=sorted(after.told),
-        growths=after.n_growths,
-    )
-    return kind
+        observe(connection, judged, now_s=now_s)
 
 
 def snooze(connection: Connection, keys: Iterable[str], *, until_s: int | None, by: str) -> list[str]:
-    """Tell no growth of some open incidents before a time.
+    """Report no growth of some open incidents before a time.
 
     :param keys: incident keys
-    :param until_s: epoch seconds UTC; None = growth is told again at once
+    :param until_s: epoch seconds UTC; None = growth is reported again at once
     :param by: who asked for it
     :return: the keys among them that are open
     """

@@ -79,15 +79,15 @@ class Notification:
     @property
     def stage(self) -> int:
         """The stage that the incident has reached."""
-        return stage_of(self.incident.n_growths, is_over=self.recovered_s is not None)
+        return stage_of(self.incident.growths, is_over=self.recovered_s is not None)
 
     @property
     def kind(self) -> MessageKind | None:
         """What people have to be notified of, or None."""
-        return news(self.shown.shown_stage, self.incident.n_growths, is_over=self.recovered_s is not None)
+        return news(self.shown.shown_stage, self.incident.growths, is_over=self.recovered_s is not None)
 
     @property
-    def was_told(self) -> bool:
+    def is_known(self) -> bool:
         """Whether anything but its end may have been heard."""
         return self.shown.shown_stage > 0 or bool({*self.shown.unconfirmed} - {MessageKind.RECOVERED})
 

@@ -1,12 +1,12 @@
-"""What an incident says about a run of our own."""
+"""What an incident says about a run of our own, or about a pair."""
 
 from __future__ import annotations
 
 import pytest
 
-from kraken_ohlcv.core.incident import IncidentClass, MessageKind, open_incident, see_problem
+from kraken_ohlcv.core.incident import IncidentClass, PairProblem, open_incident, see
+from kraken_ohlcv.core.problems import MAX_LINES, failed_run, late_run, pair_problem
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.run_problems import MAX_ERRORS, failed_run, late_run
 
 RUN = RunKey("backfill_tier1_daily", "manual__1")
 NOW_S = 1_795_437_296
@@ -32,7 +32,7 @@ def test_of_very_many_errors_the_first_are_kept_and_all_are_counted() -> None:
 
     facts = failed_run(RUN, errors, now_s=NOW_S, url=None).subjects["manual__1"]
 
-    assert (facts["errors"], facts["n_errors"]) == (errors[:MAX_ERRORS], 1400)
+    assert (facts["errors"], facts["n_errors"]) == (errors[:MAX_LINES], 1400)
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
@@ -47,11 +47,10 @@ def test_a_late_run_is_in_trouble_since_it_was_due(state: str) -> None:
 def test_a_late_run_that_then_fails_is_the_same_subject_and_tells_nobody_again() -> None:
     incident = open_incident(late_run(RUN, state="running", due_s=NOW_S, url=URL), now_s=NOW_S)
 
-    after, kind = see_problem(
-        incident, failed_run(RUN, ["prepare: broken"], now_s=NOW_S + 60, url=URL), now_s=NOW_S + 60
-    )
+    failed = failed_run(RUN, ["prepare: broken"], now_s=NOW_S + 60, url=URL)
+    after = see(incident, failed, now_s=NOW_S + 60)
 
-    assert kind is None
+    assert after.growths == 0
     assert (after.problem.headline, after.problem.since_s) == ("backfill_tier1_daily failed", NOW_S)
     assert list(after.problem.subjects) == ["manual__1"]
 
@@ -60,4 +59,27 @@ def test_another_failed_run_is_growth() -> None:
     incident = open_incident(failed_run(RUN, ["broken"], now_s=NOW_S, url=URL), now_s=NOW_S)
     next_run = failed_run(RUN._replace(run_id="manual__2"), ["broken"], now_s=NOW_S + 60, url=URL)
 
-    assert see_problem(incident, next_run, now_s=NOW_S + 60)[1] is MessageKind.GREW
+    after = see(incident, next_run, now_s=NOW_S + 60)
+
+    assert after.growths == 1
+    assert list(after.problem.subjects) == ["manual__1", "manual__2"]
+
+
+@pytest.mark.parametrize("kind", list(PairProblem))
+def test_the_key_of_a_problem_says_its_class_and_what_it_is_about(kind: PairProblem) -> None:
+    problem = pair_problem("XBTUSD", kind, since_s=NOW_S, url=URL)
+
+    assert (problem.key, problem.incident_class, problem.name) == (
+        "pair:XBTUSD",
+        IncidentClass.PAIR,
+        "XBTUSD",
+    )
+    assert list(problem.subjects) == [kind]
+
+
+def test_of_very_many_odd_rows_the_first_are_kept_and_all_are_counted() -> None:
+    rows = [f"row {n}" for n in range(25)]
+    problem = pair_problem("XBTUSD", PairProblem.ODD_DATA, rows=rows, since_s=NOW_S, url=None)
+
+    facts = problem.subjects["odd data"]
+    assert (facts["rows"], facts["n_rows"]) == (rows[:MAX_LINES], 25)
