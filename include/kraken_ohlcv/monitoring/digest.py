@@ -1,6 +1,6 @@
 """The digest: what has changed in completeness since the report before; sent at most once a report.
 
-A digest is no incident: nobody waits for it, so it is better lost than told twice. It is noted as attempted,
+A digest is no incident: nobody waits for it, so it is better lost than sent twice. It is noted as attempted,
 and that is committed, before it goes out. Only when Slack has certainly not taken it may another try send it.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -17,19 +16,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.wording import counted, moment
 from kraken_ohlcv.monitoring.channel import Channel
-from kraken_ohlcv.monitoring.mrkdwn import (
-    HEADER_CHARACTERS,
-    SECTION_CHARACTERS,
-    TEXT_CHARACTERS,
-    Content,
-    address_of,
-    context,
-    escaped,
-    fitted,
-    header,
-    listed,
-    section,
-)
+from kraken_ohlcv.monitoring.mrkdwn import Content, escaped, laid_out, listed
 from kraken_ohlcv.stores.ledger.reports import KeptLine, KeptReport
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, execute, first, rows
 
@@ -37,32 +24,6 @@ log = logging.getLogger(__name__)
 
 LINE_CHARACTERS: Final = 300
 """Of one change with the series it names: all lines together fit in a message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What differs between two reports, series by series.
-
-    :ivar broken: complete before, not now; with missing buckets
-    :ivar worse: more missing than before; with buckets more
-    :ivar better: fewer missing than before, but some; with buckets fewer
-    :ivar whole: complete now, not before
-    :ivar lost: more buckets that only trades or Kraken's archive can bring; with buckets more
-    :ivar emptied: something was expected before, and nothing now
-    :ivar restated: more restated candles; with candles more
-    :ivar added: not in the report before
-    :ivar dropped: not in this report
-    """
-
-    broken: dict[Series, int] = field(default_factory=dict)
-    worse: dict[Series, int] = field(default_factory=dict)
-    better: dict[Series, int] = field(default_factory=dict)
-    whole: dict[Series, int] = field(default_factory=dict)
-    lost: dict[Series, int] = field(default_factory=dict)
-    emptied: dict[Series, int] = field(default_factory=dict)
-    restated: dict[Series, int] = field(default_factory=dict)
-    added: dict[Series, int] = field(default_factory=dict)
-    dropped: dict[Series, int] = field(default_factory=dict)
 
 
 WORDS: Final = {
@@ -79,36 +40,36 @@ WORDS: Final = {
 """How each kind of change is worded, in this order."""
 
 
-def compare(before: Mapping[Series, KeptLine], now: Mapping[Series, KeptLine]) -> Changes:
+def compare(
+    before: Mapping[Series, KeptLine], now: Mapping[Series, KeptLine]
+) -> dict[str, dict[Series, int]]:
     """Return what differs between two reports.
 
     :param before: series of the report before
     :param now: series of this report
-    :return: each series in every list that fits
+    :return: by kind of change (see :data:`WORDS`) and series: how many buckets or candles it is about, or 0
     """
-    changes = Changes()
-    for series, line in now.items():
-        old = before.get(series)
-        if old is None:
-            changes.added[series] = line.missing
-            continue
-        if not line.expected:
-            if old.expected:
-                changes.emptied[series] = 0
-            continue
-        if line.missing and not old.missing:
-            changes.broken[series] = line.missing
-        elif old.missing and not line.missing:
-            changes.whole[series] = 0
-        elif line.missing > old.missing:
-            changes.worse[series] = line.missing - old.missing
-        elif line.missing < old.missing:
-            changes.better[series] = old.missing - line.missing
-        if line.unfillable > old.unfillable:
-            changes.lost[series] = line.unfillable - old.unfillable
-        if line.restated > old.restated:
-            changes.restated[series] = line.restated - old.restated
-    changes.dropped.update((series, 0) for series in before if series not in now)
+    changes: dict[str, dict[Series, int]] = {kind: {} for kind in WORDS}
+    for series in {**now, **before}:
+        for kind, n in _changes(before.get(series), now.get(series)).items():
+            changes[kind][series] = n
+    return changes
+
+
+def _changes(old: KeptLine | None, now: KeptLine | None) -> dict[str, int]:
+    """Return how a series has changed; more than one kind may fit."""
+    if now is None:
+        return {"dropped": 0}
+    if old is None:
+        return {"added": now.missing}
+    if not now.expected:
+        return {"emptied": 0} if old.expected else {}
+    more = {"lost": now.unfillable - old.unfillable, "restated": now.restated - old.restated}
+    changes = {kind: n for kind, n in more.items() if n > 0}
+    if now.missing > old.missing:
+        changes["worse" if old.missing else "broken"] = now.missing - old.missing
+    elif now.missing < old.missing:
+        changes["better" if now.missing else "whole"] = old.missing - now.missing if now.missing else 0
     return changes
 
 
@@ -135,7 +96,7 @@ def compose(
     incomplete = sum(line.missing > 0 for line in lines.values())
     n_empty = sum(not line.expected for line in lines.values())
     said = f"{counted(missing, 'candle')} missing" if missing else "nothing is missing"
-    title = fitted(f"📊 {report.tier}: {said if expected else 'no data'}", HEADER_CHARACTERS)
+    title = f"📊 {report.tier}: {said if expected else 'no data'}"
     state = []
     if expected:
         state.append(
@@ -155,46 +116,27 @@ def compose(
             " not add up to the daily one: the run's log names them."
         )
     if before is None:
-        told = ["This is the first report on these series: the next one says what has changed."]
+        news = ["This is the first report on these series: the next one says what has changed."]
     else:
-        changes = _told(compare(old_lines, lines))
-        told = [f"Since {moment(before.reported_s)}:" if changes else _unchanged(before), *changes]
-    address = address_of(url)
-    small = f"completeness report · {moment(report.reported_s)}"
-    sections = [state, told, [f"<{address}|Open the run in Airflow>"] if address else []]
-    blocks = [section(fitted_lines(part, SECTION_CHARACTERS)) for part in sections if part]
-    end = [*([address] if address else []), small]
-    room = TEXT_CHARACTERS - sum(len(line) + 1 for line in (title, *end))
-    text = "\n".join([title, fitted_lines([*state, *told], room), *end])
-    return Content(text, [header(title), *blocks, context(small)])
+        when, changes = moment(before.reported_s), _worded(compare(old_lines, lines))
+        news = [f"Since {when}:", *changes] if changes else [f"Nothing has changed since {when}."]
+    return laid_out(
+        title,
+        ["\n".join(state), partial(listed, news, separator="\n")],
+        url=url,
+        small=f"completeness report · {moment(report.reported_s)}",
+    )
 
 
-def fitted_lines(lines: list[str], limit: int) -> str:
-    """Return as many whole lines as fit, and say that there are more.
-
-    :param lines: escaped texts, each shorter than the limit
-    :param limit: most characters
-    :return: one text
-    """
-    return listed(lines, limit, separator="\n")
-
-
-def _unchanged(before: KeptReport) -> str:
-    return f"Nothing has changed since {moment(before.reported_s)}."
-
-
-def _told(changes: Changes) -> list[str]:
-    told = []
-    for name, words in WORDS.items():
-        those: dict[Series, int] = getattr(changes, name)
-        if those:
-            items = [
-                escaped(f"{series} ({n})" if n else str(series))
-                for series, n in sorted(those.items(), key=lambda item: -item[1])
-            ]
+def _worded(changes: Mapping[str, Mapping[Series, int]]) -> list[str]:
+    lines = []
+    for kind, words in WORDS.items():
+        if those := changes[kind]:
+            ordered = sorted(those.items(), key=lambda item: -item[1])
+            items = [escaped(f"{series} ({n})" if n else str(series)) for series, n in ordered]
             begin = f"{words}, {counted(len(those), 'series')}: "
-            told.append(begin + listed(items, LINE_CHARACTERS - len(begin)))
-    return told
+            lines.append(begin + listed(items, LINE_CHARACTERS - len(begin)))
+    return lines
 
 
 def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: str | None, now_s: int) -> str:

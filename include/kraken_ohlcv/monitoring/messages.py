@@ -6,22 +6,13 @@ Their reader may just have been asleep: short sentences, no words that only this
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from kraken_ohlcv.core.incident import Incident, IncidentClass, MessageKind, PairProblem, Problem
 from kraken_ohlcv.core.wording import capitalised, counted, duration, moment, sentence
-from kraken_ohlcv.monitoring.mrkdwn import (
-    HEADER_CHARACTERS,
-    SECTION_CHARACTERS,
-    TEXT_CHARACTERS,
-    Content,
-    address_of,
-    context,
-    fitted,
-    header,
-    section,
-)
-from kraken_ohlcv.monitoring.subjects import NOUNS, told_names, told_subjects
+from kraken_ohlcv.monitoring.mrkdwn import Content, fitted, laid_out
+from kraken_ohlcv.monitoring.subjects import NOUNS, affected, described
 
 MINUTE_S: Final = 60
 
@@ -125,34 +116,31 @@ def compose(
     is_over = kind is MessageKind.RECOVERED
     headline = fitted(sentence(problem.headline), HEADLINE_CHARACTERS)
     lasted_s = as_of_s - problem.since_s
+    notes = [REPEAT] * may_be_repeat
     if is_over:
+        notes += [LATE_NEWS] * (not is_known)
         what = [
             f"It lasted {duration(lasted_s)}: from {moment(problem.since_s)} to {moment(as_of_s)}.",
             f"What was wrong: {headline}",
         ]
+        subjects, then = partial(affected, incident), [words.after]
     else:
         so_far = f", {duration(lasted_s)} so far" if lasted_s >= MINUTE_S else ""
         what = [headline] * (words.wrong is not None) + [f"Since {moment(problem.since_s)}{so_far}."]
-    return _assemble(
-        incident,
-        title=_title(problem, words, kind),
-        what=what,
-        then=_then(incident, words, is_over=is_over, as_of_s=as_of_s),
-        notes=[REPEAT] * may_be_repeat + [LATE_NEWS] * (is_over and not is_known),
-        as_of=f"{fitted(problem.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
-        is_over=is_over,
+        subjects, then = partial(described, problem), _then(incident, words, as_of_s=as_of_s)
+    return laid_out(
+        _title(problem, words, kind),
+        ["\n".join(notes), "\n".join(what), subjects, "\n".join(then)],
+        url=problem.url,
+        small=f"{fitted(problem.key, KEY_CHARACTERS)} · as of {moment(as_of_s)}",
     )
 
 
 def _title(problem: Problem, words: Words, kind: MessageKind) -> str:
     if kind is MessageKind.RECOVERED:
-        name = problem.name
-        return fitted(f"✅ Over: {words.over if words.wrong else f'{name} {words.over}'}", HEADER_CHARACTERS)
+        return f"✅ Over: {words.over if words.wrong else f'{problem.name} {words.over}'}"
     title = f"{words.wrong or problem.headline}{_whom(problem)}"
-    return fitted(
-        f"🔺 It got worse: {title}" if kind is MessageKind.GREW else f"🔴 {capitalised(title)}",
-        HEADER_CHARACTERS,
-    )
+    return f"🔺 It got worse: {title}" if kind is MessageKind.GREW else f"🔴 {capitalised(title)}"
 
 
 def _whom(problem: Problem) -> str:
@@ -163,15 +151,13 @@ def _whom(problem: Problem) -> str:
     return f": {counted(len(problem.subjects), NOUNS[problem.incident_class])}"
 
 
-def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> list[str]:
-    tried = fitted(sentence(incident.problem.tried or ""), TRIED_CHARACTERS)
+def _then(incident: Incident, words: Words, *, as_of_s: int) -> list[str]:
+    problem = incident.problem
+    tried = fitted(sentence(problem.tried or ""), TRIED_CHARACTERS)
     lines = [f"Tried so far: {tried}"] if tried else []
-    if is_over:
-        return [words.after]
-    found = [text for kind, text in PAIR_NEXT.items() if kind in incident.problem.subjects]
-    is_pair = incident.problem.incident_class is IncidentClass.PAIR
-    then = " ".join(found) if is_pair and found else words.next
-    lines.append(f"What happens next: {then}")
+    found = [text for kind, text in PAIR_NEXT.items() if kind in problem.subjects]
+    is_pair = problem.incident_class is IncidentClass.PAIR
+    lines.append(f"What happens next: {' '.join(found) if is_pair and found else words.next}")
     if incident.good_checks:
         lines.append(NEARLY_OVER)
     if incident.snoozed_until_s is not None and incident.snoozed_until_s > as_of_s:
@@ -180,33 +166,3 @@ def _then(incident: Incident, words: Words, *, is_over: bool, as_of_s: int) -> l
             " it."
         )
     return lines
-
-
-def _assemble(
-    incident: Incident,
-    *,
-    title: str,
-    what: list[str],
-    then: list[str],
-    notes: list[str],
-    as_of: str,
-    is_over: bool,
-) -> Content:
-    address = address_of(incident.problem.url)
-
-    def subjects(limit: int) -> str:
-        if not is_over:
-            return told_subjects(incident.problem, limit)
-        noun = NOUNS[incident.problem.incident_class]
-        if incident.problem.incident_class is IncidentClass.PAIR:
-            return ""  # its one ticker stands in the title
-        return told_names(incident.named | incident.problem.subjects.keys(), noun, limit)
-
-    link = f"<{address}|Open the run in Airflow>" if address else ""
-    sections = ["\n".join(notes), "\n".join(what), subjects(SECTION_CHARACTERS), "\n".join(then), link]
-    blocks = [header(title), *(section(text) for text in sections if text), context(as_of)]
-    begin = [title, *notes, *what]
-    end = [*then, address, as_of]
-    room = TEXT_CHARACTERS - sum(len(line) + 1 for line in (*begin, *end))
-    lines = [*begin, subjects(room), *end]
-    return Content("\n".join(line for line in lines if line), blocks)

@@ -1,14 +1,18 @@
-"""Parts of a message: values escaped and cut, lists that fit, Block Kit blocks. Pure."""
+"""Messages: values escaped and cut, lists that fit, the layout in Block Kit blocks and as a text. Pure.
+
+The blocks are three literals: the models of slack_sdk would be longer, and the domain needs no Slack client.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-Block = dict[str, Any]
+Block: TypeAlias = dict[str, Any]
+Part: TypeAlias = str | Callable[[int], str]
 
 HEADER_CHARACTERS: Final = 150
 """Most characters of a header. Rule: Block Kit reference, "Header block"."""
@@ -56,7 +60,7 @@ def escaped(value: str) -> str:
     return value
 
 
-def address_of(url: str | None) -> str:
+def _address_of(url: str | None) -> str:
     """Return an address for use in a link.
 
     :param url: any text, or None
@@ -109,25 +113,26 @@ def listed(items: Sequence[str], limit: int, *, separator: str = ", ") -> str:
     return ""
 
 
-def header(text: str) -> Block:
-    """Return a header block.
+def laid_out(title: str, parts: Sequence[Part], *, url: str | None, small: str) -> Content:
+    """Return a message with a title, its parts, a link to the run, and small print.
 
-    :param text: escaped
+    :param title: not escaped
+    :param parts: escaped texts; one that depends on the room it has is called with its most characters
+    :param url: of the run, or None
+    :param small: escaped
+    :return: the message, within the limits of Slack and Discord as long as the fixed parts are
     """
-    return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": True}}
+    title, address = fitted(title, HEADER_CHARACTERS), _address_of(url)
+    fixed = [title, *(part for part in parts if isinstance(part, str)), address, small]
+    room = TEXT_CHARACTERS - sum(len(line) + 1 for line in fixed)
+    lines = [title, *(_said(part, room) for part in parts), address, small]
+    link = f"<{address}|Open the run in Airflow>" if address else ""
+    sections = [*(_said(part, SECTION_CHARACTERS) for part in parts), link]
+    blocks: list[Block] = [{"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}}]
+    blocks += [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in sections if text]
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": small}]})
+    return Content("\n".join(filter(None, lines)), blocks)
 
 
-def section(text: str) -> Block:
-    """Return a section block.
-
-    :param text: mrkdwn with escaped values
-    """
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-def context(text: str) -> Block:
-    """Return a block of small print.
-
-    :param text: mrkdwn with escaped values
-    """
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+def _said(part: Part, limit: int) -> str:
+    return part if isinstance(part, str) else part(limit)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kraken_ohlcv.core.incident import IncidentClass, Problem
+from kraken_ohlcv.core.incident import Incident, IncidentClass, Problem
 from kraken_ohlcv.core.wording import capitalised, counted, iso_moment, sentence
 from kraken_ohlcv.monitoring.mrkdwn import fitted, listed
 
@@ -17,7 +17,7 @@ MAX_NAMED: Final = 50
 """More subjects than this are counted, and only the worst are named."""
 N_WORST: Final = 10
 MAX_ERRORS: Final = 10
-"""Errors of one run that a message names; its page has the others."""
+"""Errors of one run, or rows of one pair, that a message names."""
 
 NAME_CHARACTERS: Final = 80
 FACT_CHARACTERS: Final = 200
@@ -35,7 +35,7 @@ NOUNS: Final = {
 """What the subjects of a class are."""
 
 
-def told_subjects(problem: Problem, limit: int) -> str:
+def described(problem: Problem, limit: int) -> str:
     """Return what an open incident is about.
 
     :param problem: what was seen last
@@ -56,25 +56,26 @@ def told_subjects(problem: Problem, limit: int) -> str:
     return listed(lines, limit, separator="\n")
 
 
-def told_names(names: Iterable[str], noun: str, limit: int) -> str:
+def affected(incident: Incident, limit: int) -> str:
     """Return what an incident was about.
 
-    :param names: all subjects that it ever had
-    :param noun: what they are, singular
+    :param incident: one that is over
     :param limit: most characters of the result
-    :return: escaped, for example ``2 tickers were affected: ETHUSD, XBTUSD.``; empty when there are none, or
-        too little room
+    :return: escaped, for example ``2 tickers were affected: ETHUSD, XBTUSD.``: all subjects that it ever had;
+        empty when there are none, or too little room, and for a pair: its one ticker stands in the title
     """
-    ordered = sorted(names)
-    if not ordered:
+    problem = incident.problem
+    names = sorted(incident.named | problem.subjects.keys())
+    if not names or problem.incident_class is IncidentClass.PAIR:
         return ""
-    begin, end = f"{counted(len(ordered), noun)} {'was' if len(ordered) == 1 else 'were'} affected: ", "."
-    shown = ordered if len(ordered) <= MAX_NAMED else ordered[:N_WORST]
+    noun = counted(len(names), NOUNS[problem.incident_class])
+    begin, end = f"{noun} {'was' if len(names) == 1 else 'were'} affected: ", "."
+    shown = names if len(names) <= MAX_NAMED else names[:N_WORST]
     items = [fitted(name, NAME_CHARACTERS) for name in shown]
-    if len(shown) < len(ordered):
-        items.append(f"and {len(ordered) - len(shown)} more")
-    named = listed(items, limit - len(begin) - len(end))
-    return f"{begin}{named}{end}" if named else ""
+    if len(shown) < len(names):
+        items.append(f"and {len(names) - len(shown)} more")
+    listing = listed(items, limit - len(begin) - len(end))
+    return f"{begin}{listing}{end}" if listing else ""
 
 
 def _worst_first(subject: Subject) -> tuple[float, str, str]:
@@ -117,17 +118,20 @@ def _tier(name: str, facts: Facts) -> list[str]:
 
 
 def _run(name: str, facts: Facts) -> list[str]:
-    known, counted_errors = facts.get("errors"), facts.get("n_errors")
-    errors = known if isinstance(known, list) else []
-    n_errors = max(len(errors), counted_errors if isinstance(counted_errors, int) else 0)
     state, due = facts.get("state"), facts.get("due")
     line = f"• {name}: {_fact(state)}" if state else f"• {name}"
     if due:
         line += f", was due by {_fact(iso_moment(str(due)))}"
-    shown = errors[:MAX_ERRORS]
-    lines = [line, *(f"{INDENT}{_fact(error)}" for error in shown)]
-    if n_errors > len(shown):
-        lines.append(f"{INDENT}{n_errors - len(shown)} more, on its page")
+    return [line, *_first_of(facts, "errors", more="more, on its page")]
+
+
+def _first_of(facts: Facts, name: str, *, more: str) -> list[str]:
+    """Return the first of many errors or rows, and how many more there are."""
+    known, n_all = facts.get(name), facts.get(f"n_{name}")
+    shown = known[:MAX_ERRORS] if isinstance(known, list) else []
+    lines = [f"{INDENT}{_fact(line)}" for line in shown]
+    if isinstance(n_all, int) and n_all > len(shown):
+        lines.append(f"{INDENT}{n_all - len(shown)} {more}")
     return lines
 
 
@@ -145,15 +149,8 @@ def _finding(name: str, facts: Facts) -> list[str]:
         said.append(f"Since {_fact(iso_moment(str(facts['since'])))}.")
     if facts.get("suggestion"):
         said.append(f"Did you mean {_fact(facts['suggestion'])}?")
-    known, counted_rows = facts.get("rows"), facts.get("n_rows")
-    rows = known if isinstance(known, list) else []
-    n_rows = max(len(rows), counted_rows if isinstance(counted_rows, int) else 0)
-    shown = rows[:MAX_ERRORS]
-    lines = [" ".join([f"• {capitalised(name)}:", *said]) if said else f"• {capitalised(name)}"]
-    lines += [f"{INDENT}{_fact(row)}" for row in shown]
-    if n_rows > len(shown):
-        lines.append(f"{INDENT}{n_rows - len(shown)} more")
-    return lines
+    line = " ".join([f"• {capitalised(name)}:", *said]) if said else f"• {capitalised(name)}"
+    return [line, *_first_of(facts, "rows", more="more")]
 
 
 def _fact(value: Any) -> str:
