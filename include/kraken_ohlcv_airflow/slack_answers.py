@@ -40,41 +40,50 @@ WORD: Final = re.compile(r"[a-z]+(_[a-z]+)*")
 CHANNEL: Final = re.compile(r"[A-Z0-9]{1,40}")
 TS: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 
-WORKSPACE_FULL: Final = "message_limit_exceeded"
 TOO_MANY: Final = frozenset({"ratelimited", "rate_limited"})
 UNCERTAIN: Final = frozenset({"fatal_error", "internal_error"})
 """Words for "some of it may have been done". Rule: Web API reference, chat.postMessage, errors."""
+ABOUT_BLOCKS: Final = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+"""Words of webhooks and the Web API with which the layout is refused, not the text."""
+WORKSPACE_FULL: Final = "message_limit_exceeded"
 
-CHANNEL_GONE: Final = frozenset({"channel_not_found", "is_archived", "not_in_channel"})
-CONNECTION_CURES: Final = {
-    frozenset({"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}): (
-        "put the bot token (xoxb-...) of an app that is installed in your workspace into the password of the"
-        " connection"
-    ),
-    CHANNEL_GONE: 'correct "channel" in the extra of the connection, and invite the bot to that channel',
-    frozenset({"missing_scope", "no_permission", "not_allowed_token_type"}): (
-        "give the Slack app the scope chat:write and install it again"
-    ),
-    frozenset({WORKSPACE_FULL}): (
-        "the workspace has used up its messages: make other apps post less, or ask its owner for more"
-    ),
-}
-"""What to do, by Slack's word, where every call of the connection will fare alike."""
-MESSAGE_CURES: Final = {
-    frozenset({"action_prohibited", "restricted_action", "restricted_action_read_only_channel"}): (
-        "a rule of the workspace forbids it: ask its owner to let the app post in that channel"
-    ),
-}
-"""What to do, by Slack's word, where other calls may go through."""
-
-ABOUT_OLD_MESSAGE: Final = CHANNEL_GONE | {
+CHANNEL_GONE: Final = ("channel_not_found", "is_archived", "not_in_channel")
+ABOUT_OLD_MESSAGE: Final = (
+    *CHANNEL_GONE,
     "cannot_reply_to_message",
     "cant_update_message",
     "edit_window_closed",
     "message_not_found",
     "thread_not_found",
-}
+)
+"""Words of the Web API with which an older message is out of reach."""
 
+CONNECTION_CURES: Final = {
+    **dict.fromkeys(
+        ("account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"),
+        "put the bot token (xoxb-...) of an app that is installed in your workspace into the password of the"
+        " connection",
+    ),
+    **dict.fromkeys(
+        CHANNEL_GONE, 'correct "channel" in the extra of the connection, and invite the bot to that channel'
+    ),
+    **dict.fromkeys(
+        ("missing_scope", "no_permission", "not_allowed_token_type"),
+        "give the Slack app the scope chat:write and install it again",
+    ),
+    WORKSPACE_FULL: (
+        "the workspace has used up its messages: make other apps post less, or ask its owner for more"
+    ),
+}
+"""What to do, by word of the Web API, where every call of the connection will fare alike."""
+MESSAGE_CURES: Final = dict.fromkeys(
+    ("action_prohibited", "restricted_action", "restricted_action_read_only_channel"),
+    "a rule of the workspace forbids it: ask its owner to let the app post in that channel",
+)
+"""What to do, by word of the Web API, where other calls may go through."""
+
+WEBHOOK_MESSAGE: Final = frozenset({"invalid_blocks", "invalid_payload", "no_text", "too_many_attachments"})
+"""Words with which a webhook refuses what a message says."""
 WEBHOOK_WORDS: Final = frozenset({
     "action_prohibited",
     "channel_is_archived",
@@ -94,9 +103,6 @@ WEBHOOK_WORDS: Final = frozenset({
     "user_not_found",
 })
 """Bare words with which a webhook refuses. Rule: Slack, "Sending messages using incoming webhooks"."""
-ABOUT_PAYLOAD: Final = frozenset({"invalid_blocks", "invalid_payload", "no_text", "too_many_attachments"})
-ABOUT_BLOCKS: Final = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
-"""Words of webhooks and the Web API with which the layout is refused, not the text."""
 NEW_WEBHOOK: Final = "create a new webhook and put its address into the connection"
 
 
@@ -124,38 +130,27 @@ def check_webhook(conn_id: str, answer: Answer, *, is_discord: bool = False) -> 
     Rule: Slack, "Sending messages using incoming webhooks", "Handling errors"; Discord API reference,
     "Execute Slack-Compatible Webhook".
     """
+    if answer.status == HTTPStatus.OK and answer.body.strip() == "ok":
+        return
     body = _parsed(answer.body)
-    is_ok = answer.status == HTTPStatus.OK and answer.body.strip() == "ok"
-    is_discords_ok = (answer.status == HTTPStatus.OK and isinstance(body.get("id"), str)) or (
-        answer.status == HTTPStatus.NO_CONTENT
-    )
-    if not is_ok and not (is_discord and is_discords_ok):
-        raise _webhook_error(conn_id, answer, body)
-
-
-def _webhook_error(conn_id: str, answer: Answer, body: Mapping[str, Any]) -> OhlcvError:
+    has_message = answer.status == HTTPStatus.OK and isinstance(body.get("id"), str)
+    if is_discord and (has_message or answer.status == HTTPStatus.NO_CONTENT):
+        return
     word = _word(answer, body)
     said = " ".join(filter(None, (f"HTTP {answer.status}", word)))
-    if (error := _delay_or_loss(conn_id, answer, body, word)) is not None:
-        return error
-    if answer.status == HTTPStatus.BAD_REQUEST or word in ABOUT_PAYLOAD:
-        return SlackRefusedError(
-            f"connection {conn_id}: the message itself is refused ({said})",
-            is_about_message=True,
-            is_about_blocks=word in ABOUT_BLOCKS,
-        )
+    _check_delivery(conn_id, answer, body, word)
+    if answer.status == HTTPStatus.BAD_REQUEST or word in WEBHOOK_MESSAGE:
+        raise _refused(conn_id, f"the message itself is refused ({said})", word, is_about_message=True)
     if answer.status in NO_SUCH_WEBHOOK:
-        said = f"the webhook or its channel is gone ({said}); {NEW_WEBHOOK}"
-    elif answer.status >= HTTPStatus.BAD_REQUEST:
-        said = f"Slack does not work ({said})"
-    elif word in WEBHOOK_WORDS or (body.get("ok") is False and word and word not in UNCERTAIN):
-        said = f"Slack says {word}; {NEW_WEBHOOK}"
-    else:
-        # A redirected POST becomes a GET, which ends at some page.
-        is_page = answer.body.lstrip().startswith("<")
-        found = "a web page came back instead of Slack's ok" if is_page else "the answer is not Slack's ok"
-        return _lost(conn_id, f"{found} ({said}); check the webhook's address")
-    return SlackRefusedError(f"connection {conn_id}: {said}")
+        raise _refused(conn_id, f"the webhook or its channel is gone ({said}); {NEW_WEBHOOK}")
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise _refused(conn_id, f"Slack does not work ({said})")
+    if word in WEBHOOK_WORDS or _is_no(body, word):
+        raise _refused(conn_id, f"Slack says {word}; {NEW_WEBHOOK}")
+    # A redirected POST becomes a GET, which ends at some page.
+    is_page = answer.body.lstrip().startswith("<")
+    found = "a web page came back instead of Slack's ok" if is_page else "the answer is not Slack's ok"
+    raise _lost(conn_id, f"{found} ({said}); check the webhook's address")
 
 
 def confirmed(conn_id: str, answer: Answer, *, is_about_old: bool) -> Place:
@@ -171,56 +166,51 @@ def confirmed(conn_id: str, answer: Answer, *, is_about_old: bool) -> Place:
     Rule: Web API reference, chat.postMessage and chat.update.
     """
     body = _parsed(answer.body)
-    channel, ts = body.get("channel"), body.get("ts")
-    if (
-        answer.status == HTTPStatus.OK
-        and body.get("ok") is True
-        and isinstance(channel, str)
-        and CHANNEL.fullmatch(channel)
-        and isinstance(ts, str)
-        and TS.fullmatch(ts)
-    ):
-        return Place(channel, ts)
-    raise _api_error(conn_id, answer, body, is_about_old=is_about_old)
-
-
-def _api_error(conn_id: str, answer: Answer, body: Mapping[str, Any], *, is_about_old: bool) -> OhlcvError:
+    match body:
+        case {"ok": True, "channel": str(channel), "ts": str(ts)}:
+            if answer.status == HTTPStatus.OK and CHANNEL.fullmatch(channel) and TS.fullmatch(ts):
+                return Place(channel, ts)
     word = _word(answer, body)
     said = " ".join(filter(None, (f"HTTP {answer.status}", word)))
-    if (error := _delay_or_loss(conn_id, answer, body, word)) is not None:
-        return error
-    if body.get("ok") is False and word and word not in UNCERTAIN:
+    _check_delivery(conn_id, answer, body, word)
+    if _is_no(body, word):
         if is_about_old and word in ABOUT_OLD_MESSAGE:
-            return SlackMessageGoneError(f"connection {conn_id}: the older message cannot be edited ({word})")
-        return _refused(conn_id, word)
+            raise SlackMessageGoneError(f"connection {conn_id}: the older message cannot be edited ({word})")
+        raise _refused_word(conn_id, word)
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        return SlackRefusedError(f"connection {conn_id}: Slack does not work ({said})")
-    return _lost(conn_id, f"the answer is not Slack's ok ({said}); check base_url in the extra")
+        raise _refused(conn_id, f"Slack does not work ({said})")
+    raise _lost(conn_id, f"the answer is not Slack's ok ({said}); check base_url in the extra")
 
 
-def _delay_or_loss(
-    conn_id: str, answer: Answer, body: Mapping[str, Any], word: str
-) -> SlackRefusedError | SlackAnswerLostError | None:
-    """Return what an answer means that webhooks and the Web API give alike; None for any other."""
+def _check_delivery(conn_id: str, answer: Answer, body: Mapping[str, Any], word: str) -> None:
+    """Raise what an answer means that webhooks and the Web API give alike."""
     if word == WORKSPACE_FULL:
-        return _refused(conn_id, word)  # no wait helps
+        raise _refused_word(conn_id, word)  # no wait helps
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or word in TOO_MANY:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         said = (_wait(headers.get("retry-after")), _wait(body.get("retry_after")), DEFAULT_RETRY_AFTER_S)
         wait_s = next(seconds for seconds in said if seconds is not None)
-        return SlackRefusedError(
+        raise SlackRefusedError(
             f"connection {conn_id}: Slack asks for a pause of {wait_s:g} s", retry_after_s=wait_s
         )
     if answer.status in UNCERTAIN_STATUS:
-        return _lost(conn_id, f"Slack does not work (HTTP {answer.status})")
-    return None
+        raise _lost(conn_id, f"Slack does not work (HTTP {answer.status})")
 
 
-def _refused(conn_id: str, word: str) -> SlackRefusedError:
-    cure = next((cure for words, cure in (CONNECTION_CURES | MESSAGE_CURES).items() if word in words), None)
+def _is_no(body: Mapping[str, Any], word: str) -> bool:
+    return body.get("ok") is False and bool(word) and word not in UNCERTAIN
+
+
+def _refused_word(conn_id: str, word: str) -> SlackRefusedError:
+    cure = (CONNECTION_CURES | MESSAGE_CURES).get(word)
+    said = f"Slack says {word}" + (f"; {cure}" if cure else "")
+    return _refused(conn_id, said, word, is_about_message=word not in CONNECTION_CURES)
+
+
+def _refused(conn_id: str, said: str, word: str = "", *, is_about_message: bool = False) -> SlackRefusedError:
     return SlackRefusedError(
-        f"connection {conn_id}: Slack says {word}" + (f"; {cure}" if cure else ""),
-        is_about_message=not any(word in words for words in CONNECTION_CURES),
+        f"connection {conn_id}: {said}",
+        is_about_message=is_about_message,
         is_about_blocks=word in ABOUT_BLOCKS,
     )
 
@@ -240,7 +230,7 @@ def call_error(conn_id: str, error: Exception) -> OhlcvError:
     # Texts of other errors than these may contain the address.
     said = type(reason).__name__
     if isinstance(error, URLError) and isinstance(reason, NOT_SENT):
-        return SlackRefusedError(f"connection {conn_id}: Slack cannot be reached ({said})")
+        return _refused(conn_id, f"Slack cannot be reached ({said})")
     return _lost(conn_id, f"Slack did not answer ({said})")
 
 

@@ -148,8 +148,8 @@ def test_the_web_api_confirms_with_the_place_of_the_message() -> None:
     assert confirmed("c", Answer(200, {}, body), is_about_old=False) == Place("C0A1", "1795404600.000100")
 
 
-@pytest.mark.parametrize("ts", ["", "soon", "1", "1.2\u0000", "1.2\n", "\ud800", "1" * 30])
-def test_a_place_that_is_none_is_no_confirmation(ts: str) -> None:
+@pytest.mark.parametrize("ts", ["", "soon", "1", "1.2\u0000", "1.2\n", "\ud800", "1" * 30, 1.25, None])
+def test_a_place_that_is_none_is_no_confirmation(ts: object) -> None:
     body = json.dumps({"ok": True, "channel": "C0A1", "ts": ts})
     assert type(api_error(Answer(200, {}, body))) is SlackAnswerLostError
 
