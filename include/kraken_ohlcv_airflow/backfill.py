@@ -20,11 +20,10 @@ from kraken_ohlcv.core.settings import KRAKEN_POOL
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.detection.oddities import observe_oddities
 from kraken_ohlcv.detection.pairs import observe_listing
-from kraken_ohlcv.monitoring.watch import source_seen
+from kraken_ohlcv.monitoring.watch import observe_source
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import empty_summary, summarise
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv_airflow.connections import (
     archive_locator,
     kraken,
@@ -189,14 +188,9 @@ def watch() -> None:
     error = errors_of(context, ["ask_exchange"]).get("ask_exchange")
     now_s = int(time.time())
     with ledger() as connection:
-        seen = source_seen(
-            connection,
-            run,
-            ask_error=(error["type"], error["message"]) if error else None,
-            now_s=now_s,
-            url=run_url(run),
-        )
-        observe(connection, seen, now_s=now_s)
+        if error is None or error.get("is_source"):
+            said = error["message"] if error else None
+            observe_source(connection, run, ask_error=said, now_s=now_s, url=run_url(run))
         observe_oddities(connection, run, now_s=now_s, url=run_url(run))
         if error is None:
             judged = [

@@ -16,8 +16,8 @@ import psycopg
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
 from tenacity import (
+    Retrying,
     before_sleep_log,
-    retry,
     retry_if_exception_type,
     stop_before_delay,
     wait_exponential_jitter,
@@ -123,18 +123,28 @@ def patiently(read: Callable[[Connection], T]) -> T:
     :raises psycopg.OperationalError: if the ledger did not answer in the end
     """
 
-    @retry(
-        retry=retry_if_exception_type(psycopg.OperationalError),
-        stop=stop_before_delay(LEDGER_PATIENCE_S),
-        wait=wait_exponential_jitter(initial=0.5, max=8, jitter=0.5),
-        before_sleep=before_sleep_log(log, logging.WARNING),
-        reraise=True,
-    )
     def ask() -> T:
         with ledger() as connection:
             return read(connection)
 
-    return ask()
+    return Retrying(**again(LEDGER_PATIENCE_S, psycopg.OperationalError))(ask)
+
+
+def again(patience_s: float, *errors: type[Exception]) -> dict[str, Any]:
+    """Return tenacity's settings for work that is repeated while one of some errors ends it.
+
+    :param patience_s: no attempt starts later than this after the first one, seconds; one wait takes a
+        quarter of it at most
+    :param errors: all others end the work at once
+    :return: keyword arguments of ``Retrying`` and ``AsyncRetrying``
+    """
+    return {
+        "retry": retry_if_exception_type(errors),
+        "stop": stop_before_delay(patience_s),
+        "wait": wait_exponential_jitter(initial=0.5, max=patience_s / 4, jitter=0.5),
+        "before_sleep": before_sleep_log(log, logging.WARNING),
+        "reraise": True,
+    }
 
 
 def run_url(run: RunKey) -> str | None:

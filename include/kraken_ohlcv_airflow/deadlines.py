@@ -97,8 +97,8 @@ def tell_unless_over(
     """
     if state in ENDED:
         return f"nothing to report: {state}"
-    late = late_run(run, state=state, due_s=due_s, url=run_url(run))
-    report(lambda _: {late.key: late}, slack_wait_s=SLACK_WAIT_S)
+    late = late_run(run, state=state, due_s=due_s)
+    report(lambda _: {late.key: late}, url=run_url(run), slack_wait_s=SLACK_WAIT_S)
     # Asked last, since the triggerer takes seconds for its first question to Airflow.
     if state_now(run) == "success":
         # It ended meanwhile, and its success callback may have looked before there was an incident.

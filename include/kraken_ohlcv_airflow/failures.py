@@ -44,9 +44,9 @@ def tell_failure(context: Any) -> None:
     def look(connection: Connection) -> dict[str, Problem | None]:
         errors = given or _reasons(context, connection, run)
         now_s = int(time.time())
-        return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s, url=run_url(run))}
+        return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s)}
 
-    patiently(lambda: report(look, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
+    patiently(lambda: report(look, url=run_url(run), slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
 
 def tell_success(context: Any) -> None:

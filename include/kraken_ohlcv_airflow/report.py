@@ -7,17 +7,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import psycopg
-from tenacity import (
-    AsyncRetrying,
-    Retrying,
-    before_sleep_log,
-    retry_if_exception_type,
-    stop_before_delay,
-    wait_exponential_jitter,
-)
+from tenacity import AsyncRetrying, Retrying
 
 from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.core.errors import DeliveryError
@@ -26,44 +19,49 @@ from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import Connection, connect
+from kraken_ohlcv_airflow.connections import again
 
 if TYPE_CHECKING:
     Look: TypeAlias = Callable[[Connection], Mapping[str, Problem | None]]
 
 log = logging.getLogger(__name__)
 
+TRANSIENT: Final = (psycopg.OperationalError, DeliveryError)
+"""What another attempt may cure."""
+
 MIGRATING: Final = threading.Lock()
 """Alembic keeps its state in the module, and the triggerer may run several callbacks at once."""
 
 
-def report(look: Look, *, slack_wait_s: float) -> None:
+def report(look: Look, *, url: str | None = None, slack_wait_s: float) -> None:
     """Bring incidents up to what a callback sees, and show what has become of them.
 
     :param look: called with the ledger; returns what
         :func:`kraken_ohlcv.stores.ledger.incidents.observe` takes
+    :param url: where to look at the run, or None
     :param slack_wait_s: how long to wait when Slack asks for it, seconds, >= 0
     :raises psycopg.OperationalError: if the ledger cannot be reached
     :raises DeliveryError: if a message could not be sent; a task of the next run sends it
     """
     dsn = ledger_dsn(LEDGER_CONN_ID)
     try:
-        _report(dsn, look, slack_wait_s)
+        _report(dsn, look, url, slack_wait_s)
     except psycopg.errors.UndefinedTable:
         # A first run that failed before its first task had made the schema.
         from kraken_ohlcv.stores.schema import migrate_ledger  # noqa: PLC0415 (Alembic is slow to import)
 
         with MIGRATING:
             migrate_ledger(dsn)
-        _report(dsn, look, slack_wait_s)
+        _report(dsn, look, url, slack_wait_s)
 
 
-def _report(dsn: str, look: Look, slack_wait_s: float) -> None:
+def _report(dsn: str, look: Look, url: str | None, slack_wait_s: float) -> None:
     # Slack's client is slow to import, and every task instance imports this file.
     from kraken_ohlcv_airflow.slack import slack_channel  # noqa: PLC0415
 
     now_s = int(time.time())
     with connect(dsn) as connection:
-        observe(connection, look(connection), now_s=now_s)
+        observe(connection, look(connection), now_s=now_s, url=url)
         # Also without news: an earlier attempt may have failed to show what it saw.
         deliver(connection, slack_channel(), now_s=now_s, max_wait_s=slack_wait_s)
 
@@ -76,7 +74,7 @@ def patiently(work: Callable[[], None], patience_s: float) -> None:
     :raises psycopg.OperationalError: if the ledger did not answer in the end
     """
     try:
-        Retrying(**_again(patience_s))(work)
+        Retrying(**again(patience_s, *TRANSIENT))(work)
     except DeliveryError as error:
         log.warning("%s", error)
 
@@ -90,17 +88,7 @@ async def patiently_in_thread(work: Callable[[], str], patience_s: float) -> str
     :raises psycopg.OperationalError: if the ledger did not answer in the end
     """
     try:
-        return await AsyncRetrying(**_again(patience_s))(asyncio.to_thread, work)
+        return await AsyncRetrying(**again(patience_s, *TRANSIENT))(asyncio.to_thread, work)
     except DeliveryError as error:
         log.warning("%s", error)
         return str(error)
-
-
-def _again(patience_s: float) -> dict[str, Any]:
-    return {
-        "retry": retry_if_exception_type((psycopg.OperationalError, DeliveryError)),
-        "stop": stop_before_delay(patience_s),
-        "wait": wait_exponential_jitter(multiplier=0.5, max=30, jitter=0.5),
-        "before_sleep": before_sleep_log(log, logging.WARNING),
-        "reraise": True,
-    }

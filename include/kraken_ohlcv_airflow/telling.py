@@ -10,6 +10,7 @@ import psycopg
 from airflow.sdk import get_current_context
 
 from kraken_ohlcv.clients.bounded import StatementTimeoutError
+from kraken_ohlcv.clients.errors import KrakenTransientError, RateLimitLockError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.stores.ledger.session import is_full
 
@@ -20,12 +21,12 @@ ERROR_KEY: Final = "error"
 class StepError(TypedDict):
     """What ended a step.
 
-    :ivar type: class name of the exception
-    :ivar message: its sentence
+    :ivar message: sentence of the exception
+    :ivar is_source: whether it says something about the exchange, not about this system
     """
 
-    type: str
     message: str
+    is_source: bool
 
 
 @contextmanager
@@ -35,7 +36,8 @@ def handing_on_errors() -> Iterator[None]:
         yield
     except Exception as error:
         instance: Any = get_current_context()["ti"]
-        kept = StepError(type=type(error).__name__, message=sentence_of(error))
+        is_source = isinstance(error, KrakenTransientError) and not isinstance(error, RateLimitLockError)
+        kept = StepError(message=sentence_of(error), is_source=is_source)
         instance.xcom_push(key=ERROR_KEY, value=dict(kept))
         raise
 
@@ -87,7 +89,7 @@ def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
     states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(task_ids)).get(
         run.run_id, {}
     )
-    silent = StepError(type="", message="no message; its log says more")
+    silent = StepError(message="no message; its log says more", is_source=False)
     return {
         task_id: instance.xcom_pull(task_ids=task_id, key=ERROR_KEY) or silent
         for task_id in task_ids

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import get_current_context, task
 
-from kraken_ohlcv.core.incident import IncidentClass, Problem
+from kraken_ohlcv.core.freshness import OVERDUE
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import ValidationRequest
-from kraken_ohlcv.detection.pairs import observe_listing
-from kraken_ohlcv.monitoring.catch_up import look_ahead
-from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check
-from kraken_ohlcv.stores.ledger.incidents import observe, snooze
-from kraken_ohlcv.stores.ledger.session import execute
+from kraken_ohlcv.monitoring.catch_up import catch_up
+from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check, observe_check
+from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
 from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, lines_passed_over, sentences
 
@@ -28,9 +26,8 @@ def _request() -> ValidationRequest:
     return ValidationRequest.from_params(get_current_context()["params"])
 
 
-def _here(problem: Problem | None) -> Problem | None:
-    """Return a problem with the address of this run."""
-    return problem and replace(problem, url=run_url(run_key(get_current_context())))
+def _url() -> str | None:
+    return run_url(run_key(get_current_context()))
 
 
 @task(multiple_outputs=False)
@@ -57,17 +54,8 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
             hours=request.hours,
             now_s=now_s,
         )
-        seen: dict[str, Problem | None] = {
-            IncidentClass.SOURCE: _here(exchange.problem() or checked.source()),
-            IncidentClass.STALE: _here(checked.stale()),
-        }
-        observe(connection, seen, now_s=now_s)
-        if exchange.problem() is None:
-            judged = [standing.series.ticker for standing, _ in checked.lines]
-            url = run_url(run_key(get_current_context()))
-            observe_listing(connection, judged, now_s=now_s, url=url)
-    overdue = [standing.series.ticker for standing in checked.overdue()]
-    return {"result": checked.result(exchange), "overdue": overdue}
+        observe_check(connection, exchange, checked, url=_url())
+    return {"result": checked.result(exchange), "overdue": checked.tickers(*OVERDUE)}
 
 
 @task
@@ -75,19 +63,16 @@ def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
     """Choose the backfills that cannot wait for their schedule."""
     exchange = ExchangeState(**state)
     with handing_on_errors(), ledger() as connection:
-        outlook = look_ahead(
+        chosen = catch_up(
             connection,
             checked["overdue"],
             is_online=exchange.problem() is None,
             is_under_way=is_under_way(get_current_context()),
             now_s=exchange.now_s,
+            url=_url(),
         )
-        observe(connection, {IncidentClass.AT_RISK: _here(outlook.at_risk)}, now_s=exchange.now_s)
-        for catch_up in outlook.catch_ups:
-            execute(connection, "insert_catch_up", catch_up, now_s=exchange.now_s)
     return [
-        {"trigger_dag_id": one.dag_id, "trigger_run_id": one.run_id, "conf": one.conf()}
-        for one in outlook.catch_ups
+        {"trigger_dag_id": one.dag_id, "trigger_run_id": one.run_id, "conf": one.conf()} for one in chosen
     ]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kraken_ohlcv.detection.pairs import observe_listing
-from kraken_ohlcv.monitoring.catch_up import look_ahead
-from kraken_ohlcv.monitoring.validate import ask_state, check
-from kraken_ohlcv.stores.ledger.incidents import observe
-from kraken_ohlcv.stores.ledger.session import connect, execute
+from kraken_ohlcv.core.freshness import OVERDUE
+from kraken_ohlcv.monitoring.catch_up import catch_up
+from kraken_ohlcv.monitoring.validate import ask_state, check, observe_check
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from kraken_ohlcv.monitoring.catch_up import CatchUp
@@ -26,22 +25,16 @@ def hourly_check(world: World) -> tuple[dict[str, Any], list[CatchUp]]:
             )
         )
         checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
-        seen = {"source": state.problem() or checked.source(), "stale": checked.stale()}
-        observe(connection, seen, now_s=state.now_s)
-        if state.problem() is None:
-            judged = [standing.series.ticker for standing, _ in checked.lines]
-            observe_listing(connection, judged, now_s=state.now_s, url=None)
-        outlook = look_ahead(
+        observe_check(connection, state, checked, url=None)
+        chosen = catch_up(
             connection,
-            [standing.series.ticker for standing in checked.overdue()],
+            checked.tickers(*OVERDUE),
             is_online=state.problem() is None,
             is_under_way=lambda _dag, _run: False,
             now_s=state.now_s,
+            url=None,
         )
-        observe(connection, {"at_risk": outlook.at_risk}, now_s=state.now_s)
-        for catch_up in outlook.catch_ups:
-            execute(connection, "insert_catch_up", catch_up, now_s=state.now_s)
-    return checked.result(state), outlook.catch_ups
+    return checked.result(state), chosen
 
 
 def messages(world: World) -> list[tuple[str, str]]:

@@ -26,12 +26,16 @@ class Freshness(StrEnum):
     """Its newest candle is old, but what follows is proven empty as far as it is due."""
     STALE = "stale"
     NEVER_LOADED = "never_loaded"
-    GONE = "gone"
+    DELISTED = "delisted"
     """Its pair is no longer among Kraken's, or takes no new orders."""
 
 
+OVERDUE: Final = (Freshness.STALE, Freshness.NEVER_LOADED)
+"""Verdicts on series that should have newer candles."""
+
+
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NewestEnd:
     """What is known of a series' newest end.
 
     :ivar series: ticker and interval
@@ -55,14 +59,21 @@ class Standing:
 class Judgement:
     """How a series stands at a moment.
 
+    :ivar end: its newest end
     :ivar freshness: the verdict
     :ivar hours_behind: whole hours from the open time of the newest candle, or None when nothing is stored
     :ivar hours_overdue: whole hours since the next candle was due, 0 when it is not
     """
 
+    end: NewestEnd
     freshness: Freshness
     hours_behind: int | None
     hours_overdue: int
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the series should have newer candles."""
+        return self.freshness in OVERDUE
 
 
 def due_s(tier: str, interval_minutes: int, close_s: int, *, hours: int) -> int:
@@ -93,32 +104,30 @@ def due_end_s(tier: str, interval_minutes: int, now_s: int, *, hours: int = DEFA
     return floor_s(last_tick_before(cron, now_s - GRACE_S) - 1, interval_minutes)
 
 
-def judge(standing: Standing, *, now_s: int, hours: int) -> Judgement:
+def judge(end: NewestEnd, *, now_s: int, hours: int) -> Judgement:
     """Return how a series stands.
 
-    :param standing: what is known of it
+    :param end: what is known of its newest end
     :param hours: a newest candle that closed longer ago is old, hours, >= 1
     :return: stale only when both hold: the newest candle is old and the next one is overdue; so a system
         whose daily runs end within their grace never alarms
     """
-    interval = standing.series.interval_minutes
+    interval = end.series.interval_minutes
     step = step_s(interval)
     # Before the asset was added no run was to fetch anything: the first bucket to close since then is the one
     # to wait for, when nothing is stored and when old candles were brought in.
-    added_s = standing.added_s // step * step
-    settled_s = added_s if standing.settled_s is None else standing.settled_s
-    overdue_s = now_s - due_s(standing.tier, interval, max(settled_s, added_s) + step, hours=hours)
-    behind = None if standing.last_s is None else (now_s - standing.last_s) // HOUR_S
-    overdue = max(0, overdue_s // HOUR_S)
-    if standing.is_delisted:
-        return Judgement(Freshness.GONE, behind, overdue)
-    if standing.last_s is None:
+    added_s = end.added_s // step * step
+    settled_s = added_s if end.settled_s is None else end.settled_s
+    overdue_s = now_s - due_s(end.tier, interval, max(settled_s, added_s) + step, hours=hours)
+    if end.is_delisted:
+        freshness = Freshness.DELISTED
+    elif end.last_s is None:
         freshness = Freshness.NEVER_LOADED if overdue_s >= 0 else Freshness.FRESH
-        return Judgement(freshness, behind, overdue)
-    is_old = now_s - (standing.last_s + step) > hours * HOUR_S
-    if not is_old:
-        return Judgement(Freshness.FRESH, behind, overdue)
-    if overdue_s >= 0:
-        return Judgement(Freshness.STALE, behind, overdue)
-    is_quiet = settled_s > standing.last_s + step
-    return Judgement(Freshness.QUIET if is_quiet else Freshness.FRESH, behind, overdue)
+    elif now_s - (end.last_s + step) <= hours * HOUR_S:
+        freshness = Freshness.FRESH
+    elif overdue_s >= 0:
+        freshness = Freshness.STALE
+    else:
+        freshness = Freshness.QUIET if settled_s > end.last_s + step else Freshness.FRESH
+    behind = None if end.last_s is None else (now_s - end.last_s) // HOUR_S
+    return Judgement(end, freshness, behind, max(0, overdue_s // HOUR_S))

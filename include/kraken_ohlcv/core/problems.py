@@ -38,29 +38,27 @@ def key_of_pair(ticker: str) -> str:
     return f"{IncidentClass.PAIR}:{ticker}"
 
 
-def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int, url: str | None) -> Problem:
+def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int) -> Problem:
     """Return the problem of a run that failed.
 
     :param errors: a sentence per series and message, or one that says why the run ended; n >= 1
     :param now_s: when it was seen, epoch seconds UTC
-    :param url: where to look at the run, or None
     :return: subject is the run id; its facts are ``state``, ``errors`` (at most 20) and ``n_errors`` (all)
     """
     facts = {"state": "failed", **_first_lines("errors", errors)}
-    return Problem(key_of_run(run.dag_id), f"{run.dag_id} failed", now_s, {run.run_id: facts}, url=url)
+    return Problem(key_of_run(run.dag_id), f"{run.dag_id} failed", now_s, {run.run_id: facts})
 
 
-def late_run(run: RunKey, *, state: str, due_s: int, url: str | None) -> Problem:
+def late_run(run: RunKey, *, state: str, due_s: int) -> Problem:
     """Return the problem of a run that is not finished in time.
 
     :param state: its state as Airflow reports it: ``queued`` or ``running``
     :param due_s: when it had to be finished, epoch seconds UTC
-    :param url: where to look at the run, or None
     :return: subject is the run id; its facts are ``state`` and ``due`` (ISO text, UTC)
     """
     headline = f"{run.dag_id} is not finished in time"
     subjects = {run.run_id: {"state": state, "due": iso(due_s)}}
-    return Problem(key_of_run(run.dag_id), headline, due_s, subjects, url=url)
+    return Problem(key_of_run(run.dag_id), headline, due_s, subjects)
 
 
 def pair_problem(
@@ -68,7 +66,6 @@ def pair_problem(
     kind: PairProblem,
     *,
     since_s: int,
-    url: str | None,
     said: str | None = None,
     rows: Sequence[str] = (),
     **facts: str | None,
@@ -77,7 +74,6 @@ def pair_problem(
 
     :param ticker: as the catalogue spells it, or ``line 7`` when a line of it names none
     :param since_s: since when, epoch seconds UTC
-    :param url: where to look at the run, or None
     :param said: a sentence in place of the usual one of the kind
     :param rows: a sentence per odd row, or a line per disputed range
     :param facts: ``since``, ISO text, UTC; ``suggestion``, a listed ticker that may be meant
@@ -88,7 +84,7 @@ def pair_problem(
         **facts,
         **(_first_lines("rows", rows) if rows else {}),
     }
-    return Problem(key_of_pair(ticker), HEADLINES[kind].format(ticker), since_s, {kind.value: shown}, url=url)
+    return Problem(key_of_pair(ticker), HEADLINES[kind].format(ticker), since_s, {kind.value: shown})
 
 
 def with_others(

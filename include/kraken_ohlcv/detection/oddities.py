@@ -113,6 +113,6 @@ def observe_oddities(connection: Connection, run: RunKey, *, now_s: int, url: st
     for ticker, parts in found.items():
         much = [one for one in parts if one["n_odd"] > MUCH_SHARE * one["n_rows"]]
         rows = [f"{one['source']}: {row}" for one in much for row in one["odd"]]
-        odd = pair_problem(ticker, PairProblem.ODD_DATA, rows=rows, since_s=now_s, url=url)
+        odd = pair_problem(ticker, PairProblem.ODD_DATA, rows=rows, since_s=now_s)
         seen[ticker] = odd if rows else None
-    observe_pairs(connection, seen, [PairProblem.ODD_DATA], now_s=now_s)
+    observe_pairs(connection, seen, [PairProblem.ODD_DATA], now_s=now_s, url=url)

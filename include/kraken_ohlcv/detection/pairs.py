@@ -176,8 +176,8 @@ def observe_listing(connection: Connection, tickers: Collection[str], *, now_s: 
         ticker: None for ticker in _open_tickers(connection, LISTING) if ticker not in expected
     }
     for ticker in expected.keys() & set(tickers):
-        seen[ticker] = _problem(expected[ticker], now_s=now_s, url=url)
-    observe_pairs(connection, seen, LISTING, now_s=now_s)
+        seen[ticker] = _problem(expected[ticker], now_s=now_s)
+    observe_pairs(connection, seen, LISTING, now_s=now_s, url=url)
 
 
 def observe_lines(
@@ -192,9 +192,9 @@ def observe_lines(
     for problem in problems:
         is_name = problem.ticker is not None and SHORT_NAME.fullmatch(problem.ticker)
         name = problem.ticker if is_name and problem.ticker else f"line {problem.line}"
-        bad[name] = pair_problem(name, PairProblem.BAD_LINE, said=problem.said, since_s=now_s, url=url)
+        bad[name] = pair_problem(name, PairProblem.BAD_LINE, said=problem.said, since_s=now_s)
     cured = dict.fromkeys(_open_tickers(connection, BAD_LINES))
-    observe_pairs(connection, {**cured, **bad}, BAD_LINES, now_s=now_s)
+    observe_pairs(connection, {**cured, **bad}, BAD_LINES, now_s=now_s, url=url)
 
 
 def _open_tickers(connection: Connection, kinds: Collection[PairProblem]) -> list[str]:
@@ -207,12 +207,12 @@ def _open_tickers(connection: Connection, kinds: Collection[PairProblem]) -> lis
     ]
 
 
-def _problem(asset: Asset, *, now_s: int, url: str | None) -> Problem | None:
+def _problem(asset: Asset, *, now_s: int) -> Problem | None:
     if asset.delisted_s is None:
         return None
     if not asset.is_unknown:
         left_s = asset.delisted_s
-        return pair_problem(asset.ticker, PairProblem.LEFT, since=iso(left_s), since_s=left_s, url=url)
+        return pair_problem(asset.ticker, PairProblem.LEFT, since=iso(left_s), since_s=left_s)
     said = f"Kraken lists it as {asset.pair_status}" if asset.pair_status else None
     kind, meant = PairProblem.UNKNOWN, asset.meant
-    return pair_problem(asset.ticker, kind, said=said, suggestion=meant, since_s=now_s, url=url)
+    return pair_problem(asset.ticker, kind, said=said, suggestion=meant, since_s=now_s)

@@ -10,11 +10,12 @@ from kraken_ohlcv.core.gap import Gap, GapStatus
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
-from kraken_ohlcv.core.schedules import SCHEDULES, BackfillScope, Schedule, next_tick_after
+from kraken_ohlcv.core.schedules import SCHEDULES, next_tick_after
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.series_state import read_states
-from kraken_ohlcv.stores.ledger.session import Connection, first
+from kraken_ohlcv.stores.ledger.session import Connection, execute_many, first
 
 COOL_DOWN_S: Final = 2 * HOUR_S
 """Between two runs of a DAG started out of turn: the hourly check sees the effect of one before the next."""
@@ -26,6 +27,7 @@ class CatchUp:
 
     :ivar dag_id: the backfill DAG of the tier
     :ivar run_id: id of the run, the same however often the check is repeated
+    :ivar triggered_s: when, epoch seconds UTC
     :ivar tickers: what it is to repair
     :ivar intervals: candle lengths, minutes
     :ivar reason: one sentence
@@ -33,6 +35,7 @@ class CatchUp:
 
     dag_id: str
     run_id: str
+    triggered_s: int
     tickers: list[str]
     intervals: list[int]
     reason: str
@@ -40,34 +43,6 @@ class CatchUp:
     def conf(self) -> dict[str, Any]:
         """Return the conf to trigger the DAG with."""
         return {"tickers": self.tickers, "intervals": self.intervals, "lookback_days": 0}
-
-
-@dataclass(frozen=True, slots=True)
-class PastCatchUp:
-    """A run started out of turn.
-
-    :ivar run_id: its run id
-    :ivar triggered_s: when, epoch seconds UTC
-    :ivar tickers: what it was to repair
-    :ivar intervals: candle lengths, minutes
-    """
-
-    run_id: str
-    triggered_s: int
-    tickers: list[str]
-    intervals: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What the ledger says of the time until the next scheduled backfills.
-
-    :ivar catch_ups: runs to start now
-    :ivar at_risk: gaps that even such a run will probably not save, or None
-    """
-
-    catch_ups: list[CatchUp]
-    at_risk: Problem | None
 
 
 def expiring(gaps: Iterable[Gap], *, cron: str, now_s: int) -> list[Gap]:
@@ -86,7 +61,7 @@ def expiring(gaps: Iterable[Gap], *, cron: str, now_s: int) -> list[Gap]:
     ]
 
 
-def is_lost(gap: Gap, past: PastCatchUp | None, *, is_online: bool, now_s: int) -> bool:
+def is_lost(gap: Gap, past: CatchUp | None, *, is_online: bool, now_s: int) -> bool:
     """Return whether an expiring gap will probably be lost to the API.
 
     :param gap: a gap of :func:`expiring`
@@ -106,25 +81,27 @@ def is_lost(gap: Gap, past: PastCatchUp | None, *, is_online: bool, now_s: int) 
     return not is_online or has_failed_for_good or was_tried
 
 
-def look_ahead(
+def catch_up(
     connection: Connection,
     overdue: Collection[str],
     *,
     is_online: bool,
     is_under_way: Callable[[str, str], bool],
     now_s: int,
-) -> Outlook:
-    """Decide which backfills to start out of turn.
+    url: str | None,
+) -> list[CatchUp]:
+    """Decide which backfills to start out of turn, and bring the incident of candles at risk up to it.
 
-    Only series that a scheduled backfill covers count; at most one such run a DAG is outstanding, and after
+    Only series that a scheduled backfill covers count; at most one such run per DAG is outstanding, and after
     one the next waits for :data:`COOL_DOWN_S`.
 
     :param overdue: tickers whose newest candle is overdue
     :param is_online: whether the exchange works; nothing is started against one that does not
     :param is_under_way: tells by DAG id and run id whether a run is queued or running
-    :return: what to start, and what will probably be lost
+    :param url: where to look at the check, or None
+    :return: what to start, recorded
     """
-    catch_ups = []
+    chosen = []
     lost: list[Gap] = []
     for entry in SCHEDULES.values():
         if entry.backfill is None:
@@ -132,25 +109,32 @@ def look_ahead(
         assets = read_assets(connection, tickers=None, tier=entry.backfill.tier)
         tickers = [asset.ticker for asset in assets if asset.delisted_s is None]
         states = read_states(connection, tickers, entry.backfill.intervals).values()
-        past = first(connection, "read_last_catch_up", PastCatchUp, dag_id=entry.dag_id)
+        past = first(connection, "read_last_catch_up", CatchUp, dag_id=entry.dag_id)
         soon = expiring((gap for state in states for gap in state.gaps), cron=entry.cron, now_s=now_s)
         lost += [gap for gap in soon if is_lost(gap, past, is_online=is_online, now_s=now_s)]
         is_held_back = past is not None and (
             now_s - past.triggered_s < COOL_DOWN_S or is_under_way(entry.dag_id, past.run_id)
         )
-        if is_online and not is_held_back:
-            startable = {gap.series.ticker for gap in soon if gap.is_eligible(now_s, retry_failed=False)}
-            late = set(overdue).intersection(tickers)
-            catch_ups += _catch_up(entry, entry.backfill, tickers, startable, late, now_s=now_s)
-    return Outlook(catch_ups, _at_risk(lost, now_s=now_s))
+        startable = {gap.series.ticker for gap in soon if gap.is_eligible(now_s, retry_failed=False)}
+        late = set(overdue).intersection(tickers)
+        if is_online and not is_held_back and startable | late:
+            chosen.append(
+                CatchUp(
+                    dag_id=entry.dag_id,
+                    run_id=f"catch_up__{iso(now_s // HOUR_S * HOUR_S)}+00:00",
+                    triggered_s=now_s,
+                    tickers=[ticker for ticker in tickers if ticker in startable | late],
+                    intervals=list(entry.backfill.intervals),
+                    reason=_reason(startable, late),
+                )
+            )
+    key = IncidentClass.AT_RISK
+    observe(connection, {key: _at_risk(lost, now_s=now_s)}, now_s=now_s, url=url)
+    execute_many(connection, "insert_catch_up", chosen)
+    return chosen
 
 
-def _catch_up(
-    entry: Schedule, scope: BackfillScope, order: list[str], soon: set[str], late: set[str], *, now_s: int
-) -> list[CatchUp]:
-    chosen = [ticker for ticker in order if ticker in soon | late]
-    if not chosen:
-        return []
+def _reason(soon: Collection[str], late: Collection[str]) -> str:
     reasons = [
         f"{len(tickers)} {'ticker has' if len(tickers) == 1 else 'tickers have'} {what}"
         for tickers, what in (
@@ -159,15 +143,7 @@ def _catch_up(
         )
         if tickers
     ]
-    return [
-        CatchUp(
-            dag_id=entry.dag_id,
-            run_id=f"catch_up__{iso(now_s // HOUR_S * HOUR_S)}+00:00",
-            tickers=chosen,
-            intervals=list(scope.intervals),
-            reason=" and ".join(reasons),
-        )
-    ]
+    return " and ".join(reasons)
 
 
 def _at_risk(lost: list[Gap], *, now_s: int) -> Problem | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.freshness import Freshness, Judgement, Standing, judge
+from kraken_ohlcv.core.freshness import Freshness, Judgement, NewestEnd, judge
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
-from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs
+from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, observe_listing
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -77,26 +79,22 @@ def ask_state(
         status = kraken.get_system_status()
     except KrakenError as error:
         return ExchangeState(int(worker_now()), "worker", None, str(error))
+    state = ExchangeState(clock.now_s, clock.source, status, None, clock.doubt)
     if clock.doubt is not None:
-        return ExchangeState(clock.now_s, clock.source, status, None, clock.doubt)
+        return state
     try:
         pairs = ask_pairs(connection, kraken)
     except KrakenNotBelievedError as error:
-        return ExchangeState(clock.now_s, clock.source, status, None, str(error))
+        return replace(state, doubt=str(error))
     except KrakenError as error:
-        said = None if status != "online" else str(error)
-        return ExchangeState(clock.now_s, clock.source, status, said)
-    tickers = [asset.ticker for asset in assets_of(connection, tiers)]
+        return state if status != "online" else replace(state, error=str(error))
+    tickers = [asset.ticker for asset in _assets(connection, tiers)]
     judge_pairs(connection, kraken, tickers, pairs, now_s=clock.now_s)
-    return ExchangeState(clock.now_s, clock.source, status, None)
+    return state
 
 
-def assets_of(connection: Connection, tiers: Iterable[str]) -> list[Asset]:
-    """Return the active assets of some tiers.
-
-    :param tiers: ``TIER1`` .. ``TIER4``
-    :return: in tier order
-    """
+def _assets(connection: Connection, tiers: Iterable[str]) -> list[Asset]:
+    """Return the active assets of some tiers, in tier order."""
     return [
         asset for tier in sorted(set(tiers)) for asset in read_assets(connection, tickers=None, tier=tier)
     ]
@@ -108,63 +106,52 @@ class Check:
 
     :ivar now_s: time of the check, epoch seconds UTC
     :ivar interval_minutes: candle length, minutes
-    :ivar hours: limit, hours
-    :ivar lines: standing and judgement by series, in tier order
+    :ivar judged: each series, in tier order
     :ivar unknown: tickers that the exchange never had, as far as is known
     """
 
     now_s: int
     interval_minutes: int
-    hours: int
-    lines: list[tuple[Standing, Judgement]]
+    judged: list[Judgement]
     unknown: Sequence[str] = ()
 
-    def those(self, *kinds: Freshness) -> list[tuple[Standing, Judgement]]:
-        """Return the lines with one of some verdicts."""
-        return [line for line in self.lines if line[1].freshness in kinds]
-
-    def overdue(self) -> list[Standing]:
-        """Return the series that should have newer candles."""
-        return [standing for standing, _ in self.those(Freshness.STALE, Freshness.NEVER_LOADED)]
+    def tickers(self, *kinds: Freshness) -> list[str]:
+        """Return the tickers with one of some verdicts."""
+        return [one.end.series.ticker for one in self.judged if one.freshness in kinds]
 
     def stale(self) -> Problem | None:
         """Return the problem of the overdue series, if there are any."""
-        lines = self.those(Freshness.STALE, Freshness.NEVER_LOADED)
-        if not lines:
+        late = [one for one in self.judged if one.is_overdue]
+        if not late:
             return None
         candles = INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
         return Problem(
             IncidentClass.STALE,
             f"{candles} candles are missing that should be here by now",
-            since_s=self.now_s - max(judgement.hours_overdue for _, judgement in lines) * HOUR_S,
+            since_s=self._since_s(late),
             subjects={
-                standing.series.ticker: {
-                    "tier": standing.tier,
-                    "interval_minutes": self.interval_minutes,
-                    "hours_behind": judgement.hours_behind,
-                    "hours_overdue": judgement.hours_overdue,
-                    "state": judgement.freshness.value,
-                }
-                for standing, judgement in lines
+                one.end.series.ticker: {"interval_minutes": self.interval_minutes, **_facts(one)}
+                for one in late
             },
         )
 
     def source(self) -> Problem | None:
         """Return the problem of the source, if nearly a whole tier is overdue."""
-        by_tier: dict[str, list[Judgement]] = {}
-        for standing, judgement in self.lines:
-            if judgement.freshness is not Freshness.GONE:
-                by_tier.setdefault(standing.tier, []).append(judgement)
-        for tier, judgements in by_tier.items():
-            late = [one for one in judgements if one.freshness in {Freshness.STALE, Freshness.NEVER_LOADED}]
-            if len(judgements) >= SOURCE_MINIMUM and len(late) >= SOURCE_SHARE * len(judgements):
+        expected = [one for one in self.judged if one.freshness is not Freshness.DELISTED]
+        for tier, those in groupby(expected, lambda one: one.end.tier):
+            series = list(those)
+            late = [one for one in series if one.is_overdue]
+            if len(series) >= SOURCE_MINIMUM and len(late) >= SOURCE_SHARE * len(series):
                 return Problem(
                     IncidentClass.SOURCE,
-                    f"{len(late)} of {len(judgements)} series of {tier} are late at the same time",
-                    since_s=self.now_s - max(one.hours_overdue for one in late) * HOUR_S,
-                    subjects={tier: {"overdue": len(late), "series": len(judgements)}},
+                    f"{len(late)} of {len(series)} series of {tier} are late at the same time",
+                    since_s=self._since_s(late),
+                    subjects={tier: {"overdue": len(late), "series": len(series)}},
                 )
         return None
+
+    def _since_s(self, late: Sequence[Judgement]) -> int:
+        return self.now_s - max(one.hours_overdue for one in late) * HOUR_S
 
     def result(self, state: ExchangeState) -> dict[str, Any]:
         """Return the result of the check in the words of the system it replaces.
@@ -175,37 +162,40 @@ class Check:
             ``assets_quiet``, ``warnings``
         """
         missing = [
-            line
-            for line in self.lines
-            if line[1].freshness is Freshness.STALE
-            or (line[0].last_s is None and line[1].freshness is not Freshness.GONE)
+            one
+            for one in self.judged
+            if one.is_overdue or (one.end.last_s is None and one.freshness is not Freshness.DELISTED)
         ]
+        delisted = self.tickers(Freshness.DELISTED)
         return {
-            "assets_checked": len(self.lines),
+            "assets_checked": len(self.judged),
             "interval_minutes": self.interval_minutes,
             "assets_missing_data": [
                 {
-                    "ticker": standing.series.ticker,
-                    "tier": standing.tier,
-                    "last_timestamp": None if standing.last_s is None else iso(standing.last_s),
-                    "hours_behind": judgement.hours_behind,
-                    "hours_overdue": judgement.hours_overdue,
-                    "state": "never_loaded" if standing.last_s is None else judgement.freshness.value,
+                    "ticker": one.end.series.ticker,
+                    "last_timestamp": None if one.end.last_s is None else iso(one.end.last_s),
+                    **_facts(one),
                 }
-                for standing, judgement in missing
+                for one in missing
             ],
             "checked_at": iso(self.now_s),
             "clock": state.clock,
             "exchange_status": state.status or state.error,
-            "pairs_delisted": [
-                standing.series.ticker
-                for standing, _ in self.those(Freshness.GONE)
-                if standing.series.ticker not in self.unknown
-            ],
+            "pairs_delisted": [ticker for ticker in delisted if ticker not in self.unknown],
             "pairs_unknown": list(self.unknown),
-            "assets_quiet": [standing.series.ticker for standing, _ in self.those(Freshness.QUIET)],
+            "assets_quiet": self.tickers(Freshness.QUIET),
             "warnings": [state.doubt] if state.doubt else [],
         }
+
+
+def _facts(one: Judgement) -> dict[str, Any]:
+    is_empty = one.end.last_s is None
+    return {
+        "tier": one.end.tier,
+        "hours_behind": one.hours_behind,
+        "hours_overdue": one.hours_overdue,
+        "state": (Freshness.NEVER_LOADED if is_empty else one.freshness).value,
+    }
 
 
 def check(
@@ -225,10 +215,10 @@ def check(
     :param now_s: time of the check, epoch seconds UTC
     :return: the check
     """
-    assets = assets_of(connection, tiers)
+    assets = _assets(connection, tiers)
     states = read_states(connection, [asset.ticker for asset in assets], [interval_minutes])
     step = step_s(interval_minutes)
-    lines = []
+    judged = []
     for asset in assets:
         series = Series(asset.ticker, interval_minutes)
         last_s = newest.get(asset.ticker)
@@ -236,7 +226,24 @@ def check(
         if settled_s is not None and series in states:
             proven = ranges.union(one.range for one in states[series].proven)
             settled_s = next((end for start, end in proven if start <= settled_s < end), settled_s)
-        standing = Standing(series, asset.tier, last_s, settled_s, asset.added_s, not asset.is_trading)
-        lines.append((standing, judge(standing, now_s=now_s, hours=hours)))
+        end = NewestEnd(series, asset.tier, last_s, settled_s, asset.added_s, not asset.is_trading)
+        judged.append(judge(end, now_s=now_s, hours=hours))
     unknown = [asset.ticker for asset in assets if asset.is_unknown]
-    return Check(now_s, interval_minutes, hours, lines, unknown)
+    return Check(now_s, interval_minutes, judged, unknown)
+
+
+def observe_check(connection: Connection, state: ExchangeState, checked: Check, *, url: str | None) -> None:
+    """Bring the incidents of the source, of stale series and of pairs up to a check.
+
+    :param state: what the exchange said of itself
+    :param checked: the series
+    :param url: where to look at the run, or None
+    """
+    trouble = state.problem()
+    seen: dict[str, Problem | None] = {
+        IncidentClass.SOURCE: trouble or checked.source(),
+        IncidentClass.STALE: checked.stale(),
+    }
+    observe(connection, seen, now_s=checked.now_s, url=url)
+    if trouble is None:
+        observe_listing(connection, checked.tickers(*Freshness), now_s=checked.now_s, url=url)

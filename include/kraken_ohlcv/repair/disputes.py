@@ -45,5 +45,5 @@ def observe_disputes(connection: Connection, tickers: Sequence[str], *, now_s: i
     for ticker, those in by_ticker.items():
         rows = [f"{one.series}, {iso(one.start_s)} to {iso(one.end_s)}" for one in those]
         since_s = min(one.found_s for one in those)
-        seen[ticker] = pair_problem(ticker, PairProblem.DISPUTED, rows=rows, since_s=since_s, url=url)
-    observe_pairs(connection, seen, [PairProblem.DISPUTED], now_s=now_s)
+        seen[ticker] = pair_problem(ticker, PairProblem.DISPUTED, rows=rows, since_s=since_s)
+    observe_pairs(connection, seen, [PairProblem.DISPUTED], now_s=now_s, url=url)

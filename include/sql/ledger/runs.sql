@@ -176,19 +176,21 @@ ORDER BY ticker, interval_minutes, source
 
 -- name: insert_catch_up
 -- Remember a run started out of turn.
--- In: dag_id, run_id, now_s (epoch seconds), tickers (text[]), intervals (int[]), reason.
+-- In: dag_id, run_id, triggered_s (epoch seconds), tickers (text[]), intervals (int[]), reason.
 INSERT INTO catch_ups (dag_id, run_id, triggered_at, tickers, intervals, reason)
-VALUES (%(dag_id)s, %(run_id)s, to_timestamp(%(now_s)s), %(tickers)s, %(intervals)s, %(reason)s)
+VALUES (%(dag_id)s, %(run_id)s, to_timestamp(%(triggered_s)s), %(tickers)s, %(intervals)s, %(reason)s)
 ON CONFLICT (dag_id, run_id) DO NOTHING
 
 -- name: read_last_catch_up
 -- The newest run of a DAG started out of turn. In: dag_id.
--- Out: run_id, triggered_s (epoch seconds), tickers, intervals.
+-- Out: dag_id, run_id, triggered_s (epoch seconds), tickers, intervals, reason.
 SELECT
+    dag_id,
     run_id,
     extract(epoch FROM triggered_at)::bigint AS triggered_s,
     tickers,
-    intervals
+    intervals,
+    reason
 FROM catch_ups
 WHERE dag_id = %(dag_id)s
 ORDER BY triggered_at DESC

@@ -9,11 +9,9 @@ import pytest
 
 from kraken_ohlcv.clients.errors import KrakenNotBelievedError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.incident import IncidentClass
-from kraken_ohlcv.monitoring.validate import ask_state, check
-from kraken_ohlcv.monitoring.watch import source_seen
-from kraken_ohlcv.stores.ledger.incidents import observe
+from kraken_ohlcv.monitoring.watch import observe_source
 from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.watching import hourly_check, messages
 from tests.integration.world import World, at_step
 
 if TYPE_CHECKING:
@@ -24,21 +22,6 @@ if TYPE_CHECKING:
 HOUR = 3_600
 DAY = 24 * HOUR
 DAILY = Series("XBTUSD", 1440)
-NEWEST = (
-    "SELECT ticker, ts::long / 1000000L FROM ohlcv WHERE interval = '1440' LATEST ON ts PARTITION BY ticker"
-)
-
-
-def hourly_check(world: World) -> dict[str, Any]:
-    """Do what the hourly check does."""
-    with connect(world.dsn) as connection:
-        state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
-        newest = {row[0]: int(row[1]) for row in world.questdb.query(NEWEST)}
-        checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
-        source = state.problem() or checked.source()
-        seen = {IncidentClass.SOURCE: source, IncidentClass.STALE: checked.stale()}
-        observe(connection, seen, now_s=state.now_s)
-    return checked.result(state)
 
 
 def backfill(world: World) -> dict[str, Any] | KrakenNotBelievedError:
@@ -49,23 +32,9 @@ def backfill(world: World) -> dict[str, Any] | KrakenNotBelievedError:
         with connect(world.dsn) as connection:
             run = connection.execute("SELECT dag_id, run_id FROM backfill_runs LIMIT 1").fetchone()
             assert run is not None
-            told = (type(error).__name__, str(error))
             now_s = int(world.worker_now())
-            seen = source_seen(connection, run, ask_error=told, now_s=now_s, url=None)  # type: ignore[arg-type]
-            observe(connection, seen, now_s=now_s)
+            observe_source(connection, run, ask_error=str(error), now_s=now_s, url=None)  # type: ignore[arg-type]
         return error
-
-
-def told(world: World) -> list[tuple[str, str]]:
-    """Return key and kind of every message that people should have got."""
-    rows = world.rows(
-        "SELECT key, growths, recovered_at IS NOT NULL AS is_over FROM incidents ORDER BY incident_id"
-    )
-    return [
-        (row["key"], kind)
-        for row in rows
-        for kind in ("opened", *["grew"] * row["growths"], *["recovered"] * row["is_over"])
-    ]
 
 
 def saying(moment_s: int) -> dict[str, Any]:
@@ -108,14 +77,14 @@ def test_five_days_of_a_lying_clock_are_one_incident_from_the_first_check_on(
     loaded: World, altered: AlteredExchange, lie: Any, said: str
 ) -> None:
     hourly_check(loaded)
-    assert told(loaded) == []
+    assert messages(loaded) == []
     altered.alter("Time", lie(int(loaded.exchange.now_s())))
     before = loaded.contents()
 
     loaded.exchange.advance(HOUR)
-    result = hourly_check(loaded)
+    result, _ = hourly_check(loaded)
 
-    assert told(loaded) == [("source", "opened")]
+    assert messages(loaded) == [("source", "opened")]
     (incident,) = loaded.rows("SELECT headline FROM incidents WHERE recovered_at IS NULL")
     assert any(part in incident["headline"] for part in said.split("|"))
     assert result["warnings"] == [incident["headline"]]
@@ -123,11 +92,11 @@ def test_five_days_of_a_lying_clock_are_one_incident_from_the_first_check_on(
         loaded.exchange.advance(DAY - HOUR)
         assert isinstance(backfill(loaded), KrakenNotBelievedError)
         loaded.exchange.advance(HOUR)
-        result = hourly_check(loaded)
+        result, _ = hourly_check(loaded)
         # By the later of both clocks: what is late is seen.
         assert [one["state"] for one in result["assets_missing_data"]] in ([], ["stale"])
     assert [one["state"] for one in result["assets_missing_data"]] == ["stale"]
-    assert told(loaded) == [("source", "opened")]
+    assert messages(loaded) == [("source", "opened")]
     assert loaded.contents() == before  # nothing new was called closed, and nothing missing
 
     altered.restore()
@@ -135,7 +104,7 @@ def test_five_days_of_a_lying_clock_are_one_incident_from_the_first_check_on(
     for _ in range(3):
         loaded.exchange.advance(HOUR)
         hourly_check(loaded)
-    assert told(loaded) == [("source", "opened"), ("source", "recovered")]
+    assert messages(loaded) == [("source", "opened"), ("source", "recovered")]
     assert loaded.stored(DAILY, loaded.window(DAILY)) == loaded.truth(DAILY, loaded.window(DAILY))
 
 
@@ -148,11 +117,11 @@ def test_a_clock_that_stands_still_is_seen_even_where_a_large_difference_is_allo
     )
     world.worker_ahead_s = -7000
     hourly_check(world)
-    assert told(world) == []
+    assert messages(world) == []
     altered.alter("Time", standing(int(world.exchange.now_s())))
     world.exchange.advance(3 * HOUR)  # within the difference of the worker's, which was behind
     hourly_check(world)
-    assert told(world) == [("source", "opened")]
+    assert messages(world) == [("source", "opened")]
     (incident,) = world.rows("SELECT headline FROM incidents")
     assert "stood still while 3 hours passed" in incident["headline"]
 
@@ -171,9 +140,8 @@ def test_rows_later_than_the_clock_explains_are_refused_and_settle_nothing(loade
     assert loaded.stored(DAILY, window) == before
     assert loaded.result(run)["gaps_failed"] == 1
     with connect(loaded.dsn) as connection:
-        seen = source_seen(connection, run.run, ask_error=None, now_s=0, url=None)
-    problem = seen[IncidentClass.SOURCE]
-    assert problem is not None
+        observe_source(connection, run.run, ask_error=None, now_s=0, url=None)
+    assert messages(loaded) == [("source", "opened")]
 
 
 def test_an_answer_that_took_its_time_is_taken(loaded: World) -> None:

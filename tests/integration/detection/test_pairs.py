@@ -11,12 +11,11 @@ from kraken_ohlcv.completeness.figures import series_figures
 from kraken_ohlcv.completeness.series_rows import list_rows
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.incident import IncidentClass
 from kraken_ohlcv.detection.pairs import observe_listing
-from kraken_ohlcv.monitoring.validate import ask_state, check
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
-from kraken_ohlcv.stores.ledger.incidents import observe, read_open
+from kraken_ohlcv.stores.ledger.incidents import read_open
 from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.watching import hourly_check, messages
 from tests.integration.world import World, request_of
 
 if TYPE_CHECKING:
@@ -40,36 +39,6 @@ def backfill(world: World, **params: Any) -> dict[str, Any]:
         now_s = int(world.exchange.now_s())
         observe_listing(connection, [one.ticker for one in assets], now_s=now_s, url=None)
     return summary
-
-
-def hourly_check(world: World) -> dict[str, Any]:
-    """Do what the hourly check does with pairs and the source."""
-    with connect(world.dsn) as connection:
-        state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
-        newest = {row[0]: int(row[1]) for row in world.questdb.query(NEWEST)}
-        checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
-        observe(connection, {IncidentClass.SOURCE: state.problem()}, now_s=state.now_s)
-        if state.problem() is None:
-            judged = [standing.series.ticker for standing, _ in checked.lines]
-            observe_listing(connection, judged, now_s=state.now_s, url=None)
-    return checked.result(state)
-
-
-NEWEST = (
-    "SELECT ticker, ts::long / 1000000L FROM ohlcv WHERE interval = '1440' LATEST ON ts PARTITION BY ticker"
-)
-
-
-def told(world: World) -> list[tuple[str, str]]:
-    """Return key and kind of every message that people should have got."""
-    rows = world.rows(
-        "SELECT key, growths, recovered_at IS NOT NULL AS is_over FROM incidents ORDER BY incident_id"
-    )
-    return [
-        (row["key"], kind)
-        for row in rows
-        for kind in ("opened", *["grew"] * row["growths"], *["recovered"] * row["is_over"])
-    ]
 
 
 def open_incidents(world: World) -> dict[str, dict[str, Any]]:
@@ -105,10 +74,10 @@ def test_a_misspelt_ticker_leaves_the_run_green_and_is_told_once_with_what_may_b
         summary = backfill(world)
         assert (summary["pairs_unknown"], summary["pairs_delisted"], summary["errors"]) == ([typed], [], [])
         assert summary["raised"] == []
-        result = hourly_check(world)
+        result, _ = hourly_check(world)
         assert (result["pairs_unknown"], result["pairs_delisted"]) == ([typed], [])
         world.exchange.advance(DAY)
-    assert told(world) == [(f"pair:{typed}", "opened")]
+    assert messages(world) == [(f"pair:{typed}", "opened")]
     assert open_incidents(world)[f"pair:{typed}"]["unknown"]["suggestion"] == meant
     assert world.stored(Series("ETHUSD", 1440), world.window(Series("ETHUSD", 1440)))
     assert world.rows("SELECT ticker FROM series") == [{"ticker": "ETHUSD"}]
@@ -116,7 +85,7 @@ def test_a_misspelt_ticker_leaves_the_run_green_and_is_told_once_with_what_may_b
     expect(world, ["ETHUSD"])  # the line is corrected or taken out
     hourly_check(world)
     hourly_check(world)
-    assert told(world)[1:] == [(f"pair:{typed}", "recovered")]
+    assert messages(world)[1:] == [(f"pair:{typed}", "recovered")]
 
 
 def test_a_misspelt_ticker_that_a_run_asks_for_by_name_is_an_error_and_the_others_are_done(
@@ -152,7 +121,7 @@ def test_an_unknown_pair_is_expected_from_the_day_on_which_it_is_listed(world: W
     world.exchange.set_pair("XBTUSD", "online")
     assert backfill(world)["gaps_filled"] == 1
     hourly_check(world)
-    assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
+    assert messages(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
 
 
 def test_a_pair_that_leaves_has_one_date_and_one_message_whoever_looks(world: World) -> None:
@@ -162,7 +131,7 @@ def test_a_pair_that_leaves_has_one_date_and_one_message_whoever_looks(world: Wo
     dates, gaps = set(), []
     for _ in range(3):
         world.exchange.advance(HOUR)
-        assert hourly_check(world)["pairs_delisted"] == ["XBTUSD"]
+        assert hourly_check(world)[0]["pairs_delisted"] == ["XBTUSD"]
         dates.add(delisted_at(world, "XBTUSD"))
         world.exchange.advance(DAY - HOUR)
         assert backfill(world)["pairs_delisted"] == ["XBTUSD"]
@@ -171,7 +140,7 @@ def test_a_pair_that_leaves_has_one_date_and_one_message_whoever_looks(world: Wo
     assert len(dates) == 1
     assert None not in dates
     assert gaps[0] == gaps[1] == gaps[2]  # and no gap grows after it
-    assert told(world) == [("pair:XBTUSD", "opened")]
+    assert messages(world) == [("pair:XBTUSD", "opened")]
     assert list(open_incidents(world)["pair:XBTUSD"]) == ["left"]
 
 
@@ -188,7 +157,7 @@ def test_a_status_that_is_contradicted_by_the_pairs_own_answers_takes_nothing_aw
         world.exchange.advance(DAY - HOUR)
         assert backfill(world)["gaps_filled"] == len(OURS)  # yesterday's candle of each
         assert delisted_at(world, "XBTUSD") is None
-    assert told(world) == []
+    assert messages(world) == []
 
 
 def test_a_pair_that_assetpairs_lacks_is_asked_as_usual(world: World, altered: AlteredExchange) -> None:
@@ -198,8 +167,8 @@ def test_a_pair_that_assetpairs_lacks_is_asked_as_usual(world: World, altered: A
     for _ in range(3):
         world.exchange.advance(DAY)
         assert backfill(world)["gaps_filled"] == len(OURS)
-        assert hourly_check(world)["pairs_delisted"] == []
-    assert told(world) == []
+        assert hourly_check(world)[0]["pairs_delisted"] == []
+    assert messages(world) == []
 
 
 def test_an_assetpairs_that_lacks_most_of_ours_is_not_believed(
@@ -216,7 +185,7 @@ def test_an_assetpairs_that_lacks_most_of_ours_is_not_believed(
         ):
             backfill(world)
         hourly_check(world)
-    assert told(world) == [("source", "opened")]
+    assert messages(world) == [("source", "opened")]
     assert world.rows("SELECT * FROM assets ORDER BY ticker") == before
 
 
@@ -228,7 +197,7 @@ def test_two_of_five_that_leave_at_once_are_judged_by_their_own_answers(world: W
     world.exchange.advance(DAY)
     summary = backfill(world)
     assert (summary["pairs_delisted"], summary["errors"]) == (OURS[:2], [])
-    assert sorted(told(world)) == [(f"pair:{ticker}", "opened") for ticker in sorted(OURS[:2])]
+    assert sorted(messages(world)) == [(f"pair:{ticker}", "opened") for ticker in sorted(OURS[:2])]
 
 
 def test_a_pair_that_the_catalogue_does_not_expect_keeps_its_history_without_a_word(world: World) -> None:
@@ -242,9 +211,9 @@ def test_a_pair_that_the_catalogue_does_not_expect_keeps_its_history_without_a_w
         world.exchange.advance(DAY)
         summary = backfill(world)
         assert (summary["pairs_delisted"], summary["pairs_unknown"], summary["errors"]) == ([], [], [])
-        result = hourly_check(world)
+        result, _ = hourly_check(world)
         assert (result["assets_checked"], result["pairs_delisted"], result["pairs_unknown"]) == (1, [], [])
-    assert told(world) == []
+    assert messages(world) == []
     with connect(world.dsn) as connection:
         lines = list_rows(connection, tier=None, tickers=["XBTUSD"], intervals=[1440])
         now_s = int(world.exchange.now_s())
@@ -259,11 +228,11 @@ def test_a_delisted_pair_is_settled_once_the_catalogue_does_not_expect_it(world:
     backfill(world)
     world.exchange.set_pair("XBTUSD", "delisted")
     hourly_check(world)
-    assert told(world) == [("pair:XBTUSD", "opened")]
+    assert messages(world) == [("pair:XBTUSD", "opened")]
     expect(world, OURS[1:], unlisted=("XBTUSD",))
     for _ in range(3):
         hourly_check(world)
-    assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
+    assert messages(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
 
 
 def test_a_pair_that_comes_back_is_expected_again_and_what_it_missed_is_fetched(world: World) -> None:
@@ -278,4 +247,4 @@ def test_a_pair_that_comes_back_is_expected_again_and_what_it_missed_is_fetched(
     assert delisted_at(world, "XBTUSD") is None
     assert world.stored(DAILY, world.window(DAILY)) == world.truth(DAILY, world.window(DAILY))
     hourly_check(world)
-    assert told(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]
+    assert messages(world) == [("pair:XBTUSD", "opened"), ("pair:XBTUSD", "recovered")]

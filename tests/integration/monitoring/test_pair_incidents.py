@@ -33,7 +33,7 @@ def see(
 
 def problem(kind: PairProblem) -> dict[str, Problem | None]:
     """Return what a check sees."""
-    return {"XBTUSD": pair_problem("XBTUSD", kind, since_s=1_000, url=None)}
+    return {"XBTUSD": pair_problem("XBTUSD", kind, since_s=1_000)}
 
 
 def test_a_listing_check_leaves_odd_data_alone_and_counts_no_good_check_for_it(ledger_uri: str) -> None:
@@ -54,3 +54,14 @@ def test_a_pair_with_odd_data_that_leaves_is_one_incident_of_both_and_ends_with_
     assert see(ledger_uri, {"XBTUSD": None}, DATA) == {KEY: (["left"], 1)}
     assert see(ledger_uri, {"XBTUSD": None}, LISTING) == {KEY: (["left"], 1)}
     assert see(ledger_uri, {"XBTUSD": None}, LISTING) == {}
+
+
+def test_an_incident_leads_to_the_run_that_saw_it_last(ledger_uri: str) -> None:
+    with connect(ledger_uri) as connection:
+        for url in ("http://airflow/1", None, "http://airflow/2"):
+            observe_pairs(connection, problem(PairProblem.ODD_DATA), DATA, now_s=1_000, url=url)
+            ((_, incident),) = read_open(connection).values()
+            assert incident.problem.url == url
+        observe_pairs(connection, {"XBTUSD": None}, DATA, now_s=2_000, url="http://airflow/3")
+        ((_, incident),) = read_open(connection).values()
+        assert incident.problem.url == "http://airflow/2"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kraken_ohlcv.core.freshness import GRACE_S, Freshness, Standing, due_end_s, due_s, judge
+from kraken_ohlcv.core.freshness import GRACE_S, Freshness, NewestEnd, due_end_s, due_s, judge
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S, step_s
@@ -22,10 +22,10 @@ def standing(
     settled_s: int | None = None,
     added_s: int = LONG_AGO,
     is_delisted: bool = False,
-) -> Standing:
+) -> NewestEnd:
     if settled_s is None and last_s is not None:
         settled_s = last_s + step_s(minutes)
-    return Standing(Series("XBTUSD", minutes), tier, last_s, settled_s, added_s, is_delisted)
+    return NewestEnd(Series("XBTUSD", minutes), tier, last_s, settled_s, added_s, is_delisted)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_old_candles_brought_in_for_a_new_asset_are_late_when_the_first_run_afte
 
 def test_a_pair_that_left_the_exchange_is_told_apart_whatever_its_candles() -> None:
     gone = standing(MIDNIGHT - 90 * DAY_S, is_delisted=True)
-    assert judge(gone, now_s=MIDNIGHT, hours=24).freshness is Freshness.GONE
+    assert judge(gone, now_s=MIDNIGHT, hours=24).freshness is Freshness.DELISTED
 
 
 @pytest.mark.parametrize("tier", ["TIER1", "TIER2", "TIER3"])

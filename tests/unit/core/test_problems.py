@@ -10,14 +10,13 @@ from kraken_ohlcv.core.run import RunKey
 
 RUN = RunKey("backfill_tier1_daily", "manual__1")
 NOW_S = 1_795_437_296
-URL = "http://airflow/dags/backfill_tier1_daily/runs/manual__1"
 
 
 def test_a_failed_run_is_one_subject_with_its_errors() -> None:
-    problem = failed_run(RUN, ["XBTUSD 60: 1 gap not filled: EService:Busy"], now_s=NOW_S, url=URL)
+    problem = failed_run(RUN, ["XBTUSD 60: 1 gap not filled: EService:Busy"], now_s=NOW_S)
 
     assert (problem.key, problem.incident_class) == ("run:backfill_tier1_daily", IncidentClass.RUN)
-    assert (problem.headline, problem.since_s, problem.url) == ("backfill_tier1_daily failed", NOW_S, URL)
+    assert (problem.headline, problem.since_s) == ("backfill_tier1_daily failed", NOW_S)
     assert problem.subjects == {
         "manual__1": {
             "state": "failed",
@@ -30,14 +29,14 @@ def test_a_failed_run_is_one_subject_with_its_errors() -> None:
 def test_of_very_many_errors_the_first_are_kept_and_all_are_counted() -> None:
     errors = [f"T{number:03}USD 60: 1 gap not filled: EService:Busy" for number in range(1400)]
 
-    facts = failed_run(RUN, errors, now_s=NOW_S, url=None).subjects["manual__1"]
+    facts = failed_run(RUN, errors, now_s=NOW_S).subjects["manual__1"]
 
     assert (facts["errors"], facts["n_errors"]) == (errors[:MAX_LINES], 1400)
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_late_run_is_in_trouble_since_it_was_due(state: str) -> None:
-    problem = late_run(RUN, state=state, due_s=NOW_S, url=URL)
+    problem = late_run(RUN, state=state, due_s=NOW_S)
 
     assert problem.headline == "backfill_tier1_daily is not finished in time"
     assert problem.since_s == NOW_S
@@ -45,9 +44,9 @@ def test_a_late_run_is_in_trouble_since_it_was_due(state: str) -> None:
 
 
 def test_a_late_run_that_then_fails_is_the_same_subject_and_tells_nobody_again() -> None:
-    incident = open_incident(late_run(RUN, state="running", due_s=NOW_S, url=URL), now_s=NOW_S)
+    incident = open_incident(late_run(RUN, state="running", due_s=NOW_S), now_s=NOW_S)
 
-    failed = failed_run(RUN, ["prepare: broken"], now_s=NOW_S + 60, url=URL)
+    failed = failed_run(RUN, ["prepare: broken"], now_s=NOW_S + 60)
     after = see(incident, failed, now_s=NOW_S + 60)
 
     assert after.growths == 0
@@ -56,8 +55,8 @@ def test_a_late_run_that_then_fails_is_the_same_subject_and_tells_nobody_again()
 
 
 def test_another_failed_run_is_growth() -> None:
-    incident = open_incident(failed_run(RUN, ["broken"], now_s=NOW_S, url=URL), now_s=NOW_S)
-    next_run = failed_run(RUN._replace(run_id="manual__2"), ["broken"], now_s=NOW_S + 60, url=URL)
+    incident = open_incident(failed_run(RUN, ["broken"], now_s=NOW_S), now_s=NOW_S)
+    next_run = failed_run(RUN._replace(run_id="manual__2"), ["broken"], now_s=NOW_S + 60)
 
     after = see(incident, next_run, now_s=NOW_S + 60)
 
@@ -67,7 +66,7 @@ def test_another_failed_run_is_growth() -> None:
 
 @pytest.mark.parametrize("kind", list(PairProblem))
 def test_the_key_of_a_problem_says_its_class_and_what_it_is_about(kind: PairProblem) -> None:
-    problem = pair_problem("XBTUSD", kind, since_s=NOW_S, url=URL)
+    problem = pair_problem("XBTUSD", kind, since_s=NOW_S)
 
     assert (problem.key, problem.incident_class, problem.name) == (
         "pair:XBTUSD",
@@ -79,7 +78,7 @@ def test_the_key_of_a_problem_says_its_class_and_what_it_is_about(kind: PairProb
 
 def test_of_very_many_odd_rows_the_first_are_kept_and_all_are_counted() -> None:
     rows = [f"row {n}" for n in range(25)]
-    problem = pair_problem("XBTUSD", PairProblem.ODD_DATA, rows=rows, since_s=NOW_S, url=None)
+    problem = pair_problem("XBTUSD", PairProblem.ODD_DATA, rows=rows, since_s=NOW_S)
 
     facts = problem.subjects["odd data"]
     assert (facts["rows"], facts["n_rows"]) == (rows[:MAX_LINES], 25)

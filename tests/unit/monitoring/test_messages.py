@@ -144,7 +144,7 @@ RUN = RunKey("backfill_tier1_daily", "scheduled__2026-11-23T02:00:00+00:00")
 
 def test_a_failed_run_is_told_with_the_errors_of_its_gaps() -> None:
     errors = [f"XBTUSD 60 gap {n}: EService:Busy" for n in range(30)]
-    incident = open_incident(failed_run(RUN, errors, now_s=SINCE, url=URL), now_s=SINCE)
+    incident = open_incident(failed_run(RUN, errors, now_s=SINCE), now_s=SINCE)
     lines = compose(incident, OPENED, as_of_s=LATER).text.splitlines()
     assert lines[:4] == [
         "🔴 backfill_tier1_daily failed",
@@ -163,7 +163,7 @@ def test_a_failed_run_is_told_with_the_errors_of_its_gaps() -> None:
 
 
 def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
-    incident = open_incident(late_run(RUN, state="running", due_s=SINCE, url=None), now_s=SINCE)
+    incident = open_incident(late_run(RUN, state="running", due_s=SINCE), now_s=SINCE)
     text = compose(incident, OPENED, as_of_s=LATER).text
     assert text.startswith("🔴 backfill_tier1_daily is not finished in time\n")
     assert "• scheduled__2026-11-23T02:00:00+00:00: running, was due by Mon 23 Nov 2026, 03:30 UTC\n" in text
@@ -193,7 +193,7 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
 
 
 def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
-    problem = pair_problem("SOLLUSD", PairProblem.UNKNOWN, suggestion="SOLUSD", since_s=SINCE, url=URL)
+    problem = pair_problem("SOLLUSD", PairProblem.UNKNOWN, suggestion="SOLUSD", since_s=SINCE)
     incident = open_incident(problem, now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=SINCE).text == (
         "🔴 Kraken does not know SOLLUSD\n"
@@ -216,7 +216,7 @@ def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
 
 def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
     incident = open_incident(
-        pair_problem("MKRUSD", PairProblem.LEFT, since=iso(SINCE), since_s=SINCE, url=None), now_s=SINCE
+        pair_problem("MKRUSD", PairProblem.LEFT, since=iso(SINCE), since_s=SINCE), now_s=SINCE
     )
     assert compose(incident, OPENED, as_of_s=SINCE).text.splitlines()[:4] == [
         "🔴 MKRUSD has left Kraken",
@@ -231,7 +231,7 @@ def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
 def test_odd_rows_are_shown_ten_at_most_and_the_rest_is_counted() -> None:
     rows = [f"60 min, row {n}: open below low" for n in range(25)]
     incident = open_incident(
-        pair_problem("XBTUSD", PairProblem.ODD_DATA, rows=rows, since_s=SINCE, url=None), now_s=SINCE
+        pair_problem("XBTUSD", PairProblem.ODD_DATA, rows=rows, since_s=SINCE), now_s=SINCE
     )
     lines = compose(incident, OPENED, as_of_s=SINCE).text.splitlines()
     assert lines[2:4] == ["• Odd data: Some of it cannot be used.", "    ◦ 60 min, row 0: open below low"]
@@ -476,7 +476,7 @@ def test_the_manual_explains_every_message() -> None:
     for line in (REPEAT, LATE_NEWS, NEARLY_OVER):
         assert re.split(r"[:.]| because", line)[0] in manual
     for kind in PairProblem:
-        pair = pair_problem("XBTUSD", kind, since_s=0, url=None)
+        pair = pair_problem("XBTUSD", kind, since_s=0)
         assert pair.headline.replace("XBTUSD", "`<ticker>`") in manual
-    for headline in (failed_run(RUN, ["x"], now_s=0, url=None), late_run(RUN, state="", due_s=0, url=None)):
+    for headline in (failed_run(RUN, ["x"], now_s=0), late_run(RUN, state="", due_s=0)):
         assert headline.headline.replace(RUN.dag_id, "`<dag>`") in manual

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from kraken_ohlcv.core.incident import Incident, IncidentClass, PairProblem, Problem, open_incident, see
@@ -43,7 +44,9 @@ def read_open(connection: Connection) -> dict[str, tuple[int, Incident]]:
     return dict(found)
 
 
-def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int) -> None:
+def observe(
+    connection: Connection, seen: Mapping[str, Problem | None], *, now_s: int, url: str | None = None
+) -> None:
     """Bring incidents up to what a check saw.
 
     While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
@@ -52,12 +55,15 @@ def observe(connection: Connection, seen: Mapping[str, Problem | None], *, now_s
     :param seen: by incident key: the problem, or None where the check looked and saw nothing wrong; keys that
         the check does not judge are absent
     :param now_s: the exchange's time, or the worker's when that does not answer, epoch seconds UTC
+    :param url: where to look at the run that saw it, or None
     """
     with connection.transaction():
         execute(connection, "lock_incidents", lock=INCIDENT_LOCK)
         outstanding = read_open(connection)
         for key in sorted(seen, key=lambda key: key != SOURCE):
             problem, is_absorbed = seen[key], key != SOURCE and SOURCE in outstanding
+            if problem is not None and problem.url is None:
+                problem = replace(problem, url=url)
             if key in outstanding:
                 incident_id, before = outstanding[key]
                 after = see(before, problem, now_s=now_s, is_absorbed=is_absorbed)
@@ -89,12 +95,14 @@ def observe_pairs(
     looked_at: Collection[PairProblem],
     *,
     now_s: int,
+    url: str | None = None,
 ) -> None:
     """Bring the incidents of pairs up to what a check saw, which judges some kinds of problem only.
 
     :param seen: by ticker: the problem, or None where the check looked and saw nothing wrong
     :param looked_at: kinds that the check judges; what is open of the others is left as it is
     :param now_s: as in :func:`observe`
+    :param url: as in :func:`observe`
     """
     judged: dict[str, Problem | None] = {}
     with connection.transaction():
@@ -108,7 +116,7 @@ def observe_pairs(
             before = outstanding[key][1].problem
             if problem is not None or any(kind in looked_at for kind in before.subjects):
                 judged[key] = with_others(problem, before, looked_at)
-        observe(connection, judged, now_s=now_s)
+        observe(connection, judged, now_s=now_s, url=url)
 
 
 def snooze(connection: Connection, keys: Iterable[str], *, until_s: int | None, by: str) -> list[str]:
