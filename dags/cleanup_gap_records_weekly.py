@@ -23,6 +23,7 @@ Deletes what nobody asks for any more, and keeps its figures by month. Replaces 
 """
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import chain, get_current_context, task
@@ -42,7 +43,7 @@ def clean() -> dict[str, Any]:
     request = CleanupRequest.from_params(get_current_context()["params"])
     do = foresee if request.dry_run else clean_up
     with handing_on_errors(), ledger() as connection:
-        return do(connection, days=request.days, now_s=int(time.time())).result()
+        return asdict(do(connection, days=request.days, now_s=int(time.time())))
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)
@@ -50,7 +51,7 @@ def result() -> dict[str, Any]:
     """Return what was deleted; never raises, so that there is always something to read."""
     context = get_current_context()
     instance: Any = context["ti"]
-    cleaned = instance.xcom_pull(task_ids="clean") or Cleaned().result()
+    cleaned = instance.xcom_pull(task_ids="clean") or asdict(Cleaned())
     asked = CleanupRequest.from_params(context["params"]).model_dump()
     return {**cleaned, **asked, "errors": sentences(errors_of(context, ["prepare", "clean"]))}
 

@@ -6,8 +6,8 @@ forgets its attempts, not the hole. UNFILLABLE gaps are kept, whatever their age
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from kraken_ohlcv.core.gap import GapStatus, Series
 from kraken_ohlcv.core.intervals import DAY_S
@@ -51,10 +51,6 @@ class Cleaned:
     cursors_deleted: int = 0
     ranges_merged: int = 0
 
-    def result(self) -> dict[str, Any]:
-        """Return the figures by name."""
-        return asdict(self)
-
 
 def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     """Return what :func:`clean_up` would do, and change nothing.
@@ -84,15 +80,16 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     """
     before_s = now_s - days * DAY_S
     reports_before_s = now_s - REPORT_DAYS * DAY_S
+    old = {"before_s": before_s, "at_most": batch}
     # What of walks through a range that was asked for stopped before this moment; of those for gaps, what has
     # no gap any more.
     cleaned = Cleaned(cursors_deleted=execute(connection, "delete_stale_cursors", before_s=before_s))
     for series_id, series in every_series(connection):
-        while n := _roll_up_filled(connection, series_id, series, before_s=before_s, batch=batch):
+        while n := _roll_up(connection, series_id, series, GapStatus.FILLED, **old):
             cleaned.filled_deleted += n
-        while n := _roll_up_failed(connection, series_id, series, before_s=before_s, batch=batch):
+        while n := _roll_up(connection, series_id, series, GapStatus.FAILED, **old):
             cleaned.failed_deleted += n
-    while n := value(connection, "delete_old_incidents", before_s=before_s, at_most=batch):
+    while n := value(connection, "delete_old_incidents", old):
         cleaned.incidents_deleted += n
     while n := value(connection, "thin_reports", before_s=reports_before_s, at_most=REPORT_BATCH):
         cleaned.reports_deleted += n
@@ -103,30 +100,17 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     return cleaned
 
 
-def _roll_up_filled(
-    connection: Connection, series_id: int, series: Series, *, before_s: int, batch: int
-) -> int:
+def _roll_up(connection: Connection, series_id: int, series: Series, status: GapStatus, **old: int) -> int:
     # Under the lock, because a child that is still open loses its parent, and a fill may hold the child.
     with series_transaction(connection, series_id):
-        return _roll_up(connection, series, GapStatus.FILLED, before_s, batch)
-
-
-def _roll_up_failed(
-    connection: Connection, series_id: int, series: Series, *, before_s: int, batch: int
-) -> int:
-    with series_transaction(connection, series_id):
-        if being_filled(connection, [series_id]):
+        is_open = status is not GapStatus.FILLED
+        if is_open and being_filled(connection, [series_id]):
             return 0
-        deleted = _roll_up(connection, series, GapStatus.FAILED, before_s, batch)
-        if deleted:
-            # Open gaps have gone: who has read them is to read again.
+        deleted: int = value(connection, "roll_up_gaps", series, old, status=status)
+        if deleted and is_open:
+            # Who has read the open gaps is to read again.
             bump_revision(connection, series_id)
         return deleted
-
-
-def _roll_up(connection: Connection, series: Series, status: GapStatus, before_s: int, batch: int) -> int:
-    old = {"status": status, "before_s": before_s, "at_most": batch}
-    return int(value(connection, "roll_up_gaps", series, old))
 
 
 def _adjacent(connection: Connection) -> list[tuple[int, Series, int]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from psycopg.pq import TransactionStatus
@@ -68,7 +68,7 @@ NO_CHANNEL: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """What a delivery did.
 
@@ -107,7 +107,7 @@ def deliver(
         )
     if channel is None:
         return _drop(connection)
-    notifier = _Notifier(connection, channel, now_s=now_s, sleep=sleep, max_wait_s=max_wait_s)
+    notifier = _Notifier(connection, channel, now_s, sleep, wait_left_s=max_wait_s)
     # Compared without the lock: a notifier that found this one at work has left its work to it.
     while any(notifier.differences()):
         with sole_notifier(connection) as is_mine:
@@ -134,40 +134,32 @@ def _drop(connection: Connection) -> Delivery:
     return Delivery(dropped=n_dropped)
 
 
+@dataclass(slots=True)
 class _Notifier:
-    def __init__(
-        self,
-        connection: Connection,
-        channel: Channel,
-        *,
-        now_s: int,
-        sleep: Callable[[float], None],
-        max_wait_s: float,
-    ) -> None:
-        self.done = Delivery()
-        self.failures: list[str] = []
-        self._connection = connection
-        self._channel = channel
-        self._now_s = now_s
-        self._sleep = sleep
-        self._wait_left_s = max_wait_s
-        self._waits_left = MAX_WAITS
-        self._failed_in_a_row = 0
-        self._tried: set[tuple[int, int, str]] = set()
+    connection: Connection
+    channel: Channel
+    now_s: int
+    sleep: Callable[[float], None]
+    wait_left_s: float
+    waits_left: int = MAX_WAITS
+    failed_in_a_row: int = 0
+    done: Delivery = field(default_factory=Delivery)
+    failures: list[str] = field(default_factory=list)
+    tried: set[tuple[int, int, str]] = field(default_factory=set)
 
     def differences(self) -> Iterator[tuple[Notification, Content]]:
         """Give the incidents that are not shown as they should be, with what their message should say."""
-        for one in read_notifications(self._connection):
-            if self._failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
+        for one in read_notifications(self.connection):
+            if self.failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
                 return
             content = _content(one, may_be_repeat=one.shown.is_repeat)
             is_outdated = one.shown.place is not None and content.digest != one.shown.shown_digest
-            if (is_outdated or self._to_post(one)) and _state(one, content) not in self._tried:
+            if (is_outdated or self._to_post(one)) and _state(one, content) not in self.tried:
                 yield one, content
 
     def work(self) -> None:
         for one, content in self.differences():
-            self._tried.add(_state(one, content))
+            self.tried.add(_state(one, content))
             self._try(one, content)
 
     def _try(self, one: Notification, content: Content) -> None:
@@ -179,25 +171,23 @@ class _Notifier:
                 if self._waits(refusal.retry_after_s):
                     continue
                 if refusal.retry_after_s is not None:
-                    self._failed_in_a_row = MAX_FAILURES_IN_A_ROW
+                    self.failed_in_a_row = MAX_FAILURES_IN_A_ROW
                 elif not refusal.is_about_message:
-                    self._failed_in_a_row += 1
+                    self.failed_in_a_row += 1
                 self._fail(one, about, str(refusal))
             except SlackAnswerLostError as lost:
-                self._failed_in_a_row += 1
+                self.failed_in_a_row += 1
                 self._fail(one, about, str(lost))
             else:
-                self._failed_in_a_row = 0
+                self.failed_in_a_row = 0
                 is_news = kind is not None and one.kind is None
-                is_edited = not is_news and one.shown.shown_digest == content.digest
-                self.done = replace(
-                    self.done, sent=self.done.sent + is_news, edited=self.done.edited + is_edited
-                )
-                log.info("told: %s", about)
+                self.done.sent += is_news
+                self.done.edited += not is_news and one.shown.shown_digest == content.digest
+                log.info("shown: %s", about)
             return
 
     def _fail(self, one: Notification, about: str, complaint: str) -> None:
-        save_shown(self._connection, one, tries=one.shown.tries + 1, warning=complaint)
+        save_shown(self.connection, one, tries=one.shown.tries + 1, warning=complaint)
         self.failures.append(f"{about}: {complaint}")
 
     def _show(self, one: Notification, content: Content) -> None:
@@ -207,14 +197,14 @@ class _Notifier:
                 if kind is not None:
                     self._post(one, kind, place)
                 if content.digest != one.shown.shown_digest:
-                    self._channel.edit(place, content)
+                    self.channel.edit(place, content)
                     stage = one.shown.shown_stage if one.recovered_s is None else one.stage
                     self._succeed(one, shown_stage=stage, shown_digest=content.digest)
             except SlackRefusedError as refusal:
                 if not _is_final(refusal, one.shown.tries + 1):
                     raise
                 log.warning("%s; the next message about it is a new one", refusal)
-                save_shown(self._connection, one, **NOWHERE, tries=0, warning=str(refusal))
+                save_shown(self.connection, one, **NOWHERE, tries=0, warning=str(refusal))
                 kind = self._to_post(one)
         if one.shown.place is None and kind is not None:
             self._post(one, kind, None)
@@ -225,18 +215,18 @@ class _Notifier:
         if kind is None or (kind is MessageKind.RECOVERED and shown.place is not None):
             return None
         is_resent = shown.unconfirmed.count(kind) >= MAX_UNCONFIRMED
-        return None if is_resent and 0 <= self._now_s - (shown.attempted_s or 0) < RESEND_PAUSE_S else kind
+        return None if is_resent and 0 <= self.now_s - (shown.attempted_s or 0) < RESEND_PAUSE_S else kind
 
     def _post(self, one: Notification, kind: MessageKind, thread: Place | None) -> None:
         before = one.shown
         may_be_repeat = kind in before.unconfirmed
         content = _content(one, kind, may_be_repeat=may_be_repeat)
         again = [kind] if before.unconfirmed.count(kind) < MAX_UNCONFIRMED else []
-        save_shown(self._connection, one, attempted_s=self._now_s, unconfirmed=[*before.unconfirmed, *again])
+        save_shown(self.connection, one, attempted_s=self.now_s, unconfirmed=[*before.unconfirmed, *again])
         try:
             place = self._send(content, thread)
         except SlackRefusedError:
-            save_shown(self._connection, one, **before._asdict())
+            save_shown(self.connection, one, **before._asdict())
             raise
         if thread is not None:
             self._succeed(one, shown_stage=one.stage)
@@ -250,28 +240,24 @@ class _Notifier:
     def _send(self, content: Content, thread: Place | None) -> Place | None:
         """Post a message; where its layout is refused, its text alone, which says all the same."""
         try:
-            return self._channel.post(content, thread)
+            return self.channel.post(content, thread)
         except SlackRefusedError as refusal:
             if not refusal.is_about_blocks:
                 raise
             log.warning("%s; its text is sent alone", refusal)
-        return self._channel.post(replace(content, blocks=[]), thread)
+        return self.channel.post(replace(content, blocks=[]), thread)
 
     def _succeed(self, one: Notification, **changes: object) -> None:
         settled: dict[str, Any] = {"attempted_s": None, "unconfirmed": [], "tries": 0, "warning": None}
-        save_shown(self._connection, one, **changes, **settled, shown_s=self._now_s)
+        save_shown(self.connection, one, **changes, **settled, shown_s=self.now_s)
 
     def _waits(self, seconds: float | None) -> bool:
-        if (
-            seconds is None
-            or not self._waits_left
-            or (pause_s := max(seconds, MIN_WAIT_S)) > self._wait_left_s
-        ):
+        if seconds is None or not self.waits_left or (pause_s := max(seconds, MIN_WAIT_S)) > self.wait_left_s:
             return False
         log.info("Slack asks for a pause of %s s", seconds)
-        self._waits_left -= 1
-        self._wait_left_s -= pause_s
-        self._sleep(pause_s)
+        self.waits_left -= 1
+        self.wait_left_s -= pause_s
+        self.sleep(pause_s)
         return True
 
 

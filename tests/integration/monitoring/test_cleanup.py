@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -187,9 +188,9 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
     assert ledger.one("SELECT count(*) FROM gap_history") == 0
     assert ledger.one("SELECT count(*) FROM trade_cursors") == 1
     cleaned = clean_up(ledger.connection, days=90, now_s=NOW)
-    assert foreseen.result() == cleaned.result()
-    assert set(cleaned.result()) == ALL
-    assert cleaned.result() == {
+    assert foreseen == cleaned
+    assert set(asdict(cleaned)) == ALL
+    assert asdict(cleaned) == {
         "filled_deleted": 2,
         "failed_deleted": 2,
         "incidents_deleted": 0,
@@ -202,7 +203,7 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
 def test_a_second_clean_up_finds_nothing(ledger: Ledger) -> None:
     ledger.gap("FILLED", 100)
     clean_up(ledger.connection, days=90, now_s=NOW)
-    assert set(clean_up(ledger.connection, days=90, now_s=NOW).result().values()) == {0}
+    assert set(asdict(clean_up(ledger.connection, days=90, now_s=NOW)).values()) == {0}
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
