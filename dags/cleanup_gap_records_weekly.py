@@ -33,8 +33,8 @@ from kraken_ohlcv.core.schedules import CLEANUP
 from kraken_ohlcv.monitoring.cleanup import Cleaned, clean_up, foresee
 from kraken_ohlcv_airflow.connections import ledger
 from kraken_ohlcv_airflow.defaults import candle_dag
-from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
-from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentences
+from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentences
+from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 
 
 @task(multiple_outputs=False)
@@ -42,7 +42,7 @@ def clean() -> dict[str, Any]:
     """Delete what is old, or count it in a dry run."""
     request = CleanupRequest.from_params(get_current_context()["params"])
     do = foresee if request.dry_run else clean_up
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         return asdict(do(connection, days=request.days, now_s=int(time.time())))
 
 
@@ -62,7 +62,7 @@ def cleanup_gap_records_weekly() -> None:
     summary = result()
     chain(prepare(), clean(), summary)
 
-    chain(summary, [verdict(summary), tell().as_teardown()])
+    chain(summary, [verdict(summary), notify().as_teardown()])
 
 
 dag = cleanup_gap_records_weekly()

@@ -1,7 +1,7 @@
 """Report completeness, daily at 08:00 UTC; trigger it for figures of now, not with Airflow's *Backfill*.
 
 Counts every candle that the assets of a tier should have by now: stored, proven empty, missing, or not due
-yet; compares the hourly candles with the daily ones; tells how long gaps took to be detected and filled.
+yet; compares the hourly candles with the daily ones; reports how long gaps took to be detected and filled.
 Replaces the Celery Beat entry `completeness-report-daily`.
 
 * **Reads** Kraken (Time), QuestDB `ohlcv`, the ledger. **Writes** `completeness_reports` and
@@ -23,7 +23,7 @@ from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.schedules import COMPLETENESS
 from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result
 from kraken_ohlcv_airflow.defaults import candle_dag
-from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 
 
 @candle_dag(COMPLETENESS, kind="report", priority=10, schemas=ReportRequest.schemas(), doc=__doc__)
@@ -34,7 +34,7 @@ def completeness_report_daily() -> None:
     summary = result()
     chain(prepare(), asked, counted, summary)
 
-    chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), tell().as_teardown()])
+    chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), notify().as_teardown()])
 
 
 dag = completeness_report_daily()

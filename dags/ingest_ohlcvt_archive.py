@@ -27,7 +27,7 @@ from kraken_ohlcv.core.schedules import INGEST_ARCHIVE
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, result, watch
 from kraken_ohlcv_airflow.defaults import candle_dag
-from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 
 
 @candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=ArchiveRequest.schemas(), doc=__doc__)
@@ -38,7 +38,7 @@ def ingest_ohlcvt_archive() -> None:
     chain(prepare(is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary)
 
     chain(summary, verdict(summary))
-    chain(summary, watch(), tell().as_teardown())
+    chain(summary, watch(), notify().as_teardown())
 
 
 dag = ingest_ohlcvt_archive()

@@ -1,7 +1,7 @@
 """Check freshness, hourly; to repair past days use `repair_range` of a backfill, not Airflow's *Backfill*.
 
-Looks whether the TIER1 and TIER2 assets have the daily candles they should have by now, tells people when
-they have not, and starts a backfill out of turn for what is overdue or about to be forgotten by the API.
+Looks whether the TIER1 and TIER2 assets have the daily candles they should have by now, alerts when they
+have not, and starts a backfill out of turn for what is overdue or about to be forgotten by the API.
 Replaces the Celery Beat entry `validate-data-hourly`.
 
 * **A series is stale** when its newest candle closed more than `hours` ago *and* the next one should be
@@ -21,7 +21,7 @@ from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.core.schedules import VALIDATE
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
-from kraken_ohlcv_airflow.tasks import prepare, tell, verdict
+from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 from kraken_ohlcv_airflow.validation import ask_exchange, check_freshness, plan_catch_up, result
 
 
@@ -41,7 +41,7 @@ def validate_data_hourly() -> None:
     summary = result()
     chain(checked, starts, [catch_up, summary])
 
-    chain(summary, [verdict(summary), tell().as_teardown()])
+    chain(summary, [verdict(summary), notify().as_teardown()])
 
 
 dag = validate_data_hourly()

@@ -25,11 +25,11 @@ from kraken_ohlcv_airflow.connections import (
     run_url,
 )
 from kraken_ohlcv_airflow.defaults import CANDLES
+from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of, sentences
 from kraken_ohlcv_airflow.tasks import mappable
-from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, sentence_of, sentences
 
 STEPS = ("prepare", "ask_exchange", "find_files")
-"""Steps whose failure no file can tell; what ``ingest`` could not do stands in the results of its files."""
+"""Steps whose failure no file records; what ``ingest`` could not do stands in the results of its files."""
 
 # The steps of a run bring Polars: tasks import them, since every task instance parses its DAG file.
 
@@ -58,7 +58,7 @@ def ask_exchange() -> int:
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
     run, request = _asked()
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         return steps.open_ingest(connection, kraken(), run, request, time.time)
 
 
@@ -67,7 +67,7 @@ def find_files() -> list[dict[str, Any]]:
     """Find the files that the run is about."""
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
-    with handing_on_errors(), _at_work() as (context, request, locator):
+    with recording_errors(), _at_work() as (context, request, locator):
         return mappable(steps.find_files(context, request, locator))
 
 

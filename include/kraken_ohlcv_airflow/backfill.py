@@ -1,4 +1,4 @@
-"""Factory of the two backfill DAGs: prepare, detect, go through the sources one by one, tell the result."""
+"""Factory of the two backfill DAGs: prepare, detect, go through the sources one by one, report."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from kraken_ohlcv_airflow.connections import (
 )
 from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
-from kraken_ohlcv_airflow.tasks import mappable, prepare, tell, verdict
-from kraken_ohlcv_airflow.telling import (
+from kraken_ohlcv_airflow.step_errors import (
     errors_of,
-    handing_on_errors,
     lines_passed_over,
+    recording_errors,
     sentence_of,
     sentences,
 )
+from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, verdict
 
 # The steps of a run bring Polars and NumPy: tasks import them, since every task instance parses its DAG file.
 
 STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
-"""Steps whose failure no gap can tell; what mapped tasks could not do stands in the outcomes of gaps."""
+"""Steps whose failure no gap records; what mapped tasks could not do stands in the outcomes of gaps."""
 
 
 PAUSE: Final = timedelta(seconds=10)
@@ -78,7 +78,7 @@ def _give_slot_back() -> None:
 def ask_exchange() -> int:
     """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
     run, request = _asked()
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         now_s = open_run(connection, kraken(), run, request, time.time)
         request.check(now_s)
         return now_s
@@ -89,7 +89,7 @@ def plan() -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first."""
     from kraken_ohlcv import backfill as steps  # noqa: PLC0415
 
-    with handing_on_errors(), _at_work() as (context, request):
+    with recording_errors(), _at_work() as (context, request):
         return mappable(steps.plan_ohlc(context, request))
 
 
@@ -110,7 +110,7 @@ def plan_archive(asked: Any) -> list[dict[str, Any]]:
     from kraken_ohlcv import backfill as steps  # noqa: PLC0415
 
     _refuse_unplanned(asked)
-    with handing_on_errors(), _at_work() as (context, request):
+    with recording_errors(), _at_work() as (context, request):
         locator = archive_locator() if "archive" in request.repair_from else None
         return mappable(steps.plan_archive(context, request, locator))
 
@@ -130,7 +130,7 @@ def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
     from kraken_ohlcv import backfill as steps  # noqa: PLC0415
 
     _refuse_unplanned(asked)
-    with handing_on_errors(), _at_work() as (context, request):
+    with recording_errors(), _at_work() as (context, request):
         return mappable(steps.plan_trades(context, request, asked=asked, fetched=fetched or []))
 
 
@@ -223,6 +223,6 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
         chain(walks, rebuild_trades.expand(work=walks), summary)
         chain(summary, [publish(), verdict(summary)])
-        chain(summary, watch(), tell().as_teardown())
+        chain(summary, watch(), notify().as_teardown())
 
     return backfill()

@@ -17,10 +17,10 @@ from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.reports import OpenGaps
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, rows
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
-from kraken_ohlcv_airflow.telling import (
+from kraken_ohlcv_airflow.step_errors import (
     errors_of,
-    handing_on_errors,
     lines_passed_over,
+    recording_errors,
     sentence_of,
     sentences,
 )
@@ -42,7 +42,7 @@ def _request() -> ReportRequest:
 @task(multiple_outputs=False)
 def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock; when it is not to be had or not believed, the worker's may do."""
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         clock = ask_clock(connection, kraken(), time.time)
     return {"now_s": clock.now_s, "clock": clock.source, "doubt": clock.doubt}
 
@@ -55,7 +55,7 @@ def report(asked: Any) -> dict[str, Any]:
     from kraken_ohlcv.completeness.table import as_text  # noqa: PLC0415
     from kraken_ohlcv.repair.disputes import observe_disputes  # noqa: PLC0415
 
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         made = make_report(connection, questdb(), _request(), **asked)
         run = run_key(get_current_context())
         made.keep(connection, run)

@@ -157,7 +157,7 @@ def run_url(run: RunKey) -> str | None:
 
 
 def is_under_way(context: Any) -> Callable[[str, str], bool]:
-    """Return a function that tells whether a DAG run is queued or running.
+    """Return a function that says whether a DAG run is queued or running.
 
     :param context: Airflow's task context
     :return: takes DAG id and run id

@@ -23,7 +23,7 @@ ENDED: Final = frozenset({"success", "failed"})
 """States of a run that is over; the failure callback has reported a failed one."""
 
 PATIENCE_S: Final = 300.0
-"""No attempt to tell starts later than this after the first one."""
+"""No attempt starts later than this after the first one."""
 SLACK_WAIT_S: Final = 60.0
 """How long one attempt waits when Slack asks for it."""
 
@@ -61,11 +61,11 @@ def deadline(entry: Schedule | Manual) -> DeadlineAlert:
         name="finished in time",
         reference=RunDue(),
         interval=entry.deadline,
-        callback=AsyncCallback(tell_late),
+        callback=AsyncCallback(report_late),
     )
 
 
-async def tell_late(context: dict[str, Any]) -> str:
+async def report_late(context: dict[str, Any]) -> str:
     """Open or grow the incident of a DAG whose run is not over at its deadline, and send the message.
 
     Airflow calls it in the triggerer, once, whatever the run's state, and does not repeat what failed.
@@ -78,11 +78,11 @@ async def tell_late(context: dict[str, Any]) -> str:
     run = RunKey(dag_run["dag_id"], dag_run["dag_run_id"])
     due_s = int(context["deadline"]["deadline_time"].timestamp())
     return await patiently_in_thread(
-        lambda: tell_unless_over(run, state=dag_run["state"], due_s=due_s, state_now=_state_now), PATIENCE_S
+        lambda: report_unless_over(run, state=dag_run["state"], due_s=due_s, state_now=_state_now), PATIENCE_S
     )
 
 
-def tell_unless_over(
+def report_unless_over(
     run: RunKey, *, state: str, due_s: int, state_now: Callable[[RunKey], str | None]
 ) -> str:
     """Open or grow the incident of a DAG whose run is not over, and send the message.
@@ -103,7 +103,7 @@ def tell_unless_over(
     if state_now(run) == "success":
         # It ended meanwhile, and its success callback may have looked before there was an incident.
         report(lambda _: {late.key: None}, slack_wait_s=SLACK_WAIT_S)
-    return f"told: {state}"
+    return f"reported: {state}"
 
 
 def _state_now(run: RunKey) -> str | None:

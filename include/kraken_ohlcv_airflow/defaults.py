@@ -21,7 +21,7 @@ from airflow.sdk import (
 from kraken_ohlcv.core.params import Schema
 from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv_airflow.deadlines import deadline
-from kraken_ohlcv_airflow.failures import tell_failure, tell_success
+from kraken_ohlcv_airflow.failures import report_failure, report_success
 
 SQL_FOLDER: Final = str(files("kraken_ohlcv.sql") / "questdb")
 
@@ -95,8 +95,8 @@ def candle_dag(
         max_active_runs=1,  # two runs of a DAG would wait for each other's series, and find nothing to do
         dagrun_timeout=entry.timeout,
         deadline=deadline(entry),
-        on_failure_callback=tell_failure,
-        on_success_callback=tell_success,
+        on_failure_callback=report_failure,
+        on_success_callback=report_success,
         default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
         params=as_params(schemas),
         is_paused_upon_creation=False,  # as a Beat entry is; and a manual run of a paused DAG waits for ever

@@ -11,7 +11,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.scan import HOLES, SPANS, Scanner, worth_naming
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
-from kraken_ohlcv_airflow.telling import handing_on_errors
+from kraken_ohlcv_airflow.step_errors import recording_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,7 +35,7 @@ class DetectGapsOperator(BaseOperator):
         super().__init__(**kwargs)
         self.spans_sql, self.sql = f"{SPANS}.sql", f"{HOLES}.sql"
 
-    @handing_on_errors()
+    @recording_errors()
     def execute(self, context: Context) -> dict[str, int]:
         """Run the statements and reconcile every series.
 

@@ -19,7 +19,7 @@ from kraken_ohlcv_airflow.report import patiently, report
 log = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 10.0
-"""No attempt to tell starts later than this: after 50 s Airflow kills a process that works on a DAG file."""
+"""No attempt starts later than this: after 50 s Airflow kills a process that works on a DAG file."""
 SLACK_WAIT_S: Final = 10.0
 """How long one attempt waits when Slack asks for it; a later delivery shows what this one could not."""
 
@@ -32,7 +32,7 @@ REASONS: Final = {
 """What Airflow's reasons mean."""
 
 
-def tell_failure(context: Any) -> None:
+def report_failure(context: Any) -> None:
     """Open or grow the incident of a DAG whose run failed, and send the message.
 
     :param context: what Airflow hands to ``on_failure_callback`` of a DAG
@@ -49,7 +49,7 @@ def tell_failure(context: Any) -> None:
     patiently(lambda: report(look, url=run_url(run), slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
 
-def tell_success(context: Any) -> None:
+def report_success(context: Any) -> None:
     """End the incident of a DAG whose run succeeded, if there is one, and send the message.
 
     :param context: what Airflow hands to ``on_success_callback`` of a DAG

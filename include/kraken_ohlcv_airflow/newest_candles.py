@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from kraken_ohlcv_airflow.connections import questdb
-from kraken_ohlcv_airflow.telling import handing_on_errors
+from kraken_ohlcv_airflow.step_errors import recording_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,5 +37,5 @@ class NewestCandlesOperator(BaseOperator):
         :raises QuestDBUnavailableError: if QuestDB cannot be reached
         """
         del context
-        with handing_on_errors():
+        with recording_errors():
             return dict(questdb().query(self.sql))

@@ -1,4 +1,4 @@
-"""Incidents from outside of tasks: what Airflow's callbacks see is recorded, told, and tried again."""
+"""Incidents from outside of tasks: what Airflow's callbacks see is recorded and shown, and tried again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks that every DAG has: the first, which makes everything ready, and the last, which tell and judge."""
+"""Tasks that every DAG has: the first, which makes everything ready, and the last, which notify and judge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
 from kraken_ohlcv.stores.ledger.assets import claim_exchange, sync_catalogue
 from kraken_ohlcv_airflow.connections import exchange_url, ledger, questdb, run_key, run_url, work_folder
-from kraken_ohlcv_airflow.telling import handing_on_errors
+from kraken_ohlcv_airflow.step_errors import recording_errors
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
     from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger  # noqa: PLC0415
     from kraken_ohlcv.stores.surroundings import check_room  # noqa: PLC0415
 
-    with handing_on_errors():
+    with recording_errors():
         # First, so that also a run that is refused finds the tables that its last tasks look into.
         migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
         context: Any = get_current_context()
@@ -77,7 +77,7 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
 
 
 @task
-def tell() -> None:
+def notify() -> None:
     """Show what has become of the incidents; what cannot be shown now is shown by a later run.
 
     Hung up as a teardown: it runs whatever happened before it, and a Slack that does not answer fails no run.

@@ -15,7 +15,7 @@ from kraken_ohlcv.monitoring.catch_up import catch_up
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check, observe_check
 from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
-from kraken_ohlcv_airflow.telling import errors_of, handing_on_errors, lines_passed_over, sentences
+from kraken_ohlcv_airflow.step_errors import errors_of, lines_passed_over, recording_errors, sentences
 
 STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_catch_up")
 
@@ -33,7 +33,7 @@ def _url() -> str | None:
 @task(multiple_outputs=False)
 def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock, state and pairs; one that does not answer is a finding."""
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         return asdict(ask_state(connection, kraken(), _request().tiers, time.time))
 
 
@@ -42,7 +42,7 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
     """Judge every series, and bring the incidents of source and stale series up to it."""
     request, exchange = _request(), ExchangeState(**state)
     now_s = exchange.now_s
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         if request.snooze:
             until_s = now_s + request.snooze_hours * HOUR_S
             snooze(connection, request.snooze, until_s=until_s, by="trigger")
@@ -62,7 +62,7 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
 def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
     """Choose the backfills that cannot wait for their schedule."""
     exchange = ExchangeState(**state)
-    with handing_on_errors(), ledger() as connection:
+    with recording_errors(), ledger() as connection:
         chosen = catch_up(
             connection,
             checked["overdue"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kraken_ohlcv_airflow import deadlines
-from kraken_ohlcv_airflow.deadlines import tell_late
+from kraken_ohlcv_airflow.deadlines import report_late as tell_late
 
 __all__ = ["RunDue", "tell_late"]
 

@@ -103,7 +103,7 @@ def test_a_pending_deadline_that_is_missed_opens_the_incident_of_its_run(
     for event in events:
         callback.handle_event(event, session)
 
-    assert (callback.state, callback.output) == ("success", "told: running")
+    assert (callback.state, callback.output) == ("success", "reported: running")
     with connect(ledger_uri) as connection:
         assert set(read_open(connection)) == {f"run:{DAG_ID}"}
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv_airflow.telling import sentence_of
+from kraken_ohlcv_airflow.step_errors import sentence_of
 from tests.dags.test_backfill_run import run_dag
 from tests.integration.world import World
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kraken_ohlcv.core.schedules import SCHEDULES
-from kraken_ohlcv_airflow.deadlines import RunDue, tell_late
-from kraken_ohlcv_airflow.failures import tell_failure, tell_success
+from kraken_ohlcv_airflow.deadlines import RunDue, report_late
+from kraken_ohlcv_airflow.failures import report_failure, report_success
 from local.airflow import sentry_variables
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def test_a_dag_has_the_deadline_of_the_schedule_table_well_before_it_is_stopped(
     assert alert.interval == SCHEDULES[dag_id].deadline
     assert timedelta(0) < alert.interval < dag.dagrun_timeout
     assert isinstance(alert.reference, RunDue)
-    assert alert.callback.path == f"{tell_late.__module__}.tell_late"
-    assert (dag.on_failure_callback, dag.on_success_callback) == (tell_failure, tell_success)
+    assert alert.callback.path == f"{report_late.__module__}.report_late"
+    assert (dag.on_failure_callback, dag.on_success_callback) == (report_failure, report_success)
 
 
 def test_airflow_reads_back_every_dag_with_its_deadline(dag_bag: DagBag) -> None:

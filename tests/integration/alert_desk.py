@@ -1,4 +1,4 @@
-"""A desk at which incidents are seen and told: the real path from a check to Slack, as time passes."""
+"""A desk at which incidents are seen and reported: the real path from a check to Slack, as time passes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def succeeded(dag_id: str) -> dict[str, Problem | None]:
 
 
 class Desk:
-    """Lets checks see something and has it told, as time passes.
+    """Lets checks see something and has it reported, as time passes.
 
     :ivar connection: the ledger
     :ivar now_s: the time
@@ -66,7 +66,7 @@ class Desk:
         observe(self.connection, seen, now_s=self.now_s)
 
     def deliver(self) -> Delivery:
-        """Tell what is not told yet to where the connections say."""
+        """Show what is not shown yet where the connections say."""
         return deliver(self.connection, slack_channel(), now_s=self.now_s, sleep=self.waited.append)
 
     def try_to_deliver(self) -> str:
@@ -77,8 +77,8 @@ class Desk:
             return str(error)
         return ""
 
-    def tell(self, seen: dict[str, Problem | None]) -> Delivery:
-        """Let a check see something and tell what follows."""
+    def report(self, seen: dict[str, Problem | None]) -> Delivery:
+        """Let a check see something, and deliver what follows."""
         self.see(seen)
         return self.deliver()
 
@@ -110,6 +110,6 @@ def heard(slack: SlackAdmin) -> list[str]:
 
 def day_of_outage(desk: Desk) -> list[Delivery]:
     """Let 24 hourly checks see an outage, TIER1 first and TIER2 an hour later, and then two good ones."""
-    done = [desk.tell(late(*TIER1))]
-    done += [desk.tell(late(*TIER1, *TIER2, hours=33 + n)) for n in range(23)]
-    return [*done, desk.tell(GOOD), desk.tell(GOOD)]
+    done = [desk.report(late(*TIER1))]
+    done += [desk.report(late(*TIER1, *TIER2, hours=33 + n)) for n in range(23)]
+    return [*done, desk.report(GOOD), desk.report(GOOD)]

@@ -97,7 +97,7 @@ def catch_up(
 
     :param overdue: tickers whose newest candle is overdue
     :param is_online: whether the exchange works; nothing is started against one that does not
-    :param is_under_way: tells by DAG id and run id whether a run is queued or running
+    :param is_under_way: says by DAG id and run id whether a run is queued or running
     :param url: where to look at the check, or None
     :return: what to start, recorded
     """

@@ -1,4 +1,4 @@
-"""What a backfill run saw of the source: in trouble, in order, or nothing that tells."""
+"""What a backfill run saw of the source: a problem, or nothing wrong, or no answer at all."""
 
 from __future__ import annotations
 

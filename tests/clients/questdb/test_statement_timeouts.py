@@ -22,7 +22,7 @@ from kraken_ohlcv.clients.exchange.limiter import CallSlot
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.stores.ledger.session import FILL_LOCK, connect, fill_lock
 from kraken_ohlcv_airflow.connections import ledger
-from kraken_ohlcv_airflow.telling import sentence_of
+from kraken_ohlcv_airflow.step_errors import sentence_of
 from tests.conftest import set_connection
 from tests.patience import wait_for
 

@@ -16,8 +16,8 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.incidents import observe, read_open
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow import deadlines
-from kraken_ohlcv_airflow.deadlines import tell_late, tell_unless_over
-from kraken_ohlcv_airflow.failures import tell_failure, tell_success
+from kraken_ohlcv_airflow.deadlines import report_late, report_unless_over
+from kraken_ohlcv_airflow.failures import report_failure, report_success
 from kraken_ohlcv_airflow.report import patiently
 from local.stack import webhook_connection
 from tests.conftest import set_connection
@@ -78,7 +78,7 @@ def told(slack: SlackAdmin) -> list[str]:
 def test_a_failed_run_is_told_with_what_its_result_says(slack: SlackAdmin) -> None:
     errors = ["prepare: conf key 'asets' is unknown"]
 
-    tell_failure(ended(ti=Instance({"errors": errors})))
+    report_failure(ended(ti=Instance({"errors": errors})))
 
     (text,) = told(slack)
     assert f"{DAG_ID} failed" in text
@@ -88,7 +88,7 @@ def test_a_failed_run_is_told_with_what_its_result_says(slack: SlackAdmin) -> No
 
 def test_a_run_told_twice_is_one_subject_and_one_message(slack: SlackAdmin, ledger_uri: str) -> None:
     for _ in range(2):
-        tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+        report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
 
     assert len(told(slack)) == 1
     with connect(ledger_uri) as connection:
@@ -99,7 +99,7 @@ def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: Slack
     world.exchange.fault("error", endpoint="OHLC", count=None, error="EGeneral:Invalid arguments")
     run = world.run(tickers=["XBTUSD"], intervals=[1440])["run"]
 
-    tell_failure(ended(run.run_id, ti=Instance(None)))
+    report_failure(ended(run.run_id, ti=Instance(None)))
 
     (text,) = told(slack)
     assert "XBTUSD 1440: 1 gap not filled" in text
@@ -124,7 +124,7 @@ def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: Slack
 def test_a_failed_run_without_errors_is_told_with_the_reason(
     slack: SlackAdmin, context: dict[str, Any], sentence: str
 ) -> None:
-    tell_failure(context)
+    report_failure(context)
 
     (text,) = told(slack)
     assert sentence in text
@@ -132,9 +132,9 @@ def test_a_failed_run_without_errors_is_told_with_the_reason(
 
 
 def test_the_next_success_recovers_and_later_ones_say_nothing(slack: SlackAdmin, ledger_uri: str) -> None:
-    tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
     for run_id in ("manual__2", "manual__3"):
-        tell_success(ended(run_id, reason="success"))
+        report_success(ended(run_id, reason="success"))
 
     texts = told(slack)
     assert len(texts) == 2
@@ -145,9 +145,9 @@ def test_the_next_success_recovers_and_later_ones_say_nothing(slack: SlackAdmin,
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_that_is_not_over_at_its_deadline_is_told_once(slack: SlackAdmin, state: str) -> None:
-    output = [asyncio.run(tell_late(missed(state=state))) for _ in range(2)]
+    output = [asyncio.run(report_late(missed(state=state))) for _ in range(2)]
 
-    assert output == [f"told: {state}"] * 2
+    assert output == [f"reported: {state}"] * 2
     (text,) = told(slack)
     assert f"{DAG_ID} is not finished in time" in text
     assert "04:00" in text
@@ -162,14 +162,14 @@ def test_a_run_that_is_not_over_at_its_deadline_is_told_once(slack: SlackAdmin, 
     ],
 )
 def test_a_run_that_is_over_is_not_told_as_late(slack: SlackAdmin, state: str) -> None:
-    assert asyncio.run(tell_late(missed(state=state))) == f"nothing to report: {state}"
+    assert asyncio.run(report_late(missed(state=state))) == f"nothing to report: {state}"
     assert told(slack) == []
 
 
 def test_a_run_that_ends_well_while_it_is_told_leaves_no_incident(slack: SlackAdmin, ledger_uri: str) -> None:
     # Its success callback came first and found nothing to recover.
-    tell_success(ended(reason="success"))
-    tell_unless_over(
+    report_success(ended(reason="success"))
+    report_unless_over(
         RunKey(DAG_ID, "manual__1"),
         state="running",
         due_s=int(DUE.timestamp()),
@@ -182,9 +182,9 @@ def test_a_run_that_ends_well_while_it_is_told_leaves_no_incident(slack: SlackAd
 
 
 def test_a_late_run_that_fails_and_then_a_success_are_two_messages(slack: SlackAdmin) -> None:
-    asyncio.run(tell_late(missed(state="running")))
-    tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
-    tell_success(ended("manual__2", reason="success"))
+    asyncio.run(report_late(missed(state="running")))
+    report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    report_success(ended("manual__2", reason="success"))
 
     texts = told(slack)
     assert len(texts) == 2
@@ -196,8 +196,8 @@ def test_nothing_is_told_of_runs_while_the_source_is_down(slack: SlackAdmin, led
     down = Problem(IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
     with connect(ledger_uri) as connection:
         observe(connection, {down.key: down}, now_s=int(time.time()))
-    tell_failure(ended(ti=Instance({"errors": ["ask_exchange: EService:Unavailable"]})))
-    asyncio.run(tell_late(missed("manual__2", state="running")))
+    report_failure(ended(ti=Instance({"errors": ["ask_exchange: EService:Unavailable"]})))
+    asyncio.run(report_late(missed("manual__2", state="running")))
 
     (text,) = told(slack)
     assert "maintenance" in text
@@ -209,18 +209,18 @@ def test_a_message_that_slack_refuses_at_first_is_sent_by_another_attempt(
 ) -> None:
     slack.fault("http", status=503, count=1)
     if tell == "failure":
-        tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+        report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
     else:
-        asyncio.run(tell_late(missed(state="running")))
+        asyncio.run(report_late(missed(state="running")))
 
     assert [post["is_recorded"] for post in slack.posts()] == [False, True]
     assert len(told(slack)) == 1
 
 
 def test_a_recovery_that_slack_refuses_at_first_is_sent_by_another_attempt(slack: SlackAdmin) -> None:
-    tell_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
     slack.fault("http", status=503, count=1)
-    tell_success(ended("manual__2", reason="success"))
+    report_success(ended("manual__2", reason="success"))
 
     assert "works again" in told(slack)[-1]
 
@@ -230,11 +230,11 @@ def test_while_slack_is_down_the_message_waits_and_nothing_fails(
 ) -> None:
     monkeypatch.setattr(deadlines, "PATIENCE_S", 0.0)
     slack.fault("http", status=503, count=None)
-    assert "1 message waiting" in asyncio.run(tell_late(missed(state="running")))
+    assert "1 message waiting" in asyncio.run(report_late(missed(state="running")))
     assert told(slack) == []
     slack.clear_faults()
 
-    tell_success(ended(reason="success"))
+    report_success(ended(reason="success"))
 
     assert ["works again" in text for text in told(slack)] == [True]
 
@@ -252,7 +252,7 @@ def test_a_ledger_without_schema_gets_one(
         schema="never_migrated",
     )
 
-    tell_failure(ended(ti=Instance({"errors": ["prepare: assets.yaml line 2: tier is 'TIER9'"]})))
+    report_failure(ended(ti=Instance({"errors": ["prepare: assets.yaml line 2: tier is 'TIER9'"]})))
 
     (text,) = told(slack)
     assert "TIER9" in text

@@ -139,7 +139,7 @@ def test_ends_that_cannot_be_edited_block_no_other_alert_and_are_posted_anew(
     desk: Desk, bot: SlackAdmin, word: str
 ) -> None:
     for dag_id in ("dag_1", "dag_2"):
-        desk.tell(failed(dag_id))
+        desk.report(failed(dag_id))
     bot.fault("refuse", via="update", word=word, count=None)
     for dag_id in ("dag_1", "dag_2"):
         desk.see(succeeded(dag_id))
@@ -159,13 +159,13 @@ def test_ends_that_cannot_be_edited_block_no_other_alert_and_are_posted_anew(
 def test_a_message_that_cannot_be_edited_is_left_alone_until_there_is_news(
     desk: Desk, bot: SlackAdmin
 ) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     bot.fault("refuse", via="update", word="restricted_action", count=None)
     for hours in range(34, 44):
         desk.see(late(*TIER1, hours=hours))
         desk.try_to_deliver()
     assert len(bot.posts()) == 1 + 3
-    desk.tell(late(*TIER1, *TIER2))
+    desk.report(late(*TIER1, *TIER2))
     assert heard(bot) == [OPEN, WORSE]
     desk.see(GOOD)
     desk.try_to_deliver()
@@ -176,7 +176,7 @@ def test_a_message_that_cannot_be_edited_is_left_alone_until_there_is_news(
 
 
 def test_growth_is_heard_even_if_the_message_cannot_be_edited(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     bot.fault("refuse", via="update", word="restricted_action")
     desk.see(late(*TIER1, *TIER2))
     desk.try_to_deliver()
@@ -184,13 +184,13 @@ def test_growth_is_heard_even_if_the_message_cannot_be_edited(desk: Desk, bot: S
 
 
 def test_an_edit_that_a_revoked_token_forbids_is_not_given_up(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late("XBTUSD"))
+    desk.report(late("XBTUSD"))
     bot.fault("refuse", via="update", word="token_revoked", count=5)
     for _ in range(5):
         desk.see(late("XBTUSD", hours=desk.now_s % 97))
         assert "token_revoked" in desk.try_to_deliver()
-    desk.tell(GOOD)
-    assert desk.tell(GOOD).sent == 1
+    desk.report(GOOD)
+    assert desk.report(GOOD).sent == 1
     assert marks(bot) == [OVER]
 
 
@@ -251,7 +251,7 @@ def test_slack_is_left_alone_for_a_sound_time(
 ) -> None:
     del way
     either.fault(**answer_429(body, **headers))
-    assert desk.tell(late("XBTUSD")).sent == 1
+    assert desk.report(late("XBTUSD")).sent == 1
     assert desk.waited == [wait_s]
 
 
@@ -270,7 +270,7 @@ def test_a_slack_that_goes_on_saying_too_many_gets_a_handful_of_posts(
 @both_ways
 def test_slack_is_left_alone_for_as_long_as_it_asks(desk: Desk, either: SlackAdmin) -> None:
     either.fault("rate_limit", count=2, retry_after_s=20)
-    assert desk.tell(late("XBTUSD")).sent == 1
+    assert desk.report(late("XBTUSD")).sent == 1
     assert desk.waited == [20, 20]
     assert (marks(either), REPEAT in str(either.messages())) == ([OPEN], False)
 

@@ -123,8 +123,8 @@ def test_what_waited_is_told_and_nothing_else(
         assert not any(word in str(webhook.messages()) for word in (REPEAT, LATE_NEWS))
         assert desk.try_to_deliver() == ""
         if not is_over:
-            desk.tell(GOOD)
-            desk.tell(GOOD)
+            desk.report(GOOD)
+            desk.report(GOOD)
             assert heard(webhook) == [*told, OVER]
 
 
@@ -161,9 +161,9 @@ def test_a_message_of_the_former_version_is_edited_where_it_stands(queueing: str
     migrate_ledger(queueing)
     with connect(queueing) as connection:
         desk = Desk(connection)
-        assert desk.tell(late("XBTUSD", hours=34)).edited == 1
-        desk.tell(GOOD)
-        assert desk.tell(GOOD).sent == 1
+        assert desk.report(late("XBTUSD", hours=34)).edited == 1
+        desk.report(GOOD)
+        assert desk.report(GOOD).sent == 1
     assert marks(bot) == [OVER]
 
 

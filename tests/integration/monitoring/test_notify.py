@@ -72,24 +72,24 @@ def test_a_day_of_outage_over_fifty_tickers_is_one_message_and_one_reply_by_bot(
 @both_ways
 def test_twenty_flaps_are_one_incident_and_one_message(desk: Desk, either: SlackAdmin, way: str) -> None:
     for _ in range(20):
-        desk.tell(late("XBTUSD"))
-        desk.tell(GOOD)
+        desk.report(late("XBTUSD"))
+        desk.report(GOOD)
     assert heard(either) == [OPEN]
-    desk.tell(GOOD)
+    desk.report(GOOD)
     assert heard(either) == ([OPEN, OVER] if way == "webhook" else [OPEN])
     assert marks(either)[-1] == OVER
     assert len(desk.warnings()) == 1
 
 
 def test_a_check_that_changes_nothing_edits_nothing(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late("XBTUSD"))
+    desk.report(late("XBTUSD"))
     assert desk.deliver() == Delivery()
     assert len(bot.posts()) == 1
 
 
 def test_an_open_message_shows_what_has_become_of_it(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late("XBTUSD", hours=33))
-    assert desk.tell(late("XBTUSD", hours=34)).edited == 1
+    desk.report(late("XBTUSD", hours=33))
+    assert desk.report(late("XBTUSD", hours=34)).edited == 1
     assert "XBTUSD 34 h behind" in bot.messages()[0]["text"]
     snooze(desk.connection, ["stale"], until_s=desk.now_s + 12 * HOUR, by="somebody")
     assert desk.deliver().edited == 1
@@ -128,7 +128,7 @@ def test_what_came_and_went_while_slack_was_down_is_one_message(desk: Desk, eith
 @both_ways
 def test_what_grew_before_it_could_be_told_is_one_message(desk: Desk, either: SlackAdmin) -> None:
     outage_of_slack(desk, either, late(*TIER1))
-    assert desk.tell(late(*TIER1, *TIER2)) == Delivery(sent=1)
+    assert desk.report(late(*TIER1, *TIER2)) == Delivery(sent=1)
     assert titles(either) == ["🔴 Candles are late: 50 tickers"]
 
 
@@ -152,9 +152,9 @@ def test_days_without_slack_end_in_one_message_that_says_since_when_it_lasts(
 def test_growth_that_is_over_before_it_could_be_told_is_only_the_recovery(
     desk: Desk, either: SlackAdmin, way: str
 ) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     outage_of_slack(desk, either, late(*TIER1, *TIER2), GOOD)
-    assert desk.tell(GOOD).sent == 1
+    assert desk.report(GOOD).sent == 1
     assert marks(either) == ([OPEN, OVER] if way == "webhook" else [OVER])
     assert LATE_NEWS not in str(either.messages())
 
@@ -234,10 +234,10 @@ def test_what_is_still_open_when_a_connection_is_made_is_told_then_and_what_is_o
 def test_an_end_that_comes_before_the_first_delivery_with_a_connection_says_so(
     desk: Desk, request: pytest.FixtureRequest
 ) -> None:
-    desk.tell(late("XBTUSD"))
+    desk.report(late("XBTUSD"))
     webhook = request.getfixturevalue("webhook")
     desk.see(GOOD)
-    assert desk.tell(GOOD).sent == 1
+    assert desk.report(GOOD).sent == 1
     assert LATE_NEWS in webhook.messages()[0]["text"]
     assert desk.warnings() == [None]
 
@@ -248,11 +248,11 @@ def test_an_end_that_comes_before_the_first_delivery_with_a_connection_says_so(
 def test_when_somebody_has_deleted_the_message_the_next_one_is_new(
     desk: Desk, bot: SlackAdmin, seen: dict[str, Problem | None], mark: str
 ) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     if seen is GOOD:
-        desk.tell(GOOD)
+        desk.report(GOOD)
     bot.reset()
-    assert desk.tell(seen).sent == 1
+    assert desk.report(seen).sent == 1
     assert heard(bot) == [mark]
     assert desk.rows("ts, warning") == [(bot.messages()[0]["ts"], None)]
 
@@ -260,9 +260,9 @@ def test_when_somebody_has_deleted_the_message_the_next_one_is_new(
 def test_when_somebody_has_deleted_the_message_it_is_not_edited_any_more(
     desk: Desk, bot: SlackAdmin, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.tell(late("XBTUSD"))
+    desk.report(late("XBTUSD"))
     bot.reset()
-    assert [desk.tell(late("XBTUSD", hours=34 + n)).edited for n in range(3)] == [0, 0, 0]
+    assert [desk.report(late("XBTUSD", hours=34 + n)).edited for n in range(3)] == [0, 0, 0]
     assert len(bot.posts()) == 1
     assert "cannot be edited (message_not_found)" in caplog.text
     assert desk.warnings() == ["connection slack_api: the older message cannot be edited (message_not_found)"]
@@ -271,12 +271,12 @@ def test_when_somebody_has_deleted_the_message_it_is_not_edited_any_more(
 def test_an_incident_told_by_webhook_goes_on_with_the_bot(
     desk: Desk, webhook: SlackAdmin, request: pytest.FixtureRequest
 ) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     request.getfixturevalue("bot")
-    desk.tell(late(*TIER1, *TIER2))
-    desk.tell(late(*TIER1, *TIER2, hours=40))
-    desk.tell(GOOD)
-    desk.tell(GOOD)
+    desk.report(late(*TIER1, *TIER2))
+    desk.report(late(*TIER1, *TIER2, hours=40))
+    desk.report(GOOD)
+    desk.report(GOOD)
     assert heard(webhook) == [OPEN, WORSE]
     assert marks(webhook) == [OPEN, OVER]
 
@@ -284,11 +284,11 @@ def test_an_incident_told_by_webhook_goes_on_with_the_bot(
 def test_an_incident_told_by_the_bot_goes_on_with_the_webhook(
     desk: Desk, bot: SlackAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     monkeypatch.delenv("AIRFLOW_CONN_SLACK_API")
-    desk.tell(late(*TIER1, *TIER2))
-    desk.tell(GOOD)
-    desk.tell(GOOD)
+    desk.report(late(*TIER1, *TIER2))
+    desk.report(GOOD)
+    desk.report(GOOD)
     assert heard(bot) == [OPEN, WORSE, OVER]
 
 

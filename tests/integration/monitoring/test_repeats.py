@@ -91,8 +91,8 @@ def test_a_repeat_goes_on_saying_so_while_it_is_edited(desk: Desk, bot: SlackAdm
     with pytest.raises(DeliveryError):
         desk.deliver()
     desk.deliver()
-    desk.tell(late(*TIER1, hours=34))
-    desk.tell(late(*TIER1, *TIER2))
+    desk.report(late(*TIER1, hours=34))
+    desk.report(late(*TIER1, *TIER2))
     assert desk.deliver().edited == 0
     lost, repeat, growth = bot.messages()
     assert (lost["n_edits"], repeat["n_edits"]) == (0, 2)
@@ -221,7 +221,7 @@ def test_what_comes_in_while_somebody_sends_is_sent_by_the_same_one(
 
 
 def test_an_edit_that_failed_is_made_up_for_and_is_no_repeat(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late("XBTUSD"))
+    desk.report(late("XBTUSD"))
     for kind in ("http", "lost_answer"):
         bot.fault(kind, via="update")
         desk.see(late("XBTUSD", hours=34))
@@ -234,8 +234,8 @@ def test_an_edit_that_failed_is_made_up_for_and_is_no_repeat(desk: Desk, bot: Sl
 
 
 def test_a_recovery_whose_edit_was_lost_is_edited_again_and_is_no_repeat(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late("XBTUSD"))
-    desk.tell(GOOD)
+    desk.report(late("XBTUSD"))
+    desk.report(GOOD)
     desk.see(GOOD)
     bot.fault("lost_answer", via="update")
     with pytest.raises(DeliveryError):
@@ -247,7 +247,7 @@ def test_a_recovery_whose_edit_was_lost_is_edited_again_and_is_no_repeat(desk: D
 
 
 def test_growth_whose_reply_was_lost_is_replied_again_as_a_repeat(desk: Desk, bot: SlackAdmin) -> None:
-    desk.tell(late(*TIER1))
+    desk.report(late(*TIER1))
     desk.see(late(*TIER1, *TIER2))
     bot.fault("lost_answer", via="postMessage")
     with pytest.raises(DeliveryError):

@@ -194,7 +194,7 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
 
 def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
     problem = pair_problem("SOLLUSD", PairProblem.UNKNOWN, suggestion="SOLUSD", since_s=SINCE)
-    incident = open_incident(problem, now_s=SINCE)
+    incident = open_incident(replace(problem, url=URL), now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=SINCE).text == (
         "🔴 Kraken does not know SOLLUSD\n"
         "Since Mon 23 Nov 2026, 03:30 UTC.\n"

@@ -1,4 +1,4 @@
-"""Hands the sentence of a failed step on to the tasks that tell the result of the run."""
+"""Records the sentence of a failed step for the tasks that return the result of the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StepError(TypedDict):
 
 
 @contextmanager
-def handing_on_errors() -> Iterator[None]:
+def recording_errors() -> Iterator[None]:
     """Keep what ends a task, for :func:`errors_of`; the task fails as it would."""
     try:
         yield
@@ -43,7 +43,7 @@ def handing_on_errors() -> Iterator[None]:
 
 
 def sentence_of(error: Exception) -> str:
-    """Return what to tell of an error: its own sentence, except for a ledger that cannot be reached.
+    """Return what to report of an error: its own sentence, except for a ledger that cannot be reached.
 
     :param error: what ended a step
     :return: one line; the driver's own words say neither whose connection it is nor what to do
@@ -98,7 +98,7 @@ def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
 
 
 def sentences(errors: dict[str, StepError]) -> list[str]:
-    """Return a sentence a failed step.
+    """Return a sentence per failed step.
 
     :param errors: from :func:`errors_of`
     :return: for example ``prepare: conf key 'asets' is unknown ...``
