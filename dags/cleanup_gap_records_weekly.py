@@ -33,7 +33,7 @@ from kraken_ohlcv.core.schedules import CLEANUP
 from kraken_ohlcv.monitoring.cleanup import Cleaned, clean_up, foresee
 from kraken_ohlcv_airflow.connections import ledger
 from kraken_ohlcv_airflow.defaults import candle_dag
-from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentences
+from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 
 
@@ -53,7 +53,7 @@ def result() -> dict[str, Any]:
     instance: Any = context["ti"]
     cleaned = instance.xcom_pull(task_ids="clean") or asdict(Cleaned())
     asked = CleanupRequest.from_params(context["params"]).model_dump()
-    return {**cleaned, **asked, "errors": sentences(errors_of(context, ["prepare", "clean"]))}
+    return {**cleaned, **asked, "errors": errors_of(context, ["prepare", "clean"])}
 
 
 @candle_dag(CLEANUP, kind="maintain", priority=5, schemas=CleanupRequest.schemas(), doc=__doc__)

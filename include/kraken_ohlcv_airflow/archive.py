@@ -25,7 +25,7 @@ from kraken_ohlcv_airflow.connections import (
     run_url,
 )
 from kraken_ohlcv_airflow.defaults import CANDLES
-from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of, sentences
+from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of
 from kraken_ohlcv_airflow.tasks import mappable
 
 STEPS = ("prepare", "ask_exchange", "find_files")
@@ -86,7 +86,7 @@ def result() -> dict[str, Any]:
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
     run, request = _asked()
-    errors = sentences(errors_of(get_current_context(), STEPS))
+    errors = errors_of(get_current_context(), STEPS)
     try:
         return patiently(lambda connection: steps.summarise(connection, run, request, errors=errors))
     except psycopg.Error as error:

@@ -37,10 +37,10 @@ from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
 from kraken_ohlcv_airflow.step_errors import (
     errors_of,
+    failed_steps,
     lines_passed_over,
     recording_errors,
     sentence_of,
-    sentences,
 )
 from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, verdict
 
@@ -157,7 +157,7 @@ def result() -> dict[str, Any]:
     run, request = _asked()
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
     context = get_current_context()
-    errors = sentences(errors_of(context, STEPS))
+    errors = errors_of(context, STEPS)
     passed_over = lines_passed_over(context)
     # A line that the run is asked for by name is no line that it may pass over.
     errors += [one["said"] for one in passed_over if one["ticker"] in (request.tickers or [])]
@@ -185,7 +185,7 @@ def watch() -> None:
     """Bring the incidents of the source and of pairs up to what this run saw of them."""
     run, request = _asked()
     context = get_current_context()
-    error = errors_of(context, ["ask_exchange"]).get("ask_exchange")
+    error = failed_steps(context, ["ask_exchange"]).get("ask_exchange")
     now_s = int(time.time())
     with ledger() as connection:
         if error is None or error.get("is_source"):

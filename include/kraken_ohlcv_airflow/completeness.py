@@ -22,7 +22,6 @@ from kraken_ohlcv_airflow.step_errors import (
     lines_passed_over,
     recording_errors,
     sentence_of,
-    sentences,
 )
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ def result() -> dict[str, Any]:
 
     context = get_current_context()
     instance: Any = context["ti"]
-    errors = sentences(errors_of(context, STEPS))
+    errors = errors_of(context, STEPS)
     made: dict[str, Any] | None = instance.xcom_pull(task_ids="report")
     if made is not None:
         warnings = [*(one["said"] for one in lines_passed_over(context)), *made["warnings"]]

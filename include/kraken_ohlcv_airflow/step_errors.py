@@ -31,7 +31,7 @@ class StepError(TypedDict):
 
 @contextmanager
 def recording_errors() -> Iterator[None]:
-    """Keep what ends a task, for :func:`errors_of`; the task fails as it would."""
+    """Keep what ends a task, for :func:`failed_steps`; the task fails as it would."""
     try:
         yield
     except Exception as error:
@@ -78,7 +78,7 @@ def lines_passed_over(context: Any) -> list[dict[str, Any]]:
     return instance.xcom_pull(task_ids="prepare") or []
 
 
-def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
+def failed_steps(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
     """Return what went wrong in the failed ones among some unmapped tasks of this run.
 
     :param context: Airflow's task context
@@ -97,10 +97,11 @@ def errors_of(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
     }
 
 
-def sentences(errors: dict[str, StepError]) -> list[str]:
-    """Return a sentence per failed step.
+def errors_of(context: Any, task_ids: Sequence[str]) -> list[str]:
+    """Return a sentence per failed one among some unmapped tasks of this run.
 
-    :param errors: from :func:`errors_of`
+    :param context: Airflow's task context
+    :param task_ids: tasks to look at
     :return: for example ``prepare: conf key 'asets' is unknown ...``
     """
-    return [f"{task_id}: {error['message']}" for task_id, error in errors.items()]
+    return [f"{task_id}: {error['message']}" for task_id, error in failed_steps(context, task_ids).items()]

@@ -15,7 +15,7 @@ from kraken_ohlcv.monitoring.catch_up import catch_up
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check, observe_check
 from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
-from kraken_ohlcv_airflow.step_errors import errors_of, lines_passed_over, recording_errors, sentences
+from kraken_ohlcv_airflow.step_errors import errors_of, lines_passed_over, recording_errors
 
 STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_catch_up")
 
@@ -88,4 +88,4 @@ def result() -> dict[str, Any]:
         else {**NOTHING_CHECKED, "interval_minutes": _request().interval_minutes, "warnings": []}
     )
     warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
-    return {**found, "warnings": warnings, "errors": sentences(errors_of(context, STEPS))}
+    return {**found, "warnings": warnings, "errors": errors_of(context, STEPS)}

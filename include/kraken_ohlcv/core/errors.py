@@ -45,8 +45,8 @@ class RunFailedError(OhlcvError, Permanent):
     """A run ended with gaps it could not fill, or with a step that failed."""
 
 
-class SlackRefusedError(OhlcvError):
-    """Slack did certainly not take a message; the message names the connection and the cure.
+class SlackError(OhlcvError):
+    """Slack has not confirmed a message.
 
     :ivar retry_after_s: seconds that Slack wants to be left alone, or None
     :ivar is_about_message: whether it refused what the message says, so that others may still go through
@@ -67,11 +67,15 @@ class SlackRefusedError(OhlcvError):
         self.is_about_blocks = is_about_blocks
 
 
+class SlackRefusedError(SlackError):
+    """Slack did certainly not take a message; the message names the connection and the cure."""
+
+
 class SlackMessageGoneError(SlackRefusedError):
     """A message that was to be edited or answered cannot be any more."""
 
 
-class SlackAnswerLostError(OhlcvError, Permanent):
+class SlackAnswerLostError(SlackError, Permanent):
     """A message went out and no answer came back: it may stand in the channel or not."""
 
 

@@ -23,7 +23,7 @@ from psycopg.pq import TransactionStatus
 
 from kraken_ohlcv.core.errors import (
     DeliveryError,
-    SlackAnswerLostError,
+    SlackError,
     SlackMessageGoneError,
     SlackRefusedError,
 )
@@ -167,17 +167,15 @@ class _Notifier:
         while True:
             try:
                 self._show(one, content)
-            except SlackRefusedError as refusal:
-                if self._waits(refusal.retry_after_s):
+            except SlackError as failure:
+                if self._waits(failure.retry_after_s):
                     continue
-                if refusal.retry_after_s is not None:
+                if failure.retry_after_s is not None:
                     self.failed_in_a_row = MAX_FAILURES_IN_A_ROW
-                elif not refusal.is_about_message:
+                elif not failure.is_about_message:
                     self.failed_in_a_row += 1
-                self._fail(one, about, str(refusal))
-            except SlackAnswerLostError as lost:
-                self.failed_in_a_row += 1
-                self._fail(one, about, str(lost))
+                save_shown(self.connection, one, tries=one.shown.tries + 1, warning=str(failure))
+                self.failures.append(f"{about}: {failure}")
             else:
                 self.failed_in_a_row = 0
                 is_news = kind is not None and one.kind is None
@@ -185,10 +183,6 @@ class _Notifier:
                 self.done.edited += not is_news and one.shown.shown_digest == content.digest
                 log.info("shown: %s", about)
             return
-
-    def _fail(self, one: Notification, about: str, complaint: str) -> None:
-        save_shown(self.connection, one, tries=one.shown.tries + 1, warning=complaint)
-        self.failures.append(f"{about}: {complaint}")
 
     def _show(self, one: Notification, content: Content) -> None:
         kind, place = self._to_post(one), one.shown.place
