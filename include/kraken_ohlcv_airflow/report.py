@@ -46,8 +46,8 @@ def report(look: Look, *, url: str | None = None, slack_wait_s: float) -> None:
     dsn = ledger_dsn(LEDGER_CONN_ID)
     try:
         _report(dsn, look, url, slack_wait_s)
-    except psycopg.errors.UndefinedTable:
-        # A first run that failed before its first task had made the schema.
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        # No task of this version has run yet: at first, or since an upgrade.
         from kraken_ohlcv.stores.schema import migrate_ledger  # noqa: PLC0415 (Alembic is slow to import)
 
         with MIGRATING:

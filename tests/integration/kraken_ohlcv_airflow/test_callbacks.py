@@ -21,6 +21,7 @@ from kraken_ohlcv_airflow.failures import report_failure, report_success
 from kraken_ohlcv_airflow.report import patiently
 from local.stack import webhook_connection
 from tests.conftest import set_connection
+from tests.integration.revisions import go_to
 
 if TYPE_CHECKING:
     from local.postgres import PostgresServer
@@ -257,6 +258,14 @@ def test_a_ledger_without_schema_gets_one(
     (text,) = told(slack)
     assert "TIER9" in text
     postgres_server.drop_database("never_migrated")
+
+
+def test_a_ledger_of_the_version_before_is_brought_up_to_date(slack: SlackAdmin, ledger_uri: str) -> None:
+    go_to(ledger_uri, "0020")
+
+    report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+
+    assert len(told(slack)) == 1
 
 
 def test_a_ledger_that_does_not_answer_is_asked_again_and_then_named() -> None:
