@@ -54,27 +54,6 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
 }
 
 
-def timetable(cron: str) -> CronTriggerTimetable:
-    """Return a schedule that, like Celery Beat, never runs a tick of the past at first start.
-
-    :param cron: five-field cron, UTC
-    :return: timetable; without ``run_immediately`` of zero a tick up to a tenth of the period ago would run
-    """
-    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
-
-
-def as_params(schemas: dict[str, Schema]) -> dict[str, Param]:
-    """Return Airflow params made from JSON schemas.
-
-    :param schemas: JSON schema with ``default``, by param
-    :return: params of a DAG
-    """
-    return {
-        name: Param(schema["default"], **{key: value for key, value in schema.items() if key != "default"})
-        for name, schema in schemas.items()
-    }
-
-
 def candle_dag(
     entry: Schedule | Manual, *, kind: str, priority: int, schemas: dict[str, Schema], doc: str | None
 ) -> Callable[[Callable[[], None]], Callable[[], DAG]]:
@@ -87,9 +66,13 @@ def candle_dag(
     :param doc: the operator's manual of the DAG, Markdown
     :return: decorator of the function that wires the tasks
     """
+    schedule = None
+    if isinstance(entry, Schedule):
+        # Without run_immediately of zero a tick up to a tenth of the period ago would run at first start.
+        schedule = CronTriggerTimetable(entry.cron, timezone="UTC", run_immediately=timedelta(0))
     return dag(
         dag_id=entry.dag_id,
-        schedule=timetable(entry.cron) if isinstance(entry, Schedule) else None,
+        schedule=schedule,
         catchup=False,
         allowed_run_types=cast("Any", RUN_TYPES),  # Airflow takes the names, too
         max_active_runs=1,  # two runs of a DAG would wait for each other's series, and find nothing to do
@@ -98,7 +81,7 @@ def candle_dag(
         on_failure_callback=report_failure,
         on_success_callback=report_success,
         default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params=as_params(schemas),
+        params={name: Param(**schema) for name, schema in schemas.items()},
         is_paused_upon_creation=False,  # as a Beat entry is; and a manual run of a paused DAG waits for ever
         template_searchpath=SQL_FOLDER,
         tags=[TAG, kind],

@@ -68,7 +68,7 @@ def answer(
     """Return an OHLC answer with a running row behind the committed ones."""
     last = committed[-1].ts_s if last_s is None else last_s
     running = row(last + step_s(interval_minutes), trades=1)
-    return OhlcAnswer("XBTUSD", interval_minutes, tuple(committed), running, last)
+    return OhlcAnswer(interval_minutes, tuple(committed), running, last)
 
 
 def window(

@@ -13,7 +13,6 @@ from kraken_ohlcv.core.trade import OddTrade, Trade
 class OhlcAnswer:
     """One answer of Kraken's OHLC call.
 
-    :ivar ticker: altname that was asked for
     :ivar interval_minutes: candle length, minutes
     :ivar committed: rows up to and including ``last_s``, ascending by ``ts_s``, unique; count-0 rows included
     :ivar running: the uncommitted bucket, if the answer had one
@@ -25,7 +24,6 @@ class OhlcAnswer:
         they prove nothing
     """
 
-    ticker: str
     interval_minutes: int
     committed: tuple[Candle, ...]
     running: Candle | None

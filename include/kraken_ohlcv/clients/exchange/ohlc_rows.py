@@ -112,7 +112,6 @@ def read_ohlc(
             )
         notes = (*notes, f"{call}: Kraken serves no candle after the one that opens at {max(candles)}")
     return OhlcAnswer(
-        ticker,
         interval_minutes,
         committed=tuple(candle for ts_s, candle in candles.items() if ts_s <= last_s),
         running=next((candle for ts_s, candle in candles.items() if ts_s > last_s), None),

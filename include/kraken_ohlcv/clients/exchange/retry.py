@@ -77,11 +77,10 @@ def _failure(state: RetryCallState) -> BaseException | None:
 
 
 def _is_worth_another_try(error: BaseException) -> bool:
-    if isinstance(error, RateLimitLockError):  # has waited long enough by itself
-        return False
-    if isinstance(error, KrakenRateLimitError) and error.retry_after_s > MAX_PAUSE_S:
-        return False
-    return isinstance(error, KrakenTransientError)
+    if isinstance(error, KrakenRateLimitError):
+        return error.retry_after_s <= MAX_PAUSE_S
+    # Who waited for the call slot in vain has waited long enough.
+    return isinstance(error, KrakenTransientError) and not isinstance(error, RateLimitLockError)
 
 
 def _is_last(state: RetryCallState) -> bool:
