@@ -71,27 +71,27 @@ def missed(run_id: str = "manual__1", *, state: str) -> dict[str, Any]:
     }
 
 
-def told(slack: SlackAdmin) -> list[str]:
+def posted(slack: SlackAdmin) -> list[str]:
     """Return the texts in the channel."""
     return [message["text"] for message in slack.messages()]
 
 
-def test_a_failed_run_is_told_with_what_its_result_says(slack: SlackAdmin) -> None:
+def test_a_failed_run_is_reported_with_what_its_result_says(slack: SlackAdmin) -> None:
     errors = ["prepare: conf key 'asets' is unknown"]
 
     report_failure(ended(ti=Instance({"errors": errors})))
 
-    (text,) = told(slack)
+    (text,) = posted(slack)
     assert f"{DAG_ID} failed" in text
     assert errors[0] in text
     assert f"{AIRFLOW}/dags/{DAG_ID}/runs/manual__1" in text
 
 
-def test_a_run_told_twice_is_one_subject_and_one_message(slack: SlackAdmin, ledger_uri: str) -> None:
+def test_a_run_reported_twice_is_one_subject_and_one_message(slack: SlackAdmin, ledger_uri: str) -> None:
     for _ in range(2):
         report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
 
-    assert len(told(slack)) == 1
+    assert len(posted(slack)) == 1
     with connect(ledger_uri) as connection:
         assert list(read_open(connection)[KEY][1].problem.subjects) == ["manual__1"]
 
@@ -102,7 +102,7 @@ def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: Slack
 
     report_failure(ended(run.run_id, ti=Instance(None)))
 
-    (text,) = told(slack)
+    (text,) = posted(slack)
     assert "XBTUSD 1440: 1 gap not filled" in text
     assert "EGeneral:Invalid arguments" in text
 
@@ -122,12 +122,12 @@ def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: Slack
         pytest.param(ended(), "a task failed", id="nobody knows anything"),
     ],
 )
-def test_a_failed_run_without_errors_is_told_with_the_reason(
+def test_a_failed_run_without_errors_is_reported_with_the_reason(
     slack: SlackAdmin, context: dict[str, Any], sentence: str
 ) -> None:
     report_failure(context)
 
-    (text,) = told(slack)
+    (text,) = posted(slack)
     assert sentence in text
     assert "earlier try" not in text
 
@@ -137,7 +137,7 @@ def test_the_next_success_recovers_and_later_ones_say_nothing(slack: SlackAdmin,
     for run_id in ("manual__2", "manual__3"):
         report_success(ended(run_id, reason="success"))
 
-    texts = told(slack)
+    texts = posted(slack)
     assert len(texts) == 2
     assert f"{DAG_ID} works again" in texts[1]
     with connect(ledger_uri) as connection:
@@ -145,11 +145,11 @@ def test_the_next_success_recovers_and_later_ones_say_nothing(slack: SlackAdmin,
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
-def test_a_run_that_is_not_over_at_its_deadline_is_told_once(slack: SlackAdmin, state: str) -> None:
+def test_a_run_that_is_not_over_at_its_deadline_is_reported_once(slack: SlackAdmin, state: str) -> None:
     output = [asyncio.run(report_late(missed(state=state))) for _ in range(2)]
 
     assert output == [f"reported: {state}"] * 2
-    (text,) = told(slack)
+    (text,) = posted(slack)
     assert f"{DAG_ID} is not finished in time" in text
     assert "04:00" in text
     assert f"{AIRFLOW}/dags/{DAG_ID}/runs/manual__1" in text
@@ -159,15 +159,17 @@ def test_a_run_that_is_not_over_at_its_deadline_is_told_once(slack: SlackAdmin, 
     "state",
     [
         pytest.param("success", id="ended well"),
-        pytest.param("failed", id="failed, which the other callback has told"),
+        pytest.param("failed", id="failed, which the other callback has reported"),
     ],
 )
-def test_a_run_that_is_over_is_not_told_as_late(slack: SlackAdmin, state: str) -> None:
+def test_a_run_that_is_over_is_not_reported_as_late(slack: SlackAdmin, state: str) -> None:
     assert asyncio.run(report_late(missed(state=state))) == f"nothing to report: {state}"
-    assert told(slack) == []
+    assert posted(slack) == []
 
 
-def test_a_run_that_ends_well_while_it_is_told_leaves_no_incident(slack: SlackAdmin, ledger_uri: str) -> None:
+def test_a_run_that_ends_well_while_it_is_reported_leaves_no_incident(
+    slack: SlackAdmin, ledger_uri: str
+) -> None:
     # Its success callback came first and found nothing to recover.
     report_success(ended(reason="success"))
     report_unless_over(
@@ -177,7 +179,7 @@ def test_a_run_that_ends_well_while_it_is_told_leaves_no_incident(slack: SlackAd
         state_now=lambda _: "success",
     )
 
-    assert len(told(slack)) == 2
+    assert len(posted(slack)) == 2
     with connect(ledger_uri) as connection:
         assert read_open(connection) == {}
 
@@ -187,20 +189,20 @@ def test_a_late_run_that_fails_and_then_a_success_are_two_messages(slack: SlackA
     report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
     report_success(ended("manual__2", reason="success"))
 
-    texts = told(slack)
+    texts = posted(slack)
     assert len(texts) == 2
     assert "not finished in time" in texts[0]
     assert "works again" in texts[1]
 
 
-def test_nothing_is_told_of_runs_while_the_source_is_down(slack: SlackAdmin, ledger_uri: str) -> None:
+def test_nothing_is_reported_of_runs_while_the_source_is_down(slack: SlackAdmin, ledger_uri: str) -> None:
     down = Problem(IncidentClass.SOURCE, "Kraken is in maintenance", since_s=0)
     with connect(ledger_uri) as connection:
         observe(connection, {down.key: down}, now_s=int(time.time()))
     report_failure(ended(ti=Instance({"errors": ["ask_exchange: EService:Unavailable"]})))
     asyncio.run(report_late(missed("manual__2", state="running")))
 
-    (text,) = told(slack)
+    (text,) = posted(slack)
     assert "maintenance" in text
 
 
@@ -215,7 +217,7 @@ def test_a_message_that_slack_refuses_at_first_is_sent_by_another_attempt(
         asyncio.run(report_late(missed(state="running")))
 
     assert [post["is_recorded"] for post in slack.posts()] == [False, True]
-    assert len(told(slack)) == 1
+    assert len(posted(slack)) == 1
 
 
 def test_a_recovery_that_slack_refuses_at_first_is_sent_by_another_attempt(slack: SlackAdmin) -> None:
@@ -223,7 +225,7 @@ def test_a_recovery_that_slack_refuses_at_first_is_sent_by_another_attempt(slack
     slack.fault("http", status=503, count=1)
     report_success(ended("manual__2", reason="success"))
 
-    assert "works again" in told(slack)[-1]
+    assert "works again" in posted(slack)[-1]
 
 
 def test_while_slack_is_down_the_message_waits_and_nothing_fails(
@@ -232,12 +234,12 @@ def test_while_slack_is_down_the_message_waits_and_nothing_fails(
     monkeypatch.setattr(deadlines, "PATIENCE_S", 0.0)
     slack.fault("http", status=503, count=None)
     assert "1 message waiting" in asyncio.run(report_late(missed(state="running")))
-    assert told(slack) == []
+    assert posted(slack) == []
     slack.clear_faults()
 
     report_success(ended(reason="success"))
 
-    assert ["works again" in text for text in told(slack)] == [True]
+    assert ["works again" in text for text in posted(slack)] == [True]
 
 
 def test_a_ledger_without_schema_gets_one(
@@ -255,7 +257,7 @@ def test_a_ledger_without_schema_gets_one(
 
     report_failure(ended(ti=Instance({"errors": ["prepare: assets.yaml line 2: tier is 'TIER9'"]})))
 
-    (text,) = told(slack)
+    (text,) = posted(slack)
     assert "TIER9" in text
     postgres_server.drop_database("never_migrated")
 
@@ -265,7 +267,7 @@ def test_a_ledger_of_the_version_before_is_brought_up_to_date(slack: SlackAdmin,
 
     report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
 
-    assert len(told(slack)) == 1
+    assert len(posted(slack)) == 1
 
 
 def test_a_ledger_that_does_not_answer_is_asked_again_and_then_named() -> None:

@@ -126,7 +126,7 @@ def test_what_came_and_went_while_slack_was_down_is_one_message(desk: Desk, eith
 
 
 @both_ways
-def test_what_grew_before_it_could_be_told_is_one_message(desk: Desk, either: SlackAdmin) -> None:
+def test_what_grew_before_it_could_be_reported_is_one_message(desk: Desk, either: SlackAdmin) -> None:
     outage_of_slack(desk, either, late(*TIER1))
     assert desk.report(late(*TIER1, *TIER2)) == Delivery(sent=1)
     assert titles(either) == ["🔴 Candles are late: 50 tickers"]
@@ -149,7 +149,7 @@ def test_days_without_slack_end_in_one_message_that_says_since_when_it_lasts(
 
 
 @both_ways
-def test_growth_that_is_over_before_it_could_be_told_is_only_the_recovery(
+def test_growth_that_is_over_before_it_could_be_reported_is_only_the_recovery(
     desk: Desk, either: SlackAdmin, way: str
 ) -> None:
     desk.report(late(*TIER1))
@@ -201,7 +201,7 @@ def test_a_slack_that_cannot_be_reached_gets_the_message_once_when_it_can(
     assert (marks(either), REPEAT in str(either.messages())) == ([OPEN], False)
 
 
-def test_without_a_connection_the_log_and_the_incident_say_that_nobody_was_told(
+def test_without_a_connection_the_log_and_the_incident_say_that_nobody_was_notified(
     desk: Desk, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
 ) -> None:
     desk.see(late("XBTUSD"))
@@ -216,7 +216,7 @@ def test_without_a_connection_the_log_and_the_incident_say_that_nobody_was_told(
     assert desk.rows("shown_stage") == [(0,)]
 
 
-def test_what_is_still_open_when_a_connection_is_made_is_told_then_and_what_is_over_is_not(
+def test_what_is_still_open_when_a_connection_is_made_is_reported_then_and_what_is_over_is_not(
     desk: Desk, request: pytest.FixtureRequest
 ) -> None:
     desk.see(failed("backfill_tier1_daily"))
@@ -268,7 +268,7 @@ def test_when_somebody_has_deleted_the_message_it_is_not_edited_any_more(
     assert desk.warnings() == ["connection slack_api: the older message cannot be edited (message_not_found)"]
 
 
-def test_an_incident_told_by_webhook_goes_on_with_the_bot(
+def test_an_incident_shown_by_webhook_goes_on_with_the_bot(
     desk: Desk, webhook: SlackAdmin, request: pytest.FixtureRequest
 ) -> None:
     desk.report(late(*TIER1))
@@ -281,7 +281,7 @@ def test_an_incident_told_by_webhook_goes_on_with_the_bot(
     assert marks(webhook) == [OPEN, OVER]
 
 
-def test_an_incident_told_by_the_bot_goes_on_with_the_webhook(
+def test_an_incident_shown_by_the_bot_goes_on_with_the_webhook(
     desk: Desk, bot: SlackAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.report(late(*TIER1))

@@ -67,7 +67,7 @@ def sections(content: Content) -> str:
     return "\n".join(one["text"] for one in said)
 
 
-def test_stale_tickers_are_told_with_hours_behind_worst_first_and_what_happens_next() -> None:
+def test_stale_tickers_are_reported_with_hours_behind_worst_first_and_what_happens_next() -> None:
     content = compose(stale(THREE), OPENED, as_of_s=LATER)
     assert content.text == (
         "🔴 Candles are late: 3 tickers\n"
@@ -128,7 +128,7 @@ def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> No
     assert over.startswith("✅ Over: new candles are coming in again\nIt lasted 5 hours:")
 
 
-def test_a_tier_that_is_late_as_a_whole_is_told_with_its_numbers() -> None:
+def test_a_tier_that_is_late_as_a_whole_is_reported_with_its_numbers() -> None:
     problem = Problem(
         "source",
         "18 of 20 series of TIER1 are overdue at once",
@@ -142,7 +142,7 @@ def test_a_tier_that_is_late_as_a_whole_is_told_with_its_numbers() -> None:
 RUN = RunKey("backfill_tier1_daily", "scheduled__2026-11-23T02:00:00+00:00")
 
 
-def test_a_failed_run_is_told_with_the_errors_of_its_gaps() -> None:
+def test_a_failed_run_is_reported_with_the_errors_of_its_gaps() -> None:
     errors = [f"XBTUSD 60 gap {n}: EService:Busy" for n in range(30)]
     incident = open_incident(failed_run(RUN, errors, now_s=SINCE), now_s=SINCE)
     lines = compose(incident, OPENED, as_of_s=LATER).text.splitlines()
@@ -162,7 +162,7 @@ def test_a_failed_run_is_told_with_the_errors_of_its_gaps() -> None:
     assert "The latest run succeeded. Nothing to do." in over
 
 
-def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
+def test_a_late_run_is_reported_with_the_time_at_which_it_was_due() -> None:
     incident = open_incident(late_run(RUN, state="running", due_s=SINCE), now_s=SINCE)
     text = compose(incident, OPENED, as_of_s=LATER).text
     assert text.startswith("🔴 backfill_tier1_daily is not finished in time\n")
@@ -170,7 +170,7 @@ def test_a_late_run_is_told_with_the_time_at_which_it_was_due() -> None:
     assert "http" not in text
 
 
-def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> None:
+def test_candles_at_risk_are_reported_with_the_time_left_and_what_was_tried() -> None:
     problem = Problem(
         "at_risk",
         "Kraken will soon stop serving candles that could not be fetched so far",
@@ -192,7 +192,7 @@ def test_candles_at_risk_are_told_with_the_time_left_and_what_was_tried() -> Non
     ]
 
 
-def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
+def test_a_misspelt_pair_is_reported_with_the_ticker_that_may_be_meant() -> None:
     problem = pair_problem("SOLLUSD", PairProblem.UNKNOWN, suggestion="SOLUSD", since_s=SINCE)
     incident = open_incident(replace(problem, url=URL), now_s=SINCE)
     assert compose(incident, OPENED, as_of_s=SINCE).text == (
@@ -214,7 +214,7 @@ def test_a_misspelt_pair_is_told_with_the_ticker_that_may_be_meant() -> None:
     )
 
 
-def test_a_pair_that_left_is_told_with_what_becomes_of_its_history() -> None:
+def test_a_pair_that_left_is_reported_with_what_becomes_of_its_history() -> None:
     incident = open_incident(
         pair_problem("MKRUSD", PairProblem.LEFT, since=iso(SINCE), since_s=SINCE), now_s=SINCE
     )
@@ -338,7 +338,7 @@ def test_the_edited_state_of_an_open_incident_says_what_has_become_of_it(
     assert before.digest != after.digest
 
 
-def test_a_snooze_that_is_over_is_not_told() -> None:
+def test_a_snooze_that_is_over_is_not_reported() -> None:
     incident = replace(stale(THREE), snoozed_until_s=LATER)
     assert "Quiet" not in compose(incident, OPENED, as_of_s=LATER).text
 
@@ -356,7 +356,7 @@ def test_a_repeat_says_so() -> None:
         assert REPEAT not in compose(stale(THREE), kind, as_of_s=LATER).text
 
 
-def test_a_recovery_of_what_was_never_told_says_so() -> None:
+def test_a_recovery_of_what_was_never_reported_says_so() -> None:
     assert LATE_NEWS in compose(stale(THREE), RECOVERED, as_of_s=LATER, is_known=False).text.splitlines()
     assert LATE_NEWS not in compose(stale(THREE), OPENED, as_of_s=LATER, is_known=False).text
 
@@ -458,11 +458,11 @@ def test_a_list_that_does_not_fit_says_how_many_are_left_out(items: list[str], l
         (3 * 86_400 + 7_260, "3 days 2 hours"),
     ],
 )
-def test_a_duration_is_told_in_its_two_largest_units(seconds: int, said: str) -> None:
+def test_a_duration_is_reported_in_its_two_largest_units(seconds: int, said: str) -> None:
     assert duration(seconds) == said
 
 
-def test_a_moment_is_told_in_utc() -> None:
+def test_a_moment_is_reported_in_utc() -> None:
     assert moment(at("2026-02-01T09:05:59")) == "Sun 1 Feb 2026, 09:05 UTC"
     assert iso_moment("2026-02-01T09:05:59") == "Sun 1 Feb 2026, 09:05 UTC"
     assert iso_moment("soon") == "soon"
