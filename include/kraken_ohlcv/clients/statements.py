@@ -58,7 +58,7 @@ class Statement(NamedTuple):
                     return one[name]
             elif hasattr(one, name):
                 return getattr(one, name)
-        raise TypeError(f"statement {self.name} lacks a value for {name}")
+        raise TypeError(f"statement {self.name} has no value for {name}")
 
 
 def parse(topics: Mapping[str, str]) -> dict[str, Statement]:

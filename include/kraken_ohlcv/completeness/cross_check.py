@@ -230,7 +230,7 @@ def _begins(
 
 
 def _pairs(begins: Collection[Series], assets: Sequence[Asset]) -> dict[Pair, list[Asset]]:
-    """Return which intervals of which assets are compared, days with hours first."""
+    """Return the pairs of intervals to compare with their assets, days with hours first."""
     found: dict[Pair, list[Asset]] = {DAYS: []}
     for asset in assets:
         there = [interval for interval in INTERVALS if Series(asset.ticker, interval) in begins]

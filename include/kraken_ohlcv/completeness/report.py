@@ -205,7 +205,7 @@ def make_report(
 
 
 def expected_tickers(figures: Mapping[Series, Figures]) -> set[str]:
-    """Return the tickers of which something is expected."""
+    """Return the tickers with expected candles."""
     return {series.ticker for series, one in figures.items() if one.expected}
 
 

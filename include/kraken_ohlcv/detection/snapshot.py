@@ -1,4 +1,4 @@
-"""What a series lacks: what its candles say at a moment, held against its ledger; pure."""
+"""What a series is missing: what its candles say at a moment, compared with its ledger; pure."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class SeriesSnapshot:
         return parts if self.is_delisted else ranges.cut_at(parts, [self.window_start_s])
 
     def unrecorded(self, state: SeriesState, missing: list[Range]) -> list[GapSegment]:
-        """Return the gaps that the ledger lacks.
+        """Return the gaps that the ledger does not have.
 
         :param state: ledger of the series
         :param missing: what the series misses
@@ -127,7 +127,7 @@ class SeriesSnapshot:
         )
 
     def filled_from(self, gap: Gap, state: SeriesState) -> FilledFrom:
-        """Return where the last buckets of a gap came from of which nothing is missing any more.
+        """Return where the last buckets of a closed gap came from.
 
         :param state: ledger of the series
         """
@@ -152,7 +152,7 @@ def missing_ranges(scan: Scan, series: Series, *, expected: Range) -> list[Range
 
 
 def snapshot(scan: Scan, state: SeriesState, *, delisted_s: int | None, now_s: int) -> SeriesSnapshot:
-    """Return what a scan says of a series: the one rule for what a series lacks.
+    """Return what a scan says of a series: the one rule for what a series is missing.
 
     :param scan: what the candle table says
     :param state: ledger of the series

@@ -112,7 +112,7 @@ def _move_start(
 ) -> list[Range]:
     """Raise the start of a series to its first trade, or lower it to an older file's; return what fell away.
 
-    Candles that stand before the first trade keep the start low.
+    Candles stored before the first trade keep the start low.
     """
     start_s = state.start_s if first_s is None else max(first_s, state.start_s)
     if have and (start_s > state.start_s or result.evidence is Evidence.ARCHIVE):

@@ -16,7 +16,7 @@ from kraken_ohlcv.stores.other_intervals import judged_by_others
 
 
 def write(context: RunContext, series: Series, result: SourceResult) -> WriteResult:
-    """Store what is missing, what the source has restated, and the vwap that a candle lacks; read it back.
+    """Store what is missing, what the source has restated, and a first vwap of a candle; read it back.
 
     :param context: what to work with; the fill lock of the series is held
     :param result: what the source says

@@ -125,7 +125,7 @@ SELECT pg_try_advisory_lock(%(lock)s) AS is_mine
 SELECT pg_advisory_unlock(%(lock)s)
 
 -- name: read_notifications
--- Incidents of which the channel may have to show something else: the open ones, and those whose end was not shown.
+-- Incidents whose message in the channel may have to change: the open ones, and those whose end was not shown.
 -- Those that failed least come first, then those whose news waits longest.
 -- Out: as read_open_incidents, and updated_s, recovered_s, and what is shown; times in epoch seconds.
 SELECT

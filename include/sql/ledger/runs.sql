@@ -71,7 +71,7 @@ WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND o.tries > 0
 ORDER BY g.ticker
 
 -- name: count_asked
--- Tickers a run asked the exchange for, and those of which every try failed for a passing reason.
+-- Tickers a run asked the exchange for, and those where every try failed for a passing reason.
 -- In: dag_id, run_id. Out: asked, failed.
 SELECT
     count(*) AS asked,
@@ -97,7 +97,7 @@ WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 GROUP BY outcome
 
 -- name: read_failures
--- What went wrong in a run, a line a series and message.
+-- What went wrong in a run, one line per series and message.
 -- In: dag_id, run_id. Out: ticker, interval_minutes, error, gaps.
 SELECT
     g.ticker,

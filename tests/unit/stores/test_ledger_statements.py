@@ -149,7 +149,7 @@ def test_each_parameter_gets_its_value(
 
 def test_a_parameter_without_a_value_or_a_value_without_a_parameter_is_an_error() -> None:
     (found,) = parse({"a.sql": SOUND}).values()
-    with pytest.raises(TypeError, match="statement eat lacks a value for name"):
+    with pytest.raises(TypeError, match="statement eat has no value for name"):
         found.values(({"colour": "red"},), {})
     with pytest.raises(TypeError, match="statement eat takes no colour"):
         found.values((Fruit("fig"),), {"colour": "red"})

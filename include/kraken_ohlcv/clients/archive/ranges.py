@@ -117,7 +117,7 @@ class RemoteFile(SeekableFile):
         self._timeout_s, self._sleep = timeout_s, sleep
         self._kept_start, self._kept, self._ahead = -1, b"", 0
         self.bytes_fetched = 0
-        """Bytes received, for whoever wants to know what a read costs."""
+        """Bytes received, to see what a read costs."""
         self._fetch(0, 1)
 
     def _piece(self, wanted: int) -> bytes:

@@ -107,12 +107,12 @@ def reconcile_series(context: RunContext, asset: Asset, series: Series) -> None:
 
 
 def _rest(segment: GapSegment, loaded: Range, *, is_delisted: bool) -> GapSegment:
-    """Return what a segment waits for, now that a release is loaded that lacks it."""
+    """Return what a segment waits for, now that a release without it is loaded."""
     is_inside = loaded[0] <= segment.start_s and segment.end_s <= loaded[1]
     if segment.status is not GapStatus.UNFILLABLE or not is_inside:
         return segment
     if is_delisted:
-        # No trades of a pair that is gone: whatever the archive lacks, nobody has.
+        # No trades of a pair that is gone: what is not in the archive, nobody has.
         return replace(segment, unfillable_reason=UnfillableReason.NOBODY_HAS_IT)
     if segment.unfillable_reason is UnfillableReason.NOT_PUBLISHED:
         return replace(segment, unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW)

@@ -117,7 +117,7 @@ def ingest_member(work: Ingestion, member: Member) -> None:
         _record(work, member, told(member, "refused", error=str(error)))
         raise ArchiveRefusedError(f"{member.name}: {error}") from error
     before = read_results(work.context.connection, work.context.run).get(member.name, {})
-    # A file that is known because of another try of this task has been told by that one.
+    # A file that is known because of another try of this task has been reported by that one.
     if result["status"] != "known" or before.get("status") != "ingested":
         _record(work, member, result)
 
@@ -128,11 +128,11 @@ def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:
 
 
 def told(member: Member, status: str, **figures: Any) -> dict[str, Any]:
-    """Return what is told of a file.
+    """Return what is reported of a file.
 
     :param member: the file
     :param status: ingested, known, empty, checked, refused or failed
-    :param figures: what else is to be told
+    :param figures: what else to report
     """
     series = member.series
     return {
@@ -286,7 +286,7 @@ def _proven(read: _Read, stored: Stored) -> list[Range]:
 def _lacking(read: _Read, stored: Stored) -> list[Range]:
     """Return the stored buckets that the file leaves out without a reason of its own."""
     staged = read.staged
-    return ranges.subtract(stored.lacking, [*staged.odd, *staged.disputed, *read.judged.spoiled])
+    return ranges.subtract(stored.absent, [*staged.odd, *staged.disputed, *read.judged.spoiled])
 
 
 def _figures(member: Member, read: _Read, stored: Stored) -> dict[str, Any]:

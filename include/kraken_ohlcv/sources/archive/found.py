@@ -77,7 +77,7 @@ class Found:
         return member.series.interval_minutes in self.intervals and member.series.ticker in self.tickers
 
     def not_found(self, tickers: Iterable[str]) -> list[str]:
-        """Return a sentence for each ticker asked for by name of which there is no file.
+        """Return a sentence for each ticker that was asked for by name and has no file.
 
         :param tickers: asked for by name
         """

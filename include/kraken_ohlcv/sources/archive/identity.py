@@ -106,8 +106,8 @@ class Compared:
     """What a comparison found.
 
     :ivar n: buckets compared
-    :ivar differing: those of them of which close or number of trades differ
-    :ivar closes: those of which the close differs
+    :ivar differing: those of them where close or number of trades differ
+    :ivar closes: those where the close differs
     """
 
     n: int = 0
@@ -173,7 +173,7 @@ def compare(finer: pl.DataFrame, coarser: pl.DataFrame, *, per: int) -> Compared
     :param finer: see :data:`kraken_ohlcv.sources.archive.references.CANDLES`
     :param coarser: likewise
     :param per: candles of the finer one in a bucket, 1 when both have the same length
-    :return: what differs; a bucket of which the finer source lacks candles counts only when it is equal, or
+    :return: what differs; a bucket where the finer source has no candles counts only when it is equal, or
         the finer one says more than the coarser one
     """
     both = finer.join(coarser, on="bucket_s", suffix="_coarser")

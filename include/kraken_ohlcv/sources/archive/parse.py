@@ -148,7 +148,7 @@ def read_layout(first_line: bytes, second_line: bytes = b"") -> Layout:
     :param second_line: without line end; one line of eight columns is an odd row, two are a format
     :return: the layout
     :raises ArchiveRefusedError: if there are eight columns without a header (a vwap has been glued in and
-        nobody can tell where), or a header lacks a column
+        nobody can tell where), or a header has not all columns
     """
     words = _words(first_line)
     known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
@@ -164,7 +164,7 @@ def read_layout(first_line: bytes, second_line: bytes = b"") -> Layout:
     missing = [name for name in COLUMNS if name not in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if missing or twice:
-        what = f"lacks {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
+        what = f"has no {', '.join(missing)}" if missing else f"names {', '.join(twice)} twice"
         raise ArchiveRefusedError(f"the header {','.join(words)!r} {what}; it must name {', '.join(COLUMNS)}")
     return Layout(names, has_header=True)
 
@@ -240,7 +240,7 @@ def _read_fast(lines: bytes, layout: Layout, first_line: int, n_lines: int) -> p
 
 
 def _read_slowly(lines: bytes, layout: Layout, first_line: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows of which every field is a number, and the others with their reasons."""
+    """Return the rows whose fields are all numbers, and the others with their reasons."""
     texts = lines.removesuffix(b"\n").decode("utf-8", "replace").split("\n")
     fields = pl.col("fields")
     split = pl.DataFrame({"text": texts}, schema={"text": pl.String}).with_columns(

@@ -47,7 +47,7 @@ class OddPlaces:
         self._n_rows = self._n_breaks = 0
         self._has_timeless = False
         self.misplaced: list[Misplaced] = []
-        """Sound rows that stand at a wrong place, or have a wrong time."""
+        """Sound rows at a wrong place, or have a wrong time."""
 
     @property
     def is_ordered(self) -> bool:
@@ -81,7 +81,7 @@ class OddPlaces:
         return [EVERYWHERE] if self._has_timeless and self.misplaced else ranges.union(self._ranges)
 
     def _judge(self, rows: pl.DataFrame) -> None:
-        """Judge the rows of which the sound ones before and after are known by now; keep the others."""
+        """Judge the rows whose sound neighbours are known by now; keep the others."""
         sound_s = pl.when("is_sound").then("ts_s")
         ts_s, before_s, after_s = pl.col("ts_s"), pl.col("before_s"), pl.col("after_s")
         known = pl.concat([self._pending, rows]).with_columns(

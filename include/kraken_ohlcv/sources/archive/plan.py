@@ -47,7 +47,7 @@ def plan_fetch(context: RunContext, locator: ArchiveLocator, gaps: Iterable[Gap]
     """Choose the members of published quarters that may close gaps past the edge.
 
     A quarter that is not published is asked for once a day at most, one long overdue once a week. A member
-    that was ingested after the gap was found lacks it: it is not fetched again.
+    that was ingested after the gap was found does not have it: it is not fetched again.
 
     :param context: what the run works with
     :param locator: where files come from

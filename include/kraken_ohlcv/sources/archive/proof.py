@@ -54,7 +54,7 @@ Finding: TypeAlias = tuple[str, list[Range]]
 
 
 def contradictions(found: Iterable[Finding], *, step: int) -> list[dict[str, Any]]:
-    """Return what is told of contradictions in results and the ledger.
+    """Return what results and the ledger say about contradictions.
 
     :param found: buckets in which two sources disagree
     :param step: candle length, seconds

@@ -48,7 +48,7 @@ class Staged:
     :ivar batches: files of one transaction each, in the order of time
     :ivar ranges: of consecutive candles, epoch seconds UTC
     :ivar odd: where between its candles odd rows may belong: nothing is proven there; range set
-    :ivar disputed: open times of which it holds two different rows, neither of which was kept; range set
+    :ivar disputed: open times with two different rows, neither of which was kept; range set
     :ivar n_rows: data lines read
     :ivar n_good: candles kept
     :ivar n_bad: odd rows, all of them named in the reject file
@@ -187,12 +187,12 @@ class _Keeper:
     def _in_order(
         self, batches: Sequence[Path], folder: Path, misplaced: Collection[int], left_out: list[int]
     ) -> Iterator[pl.DataFrame]:
-        """Return the rows in the order of time, each once; name those of which nobody knows what is true.
+        """Return the rows in the order of time, each once; name those where nothing tells what is true.
 
         :param batches: all sound rows
         :param folder: where they lie
         :param misplaced: lines whose time belongs elsewhere, unless another row has that time, too
-        :param left_out: takes the times of which no row is kept
+        :param left_out: takes the times without a kept row
         """
         staged = self._staged
         is_first, is_other = pl.col("is_first"), pl.col("is_other")
@@ -239,7 +239,7 @@ class _Keeper:
         self._staged.n_bad += bad.height
 
     def _refuse_odd_whole(self) -> None:
-        """Refuse a file of which more is odd than sound; one with no row but blank lines is merely empty."""
+        """Refuse a file with more odd than sound rows; one with no row but blank lines is merely empty."""
         read = self._staged
         n_odd = read.n_bad - self._n_blank
         if not read.n_good and not n_odd:

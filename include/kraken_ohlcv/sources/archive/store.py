@@ -117,9 +117,9 @@ class Stored:
     :ivar new: open times that no candle stood at before, range set
     :ivar corrected: open times whose candle was replaced, now or by a task that died, range set
     :ivar disputed: open times where another stored candle stays, range set
-    :ivar extra: stored candles between the file's rows that the file lacks, range set
+    :ivar extra: stored candles between the file's rows, without a row of the file, range set
     :ivar at_odds: those of ``disputed`` that come from identified sources, range set
-    :ivar lacking: those of ``extra`` likewise, where the file's rows are not provisional, range set
+    :ivar absent: those of ``extra`` likewise, where the file's rows are not provisional, range set
     """
 
     n_written: int = 0
@@ -131,7 +131,7 @@ class Stored:
     disputed: list[Range] = field(default_factory=list)
     extra: list[Range] = field(default_factory=list)
     at_odds: list[Range] = field(default_factory=list)
-    lacking: list[Range] = field(default_factory=list)
+    absent: list[Range] = field(default_factory=list)
 
     def add(self, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, step: int) -> None:
         """Add a batch.
@@ -151,7 +151,7 @@ class Stored:
         self.disputed += _buckets(disputed, step)
         self.at_odds += _buckets(disputed.filter(pl.col("source_stored").is_in(IDENTIFIED)), step)
         self.extra += _buckets(extra, step)
-        self.lacking += _buckets(extra.filter(pl.col("source").is_in(IDENTIFIED), is_final), step)
+        self.absent += _buckets(extra.filter(pl.col("source").is_in(IDENTIFIED), is_final), step)
 
 
 def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
@@ -167,7 +167,7 @@ def store(
     standing: Standing,
     dry_run: bool,
 ) -> Stored:
-    """Write what of a file is missing or stronger than what is stored; rows that stand are not written again.
+    """Write what of a file is missing or stronger than what is stored; stored rows are not written again.
 
     A batch is a transaction. A crash between batches leaves whole ones; the next run writes the others. The
     candles that a batch replaces are in the ledger before it is sent.

@@ -23,7 +23,7 @@ class Asset:
 
     :ivar ticker: Kraken's altname
     :ivar tier: ``TIER1`` .. ``TIER4``
-    :ivar pair_status: what AssetPairs said last, or None when it lacks the pair or was never asked
+    :ivar pair_status: what AssetPairs said last, or None when it did not list the pair or was never asked
     :ivar delisted_s: since when nothing is expected of the pair, epoch seconds UTC, or None; see
         :mod:`kraken_ohlcv.detection.pairs`
     :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked

@@ -72,7 +72,7 @@ def insert_gaps(
     :param run: the run that found them
     :param segments: series, range and state of each
     :param detected_s: when they were seen first, epoch seconds UTC
-    :param parent: the gap of which they were a part, or None
+    :param parent: the gap that they were part of, or None
     """
     new = [
         {
@@ -128,7 +128,7 @@ def split_gap(
 def close_gap(
     connection: Connection, run: RunKey, gap: Gap, *, filled_from: FilledFrom, candles: int = 0, now_s: int
 ) -> None:
-    """Close a gap of which every bucket is stored or proven empty.
+    """Close a gap whose buckets are all stored or proven empty.
 
     :param connection: the ledger, inside a series transaction
     :param run: the run that saw it closed

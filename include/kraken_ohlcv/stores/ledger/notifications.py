@@ -36,7 +36,7 @@ class Shown(NamedTuple):
     :ivar channel: of the message to edit, or None
     :ivar ts: of the message to edit, or None
     :ivar is_repeat: whether that message says that it may be a repeat
-    :ivar attempted_s: when a message was last sent of which nobody knows whether it arrived, or None
+    :ivar attempted_s: when a message was last sent that may or may not have arrived, or None
     :ivar unconfirmed: kinds of those messages, each at most twice
     :ivar tries: failures since the last success, >= 0
     :ivar warning: what the last one said, or None
@@ -108,7 +108,7 @@ def sole_notifier(connection: Connection) -> Iterator[bool]:
 
 
 def read_notifications(connection: Connection) -> list[Notification]:
-    """Return the incidents of which the channel may have to show something else.
+    """Return the incidents whose message in the channel may have to change.
 
     :return: those that failed least first, then those whose news waits longest
     """

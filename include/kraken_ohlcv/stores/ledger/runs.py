@@ -84,7 +84,7 @@ class Settled:
     :ivar candles_restated: replaced by another version
     :ivar buckets_proven: proven empty
     :ivar proofs_withdrawn: proven empty before, in this series or in longer ones, and no longer
-    :ivar candles_disputed: candles that stand where trades prove that nothing traded
+    :ivar candles_disputed: candles stored where trades prove that nothing traded
     """
 
     candles_stored: int = 0

@@ -95,7 +95,7 @@ def series_id_of(connection: Connection, series: Series) -> int:
 def locked_state(connection: Connection, series: Series) -> Iterator[SeriesState]:
     """Open a transaction that alone may change the ledger of a series, and read that ledger, once.
 
-    Whoever changes it calls :func:`bump_revision` in it; :mod:`kraken_ohlcv.stores.ledger.proofs` keeps the
+    Code that changes it calls :func:`bump_revision` in it; :mod:`kraken_ohlcv.stores.ledger.proofs` keeps the
     proofs of this state up to date.
 
     :param series: ticker and interval, registered before

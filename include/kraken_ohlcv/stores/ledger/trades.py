@@ -12,7 +12,7 @@ from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
 @dataclass(frozen=True, slots=True)
 class TradeJob:
-    """A range of one ticker, all intervals of which are built in one walk through its trades.
+    """A range of one ticker, whose intervals are all built in one walk through its trades.
 
     :ivar ticker: Kraken's altname
     :ivar start_s: epoch seconds UTC
