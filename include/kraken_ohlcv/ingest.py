@@ -14,7 +14,7 @@ from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import gap_figures, nothing
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
-from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_files, told
+from kraken_ohlcv.sources.archive.fetch import Ingestion, file_result, ingest_files
 from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.identity import judge_unverified
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
@@ -39,7 +39,7 @@ COUNTS: Final = (
 )
 LISTS: Final = ("not_published", "reject_files", "files_unverified", "files", "files_skipped")
 MOST_FILES: Final = 500
-"""Files told one by one in a result; counts are of all."""
+"""Files listed one by one in a result; counts are of all."""
 
 
 def open_ingest(
@@ -136,7 +136,7 @@ def _planned(
             "errors": [] if not_published else found.not_found(request.tickers or ()),
         },
     )
-    results = {member.name: told(member, "failed", error=DIED) for member in found.members}
+    results = {member.name: file_result(member, "failed", error=DIED) for member in found.members}
     results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
     planned = ({"name": name, "result": result} for name, result in results.items())
     execute_many(context.connection, "record_archive_result", planned, context.run)

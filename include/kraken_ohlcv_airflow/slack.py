@@ -27,7 +27,7 @@ from kraken_ohlcv.core.errors import SlackMessageGoneError, SlackRefusedError
 from kraken_ohlcv.core.settings import SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
 from kraken_ohlcv.monitoring.channel import Channel
 from kraken_ohlcv.monitoring.mrkdwn import Content
-from kraken_ohlcv.stores.ledger.notifications import Place
+from kraken_ohlcv.stores.ledger.notifications import MessageRef
 from kraken_ohlcv_airflow.slack_answers import Answer, call_error, check_webhook, confirmed, unusable
 
 TIMEOUT_S: Final = 10
@@ -83,7 +83,7 @@ class SlackWebhook:
         self._conn_id = conn_id
         self._hook = SlackWebhookHook(slack_webhook_conn_id=conn_id, **OPTIONS)
 
-    def post(self, content: Content, thread: Place | None = None) -> None:
+    def post(self, content: Content, thread: MessageRef | None = None) -> None:
         """Send a message, never into a thread; see :class:`kraken_ohlcv.monitoring.channel.Channel`."""
         del thread
         order = {"text": content.text, "blocks": content.blocks, **NO_PREVIEWS}
@@ -91,9 +91,9 @@ class SlackWebhook:
         is_discord = DISCORD.fullmatch(urlsplit(self._hook.client.url).path) is not None
         check_webhook(self._conn_id, answer, is_discord=is_discord)
 
-    def edit(self, place: Place, content: Content) -> None:
+    def edit(self, message: MessageRef, content: Content) -> None:
         """Refuse: a webhook edits nothing, and what a bot has posted is not its own."""
-        del place, content
+        del message, content
         raise SlackMessageGoneError(f"connection {self._conn_id}: a webhook cannot edit messages")
 
 
@@ -109,7 +109,7 @@ class SlackBot:
         self._channel = channel
         self._hook = SlackHook(slack_conn_id=conn_id, **OPTIONS)
 
-    def post(self, content: Content, thread: Place | None = None) -> Place:
+    def post(self, content: Content, thread: MessageRef | None = None) -> MessageRef:
         """Send a message; see :class:`kraken_ohlcv.monitoring.channel.Channel`."""
         where = (
             {"channel": self._channel}
@@ -119,9 +119,9 @@ class SlackBot:
         answer = self._call("chat.postMessage", content, {**where, **NO_PREVIEWS})
         return confirmed(self._conn_id, answer, is_about_old=thread is not None)
 
-    def edit(self, place: Place, content: Content) -> None:
+    def edit(self, message: MessageRef, content: Content) -> None:
         """Replace what a message says; see :class:`kraken_ohlcv.monitoring.channel.Channel`."""
-        answer = self._call("chat.update", content, place._asdict())
+        answer = self._call("chat.update", content, message._asdict())
         confirmed(self._conn_id, answer, is_about_old=True)
 
     def _call(self, method: str, content: Content, order: dict[str, Any]) -> Answer:

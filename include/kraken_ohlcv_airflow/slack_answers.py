@@ -21,7 +21,7 @@ from kraken_ohlcv.core.errors import (
     SlackMessageGoneError,
     SlackRefusedError,
 )
-from kraken_ohlcv.stores.ledger.notifications import Place
+from kraken_ohlcv.stores.ledger.notifications import MessageRef
 
 NO_SUCH_WEBHOOK: Final = frozenset({401, 403, 404, 410})
 UNCERTAIN_STATUS: Final = frozenset({408, 502, 504})
@@ -153,7 +153,7 @@ def check_webhook(conn_id: str, answer: Answer, *, is_discord: bool = False) -> 
     raise _lost(conn_id, f"{found} ({said}); check the webhook's address")
 
 
-def confirmed(conn_id: str, answer: Answer, *, is_about_old: bool) -> Place:
+def confirmed(conn_id: str, answer: Answer, *, is_about_old: bool) -> MessageRef:
     """Return the message that the Web API has posted or edited.
 
     :param conn_id: connection of the bot
@@ -169,7 +169,7 @@ def confirmed(conn_id: str, answer: Answer, *, is_about_old: bool) -> Place:
     match body:
         case {"ok": True, "channel": str(channel), "ts": str(ts)}:
             if answer.status == HTTPStatus.OK and CHANNEL.fullmatch(channel) and TS.fullmatch(ts):
-                return Place(channel, ts)
+                return MessageRef(channel, ts)
     word = _word(answer, body)
     said = " ".join(filter(None, (f"HTTP {answer.status}", word)))
     _check_delivery(conn_id, answer, body, word)

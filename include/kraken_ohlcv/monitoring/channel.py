@@ -1,20 +1,20 @@
-"""What the notifier needs from the place where messages go."""
+"""What the notifier needs from the message where messages go."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from kraken_ohlcv.monitoring.mrkdwn import Content
-from kraken_ohlcv.stores.ledger.notifications import Place
+from kraken_ohlcv.stores.ledger.notifications import MessageRef
 
 
 class Channel(Protocol):
-    """A place that shows messages.
+    """A message that shows messages.
 
     Every method makes one HTTP call at most and never repeats it by itself.
     """
 
-    def post(self, content: Content, thread: Place | None = None) -> Place | None:
+    def post(self, content: Content, thread: MessageRef | None = None) -> MessageRef | None:
         """Send a message.
 
         :param content: what it says
@@ -26,10 +26,10 @@ class Channel(Protocol):
         """
         ...
 
-    def edit(self, place: Place, content: Content) -> None:
+    def edit(self, message: MessageRef, content: Content) -> None:
         """Replace what a message says; nobody is notified.
 
-        :param place: where it stands
+        :param message: where it stands
         :param content: what it says from now on
         :raises SlackMessageGoneError: if it cannot be edited any more
         :raises SlackRefusedError: if that was certainly not done

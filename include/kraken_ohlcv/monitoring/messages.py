@@ -26,7 +26,7 @@ NEARLY_OVER: Final = "The last check was clean. One more clean check, and this i
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class IncidentTexts:
     """The wording for a class of incidents.
 
     :ivar wrong: title while it lasts, followed by whom it hits; None = the headline is the title
@@ -42,35 +42,35 @@ class Words:
 
 
 WORDS: Final = {
-    IncidentClass.STALE: Words(
+    IncidentClass.STALE: IncidentTexts(
         wrong="candles are late",
         over="no candles are late any more",
         next="Airflow keeps fetching what is missing and reports here when this is over. If it lasts more"
         " than a few hours, open the run.",
         after="Nothing to do.",
     ),
-    IncidentClass.SOURCE: Words(
+    IncidentClass.SOURCE: IncidentTexts(
         wrong="no new candles are coming in",
         over="new candles are coming in again",
         next="Check https://status.kraken.com. If Kraken is down, just wait: what is missing is fetched once"
         " it is back. If it is up, open the run. Until this is over, other alerts stay quiet.",
         after="The next runs fetch what was missed. Nothing to do.",
     ),
-    IncidentClass.RUN: Words(
+    IncidentClass.RUN: IncidentTexts(
         wrong=None,
         over="works again",
         next="This is over as soon as a run succeeds. If the next one fails too, open it and read its"
         " errors.",
         after="The latest run succeeded. Nothing to do.",
     ),
-    IncidentClass.AT_RISK: Words(
+    IncidentClass.AT_RISK: IncidentTexts(
         wrong="candles may soon be lost",
         over="no candles are at risk any more",
         next="Airflow keeps trying as long as Kraken serves them. If Kraken is up, open the run and read the"
         " errors. After that, they can only come from trades or from Kraken's archive.",
         after="They were fetched in time, or Kraken no longer serves them: see the page Gaps in Airflow.",
     ),
-    IncidentClass.PAIR: Words(
+    IncidentClass.PAIR: IncidentTexts(
         wrong=None,
         over="is settled",
         next="Open the run and read its messages about this ticker.",
@@ -136,7 +136,7 @@ def compose(
     )
 
 
-def _title(problem: Problem, words: Words, kind: MessageKind) -> str:
+def _title(problem: Problem, words: IncidentTexts, kind: MessageKind) -> str:
     if kind is MessageKind.RECOVERED:
         return f"✅ Over: {words.over if words.wrong else f'{problem.name} {words.over}'}"
     title = f"{words.wrong or problem.headline}{_whom(problem)}"
@@ -151,7 +151,7 @@ def _whom(problem: Problem) -> str:
     return f": {counted(len(problem.subjects), NOUNS[problem.incident_class])}"
 
 
-def _then(incident: Incident, words: Words, *, as_of_s: int) -> list[str]:
+def _then(incident: Incident, words: IncidentTexts, *, as_of_s: int) -> list[str]:
     problem = incident.problem
     tried = fitted(sentence(problem.tried or ""), TRIED_CHARACTERS)
     lines = [f"Tried so far: {tried}"] if tried else []

@@ -34,8 +34,8 @@ from kraken_ohlcv.monitoring.channel import Channel
 from kraken_ohlcv.monitoring.messages import compose
 from kraken_ohlcv.monitoring.mrkdwn import Content
 from kraken_ohlcv.stores.ledger.notifications import (
+    MessageRef,
     Notification,
-    Place,
     read_notifications,
     save_shown,
     sole_notifier,
@@ -153,7 +153,7 @@ class _Notifier:
             if self.failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
                 return
             content = _content(one, may_be_repeat=one.shown.is_repeat)
-            is_outdated = one.shown.place is not None and content.digest != one.shown.shown_digest
+            is_outdated = one.shown.message is not None and content.digest != one.shown.shown_digest
             if (is_outdated or self._to_post(one)) and _state(one, content) not in self.tried:
                 yield one, content
 
@@ -185,13 +185,13 @@ class _Notifier:
             return
 
     def _show(self, one: Notification, content: Content) -> None:
-        kind, place = self._to_post(one), one.shown.place
-        if place is not None:
+        kind, message = self._to_post(one), one.shown.message
+        if message is not None:
             try:
                 if kind is not None:
-                    self._post(one, kind, place)
+                    self._post(one, kind, message)
                 if content.digest != one.shown.shown_digest:
-                    self.channel.edit(place, content)
+                    self.channel.edit(message, content)
                     stage = one.shown.shown_stage if one.recovered_s is None else one.stage
                     self._succeed(one, shown_stage=stage, shown_digest=content.digest)
             except SlackRefusedError as refusal:
@@ -200,25 +200,25 @@ class _Notifier:
                 log.warning("%s; the next message about it is a new one", refusal)
                 save_shown(self.connection, one, **NOWHERE, tries=0, warning=str(refusal))
                 kind = self._to_post(one)
-        if one.shown.place is None and kind is not None:
+        if one.shown.message is None and kind is not None:
             self._post(one, kind, None)
 
     def _to_post(self, one: Notification) -> MessageKind | None:
         """Return what people have to be notified of by a post, now; an end is edited where it can be."""
         kind, shown = one.kind, one.shown
-        if kind is None or (kind is MessageKind.RECOVERED and shown.place is not None):
+        if kind is None or (kind is MessageKind.RECOVERED and shown.message is not None):
             return None
         is_resent = shown.unconfirmed.count(kind) >= MAX_UNCONFIRMED
         return None if is_resent and 0 <= self.now_s - (shown.attempted_s or 0) < RESEND_PAUSE_S else kind
 
-    def _post(self, one: Notification, kind: MessageKind, thread: Place | None) -> None:
+    def _post(self, one: Notification, kind: MessageKind, thread: MessageRef | None) -> None:
         before = one.shown
         may_be_repeat = kind in before.unconfirmed
         content = _content(one, kind, may_be_repeat=may_be_repeat)
         again = [kind] if before.unconfirmed.count(kind) < MAX_UNCONFIRMED else []
         save_shown(self.connection, one, attempted_s=self.now_s, unconfirmed=[*before.unconfirmed, *again])
         try:
-            place = self._send(content, thread)
+            message = self._send(content, thread)
         except SlackRefusedError:
             save_shown(self.connection, one, **before._asdict())
             raise
@@ -226,12 +226,12 @@ class _Notifier:
             self._succeed(one, shown_stage=one.stage)
             return
         where = NOWHERE
-        if place is not None:
+        if message is not None:
             shows = _content(one, may_be_repeat=may_be_repeat)
-            where = {**place._asdict(), "shown_digest": shows.digest, "is_repeat": may_be_repeat}
+            where = {**message._asdict(), "shown_digest": shows.digest, "is_repeat": may_be_repeat}
         self._succeed(one, shown_stage=one.stage, **where)
 
-    def _send(self, content: Content, thread: Place | None) -> Place | None:
+    def _send(self, content: Content, thread: MessageRef | None) -> MessageRef | None:
         """Post a message; where its layout is refused, its text alone, which says all the same."""
         try:
             return self.channel.post(content, thread)

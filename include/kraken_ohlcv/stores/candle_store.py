@@ -103,7 +103,7 @@ def _refuse_others(series: Series, n_written: int, wrong: Sequence[int]) -> None
         )
 
 
-class Sums:
+class WrittenSums:
     """Sums over all candles sent into an empty range, to be compared with the store's own."""
 
     def __init__(self) -> None:

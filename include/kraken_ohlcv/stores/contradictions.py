@@ -70,9 +70,9 @@ def withdraw_contradicted(
     intervals = [series.interval_minutes, *divided_by(series.interval_minutes)]
     covered = (parts[0][0], parts[-1][1])
     withdrawn: list[tuple[Series, Range]] = []
-    for other, standing in proofs.read(connection, [series.ticker], intervals, covered=covered).items():
+    for other, existing in proofs.read(connection, [series.ticker], intervals, covered=covered).items():
         traded = ranges.widened(parts, step=step_s(other.interval_minutes))
-        refutable = [one.range for one in standing if one.is_refutable or by is Evidence.TRADES]
+        refutable = [one.range for one in existing if one.is_refutable or by is Evidence.TRADES]
         if not ranges.intersect(refutable, traded):
             continue
         # One series after the other: a process that holds the lock of one may wait for that of another.
@@ -174,11 +174,11 @@ def sweep(
     found: list[Contradiction] = []
     proven = proofs.read(connection, tickers, INTERVALS, covered=covered)
     copies = _copies(questdb, proven)
-    for series, standing in proven.items():
-        window = [covered] if covered else [(standing[0].start_s, standing[-1].end_s)]
+    for series, existing in proven.items():
+        window = [covered] if covered else [(existing[0].start_s, existing[-1].end_s)]
         # Whole buckets: the border of the range may lie in a long one.
         window = ranges.widened(window, step=step_s(series.interval_minutes))
-        empty = ranges.intersect((one.range for one in standing), window)
+        empty = ranges.intersect((one.range for one in existing), window)
         intervals = [*dividing(series.interval_minutes), series.interval_minutes]
         traded = _traded(questdb, series, empty, intervals)
         behind_copies = ranges.intersect(copies.get(series, []), empty)
@@ -187,12 +187,14 @@ def sweep(
         with locked_state(connection, series) as state:
             proofs.withdraw(connection, series, state.proven, ranges.union(traded, behind_copies))
             bump_revision(connection, state.series_id)
-        for one in standing:
+        for one in existing:
             against = [*traded, *behind_copies] if one.is_refutable else traded
             for part in ranges.intersect([one.range], against):
                 there = _candles(questdb, series, part) if len(found) < MAX_LOOKED_UP else {}
-                told = "; ".join(f"{interval}: {figures}" for interval, figures in there.items())
-                found.append(Contradiction(series, *part, one.evidence, [*there], told, one.is_refutable))
+                candles_there = "; ".join(f"{interval}: {figures}" for interval, figures in there.items())
+                found.append(
+                    Contradiction(series, *part, one.evidence, [*there], candles_there, one.is_refutable)
+                )
     return found
 
 

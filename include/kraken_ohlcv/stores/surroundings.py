@@ -78,9 +78,9 @@ def refuse(findings: Iterable[Finding]) -> None:
     :param findings: all that is known; told together, so that one look cures everything
     :raises SurroundingsError: if there is one
     """
-    told = [str(finding) for finding in findings]
-    if told:
-        raise SurroundingsError("; ".join(told))
+    texts = [str(finding) for finding in findings]
+    if texts:
+        raise SurroundingsError("; ".join(texts))
 
 
 def server_findings(questdb: QuestDBClient) -> list[Finding]:

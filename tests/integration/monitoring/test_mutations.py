@@ -347,7 +347,7 @@ class Story:
     def _has_been_given_up(self) -> bool:
         """Whether the message that was to be edited is out of reach, and there is no news."""
         (one,) = read_notifications(self.desk.connection)
-        return one.kind is None and one.shown.place is None
+        return one.kind is None and one.shown.message is None
 
     def _check_told(self, tickers: Any) -> None:
         assert any(all(ticker in text for ticker in tickers) for text in self.fickle.channel.values())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kraken_ohlcv.monitoring.mrkdwn import Content
-    from kraken_ohlcv.stores.ledger.notifications import Place
+    from kraken_ohlcv.stores.ledger.notifications import MessageRef
     from kraken_ohlcv_airflow.slack_answers import Answer
     from simulators.slack_client import SlackAdmin
 
@@ -124,7 +124,7 @@ class MortalWebhook(SlackWebhook):
         super().__init__("slack_alerts")
         self._before = before
 
-    def post(self, content: Content, thread: Place | None = None) -> None:
+    def post(self, content: Content, thread: MessageRef | None = None) -> None:
         """Post, and die."""
         self._before()
         super().post(content, thread)
@@ -197,7 +197,7 @@ class BusyWebhook(SlackWebhook):
         super().__init__("slack_alerts")
         self._during: Callable[[], None] | None = during
 
-    def post(self, content: Content, thread: Place | None = None) -> None:
+    def post(self, content: Content, thread: MessageRef | None = None) -> None:
         """Post, after letting it happen."""
         during, self._during = self._during, None
         if during:

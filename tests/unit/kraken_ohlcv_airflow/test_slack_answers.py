@@ -17,7 +17,7 @@ from kraken_ohlcv.core.errors import (
     SlackMessageGoneError,
     SlackRefusedError,
 )
-from kraken_ohlcv.stores.ledger.notifications import Place
+from kraken_ohlcv.stores.ledger.notifications import MessageRef
 from kraken_ohlcv_airflow.slack_answers import (
     DEFAULT_RETRY_AFTER_S,
     Answer,
@@ -145,7 +145,9 @@ def test_no_wait_helps_a_workspace_that_is_full() -> None:
 
 def test_the_web_api_confirms_with_the_place_of_the_message() -> None:
     body = '{"ok": true, "channel": "C0A1", "ts": "1795404600.000100", "more": [1]}'
-    assert confirmed("c", Answer(200, {}, body), is_about_old=False) == Place("C0A1", "1795404600.000100")
+    assert confirmed("c", Answer(200, {}, body), is_about_old=False) == MessageRef(
+        "C0A1", "1795404600.000100"
+    )
 
 
 @pytest.mark.parametrize("ts", ["", "soon", "1", "1.2\u0000", "1.2\n", "\ud800", "1" * 30, 1.25, None])

@@ -40,7 +40,7 @@ from kraken_ohlcv.sources.archive.proof import (
 )
 from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.sources.archive.staging import Staged, stage
-from kraken_ohlcv.sources.archive.store import Standing, Stored, store
+from kraken_ohlcv.sources.archive.store import FileTrust, Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -78,11 +78,11 @@ class _Read:
     judged: Judgement = field(default_factory=Judgement)
     identified_by: str | None = None
 
-    def standing(self) -> Standing:
-        """Return how the file stands to what is stored."""
+    def trust(self) -> FileTrust:
+        """Return how far the file is trusted."""
         if self.identified_by is None:
-            return Standing.UNIDENTIFIED
-        return Standing.TRUSTED if self.identified_by == BY_TRUST else Standing.IDENTIFIED
+            return FileTrust.UNIDENTIFIED
+        return FileTrust.TRUSTED if self.identified_by == BY_TRUST else FileTrust.IDENTIFIED
 
 
 def ingest_files(work: Ingestion, files: Iterable[Mapping[str, Any]]) -> None:
@@ -110,11 +110,11 @@ def ingest_member(work: Ingestion, member: Member) -> None:
         with work.locator.open_for(member) as archive:
             result = _ingest(work, member, archive)
     except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
-        _record(work, member, told(member, "failed", error=str(error)))
+        _record(work, member, file_result(member, "failed", error=str(error)))
         raise ArchiveError(f"{member.name}: {error}") from error
     except ArchiveRefusedError as error:
         log.error("%s: refused: %s", member.name, error)
-        _record(work, member, told(member, "refused", error=str(error)))
+        _record(work, member, file_result(member, "refused", error=str(error)))
         raise ArchiveRefusedError(f"{member.name}: {error}") from error
     before = read_results(work.context.connection, work.context.run).get(member.name, {})
     # A file that is known because of another try of this task has been reported by that one.
@@ -127,7 +127,7 @@ def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:
     execute(context.connection, "record_archive_result", context.run, name=member.name, result=result)
 
 
-def told(member: Member, status: str, **figures: Any) -> dict[str, Any]:
+def file_result(member: Member, status: str, **figures: Any) -> dict[str, Any]:
     """Return what is reported of a file.
 
     :param member: the file
@@ -150,7 +150,7 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
     if not is_read_anew and fetch(
         work.context.connection, "read_archive_file", member.series, identity=identity
     ):
-        return told(member, "known")
+        return file_result(member, "known")
     scratch = work.locator.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -158,7 +158,7 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         for remark in read.remarks:
             log.warning("%s: %s", member.name, remark)
         if not read.staged.n_good:
-            return told(member, "empty", rows=read.staged.n_rows, remarks=["nothing to ingest"])
+            return file_result(member, "empty", rows=read.staged.n_rows, remarks=["nothing to ingest"])
         staged, until_s = read.staged, member.release.last_day_s(read.staged.span[1])
         claim = Claim(work.context, member.series, staged.span, staged.frames, until_s, member.is_published)
         read.identified_by = BY_TRUST if work.trust_file else identify(claim)
@@ -242,12 +242,12 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
         series,
         staged,
         provisional_s=member.release.last_day_s(staged.span[1]) if is_identified else staged.span[0],
-        standing=read.standing(),
+        trust=read.trust(),
         dry_run=work.dry_run,
     )
     if work.dry_run:
         stored = keep()
-        return told(member, "checked", **_figures(member, read, stored))
+        return file_result(member, "checked", **_figures(member, read, stored))
     (asset,) = read_assets(context.connection, tickers=[series.ticker], tier="ALL")
     series_id = register(context.connection, series, oldest_s=staged.span[0], now_s=context.now_s)
     with fill_lock(context.connection, series_id):
@@ -274,7 +274,7 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
                 contradictions=Jsonb(figures["contradictions"]),
             )
         reconcile_series(context, asset, series)
-    return told(member, "ingested", version=version, **figures)
+    return file_result(member, "ingested", version=version, **figures)
 
 
 def _proven(read: _Read, stored: Stored) -> list[Range]:

@@ -26,7 +26,7 @@ from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.staging import Staged
 from kraken_ohlcv.stores.candle_store import (
     STORED_SCHEMA,
-    Sums,
+    WrittenSums,
     count_stored,
     read_frame,
     send_frame,
@@ -43,8 +43,8 @@ LOGGED_ROWS: Final = 10_000
 """Corrections that are logged at once."""
 
 
-class Standing(Enum):
-    """How a file stands to what is stored."""
+class FileTrust(Enum):
+    """How far a file is trusted where candles are stored already."""
 
     UNIDENTIFIED = "unidentified"
     """Nothing tells whose candles these are: they fill holes and replace nothing."""
@@ -55,14 +55,14 @@ class Standing(Enum):
 
 
 def judged(
-    rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, standing: Standing = Standing.IDENTIFIED
+    rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, trust: FileTrust = FileTrust.IDENTIFIED
 ) -> pl.DataFrame:
     """Compare rows of a file with stored candles.
 
     :param rows: ``ts_s``, prices, ``volume``, ``trades``; unique times
     :param stored: the stored candles of the same time range, see :data:`STORED_SCHEMA`
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
-    :param standing: how the file stands to what is stored
+    :param trust: how far the file is trusted
     :return: the rows as candles, see :data:`STORED_SCHEMA`, the stored ones beside them (``*_stored``, nulls
         where there is none), and a ``verdict``: ``new``, ``confirm`` (the same, but only provisional or
         imported so far), ``correct``, ``equal``, or ``keep`` (another stored candle stays)
@@ -74,11 +74,11 @@ def judged(
     ).join(stored, on="ts_s", how="left", suffix="_stored", maintain_order="left")
     return both.with_columns(
         pl.when(pl.col("vwap_stored").is_between("low", "high")).then("vwap_stored").alias("vwap"),
-        _verdict(standing).alias("verdict"),
+        _verdict(trust).alias("verdict"),
     )
 
 
-def _verdict(standing: Standing) -> pl.Expr:
+def _verdict(trust: FileTrust) -> pl.Expr:
     ours = {name: pl.col(name) for name in FIGURES}
     theirs = {name: pl.col(f"{name}_stored") for name in FIGURES}
     rank, rank_stored = (
@@ -86,10 +86,10 @@ def _verdict(standing: Standing) -> pl.Expr:
         for name in ("source", "source_stored")
     )
     replaces = {
-        Standing.UNIDENTIFIED: pl.lit(value=False),
-        Standing.IDENTIFIED: is_better(rank, ours, rank_stored, theirs),
-        Standing.TRUSTED: pl.lit(value=True),
-    }[standing]
+        FileTrust.UNIDENTIFIED: pl.lit(value=False),
+        FileTrust.IDENTIFIED: is_better(rank, ours, rank_stored, theirs),
+        FileTrust.TRUSTED: pl.lit(value=True),
+    }[trust]
     is_same = says_same(ours, theirs)
     return (
         pl
@@ -164,7 +164,7 @@ def store(
     staged: Staged,
     *,
     provisional_s: int,
-    standing: Standing,
+    trust: FileTrust,
     dry_run: bool,
 ) -> Stored:
     """Write what of a file is missing or stronger than what is stored; stored rows are not written again.
@@ -176,7 +176,7 @@ def store(
     :param series: ticker and interval
     :param staged: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
-    :param standing: how the file stands to what is stored
+    :param trust: how far the file is trusted
     :param dry_run: compare, but write nothing
     :return: what became of the rows
     :raises ReadBackError: if a candle is not readable as it was sent
@@ -186,11 +186,11 @@ def store(
     is_empty = not count_stored(questdb, series, staged.span)
     copies = [] if is_empty else copied_opens(questdb, series, staged.span)
     pending = {} if is_empty else read_pending(context.connection, series)
-    done, sums = Stored(), Sums()
+    done, sums = Stored(), WrittenSums()
     for number, (rows, covered) in enumerate(ahead(_batches(staged)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else read_frame(questdb, series, covered)
         stored = _without_rank(stored, copies)
-        found = judged(rows, stored, provisional_s=provisional_s, standing=standing)
+        found = judged(rows, stored, provisional_s=provisional_s, trust=trust)
         if stored.is_empty():
             done.new += ranges.intersect(staged.ranges, [covered])
         else:

@@ -39,7 +39,7 @@ BUNCHING: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TradeCounts:
     """Trades of a pair, as far as they are known without asking for them.
 
     :ivar days: trades by open time of the day, epoch seconds UTC
@@ -66,7 +66,7 @@ class Counts:
         return max((self.days[d] for d in around), default=UNKNOWN_TRADES_A_DAY)
 
 
-def expected_trades(part: Range, counts: Counts) -> int:
+def expected_trades(part: Range, counts: TradeCounts) -> int:
     """Return how many trades a range probably holds.
 
     :param part: epoch seconds UTC
@@ -79,7 +79,7 @@ def expected_trades(part: Range, counts: Counts) -> int:
     return round(total)
 
 
-def expected_calls(part: Range, counts: Counts) -> int:
+def expected_calls(part: Range, counts: TradeCounts) -> int:
     """Return how many calls a range takes: its pages, and one to look twice.
 
     :param part: epoch seconds UTC
@@ -89,7 +89,7 @@ def expected_calls(part: Range, counts: Counts) -> int:
     return -(-(expected_trades(part, counts) + LEAD_TRADES) // TRADES_A_CALL) + 1
 
 
-def days_unknown(part: Range, counts: Counts, *, before_s: int) -> bool:
+def days_unknown(part: Range, counts: TradeCounts, *, before_s: int) -> bool:
     """Return whether a weekly count would make an estimate better.
 
     :param part: epoch seconds UTC
@@ -102,7 +102,7 @@ def days_unknown(part: Range, counts: Counts, *, before_s: int) -> bool:
     )
 
 
-def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, may_ask: bool) -> Counts:
+def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, may_ask: bool) -> TradeCounts:
     """Return the trades of a ticker around some ranges, as far as they are known.
 
     :param context: what to work with
@@ -118,7 +118,7 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
         row["week_s"]: row["trades"] for row in fetch(context.connection, "read_weekly_trades", ticker=ticker)
     }
     weeks |= {ts_s: trades for interval, ts_s, trades in stored if interval == str(WEEKLY)}
-    counts = Counts(days, weeks)
+    counts = TradeCounts(days, weeks)
     window_start_s = api_window_start_s(context.now_s, 1440)
     if not may_ask or not any(days_unknown(part, counts, before_s=window_start_s) for part in parts):
         return counts
@@ -133,4 +133,4 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
     asked |= dict.fromkeys(range(first_s // WEEK_S * WEEK_S, oldest_s, WEEK_S), 0)
     rows = ({"week_s": week_s, "trades": trades} for week_s, trades in asked.items())
     execute_many(context.connection, "save_weekly_trades", rows, ticker=ticker)
-    return Counts(days, asked | weeks)
+    return TradeCounts(days, asked | weeks)

@@ -12,7 +12,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
-from kraken_ohlcv.sources.trades.estimate import Counts, expected_calls, trade_counts
+from kraken_ohlcv.sources.trades.estimate import TradeCounts, expected_calls, trade_counts
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
@@ -115,7 +115,7 @@ def _wanted(
 
 def _counts(
     context: RunContext, wanted: Mapping[str, Sequence[Range]], *, may_ask: bool
-) -> dict[str, Counts]:
+) -> dict[str, TradeCounts]:
     calls = context.kraken.calls
     counts = {}
     for ticker, parts in wanted.items():
@@ -136,7 +136,7 @@ def chosen(gaps: Iterable[Gap], *, limit: int | None) -> list[Gap]:
     return ordered if limit is None else ordered[: max(0, limit)]
 
 
-def stretches(wanted: Iterable[Range], counts: Counts) -> list[Range]:
+def stretches(wanted: Iterable[Range], counts: TradeCounts) -> list[Range]:
     """Return the ranges to walk: neighbours are walked as one where that takes no more calls.
 
     :param wanted: range set
@@ -157,7 +157,7 @@ def stretches(wanted: Iterable[Range], counts: Counts) -> list[Range]:
 
 def in_order(
     wanted: Mapping[str, Sequence[Range]],
-    counts: Mapping[str, Counts],
+    counts: Mapping[str, TradeCounts],
     *,
     tiers: Mapping[str, str],
     is_recheck: bool = False,

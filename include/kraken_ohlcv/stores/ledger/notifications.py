@@ -15,7 +15,7 @@ NOTIFIER_LOCK: Final = 0x4F484C434F55
 """Advisory lock of the one notifier."""
 
 
-class Place(NamedTuple):
+class MessageRef(NamedTuple):
     """Where a message stands that can be edited.
 
     :ivar channel: id of the channel
@@ -31,7 +31,7 @@ class Shown(NamedTuple):
 
     :ivar shown_stage: the stage of the incident that people were notified of, >= 0; see
         :func:`kraken_ohlcv.core.incident.stage_of`
-    :ivar shown_digest: of what the message at ``place`` shows, or None
+    :ivar shown_digest: of what the message at ``message`` shows, or None
     :ivar shown_s: when the channel last changed, epoch seconds UTC, or None
     :ivar channel: of the message to edit, or None
     :ivar ts: of the message to edit, or None
@@ -54,9 +54,9 @@ class Shown(NamedTuple):
     warning: str | None
 
     @property
-    def place(self) -> Place | None:
+    def message(self) -> MessageRef | None:
         """The message to edit, or None."""
-        return None if self.channel is None or self.ts is None else Place(self.channel, self.ts)
+        return None if self.channel is None or self.ts is None else MessageRef(self.channel, self.ts)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from kraken_ohlcv.sources.trades.estimate import (
     BUNCHING,
     UNKNOWN_TRADES_A_DAY,
     WEEK_S,
-    Counts,
+    TradeCounts,
     days_unknown,
     expected_calls,
     expected_trades,
@@ -21,34 +21,34 @@ from kraken_ohlcv.sources.trades.plan import chosen, in_order, stretches
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, at, gap, quick
 
 WEEK = at("2026-06-04")  # a Thursday: Kraken's weeks begin there
-BUSY = Counts({WEEK + n * DAY: 40_000 for n in range(-30, 60)})
-THIN = Counts({WEEK + n * DAY: 24 for n in range(-30, 60)})
+BUSY = TradeCounts({WEEK + n * DAY: 40_000 for n in range(-30, 60)})
+THIN = TradeCounts({WEEK + n * DAY: 24 for n in range(-30, 60)})
 
 
 def test_whole_days_are_counted_as_stored() -> None:
-    counts = Counts({WEEK: 100, WEEK + DAY: 250, WEEK + 2 * DAY: 7})
+    counts = TradeCounts({WEEK: 100, WEEK + DAY: 250, WEEK + 2 * DAY: 7})
     assert expected_trades((WEEK, WEEK + 2 * DAY), counts) == 350
 
 
 def test_part_of_a_day_may_hold_more_than_its_share_but_not_more_than_the_day() -> None:
-    counts = Counts({WEEK: 2400})
+    counts = TradeCounts({WEEK: 2400})
     assert expected_trades((WEEK, WEEK + HOUR), counts) == 100 * BUNCHING
     assert expected_trades((WEEK, WEEK + 20 * HOUR), counts) == 2400
 
 
 def test_an_unknown_day_takes_its_share_of_what_its_week_has_left() -> None:
-    counts = Counts({WEEK: 100, WEEK + DAY: 300}, {WEEK: 1400})
+    counts = TradeCounts({WEEK: 100, WEEK + DAY: 300}, {WEEK: 1400})
     assert expected_trades((WEEK + 2 * DAY, WEEK + 3 * DAY), counts) == 200
 
 
 def test_an_unknown_day_of_an_unknown_week_is_taken_for_the_busier_of_its_neighbours() -> None:
-    counts = Counts({WEEK: 100, WEEK + 20 * DAY: 300})
+    counts = TradeCounts({WEEK: 100, WEEK + 20 * DAY: 300})
     assert expected_trades((WEEK + 10 * DAY, WEEK + 11 * DAY), counts) == 300
-    assert expected_trades((WEEK, WEEK + DAY), Counts()) == UNKNOWN_TRADES_A_DAY
+    assert expected_trades((WEEK, WEEK + DAY), TradeCounts()) == UNKNOWN_TRADES_A_DAY
 
 
 def test_a_weekly_count_is_wanted_only_of_unknown_days_before_the_daily_window() -> None:
-    counts = Counts({WEEK + 8 * DAY: 5}, {WEEK: 70})
+    counts = TradeCounts({WEEK + 8 * DAY: 5}, {WEEK: 70})
     assert WEEK % WEEK_S == 0
     assert not days_unknown((WEEK, WEEK + 7 * DAY), counts, before_s=NOW)
     assert days_unknown((WEEK, WEEK + 8 * DAY), counts, before_s=NOW)
@@ -65,7 +65,7 @@ def test_a_weekly_count_is_wanted_only_of_unknown_days_before_the_daily_window()
     ],
 )
 def test_a_range_takes_a_call_a_thousand_trades_and_one_to_look_twice(
-    counts: Counts, length: int, calls: int
+    counts: TradeCounts, length: int, calls: int
 ) -> None:
     assert expected_calls((WEEK, WEEK + length), counts) == calls
 
@@ -89,7 +89,7 @@ def test_neighbours_of_a_thin_pair_are_walked_as_one_those_of_a_busy_pair_are_no
 def test_walks_cover_all_that_is_wanted_and_never_cost_more_than_one_by_one(
     wanted: list[tuple[int, int]], a_day: int
 ) -> None:
-    counts = Counts({WEEK + n * DAY: a_day for n in range(-5, 40)})
+    counts = TradeCounts({WEEK + n * DAY: a_day for n in range(-5, 40)})
     walked = stretches(wanted, counts)
     assert ranges.subtract(wanted, walked) == []
     assert walked == ranges.union(walked)
