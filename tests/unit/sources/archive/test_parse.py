@@ -174,7 +174,7 @@ def test_a_header_tells_which_column_is_what(header: str, line: str) -> None:
         pytest.param(
             f"{T0},100,110,90,105,101,1.25,7\n".encode(), "8 columns and no header", id="vwap glued in"
         ),
-        pytest.param(b"time,open,high,low,volume,trades\n", "lacks close", id="header without a column"),
+        pytest.param(b"time,open,high,low,volume,trades\n", "has no close", id="header without a column"),
         pytest.param(
             b"time,open,open,high,low,close,volume,trades\n", "names open twice", id="a column twice"
         ),
