@@ -1,1 +1,1 @@
-"""The DAGs, one per file: the manual, the params and the order of the tasks."""
+"""The DAGs, one per file: its documentation in the UI, its params and the order of its tasks."""

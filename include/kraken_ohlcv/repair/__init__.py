@@ -1,1 +1,1 @@
-"""One way into the stores for every source: plan, attempt, apply, resolve, sum up."""
+"""What all sources share: plan, attempt, write, apply, resolve, sum up."""
