@@ -78,6 +78,6 @@ def test_the_mapping_file_of_the_document_is_valid(tmp_path: Path) -> None:
     file = tmp_path / "mapping.yaml"
     file.write_text(block, encoding="utf-8")
     mapping = read_mapping(file)
-    assert mapping.ticker(1, "EUR") == "XBTEUR"
+    assert mapping.tickers()[1, "EUR"] == "XBTEUR"
     assert mapping.candles is not None
     assert list(mapping.candles.sources) == ["kraken_rest", "kraken_csv"]

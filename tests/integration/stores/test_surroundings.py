@@ -421,7 +421,7 @@ def test_a_role_without_rights_is_told_the_statement_that_gives_them(
     ("revision", "cure"),
     [
         ("9999", "a newer version of this package migrated it: install that version again"),
-        ("0021", "a newer version of this package migrated it: install that version again"),
+        ("0900", "a newer version of this package migrated it: install that version again"),
         ("0007", "which is older than version 0.1.0: run version 0.1.0 on it once, then this version again"),
         ("0001", "which is older than version 0.1.0: run version 0.1.0 on it once, then this version again"),
     ],
