@@ -37,11 +37,13 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
         seen = result.traded.get(ts_s)
         if seen is None or ts_s in doubtful:
             continue
-        if with_more := completed(stored, seen):
-            candles.append(with_more)
-        elif not seen.equals(stored):
+        with_more = completed(stored, seen)
+        if not with_more and not seen.equals(stored):
             differing.append((stored, seen))
-        elif seen in pending:
+            continue
+        if with_more:
+            candles.append(with_more)
+        if stored in pending or seen in pending:
             # Written by a task that died before it could say so.
             restated.append(ts_s)
     suspect, borne_out = judged_by_others(context.questdb, series, differing)

@@ -25,6 +25,17 @@ VALUES (
     to_timestamp(%(first_seen_s)s)
 )
 
+-- name: mark_overwritten
+-- Note that a pending version has replaced the stored candle: it is what is stored now.
+-- In: ticker, interval_minutes, ts_s, old (jsonb, the stored figures), first_seen_s (of the next version, epoch seconds).
+UPDATE candle_restatements
+SET applied_at = greatest(first_seen_at, to_timestamp(%(first_seen_s)s))
+WHERE applied_at IS NULL
+    AND ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND ts = to_timestamp(%(ts_s)s)
+    AND new = %(old)s
+
 -- name: delete_pending_restatement
 -- Forget a version that was seen once. In: ticker, interval_minutes, ts_s (epoch seconds).
 DELETE FROM candle_restatements

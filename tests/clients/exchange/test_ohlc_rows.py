@@ -17,6 +17,8 @@ from kraken_ohlcv.clients.exchange.ohlc_rows import read_ohlc
 from kraken_ohlcv.clients.exchange.trade_rows import read_first_trade, read_trades
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kraken_ohlcv.clients.exchange.client import KrakenClient
     from kraken_ohlcv.clients.exchange.models import OhlcAnswer
     from tests.clients.raw_exchange import RawExchange
@@ -85,6 +87,40 @@ def test_identical_repeats_are_harmless() -> None:
     answer = read([rows[5], *rows[:3], rows[2], *rows[3:7], rows[0], rows[7]])
     assert opens(answer) == [row[0] for row in rows[:7]]
     assert answer.odd == ()
+
+
+REPEATED = [
+    pytest.param(lambda rows: [*rows[:4], rows[2], *rows[4:]], id="in the middle"),
+    pytest.param(lambda rows: [*rows[:-1], rows[-3], rows[-1]], id="before the running row"),
+    pytest.param(lambda rows: [*rows, rows[-2]], id="after the running row"),
+    pytest.param(lambda rows: [*rows, rows[0]], id="the oldest at the end"),
+]
+
+
+@pytest.mark.parametrize("repeat", REPEATED)
+def test_a_row_repeated_after_its_successor_spoils_neither(
+    repeat: Callable[[list[list[Any]]], list[list[Any]]],
+) -> None:
+    rows = series_of(8)
+    result = result_of(*repeat(rows), last=rows[-2][0])
+    answer = read_ohlc(result, "XBTUSD", 60, now_s=rows[-1][0] + 60)
+    assert opens(answer) == [row[0] for row in rows[:7]]
+    assert (answer.odd, answer.running is not None) == ((), True)
+
+
+def test_a_row_repeated_at_the_end_of_an_answer_without_a_running_row_spoils_nothing() -> None:
+    rows = series_of(8)
+    result = result_of(*rows[:7], rows[5], last=rows[6][0])
+    answer = read_ohlc(result, "XBTUSD", 60, now_s=rows[7][0] + 60)
+    assert opens(answer) == [row[0] for row in rows[:7]]
+    assert answer.odd == ()
+
+
+@pytest.mark.parametrize("has_running", [True, False], ids=["with", "without"])
+def test_a_sound_row_that_stands_at_the_end_instead_of_the_beginning_is_named(has_running: bool) -> None:
+    rows = series_of(8)[: 8 if has_running else 7]
+    answer = read_ohlc(result_of(*rows[1:], rows[0], last=rows[-1 - has_running][0]), "XBTUSD", 60)
+    assert [one.ts_s for one in answer.odd] == [rows[0][0]]
 
 
 def test_a_row_out_of_order_is_left_out_since_its_time_may_be_wrong() -> None:

@@ -42,6 +42,14 @@ def test_trades_of_one_id_count_once_and_of_equal_values_twice() -> None:
     assert [trade.trade_id for trade in page.trades] == [501, 502]
 
 
+@pytest.mark.parametrize("at", [1, 4, 8])
+def test_a_trade_repeated_after_its_successor_spoils_neither(at: int) -> None:
+    rows = page_of(10)
+    page = read_page([*rows[: at + 1], rows[at - 1], *rows[at + 1 :]])
+    assert [trade.trade_id for trade in page.trades] == [row[6] for row in rows]
+    assert page.odd == ()
+
+
 def test_old_trades_without_ids_are_kept_in_order_of_time() -> None:
     rows = [[*TRADE[:2], Decimal(time), *TRADE[3:6]] for time in (8, 9, 9)]
     page = read_trades({"XXBTZUSD": rows, "last": "9"}, "XBTUSD")

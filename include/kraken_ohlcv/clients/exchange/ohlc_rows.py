@@ -20,7 +20,13 @@ from kraken_ohlcv.clients.exchange.fields import (
     whole,
 )
 from kraken_ohlcv.clients.exchange.models import OhlcAnswer
-from kraken_ohlcv.clients.exchange.rows import FEWEST_SOUND, refuse_mostly_odd, rows_of, sort_out
+from kraken_ohlcv.clients.exchange.rows import (
+    FEWEST_SOUND,
+    OUT_OF_ORDER,
+    refuse_mostly_odd,
+    rows_of,
+    sort_out,
+)
 from kraken_ohlcv.core.candle import PRICES, Candle, OddRow, fault_of
 from kraken_ohlcv.core.intervals import INTERVALS
 
@@ -92,7 +98,7 @@ def read_ohlc(
     if last_s is None:
         raise KrakenMalformedReplyError(f"{call}: the answer contains neither a candle nor a usable 'last'")
     notes += odd_last
-    is_end_odd = bool(odd) and len(rows) - 1 in wrong and max(candles, default=0) <= last_s
+    is_end_odd = wrong.get(len(rows) - 1, OUT_OF_ORDER) != OUT_OF_ORDER and max(candles, default=0) <= last_s
     if is_end_odd and not min(candles, default=last_s) <= (odd[-1].ts_s or 0) <= last_s:
         # An odd running row is ignored: it is never data.
         odd.pop()

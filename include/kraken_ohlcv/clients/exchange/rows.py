@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -26,6 +26,8 @@ LEGACY_QUOTES: Final = {
 }
 
 QUOTE_LENGTH: Final = 3
+
+OUT_OF_ORDER: Final = "is out of order"
 
 FEWEST_SOUND: Final = 3
 """Of more rows than these, so many must be sound."""
@@ -103,7 +105,14 @@ def sort_out(
             wrong[place] = str(error)
         else:
             versions.setdefault(identity(item), set()).add(item)
-    in_order = _in_order({place: moment(item) for place, item in sound.items()})
+    firsts: dict[Hashable, int] = {}
+    for place, item in sound.items():
+        firsts.setdefault(place if identity(item) is None else item, place)
+    # By first place within a moment: a repeat makes no order longer, and others stay as they came.
+    in_order = _in_order({
+        place: (moment(item), firsts[place if identity(item) is None else item])
+        for place, item in sound.items()
+    })
     ordered = {sound[place] for place in in_order}
     taken: dict[int, Item] = {}
     seen: set[Item] = set()
@@ -115,7 +124,7 @@ def sort_out(
             taken[place] = item
             seen.add(item)
         elif not (is_known and item in ordered):
-            wrong[place] = "is out of order"
+            wrong[place] = OUT_OF_ORDER
     return taken, wrong
 
 
@@ -134,13 +143,13 @@ def refuse_mostly_odd(call: str, n_rows: int, odd: Sequence[str]) -> None:
         )
 
 
-def _in_order(moments: dict[int, Decimal | int]) -> set[int]:
-    """Return the places of the longest part that does not go back in time."""
-    tails: list[Decimal | int] = []
+def _in_order(moments: dict[int, tuple[Decimal | int, int]]) -> set[int]:
+    """Return the places of the longest part that rises."""
+    tails: list[tuple[Decimal | int, int]] = []
     places: list[int] = []
     before: dict[int, int | None] = {}
     for place, moment in moments.items():
-        length = bisect_right(tails, moment)
+        length = bisect_left(tails, moment)
         before[place] = places[length - 1] if length else None
         tails[length : length + 1] = [moment]
         places[length : length + 1] = [place]

@@ -196,7 +196,7 @@ def store(
         else:
             done.add(found, stored, provisional_s=provisional_s, step=step)
         corrected = found.filter(pl.col("verdict") == "correct")
-        ended = _written_before(found, pending)
+        ended = [] if dry_run else _written_before(found, pending)
         done.corrected += _buckets(corrected, step) + ranges.from_points(ended, step=step)
         done.n_corrected += corrected.height + len(ended)
         write = found.filter(pl.col("verdict").is_in(WRITTEN)).select(*STORED_SCHEMA)

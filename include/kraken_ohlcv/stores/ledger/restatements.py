@@ -30,6 +30,9 @@ def log_versions(
 ) -> None:
     """Log other versions of candles before they replace the stored ones; each ends an earlier pending one.
 
+    A pending version that is stored by now was written by a task that died before it could say so: its row,
+    with the values that it replaced, stays.
+
     :param versions: the stored version, the version seen, and when that was first seen, the exchange's time,
         epoch seconds UTC
     """
@@ -44,6 +47,7 @@ def log_versions(
         for old, new, first_seen_s in versions
     ]
     with connection.transaction():
+        execute_many(connection, "mark_overwritten", each, series)
         execute_many(connection, "delete_pending_restatement", each, series)
         execute_many(connection, "insert_restatement", each, series)
 

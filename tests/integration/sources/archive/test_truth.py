@@ -147,6 +147,92 @@ def test_the_old_values_are_logged_before_a_file_replaces_them_and_a_second_try_
     assert (again["candles_corrected"], logged()) == (0, [(*one, True) for one in seen])
 
 
+def test_old_values_stay_logged_when_a_task_dies_and_another_source_has_another_version(
+    archive: ArchiveWorld,
+) -> None:
+    world = archive.world
+    end_s = world.window(HOURLY)[1]
+    covered = (end_s - 400 * HOUR, end_s - 100 * HOUR)
+    truth = world.truth(HOURLY, covered)
+    ts_s = list(truth)[50]
+    of_file = replace(truth[ts_s], trades=truth[ts_s].trades + 1)
+    short = replace(truth[ts_s], trades=truth[ts_s].trades - 5, volume=truth[ts_s].volume / 2)
+    # One hole, so that the run asks.
+    world.store(HOURLY, world.window(HOURLY), without=[(covered[1] + 10 * HOUR, covered[1] + 11 * HOUR)])
+    write_candles(world.questdb, HOURLY, [short], (ts_s, ts_s + HOUR))
+    rows = {**truth, ts_s: of_file}.values()
+    (archive.folder / "XBTUSD_60.csv").write_text(archive_text(rows))
+
+    def fails(name: str) -> None:
+        if name == "sent":
+            raise QuestDBUnavailableError("the server went away")
+
+    run, request, items = archive.find(path="XBTUSD_60.csv")
+    archive.before_step = fails
+    (error,) = archive.ingest(run, request, items)
+    assert isinstance(error, FillError)
+    world.questdb.wait_applied("ohlcv")
+    assert world.stored(HOURLY, covered)[ts_s].trades == of_file.trades
+    archive.before_step = lambda _: None
+    world.run()
+
+    logged = world.rows("SELECT * FROM candle_restatements ORDER BY restatement_id")
+    said = [(row["old"], row["new"]["trades"], row["applied_at"] is not None) for row in logged]
+    assert said[0] == (short.figures(), of_file.trades, True)
+    assert (said[1][0]["trades"], said[1][2]) == (of_file.trades, False)
+
+
+def test_a_correction_of_a_dead_task_is_ended_by_the_answer_that_brings_the_vwap(
+    archive: ArchiveWorld,
+) -> None:
+    world = archive.world
+    end_s = world.window(HOURLY)[1]
+    covered = (end_s - 400 * HOUR, end_s - 100 * HOUR)
+    truth = world.truth(HOURLY, covered)
+    ts_s = list(truth)[50]
+    short = replace(truth[ts_s], trades=truth[ts_s].trades - 5, volume=truth[ts_s].volume / 2, vwap=None)
+    world.store(HOURLY, world.window(HOURLY), without=[(covered[1] + 10 * HOUR, covered[1] + 11 * HOUR)])
+    write_candles(world.questdb, HOURLY, [short], (ts_s, ts_s + HOUR))
+    (archive.folder / "XBTUSD_60.csv").write_text(archive_text(truth.values()))
+
+    def fails(name: str) -> None:
+        if name == "sent":
+            raise QuestDBUnavailableError("the server went away")
+
+    archive.before_step = fails
+    archive.ingest(*archive.find(path="XBTUSD_60.csv"))
+    world.questdb.wait_applied("ohlcv")
+    archive.before_step = lambda _: None
+    assert world.stored(HOURLY, covered)[ts_s].vwap is None
+    world.run()
+
+    assert world.stored(HOURLY, covered)[ts_s].vwap == truth[ts_s].vwap
+    (logged,) = world.rows("SELECT * FROM candle_restatements")
+    assert (logged["old"], logged["applied_at"] is not None) == (short.figures(), True)
+
+
+def test_a_dry_run_counts_no_correction_that_a_dead_task_has_made(archive: ArchiveWorld, old: Range) -> None:
+    world = archive.world
+    truth = world.truth(HOURLY, old)
+    ts_s = list(truth)[10]
+    short = replace(truth[ts_s], trades=truth[ts_s].trades - 1, volume=truth[ts_s].volume / 2)
+    write_candles(world.questdb, HOURLY, list(truth.values()), old)
+    write_candles(world.questdb, HOURLY, [short], old)
+    archive.csv(HOURLY, old)
+
+    def fails(name: str) -> None:
+        if name == "sent":
+            raise QuestDBUnavailableError("the server went away")
+
+    archive.before_step = fails
+    archive.ingest(*archive.find(path="XBTUSD_60.csv"))
+    world.questdb.wait_applied("ohlcv")
+    archive.before_step = lambda _: None
+
+    checked = archive.run(path="XBTUSD_60.csv", dry_run=True)
+    assert (checked["candles_corrected"], checked["rows_written"]) == (0, 0)
+
+
 def test_candles_under_the_former_name_of_their_source_get_the_present_one_once(
     archive: ArchiveWorld, old: Range
 ) -> None:
