@@ -141,7 +141,7 @@ def again(patience_s: float, *errors: type[Exception]) -> dict[str, Any]:
     return {
         "retry": retry_if_exception_type(errors),
         "stop": stop_before_delay(patience_s),
-        "wait": wait_exponential_jitter(multiplier=0.5, max=patience_s / 4, jitter=0.5),
+        "wait": wait_exponential_jitter(max=patience_s / 4, jitter=0.5),
         "before_sleep": before_sleep_log(log, logging.WARNING),
         "reraise": True,
     }

@@ -169,7 +169,9 @@ def _chunks(old: QuestDBClient, source: CandleSource, part: Part, span: Range) -
     values |= {f"source_{number}": name for number, name in enumerate(source.sources)}
     length = CHUNK_BUCKETS * step_s(minutes) * MICROSECONDS
     for low in range(span[0] // length * length, span[1] + 1, length):
-        rows = old.query(sql, {**values, "low": _aware(low), "high": _aware(low + length)})
+        # No later than needed: a column in nanoseconds ends in 2262.
+        high = min(low + length, span[1] + 1)
+        rows = old.query(sql, {**values, "low": _aware(low), "high": _aware(high)})
         if rows:
             yield pl.DataFrame(rows, schema=OLD_SCHEMA, orient="row")
 

@@ -42,6 +42,7 @@ TIMES: Final = {
     "filled_at": "filled_s",
 }
 """Field of :class:`Record` by the mapping's name."""
+NUMBERS: Final = {"asset_id", "interval_minutes", "missing_candles"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,11 @@ def _records(source: GapSource) -> sql.Composed:
 
     Django and SQLAlchemy both store naive times in UTC, which is how PostgreSQL takes them here.
     """
-    time, other = sql.SQL("extract(epoch FROM {})::float8 AS {}"), sql.SQL("{} AS {}")
+    time, number, text = map(
+        sql.SQL, ("extract(epoch FROM {})::float8 AS {}", "{}::bigint AS {}", "{} AS {}")
+    )
     columns = [
-        (time if name in TIMES else other).format(
+        (time if name in TIMES else number if name in NUMBERS else text).format(
             sql.Identifier(column), sql.Identifier(TIMES.get(name, name))
         )
         for name, column in source.columns.items()

@@ -82,6 +82,32 @@ def test_nanoseconds_come_over(old: Old) -> None:
     assert old.stored() == {0: (100.0, "imported")}
 
 
+@pytest.mark.parametrize("minutes", [10_080, 21_600])
+def test_long_candles_in_nanoseconds_come_over(old: Old, minutes: int) -> None:
+    old.world.questdb.query("DROP TABLE assetprice")
+    old.world.questdb.query(ASSETPRICE.replace("time TIMESTAMP,", "time TIMESTAMP_NS,"))
+    series = Series("XBTUSD", minutes)
+    first_s = START // (60 * minutes) * 60 * minutes
+    old.candle((first_s - START) / 3600, minutes=minutes)
+    old.candle(0)
+    old.candle(0, asset_id=2)
+    assert old.bring_over(mapping(), "--write") == 0
+    assert list(old.world.stored(series, (first_s, first_s + 60 * minutes))) == [first_s]
+    assert old.stored() == {0: (100.0, "imported")}
+
+
+@pytest.mark.parametrize("type_name", ["numeric", "bigint", "double precision"])
+def test_gap_records_with_other_number_types_come_over(old: Old, type_name: str) -> None:
+    for name in ("asset_id", "interval_minutes", "missing_candles"):
+        old.ledger.execute(f"ALTER TABLE gap_records ALTER {name} TYPE {type_name}")
+    for hour in range(10):
+        if hour not in {3, 4}:
+            old.candle(hour)
+    old.gap(3, 5, "FAILED")
+    assert old.bring_over(mapping(), "--write") == 0
+    assert old.gaps() == [(3, 5, "DETECTED")]
+
+
 def test_a_column_that_holds_no_time_is_refused_by_name(old: Old, capsys: pytest.CaptureFixture[str]) -> None:
     old.candle(0)
     assert old.bring_over(mapping(candles={**MAPPING["candles"], "columns": {"time": "volume"}})) == 2

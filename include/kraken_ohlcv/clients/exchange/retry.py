@@ -39,7 +39,7 @@ MAX_PUSH_S: Final = 3600.0
 RATE_PAUSE_S: Final = (5.0, 10.0, 15.0)
 """Pause of all callers after the first, second, later rate-limit answers: calling on prolongs the ban."""
 
-BACKOFF: Final = wait_exponential_jitter(initial=1.0, exp_base=2.0, jitter=1.0, max=30.0)
+BACKOFF: Final = wait_exponential_jitter(exp_base=2.0, jitter=1.0, max=30.0)
 
 
 def retrying(sleep: Callable[[float], None], may_repeat: Callable[[], bool]) -> Retrying:
