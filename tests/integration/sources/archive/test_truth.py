@@ -97,6 +97,22 @@ def test_a_stronger_version_corrects_keeps_the_vwap_and_is_logged(archive: Archi
     assert logged["applied_at"] is not None
 
 
+def ingest_that_dies(archive: ArchiveWorld, step: str) -> tuple[Any, ...]:
+    """Begin to ingest the hourly file, in a task that dies at a step; return run, request and items."""
+
+    def fails(name: str) -> None:
+        if name == step:
+            raise QuestDBUnavailableError("the server went away")
+
+    run, request, items = archive.find(path="XBTUSD_60.csv")
+    archive.before_step = fails
+    (error,) = archive.ingest(run, request, items)
+    assert isinstance(error, FillError)
+    archive.before_step = lambda _: None
+    archive.world.questdb.wait_applied("ohlcv")
+    return run, request, items
+
+
 STEPS = [
     pytest.param("slice", False, id="before they are overwritten"),
     pytest.param("sent", True, id="right after they are overwritten"),
@@ -123,22 +139,13 @@ def test_the_old_values_are_logged_before_a_file_replaces_them_and_a_second_try_
         rows = world.rows("SELECT * FROM candle_restatements ORDER BY ts")
         return [(row["old"], row["new"]["trades"], row["applied_at"] is not None) for row in rows]
 
-    def fails(name: str) -> None:
-        if name == step:
-            raise QuestDBUnavailableError("the server went away")
-
-    run, request, items = archive.find(path="XBTUSD_60.csv")
-    archive.before_step = fails
-    (error,) = archive.ingest(run, request, items)
-    assert isinstance(error, FillError)
-    world.questdb.wait_applied("ohlcv")
+    run, request, items = ingest_that_dies(archive, step)
 
     trades = truth[first].trades if is_overwritten else short[0].trades
     assert world.stored(HOURLY, old)[first].trades == trades
     seen = [(one.figures(), truth[one.ts_s].trades) for one in short]
     assert logged() == [(*one, False) for one in seen]
 
-    archive.before_step = lambda _: None
     assert archive.ingest(run, request, items) == []
 
     assert archive.result(run, request)["candles_corrected"] == 2
@@ -163,17 +170,8 @@ def test_old_values_stay_logged_when_a_task_dies_and_another_source_has_another_
     rows = {**truth, ts_s: of_file}.values()
     (archive.folder / "XBTUSD_60.csv").write_text(archive_text(rows))
 
-    def fails(name: str) -> None:
-        if name == "sent":
-            raise QuestDBUnavailableError("the server went away")
-
-    run, request, items = archive.find(path="XBTUSD_60.csv")
-    archive.before_step = fails
-    (error,) = archive.ingest(run, request, items)
-    assert isinstance(error, FillError)
-    world.questdb.wait_applied("ohlcv")
+    ingest_that_dies(archive, "sent")
     assert world.stored(HOURLY, covered)[ts_s].trades == of_file.trades
-    archive.before_step = lambda _: None
     world.run()
 
     logged = world.rows("SELECT * FROM candle_restatements ORDER BY restatement_id")
@@ -195,14 +193,7 @@ def test_a_correction_of_a_dead_task_is_ended_by_the_answer_that_brings_the_vwap
     write_candles(world.questdb, HOURLY, [short], (ts_s, ts_s + HOUR))
     (archive.folder / "XBTUSD_60.csv").write_text(archive_text(truth.values()))
 
-    def fails(name: str) -> None:
-        if name == "sent":
-            raise QuestDBUnavailableError("the server went away")
-
-    archive.before_step = fails
-    archive.ingest(*archive.find(path="XBTUSD_60.csv"))
-    world.questdb.wait_applied("ohlcv")
-    archive.before_step = lambda _: None
+    ingest_that_dies(archive, "sent")
     assert world.stored(HOURLY, covered)[ts_s].vwap is None
     world.run()
 
@@ -220,14 +211,7 @@ def test_a_dry_run_counts_no_correction_that_a_dead_task_has_made(archive: Archi
     write_candles(world.questdb, HOURLY, [short], old)
     archive.csv(HOURLY, old)
 
-    def fails(name: str) -> None:
-        if name == "sent":
-            raise QuestDBUnavailableError("the server went away")
-
-    archive.before_step = fails
-    archive.ingest(*archive.find(path="XBTUSD_60.csv"))
-    world.questdb.wait_applied("ohlcv")
-    archive.before_step = lambda _: None
+    ingest_that_dies(archive, "sent")
 
     checked = archive.run(path="XBTUSD_60.csv", dry_run=True)
     assert (checked["candles_corrected"], checked["rows_written"]) == (0, 0)
