@@ -108,6 +108,14 @@ def test_a_row_repeated_after_its_successor_spoils_neither(
     assert (answer.odd, answer.running is not None) == ((), True)
 
 
+def test_a_contradiction_that_stands_after_its_successor_spoils_its_own_bucket_alone() -> None:
+    rows = series_of(8)
+    other = changed(rows[2], count=4)
+    answer = read([*rows[:4], other, *rows[4:]])
+    assert opens(answer) == [row[0] for n, row in enumerate(rows[:7]) if n != 2]
+    assert {one.ts_s for one in answer.odd} == {rows[2][0]}
+
+
 def test_a_row_repeated_at_the_end_of_an_answer_without_a_running_row_spoils_nothing() -> None:
     rows = series_of(8)
     result = result_of(*rows[:7], rows[5], last=rows[6][0])

@@ -97,33 +97,31 @@ def sort_out(
     """
     sound: dict[int, Item] = {}
     wrong: dict[int, str] = {}
+    keys: dict[int, Hashable] = {}
     versions: dict[Hashable, set[Item]] = {}
+    moments: dict[int, tuple[Decimal | int, int]] = {}
+    firsts: dict[Hashable, int] = {}
     for place, row in enumerate(rows):
         try:
-            sound[place] = item = read(row)
+            item = read(row)
         except OddPartError as error:
             wrong[place] = str(error)
-        else:
-            versions.setdefault(identity(item), set()).add(item)
-    firsts: dict[Hashable, int] = {}
-    for place, item in sound.items():
-        firsts.setdefault(place if identity(item) is None else item, place)
-    # By first place within a moment: a repeat makes no order longer, and others stay as they came.
-    in_order = _in_order({
-        place: (moment(item), firsts[place if identity(item) is None else item])
-        for place, item in sound.items()
-    })
-    ordered = {sound[place] for place in in_order}
+            continue
+        known = identity(item)
+        key = (place,) if known is None else known
+        sound[place], keys[place] = item, key
+        versions.setdefault(key, set()).add(item)
+        # By first place within a moment: a repeat makes no order longer, and others stay as they came.
+        moments[place] = moment(item), firsts.setdefault(key, place)
+    in_order = _in_order(moments)
+    ordered = {keys[place] for place in in_order}
     taken: dict[int, Item] = {}
-    seen: set[Item] = set()
     for place, item in sound.items():
-        is_known = identity(item) is not None
-        if is_known and len(versions[identity(item)]) > 1:
+        if len(versions[keys[place]]) > 1:
             wrong[place] = "contradicts another row"
-        elif place in in_order and not (is_known and item in seen):
+        elif place in in_order:
             taken[place] = item
-            seen.add(item)
-        elif not (is_known and item in ordered):
+        elif keys[place] not in ordered:
             wrong[place] = OUT_OF_ORDER
     return taken, wrong
 
