@@ -102,7 +102,8 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
     assets = _assets(context, [series.ticker for series in series_list])
     # Series not tried yet go first, so that every stretch comes closer to the end.
-    tried = {series for series in series_list if _was_tried(context, series)}
+    repaired = {one.series for one in rows(context.connection, "read_repairs", Repair, context.run)}
+    tried = {series for series in series_list if series in repaired or _was_tried(context, series)}
     in_turn = sorted(series_list, key=tried.__contains__)
     n_now = max(1, context.calls_left // CALLS_PER_SERIES)
     attempt_all(
@@ -120,9 +121,7 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
 
 
 def _was_tried(context: RunContext, series: Series) -> bool:
-    claims = read_claims(context.connection, context.run, series)
-    repairs = rows(context.connection, "read_repairs", Repair, context.run)
-    return any(one.series == series for one in repairs) or any(one.tries for one in claims.values())
+    return any(one.tries for one in read_claims(context.connection, context.run, series).values())
 
 
 def plan_archive(

@@ -79,7 +79,8 @@ class Report:
         series = list(self.figures)
         if len(series) > MAX_SERIES:
             series = sorted(series, key=lambda one: self.figures[one].worst_first)[:MAX_SERIES]
-        named = [self._series_as_json(one) for one in series]
+        tiers = self._tiers()
+        named = [self._series_as_json(one, tiers[one.ticker]) for one in series]
         return self.body() | {"series": named, "series_omitted": len(self.figures) - len(series)}
 
     def warnings(self) -> list[str]:
@@ -101,6 +102,7 @@ class Report:
 
     def keep(self, connection: Connection, run: RunKey) -> None:
         """Put the report into the history."""
+        tiers = self._tiers()
         keep_report(
             connection,
             run,
@@ -111,7 +113,7 @@ class Report:
             lines=[
                 {
                     **series._asdict(),
-                    "tier": self._tier(series),
+                    "tier": tiers[series.ticker],
                     **asdict(one),
                     "fillable_gaps": self._open_gaps(series).fillable,
                     "unfillable_gaps": self._open_gaps(series).unfillable,
@@ -120,13 +122,13 @@ class Report:
             ],
         )
 
-    def _tier(self, series: Series) -> str:
-        return next(asset.tier for asset in self.assets if asset.ticker == series.ticker)
+    def _tiers(self) -> dict[str, str]:
+        return {asset.ticker: asset.tier for asset in self.assets}
 
     def _open_gaps(self, series: Series) -> OpenGaps:
         return self.open_gaps.get(series, NO_GAPS)
 
-    def _series_as_json(self, series: Series) -> dict[str, Any]:
+    def _series_as_json(self, series: Series, tier: str) -> dict[str, Any]:
         """Return the figures of a series as JSON; times as ISO text in UTC, null where there is none."""
         figures = self.figures[series]
         moments = {
@@ -138,7 +140,7 @@ class Report:
         return {
             "ticker": series.ticker,
             "interval": series.interval_minutes,
-            "tier": self._tier(series),
+            "tier": tier,
             **{name: getattr(figures, name) for name in AS_THEY_ARE},
             "proven_by": {evidence: n for evidence, n in figures.proven.items() if n},
             "fillable": figures.fillable + figures.expiring,

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
@@ -75,6 +75,7 @@ COUNTED: Final[Mapping[str, tuple[BucketStatus, ...]]] = {
     "unfillable": (BucketStatus.UNFILLABLE,),
     "pending": (BucketStatus.PENDING,),
 }
+MISSING_COUNTS: Final = ("fillable", "expiring", "unfillable")
 """Status of the buckets that each count of a cell counts."""
 CELL_COUNTS: Final = (*COUNTED, "not_loaded", "restated")
 """Names of the counts of a cell."""
@@ -85,8 +86,6 @@ class SeriesCells(BaseModel):
 
     ``stored + proven_empty + fillable + expiring + unfillable + pending`` is every closed bucket of the grid.
 
-    :ivar expected: buckets of all periods that are due, or here before they were
-    :ivar verified_pct: share of them that is stored or proven empty, percent, or None of nothing
     :ivar stored: candles in QuestDB
     :ivar proven_empty: proven empty and not stored
     :ivar fillable: missing and inside the API window for more than a day
@@ -102,8 +101,6 @@ class SeriesCells(BaseModel):
     tier: str
     interval_minutes: int
     listing: Listing
-    expected: int
-    verified_pct: float | None
     state: list[CellState]
     stored: list[int]
     proven_empty: list[int]
@@ -114,15 +111,27 @@ class SeriesCells(BaseModel):
     not_loaded: list[int]
     restated: list[int]
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def expected(self) -> int:
+        """Return the buckets of all periods that are due, or here before they were."""
+        return self.verified + self.missing
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def verified_pct(self) -> float | None:
+        """Return the share of them that is stored or proven empty, percent, or None of nothing."""
+        return percent(self.verified, self.expected)
+
     @property
     def missing(self) -> int:
         """Return the due buckets of all periods that are neither stored nor proven empty."""
-        return sum(self.fillable) + sum(self.expiring) + sum(self.unfillable)
+        return sum(sum(getattr(self, name)) for name in MISSING_COUNTS)
 
     @property
     def verified(self) -> int:
         """Return the buckets of all periods that are stored or proven empty."""
-        return self.expected - self.missing
+        return sum(self.stored) + sum(self.proven_empty)
 
     @property
     def never_loaded(self) -> int:
@@ -180,18 +189,13 @@ def series_cells(
         counts = _count(matrix, borders)
         is_loaded = np.array([[row.asset.ticker in matrix.spans] for row in matrix.rows], dtype=np.bool_)
         states = _judge(counts, is_loaded).tolist()
-        missing = sum(counts[name].sum(axis=1) for name in ("fillable", "expiring", "unfillable"))
-        verified = sum(counts[name].sum(axis=1) for name in ("stored", "proven_empty"))
         listed = {name: count.tolist() for name, count in counts.items()}
         for number, row in enumerate(matrix.rows):
-            expected = int(verified[number] + missing[number])
             found[row.series] = SeriesCells(
                 ticker=row.asset.ticker,
                 tier=row.asset.tier,
                 interval_minutes=row.interval_minutes,
                 listing=row.listing,
-                expected=expected,
-                verified_pct=percent(int(verified[number]), expected),
                 state=[CELL_STATES[state] for state in states[number]],
                 **{name: listed[name][number] for name in CELL_COUNTS},
             )
@@ -244,7 +248,7 @@ def _before_start(
 
 def _judge(counts: dict[str, NDArray[np.int32]], is_loaded: NDArray[np.bool_]) -> NDArray[np.uint8]:
     has = {name: count > 0 for name, count in counts.items()}
-    is_missing = has["fillable"] | has["expiring"] | has["unfillable"]
+    is_missing = np.logical_or.reduce([has[name] for name in MISSING_COUNTS])
     is_anything = is_missing | has["stored"] | has["proven_empty"] | has["pending"]
     holds = {
         CellState.NOT_LOADED: (is_missing & ~is_loaded) | (has["not_loaded"] & ~is_anything),

@@ -145,17 +145,18 @@ class Gap:
         if self.status is GapStatus.UNFILLABLE:
             return False
         if self.status is GapStatus.FAILED:
-            return retry_failed or (self.next_attempt_s is not None and self.next_attempt_s <= now_s)
-        return self.next_attempt_s is None or self.next_attempt_s <= now_s
+            return retry_failed or (self.next_attempt_s is not None and self._may_be_tried(now_s))
+        return self._may_be_tried(now_s)
 
     def waits_for_trades(self, now_s: int, *, retry_failed: bool) -> bool:
         """Return whether this gap is one that only trades, or the archive, can close now.
 
         :param retry_failed: take gaps before their next attempt
         """
-        return self.unfillable_reason in WAITING and (
-            retry_failed or self.next_attempt_s is None or self.next_attempt_s <= now_s
-        )
+        return self.unfillable_reason in WAITING and (retry_failed or self._may_be_tried(now_s))
+
+    def _may_be_tried(self, now_s: int) -> bool:
+        return self.next_attempt_s is None or self.next_attempt_s <= now_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the notifier needs from the message where messages go."""
+"""What the notifier needs from the place where messages go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kraken_ohlcv.stores.ledger.notifications import MessageRef
 
 
 class Channel(Protocol):
-    """A message that shows messages.
+    """A place that shows messages.
 
     Every method makes one HTTP call at most and never repeats it by itself.
     """

@@ -98,7 +98,9 @@ def of_status(status: int, body: str, call: str, *, retry_after: str | None = No
         wait_s = float(retry_after) if retry_after and re.fullmatch(r"[1-9]\d{0,4}", retry_after) else 0
         return _error(KrakenRateLimitError, call, text, wait_s)
     is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
-    return _error(KrakenTransientError if is_passing else KrakenUnexpectedReplyError, call, text)
+    if is_passing:
+        return _error(KrakenTransientError, call, text)
+    return _error(KrakenUnexpectedReplyError, call, text, cure=BLOCKED)
 
 
 def worst(errors: Iterable[KrakenError | None]) -> KrakenError | None:
@@ -126,12 +128,13 @@ def _throttled_wait_s(text: str, now_s: float) -> float:
     return float(match[1]) - now_s if match else 0
 
 
-def _error(kind: type[KrakenError], call: str, text: str, wait_s: float = 0) -> KrakenError:
+def _error(
+    kind: type[KrakenError], call: str, text: str, wait_s: float = 0, *, cure: str | None = None
+) -> KrakenError:
     """Return an error that says in one sentence what Kraken answered and what to do."""
     said = f"{call}: Kraken answered {clip(text)!r}"
     if kind is KrakenRateLimitError:
         wait_s = wait_s if wait_s > 0 else DEFAULT_WAIT_S
         message = f"{said}; too many calls from this address, the next is allowed in {wait_s:.0f} s"
         return KrakenRateLimitError(message, retry_after_s=wait_s)
-    is_blocked = kind is KrakenUnexpectedReplyError and text.startswith("HTTP ")
-    return kind(said + (BLOCKED if is_blocked else CURES[kind]))
+    return kind(said + (CURES[kind] if cure is None else cure))

@@ -45,12 +45,12 @@ given back after it as far as the call was faster: so a killed caller leaves the
 STATEMENT_TIMEOUT_S: Final = 30.0
 """For statements that wait for nobody; one that waits for the lock has its lock timeout on top."""
 
-# The server's side, as the client's in CONNECTING: it frees the lock of a host that died.
+# The server's side as the client's: it frees the lock of a host that died.
 SESSION_SETTINGS: Final = f"""
 SET lock_timeout = '{LOCK_TIMEOUT_S:.0f}s';
-SET tcp_keepalives_idle = 30;
-SET tcp_keepalives_interval = 10;
-SET tcp_keepalives_count = 3"""
+SET tcp_keepalives_idle = {CONNECTING["keepalives_idle"]};
+SET tcp_keepalives_interval = {CONNECTING["keepalives_interval"]};
+SET tcp_keepalives_count = {CONNECTING["keepalives_count"]}"""
 
 
 class CallSlot:

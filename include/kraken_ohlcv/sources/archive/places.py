@@ -47,7 +47,7 @@ class OddPlaces:
         self._n_rows = self._n_breaks = 0
         self._has_timeless = False
         self.misplaced: list[Misplaced] = []
-        """Sound rows at a wrong place, or have a wrong time."""
+        """Sound rows at a wrong place, or with a wrong time."""
 
     @property
     def is_ordered(self) -> bool:

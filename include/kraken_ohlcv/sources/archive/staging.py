@@ -155,10 +155,11 @@ class _Keeper:
             newest_before = pl.col("ts_s").cum_max().shift(1, fill_value=0).clip(lower_bound=self._newest_s)
             good = block.good.with_columns((pl.col("ts_s") < newest_before).alias("late"))
             times = good["ts_s"].to_numpy()
-            self._is_rising &= self._newest_s < times[0] and bool((np.diff(times) > 0).all())
+            is_rising = bool((np.diff(times) > 0).all())
+            self._is_rising &= self._newest_s < times[0] and is_rising
             self._newest_s = max(self._newest_s, int(times.max()))
             self._grid = gcd(self._grid, int(np.gcd.reduce(times)))
-            self._ranges += _contiguous(times, self._step)
+            self._ranges += _contiguous(times if is_rising else np.sort(times), self._step)
             yield good
 
     def finish(self, batches: list[Path], folder: Path) -> Staged:
@@ -307,12 +308,11 @@ def _by_time(batches: Sequence[Path], folder: Path) -> Iterator[pl.DataFrame]:
 def _contiguous(times: np.ndarray, step: int) -> list[Range]:
     """Return open times as ranges.
 
-    :param times: epoch seconds UTC, on the grid, any order, at least one
+    :param times: epoch seconds UTC, on the grid, ascending, at least one
     :param step: candle length, seconds
     """
-    ordered = times if (np.diff(times) > 0).all() else np.sort(times)
-    breaks = np.flatnonzero(np.diff(ordered) > step)
-    starts, ends = ordered[[0, *(breaks + 1)]], ordered[[*breaks, -1]] + step
+    breaks = np.flatnonzero(np.diff(times) > step)
+    starts, ends = times[[0, *(breaks + 1)]], times[[*breaks, -1]] + step
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 

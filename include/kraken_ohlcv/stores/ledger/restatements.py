@@ -46,6 +46,8 @@ def log_versions(
         }
         for old, new, first_seen_s in versions
     ]
+    if not each:
+        return
     with connection.transaction():
         execute_many(connection, "mark_overwritten", each, series)
         execute_many(connection, "delete_pending_restatement", each, series)
