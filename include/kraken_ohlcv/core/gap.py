@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.grid import floor_s
-from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, step_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, MINUTE_S, step_s
+from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.ranges import Range
+
+MAX_APART: Final = 24
+"""Buckets that two missing ones of a gap may open apart."""
 
 
 class Series(NamedTuple):
@@ -111,7 +117,9 @@ class Gap:
     :ivar gap_id: primary key
     :ivar series: ticker and interval
     :ivar start_s: oldest missing open time, epoch seconds UTC
-    :ivar end_s: end of the newest missing bucket, exclusive, epoch seconds UTC
+    :ivar end_s: end of the newest missing bucket, exclusive, epoch seconds UTC; between them may lie others
+        that are not missing
+    :ivar missing_candles: missing buckets in it, >= 1
     :ivar status: present state, never FILLED
     :ivar detected_s: when the hole was first seen, the exchange's time, epoch seconds UTC
     :ivar attempts: runs that tried to fill it, >= 0
@@ -124,6 +132,7 @@ class Gap:
     series: Series
     start_s: int
     end_s: int
+    missing_candles: int
     status: GapStatus
     detected_s: int
     attempts: int
@@ -133,7 +142,7 @@ class Gap:
 
     @property
     def range(self) -> Range:
-        """Return the missing range, epoch seconds UTC."""
+        """Return from its first to its last missing bucket, epoch seconds UTC."""
         return self.start_s, self.end_s
 
     def is_eligible(self, now_s: int, *, retry_failed: bool) -> bool:
@@ -163,8 +172,9 @@ class Gap:
 class GapSegment:
     """What a gap, or a part of it, is to become.
 
-    :ivar start_s: epoch seconds UTC
-    :ivar end_s: exclusive, epoch seconds UTC
+    :ivar start_s: open time of its first missing bucket, epoch seconds UTC
+    :ivar end_s: end of its last missing bucket, exclusive, epoch seconds UTC
+    :ivar missing_candles: missing buckets in it, >= 1
     :ivar status: new state, never FILLED
     :ivar unfillable_reason: for UNFILLABLE
     :ivar next_attempt_s: epoch seconds UTC or None
@@ -174,6 +184,7 @@ class GapSegment:
 
     start_s: int
     end_s: int
+    missing_candles: int
     status: GapStatus
     unfillable_reason: UnfillableReason | None = None
     next_attempt_s: int | None = None
@@ -186,16 +197,73 @@ class GapSegment:
         return self.outcome or OUTCOME_OF[self.status]
 
 
-def unchanged_segment(gap: Gap, segment: Range) -> GapSegment:
+class GapPart(NamedTuple):
+    """A stretch with missing buckets that lie near each other.
+
+    :ivar start_s: open time of the first missing bucket, epoch seconds UTC
+    :ivar end_s: end of the last missing bucket, exclusive, epoch seconds UTC
+    :ivar missing_candles: missing buckets in it, >= 1
+    """
+
+    start_s: int
+    end_s: int
+    missing_candles: int
+
+    @property
+    def range(self) -> Range:
+        """Return from its first to its last missing bucket, epoch seconds UTC."""
+        return self.start_s, self.end_s
+
+
+def reach_of(interval_minutes: int) -> int:
+    """Return how many buckets apart two missing ones of a gap may open.
+
+    :return: 24 buckets, at most a day, at least one: from 1440 minutes on only adjacent ones
+    """
+    return max(1, min(MAX_APART, DAY_S // step_s(interval_minutes)))
+
+
+def parts_of(missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
+    """Return missing buckets as gaps hold them: near each other, in one UTC month, on one side of each border.
+
+    :param missing: missing buckets of a series
+    :param borders: where a gap ends in any case, epoch seconds UTC
+    :return: ascending
+    """
+    start_s, end_s = missing.start_s, missing.end_s
+    if start_s is None or end_s is None:
+        return []
+    reach = reach_of(missing.step // MINUTE_S)
+    cuts = {month[0] for month in months_in([(start_s, end_s)])}.union(borders)
+    marks = [start_s, *sorted(cut for cut in cuts if start_s < cut < end_s), end_s]
+    return [
+        GapPart(*part, len(zone.within(part)))
+        for zone in map(missing.within, pairwise(marks))
+        for part in zone.clusters(reach)
+    ]
+
+
+def is_joinable(first: Range, second: Range, interval_minutes: int) -> bool:
+    """Return whether two stretches lie near enough to each other for one gap, whatever their states.
+
+    :param first: from the first to the last missing bucket, epoch seconds UTC
+    :param second: likewise, behind it; nothing missing lies between them
+    """
+    step = step_s(interval_minutes)
+    is_near = second[0] - (first[1] - step) <= reach_of(interval_minutes) * step
+    return is_near and month_of(first[0]) == month_of(second[1] - step)
+
+
+def unchanged_segment(gap: Gap, part: GapPart | None = None) -> GapSegment:
     """Return the segment of a gap that keeps all that the gap has.
 
     :param gap: the open gap
-    :param segment: part of its range
-    :return: the same state, reason, time and message on that range
+    :param part: part of it; None = all of it
+    :return: the same state, reason, time and message there
     """
+    kept = part or GapPart(gap.start_s, gap.end_s, gap.missing_candles)
     return GapSegment(
-        start_s=segment[0],
-        end_s=segment[1],
+        *kept,
         status=gap.status,
         unfillable_reason=gap.unfillable_reason,
         next_attempt_s=gap.next_attempt_s,
@@ -229,13 +297,3 @@ def required_csv_file(series: Series) -> str:
     :return: ``XBTUSD_60.csv``: the archive names members ``<ALTNAME>_<minutes>.csv``
     """
     return f"{series.ticker}_{series.interval_minutes}.csv"
-
-
-def missing_candles(start_s: int, end_s: int, interval_minutes: int) -> int:
-    """Return the number of buckets in a gap.
-
-    :param start_s: epoch seconds UTC
-    :param end_s: exclusive, epoch seconds UTC
-    :return: buckets, >= 0
-    """
-    return ranges.count([(start_s, end_s)], step=step_s(interval_minutes))

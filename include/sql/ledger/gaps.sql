@@ -9,6 +9,7 @@ SELECT
     interval_minutes,
     extract(epoch FROM gap_start)::bigint AS start_s,
     extract(epoch FROM gap_end)::bigint AS end_s,
+    missing_candles,
     status,
     extract(epoch FROM detected_at)::bigint AS detected_s,
     attempts,

@@ -3,12 +3,13 @@
 -- name: read_series
 -- Known series of the given tickers and intervals.
 -- In: tickers (text[]), intervals (int[]).
--- Out: series_id, ticker, interval_minutes, start_s (epoch seconds), revision.
+-- Out: series_id, ticker, interval_minutes, start_s, until_s (epoch seconds, the last one or null), revision.
 SELECT
     series_id,
     ticker,
     interval_minutes,
     extract(epoch FROM start_ts)::bigint AS start_s,
+    extract(epoch FROM until_ts)::bigint AS until_s,
     revision
 FROM series
 WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s)

@@ -17,7 +17,6 @@ from kraken_ohlcv.core.gap import (
     Series,
     candles_from_today,
     check_move,
-    missing_candles,
     overflow_candles,
     required_csv_file,
 )
@@ -33,7 +32,7 @@ def _columns(series: Series, segment: GapSegment) -> dict[str, Any]:
     return {
         "start_s": segment.start_s,
         "end_s": segment.end_s,
-        "missing_candles": missing_candles(segment.start_s, segment.end_s, series.interval_minutes),
+        "missing_candles": segment.missing_candles,
         "is_api_fillable": not is_unfillable,
         "status": segment.status,
         "required_csv_file": required_csv_file(series) if is_unfillable else None,

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
-from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
     Row,
@@ -28,17 +26,17 @@ class SeriesState:
     :ivar series_id: primary key
     :ivar series: ticker and interval
     :ivar start_s: first open time expected, epoch seconds UTC
+    :ivar until_s: buckets of the grid before it are stored, proven empty or known to be missing; None = none are
     :ivar revision: grows with every change of the series' ledger
     :ivar gaps: open gaps, oldest first
-    :ivar proven: ranges without trades, oldest first
     """
 
     series_id: int
     series: Series
     start_s: int
+    until_s: int | None
     revision: int
     gaps: list[Gap]
-    proven: list[ProvenRange]
 
 
 def _gap(ticker: str, interval_minutes: int, status: str, unfillable_reason: str | None, **row: Any) -> Gap:
@@ -62,13 +60,10 @@ def read_states(
     wanted = {"tickers": list(tickers), "intervals": list(intervals)}
     # Read before its gaps, so that a change in between shows as an old revision.
     found = rows(connection, "read_series", by_series(Row), wanted)
-    states = {series: SeriesState(series=series, gaps=[], proven=[], **row) for series, row in found}
+    states = {series: SeriesState(series=series, gaps=[], **row) for series, row in found}
     for gap in rows(connection, "read_open_gaps", _gap, wanted):
         if gap.series in states:
             states[gap.series].gaps.append(gap)
-    for series, proven in proofs.read(connection, tickers, intervals).items():
-        if series in states:
-            states[series].proven.extend(proven)
     return states
 
 
@@ -82,7 +77,7 @@ def read_state(connection: Connection, series: Series) -> SeriesState:
 
 
 def series_id_of(connection: Connection, series: Series) -> int:
-    """Return the primary key of a series, without its gaps and proofs.
+    """Return the primary key of a series, without its gaps.
 
     :param series: ticker and interval, registered before
     """
@@ -95,8 +90,8 @@ def series_id_of(connection: Connection, series: Series) -> int:
 def locked_state(connection: Connection, series: Series) -> Iterator[SeriesState]:
     """Open a transaction that alone may change the ledger of a series, and read that ledger, once.
 
-    Code that changes it calls :func:`bump_revision` in it; :mod:`kraken_ohlcv.stores.ledger.proofs` keeps the
-    proofs of this state up to date.
+    Code that changes it calls :func:`bump_revision` in it; its coverage months are read and saved in it, see
+    :mod:`kraken_ohlcv.stores.ledger.coverage`.
 
     :param series: ticker and interval, registered before
     :return: context manager of the ledger of the series, as it stands under the lock
