@@ -70,13 +70,14 @@ CREATE INDEX coverage_changes_of_month ON coverage_changes (ticker, interval_min
 CREATE TABLE partitions_seen (
     month date PRIMARY KEY,
     n_rows bigint NOT NULL CHECK (n_rows >= 0),
-    first_ts timestamp,
-    last_ts timestamp,
+    first_us bigint NOT NULL,
+    last_us bigint NOT NULL,
     writer_txn bigint NOT NULL
 );
 
--- Buckets of the grid before it are stored, proven empty or known to be missing.
-ALTER TABLE series ADD COLUMN until_ts timestamptz;
+-- until_ts: buckets of the grid before it are stored, proven empty or known to be missing.
+-- scanned_at: when all its open times were last read.
+ALTER TABLE series ADD COLUMN until_ts timestamptz, ADD COLUMN scanned_at timestamptz;
 
 CREATE TEMPORARY TABLE proven_bucket ON COMMIT DROP AS
 SELECT
@@ -245,7 +246,7 @@ SELECT
 FROM island
 GROUP BY ticker, interval_minutes, evidence, seen_at, island;
 
-ALTER TABLE series DROP COLUMN until_ts;
+ALTER TABLE series DROP COLUMN until_ts, DROP COLUMN scanned_at;
 DROP TABLE partitions_seen;
 DROP TABLE coverage_changes;
 DROP TABLE coverage_months;
