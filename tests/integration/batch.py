@@ -18,8 +18,10 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from tests.answer_mutations import bytes_of, value_of
+from tests.integration.ledger_pages import proven
 from tests.mutations import Mutated, plan_of, spoil, tally
 
 if TYPE_CHECKING:
@@ -230,13 +232,8 @@ class Batch:
             " source FROM ohlcv"
         ):
             self.stored.setdefault(Series(ticker, int(interval)), {})[fields[0]] = StoredCandle(*fields)
-        self.proven: dict[Series, list[tuple[int, int, str]]] = {one: [] for one in self.series}
-        for row in self.world.rows(
-            "SELECT ticker, interval_minutes, extract(epoch FROM range_start)::bigint AS start_s,"
-            " extract(epoch FROM range_end)::bigint AS end_s, evidence FROM proven_empty"
-        ):
-            series = Series(row["ticker"], row["interval_minutes"])
-            self.proven.setdefault(series, []).append((row["start_s"], row["end_s"], row["evidence"]))
+        with connect(self.world.dsn) as connection:
+            self.proven = {one: proven(connection, one) for one in self.series}
 
     def wrong(self, series: Series) -> dict[int, str]:
         """Return the open times at which a stored candle is not the exchange's, and its source."""

@@ -16,6 +16,7 @@ from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.schema import ensure_candle_table
+from tests.integration.ledger_pages import add_proof, proven
 from tests.integration.world import CLEARED_TABLES
 
 if TYPE_CHECKING:
@@ -131,11 +132,7 @@ def _write_ledger(connection: Any, one: Damaged) -> None:
         (*one.series, one.open_s(one.known)),
     )
     for start, end, evidence in one.proven:
-        connection.execute(
-            "INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evidence, seen_at)"
-            " VALUES (%s, %s, to_timestamp(%s), to_timestamp(%s), %s, now())",
-            (*one.series, one.open_s(start), one.open_s(end), evidence),
-        )
+        add_proof(connection, one.series, one.open_s(start), one.open_s(end), evidence)
     for bucket in one.restated:
         connection.execute(
             "INSERT INTO candle_restatements (ticker, interval_minutes, ts, source, old, new, first_seen_at)"
@@ -161,11 +158,7 @@ def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
             " WHERE ticker = %s AND interval_minutes = %s",
             series,
         ).fetchone()
-        proven = connection.execute(
-            "SELECT extract(epoch FROM range_start)::bigint AS a, extract(epoch FROM range_end)::bigint AS b,"
-            " evidence FROM proven_empty WHERE ticker = %s AND interval_minutes = %s",
-            series,
-        ).fetchall()
+        stretches = proven(connection, series)
     candles = {
         int(ts.timestamp())
         for (ts,) in questdb.query(
@@ -181,7 +174,7 @@ def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
     for open_s in range(min([first, *candles]), NOW, step):
         if open_s + step > end:
             break
-        evidence = [p["evidence"] for p in proven if p["a"] <= open_s < p["b"]]
+        evidence = [by for start_s, end_s, by in stretches if start_s <= open_s < end_s]
         if open_s in candles:
             found[open_s] = "stored"
         elif evidence:

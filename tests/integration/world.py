@@ -29,6 +29,7 @@ from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.scan import Scanner
 from kraken_ohlcv.stores.schema import ensure_candle_table
+from tests.integration.ledger_pages import missing, proven_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
 RUN_NUMBERS = itertools.count(1)
 
 CLEARED_TABLES = (
-    "exchange, api_slot, assets, series, gap_records, gap_outcomes, proven_empty, empty_sightings,"
-    " candle_restatements, backfill_runs, trade_jobs, trade_cursors, weekly_trades, one_off_checks,"
-    " range_repairs, disputes, exchange_clock"
+    "exchange, api_slot, assets, series, gap_records, gap_outcomes, coverage_months, coverage_changes,"
+    " partitions_seen, empty_sightings, candle_restatements, backfill_runs, trade_jobs, trade_cursors,"
+    " weekly_trades, one_off_checks, range_repairs, disputes, exchange_clock"
 )
 
 
@@ -374,19 +375,26 @@ class World:
         return [row for row in rows if series is None or (row["ticker"], row["interval_minutes"]) == series]
 
     def proven(self, series: Series) -> list[Range]:
-        """Return the proven-empty ranges of a series."""
-        rows = self.rows(
-            "SELECT extract(epoch FROM range_start)::bigint AS a, extract(epoch FROM range_end)::bigint AS b"
-            " FROM proven_empty WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s"
-            " ORDER BY range_start",
-            **series._asdict(),
-        )
-        return [(row["a"], row["b"]) for row in rows]
+        """Return the stretches proven empty of a series."""
+        with connect(self.dsn) as connection:
+            return proven_ranges(connection, series)
+
+    def missing(self, series: Series) -> list[Range]:
+        """Return the stretches missing of a series, as the ledger's pages have them."""
+        with connect(self.dsn) as connection:
+            return missing(connection, series)
 
     def contents(self) -> dict[str, list[Any]]:
         """Return all rows that a repeated run must not change."""
         tables = {
             name: [tuple(row.values()) for row in self.rows(f"SELECT * FROM {name} AS t ORDER BY t::text")]  # noqa: S608
-            for name in ("gap_records", "proven_empty", "empty_sightings", "candle_restatements", "series")
+            for name in (
+                "gap_records",
+                "coverage_months",
+                "coverage_changes",
+                "empty_sightings",
+                "candle_restatements",
+                "series",
+            )
         }
         return tables | {"ohlcv": self.questdb.query("SELECT * FROM ohlcv ORDER BY ts, ticker, interval")}
