@@ -21,6 +21,125 @@ WHERE ticker = ANY(%(tickers)s)
     AND (%(months)s::date[] IS NULL OR month = ANY(%(months)s))
 ORDER BY ticker, interval_minutes, month
 
+-- name: read_coverage_months
+-- Some coverage months, oldest first of each series; columns as of read_coverage.
+-- In: tickers (text[]), intervals (int[]), months (date[]), a place a month.
+SELECT
+    c.ticker,
+    c.interval_minutes,
+    extract(epoch FROM c.month)::bigint AS month_s,
+    c.reconciled,
+    c.missing::text,
+    c.empty_archive::text,
+    c.empty_ohlc::text,
+    c.empty_trades::text,
+    c.disputed::text
+FROM unnest(%(tickers)s::text[], %(intervals)s::int[], %(months)s::date[]) AS w (ticker, interval_minutes, month)
+JOIN coverage_months AS c USING (ticker, interval_minutes, month)
+ORDER BY c.ticker, c.interval_minutes, c.month
+
+-- name: read_counted
+-- What was counted of the given tickers and intervals, by series.
+-- In: tickers (text[]), intervals (int[]), is_full (all months with candles are to be read).
+-- Out: ticker, interval_minutes, first_s, last_s (epoch seconds, null without a candle), n_candles, off_grid_us,
+-- unread_s (bigint[], months whose open times are to be read, epoch seconds), counts (int[], their candles).
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM min(first_ts))::bigint AS first_s,
+    extract(epoch FROM max(last_ts))::bigint AS last_s,
+    sum(stored)::bigint AS n_candles,
+    max(off_grid_us) AS off_grid_us,
+    coalesce(array_agg(extract(epoch FROM month)::bigint ORDER BY month) FILTER (WHERE is_unread), '{}') AS unread_s,
+    coalesce(array_agg(stored ORDER BY month) FILTER (WHERE is_unread), '{}') AS counts
+FROM (
+    SELECT
+        *,
+        reconciled IS DISTINCT FROM stored OR (%(is_full)s AND stored > 0) AS is_unread
+    FROM coverage_months
+    WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s)
+) AS page
+GROUP BY ticker, interval_minutes
+
+-- name: lock_counts
+-- Let one process at a time count, in this transaction. In: lock_class.
+SELECT pg_advisory_xact_lock(%(lock_class)s, 0)
+
+-- name: read_partitions_seen
+-- What QuestDB's partitions held when they were last counted.
+-- Out: month_s (epoch seconds), n_rows, first_us, last_us (epoch microseconds), writer_txn.
+SELECT
+    extract(epoch FROM month)::bigint AS month_s,
+    n_rows,
+    first_us,
+    last_us,
+    writer_txn
+FROM partitions_seen
+
+-- name: see_partition
+-- Remember what a partition held. In: month (date), n_rows, first_us, last_us, writer_txn.
+INSERT INTO partitions_seen (month, n_rows, first_us, last_us, writer_txn)
+VALUES (%(month)s, %(n_rows)s, %(first_us)s, %(last_us)s, %(writer_txn)s)
+ON CONFLICT (month) DO UPDATE
+SET n_rows = excluded.n_rows,
+    first_us = excluded.first_us,
+    last_us = excluded.last_us,
+    writer_txn = excluded.writer_txn
+
+-- name: forget_partitions
+-- Forget partitions that are there no longer. In: months (date[]).
+DELETE FROM partitions_seen
+WHERE month = ANY(%(months)s)
+
+-- name: write_counts
+-- Write what was counted of known series, where it differs. In order, so that two writers do not deadlock.
+-- In: tickers (text[]), intervals (int[]), months (date[]), counts (int[]), firsts_s, lasts_s (bigint[], epoch
+-- seconds), off_grids_us (bigint[]), a place a month of a series.
+INSERT INTO coverage_months AS c (ticker, interval_minutes, month, stored, first_ts, last_ts, off_grid_us)
+SELECT
+    ticker,
+    interval_minutes,
+    month,
+    n,
+    to_timestamp(first_s),
+    to_timestamp(last_s),
+    off_grid_us
+FROM unnest(
+    %(tickers)s::text[],
+    %(intervals)s::int[],
+    %(months)s::date[],
+    %(counts)s::int[],
+    %(firsts_s)s::bigint[],
+    %(lasts_s)s::bigint[],
+    %(off_grids_us)s::bigint[]
+) AS counted (ticker, interval_minutes, month, n, first_s, last_s, off_grid_us)
+JOIN series USING (ticker, interval_minutes)
+ORDER BY ticker, interval_minutes, month
+ON CONFLICT (ticker, interval_minutes, month) DO UPDATE
+SET stored = excluded.stored,
+    first_ts = excluded.first_ts,
+    last_ts = excluded.last_ts,
+    off_grid_us = excluded.off_grid_us
+WHERE (c.stored, c.first_ts, c.last_ts, c.off_grid_us)
+    IS DISTINCT FROM (excluded.stored, excluded.first_ts, excluded.last_ts, excluded.off_grid_us)
+
+-- name: clear_counts
+-- Write that series have no candle any more in months that were counted.
+-- In: counted (date[]); tickers, intervals, months (text[], int[], date[], a place a month that has some).
+UPDATE coverage_months AS c
+SET stored = 0,
+    first_ts = NULL,
+    last_ts = NULL,
+    off_grid_us = 0
+WHERE c.month = ANY(%(counted)s)
+    AND c.stored > 0
+    AND NOT EXISTS (
+        SELECT 1
+        FROM unnest(%(tickers)s::text[], %(intervals)s::int[], %(months)s::date[])
+            AS f (ticker, interval_minutes, month)
+        WHERE f.ticker = c.ticker AND f.interval_minutes = c.interval_minutes AND f.month = c.month
+    )
+
 -- name: write_coverage
 -- Write a coverage month, but for what was counted of it.
 -- In: ticker, interval_minutes, month (date), reconciled, and the bitmaps as read_coverage gives them.

@@ -178,6 +178,23 @@ SET gap_start = to_timestamp(%(start_s)s),
     unfillable_reason = %(unfillable_reason)s
 WHERE gap_id = %(gap_id)s
 
+-- name: move_outcomes
+-- Give a gap the outcomes of another one that becomes part of it, of runs that have not claimed it.
+-- In: gap_id (that becomes part), into_id.
+UPDATE gap_outcomes AS o
+SET gap_id = %(into_id)s
+WHERE o.gap_id = %(gap_id)s
+    AND NOT EXISTS (
+        SELECT 1
+        FROM gap_outcomes AS x
+        WHERE x.gap_id = %(into_id)s AND x.dag_id = o.dag_id AND x.run_id = o.run_id
+    )
+
+-- name: delete_gap
+-- Delete a gap that has become part of another one. In: gap_id.
+DELETE FROM gap_records
+WHERE gap_id = %(gap_id)s
+
 -- name: start_attempt
 -- Mark a gap as being filled. In: gap_id, now_s (epoch seconds), is_first_try (in this run).
 UPDATE gap_records

@@ -3,13 +3,15 @@
 -- name: read_series
 -- Known series of the given tickers and intervals.
 -- In: tickers (text[]), intervals (int[]).
--- Out: series_id, ticker, interval_minutes, start_s, until_s (epoch seconds, the last one or null), revision.
+-- Out: series_id, ticker, interval_minutes, start_s, until_s, scanned_s (epoch seconds, the
+-- last two or null), revision.
 SELECT
     series_id,
     ticker,
     interval_minutes,
     extract(epoch FROM start_ts)::bigint AS start_s,
     extract(epoch FROM until_ts)::bigint AS until_s,
+    extract(epoch FROM scanned_at)::bigint AS scanned_s,
     revision
 FROM series
 WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s)
@@ -40,16 +42,39 @@ ON CONFLICT (ticker, interval_minutes) DO NOTHING
 RETURNING ticker, interval_minutes, revision
 
 -- name: set_series_start
--- Make a series known with its start, or move the start if nobody has changed the series since.
+-- Make a series known with its start, or move the start if nobody has changed the series since; what a lowered
+-- start adds is to be looked at, and the page of the old start is to be read again.
 -- In: ticker, interval_minutes, start_s (epoch seconds), revision (as read; null: the series was not known).
 -- Out: revision after it; no row when another run was quicker.
+WITH unread AS (
+    UPDATE coverage_months AS c
+    SET reconciled = NULL
+    FROM series AS s
+    WHERE s.ticker = %(ticker)s
+        AND s.interval_minutes = %(interval_minutes)s
+        AND s.revision = %(revision)s
+        AND c.ticker = s.ticker
+        AND c.interval_minutes = s.interval_minutes
+        AND c.month BETWEEN date_trunc('month', to_timestamp(%(start_s)s) AT TIME ZONE 'UTC')
+        AND date_trunc('month', s.start_ts AT TIME ZONE 'UTC')
+)
 INSERT INTO series AS s (ticker, interval_minutes, start_ts)
 VALUES (%(ticker)s, %(interval_minutes)s, to_timestamp(%(start_s)s))
 ON CONFLICT (ticker, interval_minutes) DO UPDATE
 SET start_ts = excluded.start_ts,
+    until_ts = CASE WHEN excluded.start_ts >= s.start_ts THEN s.until_ts END,
     revision = s.revision + 1
 WHERE s.revision = %(revision)s
 RETURNING revision
+
+-- name: note_until
+-- Note up to where the grids of series are accounted for, and, after a full scan, when they were read.
+-- In: series_ids (int[]), untils_s (bigint[], epoch seconds, a place a series), scanned_s (epoch seconds, or null).
+UPDATE series AS s
+SET until_ts = greatest(s.until_ts, to_timestamp(n.until_s)),
+    scanned_at = coalesce(to_timestamp(%(scanned_s)s::bigint), s.scanned_at)
+FROM unnest(%(series_ids)s::int[], %(untils_s)s::bigint[]) AS n (series_id, until_s)
+WHERE s.series_id = n.series_id
 
 -- name: read_revisions
 -- How often the ledger of each series has changed. In: series_ids (int[]). Out: series_id, revision.

@@ -7,7 +7,7 @@ the page was reconciled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Self
@@ -153,7 +153,7 @@ def read_coverage(
     :param covered: only months that this half-open range touches, epoch seconds UTC; None = all pages there are
     :return: by series; one without a page is absent
     """
-    months = None if covered is None else [_date(month) for month in months_in([covered])]
+    months = None if covered is None else [date_of(month) for month in months_in([covered])]
     rows = fetch(
         connection, "read_coverage", tickers=list(tickers), intervals=list(intervals), months=months
     )
@@ -166,21 +166,35 @@ def read_coverage(
     }
 
 
+def read_pages(
+    connection: Connection, wanted: Mapping[Series, Sequence[Range]]
+) -> dict[Series, Coverage]:
+    """Return some coverage months of each of many series.
+
+    :param wanted: months by series, ascending
+    :return: by series, every one; a month without a page is one of which nothing is known
+    """
+    each = [(series, month) for series, months in wanted.items() for month in months]
+    rows = fetch(
+        connection,
+        "read_coverage_months",
+        tickers=[series.ticker for series, _ in each],
+        intervals=[series.interval_minutes for series, _ in each],
+        months=[date_of(month) for _, month in each],
+    )
+    found: dict[Series, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(Series(row["ticker"], row["interval_minutes"]), []).append(row)
+    return {series: _coverage(series, found.get(series, []), months) for series, months in wanted.items()}
+
+
 def read_months(connection: Connection, series: Series, parts: Iterable[Range]) -> Coverage:
     """Return the coverage of a series in the months that some ranges touch.
 
     :param parts: range set, epoch seconds UTC
     :return: the coverage; a month without a page is one of which nothing is known
     """
-    months = months_in(parts)
-    rows = fetch(
-        connection,
-        "read_coverage",
-        tickers=[series.ticker],
-        intervals=[series.interval_minutes],
-        months=[_date(month) for month in months],
-    )
-    return _coverage(series, rows, months)
+    return read_pages(connection, {series: months_in(parts)})[series]
 
 
 def _coverage(series: Series, rows: Sequence[dict[str, Any]], months: Sequence[Range]) -> Coverage:
@@ -217,7 +231,8 @@ def save(connection: Connection, coverages: Iterable[Coverage], *, run: RunKey |
     :param now_s: the exchange's time, epoch seconds UTC
     """
     pages, changes = [], []
-    for coverage in coverages:
+    # In order, so that two writers wait for each other and do not deadlock.
+    for coverage in sorted(coverages, key=lambda one: one.series):
         for month in coverage.months:
             page = _changed_page(coverage, month)
             if page is not None:
@@ -228,12 +243,13 @@ def save(connection: Connection, coverages: Iterable[Coverage], *, run: RunKey |
     execute_many(connection, "log_coverage_change", changes, who, now_s=now_s)
 
 
-def _date(month: Range) -> date:
+def date_of(month: Range) -> date:
+    """Return a month as the ledger names it: by its first day."""
     return utc(month[0]).date()
 
 
 def _named(coverage: Coverage, month: Range) -> dict[str, Any]:
-    return {**coverage.series._asdict(), "month": _date(month)}
+    return {**coverage.series._asdict(), "month": date_of(month)}
 
 
 def _changed_page(coverage: Coverage, month: Range) -> dict[str, Any] | None:

@@ -1,0 +1,140 @@
+"""What was counted of the candle table: per partition, and of each series by month."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.months import month_of
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.coverage import date_of
+from kraken_ohlcv.stores.ledger.session import Connection, by_series, execute, execute_many, fetch, rows
+from kraken_ohlcv.stores.partitions import MonthCount, Partition
+
+COUNT_LOCK: Final = 0x4F4A
+"""Class of the transaction lock under which partitions are counted."""
+
+Counts = Mapping[tuple[Series, Range], MonthCount]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of a series.
+
+    :ivar first_s: open time of the oldest candle, epoch seconds UTC, or None without a candle
+    :ivar last_s: open time of the newest candle, epoch seconds UTC, or None
+    :ivar n_candles: stored candles, >= 0
+    :ivar off_grid_us: how far the worst candle lies off the grid, microseconds; 0 = all are on it
+    :ivar unread: candles by month, of the months whose open times are to be read
+    """
+
+    first_s: int | None = None
+    last_s: int | None = None
+    n_candles: int = 0
+    off_grid_us: int = 0
+    unread: Mapping[Range, int] = field(default_factory=dict)
+
+    @property
+    def span(self) -> Range | None:
+        """Return the open times of the oldest and newest candle, or None without a candle."""
+        return None if self.first_s is None or self.last_s is None else (self.first_s, self.last_s)
+
+
+@contextmanager
+def counting(connection: Connection) -> Iterator[None]:
+    """Open a transaction in which nobody else counts."""
+    with connection.transaction():
+        execute(connection, "lock_counts", lock_class=COUNT_LOCK)
+        yield
+
+
+def partitions_seen(connection: Connection) -> tuple[dict[Range, Partition], int]:
+    """Return what the partitions held when they were last counted, and the newest transaction of then, or 0."""
+    seen = fetch(connection, "read_partitions_seen")
+    found = {
+        month_of(row["month_s"]): Partition(row["n_rows"], row["first_us"], row["last_us"]) for row in seen
+    }
+    return found, max((row["writer_txn"] for row in seen), default=0)
+
+
+def see_partitions(
+    connection: Connection,
+    partitions: Mapping[Range, Partition],
+    *,
+    gone: Collection[Range],
+    writer_txn: int,
+) -> None:
+    """Remember what partitions held.
+
+    :param partitions: those that were counted
+    :param gone: months that have none any more
+    :param writer_txn: number of the last transaction that was applied before
+    """
+    each = [{"month": date_of(month), **one._asdict()} for month, one in sorted(partitions.items())]
+    execute_many(connection, "see_partition", each, writer_txn=writer_txn)
+    execute(connection, "forget_partitions", months=[date_of(month) for month in gone])
+
+
+def write_counts(connection: Connection, counts: Counts, months: Iterable[Range] = ()) -> None:
+    """Write what was counted of known series.
+
+    :param counts: by series and month; of series that are not known nothing is written
+    :param months: those in which a series that is not in the counts has no candle
+    """
+    each = list(counts.items())
+    named: dict[str, Any] = {
+        "tickers": [series.ticker for (series, _), _ in each],
+        "intervals": [series.interval_minutes for (series, _), _ in each],
+        "months": [date_of(month) for (_, month), _ in each],
+    }
+    execute(
+        connection,
+        "write_counts",
+        named,
+        counts=[one.n_candles for _, one in each],
+        firsts_s=[one.first_s for _, one in each],
+        lasts_s=[one.last_s for _, one in each],
+        off_grids_us=[one.off_grid_us for _, one in each],
+    )
+    execute(connection, "clear_counts", named, counted=[date_of(month) for month in months])
+
+
+def read_counted(
+    connection: Connection, tickers: Sequence[str], intervals: Sequence[int], *, is_full: bool = False
+) -> dict[Series, Counted]:
+    """Return what was counted of many series.
+
+    :param tickers: Kraken's altnames
+    :param intervals: candle lengths, minutes
+    :param is_full: whether all months with candles are to be read
+    :return: by series; one without a page is absent
+    """
+
+    def shape(unread_s: list[int], counts: list[int], **row: Any) -> Counted:
+        return Counted(**row, unread=dict(zip(map(month_of, unread_s), counts, strict=True)))
+
+    asked = {"tickers": list(tickers), "intervals": list(intervals)}
+    return dict(rows(connection, "read_counted", by_series(shape), asked, is_full=is_full))
+
+
+def counted_of(counts: Counts) -> dict[Series, Counted]:
+    """Return the same of series that the ledger does not know yet; all their months are to be read.
+
+    :param counts: by series and month
+    """
+    found: dict[Series, list[tuple[Range, MonthCount]]] = {}
+    for (series, month), one in counts.items():
+        found.setdefault(series, []).append((month, one))
+    return {
+        series: Counted(
+            first_s=min(one.first_s for _, one in those),
+            last_s=max(one.last_s for _, one in those),
+            n_candles=sum(one.n_candles for _, one in those),
+            off_grid_us=max(one.off_grid_us for _, one in those),
+            unread={month: one.n_candles for month, one in those},
+        )
+        for series, those in found.items()
+    }
