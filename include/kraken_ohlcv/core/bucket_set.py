@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Self
 
 from kraken_ohlcv.core.ranges import Range
@@ -135,8 +136,9 @@ class BucketSet:
         :param part: half-open, epoch seconds UTC; its borders need not lie on the grid
         """
         start, end = -(-part[0] // self.step), -(-part[1] // self.step)
-        at = max(start, self.first)
-        if end <= at or not self.bits:
+        # A range may end long after all candles: no mask is made for what is not there.
+        at, end = max(start, self.first), min(end, self.first + self.bits.bit_length())
+        if end <= at:
             return BucketSet(self.step)
         return BucketSet(self.step, at, self._from(at) & ((1 << (end - at)) - 1))
 
@@ -152,12 +154,13 @@ class BucketSet:
         """Return the end of the newest bucket, exclusive, epoch seconds UTC, or None of no bucket."""
         return (self.first + self.bits.bit_length()) * self.step if self.bits else None
 
-    def ranges(self) -> list[Range]:
+    def ranges(self, most: int | None = None) -> list[Range]:
         """Return the stretches that the buckets make, epoch seconds UTC.
 
+        :param most: only so many, the oldest; None = all
         :return: normal range set
         """
-        return list(self._stretches(RUN))
+        return list(islice(self._stretches(RUN), most))
 
     def clusters(self, reach: int) -> list[Range]:
         """Return the stretches of buckets that open at most some buckets apart, with what lies between.

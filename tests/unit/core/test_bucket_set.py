@@ -40,6 +40,15 @@ def test_a_part_holds_what_opens_in_it(numbers: set[int], start_s: int, end_s: i
     assert members(part) == {number for number in numbers if start_s <= number * STEP < end_s}
 
 
+def test_a_part_that_ends_with_time_itself_is_the_rest() -> None:
+    assert members(bucket_set({3, 5, 9}).within((4 * STEP, 2**80))) == {5, 9}
+
+
+@given(NUMBERS, st.integers(0, 5))
+def test_the_oldest_stretches_are_those_that_come_first(numbers: set[int], most: int) -> None:
+    assert bucket_set(numbers).ranges(most) == bucket_set(numbers).ranges()[:most]
+
+
 @given(NUMBERS)
 def test_ranges_and_texts_lead_back_to_the_same_set(numbers: set[int]) -> None:
     buckets = bucket_set(numbers)
