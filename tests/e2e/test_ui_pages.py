@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from demo.screenshots import take
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import migrate_ledger
 from local.airflow import answers
 from local.processes import free_port, start_process
@@ -109,10 +110,8 @@ def world(stack: Stack, kraken_conn: str, questdb_conn: str) -> World:
     migrate_ledger(stack.ledger_uri)
     found = World(stack.exchange, stack.ledger_uri, ["XBTUSD", "ETHUSD"])
     found.questdb.query("TRUNCATE TABLE ohlcv")
-    found.rows(
-        "WITH gone AS (DELETE FROM gap_records RETURNING 1), empty AS (DELETE FROM proven_empty RETURNING 1)"
-        " SELECT count(*) FROM gone"
-    )
+    with connect(found.dsn) as connection:
+        connection.execute("TRUNCATE gap_records, coverage_months, coverage_changes, partitions_seen CASCADE")
     for series, days in ((DAILY, 6), (FAILING, 3)):
         covered = found.window(series, buckets=WINDOW_DAYS)
         hole = (covered[1] - (10 + days) * DAY, covered[1] - 10 * DAY)
@@ -120,7 +119,7 @@ def world(stack: Stack, kraken_conn: str, questdb_conn: str) -> World:
         found.rows(
             "WITH known AS (INSERT INTO series (ticker, interval_minutes, start_ts) VALUES (%(ticker)s,"
             " %(interval_minutes)s, to_timestamp(%(start_s)s)) ON CONFLICT (ticker, interval_minutes)"
-            " DO UPDATE SET start_ts = excluded.start_ts RETURNING 1) SELECT * FROM known",
+            " DO UPDATE SET start_ts = excluded.start_ts, until_ts = NULL RETURNING 1) SELECT * FROM known",
             **series._asdict(),
             start_s=covered[0],
         )

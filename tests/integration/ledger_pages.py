@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 SEEN_S = 1_795_392_000
 """2026-11-23: when a proof of a test was seen, unless it says otherwise, epoch seconds UTC."""
 
-TIMES = frozenset(
-    "gap_start gap_end detected_at backfill_attempted_at filled_at next_attempt_at expires_at".split()
-)
+TIMES = frozenset((
+    *("gap_start", "gap_end", "detected_at", "backfill_attempted_at"),
+    *("filled_at", "next_attempt_at", "expires_at"),
+))
 
 
 def know(connection: Connection, series: Series, start_s: int) -> None:

@@ -16,6 +16,7 @@ from kraken_ohlcv.completeness.series_rows import list_rows
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
+from tests.integration.ledger_pages import add_proofs
 from tests.unit.builders import NOON, NOW, at, buckets
 from tests.web.conftest import HOURLY, detail
 from tests.web.test_gaps_page import HTML, free_port
@@ -100,12 +101,8 @@ def test_page_json_and_recount_agree_on_any_damage(
     world.plan(intervals=[60])
     without = [(covered[0] + first * HOUR, covered[0] + (first + n) * HOUR) for first, n in proven]
     evidence = ranges.intersect(without, [(covered[0], NOON)])
-    with connect(world.dsn) as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evidence, seen_at)"
-            " VALUES ('XBTUSD', 60, to_timestamp(%s), to_timestamp(%s), 'ohlc', now())",
-            evidence,
-        )
+    with connect(world.dsn) as connection:
+        add_proofs(connection, HOURLY, evidence)
     client = site.client("viewer")
     query = {"range": "90d", "interval": "60"}
     answer = client.get("/ohlcv/api/coverage", params=query).json()

@@ -6,19 +6,21 @@ forgets its attempts, not the hole. UNFILLABLE gaps are kept, whatever their age
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import GapStatus, Series
-from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.coverage import read_months, save
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, every_series
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
     being_filled,
     execute,
-    fetch,
     one,
-    rows,
     series_transaction,
     value,
 )
@@ -41,7 +43,6 @@ class Cleaned:
     :ivar incidents_deleted: incidents that were over
     :ivar reports_deleted: completeness reports older than :data:`REPORT_DAYS`; one per month is kept
     :ivar cursors_deleted: places where walks through trades stood with which nobody will go on
-    :ivar ranges_merged: proven-empty ranges that went into their neighbour
     """
 
     filled_deleted: int = 0
@@ -49,7 +50,19 @@ class Cleaned:
     incidents_deleted: int = 0
     reports_deleted: int = 0
     cursors_deleted: int = 0
-    ranges_merged: int = 0
+
+
+class Deleted(NamedTuple):
+    """Gap records of one transaction that are gone.
+
+    :ivar gaps: how many, >= 0
+    :ivar starts_s: where those began that were open, ascending, epoch seconds UTC; None = none was
+    :ivar ends_s: where they ended, in the same order
+    """
+
+    gaps: int
+    starts_s: list[int] | None
+    ends_s: list[int] | None
 
 
 def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
@@ -65,7 +78,6 @@ def foresee(connection: Connection, *, days: int, now_s: int) -> Cleaned:
     return Cleaned(
         **one(connection, "count_old", dict, before_s=before_s, reports_before_s=reports_before_s),
         cursors_deleted=cursors_deleted,
-        ranges_merged=sum(ranges for _, _, ranges in _adjacent(connection)),
     )
 
 
@@ -85,51 +97,42 @@ def clean_up(connection: Connection, *, days: int, now_s: int, batch: int = BATC
     # no gap any more.
     cleaned = Cleaned(cursors_deleted=execute(connection, "delete_stale_cursors", before_s=before_s))
     for series_id, series in every_series(connection):
-        while n := _roll_up(connection, series_id, series, GapStatus.FILLED, **old):
+        while n := _roll_up(connection, series_id, series, GapStatus.FILLED, old, now_s):
             cleaned.filled_deleted += n
-        while n := _roll_up(connection, series_id, series, GapStatus.FAILED, **old):
+        while n := _roll_up(connection, series_id, series, GapStatus.FAILED, old, now_s):
             cleaned.failed_deleted += n
     while n := value(connection, "delete_old_incidents", old):
         cleaned.incidents_deleted += n
     while n := value(connection, "thin_reports", before_s=reports_before_s, at_most=REPORT_BATCH):
         cleaned.reports_deleted += n
-    for series_id, series, _ in _adjacent(connection):
-        with series_transaction(connection, series_id):
-            cleaned.ranges_merged += _merge_ranges(connection, series)
-            bump_revision(connection, series_id)
     return cleaned
 
 
-def _roll_up(connection: Connection, series_id: int, series: Series, status: GapStatus, **old: int) -> int:
+def _roll_up(
+    connection: Connection,
+    series_id: int,
+    series: Series,
+    status: GapStatus,
+    old: Mapping[str, int],
+    now_s: int,
+) -> int:
     # Under the lock, because a child that is still open loses its parent, and a fill may hold the child.
     with series_transaction(connection, series_id):
         is_open = status is not GapStatus.FILLED
         if is_open and being_filled(connection, [series_id]):
             return 0
-        deleted: int = value(connection, "roll_up_gaps", series, old, status=status)
-        if deleted and is_open:
+        gone = one(connection, "roll_up_gaps", Deleted, series, old, status=status)
+        if gone.starts_s and gone.ends_s:
+            _forget(connection, series, list(zip(gone.starts_s, gone.ends_s, strict=True)), now_s)
             # Who has read the open gaps is to read again.
             bump_revision(connection, series_id)
-        return deleted
+        return gone.gaps
 
 
-def _adjacent(connection: Connection) -> list[tuple[int, Series, int]]:
-    """Return the series with proven-empty ranges that could go into their neighbour, and how many."""
-    return rows(
-        connection,
-        "count_adjacent_ranges",
-        lambda series_id, ranges, **series: (series_id, Series(**series), ranges),
-    )
-
-
-def _merge_ranges(connection: Connection, series: Series) -> int:
-    """Merge proven-empty ranges that touch and have the same evidence; return how many are gone.
-
-    The merged range counts as seen when the last of its parts was: never before it could be known.
-    """
-    absorbed = 0
-    for row in fetch(connection, "read_adjacent_ranges", series):
-        # Before the stretching: the database refuses overlapping ranges at once.
-        absorbed += execute(connection, "delete_absorbed_ranges", series, row)
-        execute(connection, "stretch_range", row)
-    return absorbed
+def _forget(connection: Connection, series: Series, parts: Sequence[Range], now_s: int) -> None:
+    """Let the next detection look again at what the deleted gaps of a series were missing."""
+    buckets = BucketSet.of_ranges(parts, step=step_s(series.interval_minutes))
+    coverage = read_months(connection, series, parts)
+    coverage.missing -= buckets
+    coverage.read_again(buckets)
+    save(connection, [coverage], run=None, now_s=now_s)

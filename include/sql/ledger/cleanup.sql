@@ -1,4 +1,4 @@
--- PostgreSQL. Old rows: counted, rolled up, deleted, merged.
+-- PostgreSQL. Old rows: counted, rolled up, deleted.
 
 -- name: count_old
 -- What a clean-up would delete. In: before_s (for gap records and incidents), reports_before_s (epoch seconds).
@@ -33,7 +33,7 @@ WHERE status IN ('FILLED', 'FAILED')
 -- Delete old gap records of a series and add them to the history of their month, at most so many.
 -- FILLED is old by filled_at, FAILED by its last attempt; the outcomes of runs go with their gap, children stay.
 -- In: ticker, interval_minutes, status (FILLED | FAILED), before_s (epoch seconds), at_most.
--- Out: gaps (number deleted).
+-- Out: gaps (number deleted), starts_s, ends_s (of those that were open, epoch seconds; null = of none).
 WITH old AS (
     SELECT gap_id
     FROM gap_records
@@ -56,7 +56,9 @@ gone AS (
         g.missing_candles,
         g.attempts,
         coalesce(g.filled_at, g.backfill_attempted_at, g.detected_at) AS ended_at,
-        g.detected_at
+        g.detected_at,
+        g.gap_start,
+        g.gap_end
 ),
 rolled AS (
     INSERT INTO gap_history AS h (
@@ -82,7 +84,10 @@ rolled AS (
         open_s = h.open_s + excluded.open_s,
         longest_open_s = greatest(h.longest_open_s, excluded.longest_open_s)
 )
-SELECT count(*) AS gaps
+SELECT
+    count(*) AS gaps,
+    array_agg(extract(epoch FROM gap_start)::bigint ORDER BY gap_start) FILTER (WHERE status <> 'FILLED') AS starts_s,
+    array_agg(extract(epoch FROM gap_end)::bigint ORDER BY gap_start) FILTER (WHERE status <> 'FILLED') AS ends_s
 FROM gone
 
 -- name: delete_old_incidents
@@ -142,76 +147,3 @@ WHERE CASE
             AND coalesce(g.unfillable_reason, '') NOT IN ('pair_delisted', 'nobody_has_it')
     )
 END
-
--- name: count_adjacent_ranges
--- Proven-empty ranges that begin where another one with the same evidence ends, by series.
--- Out: series_id, ticker, interval_minutes, ranges (number).
-SELECT
-    s.series_id,
-    s.ticker,
-    s.interval_minutes,
-    count(*) AS ranges
-FROM (
-    SELECT
-        ticker,
-        interval_minutes,
-        range_start,
-        lag(range_end) OVER (
-            PARTITION BY ticker, interval_minutes, evidence ORDER BY range_start
-        ) AS last_end
-    FROM proven_empty
-) AS p
-JOIN series AS s ON s.ticker = p.ticker AND s.interval_minutes = p.interval_minutes
-WHERE p.last_end = p.range_start
-GROUP BY s.series_id, s.ticker, s.interval_minutes
-ORDER BY s.series_id
-
--- name: read_adjacent_ranges
--- Runs of proven-empty ranges of a series that touch and have the same evidence.
--- In: ticker, interval_minutes. Out: range_id (of the first), start_s, end_s, seen_s (the latest), epoch seconds.
-WITH neighbours AS (
-    SELECT
-        range_id,
-        range_start,
-        range_end,
-        evidence,
-        seen_at,
-        lag(range_end) OVER (PARTITION BY evidence ORDER BY range_start) AS last_end
-    FROM proven_empty
-    WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s
-),
-numbered AS (
-    SELECT
-        *,
-        count(*) FILTER (WHERE last_end IS DISTINCT FROM range_start) OVER (
-            PARTITION BY evidence ORDER BY range_start
-        ) AS number
-    FROM neighbours
-)
-SELECT
-    (array_agg(range_id ORDER BY range_start))[1] AS range_id,
-    extract(epoch FROM min(range_start))::bigint AS start_s,
-    extract(epoch FROM max(range_end))::bigint AS end_s,
-    extract(epoch FROM max(seen_at))::bigint AS seen_s
-FROM numbered
-GROUP BY evidence, number
-HAVING count(*) > 1
-ORDER BY 2
-
--- name: delete_absorbed_ranges
--- Remove the proven-empty ranges inside a longer one that is to take their place.
--- In: ticker, interval_minutes, range_id (kept), start_s, end_s (epoch seconds).
-DELETE FROM proven_empty
-WHERE ticker = %(ticker)s
-    AND interval_minutes = %(interval_minutes)s
-    AND range_id <> %(range_id)s
-    AND range_start >= to_timestamp(%(start_s)s)
-    AND range_end <= to_timestamp(%(end_s)s)
-
--- name: stretch_range
--- Stretch a proven-empty range over those it absorbed; seen when the last of them was.
--- In: range_id, end_s, seen_s (epoch seconds).
-UPDATE proven_empty
-SET range_end = to_timestamp(%(end_s)s),
-    seen_at = to_timestamp(%(seen_s)s)
-WHERE range_id = %(range_id)s

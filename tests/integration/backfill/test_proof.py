@@ -8,6 +8,8 @@ import pytest
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.ledger_pages import proven
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
@@ -56,7 +58,8 @@ def test_a_thin_pair_is_loaded_and_its_hours_without_trades_are_proven(thin: Wor
     assert (gap["status"], gap["filled_from"]) == ("FILLED", "ohlc")
     assert thin.stored(THIN, covered) == thin.truth(THIN, covered)
     assert thin.proven(THIN) == empty
-    assert {row["evidence"] for row in thin.rows("SELECT evidence FROM proven_empty")} == {"ohlc"}
+    with connect(thin.dsn) as connection:
+        assert {evidence for *_, evidence in proven(connection, THIN)} == {"ohlc"}
     assert summary["total_candles_filled"] == len(thin.stored(THIN, covered))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HOURLY = Series("XBTUSD", 60)
 HOUR = 3600
 
-LOCK, GAPS, PROOFS = "pg_advisory_xact_lock", "FROM gap_records\nWHERE status", "FROM proven_empty"
+LOCK, GAPS, PROOFS = "pg_advisory_xact_lock", "FROM gap_records\nWHERE status", "FROM coverage_months"
 
 
 class Counting(psycopg.Cursor[dict[str, Any]]):

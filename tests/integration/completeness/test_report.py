@@ -23,6 +23,7 @@ from kraken_ohlcv_airflow.slack import slack_channel
 from local.stack import webhook_connection
 from tests.conftest import set_connection
 from tests.integration.damage import NOW, Damaged, History, candle, spoil
+from tests.integration.ledger_pages import TIMES, add_gap
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -68,32 +69,19 @@ def report_on(
 
 def gap(dsn: str, series: Series, start: int, end: int, status: str = "DETECTED", **more: Any) -> None:
     """Put a gap record into the ledger; buckets and times are counted in hours before the running one."""
-    reason = (
-        {"unfillable_reason": "outside_api_window", "required_csv_file": "x.csv"}
-        if status == "UNFILLABLE"
-        else {}
-    )
-    values = {
-        "ticker": series.ticker,
-        "interval_minutes": series.interval_minutes,
-        "gap_start": start,
-        "gap_end": end,
-        "missing_candles": end - start,
-        "is_api_fillable": True,
-        "overflow_candles": 0,
+    columns = {
         "candles_from_today": more.pop("from_today", -start),
-        "status": status,
         "detected_at": 0,
         "expires_at": 0,
-        **reason,
         **more,
     }
-    times = {"gap_start", "gap_end", "detected_at", "expires_at", "filled_at"}
-    marks = ", ".join(f"to_timestamp(%({name})s)" if name in times else f"%({name})s" for name in values)
     with connect(dsn) as connection:
-        connection.execute(
-            f"INSERT INTO gap_records ({', '.join(values)}) VALUES ({marks})",  # noqa: S608
-            {name: FLOOR + v * HOUR if name in times else v for name, v in values.items()},
+        add_gap(
+            connection,
+            series,
+            (FLOOR + start * HOUR, FLOOR + end * HOUR),
+            status,
+            **{name: FLOOR + v * HOUR if name in TIMES else v for name, v in columns.items()},
         )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.monitoring.cleanup import clean_up, foresee
 from kraken_ohlcv.stores.ledger.session import FILL_LOCK, LEDGER_LOCK, connect
+from tests.integration.ledger_pages import add_gap, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,23 +31,7 @@ ALL = {
     "incidents_deleted",
     "reports_deleted",
     "cursors_deleted",
-    "ranges_merged",
 }
-
-GAP = """
-INSERT INTO gap_records (ticker, interval_minutes, gap_start, gap_end, missing_candles, is_api_fillable,
-    overflow_candles, candles_from_today, status, detected_at, backfill_attempted_at, filled_at,
-    required_csv_file, attempts, expires_at, filled_from, unfillable_reason, parent)
-SELECT %(ticker)s, 60, at, at + %(hours)s * interval '1 hour', %(hours)s, TRUE, 0, 1, %(status)s,
-    to_timestamp(%(now)s) - (%(age)s + 1) * interval '1 day',
-    to_timestamp(%(now)s) - %(age)s * interval '1 day',
-    CASE WHEN %(status)s = 'FILLED' THEN to_timestamp(%(now)s) - %(age)s * interval '1 day' END,
-    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'XBTUSD_60.csv' END, 2, at,
-    CASE WHEN %(status)s = 'FILLED' THEN 'ohlc' END,
-    CASE WHEN %(status)s = 'UNFILLABLE' THEN 'outside_api_window' END, %(parent)s
-FROM (SELECT to_timestamp(%(position)s * 360000) AS at) AS place
-RETURNING gap_id
-"""
 
 
 class Ledger:
@@ -77,29 +62,25 @@ class Ledger:
     ) -> int:
         """Insert a gap whose last change is so old, with an outcome of some run."""
         self._position += 1
-        values = {
-            "ticker": ticker,
-            "hours": hours,
-            "status": status,
-            "now": NOW,
-            "age": age_days,
-            "position": self._position,
+        start_s, changed_s = self._position * 100 * HOUR, NOW - round(age_days * DAY)
+        columns = {
+            "detected_at": changed_s - DAY,
+            "backfill_attempted_at": changed_s,
+            "attempts": 2,
             "parent": parent,
         }
-        (row,) = self.connection.execute(GAP, values).fetchall()
+        gap_id = add_gap(
+            self.connection,
+            Series(ticker, 60),
+            (start_s, start_s + hours * HOUR),
+            status,
+            **columns | ({"filled_at": changed_s} if status == "FILLED" else {}),
+        )
         self.connection.execute(
             "INSERT INTO gap_outcomes (dag_id, run_id, gap_id, outcome) VALUES ('d', 'r', %s, 'filled')",
-            (row["gap_id"],),
+            (gap_id,),
         )
-        return int(row["gap_id"])
-
-    def proven(self, start_h: int, end_h: int, evidence: str = "ohlc", *, seen_s: int = NOW) -> None:
-        """Insert a proven-empty range, hours counted from the epoch."""
-        self.connection.execute(
-            "INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evidence, seen_at)"
-            " VALUES ('XBTUSD', 60, to_timestamp(%s), to_timestamp(%s), %s, to_timestamp(%s))",
-            (start_h * HOUR, end_h * HOUR, evidence, seen_s),
-        )
+        return gap_id
 
     def walk(self, ticker: str, end_s: int, *, is_recheck: bool = False, age_days: float = 0) -> None:
         """Insert the place of a walk through trades, saved so many days ago."""
@@ -178,13 +159,10 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
     for age in (10, 100, 200):
         ledger.gap("FILLED", age)
         ledger.gap("FAILED", age, ticker="ETHUSD")
-    ledger.proven(0, 1)
-    ledger.proven(1, 2)
-    ledger.proven(2, 4)
     ledger.walk("XBTUSD", 5)
     before = ledger.ids()
     foreseen = foresee(ledger.connection, days=90, now_s=NOW)
-    assert (ledger.ids(), ledger.one("SELECT count(*) FROM proven_empty")) == (before, 3)
+    assert ledger.ids() == before
     assert ledger.one("SELECT count(*) FROM gap_history") == 0
     assert ledger.one("SELECT count(*) FROM trade_cursors") == 1
     cleaned = clean_up(ledger.connection, days=90, now_s=NOW)
@@ -196,7 +174,6 @@ def test_a_dry_run_foresees_exactly_what_is_done_and_changes_nothing(ledger: Led
         "incidents_deleted": 0,
         "reports_deleted": 0,
         "cursors_deleted": 1,
-        "ranges_merged": 2,
     }
 
 
@@ -363,23 +340,28 @@ def test_reports_older_than_400_days_are_thinned_to_one_a_month(ledger: Ledger) 
     ]
 
 
-def test_ranges_that_touch_and_have_the_same_evidence_become_one_seen_when_the_last_was(
-    ledger: Ledger,
-) -> None:
-    ledger.proven(0, 2, seen_s=100 * HOUR)
-    ledger.proven(2, 3, seen_s=300 * HOUR)
-    ledger.proven(3, 5, seen_s=200 * HOUR)
-    ledger.proven(5, 6, "trades", seen_s=400 * HOUR)
-    ledger.proven(6, 7, "trades", seen_s=400 * HOUR)
-    ledger.proven(8, 9, "trades", seen_s=500 * HOUR)
-    assert clean_up(ledger.connection, days=90, now_s=NOW).ranges_merged == 3
-    rows = ledger.connection.execute(
-        "SELECT extract(epoch FROM range_start)::int / 3600 AS a,"
-        " extract(epoch FROM range_end)::int / 3600 AS b, evidence,"
-        " extract(epoch FROM seen_at)::int / 3600 AS seen FROM proven_empty ORDER BY range_start"
-    ).fetchall()
-    assert [tuple(row.values()) for row in rows] == [
-        (0, 5, "ohlc", 300),
-        (5, 7, "trades", 400),
-        (8, 9, "trades", 500),
-    ]
+def test_what_a_deleted_gap_missed_is_looked_at_again_and_is_no_longer_on_its_page(ledger: Ledger) -> None:
+    old, young = ledger.gap("FAILED", 100), ledger.gap("FAILED", 10)
+    hours = {gap_id: (ledger.end_s(gap_id) - 3 * HOUR, ledger.end_s(gap_id)) for gap_id in (old, young)}
+    add_gap(ledger.connection, HOURLY, (70 * DAY, 71 * DAY))
+    # As if all pages had been compared with QuestDB.
+    ledger.connection.execute("UPDATE coverage_months SET reconciled = 5")
+    assert missing(ledger.connection, HOURLY) == [hours[old], hours[young], (70 * DAY, 71 * DAY)]
+
+    assert clean_up(ledger.connection, days=90, now_s=NOW).failed_deleted == 1
+
+    assert missing(ledger.connection, HOURLY) == [hours[young], (70 * DAY, 71 * DAY)]
+    pages = ledger.connection.execute("SELECT reconciled FROM coverage_months ORDER BY month").fetchall()
+    assert [row["reconciled"] for row in pages] == [None, 5]
+
+
+def test_a_filled_gap_goes_without_a_look_at_its_page(ledger: Ledger) -> None:
+    ledger.gap("FILLED", 100)
+    ledger.gap("FAILED", 10)
+    ledger.connection.execute("UPDATE coverage_months SET reconciled = 5")
+    before = missing(ledger.connection, HOURLY)
+    assert clean_up(ledger.connection, days=90, now_s=NOW).filled_deleted == 1
+    assert (missing(ledger.connection, HOURLY), ledger.one("SELECT reconciled FROM coverage_months")) == (
+        before,
+        5,
+    )

@@ -14,6 +14,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.stores.contradictions import withdraw_contradicted
 from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.ledger_pages import add_proof, know
 from tests.integration.world import World, at_step
 
 if TYPE_CHECKING:
@@ -30,16 +31,8 @@ HOUR, DAY = 3600, 86400
 def prove(world: World, series: Series, part: Range, evidence: str = "ohlc") -> None:
     """Let the ledger believe that nothing traded, as a wrong answer or a lone file may have made it."""
     with connect(world.dsn) as connection:
-        connection.execute(
-            "INSERT INTO series (ticker, interval_minutes, start_ts) VALUES (%s, %s, to_timestamp(%s))"
-            " ON CONFLICT DO NOTHING",
-            (*series, part[0]),
-        )
-        connection.execute(
-            "INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evidence, seen_at)"
-            " VALUES (%s, %s, to_timestamp(%s), to_timestamp(%s), %s, now())",
-            (*series, *part, evidence),
-        )
+        know(connection, series, part[0])
+        add_proof(connection, series, *part, evidence)
 
 
 def missing(world: World, series: Series) -> list[Range]:
@@ -233,7 +226,7 @@ def test_of_any_proofs_exactly_those_are_withdrawn_inside_whose_bucket_a_candle_
     world: World, interval: int, candles: list[tuple[int, int]], proofs: list[tuple[int, int, int, str]]
 ) -> None:
     with connect(world.dsn) as connection:
-        connection.execute("TRUNCATE series, proven_empty RESTART IDENTITY CASCADE")
+        connection.execute("TRUNCATE series RESTART IDENTITY CASCADE")
     taken: dict[int, list[Range]] = {}
     standing: list[tuple[int, int, str]] = []
     for other, first, n, evidence in proofs:

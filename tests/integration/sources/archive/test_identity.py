@@ -64,7 +64,10 @@ def assert_untouched(archive: ArchiveWorld, before: dict[str, list[Any]], done: 
     assert [type(error) for error in done["raised"]] == [FillRefusedError]
     after = archive.world.contents()
     assert after["ohlcv"] == before["ohlcv"]
-    assert (after["proven_empty"], after["gap_records"]) == (before["proven_empty"], before["gap_records"])
+    assert (after["coverage_changes"], after["gap_records"]) == (
+        before["coverage_changes"],
+        before["gap_records"],
+    )
     assert archive.world.rows("SELECT * FROM archive_files") == []
 
 

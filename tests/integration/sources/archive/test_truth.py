@@ -12,8 +12,10 @@ from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive.proof import LEFT_OUT, OTHER_COUNT, STORED_ELSE, STORED_OTHER
 from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text
+from tests.integration.ledger_pages import proven
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
@@ -33,13 +35,8 @@ def old(world: World) -> Range:
 
 
 def evidence(world: World) -> list[tuple[int, int, str]]:
-    return [
-        (row["a"], row["b"], row["evidence"])
-        for row in world.rows(
-            "SELECT extract(epoch FROM range_start)::bigint AS a, extract(epoch FROM range_end)::bigint AS b,"
-            " evidence FROM proven_empty WHERE interval_minutes = 60 ORDER BY range_start"
-        )
-    ]
+    with connect(world.dsn) as connection:
+        return proven(connection, HOURLY)
 
 
 def test_an_hour_that_shorter_candles_have_stays_a_gap_and_is_told(archive: ArchiveWorld, old: Range) -> None:
@@ -270,7 +267,7 @@ def test_defects_of_a_release_are_told_and_prove_nothing(archive: ArchiveWorld) 
     done = archive.run(quarter="2026Q2", intervals=[60, 1440])
 
     assert done["contradictions"] == {LEFT_OUT: 2}
-    assert world.rows("SELECT * FROM proven_empty") == []
+    assert (world.proven(HOURLY), world.proven(daily)) == ([], [])
     missing = [gap for gap in world.gaps(daily) if start <= gap["start_s"] < end]
     assert [(gap["start_s"], gap["status"]) for gap in missing][:2] == [
         (start + 20 * DAY, "DETECTED"),
