@@ -1,57 +1,27 @@
-"""What every bucket of a series is: stored, proven empty, missing or not due yet; pure, series in bulk."""
+"""What the buckets of a series are: stored, proven empty, missing or not due yet; pure, a bit per bucket."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import IntEnum
-from typing import Final, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kraken_ohlcv.completeness.series_rows import SeriesRow
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.freshness import DEFAULT_HOURS, due_end_s
-from kraken_ohlcv.core.grid import api_window_start_s, closed_range, expiry_s, series_start_s
-from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.grid import api_window_start_s, closed_range, floor_s, series_start_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.stored_buckets import Bits
-
-Statuses: TypeAlias = NDArray[np.uint8]
-Times: TypeAlias = NDArray[np.int64]
+from kraken_ohlcv.stores.ledger.coverage import Emptiness
 
 EXPIRING_S: Final = DAY_S
 """A missing candle whose expiry (:func:`kraken_ohlcv.core.grid.expiry_s`) is nearer than this, seconds."""
 
-
-class BucketStatus(IntEnum):
-    """What a bucket is. Every closed bucket of a series' grid is exactly one of these but OUTSIDE."""
-
-    OUTSIDE = 0
-    """Before the series' start, not closed yet, or after its pair left the exchange."""
-    STORED = 1
-    """A candle stands in QuestDB, whatever the ledger says."""
-    PROVEN_ARCHIVE = 2
-    PROVEN_OHLC = 3
-    PROVEN_TRADES = 4
-    """Not stored, and proven empty by this evidence."""
-    FILLABLE = 5
-    """Missing, due, and inside the API window for more than a day."""
-    EXPIRING = 6
-    """Missing, due, and inside the API window for a day at most."""
-    UNFILLABLE = 7
-    """Missing, due, and out of the API's reach: beyond the window, or of a pair that is gone."""
-    PENDING = 8
-    """Missing and not due yet: not counted against anything."""
-
-
-PROVEN: Final[Mapping[str, BucketStatus]] = {
-    Evidence.ARCHIVE: BucketStatus.PROVEN_ARCHIVE,
-    Evidence.OHLC: BucketStatus.PROVEN_OHLC,
-    Evidence.TRADES: BucketStatus.PROVEN_TRADES,
-}
-"""By evidence, as the ledger spells it."""
-MISSING: Final = (BucketStatus.FILLABLE, BucketStatus.EXPIRING, BucketStatus.UNFILLABLE)
+WORD_BITS: Final = 64
 
 
 class Grid(NamedTuple):
@@ -105,27 +75,140 @@ def grid_of(
     return Grid(start_s, closed_s, due_s, is_delisted)
 
 
-def classify(
-    opens: Times, grids: Sequence[Grid], stored: Bits, proven: Statuses, *, interval_minutes: int, now_s: int
-) -> Statuses:
-    """Return what every bucket of some series of one interval is.
+class Reach(NamedTuple):
+    """Where a missing bucket is what; the ranges adjoin, and what is empty has its start as its end.
 
-    :param opens: open times, epoch seconds UTC, ascending; shape (m,)
-    :param grids: grid of each series; length n
-    :param stored: whether a candle is stored; shape (n, m)
-    :param proven: :class:`BucketStatus` of the proof of emptiness, 0 = none; shape (n, m)
-    :return: :class:`BucketStatus` of each bucket; shape (n, m)
+    :ivar unfillable: due and out of the API's reach: beyond the window, or of a pair that is gone
+    :ivar expiring: due and inside the API window for a day at most
+    :ivar fillable: due and inside the API window for longer
+    :ivar pending: not due yet: not counted against anything
     """
-    window_start_s = api_window_start_s(now_s, interval_minutes)
-    reach = np.select(
-        [opens < window_start_s, opens + expiry_s(0, interval_minutes) <= now_s + EXPIRING_S],
-        [np.uint8(BucketStatus.UNFILLABLE), np.uint8(BucketStatus.EXPIRING)],
-        np.uint8(BucketStatus.FILLABLE),
-    )
-    start, closed, due, gone = np.array(grids, dtype=np.int64).reshape(-1, 4).T[:, :, None]
-    missing = np.where(gone, np.uint8(BucketStatus.UNFILLABLE), reach[None, :])
-    statuses = np.where(opens[None, :] < due, missing, np.uint8(BucketStatus.PENDING))
-    statuses = np.where(proven > 0, proven, statuses)
-    statuses[stored] = BucketStatus.STORED
-    statuses[(opens[None, :] < start) | (opens[None, :] >= closed)] = BucketStatus.OUTSIDE
-    return statuses
+
+    unfillable: Range
+    expiring: Range
+    fillable: Range
+    pending: Range
+
+    @property
+    def saveable(self) -> Range:
+        """Return where the API still has what is missing and due."""
+        return self.expiring[0], self.fillable[1]
+
+    @property
+    def due(self) -> Range:
+        """Return where what is missing counts as missing."""
+        return self.unfillable[0], self.fillable[1]
+
+
+def reach_of(grid: Grid, interval_minutes: int, *, now_s: int) -> Reach:
+    """Return what a missing bucket of a series is, which its open time alone decides.
+
+    :param grid: the buckets that the series is to have
+    :return: ranges that together are the grid
+    """
+    step = step_s(interval_minutes)
+    window_s = api_window_start_s(now_s, interval_minutes)
+    # Behind the newest open time whose expiry lies at most so far ahead.
+    safe_s = floor_s(now_s + EXPIRING_S, interval_minutes) + step - API_WINDOW_BUCKETS * step
+    due_s = min(max(grid.start_s, grid.due_s), grid.closed_s)
+    if grid.is_delisted:
+        window_s = safe_s = due_s
+    first, second = (min(max(grid.start_s, moment_s), due_s) for moment_s in (window_s, safe_s))
+    return Reach((grid.start_s, first), (first, second), (second, due_s), (due_s, grid.closed_s))
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesBuckets:
+    """What the buckets of a series are; each one looked at is in exactly one of three sets.
+
+    :ivar row: the series
+    :ivar grid: the buckets it is to have
+    :ivar span: open times of the oldest and newest stored candle over all time, or None when nothing is stored
+    :ivar off_grid: candles off the grid in the range looked at, counted nowhere else
+    :ivar looked_at: part of the grid that is looked at, epoch seconds UTC
+    :ivar stored: a candle stands in QuestDB, whatever the ledger says
+    :ivar empty: not stored, and proven empty
+    :ivar missing: neither, due or not
+    :ivar disputed: stored where trades prove that nothing traded
+    :ivar restated: stored, and the exchange gave other values
+    """
+
+    row: SeriesRow
+    grid: Grid
+    span: Range | None
+    off_grid: int
+    looked_at: Range
+    stored: BucketSet
+    empty: Emptiness
+    missing: BucketSet
+    disputed: BucketSet
+    restated: BucketSet
+
+    @classmethod
+    def of(
+        cls,
+        row: SeriesRow,
+        grid: Grid,
+        span: Range | None,
+        covered: Range,
+        *,
+        stored: BucketSet,
+        empty: Emptiness,
+        restated: BucketSet,
+        off_grid: int,
+    ) -> Self:
+        """Return what the buckets are, by what is stored and what is proven, wherever that lies.
+
+        :param covered: only buckets that open in this half-open range, on the grid, epoch seconds UTC
+        """
+        step = stored.step
+        # A start off the grid is that of a candle off the grid, which counts nowhere.
+        first, last = -(-max(grid.start_s, covered[0]) // step), min(grid.closed_s, covered[1]) // step
+        last = max(first, last)
+        looked_at = (first * step, last * step)
+        here = stored.within(looked_at)
+        proven = empty.within(looked_at)
+        expected = BucketSet.all_in(looked_at, step=step)
+        return cls(
+            row=row,
+            grid=grid,
+            span=span,
+            off_grid=off_grid,
+            looked_at=looked_at,
+            stored=here,
+            empty=Emptiness(step, {evidence: one - here for evidence, one in proven.by.items()}),
+            missing=expected - here - proven.all,
+            disputed=here & proven.by[Evidence.TRADES],
+            restated=here & restated,
+        )
+
+
+class Counter:
+    """Counts the buckets of a set between many borders at once."""
+
+    def __init__(self, buckets: BucketSet) -> None:
+        """Count once.
+
+        :param buckets: the set
+        """
+        # A word more than needed, so that behind the last bucket is a place like any other.
+        n_words = buckets.bits.bit_length() // WORD_BITS + 1
+        self._first = buckets.first
+        self._words = np.frombuffer(buckets.bits.to_bytes(n_words * WORD_BITS // 8, "little"), dtype="<u8")
+        self._before = np.zeros(n_words, dtype=np.int64)
+        np.cumsum(np.bitwise_count(self._words[:-1]), out=self._before[1:])
+
+    def between(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many buckets of the set lie in each of some stretches.
+
+        :param first: number of the first bucket of each, counted from the epoch
+        :param last: number behind the last one; a stretch that ends before it begins is empty
+        """
+        return np.maximum(self._below(last) - self._below(first), 0)
+
+    def _below(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        at = np.clip(numbers - self._first, 0, len(self._words) * WORD_BITS - 1)
+        word = at // WORD_BITS
+        lower = (np.uint64(1) << (at % WORD_BITS).astype(np.uint64)) - np.uint64(1)
+        found: NDArray[np.int64] = self._before[word] + np.bitwise_count(self._words[word] & lower)
+        return found

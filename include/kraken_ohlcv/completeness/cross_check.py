@@ -7,22 +7,23 @@ emptiness are held against the candles of all intervals.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.bucket_matrix import MAX_BUCKETS, BucketMatrix, read_matrices
-from kraken_ohlcv.completeness.buckets import PROVEN, BucketStatus, Statuses
+from kraken_ohlcv.completeness.buckets import SeriesBuckets
+from kraken_ohlcv.completeness.read_buckets import MAX_BUCKETS, read_buckets
 from kraken_ohlcv.completeness.series_rows import rows_of
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, VOLUME_NOISE
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, dividing, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.bucket_arrays import coarsened
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.disputes import keep_disputes
@@ -38,9 +39,6 @@ FIELDS: Final = ("open", "high", "low", "close", "volume", "trades")
 
 MAX_ROWS: Final = 10_000
 """Buckets that differ, of one statement; more than that are not counted, and the report says so."""
-
-PRESENT: Final = (BucketStatus.STORED, *PROVEN.values())
-"""Status of a bucket that can be compared: a candle, or evidence that there is none."""
 
 LONGER_ALONE: Final = "the {longer} candle is stored, every {shorter} one is proven empty"
 SHORTER_ALONE: Final = "{shorter} candles are stored, the {longer} one is proven empty"
@@ -263,49 +261,59 @@ def _compared(
     order = {asset.ticker: number for number, asset in enumerate(assets)}
     for begin_s in range(whole[0], whole[1], length):
         part = (begin_s, min(whole[1], begin_s + length))
-        n_buckets = (part[1] - part[0]) // step
-        differing = _differing(questdb, pair, list(order), part)
-        is_cut = is_cut or len(differing) >= MAX_ROWS
-        for shorter in read_matrices(connection, questdb, rows_of(assets, [pair.shorter]), part, now_s=now_s):
-            those = [row.asset for row in shorter.rows]
-            # Of fewer buckets than the matrix of the shorter interval, so it is one as well.
-            (longer,) = read_matrices(connection, questdb, rows_of(those, [pair.longer]), part, now_s=now_s)
-            in_shorter = _aligned(shorter, part[0], n_buckets * pair.ratio)
-            in_shorter = in_shorter.reshape(len(those), n_buckets, pair.ratio)
-            in_longer = _aligned(longer, part[0], n_buckets)
-            has_shorter = (in_shorter == BucketStatus.STORED).any(axis=2)
-            has_longer = in_longer == BucketStatus.STORED
-            is_compared = np.isin(in_shorter, PRESENT).all(axis=2) & np.isin(in_longer, PRESENT)
-            buckets += int(is_compared.sum())
-            for is_alone, words in (
-                (has_longer & ~has_shorter, LONGER_ALONE),
-                (has_shorter & ~has_longer, SHORTER_ALONE),
+        differing: dict[str, list[Mismatch]] = {}
+        n_differing = 0
+        for mismatch in _differing(questdb, pair, list(order), part):
+            differing.setdefault(mismatch.ticker, []).append(mismatch)
+            n_differing += 1
+        n_left = MAX_ROWS
+        for shorter, longer in _both(connection, questdb, pair, assets, part, now_s=now_s):
+            ticker = shorter.row.asset.ticker
+            compared = _comparable(shorter, longer, part)
+            buckets += len(compared)
+            in_shorter = coarsened(shorter.stored, step=step)
+            for alone, words in (
+                (longer.stored - in_shorter, LONGER_ALONE),
+                (in_shorter - longer.stored, SHORTER_ALONE),
             ):
+                named = list(islice((alone & compared).points(), n_left + 1))
+                is_cut = is_cut or len(named) > n_left
+                phrase = pair.phrase(words)
                 found += [
-                    Mismatch(
-                        those[number].ticker, pair, part[0] + column * step, contradiction=pair.phrase(words)
-                    )
-                    for number, column in np.argwhere(is_alone & is_compared).tolist()
+                    Mismatch(ticker, pair, open_s, contradiction=phrase) for open_s in named[:n_left]
                 ]
-            number_of = {asset.ticker: number for number, asset in enumerate(those)}
-            found += [
-                one
-                for one in differing
-                if one.ticker in number_of
-                and is_compared[number_of[one.ticker], (one.bucket_s - part[0]) // step]
-            ]
+                n_left -= min(n_left, len(named))
+            those = differing.get(ticker, [])
+            wanted = set((BucketSet.of_points((one.bucket_s for one in those), step=step) & compared).points())
+            found += [one for one in those if one.bucket_s in wanted]
+        is_cut = is_cut or n_differing >= MAX_ROWS
     found.sort(key=lambda one: (order[one.ticker], one.bucket_s))
     return Compared(pair, buckets, found, is_cut)
 
 
-def _aligned(matrix: BucketMatrix, begin_s: int, n_buckets: int) -> Statuses:
-    """Return the statuses of a matrix from a given bucket on."""
-    statuses = np.full((len(matrix.rows), n_buckets), BucketStatus.OUTSIDE, dtype=np.uint8)
-    if len(matrix.opens):
-        offset = (int(matrix.opens[0]) - begin_s) // step_s(matrix.interval_minutes)
-        n_kept = min(len(matrix.opens), n_buckets - offset)
-        statuses[:, offset : offset + n_kept] = matrix.statuses[:, :n_kept]
-    return statuses
+def _both(
+    connection: Connection,
+    questdb: QuestDBClient,
+    pair: Pair,
+    assets: Sequence[Asset],
+    part: Range,
+    *,
+    now_s: int,
+) -> Iterator[tuple[SeriesBuckets, SeriesBuckets]]:
+    """Return the buckets of the shorter and the longer interval of each asset in a range."""
+    shorter, longer = (
+        read_buckets(connection, questdb, rows_of(assets, [interval]), part, now_s=now_s)
+        for interval in pair
+    )
+    return zip(shorter, longer, strict=True)
+
+
+def _comparable(shorter: SeriesBuckets, longer: SeriesBuckets, part: Range) -> BucketSet:
+    """Return the longer buckets of a range that are here, with all that lies inside: stored or proven empty."""
+    step = longer.stored.step
+    all_shorter = BucketSet.all_in(part, step=shorter.stored.step)
+    lacking = coarsened(all_shorter - shorter.stored - shorter.empty.all, step=step)
+    return (longer.stored | longer.empty.all).within(part) - lacking
 
 
 def _differing(questdb: QuestDBClient, pair: Pair, tickers: Sequence[str], part: Range) -> list[Mismatch]:

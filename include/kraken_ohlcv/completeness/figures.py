@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
-from kraken_ohlcv.completeness.buckets import MISSING, PROVEN, BucketStatus
+from kraken_ohlcv.completeness.buckets import SeriesBuckets, reach_of
+from kraken_ohlcv.completeness.read_buckets import read_buckets
 from kraken_ohlcv.completeness.series_rows import SeriesRow
+from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.ranges import Range
@@ -72,7 +73,7 @@ class Figures:
     @property
     def proven(self) -> dict[str, int]:
         """Return the buckets proven empty, by evidence."""
-        return {evidence: getattr(self, status.name.lower()) for evidence, status in PROVEN.items()}
+        return {evidence: getattr(self, name) for evidence, name in PROVEN.items()}
 
     @property
     def proven_empty(self) -> int:
@@ -124,6 +125,8 @@ BRIEF: Final = (
     "coverage_pct",
     "verified_pct",
 )
+PROVEN: Final = {evidence: f"proven_{evidence}" for evidence in Evidence}
+"""Name of the count of what each evidence proves."""
 
 
 def together(all_figures: Iterable[Figures]) -> Figures:
@@ -166,44 +169,26 @@ def series_figures(
     :return: by series, in the order of ``rows``; ``first_s`` and ``last_s`` are over all time
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    found: dict[Series, Figures] = {}
-    for matrix in read_matrices(connection, questdb, rows, covered, now_s=now_s):
-        found |= _figures(matrix)
-    return {row.series: found[row.series] for row in rows}
+    found = read_buckets(connection, questdb, rows, covered, now_s=now_s)
+    return {one.row.series: _figures(one, now_s) for one in found}
 
 
-def _figures(matrix: BucketMatrix) -> dict[Series, Figures]:
-    counts = {
-        status.name.lower(): matrix.has(status).sum(axis=1).tolist()
-        for status in BucketStatus
-        if status is not BucketStatus.OUTSIDE
-    }
-    counts |= {name: getattr(matrix, name).sum(axis=1).tolist() for name in ("restated", "disputed")}
-    counts["off_grid"] = matrix.off_grid.tolist()
-    in_reach = _oldest(matrix, BucketStatus.FILLABLE, BucketStatus.EXPIRING)
-    missing = _oldest(matrix, *MISSING)
-    found = {}
-    for number, row in enumerate(matrix.rows):
-        first_s, last_s = matrix.spans.get(row.asset.ticker, (None, None))
-        saveable_s = in_reach[number]
-        found[row.series] = Figures(
-            n_series=1,
-            **{name: values[number] for name, values in counts.items()},
-            start_s=matrix.grids[number].start_s,
-            first_s=first_s,
-            last_s=last_s,
-            oldest_missing_s=missing[number],
-            next_expiry_s=None if saveable_s is None else expiry_s(saveable_s, row.interval_minutes),
-        )
-    return found
-
-
-def _oldest(matrix: BucketMatrix, *statuses: BucketStatus) -> list[int | None]:
-    """Return the open time of the oldest bucket of some statuses in each series."""
-    is_one = matrix.has(*statuses)
-    if not is_one.size:
-        return [None] * len(matrix.rows)
-    columns = is_one.argmax(axis=1).tolist()
-    return [
-        int(matrix.opens[column]) if is_one[number, column] else None for number, column in enumerate(columns)
-    ]
+def _figures(found: SeriesBuckets, now_s: int) -> Figures:
+    interval = found.row.interval_minutes
+    reach = reach_of(found.grid, interval, now_s=now_s)
+    first_s, last_s = found.span or (None, None)
+    saveable_s = found.missing.within(reach.saveable).start_s
+    return Figures(
+        n_series=1,
+        stored=len(found.stored),
+        **{PROVEN[evidence]: len(buckets) for evidence, buckets in found.empty.by.items()},
+        **{name: len(found.missing.within(part)) for name, part in reach._asdict().items()},
+        restated=len(found.restated),
+        disputed=len(found.disputed),
+        off_grid=found.off_grid,
+        start_s=found.grid.start_s,
+        first_s=first_s,
+        last_s=last_s,
+        oldest_missing_s=found.missing.within(reach.due).start_s,
+        next_expiry_s=None if saveable_s is None else expiry_s(saveable_s, interval),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.bucket_matrix import BucketMatrix, read_matrices
-from kraken_ohlcv.completeness.buckets import PROVEN, BucketStatus
+from kraken_ohlcv.completeness.buckets import Counter, SeriesBuckets, reach_of
 from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.completeness.read_buckets import read_buckets
 from kraken_ohlcv.completeness.series_rows import Listing, SeriesRow
-from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import utc
@@ -67,17 +66,9 @@ class CellState(StrEnum):
 CELL_STATES: Final = tuple(CellState)
 """In the order in which they are tried, and numbered where a number stands for a state."""
 
-COUNTED: Final[Mapping[str, tuple[BucketStatus, ...]]] = {
-    "stored": (BucketStatus.STORED,),
-    "proven_empty": tuple(PROVEN.values()),
-    "fillable": (BucketStatus.FILLABLE,),
-    "expiring": (BucketStatus.EXPIRING,),
-    "unfillable": (BucketStatus.UNFILLABLE,),
-    "pending": (BucketStatus.PENDING,),
-}
 MISSING_COUNTS: Final = ("fillable", "expiring", "unfillable")
-"""Status of the buckets that each count of a cell counts."""
-CELL_COUNTS: Final = (*COUNTED, "not_loaded", "restated")
+"""Counts of a cell that are of missing candles."""
+CELL_COUNTS: Final = ("stored", "proven_empty", *MISSING_COUNTS, "pending", "not_loaded", "restated")
 """Names of the counts of a cell."""
 
 
@@ -182,71 +173,68 @@ def series_cells(
     :return: in the order of ``rows``
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
+    if not rows:
+        return []
     borders = np.array([int(edge.timestamp()) for edge in edges], dtype=np.int64)
     whole = (int(borders[0]), int(borders[-1]))
-    found: dict[Series, SeriesCells] = {}
-    for matrix in read_matrices(connection, questdb, rows, whole, now_s=now_s):
-        counts = _count(matrix, borders)
-        is_loaded = np.array([[row.asset.ticker in matrix.spans] for row in matrix.rows], dtype=np.bool_)
-        states = _judge(counts, is_loaded).tolist()
-        listed = {name: count.tolist() for name, count in counts.items()}
-        for number, row in enumerate(matrix.rows):
-            found[row.series] = SeriesCells(
-                ticker=row.asset.ticker,
-                tier=row.asset.tier,
-                interval_minutes=row.interval_minutes,
-                listing=row.listing,
-                state=[CELL_STATES[state] for state in states[number]],
-                **{name: listed[name][number] for name in CELL_COUNTS},
-            )
-    return [found[row.series] for row in rows]
+    counts, is_loaded = [], []
+    for one in read_buckets(connection, questdb, rows, whole, now_s=now_s):
+        counts.append(_count(one, borders, now_s))
+        is_loaded.append(one.span is not None)
+    of_all = {name: np.array([count[name] for count in counts]) for name in CELL_COUNTS}
+    states = _judge(of_all, np.array(is_loaded)[:, None]).tolist()
+    listed = {name: count.tolist() for name, count in of_all.items()}
+    return [
+        SeriesCells(
+            ticker=row.asset.ticker,
+            tier=row.asset.tier,
+            interval_minutes=row.interval_minutes,
+            listing=row.listing,
+            state=[CELL_STATES[state] for state in states[number]],
+            **{name: listed[name][number] for name in CELL_COUNTS},
+        )
+        for number, row in enumerate(rows)
+    ]
 
 
-def _count(matrix: BucketMatrix, borders: NDArray[np.int64]) -> dict[str, NDArray[np.int32]]:
-    step, n_buckets = step_s(matrix.interval_minutes), len(matrix.opens)
+def _count(found: SeriesBuckets, borders: NDArray[np.int64], now_s: int) -> dict[str, NDArray[np.int64]]:
+    step = step_s(found.row.interval_minutes)
     # Number of the first bucket that opens at or after each border, counted from the epoch.
     numbers = -(-borders // step)
     first, last = numbers[:-1], numbers[1:]
     first = np.where(first == last, first - 1, first)
-    not_loaded = _before_start(matrix, first, last)
-    offset = matrix.opens[0] // step if n_buckets else 0
-    first, last = np.clip(first - offset, 0, n_buckets), np.clip(last - offset, 0, n_buckets)
-
-    def per_period(is_one: NDArray[np.bool_]) -> NDArray[np.int32]:
-        below = np.zeros((len(matrix.rows), n_buckets + 1), dtype=np.int32)
-        np.cumsum(is_one, axis=1, out=below[:, 1:])
-        return below[:, last] - below[:, first]
-
+    missing = Counter(found.missing)
+    reach = reach_of(found.grid, found.row.interval_minutes, now_s=now_s)
     return {
-        **{name: per_period(matrix.has(*statuses)) for name, statuses in COUNTED.items()},
-        "not_loaded": not_loaded,
-        "restated": per_period(matrix.restated | matrix.disputed),
+        "stored": Counter(found.stored).between(first, last),
+        "proven_empty": Counter(found.empty.all).between(first, last),
+        **{
+            name: missing.between(np.maximum(first, -(-start_s // step)), np.minimum(last, -(-end_s // step)))
+            for name, (start_s, end_s) in reach._asdict().items()
+        },
+        "not_loaded": _before_start(found, first, last),
+        "restated": Counter(found.restated | found.disputed).between(first, last),
     }
 
 
 def _before_start(
-    matrix: BucketMatrix, first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.int32]:
+    found: SeriesBuckets, first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Return the buckets of each period that lie before a series' start, from its pair's first trade on.
 
-    :param matrix: the series
+    :param found: the series
     :param first: number of the first bucket of each period, counted from the epoch
     :param last: number behind the last one
-    :return: shape (series, periods); 0 for a series with nothing expected at all
+    :return: 0 everywhere for a series with nothing expected at all
     """
-    step = step_s(matrix.interval_minutes)
-    starts, traded = [], []
-    for row, grid in zip(matrix.rows, matrix.grids, strict=True):
-        first_trade_s = row.asset.first_trade_s
-        traded.append(0 if first_trade_s is None else int(first_trade_s // step))
-        starts.append(0 if grid.start_s == grid.closed_s else grid.start_s // step)
-    until = np.minimum(last[None, :], np.array(starts, dtype=np.int64)[:, None])
-    since = np.maximum(first[None, :], np.array(traded, dtype=np.int64)[:, None])
-    found: NDArray[np.int32] = np.maximum(until - since, 0).astype(np.int32)
-    return found
+    step = step_s(found.row.interval_minutes)
+    grid, first_trade_s = found.grid, found.row.asset.first_trade_s
+    start = 0 if grid.start_s == grid.closed_s else grid.start_s // step
+    traded = 0 if first_trade_s is None else int(first_trade_s // step)
+    return np.maximum(np.minimum(last, start) - np.maximum(first, traded), 0)
 
 
-def _judge(counts: dict[str, NDArray[np.int32]], is_loaded: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _judge(counts: dict[str, NDArray[np.int64]], is_loaded: NDArray[np.bool_]) -> NDArray[np.uint8]:
     has = {name: count > 0 for name, count in counts.items()}
     is_missing = np.logical_or.reduce([has[name] for name in MISSING_COUNTS])
     is_anything = is_missing | has["stored"] | has["proven_empty"] | has["pending"]

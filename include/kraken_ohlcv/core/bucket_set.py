@@ -50,6 +50,16 @@ class BucketSet:
         return cls(step) if first is None else cls.of_text("".join(pieces), first=first, step=step)
 
     @classmethod
+    def all_in(cls, part: Range, *, step: int) -> Self:
+        """Return every bucket that opens in a range.
+
+        :param part: half-open, epoch seconds UTC; its borders need not lie on the grid
+        :param step: bucket length, seconds
+        """
+        first, last = (-(-border // step) for border in part)
+        return cls(step, first, (1 << max(0, last - first)) - 1)
+
+    @classmethod
     def of_points(cls, points: Iterable[int], *, step: int) -> Self:
         """Return the buckets that open at some times.
 

@@ -108,9 +108,9 @@ def count_candles(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     n_tickers, named = chosen(tickers or [])
+    shape = {"intervals": intervals, "n_tickers": n_tickers, "is_one_month": len(months) == 1}
     rows = questdb.query(
-        rendered("count_candles", intervals=intervals, n_tickers=n_tickers, is_one_month=len(months) == 1),
-        {**bounds((months[0][0], months[-1][1])), **named},
+        rendered("count_candles", params=shape), {**bounds((months[0][0], months[-1][1])), **named}
     )
     return {
         (Series(ticker, int(interval)), month_of(month_us // MICROSECONDS)): MonthCount(*counted)

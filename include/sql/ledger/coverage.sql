@@ -40,7 +40,8 @@ ORDER BY c.ticker, c.interval_minutes, c.month
 
 -- name: read_counted
 -- What was counted of the given tickers and intervals, by series.
--- In: tickers (text[]), intervals (int[]), is_full (all months with candles are to be read).
+-- In: tickers (text[]), intervals (int[]), is_full (all months with candles are to be read), but (date[], months
+-- to leave out).
 -- Out: ticker, interval_minutes, first_s, last_s (epoch seconds, null without a candle), n_candles, off_grid_us,
 -- unread_s (bigint[], months whose open times are to be read, epoch seconds), counts (int[], their candles).
 SELECT
@@ -57,9 +58,23 @@ FROM (
         *,
         reconciled IS DISTINCT FROM stored OR (%(is_full)s AND stored > 0) AS is_unread
     FROM coverage_months
-    WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s)
+    WHERE ticker = ANY(%(tickers)s)
+        AND interval_minutes = ANY(%(intervals)s)
+        AND month <> ALL(%(but)s::date[])
 ) AS page
 GROUP BY ticker, interval_minutes
+
+-- name: read_reconciled
+-- Candles that some coverage months were last compared with.
+-- In: tickers (text[]), intervals (int[]), months (date[]). Out: ticker, interval_minutes, month_s (epoch seconds),
+-- reconciled (or null).
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM month)::bigint AS month_s,
+    reconciled
+FROM coverage_months
+WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s) AND month = ANY(%(months)s)
 
 -- name: lock_counts
 -- Let one process at a time count, in this transaction. In: lock_class.

@@ -1,14 +1,14 @@
 {#- QuestDB. Candles of every series by UTC month: the first of the two gap queries.
-    Template: intervals (minutes), n_tickers (0 = all), is_one_month.
+    Template: params.intervals (minutes), params.n_tickers (0 = all), params.is_one_month.
     In: from_us, until_us (epoch microseconds, half-open, whole months), ticker_N = N-th ticker.
     Out: ticker, interval, month_us (epoch microseconds), first_s, last_s (epoch seconds), n,
     off_grid_us (how far the worst candle lies off the grid, microseconds, 0 = all on the grid).
     One branch an interval: grouping by fewer keys is so much faster that it pays for the last column. -#}
-{%- for minutes in intervals %}
+{%- for minutes in params.intervals %}
 SELECT
     ticker,
     '{{ minutes | int }}' interval,
-    {{ "%(from_us)s::long" if is_one_month else "timestamp_floor('M', ts)::long" }} month_us,
+    {{ "%(from_us)s::long" if params.is_one_month else "timestamp_floor('M', ts)::long" }} month_us,
     min(ts)::long / 1000000L first_s,
     max(ts)::long / 1000000L last_s,
     count() n,
@@ -17,8 +17,8 @@ FROM ohlcv
 WHERE interval = '{{ minutes | int }}'
     AND ts >= %(from_us)s
     AND ts < %(until_us)s
-    {%- if n_tickers %}
-    AND ticker IN ({% for n in range(n_tickers) %}%(ticker_{{ n }})s{{ ", " if not loop.last }}{% endfor %})
+    {%- if params.n_tickers %}
+    AND ticker IN ({% for n in range(params.n_tickers) %}%(ticker_{{ n }})s{{ ", " if not loop.last }}{% endfor %})
     {%- endif %}
 {{- "\nUNION ALL" if not loop.last }}
 {%- endfor %}

@@ -1,7 +1,7 @@
 """Reads a file once, checks every row, and keeps the good ones on disk in batches of one transaction each.
 
 A file that is refused must leave no trace in the candle table, so nothing is written until all of it is read.
-Memory stays the same whatever the file's length: a block of lines, a batch, and the ranges of candles.
+Memory stays the same whatever the file's length: a block of lines, a batch, and a bit per bucket.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
@@ -26,6 +27,7 @@ from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, 
 from kraken_ohlcv.sources.archive.places import EVERYWHERE, OddPlaces
 from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.rejects import RejectFile
+from kraken_ohlcv.stores.bucket_arrays import is_in, opening_at, stretches_with
 
 BATCH_ROWS: Final = 100_000
 """Rows of one transaction; a request of the candle store's client holds at most 100 MiB."""
@@ -44,11 +46,12 @@ MANY_ROWS: Final = 1_000_000
 class Staged:
     """A file after reading.
 
+    :ivar step: candle length, seconds
     :ivar sha256: of its content, hex
     :ivar batches: files of one transaction each, in the order of time
-    :ivar ranges: of consecutive candles, epoch seconds UTC
-    :ivar odd: where between its candles odd rows may belong: nothing is proven there; range set
-    :ivar disputed: open times with two different rows, neither of which was kept; range set
+    :ivar candles: buckets with a row
+    :ivar odd: where between its candles odd rows may belong: nothing is proven there
+    :ivar disputed: buckets with two different rows, neither of which was kept
     :ivar n_rows: data lines read
     :ivar n_good: candles kept
     :ivar n_bad: odd rows, all of them named in the reject file
@@ -57,40 +60,49 @@ class Staged:
     :ivar n_unordered: good rows that stood after a later one
     """
 
+    step: int
     sha256: str = ""
     batches: list[Path] = field(default_factory=list)
-    ranges: list[Range] = field(default_factory=list)
-    odd: list[Range] = field(default_factory=list)
-    disputed: list[Range] = field(default_factory=list)
+    candles: BucketSet = field(init=False)
+    odd: BucketSet = field(init=False)
+    disputed: BucketSet = field(init=False)
     n_rows: int = 0
     n_good: int = 0
     n_bad: int = 0
     n_repeats: int = 0
     n_placeholders: int = 0
     n_unordered: int = 0
-    _aside: Sequence[Range] = ()
+    _aside: BucketSet = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.candles = self.odd = self.disputed = self._aside = BucketSet(self.step)
 
     @property
     def span(self) -> Range:
         """Return from the first candle to the end of the last one; (0, 0) without candles."""
-        return (self.ranges[0][0], self.ranges[-1][1]) if self.ranges else (0, 0)
+        return self.candles.start_s or 0, self.candles.end_s or 0
+
+    @property
+    def left_out(self) -> BucketSet:
+        """Return the buckets between its candles that it leaves out."""
+        return BucketSet.of_ranges([self.span], step=self.step) - self.candles
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Return the batches one after the other, in the order of time."""
-        borders = np.array(self._aside, dtype=np.int64).ravel()
         for path in self.batches:
             rows = pl.read_ipc(path).drop("line", "late")
-            # Inside of a range, an odd number of borders stands before a moment.
-            rows = rows.filter(np.searchsorted(borders, rows["ts_s"].to_numpy(), side="right") % 2 == 0)
+            if self._aside:
+                rows = rows.filter(~is_in(rows["ts_s"].to_numpy(), self._aside))
             if not rows.is_empty():
                 yield rows
 
-    def set_aside(self, spoiled: Sequence[Range]) -> None:
+    def set_aside(self, spoiled: BucketSet) -> None:
         """Leave out rows that turned out not to be believed.
 
-        :param spoiled: their buckets, normal range set
+        :param spoiled: their buckets
         """
-        self._aside, self.ranges = spoiled, ranges.subtract(self.ranges, spoiled)
+        self._aside |= spoiled
+        self.candles -= spoiled
 
 
 def stage(
@@ -133,10 +145,11 @@ class _Keeper:
         self._series, self._rejects = series, rejects
         self._step = step_s(series.interval_minutes)
         self._places = OddPlaces(self._step)
-        self._ranges: list[Range] = []
+        self._candles = self._left_out = BucketSet(self._step)
+        self._odd: list[Range] = []
         self._is_rising = True
         self._n_blank = self._grid = self._newest_s = 0
-        self._staged = Staged()
+        self._staged = Staged(self._step)
 
     def sound_rows(self, blocks: Iterable[Checked]) -> Iterator[pl.DataFrame]:
         """Return the sound rows of a file, in its order; ``late`` says whether a later one stands before."""
@@ -155,11 +168,10 @@ class _Keeper:
             newest_before = pl.col("ts_s").cum_max().shift(1, fill_value=0).clip(lower_bound=self._newest_s)
             good = block.good.with_columns((pl.col("ts_s") < newest_before).alias("late"))
             times = good["ts_s"].to_numpy()
-            is_rising = bool((np.diff(times) > 0).all())
-            self._is_rising &= self._newest_s < times[0] and is_rising
+            self._is_rising &= bool(self._newest_s < times[0] and (np.diff(times) > 0).all())
             self._newest_s = max(self._newest_s, int(times.max()))
             self._grid = gcd(self._grid, int(np.gcd.reduce(times)))
-            self._ranges += _contiguous(times if is_rising else np.sort(times), self._step)
+            self._candles |= opening_at(times, step=self._step)
             yield good
 
     def finish(self, batches: list[Path], folder: Path) -> Staged:
@@ -169,31 +181,28 @@ class _Keeper:
         :param folder: where they lie
         """
         staged = self._staged
-        staged.odd, found = self._places.finish(), ranges.union(self._ranges)
-        left_out: list[int] = []
+        self._odd = self._places.finish()
         if not self._is_rising:
             staged.n_good = 0
-            rows = self._in_order(batches, folder, self._misplaced(found), left_out)
-            batches = write_batches(rows, folder)
-        points = ranges.from_points(left_out, step=self._step)
-        staged.batches, staged.ranges = batches, ranges.subtract(found, points)
-        lacking = ranges.subtract([staged.span], staged.ranges)
+            batches = write_batches(self._in_order(batches, folder, self._misplaced()), folder)
+        staged.batches, staged.candles = batches, self._candles - self._left_out
+        lacking = staged.left_out
         # Of two different rows of one time, one may be that of a bucket beside it.
-        beside = [gap for gap in lacking if ranges.near(staged.disputed, gap)]
-        staged.odd = ranges.intersect(ranges.union(staged.odd, points, beside), lacking)
+        beside = stretches_with(lacking, staged.disputed)
+        within = BucketSet.of_ranges(ranges.intersect(self._odd, [staged.span]), step=self._step)
+        staged.odd = (within | self._left_out | beside) & lacking
         self._refuse_odd_whole()
         self._refuse_longer_candles()
         return staged
 
     def _in_order(
-        self, batches: Sequence[Path], folder: Path, misplaced: Collection[int], left_out: list[int]
+        self, batches: Sequence[Path], folder: Path, misplaced: Collection[int]
     ) -> Iterator[pl.DataFrame]:
         """Return the rows in the order of time, each once; name those where nothing tells what is true.
 
         :param batches: all sound rows
         :param folder: where they lie
         :param misplaced: lines whose time belongs elsewhere, unless another row has that time, too
-        :param left_out: takes the times without a kept row
         """
         staged = self._staged
         is_first, is_other = pl.col("is_first"), pl.col("is_other")
@@ -210,28 +219,30 @@ class _Keeper:
             kept = judged.filter(is_first, ~pl.col("is_disputed"), ~pl.col("is_misplaced"))
             self._reject(_named(disputed, TWO_ROWS))
             self._reject(_named(misled, OUT_OF_ORDER))
-            staged.disputed += ranges.from_points(disputed["ts_s"], step=self._step)
-            left_out += [*disputed["ts_s"], *misled["ts_s"]]
+            staged.disputed |= self._buckets(disputed)
+            self._left_out |= self._buckets(disputed) | self._buckets(misled)
             staged.n_good += kept.height
             staged.n_repeats += judged.filter(~is_first, ~is_other).height
             staged.n_unordered += judged.filter(is_first, "late").height
             yield kept.select(rows.columns)
 
-    def _misplaced(self, present: list[Range]) -> list[int]:
+    def _buckets(self, rows: pl.DataFrame) -> BucketSet:
+        return opening_at(rows["ts_s"].to_numpy(), step=self._step)
+
+    def _misplaced(self) -> list[int]:
         """Return the lines of rows out of order of whose place no row has the time.
 
         A row whose time was altered is one. Rows that merely stand in another order are none.
         """
         if not self._places.is_ordered:
-            self._staged.odd = [EVERYWHERE]
+            self._odd = [EVERYWHERE]
             return []
         found = [
             row
             for row in self._places.misplaced
-            if row.between[0] < row.between[1]
-            and not ranges.intersect([row.between], ranges.near(present, row.between))
+            if row.between[0] < row.between[1] and not self._candles.within(row.between)
         ]
-        self._staged.odd = ranges.union(self._staged.odd, (row.between for row in found))
+        self._odd = ranges.union(self._odd, (row.between for row in found))
         return [row.line for row in found]
 
     def _reject(self, bad: pl.DataFrame) -> None:
@@ -303,17 +314,6 @@ def _by_time(batches: Sequence[Path], folder: Path) -> Iterator[pl.DataFrame]:
         if found := sorted((parts / f"part={number}").glob("*.ipc")):
             yield pl.concat(map(pl.read_ipc, found)).sort("ts_s", "line")
     shutil.rmtree(parts)
-
-
-def _contiguous(times: np.ndarray, step: int) -> list[Range]:
-    """Return open times as ranges.
-
-    :param times: epoch seconds UTC, on the grid, ascending, at least one
-    :param step: candle length, seconds
-    """
-    breaks = np.flatnonzero(np.diff(times) > step)
-    starts, ends = times[[0, *(breaks + 1)]], times[[*breaks, -1]] + step
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def _named(rows: pl.DataFrame, reason: str) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kraken_ohlcv.core.gap import Series
@@ -103,21 +103,62 @@ def write_counts(connection: Connection, counts: Counts, months: Iterable[Range]
 
 
 def read_counted(
-    connection: Connection, tickers: Sequence[str], intervals: Sequence[int], *, is_full: bool = False
+    connection: Connection,
+    tickers: Sequence[str],
+    intervals: Sequence[int],
+    *,
+    is_full: bool = False,
+    fresh: Counts | None = None,
+    months: Sequence[Range] = (),
 ) -> dict[Series, Counted]:
     """Return what was counted of many series.
 
     :param tickers: Kraken's altnames
     :param intervals: candle lengths, minutes
     :param is_full: whether all months with candles are to be read
-    :return: by series; one without a page is absent
+    :param fresh: what was counted since and is not written, by series and month
+    :param months: the months that it is about, whole
+    :return: by series; one that has no page and no candle is absent
     """
 
     def shape(unread_s: list[int], counts: list[int], **row: Any) -> Counted:
         return Counted(**row, unread=dict(zip(map(month_of, unread_s), counts, strict=True)))
 
     asked = {"tickers": list(tickers), "intervals": list(intervals)}
-    return dict(rows(connection, "read_counted", by_series(shape), asked, is_full=is_full))
+    but = [date_of(month) for month in months]
+    found = dict(rows(connection, "read_counted", by_series(shape), asked, is_full=is_full, but=but))
+    if not months:
+        return found
+    reconciled = {
+        (Series(row["ticker"], row["interval_minutes"]), month_of(row["month_s"])): row["reconciled"]
+        for row in fetch(connection, "read_reconciled", asked, months=but)
+    }
+    wanted = {Series(ticker, interval) for ticker in tickers for interval in intervals}
+    new = {key: one for key, one in (fresh or {}).items() if key[0] in wanted}
+    for series, one in counted_of(new).items():
+        # What is as it was is not to be read again.
+        unread = {
+            month: n
+            for month, n in one.unread.items()
+            if is_full or reconciled.get((series, month)) != n
+        }
+        found[series] = _together(found.get(series, Counted()), replace(one, unread=unread))
+    for (series, month), n in reconciled.items():
+        if n != 0 and (series, month) not in new:
+            old = found.get(series, Counted())
+            found[series] = replace(old, unread={**old.unread, month: 0})
+    return found
+
+
+def _together(one: Counted, other: Counted) -> Counted:
+    spans = [span for span in (one.span, other.span) if span is not None]
+    return Counted(
+        first_s=min((first_s for first_s, _ in spans), default=None),
+        last_s=max((last_s for _, last_s in spans), default=None),
+        n_candles=one.n_candles + other.n_candles,
+        off_grid_us=max(one.off_grid_us, other.off_grid_us),
+        unread={**one.unread, **other.unread},
+    )
 
 
 def counted_of(counts: Counts) -> dict[Series, Counted]:

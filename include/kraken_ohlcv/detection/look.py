@@ -1,0 +1,235 @@
+"""What is stored of series, as it is now: from the ledger's pages where these still hold, else from QuestDB.
+
+QuestDB is asked for its partitions first; only months that hold something else than when they were last counted
+are counted, and open times are read only of pages whose candles are not as many as when they were reconciled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.ledger.counts import (
+    Counted,
+    Counts,
+    counted_of,
+    counting,
+    partitions_seen,
+    read_counted,
+    see_partitions,
+    write_counts,
+)
+from kraken_ohlcv.stores.ledger.coverage import Coverage, read_pages
+from kraken_ohlcv.stores.ledger.series_state import every_series
+from kraken_ohlcv.stores.ledger.session import Connection, by_series, rows
+from kraken_ohlcv.stores.partitions import MonthCount, Partition, count_candles, read_partitions, stretches_of
+from kraken_ohlcv.stores.stored_buckets import read_open_times
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What some months of a series hold now.
+
+    :ivar coverage: the ledger's pages as they are; what is missing on them may have been stored since
+    :ivar stored: buckets with a candle
+    :ivar read: candles by month, of the months whose open times were read; on and off the grid
+    :ivar off_grid: candles off the grid in these months
+    """
+
+    coverage: Coverage
+    stored: BucketSet
+    read: Mapping[Range, int]
+    off_grid: int
+
+
+class Look:
+    """A look at many series that writes nothing.
+
+    :ivar counted: what was counted, by series; one without a page and without a candle is absent
+    :ivar grids: start, and up to where the grid is accounted for, or None, by series; epoch seconds UTC; one
+        that was never processed is absent
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        questdb: QuestDBClient,
+        counted: dict[Series, Counted],
+        grids: dict[Series, tuple[int, int | None]],
+    ) -> None:
+        self._connection = connection
+        self._questdb = questdb
+        self.counted = counted
+        self.grids = grids
+
+    @classmethod
+    def at(
+        cls, connection: Connection, questdb: QuestDBClient, tickers: Sequence[str], intervals: Sequence[int]
+    ) -> Self:
+        """Look at the series of some tickers and intervals.
+
+        :param tickers: Kraken's altnames
+        :param intervals: candle lengths, minutes
+        :return: the look
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        """
+        # The ledger first: what is stored meanwhile then counts as stored.
+        seen, last_txn = partitions_seen(connection)
+        partitions, writer_txn = read_partitions(questdb)
+        changed, gone = _changes(partitions, writer_txn, seen, last_txn)
+        fresh: dict[tuple[Series, Range], MonthCount] = {}
+        for months in stretches_of(changed):
+            fresh |= count_candles(questdb, months, intervals, tickers=tickers)
+        grids = _grids(connection, tickers, intervals)
+        unknown = {ticker for ticker in tickers for one in intervals if Series(ticker, one) not in grids}
+        fresh |= _counts_of_new(questdb, partitions, set(changed), unknown, intervals)
+        months = [*changed, *gone]
+        counted = read_counted(connection, tickers, intervals, fresh=fresh, months=months)
+        rest = {key: one for key, one in fresh.items() if key[0] not in grids}
+        return cls(connection, questdb, counted | counted_of(rest), grids)
+
+    def read(self, wanted: Mapping[Series, Sequence[Range]], *, is_afresh: bool = False) -> dict[Series, Looked]:
+        """Return what months of series hold.
+
+        :param wanted: months by series, ascending
+        :param is_afresh: whether all open times are to be read, whatever was counted
+        :return: by series
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        """
+        coverages = read_pages(self._connection, wanted)
+        known = {series: self._from_pages(one) for series, one in coverages.items()}
+        unread = {
+            series: months
+            for series, coverage in coverages.items()
+            if (months := list(coverage.months) if is_afresh else self._unread(coverage, known[series]))
+        }
+        read, off_grid = read_open_times(self._questdb, unread)
+        found = {}
+        for series, coverage in coverages.items():
+            months = unread.get(series, [])
+            stored = known[series]
+            if months:
+                pages = BucketSet.of_ranges(_grid_parts(months, stored.step), step=stored.step)
+                stored = (stored - pages) | read[series]
+            found[series] = Looked(
+                coverage=coverage,
+                stored=stored,
+                read={month: len(stored.within(month)) for month in months},
+                off_grid=off_grid.get(series, 0),
+            )
+        return found
+
+    def _from_pages(self, coverage: Coverage) -> BucketSet:
+        """Return what is stored as the pages say."""
+        step = step_s(coverage.series.interval_minutes)
+        start_s, until_s = self.grids.get(coverage.series, (0, None))
+        if until_s is None:
+            return BucketSet(step)
+        parts = [
+            (max(month[0], start_s), min(month[1], until_s))
+            for month in coverage.months
+            if coverage.reconciled.get(month) is not None
+        ]
+        grid = BucketSet.of_ranges(_grid_parts(parts, step), step=step)
+        return (grid - coverage.missing - coverage.empty.all) | (grid & coverage.disputed)
+
+    def _unread(self, coverage: Coverage, known: BucketSet) -> list[Range]:
+        """Return the months whose open times are to be read: those whose figures do not add up."""
+        counted = self.counted.get(coverage.series, Counted())
+        return [
+            month
+            for month in coverage.months
+            if counted.unread.get(month, 0)
+            or (counted.unread.get(month) == 0 and coverage.reconciled.get(month))
+            or len(known.within(month)) != (coverage.reconciled.get(month) or 0)
+        ]
+
+
+def refresh(
+    connection: Connection,
+    questdb: QuestDBClient,
+    tickers: Sequence[str],
+    intervals: Sequence[int],
+    *,
+    is_full: bool,
+) -> Counts:
+    """Count what has changed since it was last counted, of all series, and write it.
+
+    :param tickers: Kraken's altnames
+    :param intervals: candle lengths, minutes
+    :param is_full: whether everything is to be counted
+    :return: what was counted of those series of the tickers and intervals that the ledger does not know
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    with counting(connection):
+        known = {series for _, series in every_series(connection)}
+        new = {Series(ticker, one) for ticker in tickers for one in intervals} - known
+        seen, last_txn = partitions_seen(connection)
+        partitions, writer_txn = read_partitions(questdb)
+        changed, gone = _changes(partitions, writer_txn, {} if is_full else seen, last_txn)
+        gone = sorted(seen.keys() - partitions.keys())
+        every = sorted({*intervals, *(series.interval_minutes for series in known)})
+        found: dict[tuple[Series, Range], MonthCount] = {}
+        for months in stretches_of(changed):
+            counts = count_candles(questdb, months, every)
+            write_counts(
+                connection, {key: one for key, one in counts.items() if key[0] in known}, months=months
+            )
+            found |= {key: one for key, one in counts.items() if key[0] in new}
+        write_counts(connection, {}, months=gone)
+        see_partitions(
+            connection, {month: partitions[month] for month in changed}, gone=gone, writer_txn=writer_txn
+        )
+        unknown = {series.ticker for series in new}
+        found |= {
+            key: one
+            for key, one in _counts_of_new(questdb, partitions, set(changed), unknown, intervals).items()
+            if key[0] in new
+        }
+        return found
+
+
+def _counts_of_new(
+    questdb: QuestDBClient,
+    partitions: Iterable[Range],
+    counted: set[Range],
+    tickers: Iterable[str],
+    intervals: Sequence[int],
+) -> dict[tuple[Series, Range], MonthCount]:
+    """Count the candles of tickers in the months that were not counted for all."""
+    named = sorted(tickers)
+    found: dict[tuple[Series, Range], MonthCount] = {}
+    for months in stretches_of(sorted(set(partitions) - counted)) if named else ():
+        found |= count_candles(questdb, months, intervals, tickers=named)
+    wanted = set(named)
+    return {key: one for key, one in found.items() if key[0].ticker in wanted}
+
+
+def _changes(
+    partitions: Mapping[Range, Partition], writer_txn: int, seen: Mapping[Range, Partition], last_txn: int
+) -> tuple[list[Range], list[Range]]:
+    """Return the months that hold something else than when they were counted, and those that are gone."""
+    # A table with fewer transactions than before is another one, or a restored copy.
+    before = seen if writer_txn >= last_txn else {}
+    changed = sorted(month for month, one in partitions.items() if before.get(month) != one)
+    return changed, sorted(seen.keys() - partitions.keys())
+
+
+def _grids(
+    connection: Connection, tickers: Sequence[str], intervals: Sequence[int]
+) -> dict[Series, tuple[int, int | None]]:
+    shape = by_series(lambda start_s, until_s, **_: (start_s, until_s))
+    return dict(
+        rows(connection, "read_series", shape, tickers=list(tickers), intervals=list(intervals))
+    )
+
+
+def _grid_parts(parts: Iterable[Range], step: int) -> list[Range]:
+    """Return the buckets that open in ranges, as ranges on the grid."""
+    return [(-(-start // step) * step, -(-end // step) * step) for start, end in parts if start < end]
