@@ -40,6 +40,12 @@ def test_a_part_holds_what_opens_in_it(numbers: set[int], start_s: int, end_s: i
     assert members(part) == {number for number in numbers if start_s <= number * STEP < end_s}
 
 
+@given(st.integers(0, 310 * STEP), st.integers(0, 310 * STEP))
+def test_all_of_a_range_is_every_bucket_that_opens_in_it(start_s: int, end_s: int) -> None:
+    every = BucketSet.all_in((start_s, end_s), step=STEP)
+    assert members(every) == {number for number in range(311) if start_s <= number * STEP < end_s}
+
+
 def test_a_part_that_ends_with_time_itself_is_the_rest() -> None:
     assert members(bucket_set({3, 5, 9}).within((4 * STEP, 2**80))) == {5, 9}
 
