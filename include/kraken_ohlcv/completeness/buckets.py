@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ EXPIRING_S: Final = DAY_S
 """A missing candle whose expiry (:func:`kraken_ohlcv.core.grid.expiry_s`) is nearer than this, seconds."""
 
 WORD_BITS: Final = 64
+
+Numbers: TypeAlias = NDArray[np.int64]
 
 
 class Grid(NamedTuple):
@@ -123,7 +125,7 @@ class SeriesBuckets:
 
     :ivar row: the series
     :ivar grid: the buckets it is to have
-    :ivar span: open times of the oldest and newest stored candle over all time, or None when nothing is stored
+    :ivar span: open times of the oldest and newest stored candle over all time, or None without a candle
     :ivar off_grid: candles off the grid in the range looked at, counted nowhere else
     :ivar looked_at: part of the grid that is looked at, epoch seconds UTC
     :ivar stored: a candle stands in QuestDB, whatever the ledger says
@@ -198,17 +200,18 @@ class Counter:
         self._before = np.zeros(n_words, dtype=np.int64)
         np.cumsum(np.bitwise_count(self._words[:-1]), out=self._before[1:])
 
-    def between(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    def between(self, first: Numbers, last: Numbers) -> Numbers:
         """Return how many buckets of the set lie in each of some stretches.
 
         :param first: number of the first bucket of each, counted from the epoch
         :param last: number behind the last one; a stretch that ends before it begins is empty
         """
-        return np.maximum(self._below(last) - self._below(first), 0)
+        found: Numbers = np.maximum(self._below(last) - self._below(first), 0)
+        return found
 
-    def _below(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _below(self, numbers: Numbers) -> Numbers:
         at = np.clip(numbers - self._first, 0, len(self._words) * WORD_BITS - 1)
         word = at // WORD_BITS
         lower = (np.uint64(1) << (at % WORD_BITS).astype(np.uint64)) - np.uint64(1)
-        found: NDArray[np.int64] = self._before[word] + np.bitwise_count(self._words[word] & lower)
+        found: Numbers = self._before[word] + np.bitwise_count(self._words[word] & lower)
         return found

@@ -7,14 +7,14 @@ emptiness are held against the candles of all intervals.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import SeriesBuckets
-from kraken_ohlcv.completeness.read_buckets import MAX_BUCKETS, read_buckets
+from kraken_ohlcv.completeness.read_buckets import MAX_BUCKETS, Buckets
 from kraken_ohlcv.completeness.series_rows import rows_of
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import SUM_NOISE_SHARE, VOLUME_NOISE
@@ -27,10 +27,9 @@ from kraken_ohlcv.stores.bucket_arrays import coarsened
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.disputes import keep_disputes
-from kraken_ohlcv.stores.ledger.session import Connection, fetch
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import copied
 from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered
-from kraken_ohlcv.stores.stored_buckets import read_spans
 
 HOURLY: Final = 60
 DAILY: Final = 1440
@@ -198,40 +197,32 @@ def cross_check(
     tickers = [asset.ticker for asset in assets]
     contradictions = sweep(connection, questdb, tickers)
     keep_disputes(connection, tickers, contradictions, now_s=now_s)
+    counted = Buckets(connection, questdb, rows_of(assets, INTERVALS), now_s=now_s)
     compared, copies = [], []
-    begins = _begins(connection, questdb, assets, now_s)
-    for pair, those in _pairs(begins, assets).items():
+    for pair, those in _pairs(counted, assets).items():
         tickers = [asset.ticker for asset in those]
-        begin_s = min(begins[Series(ticker, pair.shorter)] for ticker in tickers)
+        begin_s = min(
+            start_s
+            for ticker in tickers
+            if (start_s := counted.start_s(Series(ticker, pair.shorter))) is not None
+        )
         whole = (floor_s(begin_s, pair.longer), floor_s(now_s, pair.longer))
         copies += [
             Copies(ticker, pair, *part)
             for ticker, parts in copied(questdb, tickers, pair.shorter, pair.longer, whole).items()
             for part in parts
         ]
-        compared.append(_compared(connection, questdb, pair, those, whole, now_s=now_s))
+        compared.append(_compared(questdb, counted, pair, those, whole))
     return CrossCheck(compared, copies, contradictions)
 
 
-def _begins(
-    connection: Connection, questdb: QuestDBClient, assets: Sequence[Asset], now_s: int
-) -> dict[Series, int]:
-    """Return where each series begins that has candles or proofs, epoch seconds UTC."""
-    tickers = [asset.ticker for asset in assets]
-    known = fetch(connection, "read_series", tickers=tickers, intervals=list(INTERVALS))
-    begins = {Series(row["ticker"], row["interval_minutes"]): row["start_s"] for row in known}
-    for interval in INTERVALS:
-        for ticker, (first_s, _) in read_spans(questdb, tickers, interval, until_s=now_s).items():
-            series = Series(ticker, interval)
-            begins[series] = min(first_s, begins.get(series, first_s))
-    return begins
-
-
-def _pairs(begins: Collection[Series], assets: Sequence[Asset]) -> dict[Pair, list[Asset]]:
+def _pairs(counted: Buckets, assets: Sequence[Asset]) -> dict[Pair, list[Asset]]:
     """Return the pairs of intervals to compare with their assets, days with hours first."""
     found: dict[Pair, list[Asset]] = {DAYS: []}
     for asset in assets:
-        there = [interval for interval in INTERVALS if Series(asset.ticker, interval) in begins]
+        there = [
+            interval for interval in INTERVALS if counted.start_s(Series(asset.ticker, interval)) is not None
+        ]
         pairs = {
             Pair(max(shorter), longer)
             for longer in there
@@ -245,13 +236,7 @@ def _pairs(begins: Collection[Series], assets: Sequence[Asset]) -> dict[Pair, li
 
 
 def _compared(
-    connection: Connection,
-    questdb: QuestDBClient,
-    pair: Pair,
-    assets: Sequence[Asset],
-    whole: Range,
-    *,
-    now_s: int,
+    questdb: QuestDBClient, counted: Buckets, pair: Pair, assets: Sequence[Asset], whole: Range
 ) -> Compared:
     """Compare two intervals, a stretch of bounded size after the other."""
     step = step_s(pair.longer)
@@ -267,7 +252,8 @@ def _compared(
             differing.setdefault(mismatch.ticker, []).append(mismatch)
             n_differing += 1
         n_left = MAX_ROWS
-        for shorter, longer in _both(connection, questdb, pair, assets, part, now_s=now_s):
+        both = (counted.read(rows_of(assets, [interval]), part) for interval in pair)
+        for shorter, longer in zip(*both, strict=True):
             ticker = shorter.row.asset.ticker
             compared = _comparable(shorter, longer, part)
             buckets += len(compared)
@@ -279,37 +265,20 @@ def _compared(
                 named = list(islice((alone & compared).points(), n_left + 1))
                 is_cut = is_cut or len(named) > n_left
                 phrase = pair.phrase(words)
-                found += [
-                    Mismatch(ticker, pair, open_s, contradiction=phrase) for open_s in named[:n_left]
-                ]
+                found += [Mismatch(ticker, pair, open_s, contradiction=phrase) for open_s in named[:n_left]]
                 n_left -= min(n_left, len(named))
             those = differing.get(ticker, [])
-            wanted = set((BucketSet.of_points((one.bucket_s for one in those), step=step) & compared).points())
+            wanted = set(
+                (BucketSet.of_points((one.bucket_s for one in those), step=step) & compared).points()
+            )
             found += [one for one in those if one.bucket_s in wanted]
         is_cut = is_cut or n_differing >= MAX_ROWS
     found.sort(key=lambda one: (order[one.ticker], one.bucket_s))
     return Compared(pair, buckets, found, is_cut)
 
 
-def _both(
-    connection: Connection,
-    questdb: QuestDBClient,
-    pair: Pair,
-    assets: Sequence[Asset],
-    part: Range,
-    *,
-    now_s: int,
-) -> Iterator[tuple[SeriesBuckets, SeriesBuckets]]:
-    """Return the buckets of the shorter and the longer interval of each asset in a range."""
-    shorter, longer = (
-        read_buckets(connection, questdb, rows_of(assets, [interval]), part, now_s=now_s)
-        for interval in pair
-    )
-    return zip(shorter, longer, strict=True)
-
-
 def _comparable(shorter: SeriesBuckets, longer: SeriesBuckets, part: Range) -> BucketSet:
-    """Return the longer buckets of a range that are here, with all that lies inside: stored or proven empty."""
+    """Return the longer buckets of a range that are stored or proven empty, and so is all inside of them."""
     step = longer.stored.step
     all_shorter = BucketSet.all_in(part, step=shorter.stored.step)
     lacking = coarsened(all_shorter - shorter.stored - shorter.empty.all, step=step)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import SeriesBuckets, reach_of
-from kraken_ohlcv.completeness.read_buckets import read_buckets
+from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
@@ -169,7 +169,7 @@ def series_figures(
     :return: by series, in the order of ``rows``; ``first_s`` and ``last_s`` are over all time
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    found = read_buckets(connection, questdb, rows, covered, now_s=now_s)
+    found = Buckets(connection, questdb, rows, now_s=now_s).read(rows, covered)
     return {one.row.series: _figures(one, now_s) for one in found}
 
 

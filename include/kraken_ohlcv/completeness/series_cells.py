@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.buckets import Counter, SeriesBuckets, reach_of
+from kraken_ohlcv.completeness.buckets import Counter, Numbers, SeriesBuckets, reach_of
 from kraken_ohlcv.completeness.figures import percent
-from kraken_ohlcv.completeness.read_buckets import read_buckets
+from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.completeness.series_rows import Listing, SeriesRow
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
@@ -178,7 +178,7 @@ def series_cells(
     borders = np.array([int(edge.timestamp()) for edge in edges], dtype=np.int64)
     whole = (int(borders[0]), int(borders[-1]))
     counts, is_loaded = [], []
-    for one in read_buckets(connection, questdb, rows, whole, now_s=now_s):
+    for one in Buckets(connection, questdb, rows, now_s=now_s).read(rows, whole):
         counts.append(_count(one, borders, now_s))
         is_loaded.append(one.span is not None)
     of_all = {name: np.array([count[name] for count in counts]) for name in CELL_COUNTS}
@@ -197,7 +197,7 @@ def series_cells(
     ]
 
 
-def _count(found: SeriesBuckets, borders: NDArray[np.int64], now_s: int) -> dict[str, NDArray[np.int64]]:
+def _count(found: SeriesBuckets, borders: Numbers, now_s: int) -> dict[str, Numbers]:
     step = step_s(found.row.interval_minutes)
     # Number of the first bucket that opens at or after each border, counted from the epoch.
     numbers = -(-borders // step)
@@ -217,9 +217,7 @@ def _count(found: SeriesBuckets, borders: NDArray[np.int64], now_s: int) -> dict
     }
 
 
-def _before_start(
-    found: SeriesBuckets, first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _before_start(found: SeriesBuckets, first: Numbers, last: Numbers) -> Numbers:
     """Return the buckets of each period that lie before a series' start, from its pair's first trade on.
 
     :param found: the series
@@ -231,10 +229,11 @@ def _before_start(
     grid, first_trade_s = found.grid, found.row.asset.first_trade_s
     start = 0 if grid.start_s == grid.closed_s else grid.start_s // step
     traded = 0 if first_trade_s is None else int(first_trade_s // step)
-    return np.maximum(np.minimum(last, start) - np.maximum(first, traded), 0)
+    before: Numbers = np.maximum(np.minimum(last, start) - np.maximum(first, traded), 0)
+    return before
 
 
-def _judge(counts: dict[str, NDArray[np.int64]], is_loaded: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _judge(counts: dict[str, Numbers], is_loaded: NDArray[np.bool_]) -> NDArray[np.uint8]:
     has = {name: count > 0 for name, count in counts.items()}
     is_missing = np.logical_or.reduce([has[name] for name in MISSING_COUNTS])
     is_anything = is_missing | has["stored"] | has["proven_empty"] | has["pending"]
