@@ -6,7 +6,7 @@ are counted, and open times are read only of pages whose candles are not as many
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -87,11 +87,10 @@ class Look:
         for months in stretches_of(changed):
             fresh |= count_candles(questdb, months, intervals, tickers=tickers)
         grids = _grids(connection, tickers, intervals)
-        unknown = {ticker for ticker in tickers for one in intervals if Series(ticker, one) not in grids}
-        fresh |= _counts_of_new(questdb, partitions, set(changed), unknown, intervals)
-        months = [*changed, *gone]
-        counted = read_counted(connection, tickers, intervals, fresh=fresh, months=months)
-        rest = {key: one for key, one in fresh.items() if key[0] not in grids}
+        new = {Series(ticker, one) for ticker in tickers for one in intervals} - grids.keys()
+        rest = {key: one for key, one in fresh.items() if key[0] in new}
+        rest |= _counts_of_new(questdb, partitions, set(changed), new, intervals)
+        counted = read_counted(connection, tickers, intervals, fresh=fresh, months=[*changed, *gone])
         return cls(connection, questdb, counted | counted_of(rest), grids)
 
     def read(self, wanted: Mapping[Series, Sequence[Range]], *, is_afresh: bool = False) -> dict[Series, Looked]:
@@ -172,8 +171,9 @@ def refresh(
         new = {Series(ticker, one) for ticker in tickers for one in intervals} - known
         seen, last_txn = partitions_seen(connection)
         partitions, writer_txn = read_partitions(questdb)
-        changed, gone = _changes(partitions, writer_txn, {} if is_full else seen, last_txn)
-        gone = sorted(seen.keys() - partitions.keys())
+        changed, gone = _changes(partitions, writer_txn, seen, last_txn)
+        if is_full:
+            changed = sorted(partitions)
         every = sorted({*intervals, *(series.interval_minutes for series in known)})
         found: dict[tuple[Series, Range], MonthCount] = {}
         for months in stretches_of(changed):
@@ -186,29 +186,22 @@ def refresh(
         see_partitions(
             connection, {month: partitions[month] for month in changed}, gone=gone, writer_txn=writer_txn
         )
-        unknown = {series.ticker for series in new}
-        found |= {
-            key: one
-            for key, one in _counts_of_new(questdb, partitions, set(changed), unknown, intervals).items()
-            if key[0] in new
-        }
-        return found
+        return found | _counts_of_new(questdb, partitions, set(changed), new, intervals)
 
 
 def _counts_of_new(
     questdb: QuestDBClient,
     partitions: Iterable[Range],
     counted: set[Range],
-    tickers: Iterable[str],
+    new: Collection[Series],
     intervals: Sequence[int],
 ) -> dict[tuple[Series, Range], MonthCount]:
-    """Count the candles of tickers in the months that were not counted for all."""
-    named = sorted(tickers)
+    """Count the candles of new series in the months that were not counted for all."""
+    tickers = sorted({series.ticker for series in new})
     found: dict[tuple[Series, Range], MonthCount] = {}
-    for months in stretches_of(sorted(set(partitions) - counted)) if named else ():
-        found |= count_candles(questdb, months, intervals, tickers=named)
-    wanted = set(named)
-    return {key: one for key, one in found.items() if key[0].ticker in wanted}
+    for months in stretches_of(sorted(set(partitions) - counted)) if tickers else ():
+        found |= count_candles(questdb, months, intervals, tickers=tickers)
+    return {key: one for key, one in found.items() if key[0] in new}
 
 
 def _changes(

@@ -5,71 +5,66 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import (
     FilledFrom,
     Gap,
+    GapPart,
     GapSegment,
     GapStatus,
-    Series,
     UnfillableReason,
+    parts_of,
     unchanged_segment,
 )
 from kraken_ohlcv.core.grid import api_window_start_s, closed_range
-from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.months import months_in
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.detection.look import Looked
+from kraken_ohlcv.stores.ledger.coverage import Coverage
 from kraken_ohlcv.stores.ledger.series_state import SeriesState
-from kraken_ohlcv.stores.scan import Scan
 
 PAIR_DELISTED: Final = UnfillableReason.PAIR_DELISTED
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesSnapshot:
-    """What the candles of a series say at a moment.
+class SeriesClock:
+    """The grid of a series at a moment, and the edge of what the API serves.
 
-    :ivar unstored: expected buckets without a stored candle, range set
-    :ivar window_start_s: the API edge, epoch seconds UTC
+    :ivar interval_minutes: candle length, minutes
     :ivar start_s: first open time expected, epoch seconds UTC; nothing traded before
+    :ivar end_s: end of the expected buckets, epoch seconds UTC
+    :ivar window_start_s: the API edge, epoch seconds UTC
     :ivar is_delisted: whether the pair has left the exchange
     :ivar now_s: the exchange's time, epoch seconds UTC
-    :ivar end_s: end of the expected buckets, epoch seconds UTC; proofs are judged by the candles before it
     """
 
-    unstored: list[Range]
-    window_start_s: int
+    interval_minutes: int
     start_s: int
+    end_s: int
+    window_start_s: int
     is_delisted: bool
     now_s: int
-    end_s: int = 0
 
-    def missing(self, state: SeriesState) -> list[Range]:
-        """Return what is neither stored nor proven empty.
+    @classmethod
+    def of(cls, state: SeriesState, *, delisted_s: int | None, now_s: int) -> SeriesClock:
+        """Return the grid of a series.
 
-        :param state: ledger of the series
-        :return: normal range set
+        :param delisted_s: when its pair left the exchange, epoch seconds UTC, or None
         """
-        return ranges.subtract(self.unstored, [proven.range for proven in state.proven])
+        interval = state.series.interval_minutes
+        start_s, end_s = closed_range(state.start_s, min(now_s, delisted_s or now_s), interval)
+        edge_s = api_window_start_s(now_s, interval)
+        return cls(interval, start_s, end_s, edge_s, delisted_s is not None, now_s)
 
-    def contradicted(self, state: SeriesState) -> list[Range]:
-        """Return what is proven empty, not by trades, where a candle is stored all the same.
-
-        :param state: ledger of the series
-        :return: normal range set
-        """
-        weak = [proven.range for proven in state.proven if proven.is_refutable]
-        return ranges.subtract(ranges.intersect(weak, [(self.start_s, self.end_s)]), self.unstored)
-
-    def segment(self, part: Range, gap: Gap | None) -> GapSegment:
+    def segment(self, part: GapPart, gap: Gap | None) -> GapSegment:
         """Return the state a missing part is to have, a part that does not cross the edge.
 
-        :param part: epoch seconds UTC
         :param gap: the open gap it belongs to, or None when it is new
-        :return: the segment
         """
         if self.is_delisted:
             reason = PAIR_DELISTED
-        elif part[1] <= self.window_start_s:
+        elif part.end_s <= self.window_start_s:
             reason = UnfillableReason.OUTSIDE_API_WINDOW
         elif gap is None or gap.status in {GapStatus.BACKFILLING, GapStatus.UNFILLABLE}:
             return GapSegment(*part, status=GapStatus.DETECTED)
@@ -77,17 +72,15 @@ class SeriesSnapshot:
             return unchanged_segment(gap, part)
         return GapSegment(*part, status=GapStatus.UNFILLABLE, unfillable_reason=reason)
 
-    def changes_to(self, gap: Gap, missing: list[Range]) -> list[GapSegment]:
-        """Return what becomes of an open gap.
+    def parts(self, missing: BucketSet) -> list[GapPart]:
+        """Return missing buckets as gaps hold them, none of them across the edge."""
+        # The edge of a pair that is gone parts nothing: no side of it is within reach.
+        return parts_of(missing, [] if self.is_delisted else [self.window_start_s])
 
-        :param missing: what the series misses
-        :return: its segments, none when every bucket of it is accounted for
-        """
-        parts = ranges.intersect([gap.range], missing)
-        if gap.status is GapStatus.UNFILLABLE and not self._is_back(gap):
-            # What waits for another source goes on waiting, whole: the edge may pass through it.
-            return [unchanged_segment(gap, part) for part in parts]
-        return [self.segment(part, gap) for part in self._cut(parts)]
+    def is_kept(self, gap: Gap) -> bool:
+        """Return whether a gap keeps its state whatever side of the edge it lies on."""
+        # What waits for another source goes on waiting, whole: the edge may pass through it.
+        return gap.status is GapStatus.UNFILLABLE and not self._is_back(gap)
 
     def _is_back(self, gap: Gap) -> bool:
         # AssetPairs may go on listing a pair that the other calls refuse, so this backs off.
@@ -97,74 +90,92 @@ class SeriesSnapshot:
             and (gap.next_attempt_s is None or gap.next_attempt_s <= self.now_s)
         )
 
-    def _cut(self, parts: list[Range]) -> list[Range]:
-        # The edge of a pair that is gone parts nothing: no side of it is within reach.
-        return parts if self.is_delisted else ranges.cut_at(parts, [self.window_start_s])
+    def segments(self, gap: Gap, missing: BucketSet) -> list[GapSegment]:
+        """Return what becomes of an open gap.
 
-    def unrecorded(self, state: SeriesState, missing: list[Range]) -> list[GapSegment]:
-        """Return the gaps that the ledger does not have.
-
-        :param state: ledger of the series
         :param missing: what the series misses
-        :return: new gaps
+        :return: its segments, none when every bucket of it is accounted for
         """
-        new = ranges.subtract(missing, [gap.range for gap in state.gaps])
-        return [self.segment(part, None) for part in self._cut(new)]
+        own = missing.within(gap.range)
+        if self.is_kept(gap):
+            return [unchanged_segment(gap, part) for part in parts_of(own)]
+        return [self.segment(part, gap) for part in self.parts(own)]
 
-    def matches(self, state: SeriesState) -> bool:
-        """Return whether the ledger already says what the candles say.
+    def is_settled(self, gap: Gap) -> bool:
+        """Return whether a gap stays as it is, unless its candles change.
 
-        :param state: ledger of the series
-        :return: True when reconciling would change nothing
+        A gap of an earlier version may lie in several months, and is parted.
         """
-        missing = self.missing(state)
-        return (
-            not self.contradicted(state)
-            and not self.unrecorded(state, missing)
-            and all(
-                self.changes_to(gap, missing) == [unchanged_segment(gap, gap.range)] for gap in state.gaps
-            )
-        )
+        is_whole = len(months_in([gap.range])) == 1 and gap.end_s <= self.end_s and gap.start_s >= self.start_s
+        if self.is_kept(gap):
+            return is_whole
+        is_parted = gap.start_s < self.window_start_s < gap.end_s and not self.is_delisted
+        part = GapPart(*gap.range, gap.missing_candles)
+        return is_whole and not is_parted and self.segment(part, gap) == unchanged_segment(gap)
 
-    def filled_from(self, gap: Gap, state: SeriesState) -> FilledFrom:
+
+@dataclass(frozen=True, slots=True)
+class SeriesSnapshot:
+    """What the candles of a series say at a moment, in the months that were looked at.
+
+    :ivar clock: its grid
+    :ivar looked: pages and candles of these months
+    """
+
+    clock: SeriesClock
+    looked: Looked
+
+    @property
+    def expected(self) -> BucketSet:
+        """Return the buckets of the grid in these months."""
+        step = self.looked.stored.step
+        parts = [
+            (max(-(-month[0] // step) * step, self.clock.start_s), min(-(-month[1] // step) * step, self.clock.end_s))
+            for month in self.looked.coverage.months
+        ]
+        return BucketSet.of_ranges(parts, step=step)
+
+    def corrected(self) -> Coverage:
+        """Return the pages as they are to be; proofs that a candle contradicts are withdrawn, but for trades'.
+
+        :return: the pages that were looked at, changed in place
+        """
+        coverage, stored = self.looked.coverage, self.looked.stored
+        coverage.withdraw(stored)
+        coverage.missing = self.expected - stored - coverage.empty.all
+        coverage.disputed = stored & coverage.empty.by[Evidence.TRADES]
+        for month in coverage.months:
+            count = self.looked.read.get(month)
+            if count is not None:
+                coverage.reconciled[month] = count
+            elif coverage.reconciled.get(month) is None:
+                coverage.reconciled[month] = 0
+        return coverage
+
+    def filled_from(self, gap: Gap, coverage: Coverage) -> FilledFrom:
         """Return where the last buckets of a closed gap came from.
 
-        :param state: ledger of the series
+        :param coverage: the pages as they are to be
         """
-        empty = [*(proven.range for proven in state.proven), (gap.start_s, self.start_s)]
-        return FilledFrom.OBSERVED if ranges.subtract([gap.range], empty) else FilledFrom.EMPTY
+        held = coverage.before[0].within(gap.range) or BucketSet.of_ranges([gap.range], step=coverage.missing.step)
+        since_start = held.within((self.clock.start_s, gap.end_s))
+        return FilledFrom.OBSERVED if since_start - coverage.empty.all else FilledFrom.EMPTY
 
 
-def missing_ranges(scan: Scan, series: Series, *, expected: Range) -> list[Range]:
-    """Return where a series has no candles: at the head, inside, at the tail, or all of it.
+def touched_months(state: SeriesState, clock: SeriesClock, unread: list[Range]) -> list[Range]:
+    """Return the months of a series that are to be looked at.
 
-    :param scan: what the candle table says
-    :param expected: all closed buckets from the series' start, epoch seconds UTC, on the grid
-    :return: normal range set
+    :param unread: months whose candles are not those of their pages
+    :return: these, those in which the grid has grown, and those of gaps that change their state; ascending
     """
-    span = scan.spans.get(series)
-    if span is None:
-        lacking = [expected]
-    else:
-        stored_end = span.last_s + step_s(series.interval_minutes)
-        lacking = [(expected[0], span.first_s), *scan.holes.get(series, []), (stored_end, expected[1])]
-    return ranges.intersect(lacking, [expected])
+    grown = (clock.start_s if state.until_s is None else state.until_s, clock.end_s)
+    shrunk = (clock.end_s, grown[0])
+    moving = [gap.range for gap in state.gaps if not clock.is_settled(gap)]
+    found = {*unread, *months_in([part for part in (grown, shrunk, *moving) if part[0] < part[1]])}
+    # A gap is judged whole.
+    for gap in state.gaps:
+        months = months_in([gap.range])
+        if len(months) > 1 and not found.isdisjoint(months):
+            found.update(months)
+    return sorted(found)
 
-
-def snapshot(scan: Scan, state: SeriesState, *, delisted_s: int | None, now_s: int) -> SeriesSnapshot:
-    """Return what a scan says of a series: the one rule for what a series is missing.
-
-    :param scan: what the candle table says
-    :param state: ledger of the series
-    :param delisted_s: when its pair left the exchange, epoch seconds UTC, or None
-    """
-    series = state.series
-    expected = closed_range(state.start_s, min(now_s, delisted_s or now_s), series.interval_minutes)
-    return SeriesSnapshot(
-        unstored=missing_ranges(scan, series, expected=expected),
-        window_start_s=api_window_start_s(now_s, series.interval_minutes),
-        start_s=state.start_s,
-        is_delisted=delisted_s is not None,
-        now_s=now_s,
-        end_s=expected[1],
-    )
