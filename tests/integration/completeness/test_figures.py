@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kraken_hooks.questdb import QuestDBHook
-from kraken_ohlcv.completeness.bucket_matrix import read_matrices
-from kraken_ohlcv.completeness.buckets import BucketStatus
 from kraken_ohlcv.completeness.figures import Figures, series_figures, together
+from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.completeness.series_cells import (
     CellState,
     Period,
@@ -174,20 +173,18 @@ def test_cells_over_all_time_add_up_to_the_figures(
     assert in_cells == {name: getattr(figures, name) for name in in_cells}
 
 
-@pytest.mark.parametrize(("max_buckets", "n_matrices"), [(3000, 1), (2000, 2), (1, 3)])
-def test_many_series_come_in_several_matrices_that_together_say_the_same(
-    ledger_uri: str, questdb: QuestDBClient, max_buckets: int, n_matrices: int
+@pytest.mark.parametrize("max_buckets", [3000, 2000, 1])
+def test_many_series_looked_at_a_few_at_a_time_say_the_same(
+    ledger_uri: str, questdb: QuestDBClient, max_buckets: int
 ) -> None:
     spoil(ledger_uri, questdb, History([Damaged(Series(t, 60), -900, {-5, -800}) for t in TIERS], {}))
     with connect(ledger_uri) as connection:
         rows = all_rows(connection, 60)
 
-        found = list(read_matrices(connection, questdb, rows, None, now_s=NOW, max_buckets=max_buckets))
+        found = list(Buckets(connection, questdb, rows, now_s=NOW).read(rows, max_buckets=max_buckets))
 
-    assert len(found) == n_matrices
-    assert [row for matrix in found for row in matrix.rows] == rows
-    n_stored = [int(matrix.has(BucketStatus.STORED).sum()) for matrix in found]
-    assert n_stored == {1: [6], 2: [4, 2], 3: [2, 2, 2]}[n_matrices]
+    assert [one.row for one in found] == rows
+    assert [(len(one.stored), len(one.missing)) for one in found] == [(2, 898)] * 3
 
 
 @pytest.mark.parametrize(
