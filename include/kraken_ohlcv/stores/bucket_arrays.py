@@ -34,7 +34,9 @@ def marks_of(buckets: BucketSet, *, first: int, n: int) -> Marks:
     marks = np.zeros(n, dtype=np.bool_)
     if part:
         raw = part.bits.to_bytes(-(-part.bits.bit_length() // 8), "little")
-        found = np.unpackbits(np.frombuffer(raw, dtype=np.uint8), count=part.bits.bit_length(), bitorder="little")
+        found = np.unpackbits(
+            np.frombuffer(raw, dtype=np.uint8), count=part.bits.bit_length(), bitorder="little"
+        )
         at = part.first - first
         marks[at : at + len(found)] = found
     return marks
@@ -83,20 +85,6 @@ def is_in(times: Times, buckets: BucketSet) -> Marks:
     first = int(numbers.min())
     marks: Marks = marks_of(buckets, first=first, n=int(numbers.max()) - first + 1)[numbers - first]
     return marks
-
-
-def coarsened(buckets: BucketSet, *, step: int) -> BucketSet:
-    """Return the longer buckets that hold any of a set.
-
-    :param step: their length, seconds: a multiple of that of the set
-    """
-    if not buckets:
-        return BucketSet(step)
-    per, n = step // buckets.step, buckets.bits.bit_length()
-    first = buckets.first // per
-    last = (buckets.first + n - 1) // per
-    marks = marks_of(buckets, first=first * per, n=(last + 1 - first) * per)
-    return of_marks(marks.reshape(-1, per).any(axis=1), first=first, step=step)
 
 
 def refined(buckets: BucketSet, *, step: int) -> BucketSet:

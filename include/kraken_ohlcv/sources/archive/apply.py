@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import (
     FilledFrom,
     Gap,
+    GapPart,
     GapSegment,
     GapStatus,
     Series,
@@ -53,7 +53,7 @@ def apply_file(
     *,
     staged: Staged,
     stored: Stored,
-    empty: Sequence[Range],
+    empty: BucketSet,
     is_identified: bool,
 ) -> None:
     """Record start, proofs, corrections and closed gaps of a series.
@@ -63,7 +63,7 @@ def apply_file(
     :param series: ticker and interval
     :param staged: the file
     :param stored: what was written
-    :param empty: what the file proves empty, range set; what shorter candles contradict stays open
+    :param empty: what the file proves empty; what shorter candles contradict stays open
     :param is_identified: whether it is known to be of its series
     """
     # A file that nothing has identified is of no release that anybody knows.
@@ -71,20 +71,20 @@ def apply_file(
     result = SourceResult(
         covered=covered,
         traded={},
-        empty=list(empty),
+        empty=empty,
         is_busy=False,
         window_start_s=covered[0],
         step=step_s(series.interval_minutes),
         source=FilledFrom.ARCHIVE,
     )
     written = WriteResult(
-        have=ranges.union(staged.ranges, stored.extra),
+        have=staged.candles | stored.extra,
         new=stored.new,
-        closing=staged.ranges,
+        closing=staged.candles,
         restated=stored.corrected,
     )
 
-    def rest(gap: Gap, part: Range) -> GapSegment:
+    def rest(gap: Gap, part: GapPart) -> GapSegment:
         return _rest(unchanged_segment(gap, part), covered, is_delisted=asset.delisted_s is not None)
 
     apply_result(context, series, result, written, FillAttempt(tried=None, rest=rest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,9 @@ from psycopg.types.json import Jsonb
 
 from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
@@ -69,13 +68,13 @@ class Ingestion:
 
 @dataclass(slots=True)
 class _Read:
-    """A file that has been read and judged."""
+    """A file that has been read, and judged if it has candles."""
 
     identity: str
     staged: Staged
     reject_file: str | None
     remarks: list[str] = field(default_factory=list)
-    judged: Judgement = field(default_factory=Judgement)
+    judged: Judgement = field(init=False)
     identified_by: str | None = None
 
     def trust(self) -> FileTrust:
@@ -163,7 +162,7 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         claim = Claim(work.context, member.series, staged.span, staged.frames, until_s, member.is_published)
         read.identified_by = BY_TRUST if work.trust_file else identify(claim)
         staged.set_aside(read.judged.spoiled)
-        if not staged.ranges:
+        if not staged.candles:
             raise ArchiveRefusedError(
                 f"the pair's shorter candles beside it contradict all its rows: {read.judged.found[0][0]}"
             )
@@ -212,9 +211,15 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, ident
 
 def _judged(work: Ingestion, member: Member, archive: Archive, folder: Path, read: _Read) -> Judgement:
     """Compare a file with the finest one of its pair, and with the others where it may prove something."""
-    own, step = member.series.interval_minutes, step_s(member.series.interval_minutes)
-    plausible = plausibly_empty(read.staged, member.release, step=step)
-    witnesses = []
+    plausible = plausibly_empty(read.staged, member.release)
+    return judge(read.staged, plausible, _witnesses(work, member, archive, folder, read, plausible))
+
+
+def _witnesses(
+    work: Ingestion, member: Member, archive: Archive, folder: Path, read: _Read, plausible: BucketSet
+) -> Iterator[Witness]:
+    """Return the other files of a pair one after the other, each read when its turn comes."""
+    own = member.series.interval_minutes
     for number, (path, minutes) in enumerate(member.witnesses):
         is_finest = number == 0 and minutes < own
         if not is_finest and not plausible:
@@ -222,15 +227,16 @@ def _judged(work: Ingestion, member: Member, archive: Archive, folder: Path, rea
         series = Series(member.series.ticker, minutes)
         try:
             blocks = archive.blocks(path)
-            other = stage(blocks, series, folder / f"{number}", None, now_s=work.context.now_s)
-            witnesses.append(witness(other, minutes, own_minutes=own))
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                other = stage(blocks, series, Path(place), None, now_s=work.context.now_s)
+                one = witness(other, minutes, own_minutes=own)
         except ArchiveRefusedError as error:
             read.remarks.append(
                 f"{path}, a file of the same pair, cannot be read ({error}): without it, no missing row is "
                 "taken as proof that nothing traded"
             )
-            witnesses.append(Witness.unreadable(minutes))
-    return judge(read.staged, plausible, witnesses, step=step)
+            one = Witness.unreadable(minutes, own_minutes=own)
+        yield one
 
 
 def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str, Any]:
@@ -247,14 +253,14 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
     )
     if work.dry_run:
         stored = keep()
-        return file_result(member, "checked", **_figures(member, read, stored))
+        return file_result(member, "checked", **_figures(read, stored))
     (asset,) = read_assets(context.connection, tickers=[series.ticker], tier="ALL")
     series_id = register(context.connection, series, oldest_s=staged.span[0], now_s=context.now_s)
     with fill_lock(context.connection, series_id):
-        with admitted(context.connection, series, staged.ranges):
+        with admitted(context.connection, series, staged.candles, run=context.run, now_s=context.now_s):
             stored = keep()
-        figures = _figures(member, read, stored)
-        empty = _proven(read, stored) if is_identified else []
+        figures = _figures(read, stored)
+        empty = _proven(read, stored) if is_identified else BucketSet(staged.step)
         with context.connection.transaction():
             apply_file(
                 context, asset, series, staged=staged, stored=stored, empty=empty, is_identified=is_identified
@@ -277,20 +283,21 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
     return file_result(member, "ingested", version=version, **figures)
 
 
-def _proven(read: _Read, stored: Stored) -> list[Range]:
+def _proven(read: _Read, stored: Stored) -> BucketSet:
     """Return what the file proves empty, now that it is known what is stored."""
-    marked = marked_quarters([*stored.at_odds, *_lacking(read, stored)])
-    return ranges.subtract(read.judged.empty, [*stored.extra, *marked])
+    step = stored.step
+    marked = ranges.widened(marked_quarters(stored.at_odds | _lacking(read, stored)), step=step)
+    return read.judged.empty - stored.extra - BucketSet.of_ranges(marked, step=step)
 
 
-def _lacking(read: _Read, stored: Stored) -> list[Range]:
+def _lacking(read: _Read, stored: Stored) -> BucketSet:
     """Return the stored buckets that the file leaves out without a reason of its own."""
     staged = read.staged
-    return ranges.subtract(stored.absent, [*staged.odd, *staged.disputed, *read.judged.spoiled])
+    return stored.absent - staged.odd - staged.disputed - read.judged.spoiled
 
 
-def _figures(member: Member, read: _Read, stored: Stored) -> dict[str, Any]:
-    staged, step = read.staged, step_s(member.series.interval_minutes)
+def _figures(read: _Read, stored: Stored) -> dict[str, Any]:
+    staged = read.staged
     with_stored = [(STORED_ELSE, _lacking(read, stored)), (STORED_OTHER, stored.disputed)]
     return {
         "rows": staged.n_rows,
@@ -304,7 +311,7 @@ def _figures(member: Member, read: _Read, stored: Stored) -> dict[str, Any]:
         "rows_provisional_left_alone": stored.n_provisional,
         "candles_corrected": stored.n_corrected,
         "reject_file": read.reject_file,
-        "contradictions": contradictions([*read.judged.found, *with_stored], step=step),
+        "contradictions": contradictions([*read.judged.found, *with_stored]),
         "remarks": read.remarks,
         "identified_by": read.identified_by,
     }

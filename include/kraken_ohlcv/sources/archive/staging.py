@@ -36,6 +36,7 @@ TELLING_ROWS: Final = 20
 FEWEST_SOUND_ROWS: Final = 3
 """Fewer sound rows beside odd ones tell nothing."""
 VALUES: Final = COLUMNS[1:]
+COLUMNS_KEPT: Final = ("ts_s", *VALUES)
 TWO_ROWS: Final = "two different rows have this time, so neither is used"
 OUT_OF_ORDER: Final = "it is out of order, where a row of another time is missing"
 MANY_ROWS: Final = 1_000_000
@@ -75,6 +76,7 @@ class Staged:
     _aside: BucketSet = field(init=False)
 
     def __post_init__(self) -> None:
+        """Begin with nothing."""
         self.candles = self.odd = self.disputed = self._aside = BucketSet(self.step)
 
     @property
@@ -87,10 +89,13 @@ class Staged:
         """Return the buckets between its candles that it leaves out."""
         return BucketSet.of_ranges([self.span], step=self.step) - self.candles
 
-    def frames(self) -> Iterator[pl.DataFrame]:
-        """Return the batches one after the other, in the order of time."""
+    def frames(self, columns: Sequence[str] = COLUMNS_KEPT) -> Iterator[pl.DataFrame]:
+        """Return the batches one after the other, in the order of time.
+
+        :param columns: those wanted, ``ts_s`` among them
+        """
         for path in self.batches:
-            rows = pl.read_ipc(path).drop("line", "late")
+            rows = pl.read_ipc(path, columns=list(columns))
             if self._aside:
                 rows = rows.filter(~is_in(rows["ts_s"].to_numpy(), self._aside))
             if not rows.is_empty():

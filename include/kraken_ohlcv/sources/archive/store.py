@@ -14,16 +14,16 @@ from typing import Final
 
 import polars as pl
 
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.restatement import HIGHEST_RANK, SOURCE_RANK, is_better, is_confirmed
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.staging import Staged
+from kraken_ohlcv.stores.bucket_arrays import opening_at
 from kraken_ohlcv.stores.candle_store import (
     STORED_SCHEMA,
     WrittenSums,
@@ -114,32 +114,38 @@ class Stored:
         again under the file's source
     :ivar n_provisional: provisional rows that differ from a stored candle, which stays: no fault
     :ivar n_corrected: stored candles that were replaced
-    :ivar new: open times that no candle stood at before, range set
-    :ivar corrected: open times whose candle was replaced, now or by a task that died, range set
-    :ivar disputed: open times where another stored candle stays, range set
-    :ivar extra: stored candles between the file's rows, without a row of the file, range set
-    :ivar at_odds: those of ``disputed`` that come from identified sources, range set
-    :ivar absent: those of ``extra`` likewise, where the file's rows are not provisional, range set
+    :ivar step: candle length, seconds
+    :ivar new: buckets without a candle before
+    :ivar corrected: buckets whose candle was replaced, now or by a task that died
+    :ivar disputed: buckets where another stored candle stays
+    :ivar extra: buckets with a stored candle between the file's rows, without a row of the file
+    :ivar at_odds: those of ``disputed`` that come from identified sources
+    :ivar absent: those of ``extra`` likewise, where the file's rows are not provisional
     """
 
+    step: int
     n_written: int = 0
     n_equal: int = 0
     n_provisional: int = 0
     n_corrected: int = 0
-    new: list[Range] = field(default_factory=list)
-    corrected: list[Range] = field(default_factory=list)
-    disputed: list[Range] = field(default_factory=list)
-    extra: list[Range] = field(default_factory=list)
-    at_odds: list[Range] = field(default_factory=list)
-    absent: list[Range] = field(default_factory=list)
+    new: BucketSet = field(init=False)
+    corrected: BucketSet = field(init=False)
+    disputed: BucketSet = field(init=False)
+    extra: BucketSet = field(init=False)
+    at_odds: BucketSet = field(init=False)
+    absent: BucketSet = field(init=False)
 
-    def add(self, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int, step: int) -> None:
+    def __post_init__(self) -> None:
+        """Begin with nothing."""
+        self.new = self.corrected = self.disputed = self.extra = BucketSet(self.step)
+        self.at_odds = self.absent = BucketSet(self.step)
+
+    def add(self, rows: pl.DataFrame, stored: pl.DataFrame, *, provisional_s: int) -> None:
         """Add a batch.
 
         :param rows: as judged
         :param stored: the candles stored in its range before, at least one
         :param provisional_s: rows from here on are provisional, epoch seconds UTC
-        :param step: candle length, seconds
         """
         verdict, is_provisional = pl.col("verdict"), pl.col("source") == PROVISIONAL
         disputed = rows.filter(verdict == "keep", ~is_provisional)
@@ -147,15 +153,18 @@ class Stored:
         is_final = pl.col("ts_s") < provisional_s
         self.n_equal += rows.filter(verdict.is_in(["equal", "confirm"])).height
         self.n_provisional += rows.filter(verdict == "keep", is_provisional).height
-        self.new += _buckets(rows.filter(verdict == "new"), step)
-        self.disputed += _buckets(disputed, step)
-        self.at_odds += _buckets(disputed.filter(pl.col("source_stored").is_in(IDENTIFIED)), step)
-        self.extra += _buckets(extra, step)
-        self.absent += _buckets(extra.filter(pl.col("source").is_in(IDENTIFIED), is_final), step)
+        self.new |= self.buckets(rows.filter(verdict == "new"))
+        self.disputed |= self.buckets(disputed)
+        self.at_odds |= self.buckets(disputed.filter(pl.col("source_stored").is_in(IDENTIFIED)))
+        self.extra |= self.buckets(extra)
+        self.absent |= self.buckets(extra.filter(pl.col("source").is_in(IDENTIFIED), is_final))
 
+    def buckets(self, rows: pl.DataFrame) -> BucketSet:
+        """Return the buckets of some rows.
 
-def _buckets(rows: pl.DataFrame, step: int) -> list[Range]:
-    return ranges.from_points(rows["ts_s"].to_list(), step=step)
+        :param rows: with ``ts_s``
+        """
+        return opening_at(rows["ts_s"].to_numpy(), step=self.step)
 
 
 def store(
@@ -182,22 +191,22 @@ def store(
     :raises ReadBackError: if a candle is not readable as it was sent
     :raises QuestDBError: if QuestDB does not accept or not apply a batch
     """
-    questdb, step = context.questdb, step_s(series.interval_minutes)
+    questdb = context.questdb
     is_empty = not count_stored(questdb, series, staged.span)
     copies = [] if is_empty else copied_opens(questdb, series, staged.span)
     pending = {} if is_empty else read_pending(context.connection, series)
-    done, sums = Stored(), WrittenSums()
+    done, sums = Stored(staged.step), WrittenSums()
     for number, (rows, covered) in enumerate(ahead(_batches(staged)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else read_frame(questdb, series, covered)
         stored = _without_rank(stored, copies)
         found = judged(rows, stored, provisional_s=provisional_s, trust=trust)
         if stored.is_empty():
-            done.new += ranges.intersect(staged.ranges, [covered])
+            done.new |= staged.candles.within(covered)
         else:
-            done.add(found, stored, provisional_s=provisional_s, step=step)
+            done.add(found, stored, provisional_s=provisional_s)
         corrected = found.filter(pl.col("verdict") == "correct")
         ended = [] if dry_run else _written_before(found, pending)
-        done.corrected += _buckets(corrected, step) + ranges.from_points(ended, step=step)
+        done.corrected |= done.buckets(corrected) | BucketSet.of_points(ended, step=staged.step)
         done.n_corrected += corrected.height + len(ended)
         write = found.filter(pl.col("verdict").is_in(WRITTEN)).select(*STORED_SCHEMA)
         done.n_written += write.height
@@ -217,8 +226,6 @@ def store(
     if is_empty and not dry_run:
         questdb.wait_applied(CANDLE_TABLE)
         sums.prove(questdb, series, staged.span)
-    done.new = ranges.union(done.new)
-    done.corrected = ranges.union(done.corrected)
     return done
 
 

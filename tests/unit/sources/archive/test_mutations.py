@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.members import ZipArchive
@@ -61,16 +61,14 @@ def assert_true(sound: bytes, spoilt: bytes, staged: Staged, *, is_silent: bool)
     """Check what was read of a spoilt CSV against the sound one."""
     truth = rows_of(sound)
     kept = {row[0]: row[1:] for frame in staged.frames() for row in frame.iter_rows()}
-    assert sorted(kept) == [t for start, end in staged.ranges for t in range(start, end, HOUR)]
+    assert sorted(kept) == [*staged.candles.points()]
     assert len(kept) == staged.n_good
     if is_silent:
         assert all(time >= OLDEST_S and time % HOUR == 0 for time in kept)
         return
     assert {t: tuple(map(float, truth.get(t, b"").split(b",")[1:])) for t in kept} == kept
     assert untouched(sound, spoilt) <= kept.keys()
-    lacking = ranges.subtract([staged.span], staged.ranges)
-    provable = ranges.subtract(lacking, staged.odd)
-    assert ranges.intersect(provable, ranges.from_points(truth, step=HOUR)) == []
+    assert not (staged.left_out - staged.odd) & BucketSet.of_points(truth, step=HOUR)
 
 
 def may_be_refused(content: bytes, error: ArchiveRefusedError) -> bool:

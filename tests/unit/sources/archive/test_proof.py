@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.sources.archive.proof import (
@@ -65,12 +66,17 @@ def hours(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
     return [(T0 + start * HOUR, T0 + end * HOUR) for start, end in pairs]
 
 
-def judged(staged: Staged, release: Release, *witnesses: Witness, step: int = HOUR) -> Judgement:
-    return judge(staged, plausibly_empty(staged, release, step=step), witnesses, step=step)
+def judged(staged: Staged, release: Release, *witnesses: Witness) -> Judgement:
+    return judge(staged, plausibly_empty(staged, release), witnesses)
+
+
+def only(empty: list[tuple[int, int]]) -> Judgement:
+    """Return the judgement that nothing contradicts the file."""
+    return Judgement(BucketSet.of_ranges(empty, step=HOUR), BucketSet(HOUR), [])
 
 
 def told(found: Judgement) -> dict[str, list[tuple[int, int]]]:
-    return {what: ranges.union(where) for what, where in found.found}
+    return {what: where.ranges() for what, where in found.found}
 
 
 WITH_HOLE = [*range(10), *range(13, 80)]
@@ -78,16 +84,16 @@ WITH_HOLE = [*range(10), *range(13, 80)]
 
 def test_a_row_left_out_by_all_files_of_the_pair_is_empty(tmp_path: Path) -> None:
     found = judged(hourly(tmp_path, WITH_HOLE), OPEN_END, fine(tmp_path, WITH_HOLE))
-    assert found == Judgement(empty=hours((10, 13)))
+    assert found == only(hours((10, 13)))
 
 
 def test_the_finest_file_speaks_for_itself(tmp_path: Path) -> None:
-    assert judged(hourly(tmp_path, WITH_HOLE), OPEN_END) == Judgement(empty=hours((10, 13)))
+    assert judged(hourly(tmp_path, WITH_HOLE), OPEN_END) == only(hours((10, 13)))
 
 
 def test_a_row_that_shorter_candles_have_is_no_evidence_but_a_contradiction(tmp_path: Path) -> None:
     found = judged(hourly(tmp_path, WITH_HOLE), OPEN_END, fine(tmp_path, [*range(11), *range(13, 80)]))
-    assert found.empty == hours((11, 13))
+    assert found.empty.ranges() == hours((11, 13))
     assert told(found) == {LEFT_OUT: hours((10, 11))}
 
 
@@ -101,18 +107,18 @@ def test_a_row_that_shorter_candles_have_is_no_evidence_but_a_contradiction(tmp_
 )
 def test_the_last_day_proves_nothing(tmp_path: Path, release: Release, empty: list[tuple[int, int]]) -> None:
     there = [*range(10), *range(13, 60), *range(62, 80)]
-    assert judged(hourly(tmp_path, there), release, fine(tmp_path, there)) == Judgement(empty=empty)
+    assert judged(hourly(tmp_path, there), release, fine(tmp_path, there)) == only(empty)
 
 
 def test_a_tail_or_head_that_is_lost_proves_nothing(tmp_path: Path) -> None:
     found = judged(hourly(tmp_path, list(range(5, 30))), OPEN_END, fine(tmp_path, list(range(40))))
-    assert found == Judgement()
+    assert found == only([])
 
 
 def test_outside_of_the_shorter_candles_span_nothing_is_known(tmp_path: Path) -> None:
     there = [*range(10), *range(13, 80)]
     found = judged(hourly(tmp_path, there), OPEN_END, fine(tmp_path, list(range(20, 40))))
-    assert found == Judgement()
+    assert found == only([])
 
 
 ODD_HOUR = f"{T0 + 11 * HOUR},100,110,90,105,1.5,0\n"
@@ -134,17 +140,17 @@ def test_where_an_odd_row_may_belong_nothing_is_proven_and_elsewhere_it_is(
 ) -> None:
     there = [*WITH_HOLE[:40], *WITH_HOLE[42:]]
     staged, finest = hourly(tmp_path, there, odd=ours), fine(tmp_path, there, odd=theirs)
-    assert judged(staged, OPEN_END, finest) == Judgement(empty=[*empty, *hours((43, 45))])
+    assert judged(staged, OPEN_END, finest) == only([*empty, *hours((43, 45))])
 
 
 def test_without_the_finest_file_nothing_is_proven_and_nothing_contradicted(tmp_path: Path) -> None:
-    assert judged(hourly(tmp_path, WITH_HOLE), OPEN_END, Witness.unreadable(15)) == Judgement()
+    assert judged(hourly(tmp_path, WITH_HOLE), OPEN_END, Witness.unreadable(15, own_minutes=60)) == only([])
 
 
 def test_two_rows_of_one_time_are_a_finding_and_no_proof_beside_it(tmp_path: Path) -> None:
     staged = hourly(tmp_path, WITH_HOLE, odd=f"{T0 + 9 * HOUR},100,110,90,105,1.5,7\n")
     found = judged(staged, OPEN_END)
-    assert found.empty == []
+    assert found.empty.ranges() == []
     assert told(found) == {TWO_ROWS: hours((9, 10))}
 
 
@@ -152,19 +158,19 @@ def test_a_candle_without_shorter_ones_and_one_with_other_trades_are_told(tmp_pa
     staged = hourly(tmp_path, list(range(80)), trades=4)
     without = fine(tmp_path, [*range(20), *range(21, 80)])
     found = judged(staged, OPEN_END, without)
-    assert (told(found), found.spoiled) == ({UNSUPPORTED: hours((20, 21))}, hours((20, 21)))
+    assert (told(found), found.spoiled.ranges()) == ({UNSUPPORTED: hours((20, 21))}, hours((20, 21)))
 
     other = tmp_path / "other"
     other.mkdir()
     staged, finest = hourly(other, list(range(80)), trades=5), fine(other, list(range(2, 80)), first=1)
     found = judged(staged, OPEN_END, finest)
-    assert (told(found), found.spoiled) == ({OTHER_COUNT: hours((3, 80))}, [])
+    assert (told(found), found.spoiled.ranges()) == ({OTHER_COUNT: hours((3, 80))}, [])
 
 
 def test_a_file_of_another_series_beside_it_spoils_no_row_and_lets_nothing_be_proven(tmp_path: Path) -> None:
     staged = hourly(tmp_path, WITH_HOLE, trades=5)
     found = judged(staged, OPEN_END, fine(tmp_path, WITH_HOLE))
-    assert (found.empty, found.spoiled) == ([], [])
+    assert (found.empty.ranges(), found.spoiled.ranges()) == ([], [])
     assert told(found) == {OTHER_COUNT: hours((0, 10), (13, 80))}
 
 
@@ -184,10 +190,10 @@ def test_a_day_left_out_between_days_of_thousands_of_trades_is_not_empty_whoever
     others = witness(file(tmp_path, 720, silent, "silent"), 720, own_minutes=1440)
     day = [(T0 + 20 * DAY, T0 + 21 * DAY)]
 
-    found = judged(staged, OPEN_END, halves, step=DAY)
-    assert (found.empty, told(found)) == ([], {LEFT_OUT: day})
-    assert judged(staged, OPEN_END, others, step=DAY) == Judgement()
-    assert judged(staged, OPEN_END, step=DAY) == Judgement()
+    found = judged(staged, OPEN_END, halves)
+    assert (found.empty.ranges(), told(found)) == ([], {LEFT_OUT: day})
+    assert judged(staged, OPEN_END, others) == Judgement(BucketSet(DAY), BucketSet(DAY), [])
+    assert judged(staged, OPEN_END) == Judgement(BucketSet(DAY), BucketSet(DAY), [])
 
 
 @pytest.mark.parametrize(
@@ -205,8 +211,8 @@ def test_days_need_a_file_with_shorter_candles_beside_them(tmp_path: Path, minut
     hourly_trades = {n: 1 for n in range(40 * per) if n // per != 20 and n % per < 4}
     shorter = witness(file(tmp_path, 60, hourly_trades), 60, own_minutes=minutes)
     release = Release("x", T0, T0 + 60 * DAY)
-    assert judged(staged, release, step=step).empty == (hole if alone else [])
-    assert judged(staged, release, shorter, step=step).empty == hole
+    assert judged(staged, release).empty.ranges() == (hole if alone else [])
+    assert judged(staged, release, shorter).empty.ranges() == hole
 
 
 def test_a_longer_candle_that_counts_more_trades_tells_that_a_shorter_one_was_lost(tmp_path: Path) -> None:
@@ -217,12 +223,12 @@ def test_a_longer_candle_that_counts_more_trades_tells_that_a_shorter_one_was_lo
     halves[16] -= 4  # the one of the second hole, in which nothing traded
     longer = witness(file(tmp_path, 720, halves), 720, own_minutes=240)
 
-    found = judged(staged, OPEN_END, longer, step=4 * HOUR)
+    found = judged(staged, OPEN_END, longer)
 
     def hole(n: int) -> tuple[int, int]:
         return T0 + n * 4 * HOUR, T0 + (n + 1) * 4 * HOUR
 
-    assert (found.empty, told(found)) == ([hole(50)], {LONGER_HAS_MORE: [hole(10)]})
+    assert (found.empty.ranges(), told(found)) == ([hole(50)], {LONGER_HAS_MORE: [hole(10)]})
 
 
 @pytest.mark.parametrize(
@@ -240,7 +246,7 @@ def test_a_hole_in_busy_trading_proves_nothing(
     trades = dict.fromkeys(range(100), around) | {39: left, 41: right}
     del trades[40]
     found = judged(file(tmp_path, 60, trades), OPEN_END)
-    assert found.empty == (hours((40, 41)) if empty else [])
+    assert found.empty.ranges() == (hours((40, 41)) if empty else [])
 
 
 def test_the_last_day_of_each_quarter_of_a_full_release_proves_nothing(tmp_path: Path) -> None:
@@ -250,7 +256,7 @@ def test_the_last_day_of_each_quarter_of_a_full_release_proves_nothing(tmp_path:
     trades = {n: 2 for n in range(first + 100) if n not in holes}
     release = Release("Full_2024Q1", None, new_year + 91 * DAY)
     found = judged(file(tmp_path, 60, trades), release)
-    assert found.empty == hours((first - 30, first - 29), (first, first + 1), (first + 5, first + 6))
+    assert found.empty.ranges() == hours((first - 30, first - 29), (first, first + 1), (first + 5, first + 6))
 
 
 @quick
@@ -278,7 +284,8 @@ def test_busy_holes_are_the_same_however_the_file_is_cut_into_slices(
         at += n
         if at >= rows.height:
             break
-    assert busy_holes(frames, HOUR) == busy_holes([rows], HOUR) == ranges.union(expected)
+    assert busy_holes(frames, HOUR) == busy_holes([rows], HOUR)
+    assert busy_holes(frames, HOUR).ranges() == ranges.union(expected)
 
 
 @quick
@@ -303,17 +310,29 @@ def test_no_bucket_that_another_file_knows_to_have_traded_is_ever_proven_empty(
         release = Release("x", T0, T0 + 50 * DAY)
         for witnesses in ([shorter], [longer], [shorter, longer]):
             proven = judged(staged, release, *witnesses).empty
-            assert not ranges.intersect(proven, hours(*((n, n + 1) for n in traded)))
+            assert not ranges.intersect(proven.ranges(), hours(*((n, n + 1) for n in traded)))
         last = max(traded)
         inner = [n for n in quiet - lost if min(traded) < n < last]
         proven = judged(staged, release, shorter).empty
-        assert ranges.count(proven, step=HOUR) == len(inner) or lost
+        assert len(proven) == len(inner) or lost
 
 
 def test_a_contradiction_marks_the_quarter_of_its_bucket() -> None:
     new_year = 1_704_067_200
-    inside = (new_year - 3 * DAY, new_year - 2 * DAY)
-    assert marked_quarters([inside]) == [(new_year - 92 * DAY, new_year)]
+
+    def marked(*where: tuple[int, int], step: int = HOUR) -> list[tuple[int, int]]:
+        return marked_quarters(BucketSet.of_ranges(where, step=step))
+
+    assert marked((new_year - 3 * DAY, new_year - 2 * DAY)) == [(new_year - 92 * DAY, new_year)]
     across = (new_year - HOUR, new_year + HOUR)
-    assert marked_quarters([across]) == [(new_year - 92 * DAY, new_year + 91 * DAY)]
-    assert marked_quarters([]) == []
+    assert marked(across) == [(new_year - 92 * DAY, new_year + 91 * DAY)]
+    apart = ((new_year - HOUR, new_year), (new_year + 100 * DAY, new_year + 101 * DAY))
+    assert marked(*apart) == [
+        (new_year - 92 * DAY, new_year),
+        (new_year + 91 * DAY, new_year + 182 * DAY),
+    ]
+    week = 7 * DAY
+    assert marked(((new_year - 1) // week * week, new_year // week * week + week), step=week) == [
+        (new_year - 92 * DAY, new_year + 91 * DAY)
+    ]
+    assert marked() == []

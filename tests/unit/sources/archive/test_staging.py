@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive import rejects as rejects_module
 from kraken_ohlcv.sources.archive import staging as staging_module
@@ -51,7 +52,7 @@ def test_a_file_becomes_batches_in_the_order_of_time(tmp_path: Path, monkeypatch
     read, rejects = staged(tmp_path, content, block_bytes=100)
 
     assert times(read) == [[T0 + n * HOUR for n in part] for part in ([0, 1, 2, 3], [4, 5, 7, 8], [9])]
-    assert read.ranges == [(T0, T0 + 6 * HOUR), (T0 + 7 * HOUR, T0 + 10 * HOUR)]
+    assert read.candles.ranges() == [(T0, T0 + 6 * HOUR), (T0 + 7 * HOUR, T0 + 10 * HOUR)]
     assert (read.n_rows, read.n_good, read.n_bad, read.n_unordered) == (9, 9, 0, 0)
     assert read.sha256 == hashlib.sha256(content.encode()).hexdigest()
     assert rejects is None
@@ -117,7 +118,7 @@ def test_the_same_row_again_is_harmless(
 
     assert kept(read) == list(range(30))
     assert (read.n_good, read.n_bad, read.n_repeats, rejects) == (30, 0, len(order) - 30, None)
-    assert (read.ranges, read.odd, read.disputed) == (hours((0, 30)), [], [])
+    assert (read.candles.ranges(), read.odd.ranges(), read.disputed.ranges()) == (hours((0, 30)), [], [])
 
 
 @pytest.mark.parametrize("block_bytes", [40, 1_000_000])
@@ -131,8 +132,8 @@ def test_of_two_different_rows_of_one_time_neither_is_taken_and_both_are_named(
 
     assert kept(read) == [0, 2, 3, 4, 5, 6, 7, 8]
     assert (read.n_good, read.n_bad, read.n_repeats) == (8, 2, 2)
-    assert read.disputed == read.odd == hours((1, 2))
-    assert read.ranges == hours((0, 1), (2, 9))
+    assert read.disputed.ranges() == read.odd.ranges() == hours((1, 2))
+    assert read.candles.ranges() == hours((0, 1), (2, 9))
     assert named(rejects) == [(number, TWO_ROWS) for number in (2, 9)]
 
 
@@ -143,7 +144,7 @@ def test_a_row_without_a_time_may_stand_anywhere_where_another_stands_at_a_wrong
     order = [0, 1, 2, 25, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24, 26, 27, 28, 29, 30, 31]
     content = "".join(line(n) for n in order).replace(line(21), row)
     read, _ = staged(tmp_path, content)
-    assert read.odd == hours((8, 20), (21, 22))
+    assert read.odd.ranges() == hours((8, 20), (21, 22))
 
 
 def odd_at(order: list[int], at: int, row: str) -> str:
@@ -167,7 +168,7 @@ def test_of_two_different_rows_of_one_time_one_may_be_that_of_a_bucket_beside_it
 ) -> None:
     n = 12 if at == 7 else THIN[at]
     read, _ = staged(tmp_path, odd_at(THIN, at, line(n, trades=9)))
-    assert (read.disputed, read.odd) == (hours((n, n + 1)), hours(*odd))
+    assert (read.disputed.ranges(), read.odd.ranges()) == (hours((n, n + 1)), hours(*odd))
 
 
 @pytest.mark.parametrize("block_bytes", [40, 1_000_000])
@@ -192,8 +193,10 @@ def test_what_an_odd_row_may_stand_for_is_known(
 ) -> None:
     read, rejects = staged(tmp_path, odd_at(THIN, 4, row), block_bytes=block_bytes)
     assert kept(read) == THIN
-    assert [ranges.count([one], step=HOUR) for one in read.odd] == [end - start for start, end in odd]
-    assert read.odd == hours(*odd)
+    assert [ranges.count([one], step=HOUR) for one in read.odd.ranges()] == [
+        end - start for start, end in odd
+    ]
+    assert read.odd.ranges() == hours(*odd)
     assert [number for number, _ in named(rejects)] == [5]
 
 
@@ -201,13 +204,13 @@ def test_rows_that_merely_stand_in_another_order_are_taken(tmp_path: Path) -> No
     swapped = list(range(30))
     swapped[3], swapped[17] = swapped[17], swapped[3]
     read, rejects = staged(tmp_path, "".join(line(n) for n in swapped))
-    assert (kept(read), read.odd, rejects) == (list(range(30)), [], None)
+    assert (kept(read), read.odd.ranges(), rejects) == (list(range(30)), [], None)
 
 
 def test_a_file_in_no_order_at_all_is_taken_and_its_omissions_prove_nothing(tmp_path: Path) -> None:
     order = [(n * 7) % 23 for n in range(23) if (n * 7) % 23 not in {4, 9, 15, 16}]
     read, rejects = staged(tmp_path, "".join(line(n) for n in order))
-    assert (kept(read), read.odd, rejects) == (sorted(order), hours((4, 5), (9, 10), (15, 17)), None)
+    assert (kept(read), read.odd.ranges(), rejects) == (sorted(order), hours((4, 5), (9, 10), (15, 17)), None)
 
 
 @pytest.mark.parametrize(
@@ -287,12 +290,12 @@ def test_the_order_of_an_unordered_file_makes_no_difference(tmp_path: Path) -> N
     parts = [there[40:], there[:20], there[20:40]]
     read, rejects = staged(tmp_path, "".join(line(n) for part in parts for n in part), block_bytes=200)
     assert (kept(read), rejects) == (there, None)
-    assert read.ranges == hours((0, 7), (9, 31), (32, 60))
+    assert read.candles.ranges() == hours((0, 7), (9, 31), (32, 60))
 
 
 def test_rows_that_are_not_believed_are_set_aside(tmp_path: Path) -> None:
     read, _ = staged(tmp_path, "".join(line(n) for n in range(8)))
-    read.set_aside(hours((0, 2), (4, 5)))
-    assert (kept(read), read.ranges) == ([2, 3, 5, 6, 7], hours((2, 4), (5, 8)))
-    read.set_aside(hours((0, 8)))
-    assert (list(read.frames()), read.ranges, read.span) == ([], [], (0, 0))
+    read.set_aside(BucketSet.of_ranges(hours((0, 2), (4, 5)), step=HOUR))
+    assert (kept(read), read.candles.ranges()) == ([2, 3, 5, 6, 7], hours((2, 4), (5, 8)))
+    read.set_aside(BucketSet.of_ranges(hours((0, 8)), step=HOUR))
+    assert (list(read.frames()), read.candles.ranges(), read.span) == ([], [], (0, 0))
