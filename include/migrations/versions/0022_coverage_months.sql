@@ -79,78 +79,128 @@ CREATE TABLE partitions_seen (
 -- scanned_at: when all its open times were last read.
 ALTER TABLE series ADD COLUMN until_ts timestamptz, ADD COLUMN scanned_at timestamptz;
 
-CREATE TEMPORARY TABLE proven_bucket ON COMMIT DROP AS
+-- Stretches by month, in buckets counted from its first. What an open gap holds was missing, all of it.
+CREATE TEMPORARY TABLE stretch ON COMMIT DROP AS
 SELECT
-    p.ticker,
-    p.interval_minutes,
-    date_trunc('month', opens AT TIME ZONE 'UTC')::date AS month,
-    p.evidence,
-    p.seen_at,
-    extract(epoch FROM opens)::bigint / (60 * p.interval_minutes) AS number
-FROM proven_empty AS p
-CROSS JOIN LATERAL generate_series(
-    p.range_start, p.range_end - INTERVAL '1 second', make_interval(mins => p.interval_minutes)
-) AS opens;
-
-INSERT INTO coverage_months (ticker, interval_minutes, month, empty_archive, empty_ohlc, empty_trades)
-SELECT
-    m.ticker,
-    m.interval_minutes,
-    m.month,
-    CASE WHEN bool_or(b.evidence = 'archive')
-        THEN string_agg((coalesce(b.evidence, '') = 'archive')::integer::text, '' ORDER BY n)::bit varying
-    END,
-    CASE WHEN bool_or(b.evidence = 'ohlc')
-        THEN string_agg((coalesce(b.evidence, '') = 'ohlc')::integer::text, '' ORDER BY n)::bit varying
-    END,
-    CASE WHEN bool_or(b.evidence = 'trades')
-        THEN string_agg((coalesce(b.evidence, '') = 'trades')::integer::text, '' ORDER BY n)::bit varying
-    END
-FROM (
-    SELECT DISTINCT
-        ticker,
-        interval_minutes,
-        month,
-        ceil(extract(epoch FROM month) / (60 * interval_minutes))::bigint AS first_number
-    FROM proven_bucket
-) AS m
-CROSS JOIN LATERAL generate_series(
-    m.first_number, m.first_number + buckets_in_month(m.month, m.interval_minutes) - 1
-) AS n
-LEFT JOIN proven_bucket AS b
-    ON b.ticker = m.ticker AND b.interval_minutes = m.interval_minutes AND b.number = n
-GROUP BY m.ticker, m.interval_minutes, m.month;
-
-INSERT INTO coverage_changes (ticker, interval_minutes, month, evidence, first_bucket, buckets, changed_at)
-SELECT
-    m.ticker,
-    m.interval_minutes,
-    m.month,
-    m.evidence,
-    m.from_number - ceil(extract(epoch FROM m.month) / (60 * m.interval_minutes))::bigint,
-    string_agg((b.number IS NOT NULL)::integer::text, '' ORDER BY n)::bit varying,
-    m.seen_at
+    r.ticker,
+    r.interval_minutes,
+    page.month,
+    r.kind,
+    r.seen_at,
+    greatest(r.first_number, page.first_number) - page.first_number AS start_at,
+    least(r.end_number, page.first_number + page.n) - page.first_number AS end_at,
+    page.n
 FROM (
     SELECT
         ticker,
         interval_minutes,
-        month,
-        evidence,
+        evidence AS kind,
         seen_at,
-        min(number) AS from_number,
-        max(number) AS to_number
-    FROM proven_bucket
-    GROUP BY ticker, interval_minutes, month, evidence, seen_at
-) AS m
-CROSS JOIN LATERAL generate_series(m.from_number, m.to_number) AS n
-LEFT JOIN proven_bucket AS b
-    ON b.ticker = m.ticker
-    AND b.interval_minutes = m.interval_minutes
-    AND b.number = n
-    AND b.evidence = m.evidence
-    AND b.seen_at = m.seen_at
-GROUP BY m.ticker, m.interval_minutes, m.month, m.evidence, m.seen_at, m.from_number
-ORDER BY m.seen_at;
+        range_start AS start_ts,
+        range_end AS end_ts,
+        ceil(extract(epoch FROM range_start) / (60 * interval_minutes))::integer AS first_number,
+        floor(extract(epoch FROM range_end) / (60 * interval_minutes))::integer AS end_number
+    FROM proven_empty
+    UNION ALL
+    SELECT
+        ticker,
+        interval_minutes,
+        'missing',
+        NULL,
+        gap_start,
+        gap_end,
+        (extract(epoch FROM gap_start)::bigint / (60 * interval_minutes))::integer,
+        (extract(epoch FROM gap_end)::bigint / (60 * interval_minutes))::integer
+    FROM gap_records
+    WHERE status <> 'FILLED'
+) AS r
+CROSS JOIN LATERAL generate_series(
+    date_trunc('month', r.start_ts AT TIME ZONE 'UTC'),
+    date_trunc('month', (r.end_ts - INTERVAL '1 second') AT TIME ZONE 'UTC'),
+    INTERVAL '1 month'
+) AS touched
+CROSS JOIN LATERAL (
+    SELECT
+        touched::date AS month,
+        ceil(extract(epoch FROM touched) / (60 * r.interval_minutes))::integer AS first_number,
+        buckets_in_month(touched::date, r.interval_minutes) AS n
+) AS page
+WHERE greatest(r.first_number, page.first_number) < least(r.end_number, page.first_number + page.n);
+
+INSERT INTO coverage_months (
+    ticker, interval_minutes, month, missing, empty_archive, empty_ohlc, empty_trades
+)
+WITH placed AS (
+    SELECT
+        *,
+        coalesce(
+            lag(end_at) OVER (PARTITION BY ticker, interval_minutes, month, kind ORDER BY start_at), 0
+        ) AS last_end
+    FROM stretch
+),
+bitmap AS (
+    SELECT
+        ticker,
+        interval_minutes,
+        month,
+        kind,
+        string_agg(repeat('0', start_at - last_end) || repeat('1', end_at - start_at), '' ORDER BY start_at)
+        || repeat('0', min(n) - max(end_at)) AS bits
+    FROM placed
+    GROUP BY ticker, interval_minutes, month, kind
+),
+page AS (
+    SELECT
+        ticker,
+        interval_minutes,
+        month,
+        (max(bits) FILTER (WHERE kind = 'missing'))::bit varying AS missing,
+        (max(bits) FILTER (WHERE kind = 'archive'))::bit varying AS empty_archive,
+        (max(bits) FILTER (WHERE kind = 'ohlc'))::bit varying AS empty_ohlc,
+        (max(bits) FILTER (WHERE kind = 'trades'))::bit varying AS empty_trades
+    FROM bitmap
+    GROUP BY ticker, interval_minutes, month
+)
+SELECT
+    ticker,
+    interval_minutes,
+    month,
+    CASE WHEN bit_count(missing) > 0
+        -- A gap from before its buckets were proven empty holds them until the next detection.
+        THEN missing & coalesce(~empty_archive, missing) & coalesce(~empty_ohlc, missing)
+            & coalesce(~empty_trades, missing)
+    END,
+    empty_archive,
+    empty_ohlc,
+    empty_trades
+FROM page;
+
+INSERT INTO coverage_changes (ticker, interval_minutes, month, evidence, first_bucket, buckets, changed_at)
+WITH placed AS (
+    SELECT
+        *,
+        coalesce(
+            lag(end_at) OVER (
+                PARTITION BY ticker, interval_minutes, month, kind, seen_at ORDER BY start_at
+            ),
+            start_at
+        ) AS last_end
+    FROM stretch
+    WHERE kind <> 'missing'
+)
+SELECT
+    ticker,
+    interval_minutes,
+    month,
+    kind,
+    min(start_at),
+    string_agg(
+        repeat('0', start_at - last_end) || repeat('1', end_at - start_at), '' ORDER BY start_at
+    )::bit varying,
+    seen_at
+FROM placed
+GROUP BY ticker, interval_minutes, month, kind, seen_at
+ORDER BY seen_at, ticker, interval_minutes, month, kind;
 
 DROP TABLE proven_empty;
 
@@ -187,64 +237,91 @@ CREATE TABLE proven_empty (
     )
 );
 
-CREATE TEMPORARY TABLE change_bucket ON COMMIT DROP AS
-SELECT
-    ticker,
-    interval_minutes,
-    ceil(extract(epoch FROM month) / (60 * interval_minutes))::bigint + first_bucket + place AS number,
-    changed_at,
-    change_id
-FROM coverage_changes
-CROSS JOIN LATERAL generate_series(0, length(buckets) - 1) AS place
-WHERE get_bit(buckets, place) = 1 AND evidence IS NOT NULL;
-
 INSERT INTO proven_empty (ticker, interval_minutes, range_start, range_end, evidence, seen_at)
-WITH bucket AS (
+WITH change AS (
     SELECT
-        c.ticker,
-        c.interval_minutes,
-        ceil(extract(epoch FROM c.month) / (60 * c.interval_minutes))::bigint + place AS number,
-        CASE
-            WHEN get_bit(coalesce(c.empty_archive, none), place) = 1 THEN 'archive'
-            WHEN get_bit(coalesce(c.empty_ohlc, none), place) = 1 THEN 'ohlc'
-            WHEN get_bit(coalesce(c.empty_trades, none), place) = 1 THEN 'trades'
-        END AS evidence
-    FROM coverage_months AS c
-    CROSS JOIN LATERAL (
-        SELECT repeat('0', buckets_in_month(c.month, c.interval_minutes))::bit varying AS none
-    ) AS empty
-    CROSS JOIN LATERAL generate_series(0, buckets_in_month(c.month, c.interval_minutes) - 1) AS place
-),
-seen AS (
-    SELECT
-        b.*,
+        x.change_id,
+        x.ticker,
+        x.interval_minutes,
+        x.month,
+        x.evidence,
+        x.changed_at,
         (
-            SELECT changed_at
-            FROM change_bucket AS x
-            WHERE x.ticker = b.ticker AND x.interval_minutes = b.interval_minutes AND x.number = b.number
-            ORDER BY x.change_id DESC
-            LIMIT 1
-        ) AS seen_at
-    FROM bucket AS b
-    WHERE b.evidence IS NOT NULL
+            repeat('0', x.first_bucket)
+            || x.buckets::text
+            || repeat('0', buckets_in_month(x.month, x.interval_minutes) - x.first_bucket - length(x.buckets))
+        )::bit varying AS bits,
+        CASE x.evidence
+            WHEN 'archive' THEN c.empty_archive
+            WHEN 'ohlc' THEN c.empty_ohlc
+            WHEN 'trades' THEN c.empty_trades
+        END AS proven
+    FROM coverage_changes AS x
+    JOIN coverage_months AS c USING (ticker, interval_minutes, month)
 ),
-island AS (
+last_change AS (
+    -- What is still proven by the evidence of a change, and has not changed since.
     SELECT
         *,
-        number - row_number() OVER (
-            PARTITION BY ticker, interval_minutes, evidence, seen_at ORDER BY number
-        ) AS island
-    FROM seen
+        bits & proven & ~coalesce(
+            bit_or(bits) OVER (
+                PARTITION BY ticker, interval_minutes, month
+                ORDER BY change_id DESC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            bits & ~bits
+        ) AS standing
+    FROM change
+),
+run AS (
+    SELECT
+        l.ticker,
+        l.interval_minutes,
+        l.month,
+        l.evidence,
+        l.changed_at,
+        length(m.pieces[2]) AS n,
+        sum(length(m.pieces[1]) + length(m.pieces[2])) OVER (
+            PARTITION BY l.change_id ORDER BY m.place
+        ) AS end_at
+    FROM last_change AS l
+    CROSS JOIN LATERAL regexp_matches(l.standing::text, '(0*)(1+)', 'g') WITH ORDINALITY AS m (pieces, place)
+),
+found AS (
+    SELECT
+        ticker,
+        interval_minutes,
+        evidence,
+        changed_at,
+        ceil(extract(epoch FROM month) / (60 * interval_minutes)) + end_at - n AS start_number,
+        ceil(extract(epoch FROM month) / (60 * interval_minutes)) + end_at AS end_number
+    FROM run
+),
+marked AS (
+    SELECT
+        *,
+        lag(end_number) OVER (
+            PARTITION BY ticker, interval_minutes, evidence, changed_at ORDER BY start_number
+        ) IS DISTINCT FROM start_number AS is_first
+    FROM found
+),
+numbered AS (
+    SELECT
+        *,
+        count(*) FILTER (WHERE is_first) OVER (
+            PARTITION BY ticker, interval_minutes, evidence, changed_at ORDER BY start_number
+        ) AS number
+    FROM marked
 )
 SELECT
     ticker,
     interval_minutes,
-    to_timestamp(min(number) * 60 * interval_minutes),
-    to_timestamp((max(number) + 1) * 60 * interval_minutes),
+    to_timestamp(min(start_number) * 60 * interval_minutes),
+    to_timestamp(max(end_number) * 60 * interval_minutes),
     evidence,
-    seen_at
-FROM island
-GROUP BY ticker, interval_minutes, evidence, seen_at, island;
+    changed_at
+FROM numbered
+GROUP BY ticker, interval_minutes, evidence, changed_at, number;
 
 ALTER TABLE series DROP COLUMN until_ts, DROP COLUMN scanned_at;
 DROP TABLE partitions_seen;
