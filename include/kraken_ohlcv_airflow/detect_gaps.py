@@ -9,7 +9,6 @@ from airflow.sdk import BaseOperator
 
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.scan import HOLES, SPANS, Scanner, worth_naming
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key
 from kraken_ohlcv_airflow.step_errors import recording_errors
 
@@ -20,20 +19,18 @@ if TYPE_CHECKING:
 class DetectGapsOperator(BaseOperator):
     """Find what each series of the run is missing, and bring the ledger up to date.
 
-    The rendered statements show in the UI: ``spans_sql`` counts, ``sql`` finds the holes. After the task they
-    are those that were sent: they name the tickers of the tier, and ``sql`` those with missing candles, where
-    these are few.
+    The rendered statements show in the UI: ``counts_sql`` counts the months that have changed, ``sql`` reads which
+    buckets are stored where the ledger does not know it.
     """
 
-    template_fields: Sequence[str] = ("spans_sql", "sql")
+    template_fields: Sequence[str] = ("counts_sql", "sql")
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"spans_sql": "sql", "sql": "sql"}  # noqa: RUF012 (no ClassVar in Airflow)
-    overwrite_rtif_after_execution = True
+    template_fields_renderers = {"counts_sql": "sql", "sql": "sql"}  # noqa: RUF012 (no ClassVar in Airflow)
     ui_color = "#d9ead3"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.spans_sql, self.sql = f"{SPANS}.sql", f"{HOLES}.sql"
+        self.counts_sql, self.sql = "count_candles.sql", "stored_buckets.sql"
 
     @recording_errors()
     def execute(self, context: Context) -> dict[str, int]:
@@ -50,16 +47,10 @@ class DetectGapsOperator(BaseOperator):
 
         run = run_key(context)
         request = BackfillRequest.from_params(context["params"])
-        store = questdb()
         with ledger() as connection:
             now_s = opened(connection, run).now_s
             assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-            known = read_assets(connection, tickers=None, tier="ALL")
-            named = worth_naming([asset.ticker for asset in assets], n_known=len(known))
-            tickers = request.tickers or named
-            scan = Scanner.of(store, intervals=request.intervals, tickers=tickers, until_s=now_s)
-            selection = detect(connection, store, run, request, assets, scan, now_s=now_s)
-        self.spans_sql, self.sql = scan.spans_sql, scan.holes_sql
+            selection = detect(connection, questdb(), run, request, assets, now_s=now_s)
         for skipped in selection.skipped:
             self.log.warning("skipped, newest candle older than the lookback: %s", skipped)
         for ticker in selection.unknown:

@@ -127,6 +127,12 @@ class BackfillRequest(RunRequest):
         title="Retry failed gaps",
         description="Claim FAILED gaps before their next attempt, including permanent failures.",
     )
+    full_scan: bool = Field(
+        default=False,
+        title="Full scan",
+        description="Read the open times of all candles, not only of months that have changed; once a week"
+        " every run does.",
+    )
     trades_call_budget: int = Field(
         default=200,
         ge=0,

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.detection.reconcile import reconcile
-from kraken_ohlcv.detection.snapshot import SeriesSnapshot, snapshot
-from kraken_ohlcv.stores.candle_store import read_candles
+from kraken_ohlcv.detection.look import Look, refresh
+from kraken_ohlcv.detection.reconcile import Seen, reconcile
+from kraken_ohlcv.detection.snapshot import SeriesClock, SeriesSnapshot, touched_months
 from kraken_ohlcv.stores.contradictions import sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series
+from kraken_ohlcv.stores.ledger.counts import Counted, Counts, counted_of, read_counted, write_counts
+from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_state, read_states, register_series
 from kraken_ohlcv.stores.ledger.session import Connection, execute, value
-from kraken_ohlcv.stores.scan import Scan, Span
+from kraken_ohlcv.stores.partitions import count_candles
+from kraken_ohlcv.stores.stored_buckets import read_open_times
+
+FULL_SCAN_S: Final = 7 * DAY_S
+"""So often all open times are read, because one candle may have taken the place of another."""
+
+PAGES_AT_ONCE: Final = 400
+"""Coverage months that are looked at together: tens of MB as texts, a tenth of it once they are read."""
+
+LOOKS: Final = 3
+"""Looks at a month whose candles do not add up, before they count as stored twice."""
 
 MAX_NAMED: Final = 20
 """Contradicted proofs that the result of a repaired range names."""
@@ -49,8 +60,8 @@ class SeriesSelection:
 
 
 def select(
-    scan: Scan,
-    states: dict[Series, SeriesState],
+    counted: Mapping[Series, Counted],
+    states: Mapping[Series, SeriesState],
     assets: Sequence[Asset],
     request: BackfillRequest,
     *,
@@ -58,17 +69,16 @@ def select(
 ) -> SeriesSelection:
     """Decide which series a run processes.
 
-    :param scan: what the candle table says
+    :param counted: what was counted of the candle table
     :param states: ledgers of the series processed before
     :param assets: the assets the run is about
     :return: the selection; a series never loaded of a pair that is gone is nobody's gap
     Rule: a run that cannot take what it is asked for by name is not green.
     """
     selection = SeriesSelection()
-    unsound = set(scan.unsound())
     for asset in assets:
         if asset.delisted_s is not None:
-            is_stored = any(Series(asset.ticker, interval) in scan.spans for interval in request.intervals)
+            is_stored = any(_span(counted, Series(asset.ticker, one)) for one in request.intervals)
             if asset.is_unknown and not is_stored:
                 selection.unknown.append(asset.ticker)
                 if request.tickers:
@@ -79,11 +89,11 @@ def select(
                     selection.errors.append(_left(asset.ticker, asset.delisted_s))
         for interval in request.intervals:
             series = Series(asset.ticker, interval)
-            span = scan.spans.get(series)
-            if series in unsound:
-                selection.errors.append(_unsound(series, span))
+            span = _span(counted, series)
+            if series in counted and counted[series].off_grid_us:
+                selection.errors.append(_unsound(series, is_off_grid=True))
             elif span is not None and is_left_alone(
-                span,
+                span[1],
                 added_s=asset.added_s,
                 interval_minutes=interval,
                 lookback_days=request.lookback_days,
@@ -92,12 +102,12 @@ def select(
                 selection.skipped.append({
                     "ticker": asset.ticker,
                     "interval": interval,
-                    "last_candle": iso(span.last_s),
+                    "last_candle": iso(span[1]),
                 })
             elif span is not None or asset.delisted_s is None or series in states:
                 selection.starts[series] = series_start_s(
                     known_s=states[series].start_s if series in states else None,
-                    oldest_s=span.first_s if span else None,
+                    oldest_s=span[0] if span else None,
                     first_trade_s=asset.first_trade_s,
                     now_s=now_s,
                     interval_minutes=interval,
@@ -106,13 +116,17 @@ def select(
     return selection
 
 
-def _unsound(series: Series, span: Span | None) -> str:
+def _span(counted: Mapping[Series, Counted], series: Series) -> Range | None:
+    return counted[series].span if series in counted else None
+
+
+def _unsound(series: Series, *, is_off_grid: bool) -> str:
     """Return why the candles of a series cannot be judged, and what to do; nothing is lost by it."""
-    if span is None or not span.off_grid_us:
-        what, cure, chapter = "some candles are stored twice", "make them one", "Duplicate candles"
-    else:
+    if is_off_grid:
         what = f"stored candles do not lie on the {series.interval_minutes}-minute grid"
         cure, chapter = "set them aside", "Strays"
+    else:
+        what, cure, chapter = "some candles are stored twice", "make them one", "Duplicate candles"
     return f'{series}: {what}; {cure} as docs/OPERATIONS.md says under "{chapter}", then run again'
 
 
@@ -149,10 +163,12 @@ def _moved_states(
     states: Mapping[Series, SeriesState],
     starts: Mapping[Series, int],
     intervals: Sequence[int],
+    counts: Counts,
 ) -> dict[Series, SeriesState]:
     """Register new series, move starts that are no longer right, and return the ledgers of both."""
     new = {series: start_s for series, start_s in starts.items() if series not in states}
     revisions: dict[Series, int | None] = dict.fromkeys(new) | register_series(connection, new)
+    write_counts(connection, {key: one for key, one in counts.items() if key[0] in new})
     for series, start_s in starts.items():
         if series in states and states[series].start_s != start_s:
             revisions[series] = value(connection, "set_series_start", states[series], series, start_s=start_s)
@@ -172,39 +188,42 @@ def detect(
     run: RunKey,
     request: BackfillRequest,
     assets: Sequence[Asset],
-    scan_candles: Callable[[], Scan],
     *,
     now_s: int,
 ) -> SeriesSelection:
-    """Scan the candles, register new series, and reconcile the ledger of every series processed.
+    """Count what has changed, register new series, and reconcile the ledger of every series processed.
 
     :param assets: the assets it is about
-    :param scan_candles: asks the candle table
     :return: the selection
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     tickers = [asset.ticker for asset in assets]
     # Before the ledger is read: what falls here is missing in this very run.
-    contradictions = [] if request.span is None else sweep(connection, questdb, tickers, covered=request.span)
-    delisted = {asset.ticker: asset.delisted_s for asset in assets}
+    contradictions = (
+        []
+        if request.span is None
+        else sweep(connection, questdb, tickers, now_s=now_s, covered=request.span, run=run)
+    )
     states = read_states(connection, tickers, request.intervals)
-    scan = scan_candles()
-    if scan.unsound():
-        # A write between the statements looks the same as a stray candle, but does not stay.
-        scan = scan_candles()
-    selection = select(scan, states, assets, request, now_s=now_s)
-    states |= _moved_states(connection, states, selection.starts, request.intervals)
-
-    def look_again(state: SeriesState) -> SeriesSnapshot:
-        unscanned = snapshot(Scan(), state, delisted_s=delisted[state.series.ticker], now_s=now_s)
-        stored = read_candles(questdb, state.series, (state.start_s, now_s))
-        have = ranges.from_points(stored, step=step_s(state.series.interval_minutes))
-        return replace(unscanned, unstored=ranges.subtract(unscanned.unstored, have))
-
-    seen = [
-        (states[series], snapshot(scan, states[series], delisted_s=delisted[series.ticker], now_s=now_s))
-        for series in selection.starts
-    ]
-    reconcile(connection, run, seen, look_again, now_s=now_s)
+    is_full = request.full_scan or any(
+        state.scanned_s is None or now_s - state.scanned_s >= FULL_SCAN_S for state in states.values()
+    )
+    counts = refresh(connection, questdb, tickers, request.intervals, is_full=is_full)
+    counted = read_counted(connection, tickers, request.intervals, is_full=is_full) | counted_of(counts)
+    selection = select(counted, states, assets, request, now_s=now_s)
+    moved = _moved_states(connection, states, selection.starts, request.intervals, counts)
+    is_scanned = [state.series_id for state in (states if is_full else moved).values()]
+    states |= moved
+    if any(series in moved for series in counted):
+        named = sorted({series.ticker for series in moved})
+        counted |= read_counted(connection, named, request.intervals, is_full=is_full)
+    chosen = [states[series] for series in selection.starts]
+    delisted = {asset.ticker: asset.delisted_s for asset in assets}
+    look = _Detection(connection, questdb, run, counted, delisted, now_s)
+    for series in look.reconcile(chosen):
+        del selection.starts[series]
+        selection.errors.append(_unsound(series, is_off_grid=False))
+    execute(connection, "note_scan", series_ids=is_scanned, now_s=now_s)
     execute(
         connection,
         "record_survey",
@@ -223,10 +242,123 @@ def detect(
     return selection
 
 
-def is_left_alone(span: Span, *, added_s: int, interval_minutes: int, lookback_days: int, now_s: int) -> bool:
+def reconcile_series(
+    connection: Connection,
+    questdb: QuestDBClient,
+    run: RunKey,
+    series: Series,
+    *,
+    delisted_s: int | None,
+    now_s: int,
+) -> None:
+    """Bring the ledger of one series up to its candles, in the months that have changed.
+
+    :param series: ticker and interval, registered before
+    :param delisted_s: when its pair left the exchange, epoch seconds UTC, or None
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    named = ([series.ticker], [series.interval_minutes])
+    refresh(connection, questdb, *named, is_full=False)
+    counted = read_counted(connection, *named)
+    look = _Detection(connection, questdb, run, counted, {series.ticker: delisted_s}, now_s)
+    look.reconcile([read_state(connection, series)])
+
+
+class _Detection:
+    """Reconciles series with their candles, some months of some series at a time."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        questdb: QuestDBClient,
+        run: RunKey,
+        counted: dict[Series, Counted],
+        delisted: Mapping[str, int | None],
+        now_s: int,
+    ) -> None:
+        self._connection = connection
+        self._questdb = questdb
+        self._run = run
+        self._counted = counted
+        self._delisted = delisted
+        self._now_s = now_s
+
+    def reconcile(self, states: Sequence[SeriesState]) -> list[Series]:
+        """Reconcile series; return those some candles of which are stored twice."""
+        unsound: list[Series] = []
+        for batch in self._batches(states):
+            seen = self._look(batch)
+            doubled = [state.series for state, snapshot in seen if self._is_doubled(state, snapshot)]
+            unsound += doubled
+            sound = [one for one in seen if one[0].series not in doubled]
+            reconcile(self._connection, self._run, sound, self._look_again, now_s=self._now_s)
+        return unsound
+
+    def _batches(
+        self, states: Sequence[SeriesState]
+    ) -> Iterator[list[tuple[SeriesState, SeriesClock, list[Range]]]]:
+        batch: list[tuple[SeriesState, SeriesClock, list[Range]]] = []
+        n_pages = 0
+        for state in states:
+            clock = self._clock(state)
+            unread = list(self._counted.get(state.series, Counted()).unread)
+            months = touched_months(state, clock, unread)
+            if not months:
+                continue
+            if batch and n_pages + len(months) > PAGES_AT_ONCE:
+                yield batch
+                batch, n_pages = [], 0
+            batch.append((state, clock, months))
+            n_pages += len(months)
+        if batch:
+            yield batch
+
+    def _clock(self, state: SeriesState) -> SeriesClock:
+        return SeriesClock.of(state, delisted_s=self._delisted[state.series.ticker], now_s=self._now_s)
+
+    def _look(self, batch: Sequence[tuple[SeriesState, SeriesClock, list[Range]]]) -> list[Seen]:
+        grids = {state.series: (state.start_s, state.until_s) for state, _, _ in batch}
+        look = Look(self._connection, self._questdb, self._counted, grids)
+        looked = look.read({state.series: months for state, _, months in batch})
+        return [(state, SeriesSnapshot(clock, looked[state.series])) for state, clock, _ in batch]
+
+    def _look_again(self, state: SeriesState) -> SeriesSnapshot:
+        """Read all that is touched of a series from QuestDB, whatever was counted before."""
+        clock = self._clock(state)
+        unread = list(self._counted.get(state.series, Counted()).unread)
+        months = touched_months(state, clock, unread)
+        look = Look(self._connection, self._questdb, {}, {state.series: (state.start_s, state.until_s)})
+        return SeriesSnapshot(clock, look.read({state.series: months}, is_afresh=True)[state.series])
+
+    def _is_doubled(self, state: SeriesState, snapshot: SeriesSnapshot) -> bool:
+        """Return whether QuestDB counts other candles in a month than it gives open times, again and again."""
+        series = state.series
+        known = self._counted.get(series, Counted()).unread
+        for month, n_read in snapshot.looked.read.items():
+            if known.get(month, snapshot.looked.coverage.reconciled.get(month)) == n_read:
+                continue
+            key = (series, month)
+            for _ in range(LOOKS):
+                counts = count_candles(
+                    self._questdb, [month], [series.interval_minutes], tickers=[series.ticker]
+                )
+                n_counted = counts[key].n_candles if key in counts else 0
+                if n_counted == n_read:
+                    break
+                # A write between the two statements looks the same, but does not stay.
+                read, _ = read_open_times(self._questdb, {series: [month]})
+                n_read = len(read[series])  # noqa: PLW2901
+            else:
+                return True
+        return False
+
+
+def is_left_alone(
+    last_s: int, *, added_s: int, interval_minutes: int, lookback_days: int, now_s: int
+) -> bool:
     """Return whether a series is too old to be processed.
 
-    :param span: its stored candles
+    :param last_s: open time of its newest candle, epoch seconds UTC
     :param added_s: when its asset came into the catalogue, epoch seconds UTC
     :param lookback_days: limit in days, >= 0; 0 = no limit
     :return: True when the newest candle closed, and the asset was added, more than max(lookback, two candles)
@@ -237,4 +369,4 @@ def is_left_alone(span: Span, *, added_s: int, interval_minutes: int, lookback_d
         return False
     step = step_s(interval_minutes)
     limit = max(lookback_days * DAY_S, 2 * step)
-    return now_s - max(span.last_s + step, added_s) > limit
+    return now_s - max(last_s + step, added_s) > limit

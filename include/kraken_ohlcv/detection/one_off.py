@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -18,7 +19,7 @@ MAX_LOGGED: Final = 100
 """Contradictions that the log names; their number is always logged."""
 
 
-def check_proofs_once(connection: Connection, questdb: QuestDBClient) -> int | None:
+def check_proofs_once(connection: Connection, questdb: QuestDBClient, *, now_s: int) -> int | None:
     """Withdraw the proofs of emptiness that stored candles contradict, unless this was done before.
 
     Cut off, it begins anew at the next run; two that run at once do no harm.
@@ -30,7 +31,7 @@ def check_proofs_once(connection: Connection, questdb: QuestDBClient) -> int | N
     if fetch(connection, "read_check", name=PROOFS):
         return None
     tickers = sorted({series.ticker for _, series in every_series(connection)})
-    found = sweep(connection, questdb, tickers)
+    found = sweep(connection, questdb, tickers, now_s=int(time.time()))
     withdrawn = [one for one in found if one.is_withdrawn]
     for one in found[:MAX_LOGGED]:
         log.warning("a proof of emptiness is contradicted: %s", one.as_json())

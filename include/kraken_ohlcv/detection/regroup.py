@@ -61,12 +61,11 @@ def regroup(
     for group in _groups(pieces, clock, left_alone):
         _record(group, owners, changes, left_alone)
     for gap in gaps:
-        if gap.gap_id in left_alone or gap.gap_id in owners and owners[gap.gap_id] is gap:
-            continue
-        if gap.gap_id in owners:
-            changes.absorbed.append((gap, owners[gap.gap_id]))
-        else:
+        owner = owners.get(gap.gap_id)
+        if owner is None and gap.gap_id not in left_alone:
             changes.closed.append(gap)
+        elif owner is not None and owner is not gap:
+            changes.absorbed.append((gap, owner))
     return changes
 
 
@@ -121,6 +120,8 @@ def _record(
     for gap in gaps:
         owners.setdefault(gap.gap_id, owner)
     owners[owner.gap_id] = owner
+    (said,) = {piece.segment.error_message for piece in group if piece.gap is owner}
+    whole = replace(whole, error_message=said)
     if whole != unchanged_segment(owner):
         changes.changed.append((owner, whole))
 

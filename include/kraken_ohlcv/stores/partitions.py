@@ -108,7 +108,11 @@ def count_candles(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     n_tickers, named = chosen(tickers or [])
-    shape = {"intervals": intervals, "n_tickers": n_tickers, "is_one_month": len(months) == 1}
+    shape = {
+        "intervals": intervals,
+        "tickers": tickers if n_tickers else None,
+        "is_one_month": len(months) == 1,
+    }
     rows = questdb.query(
         rendered("count_candles", params=shape), {**bounds((months[0][0], months[-1][1])), **named}
     )

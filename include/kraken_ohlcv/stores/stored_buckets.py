@@ -57,7 +57,7 @@ def read_stored(
     n_blocks = -(-covered[1] // block_s) - first_block
     n_tickers, named = chosen(tickers)
     rows = questdb.query(
-        rendered("stored_buckets", n_tickers=n_tickers),
+        rendered("stored_buckets", params={"tickers": tickers if n_tickers else None}),
         {
             "interval": str(interval_minutes),
             "step_us": step * MICROSECONDS,

@@ -155,6 +155,23 @@ WHERE c.month = ANY(%(counted)s)
         WHERE f.ticker = c.ticker AND f.interval_minutes = c.interval_minutes AND f.month = c.month
     )
 
+-- name: read_proven_spans
+-- First and last month of each series in which buckets are proven empty.
+-- In: tickers (text[]), intervals (int[]), months (date[]; null = all there are).
+-- Out: ticker, interval_minutes, first_s, last_s (start of the month, epoch seconds).
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM min(month))::bigint AS first_s,
+    extract(epoch FROM max(month))::bigint AS last_s
+FROM coverage_months
+WHERE ticker = ANY(%(tickers)s)
+    AND interval_minutes = ANY(%(intervals)s)
+    AND (%(months)s::date[] IS NULL OR month = ANY(%(months)s))
+    AND (empty_archive IS NOT NULL OR empty_ohlc IS NOT NULL OR empty_trades IS NOT NULL)
+GROUP BY ticker, interval_minutes
+ORDER BY ticker, interval_minutes
+
 -- name: write_coverage
 -- Write a coverage month, but for what was counted of it.
 -- In: ticker, interval_minutes, month (date), reconciled, and the bitmaps as read_coverage gives them.

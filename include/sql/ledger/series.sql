@@ -68,13 +68,18 @@ WHERE s.revision = %(revision)s
 RETURNING revision
 
 -- name: note_until
--- Note up to where the grids of series are accounted for, and, after a full scan, when they were read.
--- In: series_ids (int[]), untils_s (bigint[], epoch seconds, a place a series), scanned_s (epoch seconds, or null).
+-- Note up to where the grids of series are accounted for.
+-- In: series_ids (int[]), untils_s (bigint[], epoch seconds, a place a series).
 UPDATE series AS s
-SET until_ts = greatest(s.until_ts, to_timestamp(n.until_s)),
-    scanned_at = coalesce(to_timestamp(%(scanned_s)s::bigint), s.scanned_at)
+SET until_ts = to_timestamp(n.until_s)
 FROM unnest(%(series_ids)s::int[], %(untils_s)s::bigint[]) AS n (series_id, until_s)
 WHERE s.series_id = n.series_id
+
+-- name: note_scan
+-- Note that all open times of series were read. In: series_ids (int[]), now_s (epoch seconds).
+UPDATE series
+SET scanned_at = to_timestamp(%(now_s)s)
+WHERE series_id = ANY(%(series_ids)s)
 
 -- name: read_revisions
 -- How often the ledger of each series has changed. In: series_ids (int[]). Out: series_id, revision.

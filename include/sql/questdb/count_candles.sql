@@ -1,5 +1,6 @@
 {#- QuestDB. Candles of every series by UTC month: the first of the two gap queries.
-    Template: params.intervals (minutes), params.n_tickers (0 = all), params.is_one_month.
+    Template: params.intervals (minutes), params.tickers (list or none: then all),
+    params.is_one_month (optional).
     In: from_us, until_us (epoch microseconds, half-open, whole months), ticker_N = N-th ticker.
     Out: ticker, interval, month_us (epoch microseconds), first_s, last_s (epoch seconds), n,
     off_grid_us (how far the worst candle lies off the grid, microseconds, 0 = all on the grid).
@@ -8,7 +9,7 @@
 SELECT
     ticker,
     '{{ minutes | int }}' interval,
-    {{ "%(from_us)s::long" if params.is_one_month else "timestamp_floor('M', ts)::long" }} month_us,
+    {{ "%(from_us)s::long" if params.is_one_month is defined and params.is_one_month else "timestamp_floor('M', ts)::long" }} month_us,
     min(ts)::long / 1000000L first_s,
     max(ts)::long / 1000000L last_s,
     count() n,
@@ -17,8 +18,8 @@ FROM ohlcv
 WHERE interval = '{{ minutes | int }}'
     AND ts >= %(from_us)s
     AND ts < %(until_us)s
-    {%- if params.n_tickers %}
-    AND ticker IN ({% for n in range(params.n_tickers) %}%(ticker_{{ n }})s{{ ", " if not loop.last }}{% endfor %})
+    {%- if params.tickers %}
+    AND ticker IN ({% for _ in params.tickers %}%(ticker_{{ loop.index0 }})s{{ ", " if not loop.last }}{% endfor %})
     {%- endif %}
 {{- "\nUNION ALL" if not loop.last }}
 {%- endfor %}

@@ -1,7 +1,7 @@
 {#- QuestDB. Which buckets of the series of one interval are stored, many in a row of the result.
     A block is a run of consecutive buckets, aligned to the epoch and at most 52 long, so that the sum of powers
     of two below, exact up to 2^53, holds one bit a bucket: DEDUP lets no bucket count twice.
-    Template: n_tickers (0 = all). In: interval (minutes as text), step_us and block_us (length of a bucket and of
+    Template: params.tickers (list or none: then all). In: interval (minutes as text), step_us and block_us (length of a bucket and of
     a block, microseconds), from_us, until_us (epoch microseconds, half-open), ticker_N = N-th ticker.
     Out: ticker, block (number since the epoch), bits (bit k = k-th bucket of the block), off_grid (candles that do
     not open on the grid). -#}
@@ -20,7 +20,7 @@ FROM (
     WHERE interval = %(interval)s
         AND ts >= %(from_us)s
         AND ts < %(until_us)s
-        {%- if n_tickers %}
-        AND ticker IN ({% for n in range(n_tickers) %}%(ticker_{{ n }})s{{ ", " if not loop.last }}{% endfor %})
+        {%- if params.tickers %}
+        AND ticker IN ({% for _ in params.tickers %}%(ticker_{{ loop.index0 }})s{{ ", " if not loop.last }}{% endfor %})
         {%- endif %}
 )

@@ -16,7 +16,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Sighting
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.core.months import month_of, months_in
+from kraken_ohlcv.core.months import month_of, months_in, months_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import utc
@@ -110,9 +110,9 @@ class Coverage:
     def __post_init__(self) -> None:
         self.before = (self.missing, self.empty, self.disputed, dict(self.reconciled))
 
-    def has(self, month: Range) -> bool:
-        """Return whether a month was read."""
-        return month in self.months
+    def holds(self, part: Range) -> bool:
+        """Return whether all months of a range, epoch seconds UTC, were read."""
+        return set(months_in([part])).issubset(self.months)
 
     def prove(self, buckets: BucketSet, evidence: Evidence) -> None:
         """Record buckets as proven empty; they are missing no longer.
@@ -139,7 +139,7 @@ class Coverage:
 
     def read_again(self, buckets: BucketSet) -> None:
         """Have the open times of the months of some buckets read by the next detection."""
-        for month in months_in(buckets.ranges()):
+        for month in months_of(buckets):
             self.reconciled[month] = None
 
 
@@ -154,9 +154,7 @@ def read_coverage(
     :return: by series; one without a page is absent
     """
     months = None if covered is None else [date_of(month) for month in months_in([covered])]
-    rows = fetch(
-        connection, "read_coverage", tickers=list(tickers), intervals=list(intervals), months=months
-    )
+    rows = fetch(connection, "read_coverage", tickers=list(tickers), intervals=list(intervals), months=months)
     found: dict[Series, list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(Series(row["ticker"], row["interval_minutes"]), []).append(row)
@@ -166,9 +164,7 @@ def read_coverage(
     }
 
 
-def read_pages(
-    connection: Connection, wanted: Mapping[Series, Sequence[Range]]
-) -> dict[Series, Coverage]:
+def read_pages(connection: Connection, wanted: Mapping[Series, Sequence[Range]]) -> dict[Series, Coverage]:
     """Return some coverage months of each of many series.
 
     :param wanted: months by series, ascending
@@ -197,11 +193,31 @@ def read_months(connection: Connection, series: Series, parts: Iterable[Range]) 
     return read_pages(connection, {series: months_in(parts)})[series]
 
 
-def _coverage(series: Series, rows: Sequence[dict[str, Any]], months: Sequence[Range]) -> Coverage:
+def proven_spans(
+    connection: Connection, tickers: Sequence[str], intervals: Sequence[int], covered: Range | None = None
+) -> dict[Series, Range]:
+    """Return the months in which buckets of series are proven empty, from the first to the last.
+
+    :param tickers: Kraken's altnames
+    :param intervals: candle lengths, minutes
+    :param covered: only months that this half-open range touches, epoch seconds UTC; None = all
+    :return: by series, epoch seconds UTC; one without a proof is absent
+    """
+    months = None if covered is None else [date_of(month) for month in months_in([covered])]
+    found = fetch(
+        connection, "read_proven_spans", tickers=list(tickers), intervals=list(intervals), months=months
+    )
+    return {
+        Series(row["ticker"], row["interval_minutes"]): (row["first_s"], month_of(row["last_s"])[1])
+        for row in found
+    }
+
+
+def _coverage(series: Series, pages: Sequence[dict[str, Any]], months: Sequence[Range]) -> Coverage:
     step = step_s(series.interval_minutes)
 
     def merged(column: str) -> BucketSet:
-        pieces = [(row["month_s"], row[column]) for row in rows if row[column] is not None]
+        pieces = [(row["month_s"], row[column]) for row in pages if row[column] is not None]
         if not pieces:
             return BucketSet(step)
         first = -(-pieces[0][0] // step)
@@ -219,16 +235,19 @@ def _coverage(series: Series, rows: Sequence[dict[str, Any]], months: Sequence[R
         missing=merged("missing"),
         empty=Emptiness(step, {evidence: merged(f"empty_{evidence}") for evidence in Evidence}),
         disputed=merged("disputed"),
-        reconciled={month_of(row["month_s"]): row["reconciled"] for row in rows},
+        reconciled={month_of(row["month_s"]): row["reconciled"] for row in pages},
     )
 
 
-def save(connection: Connection, coverages: Iterable[Coverage], *, run: RunKey | None, now_s: int) -> None:
+def save(
+    connection: Connection, coverages: Iterable[Coverage], *, run: RunKey | None, now_s: int
+) -> set[Series]:
     """Write what has changed of coverage months, and log what has changed of the proofs.
 
     :param connection: the ledger, inside a transaction of their series
     :param run: the run that changes them, or None outside of runs
     :param now_s: the exchange's time, epoch seconds UTC
+    :return: the series of which something was written
     """
     pages, changes = [], []
     # In order, so that two writers wait for each other and do not deadlock.
@@ -241,6 +260,7 @@ def save(connection: Connection, coverages: Iterable[Coverage], *, run: RunKey |
     execute_many(connection, "write_coverage", pages)
     who = {"dag_id": run.dag_id, "run_id": run.run_id} if run else {"dag_id": None, "run_id": None}
     execute_many(connection, "log_coverage_change", changes, who, now_s=now_s)
+    return {Series(page["ticker"], page["interval_minutes"]) for page in pages}
 
 
 def date_of(month: Range) -> date:
@@ -263,9 +283,7 @@ def _changed_page(coverage: Coverage, month: Range) -> dict[str, Any] | None:
     return {**_named(coverage, month), **texts, "reconciled": count}
 
 
-def _bitmaps(
-    missing: BucketSet, empty: Emptiness, disputed: BucketSet, month: Range
-) -> dict[str, BucketSet]:
+def _bitmaps(missing: BucketSet, empty: Emptiness, disputed: BucketSet, month: Range) -> dict[str, BucketSet]:
     return {
         "missing": missing.within(month),
         **{f"empty_{evidence}": buckets.within(month) for evidence, buckets in empty.by.items()},

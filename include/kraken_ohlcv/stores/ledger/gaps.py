@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg.types.json import Jsonb
 
@@ -57,21 +57,26 @@ def record_outcome(connection: Connection, run: RunKey, gap_id: int, outcome: Ou
     execute(connection, "record_outcome", run, NO_WORK, gap_id=gap_id, outcome=outcome, **work)
 
 
-def insert_gaps(
-    connection: Connection,
-    run: RunKey,
-    segments: Sequence[tuple[Series, GapSegment]],
-    *,
-    detected_s: int,
-    parent: Gap | None = None,
-) -> None:
+class NewGap(NamedTuple):
+    """A gap to be recorded.
+
+    :ivar series: ticker and interval
+    :ivar segment: its range and state
+    :ivar detected_s: when it was seen first, epoch seconds UTC
+    :ivar parent: the gap that it was part of, or None
+    """
+
+    series: Series
+    segment: GapSegment
+    detected_s: int
+    parent: Gap | None = None
+
+
+def insert_gaps(connection: Connection, run: RunKey, gaps: Sequence[NewGap]) -> None:
     """Record new gaps, all in one statement; the run claims them.
 
     :param connection: the ledger, inside a transaction of all their series
     :param run: the run that found them
-    :param segments: series, range and state of each
-    :param detected_s: when they were seen first, epoch seconds UTC
-    :param parent: the gap that they were part of, or None
     """
     new = [
         {
@@ -84,10 +89,44 @@ def insert_gaps(
             "outcome": segment.run_outcome,
             **_columns(series, segment),
         }
-        for series, segment in segments
+        for series, segment, detected_s, parent in gaps
     ]
     if new:
         execute(connection, "insert_gaps", run, gaps=Jsonb(new))
+
+
+def change_gap(
+    connection: Connection,
+    run: RunKey,
+    gap: Gap,
+    segment: GapSegment,
+    *,
+    candles: int = 0,
+    is_claimed: bool,
+) -> None:
+    """Give an open gap another range and state.
+
+    :param connection: the ledger, inside a series transaction
+    :param gap: the gap as it stands
+    :param candles: missing candles of the gap that were stored, >= 0
+    :param is_claimed: whether the run claims it
+    :raises IllegalMoveError: if the state machine does not allow the state
+    """
+    check_move(gap.status, segment.status)
+    execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, segment))
+    if is_claimed:
+        record_outcome(
+            connection, run, gap.gap_id, segment.run_outcome, candles=candles, error=segment.error_message
+        )
+
+
+def absorb_gap(connection: Connection, gap: Gap, survivor: Gap) -> None:
+    """Make an open gap part of its neighbour, which takes over what runs made of it.
+
+    :param connection: the ledger, inside a series transaction
+    """
+    execute(connection, "move_outcomes", gap_id=gap.gap_id, into_id=survivor.gap_id)
+    execute(connection, "delete_gap", gap_id=gap.gap_id)
 
 
 def split_gap(
@@ -112,16 +151,11 @@ def split_gap(
     :param is_claimed: whether the run claims the record itself
     :raises IllegalMoveError: if the state machine does not allow a segment's state
     """
-    first, *others = segments
-    for segment in segments:
+    kept, *others = segments
+    for segment in others:
         check_move(gap.status, segment.status)
-    execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, first))
-    if is_claimed:
-        record_outcome(
-            connection, run, gap.gap_id, first.run_outcome, candles=candles, error=first.error_message
-        )
-    children = [(gap.series, segment) for segment in others]
-    insert_gaps(connection, run, children, detected_s=gap.detected_s, parent=gap)
+    change_gap(connection, run, gap, kept, candles=candles, is_claimed=is_claimed)
+    insert_gaps(connection, run, [NewGap(gap.series, one, gap.detected_s, gap) for one in others])
 
 
 def close_gap(
