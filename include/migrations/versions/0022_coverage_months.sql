@@ -246,6 +246,8 @@ WITH change AS (
         x.month,
         x.evidence,
         x.changed_at,
+        x.first_bucket,
+        length(x.buckets) AS n,
         (
             repeat('0', x.first_bucket)
             || x.buckets::text
@@ -281,11 +283,13 @@ run AS (
         l.evidence,
         l.changed_at,
         length(m.pieces[2]) AS n,
-        sum(length(m.pieces[1]) + length(m.pieces[2])) OVER (
+        l.first_bucket + sum(length(m.pieces[1]) + length(m.pieces[2])) OVER (
             PARTITION BY l.change_id ORDER BY m.place
         ) AS end_at
     FROM last_change AS l
-    CROSS JOIN LATERAL regexp_matches(l.standing::text, '(0*)(1+)', 'g') WITH ORDINALITY AS m (pieces, place)
+    CROSS JOIN LATERAL regexp_matches(
+        substring(l.standing::text FROM l.first_bucket + 1 FOR l.n), '(0*)(1+)', 'g'
+    ) WITH ORDINALITY AS m (pieces, place)
 ),
 found AS (
     SELECT
