@@ -19,21 +19,13 @@ from kraken_ohlcv.core.gap import (
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.detection.reconcile import reconcile
-from kraken_ohlcv.detection.snapshot import SeriesSnapshot, snapshot
 from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.sources.archive.staging import Staged
 from kraken_ohlcv.sources.archive.store import Stored
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.ledger.series_state import (
-    SeriesState,
-    read_state,
-    register_series,
-    series_id_of,
-)
+from kraken_ohlcv.stores.ledger.series_state import register_series, series_id_of
 from kraken_ohlcv.stores.ledger.session import Connection
-from kraken_ohlcv.stores.scan import scan_series
 
 
 def register(connection: Connection, series: Series, *, oldest_s: int, now_s: int) -> int:
@@ -88,22 +80,6 @@ def apply_file(
         return _rest(unchanged_segment(gap, part), covered, is_delisted=asset.delisted_s is not None)
 
     apply_result(context, series, result, written, FillAttempt(tried=None, rest=rest))
-
-
-def reconcile_series(context: RunContext, asset: Asset, series: Series) -> None:
-    """Reconcile the whole series with its candles: a start that was lowered leaves holes not recorded yet.
-
-    :param context: what to work with
-    :param asset: of the series
-    """
-    now_s = context.now_s
-
-    def look(state: SeriesState) -> SeriesSnapshot:
-        scan = scan_series(context.questdb, series, now_s=now_s)
-        return snapshot(scan, state, delisted_s=asset.delisted_s, now_s=now_s)
-
-    state = read_state(context.connection, series)
-    reconcile(context.connection, context.run, [(state, look(state))], look, now_s=now_s)
 
 
 def _rest(segment: GapSegment, loaded: Range, *, is_delisted: bool) -> GapSegment:

@@ -18,10 +18,11 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.detection.detect import reconcile_series
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.sources.archive.apply import apply_file, reconcile_series, register
+from kraken_ohlcv.sources.archive.apply import apply_file, register
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
 from kraken_ohlcv.sources.archive.identity import BY_TRUST, Claim, identify
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
@@ -279,7 +280,15 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
                 end_s=staged.span[1],
                 contradictions=Jsonb(figures["contradictions"]),
             )
-        reconcile_series(context, asset, series)
+        # A start that was lowered leaves holes that are not recorded yet.
+        reconcile_series(
+            context.connection,
+            context.questdb,
+            context.run,
+            series,
+            delisted_s=asset.delisted_s,
+            now_s=context.now_s,
+        )
     return file_result(member, "ingested", version=version, **figures)
 
 

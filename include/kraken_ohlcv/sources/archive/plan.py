@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import WAITING, Gap, GapStatus, Series, UnfillableReason, unchanged_segment
+from kraken_ohlcv.core.gap import (
+    WAITING,
+    Gap,
+    GapStatus,
+    Series,
+    UnfillableReason,
+    parts_of,
+    unchanged_segment,
+)
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.quarters import quarters_in
 from kraken_ohlcv.core.ranges import Range
@@ -21,6 +29,7 @@ from kraken_ohlcv.sources.archive.names import Release
 from kraken_ohlcv.stores.ledger.archive import (
     read_quarters,
 )
+from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.gaps import split_gap
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, read_states
 from kraken_ohlcv.stores.ledger.session import execute, value
@@ -90,15 +99,23 @@ def mark_not_published(context: RunContext, series: Series, release: Release) ->
         return
     quarter = (release.start_s, min(release.end_s, context.now_s))
     with locked_state(context.connection, series) as state:
+        waiting = [
+            gap
+            for gap in state.gaps
+            if gap.status is GapStatus.UNFILLABLE
+            and gap.unfillable_reason in WAITING
+            and ranges.intersect([gap.range], [quarter])
+        ]
+        missing = read_months(context.connection, series, [gap.range for gap in waiting]).missing
         is_changed = False
-        for gap in state.gaps:
-            if gap.status is not GapStatus.UNFILLABLE or gap.unfillable_reason not in WAITING:
-                continue
+        for gap in waiting:
             segments = [
                 replace(one, unfillable_reason=UnfillableReason.NOT_PUBLISHED)
                 if quarter[0] <= one.start_s and one.end_s <= quarter[1]
                 else one
-                for one in (unchanged_segment(gap, part) for part in ranges.cut_at([gap.range], quarter))
+                for one in (
+                    unchanged_segment(gap, part) for part in parts_of(missing.within(gap.range), quarter)
+                )
             ]
             if any(one.unfillable_reason is not gap.unfillable_reason for one in segments):
                 split_gap(context.connection, context.run, gap, segments, is_claimed=True)
