@@ -72,7 +72,7 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
             if "archive" in params.get("repair_from", ["archive"]):
                 store.check_bulk()
         with ledger() as connection:
-            check_proofs_once(connection, store)
+            check_proofs_once(connection, store, now_s=int(time.time()))
         return [asdict(problem) for problem in catalogue.problems]
 
 

@@ -152,6 +152,22 @@ class BucketSet:
             return BucketSet(self.step)
         return BucketSet(self.step, at, self._from(at) & ((1 << (end - at)) - 1))
 
+    def widened(self, step: int) -> BucketSet:
+        """Return the longer buckets that any of the buckets lies in.
+
+        :param step: length of the longer ones, seconds, a multiple of this one's
+        """
+        ratio = step // self.step
+        first = self.first // ratio
+        bits = self._from(first * ratio)
+        width = 1
+        while width < ratio:
+            more = min(width, ratio - width)
+            bits |= bits >> more
+            width += more
+        # The lowest place of each longer bucket has gathered all its places.
+        return BucketSet.of_text(format(bits, "b")[::-1][::ratio], first=first, step=step)
+
     @property
     def start_s(self) -> int | None:
         """Return the oldest open time, epoch seconds UTC, or None of no bucket."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import OddRow, StoredCandle
 from kraken_ohlcv.core.gap import FilledFrom
 from kraken_ohlcv.core.ranges import Range
@@ -70,7 +71,7 @@ class SourceResult:
 
     covered: Range
     traded: dict[int, StoredCandle]
-    empty: list[Range]
+    empty: BucketSet
     is_busy: bool
     window_start_s: int
     step: int
@@ -94,22 +95,22 @@ class SourceResult:
 class Proof:
     """What the emptiness seen in an answer amounts to.
 
-    :ivar proven: ranges that are now proven empty
-    :ivar waiting: ranges seen empty, waiting for a second sighting
+    :ivar proven: buckets that are now proven empty
+    :ivar waiting: buckets seen empty, waiting for a second sighting
     :ivar sightings: the first sightings of the series that wait for a second from now on
     """
 
-    proven: list[Range]
-    waiting: list[Range]
+    proven: BucketSet
+    waiting: BucketSet
     sightings: list[Sighting]
 
 
 def weigh_emptiness(
-    empty: Sequence[Range], *, covered: Range, is_busy: bool, sightings: Sequence[Sighting], now_s: int
+    empty: BucketSet, *, covered: Range, is_busy: bool, sightings: Sequence[Sighting], now_s: int
 ) -> Proof:
     """Decide which empty buckets are proven.
 
-    :param empty: buckets without trades that are neither stored nor proven yet, range set
+    :param empty: buckets without trades that are neither stored nor proven yet
     :param covered: the range that the answer speaks about, epoch seconds UTC
     :param is_busy: whether the series nearly always trades
     :param sightings: earlier first sightings of the series
@@ -117,18 +118,19 @@ def weigh_emptiness(
     Rule: a bucket of a liquid pair was once served flat with count 0 although it had traded, so in a busy
     series one sighting is not enough.
     """
-    old_enough = [s.range for s in sightings if now_s - s.first_seen_s >= CONFIRM_AFTER_S]
-    proven = ranges.intersect(empty, old_enough) if is_busy else ranges.union(empty)
-    waiting = ranges.subtract(empty, proven)
+    old_enough = ranges.union(s.range for s in sightings if now_s - s.first_seen_s >= CONFIRM_AFTER_S)
+    proven = empty & BucketSet.of_ranges(old_enough, step=empty.step) if is_busy else empty
+    waiting = empty - proven
+    stretches = waiting.ranges()
     kept = [
         Sighting(*part, old.first_seen_s)
         for old in sightings
         # Outside the answer nothing new is known about an old sighting.
         for part in ranges.union(
-            ranges.intersect([old.range], waiting), ranges.subtract([old.range], [covered])
+            ranges.intersect([old.range], stretches), ranges.subtract([old.range], [covered])
         )
     ]
-    new = ranges.subtract(waiting, [s.range for s in sightings])
+    new = ranges.subtract(stretches, [s.range for s in sightings])
     return Proof(proven, waiting, [*kept, *(Sighting(*part, now_s) for part in new)])
 
 

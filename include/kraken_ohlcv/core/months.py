@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.ranges import Range
 
@@ -46,3 +47,14 @@ def months_in(parts: Iterable[Range]) -> list[Range]:
             found.add(month)
             at_s = month[1]
     return sorted(found)
+
+
+def months_of(buckets: BucketSet) -> list[Range]:
+    """Return the UTC months in which some buckets open.
+
+    :return: ascending, unique
+    """
+    start_s, end_s = buckets.start_s, buckets.end_s
+    if start_s is None or end_s is None:
+        return []
+    return [month for month in months_in([(start_s, end_s)]) if buckets.within(month)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -31,7 +30,7 @@ def check_proofs_once(connection: Connection, questdb: QuestDBClient, *, now_s: 
     if fetch(connection, "read_check", name=PROOFS):
         return None
     tickers = sorted({series.ticker for _, series in every_series(connection)})
-    found = sweep(connection, questdb, tickers, now_s=int(time.time()))
+    found = sweep(connection, questdb, tickers, now_s=now_s)
     withdrawn = [one for one in found if one.is_withdrawn]
     for one in found[:MAX_LOGGED]:
         log.warning("a proof of emptiness is contradicted: %s", one.as_json())

@@ -9,17 +9,18 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
-from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.freshness import Freshness, Judgement, NewestEnd, judge
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
+from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, observe_listing
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
+from kraken_ohlcv.stores.ledger.coverage import read_coverage
 from kraken_ohlcv.stores.ledger.incidents import observe
-from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import Connection
 
 SOURCE_SHARE: Final = 0.8
@@ -216,20 +217,44 @@ def check(
     :return: the check
     """
     assets = _assets(connection, tiers)
-    states = read_states(connection, [asset.ticker for asset in assets], [interval_minutes])
     step = step_s(interval_minutes)
+    ends = {asset.ticker: newest[asset.ticker] + step for asset in assets if asset.ticker in newest}
+    settled = _moved_over_proofs(connection, ends, interval_minutes, now_s=now_s)
     judged = []
     for asset in assets:
         series = Series(asset.ticker, interval_minutes)
         last_s = newest.get(asset.ticker)
-        settled_s = None if last_s is None else last_s + step
-        if settled_s is not None and series in states:
-            proven = ranges.union(one.range for one in states[series].proven)
-            settled_s = next((end for start, end in proven if start <= settled_s < end), settled_s)
-        end = NewestEnd(series, asset.tier, last_s, settled_s, asset.added_s, not asset.is_trading)
+        end = NewestEnd(
+            series, asset.tier, last_s, settled.get(asset.ticker), asset.added_s, not asset.is_trading
+        )
         judged.append(judge(end, now_s=now_s, hours=hours))
     unknown = [asset.ticker for asset in assets if asset.is_unknown]
     return Check(now_s, interval_minutes, judged, unknown)
+
+
+def _moved_over_proofs(
+    connection: Connection, ends: Mapping[str, int], interval_minutes: int, *, now_s: int
+) -> dict[str, int]:
+    """Return up to where series are settled: ends of candles, moved over what is proven empty behind them.
+
+    Reads only the months it passes, one after the other.
+
+    :param ends: end of the newest candle by ticker, epoch seconds UTC
+    """
+    settled = dict(ends)
+    passing = {ticker for ticker, end_s in ends.items() if end_s < floor_s(now_s, interval_minutes)}
+    while passing:
+        month = min(month_of(settled[ticker]) for ticker in passing)
+        here = {ticker for ticker in passing if month_of(settled[ticker]) == month}
+        pages = read_coverage(connection, sorted(here), [interval_minutes], month)
+        passing -= here
+        for series, page in pages.items():
+            proven = page.empty.all.text((settled[series.ticker], month[1]))
+            n_empty = len(proven) - len(proven.lstrip("1"))
+            settled[series.ticker] += n_empty * step_s(interval_minutes)
+            if settled[series.ticker] >= month[1] and settled[series.ticker] <= now_s:
+                passing.add(series.ticker)
+    return settled
 
 
 def observe_check(connection: Connection, state: ExchangeState, checked: Check, *, url: str | None) -> None:

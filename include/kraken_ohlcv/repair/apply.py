@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Sighting, SourceResult, weigh_emptiness
-from kraken_ohlcv.core.gap import FilledFrom, GapStatus, Outcome, Series, unchanged_segment
-from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.evidence import Evidence, Sighting, SourceResult, weigh_emptiness
+from kraken_ohlcv.core.gap import FilledFrom, Gap, GapPart, GapStatus, Outcome, Series, unchanged_segment
+from kraken_ohlcv.core.months import months_in, months_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.resolve import Findings, resolve_gap
 from kraken_ohlcv.stores.contradictions import contested
-from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.gaps import DIED, close_gap, read_claims, record_outcome, split_gap
+from kraken_ohlcv.stores.ledger.coverage import Coverage, read_months, replace_sightings, save
+from kraken_ohlcv.stores.ledger.gaps import DIED, Claim, close_gap, read_claims, record_outcome, split_gap
 from kraken_ohlcv.stores.ledger.restatements import mark_restated
 from kraken_ohlcv.stores.ledger.runs import Settled, count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
@@ -36,60 +35,72 @@ def apply_result(
     :return: a sentence when something that was tried stays open and may come at another try, else None
     """
     connection, run, now_s = context.connection, context.run, context.now_s
-    step = step_s(series.interval_minutes)
     have = written.have
     with locked_state(connection, series) as state:
+        start_s = _start_s(state, result, have, attempt.start_s)
+        fell_away = (state.start_s, start_s)
+        months = {*months_in([result.covered, fell_away, fell_away[::-1]]), *months_of(have)}
+        gaps = [
+            gap
+            for gap in state.gaps
+            if _is_tried(gap, attempt) or not months.isdisjoint(months_in([gap.range]))
+        ]
+        months.update(months_in(gap.range for gap in gaps))
+        coverage = read_months(connection, series, months)
         sightings = rows(connection, "read_sightings", Sighting, series)
-        seen_empty = _seen_empty(state, result, have)
+        seen_empty = result.empty - coverage.empty.at_least(result.evidence)
+        if not _is_final(result):
+            seen_empty -= have
         # Under the lock: a candle written since is seen, or its writer withdraws the proof after us.
-        contradicted = [] if _is_final(result) else contested(context.questdb, series, seen_empty)
+        contradicted = (
+            BucketSet(result.step) if _is_final(result) else contested(context.questdb, series, seen_empty)
+        )
         proof = weigh_emptiness(
-            ranges.subtract(seen_empty, contradicted),
+            seen_empty - contradicted,
             covered=result.covered,
             is_busy=result.is_busy,
             sightings=sightings,
             now_s=now_s,
         )
-        withdrawn = proofs.withdraw(connection, series, state.proven, have)
+        withdrawn = coverage.withdraw(have)
         if _is_final(result):
-            traded = ranges.from_points(result.traded, step=step)
-            withdrawn += proofs.withdraw(connection, series, state.proven, traded, by=result.evidence)
-        proofs.add(connection, series, state.proven, proof.proven, evidence=result.evidence, seen_s=now_s)
+            traded = BucketSet.of_points(result.traded, step=result.step)
+            withdrawn |= coverage.withdraw(traded, by=result.evidence)
+        coverage.prove(proof.proven, result.evidence)
+        _note_stored(coverage, written)
         if result.evidence is not Evidence.ARCHIVE:
             # A file neither confirms nor refutes what an answer showed once.
-            proofs.replace_sightings(connection, series, sightings, proof.sightings)
+            replace_sightings(connection, series, sightings, proof.sightings)
         mark_restated(connection, series, written.restated, now_s=now_s)
-        before_trading = _move_start(context, state, result, have, attempt.start_s)
-        empty = ranges.union((proven.range for proven in state.proven), before_trading)
+        if start_s != state.start_s:
+            _move_start(context, state, coverage, start_s)
         findings = Findings(
             result=result,
             attempt=attempt,
-            settled=ranges.union(have, empty),
             waiting=proof.waiting,
             contested=contradicted,
             sightings=sightings,
             reach_s=result.window_start_s if result.begins_late else result.covered[0],
             now_s=now_s,
         )
-        touched = ranges.union([result.covered], have, before_trading)
-        problems, counted = _change_gaps(context, state, written, findings, empty, touched)
-        n_restated = ranges.count(written.restated, step=step)
+        problems, counted = _change_gaps(context, state, gaps, coverage, written, findings)
+        save(connection, [coverage], run=run, now_s=now_s)
         count_work(
             connection,
             run,
-            candles_restated=n_restated,
-            candles_outside=ranges.count(ranges.subtract(written.new, counted), step=step),
+            candles_restated=len(written.restated),
+            candles_outside=len(written.new - counted),
         )
         if attempt.is_recheck:
             settled = Settled(
-                candles_stored=ranges.count(written.new, step=step),
-                candles_restated=n_restated,
-                buckets_proven=ranges.count(proof.proven, step=step),
-                proofs_withdrawn=written.n_withdrawn + ranges.count(withdrawn, step=step),
-                candles_disputed=ranges.count(ranges.intersect(proof.proven, have), step=step),
+                candles_stored=len(written.new),
+                candles_restated=len(written.restated),
+                buckets_proven=len(proof.proven),
+                proofs_withdrawn=written.n_withdrawn + len(withdrawn),
+                candles_disputed=len(proof.proven & have),
             )
-            start_s, end_s = result.covered
-            where = {"source": result.source, "start_s": start_s, "end_s": end_s}
+            covered_from_s, covered_to_s = result.covered
+            where = {"source": result.source, "start_s": covered_from_s, "end_s": covered_to_s}
             execute(connection, "record_repair", run, series, settled, where)
         bump_revision(connection, state.series_id)
     return "; ".join(problems) or None
@@ -100,72 +111,110 @@ def _is_final(result: SourceResult) -> bool:
     return result.evidence is Evidence.TRADES
 
 
-def _seen_empty(state: SeriesState, result: SourceResult, have: Sequence[Range]) -> list[Range]:
-    """Return the buckets that a source says are empty, as far as that is news."""
-    rank = EVIDENCE_RANK[result.evidence]
-    as_strong = [proven.range for proven in state.proven if EVIDENCE_RANK[proven.evidence] >= rank]
-    return ranges.subtract(result.empty, as_strong if _is_final(result) else [*have, *as_strong])
+def _is_tried(gap: Gap, attempt: FillAttempt) -> bool:
+    return attempt.tried is not None and gap.gap_id in attempt.tried
 
 
-def _move_start(
-    context: RunContext, state: SeriesState, result: SourceResult, have: Sequence[Range], first_s: int | None
-) -> list[Range]:
-    """Raise the start of a series to its first trade, or lower it to an older file's; return what fell away.
+def _note_stored(coverage: Coverage, written: WriteResult) -> None:
+    """Bring pages up to what is stored: as many candles more as were missing and were not stored before."""
+    closed = written.new & coverage.missing
+    for month in months_of(closed):
+        count = coverage.reconciled.get(month)
+        if count is not None:
+            coverage.reconciled[month] = count + len(closed.within(month))
+    coverage.missing -= written.have
+    coverage.disputed |= written.have & coverage.empty.by[Evidence.TRADES]
+
+
+def _start_s(state: SeriesState, result: SourceResult, have: BucketSet, first_s: int | None) -> int:
+    """Return where a series begins: at its first trade, if that is later, or with an older file.
 
     Candles stored before the first trade keep the start low.
     """
     start_s = state.start_s if first_s is None else max(first_s, state.start_s)
-    if have and (start_s > state.start_s or result.evidence is Evidence.ARCHIVE):
-        start_s = min(start_s, have[0][0])
-    if start_s == state.start_s:
-        return []
+    oldest_s = have.start_s
+    if oldest_s is not None and (start_s > state.start_s or result.evidence is Evidence.ARCHIVE):
+        start_s = min(start_s, oldest_s)
+    return start_s
+
+
+def _move_start(context: RunContext, state: SeriesState, coverage: Coverage, start_s: int) -> None:
+    """Raise or lower the start of a series: nothing is missing before it, and little is known behind it."""
     execute(context.connection, "set_series_start", state, state.series, start_s=start_s)
-    return [(state.start_s, start_s)]
+    step = coverage.missing.step
+    if start_s > state.start_s:
+        coverage.missing -= BucketSet.of_ranges([(state.start_s, start_s)], step=step)
+    else:
+        coverage.read_again(BucketSet.of_ranges([(start_s, state.start_s + step)], step=step))
 
 
 def _change_gaps(
     context: RunContext,
     state: SeriesState,
+    gaps: Sequence[Gap],
+    coverage: Coverage,
     written: WriteResult,
     findings: Findings,
-    empty: Sequence[Range],
-    touched: Sequence[Range],
-) -> tuple[list[str], list[Range]]:
-    """Bring the gaps of a series up to date; return what is to be said, and the candles counted with them."""
+) -> tuple[list[str], BucketSet]:
+    """Bring gaps of a series up to date; return what is to be said, and the candles counted with them."""
     connection, run, attempt = context.connection, context.run, findings.attempt
-    step = step_s(state.series.interval_minutes)
     claimed = read_claims(connection, run, state.series)
     problems: list[str] = []
-    counted: list[Range] = []
-    # A thin series has thousands of gaps: each is judged by what lies near it.
-    for gap in state.gaps:
-        is_tried = attempt.tried is None or gap.gap_id in attempt.tried
-        if not ranges.near(touched, gap.range) and (attempt.tried is None or not is_tried):
+    held, *_ = coverage.before
+    counted = BucketSet(held.step)
+    for gap in gaps:
+        before, left = held.within(gap.range), coverage.missing.within(gap.range)
+        is_near = _overlap(gap.range, findings.result.covered) or left != before
+        if not is_near and not _is_tried(gap, attempt):
             continue
-        new = ranges.intersect([gap.range], ranges.near(written.closing, gap.range))
-        candles = ranges.count(new, step=step)
-        if gap.gap_id in attempt.under_way:
-            record_outcome(connection, run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
-            counted += new
+        is_tried = attempt.tried is None or _is_tried(gap, attempt)
+        # A detection may have seen them before this task could say so.
+        closed = (written.closing & before) | written.new.within(gap.range)
+        if gap.gap_id in attempt.under_way and left:
+            _trim(context, gap, left, candles=len(closed))
+            counted |= closed
             continue
-        near = replace(findings, settled=ranges.near(findings.settled, gap.range))
-        segments = resolve_gap(gap, near, is_attempted=is_tried)
-        if segments == [unchanged_segment(gap, gap.range)]:
+        segments = resolve_gap(gap, left, findings, is_attempted=is_tried)
+        if segments == [unchanged_segment(gap)]:
             continue
         if segments:
-            split_gap(connection, run, gap, segments, candles=candles, is_claimed=is_tried)
-            counted += new if is_tried else []
+            split_gap(connection, run, gap, segments, candles=len(closed), is_claimed=is_tried)
+            counted |= closed if is_tried else BucketSet(held.step)
             problems += [s.error_message or "" for s in segments if is_tried and s.status is GapStatus.FAILED]
             continue
-        before = claimed.get(gap.gap_id)
-        if candles or (before is not None and before.candles):
-            filled_from = findings.result.source
-        elif ranges.subtract([gap.range], ranges.near(empty, gap.range)):
-            filled_from = FilledFrom.OBSERVED
-        else:
-            filled_from = FilledFrom.EMPTY
-        close_gap(connection, run, gap, filled_from=filled_from, candles=candles, now_s=context.now_s)
-        counted += new
+        claim = claimed.get(gap.gap_id)
+        observed = _filled_from(before, len(closed), coverage, written, claim)
+        close_gap(
+            connection,
+            run,
+            gap,
+            filled_from=observed or findings.result.source,
+            candles=len(closed),
+            now_s=context.now_s,
+        )
+        counted |= closed
     for gap_id in set(attempt.tried or ()) - {gap.gap_id for gap in state.gaps}:
         record_outcome(connection, run, gap_id, Outcome.FILLED)
     return problems, counted
+
+
+def _overlap(one: Range, other: Range) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _trim(context: RunContext, gap: Gap, left: BucketSet, *, candles: int) -> None:
+    """Keep a gap that more answers are needed for, with what is left of it, whole."""
+    whole = GapPart(left.start_s or gap.start_s, left.end_s or gap.end_s, len(left))
+    if whole.missing_candles != gap.missing_candles:
+        split_gap(context.connection, context.run, gap, [unchanged_segment(gap, whole)], is_claimed=False)
+    record_outcome(context.connection, context.run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
+
+
+def _filled_from(
+    before: BucketSet, candles: int, coverage: Coverage, written: WriteResult, claim: Claim | None
+) -> FilledFrom | None:
+    """Return where the last buckets of a gap came from, or None when the source has brought them."""
+    if candles or (claim is not None and claim.candles):
+        return None
+    is_stored = (before & written.have) - coverage.empty.all
+    return FilledFrom.OBSERVED if is_stored else FilledFrom.EMPTY

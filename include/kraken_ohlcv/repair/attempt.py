@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
-from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, UnfillableReason
+from kraken_ohlcv.core.gap import (
+    Gap,
+    GapPart,
+    GapSegment,
+    GapStatus,
+    Outcome,
+    Series,
+    UnfillableReason,
+    parts_of,
+)
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.resolve import failed_segment
 from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.gaps import (
     DIED,
     Claim,
@@ -107,21 +118,35 @@ def put_back(
     context: RunContext,
     series: Series,
     attempted: Collection[int],
-    segments_of: Callable[[SeriesState, Gap], list[GapSegment]],
+    segment_of: Callable[[Gap, GapPart], GapSegment],
 ) -> None:
     """Take the gaps of an attempt back to where they can be planned again.
 
     :param context: what to work with; the fill lock of the series is held
     :param attempted: ids of the gaps tried
-    :param segments_of: what becomes of each, given the ledger of the series; nothing is closed here
+    :param segment_of: what becomes of each part of a gap that is still missing; nothing is closed here
     """
     if not attempted:
         return
     with locked_state(context.connection, series) as state:
-        for gap in state.gaps:
-            if gap.gap_id in attempted:
-                split_gap(context.connection, context.run, gap, segments_of(state, gap), is_claimed=True)
+        tried = [gap for gap in state.gaps if gap.gap_id in attempted]
+        _put_back(context.connection, context.run, series, tried, segment_of)
         bump_revision(context.connection, state.series_id)
+
+
+def _put_back(
+    connection: Connection,
+    run: RunKey,
+    series: Series,
+    tried: Sequence[Gap],
+    segment_of: Callable[[Gap, GapPart], GapSegment],
+) -> None:
+    coverage = read_months(connection, series, [gap.range for gap in tried])
+    for gap in tried:
+        # What is whole after all, the next detection closes.
+        parts = parts_of(coverage.missing.within(gap.range)) or [GapPart(*gap.range, gap.missing_candles)]
+        segments = [segment_of(gap, part) for part in parts]
+        split_gap(connection, run, gap, segments, is_claimed=True)
 
 
 def fail(
@@ -142,7 +167,7 @@ def fail(
     :param cron: schedule that repairs the series, or None
     """
     facts: Any = {"error": error, "is_permanent": is_permanent, "now_s": context.now_s, "cron": cron}
-    put_back(context, series, attempted, lambda _, gap: [failed_segment(gap, gap.range, **facts)])
+    put_back(context, series, attempted, lambda gap, part: failed_segment(gap, part, **facts))
 
 
 def give_up_pair(
@@ -157,12 +182,10 @@ def give_up_pair(
     """
     execute(context.connection, "mark_delisted", series, now_s=context.now_s)
 
-    def delisted(_: SeriesState, gap: Gap) -> list[GapSegment]:
-        segment = failed_segment(
-            gap, gap.range, error=error, is_permanent=False, now_s=context.now_s, cron=cron
-        )
+    def delisted(gap: Gap, part: GapPart) -> GapSegment:
+        segment = failed_segment(gap, part, error=error, is_permanent=False, now_s=context.now_s, cron=cron)
         reason = UnfillableReason.PAIR_DELISTED
-        return [replace(segment, status=GapStatus.UNFILLABLE, unfillable_reason=reason)]
+        return replace(segment, status=GapStatus.UNFILLABLE, unfillable_reason=reason)
 
     put_back(context, series, attempted, delisted)
 
@@ -179,10 +202,9 @@ def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
             if being_filled(connection, [state.series_id]):
                 continue
             claimed = read_claims(connection, run, series)
-            for gap in state.gaps:
-                if gap.status is GapStatus.BACKFILLING and gap.gap_id in claimed:
-                    segment = failed_segment(
-                        gap, gap.range, error=DIED, is_permanent=False, now_s=now_s, cron=cron
-                    )
-                    split_gap(connection, run, gap, [segment], is_claimed=True)
+            died = partial(failed_segment, error=DIED, is_permanent=False, now_s=now_s, cron=cron)
+            left = [
+                gap for gap in state.gaps if gap.status is GapStatus.BACKFILLING and gap.gap_id in claimed
+            ]
+            _put_back(connection, run, series, left, died)
             bump_revision(connection, state.series_id)

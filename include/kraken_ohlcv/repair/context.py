@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.gap import Gap, GapSegment
-from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.gap import Gap, GapPart, GapSegment
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -46,18 +46,18 @@ class RunContext:
 class WriteResult:
     """Candles written for a series.
 
-    :ivar have: all buckets now stored in the result's range, range set
-    :ivar new: those of them that were missing before, range set
-    :ivar closing: buckets that count as filled where they lie in an open gap, normal range set: the new ones,
-        or all rows of a file, some of which a task that died may have stored
-    :ivar restated: buckets whose candle was replaced by another version, which is in the log, range set
+    :ivar have: all buckets now stored in the result's range
+    :ivar new: those of them that were not stored before
+    :ivar closing: buckets that count as filled where they were missing: the new ones, or all rows of a file,
+        some of which a task that died may have stored
+    :ivar restated: buckets whose candle was replaced by another version, which is in the log
     :ivar n_withdrawn: buckets, of this series and of longer ones, that were proven empty and no longer are
     """
 
-    have: list[Range]
-    new: list[Range]
-    closing: list[Range]
-    restated: Sequence[Range] = ()
+    have: BucketSet
+    new: BucketSet
+    closing: BucketSet
+    restated: BucketSet
     n_withdrawn: int = 0
 
 
@@ -79,7 +79,7 @@ class FillAttempt:
     tried: Collection[int] | None
     cron: str | None = None
     under_way: Collection[int] = ()
-    rest: Callable[[Gap, Range], GapSegment] | None = None
+    rest: Callable[[Gap, GapPart], GapSegment] | None = None
     hands_on: bool = False
     is_trading: bool = True
     is_recheck: bool = False

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.backoff import next_attempt_s
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Sighting, SourceResult, confirmable_s
-from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, UnfillableReason, unchanged_segment
+from kraken_ohlcv.core.gap import (
+    Gap,
+    GapPart,
+    GapSegment,
+    GapStatus,
+    UnfillableReason,
+    is_joinable,
+    parts_of,
+    unchanged_segment,
+)
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
@@ -22,31 +31,29 @@ class Findings:
 
     :ivar result: what the source says
     :ivar attempt: what it was asked for
-    :ivar settled: buckets stored, proven empty or before the first trade, range set
     :ivar sightings: first sightings of the series before this result
     :ivar reach_s: buckets before this are beyond what the API serves, epoch seconds UTC
     :ivar now_s: the exchange's time, epoch seconds UTC
-    :ivar waiting: buckets seen empty once in a busy series, range set
-    :ivar contested: buckets seen empty, inside which shorter candles are stored, range set
+    :ivar waiting: buckets seen empty once in a busy series
+    :ivar contested: buckets seen empty, inside which shorter candles are stored
     """
 
     result: SourceResult
     attempt: FillAttempt
-    settled: Sequence[Range]
     sightings: Sequence[Sighting]
     reach_s: int
     now_s: int
-    waiting: Sequence[Range] = ()
-    contested: Sequence[Range] = ()
+    waiting: BucketSet
+    contested: BucketSet
 
 
 def failed_segment(
-    gap: Gap, part: Range, *, error: str, is_permanent: bool, now_s: int, cron: str | None
+    gap: Gap, part: GapPart, *, error: str, is_permanent: bool, now_s: int, cron: str | None
 ) -> GapSegment:
     """Return a part of a gap that was tried in vain.
 
     :param gap: the gap, its attempt counted
-    :param part: what is still missing of it, epoch seconds UTC
+    :param part: what is still missing of it
     :param error: one sentence
     :param is_permanent: whether the same request would fail again; then only a person brings it back
     :param cron: schedule that repairs the series, or None
@@ -55,7 +62,7 @@ def failed_segment(
     later = next_attempt_s(
         attempt_s=now_s,
         attempts=max(1, gap.attempts),
-        expires_s=expiry_s(part[0], gap.series.interval_minutes),
+        expires_s=expiry_s(part.start_s, gap.series.interval_minutes),
         cron=cron,
     )
     return GapSegment(
@@ -66,37 +73,41 @@ def failed_segment(
     )
 
 
-def resolve_gap(gap: Gap, findings: Findings, *, is_attempted: bool) -> list[GapSegment]:
+def resolve_gap(gap: Gap, left: BucketSet, findings: Findings, *, is_attempted: bool) -> list[GapSegment]:
     """Return what becomes of an open gap.
 
+    :param left: what is still missing of it
     :param findings: what is known now
     :param is_attempted: whether this fill tried it; one that it did not try keeps its state and only shrinks
     :return: its segments, ascending; none when every bucket is accounted for
     """
-    left = ranges.subtract([gap.range], findings.settled)
     if not is_attempted:
-        return [unchanged_segment(gap, part) for part in left]
-    result = findings.result
-    odd = [one.ts_s for one in result.odd if one.ts_s is not None]
-    step = step_s(gap.series.interval_minutes)
-    borders = [
-        *([findings.reach_s] if findings.attempt.rest is None else []),
-        *result.covered,
-        *(border for part in (*findings.waiting, *findings.contested) for border in part),
-        *(border for ts_s in odd for border in (ts_s, ts_s + step)),
-    ]
-    return _joined(_tried(gap, part, findings) for part in ranges.cut_at(left, borders))
+        return [unchanged_segment(gap, part) for part in parts_of(left)]
+    borders = [*findings.result.covered]
+    if findings.attempt.rest is None:
+        step = step_s(gap.series.interval_minutes)
+        alone = [one.ts_s for one in findings.result.odd if one.ts_s is not None]
+        apart = (*findings.waiting.ranges(), *findings.contested.ranges(), *((at, at + step) for at in alone))
+        borders += [findings.reach_s, *(border for part in apart for border in part)]
+    return _joined(gap, [_tried(gap, part, findings) for part in parts_of(left, borders)])
 
 
-def _joined(segments: Iterable[GapSegment]) -> list[GapSegment]:
-    """Return the segments with those that touch and wait for the same made one again."""
+def _joined(gap: Gap, segments: Iterable[GapSegment]) -> list[GapSegment]:
+    """Return the segments with those that lie near each other and wait for the same made one again."""
+    interval = gap.series.interval_minutes
     joined: list[GapSegment] = []
     for segment in segments:
-        whole = replace(segment, start_s=joined[-1].start_s) if joined else None
+        before = joined[-1] if joined else None
+        whole = before and replace(
+            segment,
+            start_s=before.start_s,
+            missing_candles=before.missing_candles + segment.missing_candles,
+        )
         if (
-            joined
-            and replace(joined[-1], end_s=segment.end_s) == whole
-            and joined[-1].end_s == segment.start_s
+            before
+            and whole
+            and whole == replace(before, end_s=whole.end_s, missing_candles=whole.missing_candles)
+            and is_joinable((before.start_s, before.end_s), (segment.start_s, segment.end_s), interval)
         ):
             joined[-1] = whole
         else:
@@ -104,20 +115,20 @@ def _joined(segments: Iterable[GapSegment]) -> list[GapSegment]:
     return joined
 
 
-def _tried(gap: Gap, part: Range, findings: Findings) -> GapSegment:
+def _tried(gap: Gap, part: GapPart, findings: Findings) -> GapSegment:
     if findings.attempt.rest is not None:
         return findings.attempt.rest(gap, part)
-    if part[1] <= findings.reach_s:
+    if part.end_s <= findings.reach_s:
         return GapSegment(
             *part, status=GapStatus.UNFILLABLE, unfillable_reason=UnfillableReason.OUTSIDE_API_WINDOW
         )
-    if ranges.intersect([part], findings.waiting):
+    if findings.waiting.within(part.range):
         return GapSegment(
             *part,
             status=GapStatus.DETECTED,
-            next_attempt_s=confirmable_s(part, findings.sightings, now_s=findings.now_s),
+            next_attempt_s=confirmable_s(part.range, findings.sightings, now_s=findings.now_s),
         )
-    error, is_failure = _why_open(part, findings)
+    error, is_failure = _why_open(part.range, findings)
     if findings.attempt.hands_on:
         # Not tried in vain yet: the trades of these buckets come next.
         return GapSegment(*part, status=GapStatus.DETECTED, error_message=error)
@@ -135,7 +146,7 @@ def _why_open(part: Range, findings: Findings) -> tuple[str, bool]:
     """
     start, end = findings.result.covered
     absent = f"is missing {iso(part[0])} to {iso(part[1])}"
-    if ranges.intersect([part], findings.contested):
+    if findings.contested.within(part):
         error = "says that nothing traded, while shorter candles are stored there, and"
         return f"Kraken's answer {error} {absent}", True
     if not (start <= part[0] and part[1] <= end):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.restatement import Restatement, completed, judge_restatement
 from kraken_ohlcv.repair.context import RunContext, WriteResult
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
@@ -26,7 +26,7 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     """
     before = read_candles(context.questdb, series, result.covered)
     candles = [seen for ts_s, seen in result.traded.items() if ts_s not in before]
-    added = ranges.from_points((candle.ts_s for candle in candles), step=result.step)
+    added = BucketSet.of_points((candle.ts_s for candle in candles), step=result.step)
     doubtful = {
         ts_s for start, end in ranges.union(result.doubtful) for ts_s in range(start, end, result.step)
     }
@@ -67,16 +67,16 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     log_versions(context.connection, series, versions)
     stored_now, n_withdrawn = before, 0
     if candles:
-        opens = ranges.from_points((candle.ts_s for candle in candles), step=result.step)
-        with admitted(context.connection, series, opens, by=result.evidence) as withdrawn:
+        opens = BucketSet.of_points((candle.ts_s for candle in candles), step=result.step)
+        with admitted(
+            context.connection, series, opens, by=result.evidence, run=context.run, now_s=context.now_s
+        ) as withdrawn:
             stored_now = write_candles(context.questdb, series, candles, result.covered)
-        n_withdrawn = sum(
-            (end - start) // step_s(other.interval_minutes) for other, (start, end) in withdrawn
-        )
+        n_withdrawn = sum(len(buckets) for _, buckets in withdrawn)
     return WriteResult(
-        have=ranges.from_points(stored_now, step=result.step),
+        have=BucketSet.of_points(stored_now, step=result.step),
         new=added,
         closing=added,
-        restated=ranges.from_points(restated, step=result.step),
+        restated=BucketSet.of_points(restated, step=result.step),
         n_withdrawn=n_withdrawn,
     )

@@ -14,14 +14,16 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, divided_by, dividing, step_s
+from kraken_ohlcv.core.months import months_in, months_of
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger import proofs
-from kraken_ohlcv.stores.ledger.proofs import ProvenRange
+from kraken_ohlcv.stores.ledger.coverage import proven_spans, read_coverage, read_months, save
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import SUCCESSIVE, copied
@@ -30,11 +32,20 @@ from kraken_ohlcv.stores.queries import BLOCK_BUCKETS, MICROSECONDS, bounds, ren
 MAX_LOOKED_UP: Final = 100
 """Contradictions for which the intervals with candles there are looked up."""
 
+BUCKETS_AT_ONCE: Final = 500_000
+"""Buckets of a series that are looked at together, but for whole months: nearly a year of minutes."""
+
 
 @contextmanager
 def admitted(
-    connection: Connection, series: Series, candles: Sequence[Range], *, by: Evidence | None = None
-) -> Iterator[list[tuple[Series, Range]]]:
+    connection: Connection,
+    series: Series,
+    candles: BucketSet,
+    *,
+    now_s: int,
+    by: Evidence | None = None,
+    run: RunKey | None = None,
+) -> Iterator[list[tuple[Series, BucketSet]]]:
     """Let candles into the store: withdraw what they prove wrong, in their series and in all longer ones.
 
     It is withdrawn before, because a task that dies with the candles written must not leave the proof behind;
@@ -42,82 +53,132 @@ def admitted(
 
     :param connection: the ledger, in autocommit
     :param series: ticker and interval of the candles
-    :param candles: buckets that get a candle, range set
+    :param candles: buckets that get a candle
     :param by: evidence of the source that brings them, or None
     :return: context manager of what was withdrawn; write and read back inside of it
     Rule: a candle withdraws the proofs of its bucket, and of every longer bucket around it, that calls and
     files gave; against a proof from trades it is the candle that is suspect.
     """
-    withdrawn = withdraw_contradicted(connection, series, candles, by=by)
+    withdrawn = withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
     yield withdrawn
-    withdrawn += withdraw_contradicted(connection, series, candles, by=by)
+    withdrawn += withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
 
 
 def withdraw_contradicted(
-    connection: Connection, series: Series, candles: Sequence[Range], *, by: Evidence | None = None
-) -> list[tuple[Series, Range]]:
-    """Withdraw the proofs that candles contradict; the buckets are missing again, unless they are stored.
+    connection: Connection,
+    series: Series,
+    candles: BucketSet,
+    *,
+    now_s: int,
+    by: Evidence | None = None,
+    run: RunKey | None = None,
+) -> list[tuple[Series, BucketSet]]:
+    """Withdraw the proofs that candles contradict; the next detection records what is missing there now.
 
     :param connection: the ledger, in autocommit
     :param series: ticker and interval of the candles
-    :param candles: buckets with a candle, range set
+    :param candles: buckets with a candle
     :param by: evidence of the source that brought them; only trades withdraw what trades have proven
-    :return: the ranges withdrawn, of whatever series
+    :return: the buckets withdrawn, of whatever series
     """
-    parts = ranges.union(candles)
-    if not parts:
-        return []
     intervals = [series.interval_minutes, *divided_by(series.interval_minutes)]
-    covered = (parts[0][0], parts[-1][1])
-    withdrawn: list[tuple[Series, Range]] = []
-    for other, existing in proofs.read(connection, [series.ticker], intervals, covered=covered).items():
-        traded = ranges.widened(parts, step=step_s(other.interval_minutes))
-        refutable = [one.range for one in existing if one.is_refutable or by is Evidence.TRADES]
-        if not ranges.intersect(refutable, traded):
-            continue
-        # One series after the other: a process that holds the lock of one may wait for that of another.
-        with locked_state(connection, other) as state:
-            parts_withdrawn = proofs.withdraw(connection, other, state.proven, traded, by=by)
-            withdrawn += [(other, part) for part in parts_withdrawn]
-            bump_revision(connection, state.series_id)
+    longest = step_s(intervals[-1])
+    withdrawn: list[tuple[Series, BucketSet]] = []
+    for covered in _slices(candles):
+        inside = candles.within(covered)
+        # A longer bucket may open in an earlier month.
+        around = (covered[0] // longest * longest, covered[1])
+        for other, known in read_coverage(connection, [series.ticker], intervals, around).items():
+            traded = inside.widened(step_s(other.interval_minutes))
+            refutable = known.empty.all if by is Evidence.TRADES else known.empty.refutable
+            if not refutable & traded:
+                continue
+            # One series after the other: a process that holds the lock of one may wait for that of another.
+            taken = _withdraw(connection, other, traded, by=by, run=run, now_s=now_s)
+            if taken:
+                withdrawn.append((other, taken))
     return withdrawn
 
 
-def contested(questdb: QuestDBClient, series: Series, empty: Sequence[Range]) -> list[Range]:
+def _withdraw(
+    connection: Connection,
+    series: Series,
+    traded: BucketSet,
+    *,
+    by: Evidence | None = None,
+    run: RunKey | None,
+    now_s: int,
+) -> BucketSet:
+    with locked_state(connection, series) as state:
+        coverage = read_months(connection, series, months_of(traded))
+        taken = coverage.withdraw(traded, by=by)
+        if taken:
+            save(connection, [coverage], run=run, now_s=now_s)
+            bump_revision(connection, state.series_id)
+    return taken
+
+
+def _slices(buckets: BucketSet) -> Iterator[Range]:
+    """Yield the whole months in which buckets lie, so many at once that memory stays bounded."""
+    start_s, end_s = buckets.start_s, buckets.end_s
+    if start_s is not None and end_s is not None:
+        yield from slices((start_s, end_s), step=buckets.step)
+
+
+def slices(part: Range, *, step: int) -> Iterator[Range]:
+    """Yield the whole months that a range touches, some at once.
+
+    :param part: half-open, epoch seconds UTC
+    :param step: bucket length, seconds
+    :return: ranges of months, each of about :data:`BUCKETS_AT_ONCE` buckets at most
+    """
+    begin_s: int | None = None
+    end_s = 0
+    for month in months_in([part]):
+        if begin_s is not None and month[1] - begin_s > BUCKETS_AT_ONCE * step:
+            yield begin_s, end_s
+            begin_s = None
+        begin_s = month[0] if begin_s is None else begin_s
+        end_s = month[1]
+    if begin_s is not None:
+        yield begin_s, end_s
+
+
+def contested(questdb: QuestDBClient, series: Series, empty: BucketSet) -> BucketSet:
     """Return the buckets inside which shorter candles are stored: nothing but trades proves them empty.
 
-    :param empty: buckets that a source says are empty, range set
-    :return: those of them that shorter candles contradict, normal range set
+    :param empty: buckets that a source says are empty
+    :return: those of them that shorter candles contradict
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     return _traded(questdb, series, empty, dividing(series.interval_minutes))
 
 
-def _traded(
-    questdb: QuestDBClient, series: Series, empty: Sequence[Range], intervals: Sequence[int]
-) -> list[Range]:
+def _traded(questdb: QuestDBClient, series: Series, empty: BucketSet, intervals: Sequence[int]) -> BucketSet:
     """Return those of some buckets inside which candles of some intervals of the ticker are stored."""
-    parts = ranges.union(empty)
-    if not parts or not intervals:
-        return []
-    step = step_s(series.interval_minutes)
+    start_s, end_s = empty.start_s, empty.end_s
+    if start_s is None or end_s is None or not intervals:
+        return BucketSet(empty.step)
     rows = questdb.query(
         rendered("traded_inside", n_intervals=len(intervals)),
         {
             "ticker": series.ticker,
-            "step_us": step * MICROSECONDS,
-            "block_us": BLOCK_BUCKETS * step * MICROSECONDS,
-            **bounds((parts[0][0], parts[-1][1])),
+            "step_us": empty.step * MICROSECONDS,
+            "block_us": BLOCK_BUCKETS * empty.step * MICROSECONDS,
+            **bounds((start_s, end_s)),
             **{f"interval_{n}": str(interval) for n, interval in enumerate(intervals)},
         },
     )
-    opens = (
-        (block * BLOCK_BUCKETS + bit) * step
-        for block, bits in rows
-        for bit in range(BLOCK_BUCKETS)
-        if bits >> bit & 1
-    )
-    return ranges.intersect(parts, ranges.from_points(opens, step=step))
+    return empty & _of_blocks(rows, step=empty.step)
+
+
+def _of_blocks(rows: Sequence[Sequence[int]], *, step: int) -> BucketSet:
+    first = min((block for block, _ in rows), default=0)
+    size = BLOCK_BUCKETS // 8
+    marks = bytearray((max((block for block, _ in rows), default=0) - first + 1) * size)
+    for block, bits in rows:
+        marks[(block - first) * size : (block - first + 1) * size] = bits.to_bytes(size, "little")
+    return BucketSet(step, first * BLOCK_BUCKETS, int.from_bytes(marks, "little"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +217,20 @@ class Contradiction:
 
 
 def sweep(
-    connection: Connection, questdb: QuestDBClient, tickers: Sequence[str], *, covered: Range | None = None
+    connection: Connection,
+    questdb: QuestDBClient,
+    tickers: Sequence[str],
+    *,
+    now_s: int,
+    covered: Range | None = None,
+    run: RunKey | None = None,
 ) -> list[Contradiction]:
     """Hold every proof against the candles stored; withdraw those contradicted, but for those from trades.
 
     Beside candles in or inside its bucket, what contradicts the proof of a shorter bucket is a longer candle
     that was stored as a shorter one: the answer that brought it has proven all others of its bucket empty.
-    Takes one statement per series with proofs, which returns a number per 48 buckets in which something
-    traded, and one per pair of intervals.
+    Takes one statement per series with proofs, or several of a long history, which returns a number per 48
+    buckets in which something traded, and one per pair of intervals.
 
     :param connection: the ledger, in autocommit
     :param tickers: Kraken's altnames
@@ -172,41 +239,45 @@ def sweep(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     found: list[Contradiction] = []
-    proven = proofs.read(connection, tickers, INTERVALS, covered=covered)
+    longest = step_s(INTERVALS[-1])
+    window = next(iter(ranges.widened([covered] if covered else [], step=longest)), None)
+    proven = proven_spans(connection, tickers, INTERVALS, window)
     copies = _copies(questdb, proven)
-    for series, existing in proven.items():
-        window = [covered] if covered else [(existing[0].start_s, existing[-1].end_s)]
+    for series, span in proven.items():
+        step = step_s(series.interval_minutes)
         # Whole buckets: the border of the range may lie in a long one.
-        window = ranges.widened(window, step=step_s(series.interval_minutes))
-        empty = ranges.intersect((one.range for one in existing), window)
+        ((start_s, end_s),) = ranges.widened([covered or span], step=step)
         intervals = [*dividing(series.interval_minutes), series.interval_minutes]
-        traded = _traded(questdb, series, empty, intervals)
-        behind_copies = ranges.intersect(copies.get(series, []), empty)
-        if not traded and not behind_copies:
-            continue
-        with locked_state(connection, series) as state:
-            proofs.withdraw(connection, series, state.proven, ranges.union(traded, behind_copies))
-            bump_revision(connection, state.series_id)
-        for one in existing:
-            against = [*traded, *behind_copies] if one.is_refutable else traded
-            for part in ranges.intersect([one.range], against):
-                there = _candles(questdb, series, part) if len(found) < MAX_LOOKED_UP else {}
-                candles_there = "; ".join(f"{interval}: {figures}" for interval, figures in there.items())
-                found.append(
-                    Contradiction(series, *part, one.evidence, [*there], candles_there, one.is_refutable)
-                )
+        behind_copies = BucketSet.of_ranges(copies.get(series, []), step=step)
+        for months in slices((max(start_s, span[0]), min(end_s, span[1])), step=step):
+            part = max(months[0], start_s), min(months[1], end_s)
+            for known in read_coverage(
+                connection, [series.ticker], [series.interval_minutes], months
+            ).values():
+                empty = known.empty.within(part)
+                traded = _traded(questdb, series, empty.all, intervals)
+                refuted = traded | (behind_copies & empty.refutable)
+                if refuted & empty.refutable:
+                    _withdraw(connection, series, refuted, run=run, now_s=now_s)
+                for stretch, evidence in sorted(
+                    (stretch, evidence)
+                    for evidence, buckets in empty.by.items()
+                    for stretch in (buckets & refuted).ranges()
+                ):
+                    there = _candles(questdb, series, stretch) if len(found) < MAX_LOOKED_UP else {}
+                    said = "; ".join(f"{interval}: {figures}" for interval, figures in there.items())
+                    is_withdrawn = evidence is not Evidence.TRADES
+                    found.append(Contradiction(series, *stretch, evidence, [*there], said, is_withdrawn))
     return found
 
 
-def _copies(
-    questdb: QuestDBClient, proven: Mapping[Series, Sequence[ProvenRange]]
-) -> dict[Series, list[Range]]:
+def _copies(questdb: QuestDBClient, proven: Mapping[Series, Range]) -> dict[Series, list[Range]]:
     """Return the longer buckets whose candle was stored as a shorter one, by the series it was stored in."""
     tickers: dict[int, list[str]] = {}
     for series in proven:
         tickers.setdefault(series.interval_minutes, []).append(series.ticker)
-    begin_s = min((those[0].start_s for those in proven.values()), default=0)
-    end_s = max((those[-1].end_s for those in proven.values()), default=0)
+    begin_s = min((start_s for start_s, _ in proven.values()), default=0)
+    end_s = max((end_s for _, end_s in proven.values()), default=0)
     found: dict[Series, list[Range]] = {}
     for shorter, those in tickers.items():
         for longer in divided_by(shorter):

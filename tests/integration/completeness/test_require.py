@@ -56,7 +56,7 @@ def test_hours_that_are_days_are_found_at_an_upgrade_and_the_next_call_brings_th
     by_days: World,
 ) -> None:
     with connect(by_days.dsn) as connection:
-        check_proofs_once(connection, by_days.questdb)
+        check_proofs_once(connection, by_days.questdb, now_s=int(by_days.exchange.now_s()))
 
     window = by_days.window(HOURLY)
     midnights = [ts_s for ts_s in by_days.stored(HOURLY, window) if ts_s % DAY == 0]

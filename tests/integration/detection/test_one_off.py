@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def check(world: World) -> int | None:
     with connect(world.dsn) as connection:
-        return check_proofs_once(connection, world.questdb)
+        return check_proofs_once(connection, world.questdb, now_s=int(world.exchange.now_s()))
 
 
 def test_proofs_that_stand_wrongly_fall_at_the_first_run_and_the_check_is_made_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import from_ohlc
 from kraken_ohlcv.core.evidence import BUSY_SHARE, SourceResult
 from kraken_ohlcv.core.grid import floor_s
@@ -27,7 +28,13 @@ def read_answer(answer: OhlcAnswer, *, now_s: int) -> SourceResult:
     edge = answer.last_s + step - API_WINDOW_BUCKETS * step
     if not closed:
         return SourceResult(
-            covered=(0, 0), traded={}, empty=[], is_busy=False, window_start_s=edge, step=step, odd=answer.odd
+            covered=(0, 0),
+            traded={},
+            empty=BucketSet(step),
+            is_busy=False,
+            window_start_s=edge,
+            step=step,
+            odd=answer.odd,
         )
     covered = (closed[0].ts_s, end)
     traded = {candle.ts_s: from_ohlc(candle) for candle in closed if candle.trades > 0}
@@ -36,7 +43,7 @@ def read_answer(answer: OhlcAnswer, *, now_s: int) -> SourceResult:
     return SourceResult(
         covered=covered,
         traded=traded,
-        empty=ranges.from_points(flat, step=step) if answer.is_on_grid else [],
+        empty=BucketSet.of_points(flat if answer.is_on_grid else [], step=step),
         is_busy=len(traded) >= BUSY_SHARE * buckets,
         window_start_s=edge,
         step=step,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Final
 
 from kraken_ohlcv.clients.errors import (
@@ -21,10 +20,11 @@ from kraken_ohlcv.clients.errors import (
 from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.trade_pages import Cursor
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, Outcome, Series
+from kraken_ohlcv.core.gap import FilledFrom, Gap, Outcome, Series, parts_of
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
@@ -35,8 +35,8 @@ from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_start_s
 from kraken_ohlcv.sources.trades.resolve import Remains
-from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
@@ -144,7 +144,7 @@ class _Walk:
         wanted = {
             state.series.interval_minutes: [self._job.range]
             if self._job.is_recheck
-            else self._left(state, self.open[state.series].values())
+            else self._left(state.series, self.open[state.series].values())
             for state in states
         }
         if not any(wanted.values()):
@@ -165,30 +165,16 @@ class _Walk:
         """
         outcome = Outcome.FAILED if is_error else Outcome.DEFERRED
         for series, gaps in self.open.items():
-            have = self._stored(series) if gaps else []
+            put_back(
+                self._context, series, gaps, lambda gap, part: self._remains.left(gap, part, said, outcome)
+            )
 
-            def segments_of(state: SeriesState, gap: Gap, have: list[Range] = have) -> list[GapSegment]:
-                # Nothing is closed here: what is whole after all, the next run will see.
-                settled = [*ranges.near(have, gap.range), *(proven.range for proven in state.proven)]
-                left = ranges.subtract([gap.range], settled) or [gap.range]
-                return [self._remains.left(gap, part, said, outcome) for part in left]
-
-            put_back(self._context, series, gaps, segments_of)
-
-    def _stored(self, series: Series) -> list[Range]:
-        """Return what of the range is stored, or nothing when QuestDB does not answer."""
-        try:
-            stored = read_candles(self._context.questdb, series, self._job.range)
-        except QuestDBError:
-            return []
-        return ranges.from_points(stored, step=step_s(series.interval_minutes))
-
-    def _left(self, state: SeriesState, gaps: Collection[Gap]) -> list[Range]:
-        """Return what of some gaps of a series is neither stored nor proven empty."""
+    def _left(self, series: Series, gaps: Collection[Gap]) -> list[Range]:
+        """Return the stretches in which buckets of some gaps of a series are still missing."""
         if not gaps:
             return []
-        settled = [*self._stored(state.series), *(proven.range for proven in state.proven)]
-        return ranges.subtract([gap.range for gap in gaps], settled)
+        missing = read_months(self._context.connection, series, [gap.range for gap in gaps]).missing
+        return [part.range for gap in gaps for part in parts_of(missing.within(gap.range))]
 
     def _is_due(self, gap: Gap) -> bool:
         now_s, retry_failed = self._context.now_s, self._request.retry_failed
@@ -202,7 +188,7 @@ class _Walk:
 
     def _note_done(self, states: list[SeriesState]) -> None:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
-        if any(self._left(state, [gap for gap in state.gaps if self._is_inside(gap)]) for state in states):
+        if any(self._left(one.series, [gap for gap in one.gaps if self._is_inside(gap)]) for one in states):
             return
         connection = self._context.connection
         with connection.transaction():
@@ -271,11 +257,6 @@ class _Walk:
     def _apply(self, series: Series, result: SourceResult, written: WriteResult) -> None:
         """Close the gaps that end in what was looked at; longer ones stay whole until the walk is over."""
         ends = {gap_id for gap_id, gap in self.open[series].items() if gap.end_s <= result.covered[1]}
-        begins_s = min((self.open[series][gap_id].start_s for gap_id in ends), default=result.covered[0])
-        if begins_s < result.covered[0]:
-            earlier = read_candles(self._context.questdb, series, (begins_s, result.covered[0]))
-            have = ranges.union(ranges.from_points(earlier, step=result.step), written.have)
-            written = replace(written, have=have)
         attempt = FillAttempt(
             ends,
             under_way=self.open[series].keys() - ends,
@@ -290,9 +271,9 @@ class _Walk:
 def _result(built: Built, series: Series) -> SourceResult:
     step = step_s(series.interval_minutes)
     traded = {candle.ts_s: candle for candle in built.candles}
-    empty = ranges.subtract(
-        [built.covered], [*ranges.from_points(traded, step=step), *built.doubtful, *built.spoilt]
-    )
+    unknown = ranges.union(built.doubtful, built.spoilt)
+    empty = BucketSet.of_ranges([built.covered], step=step) - BucketSet.of_points(traded, step=step)
+    empty -= BucketSet.of_ranges(unknown, step=step)
     return SourceResult(
         covered=built.covered,
         traded=traded,

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kraken_ohlcv.core.backoff import next_attempt_s
-from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, UnfillableReason
+from kraken_ohlcv.core.gap import Gap, GapPart, GapSegment, GapStatus, Outcome, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
-from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.core.trade import OddTrade
 from kraken_ohlcv.repair.resolve import failed_segment
@@ -32,26 +31,26 @@ class Remains:
     now_s: int
     odd: list[OddTrade] = field(default_factory=list)
 
-    def unproven(self, gap: Gap, part: Range) -> GapSegment:
+    def unproven(self, gap: Gap, part: GapPart) -> GapSegment:
         """Return a part that was walked through without proof that it is empty.
 
         :param gap: the gap, its attempt counted
-        :param part: what is still missing of it, epoch seconds UTC
+        :param part: what is still missing of it
         """
         error = next((ODD.format(one.what) for one in self.odd if _may_touch(one, part)), UNPROVEN)
         return self.left(gap, part, error, Outcome.UNFILLABLE)
 
-    def left(self, gap: Gap, part: Range, said: str, outcome: Outcome) -> GapSegment:
+    def left(self, gap: Gap, part: GapPart, said: str, outcome: Outcome) -> GapSegment:
         """Return a part that stays open.
 
         :param gap: the gap, its attempt counted
-        :param part: what is still missing of it, epoch seconds UTC
+        :param part: what is still missing of it
         :param said: why, one sentence
         :param outcome: UNFILLABLE if the walk went through it, FAILED if something went wrong before,
             DEFERRED if it only stopped before; then the part need not wait
         """
         must_wait = outcome is not Outcome.DEFERRED
-        if part[1] > api_window_start_s(self.now_s, gap.series.interval_minutes):
+        if part.end_s > api_window_start_s(self.now_s, gap.series.interval_minutes):
             cron = backfill_cron(self.tier, gap.series.interval_minutes)
             segment = failed_segment(gap, part, error=said, is_permanent=False, now_s=self.now_s, cron=cron)
             if outcome is Outcome.FAILED:
@@ -72,7 +71,7 @@ class Remains:
         )
 
 
-def _may_touch(odd: OddTrade, part: Range) -> bool:
+def _may_touch(odd: OddTrade, part: GapPart) -> bool:
     """Return whether a trade that cannot be used may lie in a part of a gap."""
-    is_before_end = odd.since_s is None or odd.since_s < part[1]
-    return is_before_end and (odd.until_s is None or odd.until_s >= part[0])
+    is_before_end = odd.since_s is None or odd.since_s < part.end_s
+    return is_before_end and (odd.until_s is None or odd.until_s >= part.start_s)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.session import Connection, execute_many, rows
 
 
@@ -54,11 +54,10 @@ def log_versions(
         execute_many(connection, "insert_restatement", each, series)
 
 
-def mark_restated(connection: Connection, series: Series, parts: Sequence[Range], *, now_s: int) -> None:
+def mark_restated(connection: Connection, series: Series, buckets: BucketSet, *, now_s: int) -> None:
     """Note that the versions logged for some buckets are stored by now.
 
     :param connection: the ledger, inside a series transaction
-    :param parts: the buckets, range set, epoch seconds UTC
     """
-    each = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in parts]
+    each = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in buckets.ranges()]
     execute_many(connection, "mark_restated", each, series, applied_s=now_s)
