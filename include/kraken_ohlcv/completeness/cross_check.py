@@ -23,7 +23,6 @@ from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, dividing, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.bucket_arrays import coarsened
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.disputes import keep_disputes
@@ -195,7 +194,7 @@ def cross_check(
     if not assets:
         return CrossCheck([], [], [])
     tickers = [asset.ticker for asset in assets]
-    contradictions = sweep(connection, questdb, tickers)
+    contradictions = sweep(connection, questdb, tickers, now_s=now_s)
     keep_disputes(connection, tickers, contradictions, now_s=now_s)
     counted = Buckets(connection, questdb, rows_of(assets, INTERVALS), now_s=now_s)
     compared, copies = [], []
@@ -257,7 +256,7 @@ def _compared(
             ticker = shorter.row.asset.ticker
             compared = _comparable(shorter, longer, part)
             buckets += len(compared)
-            in_shorter = coarsened(shorter.stored, step=step)
+            in_shorter = shorter.stored.widened(step)
             for alone, words in (
                 (longer.stored - in_shorter, LONGER_ALONE),
                 (in_shorter - longer.stored, SHORTER_ALONE),
@@ -281,7 +280,7 @@ def _comparable(shorter: SeriesBuckets, longer: SeriesBuckets, part: Range) -> B
     """Return the longer buckets of a range that are stored or proven empty, and so is all inside of them."""
     step = longer.stored.step
     all_shorter = BucketSet.all_in(part, step=shorter.stored.step)
-    lacking = coarsened(all_shorter - shorter.stored - shorter.empty.all, step=step)
+    lacking = (all_shorter - shorter.stored - shorter.empty.all).widened(step)
     return (longer.stored | longer.empty.all).within(part) - lacking
 
 

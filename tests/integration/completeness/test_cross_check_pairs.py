@@ -14,12 +14,12 @@ from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch, 
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from tests.integration.damage import NOW, History, candle, spoil
+from tests.integration.ledger_pages import add_proof, proven_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,13 +56,12 @@ class Stores:
         """Record a proof of emptiness."""
         with connect(self.dsn) as connection:
             register_series(connection, {Series(TICKER, interval): part[0]})
-            proofs.add(connection, Series(TICKER, interval), [], [part], evidence=evidence, seen_s=NOW)
+            add_proof(connection, Series(TICKER, interval), *part, evidence)
 
     def proven(self, interval: int) -> list[Range]:
         """Return what is proven empty."""
         with connect(self.dsn) as connection:
-            found = proofs.read(connection, [TICKER], [interval])
-        return [one.range for those in found.values() for one in those]
+            return proven_ranges(connection, Series(TICKER, interval))
 
     def check(self) -> CrossCheck:
         """Compare."""
