@@ -21,13 +21,12 @@ from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.detection.detect import detect
+from kraken_ohlcv.detection.detect import record_survey, take_survey
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.summary import summarise
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.scan import Scanner
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.ledger_pages import missing, proven_ranges
 
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from kraken_ohlcv.repair.context import RunContext
     from kraken_ohlcv.sources.archive.locator import ArchiveLocator
     from kraken_ohlcv.stores.ledger.session import Connection
-    from kraken_ohlcv.stores.scan import Scan
     from simulators.exchange_client import ExchangeAdmin
 
 RUN_NUMBERS = itertools.count(1)
@@ -152,7 +150,7 @@ class World:
     :ivar dsn: the ledger
     :ivar tickers: TIER1 of the catalogue
     :ivar before_step: called with the name of each step before it runs: ``ask_exchange``, ``detect_gaps``,
-        ``reconcile`` (candles are scanned), ``plan``, ``fill`` (each item of OHLC calls), ``write``
+        ``reconcile`` (candles are counted), ``plan``, ``fill`` (each item of OHLC calls), ``write``
         (an answer is there), ``archive`` (files are planned), ``ingest`` (each item), ``trades`` (walks are
         planned), ``walk`` (each stretch of calls), ``page`` (a page of trades is there), ``settle`` (it is
         stored), ``result``; a test may break something there
@@ -339,26 +337,11 @@ class World:
             )
 
     def detect(self, connection: Connection, run: RunKey, request: BackfillRequest, now_s: int) -> None:
-        """Run the detection statements and reconcile."""
+        """Count candles and reconcile."""
         assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
-        detect(
-            connection,
-            self.questdb,
-            run,
-            request,
-            assets,
-            lambda: self.scan(request, now_s),
-            now_s=now_s,
-        )
-
-    def scan(self, request: BackfillRequest, now_s: int) -> Scan:
-        """Run the detection statements."""
-        scanner = Scanner.of(
-            self.questdb, intervals=request.intervals, tickers=request.tickers, until_s=now_s
-        )
-        scan = scanner()
+        survey = take_survey(connection, self.questdb, run, request, assets, now_s=now_s)
         self.before_step("reconcile")
-        return scan
+        record_survey(connection, self.questdb, run, request, survey, now_s=now_s)
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """Return rows of the ledger."""

@@ -17,7 +17,7 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.look import Look, refresh
 from kraken_ohlcv.detection.reconcile import Seen, reconcile
 from kraken_ohlcv.detection.snapshot import SeriesClock, SeriesSnapshot, touched_months
-from kraken_ohlcv.stores.contradictions import sweep
+from kraken_ohlcv.stores.contradictions import Contradiction, sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.counts import Counted, Counts, counted_of, read_counted, write_counts
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_state, read_states, register_series
@@ -182,6 +182,26 @@ def _moved_states(
     }
 
 
+@dataclass(slots=True)
+class Survey:
+    """What was counted for a run, and what it is to look at.
+
+    :ivar selection: the series that it processes, and what it says of the others
+    :ivar states: ledgers of the series processed, by series
+    :ivar counted: what was counted, by series
+    :ivar delisted: when each pair left the exchange, epoch seconds UTC, or None, by ticker
+    :ivar scanned: series whose open times are all read, primary keys
+    :ivar contradictions: proofs in a range asked for that candles contradict
+    """
+
+    selection: SeriesSelection
+    states: dict[Series, SeriesState]
+    counted: dict[Series, Counted]
+    delisted: dict[str, int | None]
+    scanned: list[int]
+    contradictions: list[Contradiction]
+
+
 def detect(
     connection: Connection,
     questdb: QuestDBClient,
@@ -195,6 +215,25 @@ def detect(
 
     :param assets: the assets it is about
     :return: the selection
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    survey = take_survey(connection, questdb, run, request, assets, now_s=now_s)
+    return record_survey(connection, questdb, run, request, survey, now_s=now_s)
+
+
+def take_survey(
+    connection: Connection,
+    questdb: QuestDBClient,
+    run: RunKey,
+    request: BackfillRequest,
+    assets: Sequence[Asset],
+    *,
+    now_s: int,
+) -> Survey:
+    """Count what has changed, choose the series of a run, and register those that are new.
+
+    :param assets: the assets it is about
+    :return: the survey, for :func:`record_survey`
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     tickers = [asset.ticker for asset in assets]
@@ -212,18 +251,40 @@ def detect(
     counted = read_counted(connection, tickers, request.intervals, is_full=is_full) | counted_of(counts)
     selection = select(counted, states, assets, request, now_s=now_s)
     moved = _moved_states(connection, states, selection.starts, request.intervals, counts)
-    is_scanned = [state.series_id for state in (states if is_full else moved).values()]
-    states |= moved
-    if any(series in moved for series in counted):
+    if moved:
         named = sorted({series.ticker for series in moved})
         counted |= read_counted(connection, named, request.intervals, is_full=is_full)
-    chosen = [states[series] for series in selection.starts]
-    delisted = {asset.ticker: asset.delisted_s for asset in assets}
-    look = _Detection(connection, questdb, run, counted, delisted, now_s)
-    for series in look.reconcile(chosen):
+    states |= moved
+    return Survey(
+        selection=selection,
+        states={series: states[series] for series in selection.starts},
+        counted=counted,
+        delisted={asset.ticker: asset.delisted_s for asset in assets},
+        scanned=[states[series].series_id for series in selection.starts if is_full or series in moved],
+        contradictions=contradictions,
+    )
+
+
+def record_survey(
+    connection: Connection,
+    questdb: QuestDBClient,
+    run: RunKey,
+    request: BackfillRequest,
+    survey: Survey,
+    *,
+    now_s: int,
+) -> SeriesSelection:
+    """Reconcile the ledger of every series of a survey.
+
+    :return: the selection, without series some candles of which are stored twice
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    selection, states = survey.selection, survey.states
+    detection = _Detection(connection, questdb, run, survey.counted, survey.delisted, now_s)
+    for series in detection.reconcile(list(states.values())):
         del selection.starts[series]
         selection.errors.append(_unsound(series, is_off_grid=False))
-    execute(connection, "note_scan", series_ids=is_scanned, now_s=now_s)
+    execute(connection, "note_scan", series_ids=survey.scanned, now_s=now_s)
     execute(
         connection,
         "record_survey",
@@ -236,7 +297,7 @@ def detect(
             "pairs_unknown": selection.unknown,
             "warnings": warnings(request.intervals),
             "errors": selection.errors,
-            "contradictions": [one.as_json() for one in contradictions[:MAX_NAMED]],
+            "contradictions": [one.as_json() for one in survey.contradictions[:MAX_NAMED]],
         },
     )
     return selection
