@@ -23,9 +23,9 @@ from kraken_hooks.questdb import QuestDBHook
 from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.assets import read_catalogue
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID, QUESTDB_CONN_ID
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
@@ -84,7 +84,7 @@ def _import(mapping: Mapping, *, write: bool) -> None:
     # Before candles are written: a mapping that does not fit is refused whole.
     old_dsn = ledger_dsn(mapping.gaps.connection) if mapping.gaps else ""
     gaps_left = check_gaps(old_dsn, mapping, mapping.gaps) if mapping.gaps else Counter[str]()
-    coming: dict[Series, list[Range]] = {}
+    coming: dict[Series, BucketSet] = {}
     if mapping.candles is not None:
         new.check_bulk()
         old = QuestDBHook(questdb_conn_id=mapping.candles.connection).client()

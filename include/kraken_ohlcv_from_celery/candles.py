@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import FIGURES, IMPORTED, PRICES, requirements, says_same
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
@@ -55,7 +55,7 @@ class CandleReport(Report):
     :ivar equal: candles stored here already
     :ivar kept: candles stored here with other figures, which stay
     :ivar written: candles written, or to be written
-    :ivar coming: where they are, half-open, epoch seconds UTC
+    :ivar coming: their buckets
     """
 
     twice: int = 0
@@ -65,7 +65,11 @@ class CandleReport(Report):
     equal: int = 0
     kept: int = 0
     written: int = 0
-    coming: list[Range] = field(default_factory=list)
+    coming: BucketSet = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no bucket."""
+        self.coming = BucketSet(step_s(self.series.interval_minutes))
 
     def found(self, what: str, rows: pl.DataFrame) -> int:
         """Name the first of the rows that have a kind of problem, and return their number."""
@@ -154,11 +158,11 @@ def import_candles(
         report = CandleReport(part.series)
         for frame in _chunks(old, source, part, span):
             fresh = _fresh(new, source, report, frame, now_s=now_s)
-            opens = ranges.from_points(fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes))
+            opens = BucketSet.of_points(fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes))
             if write and opens:
-                with admitted(connection, part.series, opens):
+                with admitted(connection, part.series, opens, now_s=now_s):
                     write_frame(new, part.series, fresh)
-            report.coming = ranges.union(report.coming, opens)
+            report.coming |= opens
         yield report
 
 

@@ -19,16 +19,24 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import GapStatus, Series, candles_from_today, missing_candles, overflow_candles
-from kraken_ohlcv.core.grid import api_window_start_s, expiry_s
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.gap import (
+    GapPart,
+    GapStatus,
+    Series,
+    candles_from_today,
+    overflow_candles,
+    parts_of,
+)
+from kraken_ohlcv.core.grid import api_window_start_s, closed_range, expiry_s
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.months import months_in
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.detection.snapshot import snapshot
+from kraken_ohlcv.stores.ledger.coverage import read_months, save
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state, register_series
 from kraken_ohlcv.stores.ledger.session import Connection, connect, execute
-from kraken_ohlcv.stores.scan import scan_series
+from kraken_ohlcv.stores.stored_buckets import read_open_times, read_spans
 from kraken_ohlcv_from_celery.mapping import GapSource, Mapping
 from kraken_ohlcv_from_celery.report import Report
 
@@ -143,7 +151,7 @@ def import_gaps(
     mapping: Mapping,
     source: GapSource,
     *,
-    coming: dict[Series, list[Range]],
+    coming: dict[Series, BucketSet],
     now_s: int,
 ) -> Iterator[GapReport]:
     """Bring all gap records over, series by series.
@@ -152,7 +160,7 @@ def import_gaps(
     :param questdb: client of the candle store, after the candles were brought over
     :param mapping: the mapping
     :param source: its part about gap records
-    :param coming: ranges of the candles that were brought over, or would have been
+    :param coming: buckets whose candles were brought over, or would have been
     :return: a report per series
     """
     ordered = sql.SQL("{} ORDER BY asset_id, interval_minutes, start_s").format(_records(source))
@@ -167,7 +175,7 @@ def import_gaps(
         for (asset_id, minutes), group in records:
             if mapping.left_behind(source.table, asset_id, source.quote, minutes) is None:
                 report = GapReport(Series(tickers[asset_id, source.quote], minutes))
-                _import_series(connection, questdb, report, group, coming.get(report.series, []), now_s=now_s)
+                _import_series(connection, questdb, report, group, coming.get(report.series), now_s=now_s)
                 yield report
 
 
@@ -176,39 +184,43 @@ def _import_series(
     questdb: QuestDBClient,
     report: GapReport,
     records: Iterable[Record],
-    coming: list[Range],
+    coming: BucketSet | None,
     *,
     now_s: int,
 ) -> None:
     series, minutes = report.series, report.series.interval_minutes
-    scan = scan_series(questdb, series, now_s=now_s)
-    span = scan.spans.get(series)
-    first_opens = [span.first_s] if span else []
-    oldest_s = min([*first_opens, *(start for start, _ in coming)], default=now_s)
+    step = step_s(minutes)
+    coming = coming or BucketSet(step)
+    span = read_spans(questdb, [series.ticker], minutes, until_s=now_s).get(series.ticker)
+    first_opens = [one for one in (span and span[0], coming.start_s) if one is not None]
+    oldest_s = min(first_opens, default=now_s)
     register_series(connection, {series: min(oldest_s, api_window_start_s(now_s, minutes))})
     with locked_state(connection, series) as known:
         state = replace(known, start_s=min(oldest_s, known.start_s))
         if state.start_s < known.start_s:
             execute(connection, "set_series_start", state, series)
-        missing = snapshot(scan, state, delisted_s=None, now_s=now_s).missing(state)
-        _record(
-            connection, report, records, ranges.subtract(missing, coming), [gap.range for gap in state.gaps]
-        )
+        expected = closed_range(state.start_s, now_s, minutes)
+        stored, _ = read_open_times(questdb, {series: months_in([expected])})
+        coverage = read_months(connection, series, [expected])
+        missing = BucketSet.of_ranges([expected], step=step) - stored[series] - coverage.empty.all - coming
+        taken = BucketSet.of_ranges((gap.range for gap in state.gaps), step=step)
+        new = _record(connection, report, records, missing, taken)
+        coverage.missing |= new
+        coverage.read_again(new)
+        save(connection, [coverage], run=None, now_s=now_s)
         bump_revision(connection, state.series_id)
 
 
 def _record(
-    connection: Connection,
-    report: GapReport,
-    records: Iterable[Record],
-    missing: list[Range],
-    taken: list[Range],
-) -> None:
+    connection: Connection, report: GapReport, records: Iterable[Record], missing: BucketSet, taken: BucketSet
+) -> BucketSet:
     """Record what the candles bear out, and count everything.
 
     :param missing: what the series misses once the candles are here
-    :param taken: ranges of its open gaps
+    :param taken: buckets between the ends of its open gaps
+    :return: buckets of the gaps that were recorded
     """
+    new = BucketSet(missing.step)
     for record in records:
         report.rows += 1
         covered = record.range()
@@ -217,9 +229,10 @@ def _record(
             report.refused += 1
             report.remark("records whose start, end and number of candles contradict each other", begins)
         elif record.status != GapStatus.FILLED:
-            absent = ranges.intersect([covered], missing)
-            parts = ranges.subtract(absent, taken)
-            taken = [*taken, *parts]
+            absent = missing.within(covered)
+            # Open gaps never overlap, not even where one holds nothing that is missing.
+            borders = (border for part in taken.within(covered).ranges() for border in part)
+            parts = parts_of(absent - taken, borders)
             report.stored += not absent
             report.known += bool(absent) and not parts
             found = replace(record, status=GapStatus.DETECTED, filled_s=None)
@@ -227,30 +240,33 @@ def _record(
                 is_new = _insert(connection, report.series, found, part, record.detected_s)
                 report.open += is_new
                 report.known += not is_new
-        elif ranges.intersect([covered], missing) or record.filled_s is None:
+                taken |= BucketSet.of_ranges([part.range], step=missing.step)
+                if is_new:
+                    new |= missing.within(part.range)
+        elif missing.within(covered) or record.filled_s is None:
             report.unproven += 1
             report.remark("records say FILLED, but candles are missing", begins)
         else:
             past = replace(record, error_message=None)
-            is_new = _insert(connection, report.series, past, covered, record.detected_s)
+            whole = GapPart(*covered, (covered[1] - covered[0]) // missing.step)
+            is_new = _insert(connection, report.series, past, whole, record.detected_s)
             report.history += is_new
             report.known += not is_new
+    return new
 
 
-def _insert(connection: Connection, series: Series, record: Record, part: Range, detected_s: float) -> bool:
+def _insert(connection: Connection, series: Series, record: Record, part: GapPart, detected_s: float) -> bool:
     """Record a gap with the record's own stamps; return False if that was done before."""
-    (start_s, end_s), minutes = part, series.interval_minutes
+    minutes = series.interval_minutes
     n_rows = execute(
         connection,
         "insert_imported_gap",
         series,
         record,
-        start_s=start_s,
-        end_s=end_s,
-        missing_candles=missing_candles(start_s, end_s, minutes),
-        overflow_candles=overflow_candles(start_s, int(detected_s), minutes),
-        candles_from_today=candles_from_today(start_s, int(detected_s), minutes),
+        **part._asdict(),
+        overflow_candles=overflow_candles(part.start_s, int(detected_s), minutes),
+        candles_from_today=candles_from_today(part.start_s, int(detected_s), minutes),
         attempts=int(record.attempted_s is not None),
-        expires_s=expiry_s(start_s, minutes),
+        expires_s=expiry_s(part.start_s, minutes),
     )
     return n_rows > 0
