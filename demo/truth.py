@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import defaultdict
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class LedgerView:
 
     :ivar processed: exchange time of the newest run that processed a series, epoch seconds, by series
     :ivar proven: proven empty ranges, ascending, by series
-    :ivar unfillable: ranges that wait for another source, by series
+    :ivar unfillable: missing ranges that wait for another source, by series
     :ivar starts: first open time expected, epoch seconds, by series
     """
 
@@ -79,17 +80,19 @@ def read_ledger(uri: str) -> LedgerView:
                 " FROM backfill_runs r JOIN series s ON s.series_id = ANY(r.series_processed) GROUP BY 1, 2"
             )
         }
-        proven = _ranges(
-            connection,
-            "SELECT ticker, interval_minutes, extract(epoch FROM range_start)::bigint,"
-            " extract(epoch FROM range_end)::bigint FROM proven_empty ORDER BY range_start",
-        )
-        unfillable = _ranges(
-            connection,
+        proven, missing = read_pages(connection)
+        unfillable: Ranges = {}
+        for ticker, interval, start_s, end_s in connection.execute(
             "SELECT ticker, interval_minutes, extract(epoch FROM gap_start)::bigint,"
             " extract(epoch FROM gap_end)::bigint FROM gap_records"
-            " WHERE status = 'UNFILLABLE' ORDER BY gap_start",
-        )
+            " WHERE status = 'UNFILLABLE' ORDER BY gap_start"
+        ):
+            series = Series(ticker, interval)
+            unfillable.setdefault(series, []).extend(
+                (max(start_s, first_s), min(end_s, last_s))
+                for first_s, last_s in missing.get(series, [])
+                if first_s < end_s and start_s < last_s
+            )
         starts = {
             Series(ticker, interval): start_s
             for ticker, interval, start_s in connection.execute(
@@ -113,8 +116,10 @@ def ledger_digest(uri: str) -> dict[str, str]:
                     "SELECT md5(string_agg(t::text, chr(10) ORDER BY gap_id)) FROM gap_records t",
                 ),
                 (
-                    "proven_empty",
-                    "SELECT md5(string_agg(t::text, chr(10) ORDER BY range_id)) FROM proven_empty t",
+                    "coverage_months",
+                    "SELECT md5(string_agg(t::text, chr(10) ORDER BY ticker, interval_minutes, month))"
+                    " FROM (SELECT ticker, interval_minutes, month, missing, empty_archive, empty_ohlc,"
+                    " empty_trades, disputed FROM coverage_months) AS t",
                 ),
             )
         }
@@ -170,8 +175,33 @@ def _agrees(stored: Values, true: Values | None) -> bool:
     return is_near and stored == true._replace(vwap=stored.vwap, volume=stored.volume)
 
 
-def _ranges(connection: psycopg.Connection[Any], query: str) -> Ranges:
-    found: Ranges = defaultdict(list)
-    for ticker, interval, start_s, end_s in connection.execute(query):
-        found[Series(ticker, interval)].append((start_s, end_s))
-    return dict(found)
+def read_pages(connection: psycopg.Connection[Any]) -> tuple[Ranges, Ranges]:
+    """Read the bitmaps of all series: the leftmost bit of a month is the first bucket that opens in it.
+
+    :return: what is proven empty, and what is missing: ascending, disjoint, by series
+    """
+    proven: Ranges = {}
+    missing: Ranges = {}
+    for ticker, interval, month_s, *bitmaps in connection.execute(
+        "SELECT ticker, interval_minutes, extract(epoch FROM month)::bigint, missing::text,"
+        " empty_archive::text, empty_ohlc::text, empty_trades::text FROM coverage_months"
+        " ORDER BY ticker, interval_minutes, month"
+    ):
+        series = Series(ticker, interval)
+        first_s = month_s + -month_s % series.step_s
+        lacking, *empty = (stretches(bits or "", first_s, series.step_s) for bits in bitmaps)
+        missing.setdefault(series, []).extend(lacking)
+        proven.setdefault(series, []).extend(sorted(itertools.chain(*empty)))
+    return proven, missing
+
+
+def stretches(bits: str, first_s: int, step_s: int) -> list[tuple[int, int]]:
+    """Return the ranges that the ones of a bitmap stand for, ascending.
+
+    :param bits: a zero or a one per bucket, oldest first
+    :param first_s: open time of the first of them, epoch seconds
+    :param step_s: bucket length, seconds
+    """
+    return [
+        (first_s + ones.start() * step_s, first_s + ones.end() * step_s) for ones in re.finditer("1+", bits)
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from demo.candles import Candles, Series, Values, runs_of
 from demo.census import CLASSES, SeriesFacts, count_gaps, gap_classes
-from demo.truth import compare
+from demo.truth import compare, stretches
 
 STEP_S = 3600
 END_S = 1_800_000_000 - 1_800_000_000 % STEP_S
@@ -153,3 +153,8 @@ def test_nothing_is_expected_before_the_first_trade() -> None:
 def test_neighbours_make_one_range() -> None:
     assert runs_of([0, 60, 180, 300, 360], 60) == [(0, 120), (180, 240), (300, 420)]
     assert runs_of([], 60) == []
+
+
+def test_the_ones_of_a_bitmap_are_the_buckets_of_its_month_from_the_left() -> None:
+    assert stretches("0110001", 3600, 60) == [(3660, 3780), (3960, 4020)]
+    assert stretches("", 3600, 60) == stretches("000", 3600, 60) == []
