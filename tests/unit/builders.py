@@ -11,16 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.clients.exchange.models import OhlcAnswer
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import Candle, StoredCandle
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.ranges import union
 from kraken_ohlcv.stores.ledger.series_state import SeriesState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kraken_ohlcv.core.ranges import Range
-    from kraken_ohlcv.stores.ledger.proofs import ProvenRange
 
 quick = settings(max_examples=60, deadline=None)
 """All unit tests together are to take seconds; the properties are small enough to be covered by this many."""
@@ -123,7 +124,7 @@ def gap(
     next_attempt_s: int | None = None,
     error: str | None = None,
 ) -> Gap:
-    """Return an open gap."""
+    """Return an open gap, all of which is missing."""
     if status is GapStatus.UNFILLABLE and reason is None:
         reason = UnfillableReason.OUTSIDE_API_WINDOW
     return Gap(
@@ -131,6 +132,7 @@ def gap(
         series=series,
         start_s=start_s,
         end_s=end_s,
+        missing_candles=(end_s - start_s) // step_s(series.interval_minutes),
         status=status,
         detected_s=NOW,
         attempts=attempts,
@@ -141,12 +143,23 @@ def gap(
 
 
 def book(
-    gaps: Sequence[Gap] = (), proven: Sequence[ProvenRange] = (), *, series: Series = HOURLY, start_s: int = 0
+    gaps: Sequence[Gap] = (), *, series: Series = HOURLY, start_s: int = 0, until_s: int | None = None
 ) -> SeriesState:
     """Return the ledger of a series."""
     return SeriesState(
-        series_id=1, series=series, start_s=start_s, revision=0, gaps=list(gaps), proven=list(proven)
+        series_id=1,
+        series=series,
+        start_s=start_s,
+        until_s=until_s,
+        scanned_s=None,
+        revision=0,
+        gaps=list(gaps),
     )
+
+
+def bucket_set(parts: Iterable[Range], *, step: int = 1) -> BucketSet:
+    """Return the buckets in some ranges, which may overlap."""
+    return BucketSet.of_ranges(union(parts), step=step)
 
 
 def range_sets(*, low: int = 0, high: int = 60, step: int = 1) -> st.SearchStrategy[list[Range]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import EVIDENCE_RANK, Evidence, Sighting, confirmable_s, weigh_emptiness
 from kraken_ohlcv.sources.ohlc.parse import read_answer
 from tests.unit.builders import (
@@ -20,6 +20,7 @@ from tests.unit.builders import (
     NOW,
     answer,
     at,
+    bucket_set,
     buckets,
     quick,
     range_sets,
@@ -50,7 +51,7 @@ def test_an_answer_speaks_from_its_first_committed_row_to_the_running_bucket(
     reading = read_answer(answer(window(n_rows - 1)), now_s=NOW)
     assert reading.covered == (NOON - (n_rows - 1) * HOUR, NOON)
     assert len(reading.traded) == n_rows - 1
-    assert reading.empty == []
+    assert not reading.empty
     assert reading.window_start_s == NOON - 720 * HOUR
     assert reading.begins_late is is_late
 
@@ -97,7 +98,7 @@ def test_long_intervals_are_read_on_the_epoch_grid(minutes: int, running: int) -
     rows = window(100, running_s=running, interval_minutes=minutes, empty=[10])
     reading = read_answer(answer(rows, interval_minutes=minutes), now_s=NOW)
     assert reading.covered == (running - 100 * step, running)
-    assert reading.empty == [(running - 90 * step, running - 89 * step)]
+    assert reading.empty.ranges() == [(running - 90 * step, running - 89 * step)]
     assert reading.begins_late
 
 
@@ -106,21 +107,24 @@ def test_rows_without_trades_are_empty_and_rows_left_out_say_nothing() -> None:
     as_rows = read_answer(answer(rows), now_s=NOW)
     left_out = read_answer(answer([one for one in rows if one.trades]), now_s=NOW)
     start = NOON - 10 * HOUR
-    assert as_rows.empty == [(start + 2 * HOUR, start + 4 * HOUR), (start + 7 * HOUR, start + 8 * HOUR)]
-    assert left_out == replace(as_rows, empty=[])
+    assert as_rows.empty.ranges() == [
+        (start + 2 * HOUR, start + 4 * HOUR),
+        (start + 7 * HOUR, start + 8 * HOUR),
+    ]
+    assert left_out == replace(as_rows, empty=BucketSet(HOUR))
 
 
 def test_rows_that_do_not_show_their_interval_prove_nothing() -> None:
     rows = window(10, empty=[2, 3, 7])
     reading = read_answer(replace(answer(rows), is_on_grid=False), now_s=NOW)
-    assert reading.empty == []
+    assert not reading.empty
     assert len(reading.traded) == 7
 
 
 def test_nothing_is_said_about_buckets_before_the_first_row() -> None:
     reading = read_answer(answer(window(10)[3:]), now_s=NOW)
     assert reading.covered == (NOON - 7 * HOUR, NOON)
-    assert reading.empty == []
+    assert not reading.empty
 
 
 def test_an_answer_that_ends_early_says_nothing_about_the_tail() -> None:
@@ -169,7 +173,7 @@ def test_a_row_with_trades_is_traded_a_flat_one_is_empty_and_nothing_is_said_wit
     rows = window(30, running_s=NOON + rolled * HOUR, empty=empty)
     kept = [one for position, one in enumerate(rows) if position not in omitted]
     reading = read_answer(answer(kept, last_s=rows[-1].ts_s), now_s=NOW)
-    found_empty = buckets(reading.empty, step=HOUR)
+    found_empty = set(reading.empty.points())
     assert found_empty == {one.ts_s for one in kept if not one.trades and one.ts_s < NOON}
     assert found_empty | set(reading.traded) <= buckets([reading.covered], step=HOUR)
     expected = {one.ts_s for one in kept if one.trades and one.ts_s < NOON}
@@ -177,9 +181,11 @@ def test_a_row_with_trades_is_traded_a_flat_one_is_empty_and_nothing_is_said_wit
 
 
 def test_in_a_quiet_series_one_sighting_proves() -> None:
-    proof = weigh_emptiness([(0, 2), (5, 6)], covered=(0, 9), is_busy=False, sightings=[], now_s=NOW)
-    assert proof.proven == [(0, 2), (5, 6)]
-    assert (proof.waiting, proof.sightings) == ([], [])
+    proof = weigh_emptiness(
+        bucket_set([(0, 2), (5, 6)]), covered=(0, 9), is_busy=False, sightings=[], now_s=NOW
+    )
+    assert proof.proven.ranges() == [(0, 2), (5, 6)]
+    assert (list(proof.waiting.points()), proof.sightings) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -196,9 +202,11 @@ def test_in_a_busy_series_only_a_second_sighting_half_an_hour_later_proves(
     seen_ago: int | None, proven: bool
 ) -> None:
     sightings = [] if seen_ago is None else [Sighting(0, 9, NOW - seen_ago)]
-    proof = weigh_emptiness([(2, 4)], covered=(0, 9), is_busy=True, sightings=sightings, now_s=NOW)
-    assert proof.proven == ([(2, 4)] if proven else [])
-    assert proof.waiting == ([] if proven else [(2, 4)])
+    proof = weigh_emptiness(
+        bucket_set([(2, 4)]), covered=(0, 9), is_busy=True, sightings=sightings, now_s=NOW
+    )
+    assert proof.proven.ranges() == ([(2, 4)] if proven else [])
+    assert proof.waiting.ranges() == ([] if proven else [(2, 4)])
     first_seen_s = NOW if seen_ago is None else NOW - seen_ago
     assert proof.sightings == ([] if proven else [Sighting(2, 4, first_seen_s)])
 
@@ -206,8 +214,10 @@ def test_in_a_busy_series_only_a_second_sighting_half_an_hour_later_proves(
 def test_what_an_answer_does_not_cover_goes_on_waiting() -> None:
     sightings = [Sighting(0, 9, NOW - 5000)]
     for is_busy in (True, False):
-        proof = weigh_emptiness([(2, 4)], covered=(1, 6), is_busy=is_busy, sightings=sightings, now_s=NOW)
-        assert proof.proven == [(2, 4)]
+        proof = weigh_emptiness(
+            bucket_set([(2, 4)]), covered=(1, 6), is_busy=is_busy, sightings=sightings, now_s=NOW
+        )
+        assert proof.proven.ranges() == [(2, 4)]
         assert proof.sightings == [Sighting(0, 1, NOW - 5000), Sighting(6, 9, NOW - 5000)]
 
 
@@ -226,11 +236,11 @@ def sightings_of_a_series(draw: st.DrawFn) -> list[Sighting]:
 def test_a_busy_series_proves_just_the_buckets_seen_empty_long_ago(
     empty: list[Range], sightings: list[Sighting]
 ) -> None:
-    proof = weigh_emptiness(empty, covered=(0, 40), is_busy=True, sightings=sightings, now_s=NOW)
+    proof = weigh_emptiness(bucket_set(empty), covered=(0, 40), is_busy=True, sightings=sightings, now_s=NOW)
     seen = buckets(one.range for one in sightings)
     long_ago = buckets(one.range for one in sightings if NOW - one.first_seen_s >= HALF_AN_HOUR)
-    assert buckets(proof.proven) == buckets(empty) & long_ago
-    assert buckets(proof.waiting) == buckets(empty) - long_ago
+    assert set(proof.proven.points()) == buckets(empty) & long_ago
+    assert set(proof.waiting.points()) == buckets(empty) - long_ago
     assert buckets(one.range for one in proof.sightings) == buckets(empty) - long_ago
     new = [one.range for one in proof.sightings if one.first_seen_s == NOW]
     assert buckets(new) >= buckets(empty) - seen
@@ -241,17 +251,17 @@ def test_a_busy_series_proves_just_the_buckets_seen_empty_long_ago(
 def test_a_waiting_range_is_proven_by_a_look_when_it_says_and_not_a_second_before(
     empty: list[Range], sightings: list[Sighting]
 ) -> None:
-    proof = weigh_emptiness(empty, covered=(0, 40), is_busy=True, sightings=sightings, now_s=NOW)
-    for waiting in proof.waiting:
+    proof = weigh_emptiness(bucket_set(empty), covered=(0, 40), is_busy=True, sightings=sightings, now_s=NOW)
+    for waiting in proof.waiting.ranges():
         moment = confirmable_s(waiting, sightings, now_s=NOW)
         then = weigh_emptiness(
-            [waiting], covered=(0, 40), is_busy=True, sightings=proof.sightings, now_s=moment
+            bucket_set([waiting]), covered=(0, 40), is_busy=True, sightings=proof.sightings, now_s=moment
         )
-        assert then.proven == [waiting]
+        assert then.proven.ranges() == [waiting]
         before = weigh_emptiness(
-            [waiting], covered=(0, 40), is_busy=True, sightings=proof.sightings, now_s=moment - 1
+            bucket_set([waiting]), covered=(0, 40), is_busy=True, sightings=proof.sightings, now_s=moment - 1
         )
-        assert ranges.subtract([waiting], before.proven)
+        assert bucket_set([waiting]) - before.proven
 
 
 def test_a_first_sighting_waits_half_an_hour_and_an_older_one_only_the_rest() -> None:
