@@ -1,28 +1,31 @@
 """The page of gaps, the required archive files, and their JSON twins."""
 
 from datetime import timedelta
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Final
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.required_files import RequiredFile, as_csv, as_text
 from kraken_ohlcv.core.schedules import SCHEDULES
-from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.core.times import Utc, utc
 from kraken_ohlcv.stores.ledger.archive import read_quarters
+from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.gap_lists import (
     PAGE_SIZE,
     FailedTally,
     GapFilter,
+    GapSubject,
     ListedGap,
     Tally,
     list_required_files,
     tally_gaps,
     total,
 )
-from kraken_ohlcv.stores.ledger.session import Connection, rows
+from kraken_ohlcv.stores.ledger.session import Connection, first, rows
 from kraken_ohlcv_airflow.web.access import may_trigger
 from kraken_ohlcv_airflow.web.queries import GapQuery, SeriesQuery
 from kraken_ohlcv_airflow.web.render import page
@@ -30,6 +33,11 @@ from kraken_ohlcv_airflow.web.repairs import dag_of_tier, sources_of
 from kraken_ohlcv_airflow.web.stores import has_archive, ledger
 
 router = APIRouter()
+
+MAX_STRETCHES: Final = 1000
+"""Stretches of a gap that are named; their number is always told."""
+
+GapId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class GapPage(BaseModel):
@@ -61,6 +69,51 @@ def list_gaps(connection: Connection, query: GapQuery, chosen: GapFilter) -> Gap
     limits = {"page_size": PAGE_SIZE, "page_offset": (number - 1) * PAGE_SIZE}
     gaps = rows(connection, "list_gaps", ListedGap, chosen, limits)
     return GapPage(total=of_all, by_status=tallies, page=number, pages=pages, gaps=gaps)
+
+
+class Stretch(BaseModel):
+    """Missing buckets without another between them; ``end`` is the end of the last one."""
+
+    start: Utc
+    end: Utc
+    candles: int
+
+
+class GapBuckets(BaseModel):
+    """What is missing of a gap now: the oldest stretches, and how many there are."""
+
+    gap: GapSubject
+    missing_candles: int
+    total_stretches: int
+    stretches: list[Stretch]
+
+
+@router.get("/api/gaps/{gap_id}/buckets", tags=["gaps"])
+def read_gap_buckets(gap_id: GapId) -> GapBuckets:
+    """Return the single buckets that are missing of a gap, in stretches, oldest first, at most 1,000."""
+    with ledger() as connection, connection.transaction():
+        gap = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
+        if gap is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
+        is_open = gap.status != GapStatus.FILLED
+        missing = read_months(connection, gap.series, [gap.span] if is_open else []).missing.within(gap.span)
+    stretches = missing.ranges()
+    return GapBuckets(
+        gap=gap,
+        missing_candles=len(missing),
+        total_stretches=len(stretches),
+        stretches=[
+            Stretch(start=utc(start_s), end=utc(end_s), candles=(end_s - start_s) // missing.step)
+            for start_s, end_s in stretches[:MAX_STRETCHES]
+        ],
+    )
+
+
+@router.get("/gaps/{gap_id}", include_in_schema=False)
+def show_gap(request: Request, gap_id: GapId) -> Response:
+    """Show what is missing of a gap."""
+    found = read_gap_buckets(gap_id)
+    return page("gap.html", active="gaps", up="../", now=utc(int(request.app.state.clock())), found=found)
 
 
 @router.get("/gaps", include_in_schema=False)

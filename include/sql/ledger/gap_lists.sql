@@ -105,7 +105,7 @@ ORDER BY
     gap_records.interval_minutes
 
 -- name: read_listed_gap
--- What is needed to start a backfill for a gap. In: gap_id.
+-- What a gap is about. In: gap_id.
 -- Out: ticker, interval_minutes, tier (empty when the asset is in no tier), gap_start, gap_end, status,
 -- unfillable_reason.
 SELECT

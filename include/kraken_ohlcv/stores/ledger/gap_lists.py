@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.gap import GapStatus, Series
+from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.quarters import quarters_in
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.required_files import RequiredFile
@@ -56,6 +57,11 @@ class GapSubject(BaseModel):
     unfillable_reason: str | None
 
     @property
+    def series(self) -> Series:
+        """Return ticker and interval."""
+        return Series(self.ticker, self.interval_minutes)
+
+    @property
     def span(self) -> Range:
         """Return from its oldest missing open time to its end, epoch seconds UTC."""
         return int(self.gap_start.timestamp()), int(self.gap_end.timestamp())
@@ -75,6 +81,13 @@ class ListedGap(GapSubject):
     filled_from: str | None
     required_csv_file: str | None
     error_message: str | None
+
+    @property
+    def is_scattered(self) -> bool:
+        """Return whether buckets that are not missing lie between the missing ones of an open gap."""
+        start_s, end_s = self.span
+        n_buckets = (end_s - start_s) // step_s(self.interval_minutes)
+        return self.status != GapStatus.FILLED and self.missing_candles < n_buckets
 
 
 class Tally(BaseModel):
