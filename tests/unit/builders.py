@@ -118,13 +118,14 @@ def gap(
     end_s: int,
     *,
     series: Series = HOURLY,
+    missing: int | None = None,
     status: GapStatus = GapStatus.DETECTED,
     reason: UnfillableReason | None = None,
     attempts: int = 0,
     next_attempt_s: int | None = None,
     error: str | None = None,
 ) -> Gap:
-    """Return an open gap, all of which is missing."""
+    """Return an open gap, all of which is missing unless a number says otherwise."""
     if status is GapStatus.UNFILLABLE and reason is None:
         reason = UnfillableReason.OUTSIDE_API_WINDOW
     return Gap(
@@ -132,7 +133,7 @@ def gap(
         series=series,
         start_s=start_s,
         end_s=end_s,
-        missing_candles=(end_s - start_s) // step_s(series.interval_minutes),
+        missing_candles=missing or (end_s - start_s) // step_s(series.interval_minutes),
         status=status,
         detected_s=NOW,
         attempts=attempts,

@@ -52,7 +52,9 @@ def regroup(
     own = {gap.gap_id: [] if gap.gap_id in left_alone else clock.segments(gap, missing) for gap in gaps}
     recorded = BucketSet.of_ranges((gap.range for gap in gaps), step=missing.step)
     pieces = [_Piece(segment, gap) for gap in gaps for segment in own[gap.gap_id]]
-    pieces += [_Piece(clock.segment(part, None), None) for part in clock.parts(missing - recorded)]
+    # None of them reaches over a gap; what nothing parts is joined below.
+    new = clock.parts(missing - recorded, [gap.start_s for gap in gaps])
+    pieces += [_Piece(clock.segment(part, None), None) for part in new]
     # What is left alone parts its neighbours.
     pieces += [_Piece(unchanged_segment(gap), gap) for gap in gaps if gap.gap_id in left_alone]
     pieces.sort(key=lambda piece: piece.segment.start_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,10 +73,10 @@ class SeriesClock:
             return unchanged_segment(gap, part)
         return GapSegment(*part, status=GapStatus.UNFILLABLE, unfillable_reason=reason)
 
-    def parts(self, missing: BucketSet) -> list[GapPart]:
-        """Return missing buckets as gaps hold them, none of them across the edge."""
+    def parts(self, missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
+        """Return missing buckets as gaps hold them, none of them across the edge or another border."""
         # The edge of a pair that is gone parts nothing: no side of it is within reach.
-        return parts_of(missing, [] if self.is_delisted else [self.window_start_s])
+        return parts_of(missing, [*borders, *([] if self.is_delisted else [self.window_start_s])])
 
     def is_kept(self, gap: Gap) -> bool:
         """Return whether a gap keeps its state whatever side of the edge it lies on."""
