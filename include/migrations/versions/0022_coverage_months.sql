@@ -9,6 +9,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     )::integer
 $$;
 
+-- Stretches of a bitmap of a month, whose leftmost bit stands for the first bucket that opens in it.
+CREATE FUNCTION bucket_ranges(month date, interval_minutes integer, bitmap bit varying)
+RETURNS TABLE (range_start timestamptz, range_end timestamptz, buckets integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    WITH stretch AS (
+        SELECT
+            length(found[2]) AS n,
+            sum(length(found[1]) + length(found[2])) OVER (ORDER BY place)
+            + ceil(extract(epoch FROM month) / (60 * interval_minutes)) AS end_number
+        FROM regexp_matches(bitmap::text, '(0*)(1+)', 'g') WITH ORDINALITY AS piece (found, place)
+    )
+    SELECT
+        to_timestamp((end_number - n) * 60 * interval_minutes),
+        to_timestamp(end_number * 60 * interval_minutes),
+        n
+    FROM stretch
+$$;
+
 -- Bitmaps: the leftmost bit stands for the first bucket that opens in the month; NULL = no bit is set.
 CREATE TABLE coverage_months (
     ticker text NOT NULL,
@@ -275,53 +293,40 @@ last_change AS (
         ) AS standing
     FROM change
 ),
-run AS (
+found AS (
     SELECT
         l.ticker,
         l.interval_minutes,
-        l.month,
         l.evidence,
         l.changed_at,
-        length(m.pieces[2]) AS n,
-        l.first_bucket + sum(length(m.pieces[1]) + length(m.pieces[2])) OVER (
-            PARTITION BY l.change_id ORDER BY m.place
-        ) AS end_at
+        r.range_start,
+        r.range_end
     FROM last_change AS l
-    CROSS JOIN LATERAL regexp_matches(
-        substring(l.standing::text FROM l.first_bucket + 1 FOR l.n), '(0*)(1+)', 'g'
-    ) WITH ORDINALITY AS m (pieces, place)
-),
-found AS (
-    SELECT
-        ticker,
-        interval_minutes,
-        evidence,
-        changed_at,
-        ceil(extract(epoch FROM month) / (60 * interval_minutes)) + end_at - n AS start_number,
-        ceil(extract(epoch FROM month) / (60 * interval_minutes)) + end_at AS end_number
-    FROM run
+    CROSS JOIN LATERAL bucket_ranges(
+        l.month, l.interval_minutes, substring(l.standing FROM 1 FOR l.first_bucket + l.n)
+    ) AS r
 ),
 marked AS (
     SELECT
         *,
-        lag(end_number) OVER (
-            PARTITION BY ticker, interval_minutes, evidence, changed_at ORDER BY start_number
-        ) IS DISTINCT FROM start_number AS is_first
+        lag(range_end) OVER (
+            PARTITION BY ticker, interval_minutes, evidence, changed_at ORDER BY range_start
+        ) IS DISTINCT FROM range_start AS is_first
     FROM found
 ),
 numbered AS (
     SELECT
         *,
         count(*) FILTER (WHERE is_first) OVER (
-            PARTITION BY ticker, interval_minutes, evidence, changed_at ORDER BY start_number
+            PARTITION BY ticker, interval_minutes, evidence, changed_at ORDER BY range_start
         ) AS number
     FROM marked
 )
 SELECT
     ticker,
     interval_minutes,
-    to_timestamp(min(start_number) * 60 * interval_minutes),
-    to_timestamp(max(end_number) * 60 * interval_minutes),
+    min(range_start),
+    max(range_end),
     evidence,
     changed_at
 FROM numbered
@@ -331,4 +336,5 @@ ALTER TABLE series DROP COLUMN until_ts, DROP COLUMN scanned_at;
 DROP TABLE partitions_seen;
 DROP TABLE coverage_changes;
 DROP TABLE coverage_months;
+DROP FUNCTION bucket_ranges;
 DROP FUNCTION buckets_in_month;

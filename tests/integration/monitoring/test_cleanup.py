@@ -249,7 +249,8 @@ def test_a_series_that_is_being_filled_keeps_its_failed_records(ledger: Ledger, 
     with connect(ledger_uri) as fill:
         fill.execute("SELECT pg_advisory_lock(%s, %s)", (FILL_LOCK, series_id))
         assert clean_up(ledger.connection, days=90, now_s=NOW).failed_deleted == 0
-    assert clean_up(ledger.connection, days=90, now_s=NOW).failed_deleted == 1
+        fill.execute("SELECT pg_advisory_unlock(%s, %s)", (FILL_LOCK, series_id))
+        assert clean_up(ledger.connection, days=90, now_s=NOW).failed_deleted == 1
 
 
 def test_whoever_has_read_a_failed_gap_learns_that_it_is_gone(ledger: Ledger) -> None:
