@@ -56,7 +56,8 @@ DAYS: Final = 30
 TABLES: Final = (
     "gap_records",
     "gap_outcomes",
-    "proven_empty",
+    "coverage_months",
+    "coverage_changes",
     "backfill_runs",
     "completeness_reports",
     "completeness_lines",

@@ -13,8 +13,6 @@ Deletes what nobody asks for any more, and keeps its figures by month. Replaces 
 * **Keeps** the sums of deleted records in `gap_history`: gaps, candles, attempts and time open, by month,
   series, status and source. It is written in the transaction that deletes.
 * **Thins** completeness reports older than 400 days to the first one of each month.
-* **Merges** proven-empty ranges that touch and have the same evidence; the longer range counts as seen when
-  the last of its parts was.
 * **Locks** one series for some tens of milliseconds at a time; backfills may go on. Stopped in between, the
   next run goes on.
 * **See first** what it would do:

@@ -12,7 +12,7 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
   `kraken_archive`; QuestDB `ohlcv`; the ledger; one answer of the exchange per file, where nothing else tells
   whose candles it holds.
 * **Writes** `ohlcv`; in PostgreSQL `archive_files`, `archive_results`, `gap_records`, `gap_outcomes`,
-  `proven_empty`, `candle_restatements`; reject files into `OHLCV_ARCHIVE_WORK_FOLDER`.
+  `coverage_months`, `candle_restatements`; reject files into `OHLCV_ARCHIVE_WORK_FOLDER`.
 * **Rerun it** whenever you like: a file of the same content is not read again, stored rows are not
   written again. After a crash the next run does what is left.
 * **When it fails**: task `verdict` says which file was refused and why; bad rows are named, line by line, in
