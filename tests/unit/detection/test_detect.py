@@ -12,7 +12,7 @@ from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.detection.detect import SeriesSelection, select, warnings
 from kraken_ohlcv.stores.ledger.assets import Asset
-from kraken_ohlcv.stores.scan import Scan, Span
+from kraken_ohlcv.stores.ledger.counts import Counted
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, book, gap
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ GONE = asset(delisted_s=NOW - DAY)
 
 
 def selected(
-    spans: dict[Series, Span],
+    spans: dict[Series, Counted],
     *,
     books: dict[Series, SeriesState] | None = None,
     assets: tuple[Asset, ...] = (BITCOIN,),
@@ -65,11 +65,11 @@ def selected(
         retry_failed=False,
         repair_from=list(repair_from),
     )
-    return select(Scan(spans=spans), books or {}, assets, request, now_s=now_s)
+    return select(spans, books or {}, assets, request, now_s=now_s)
 
 
-def span(first_s: int, last_s: int, *, step: int = HOUR) -> Span:
-    return Span(first_s, last_s, (last_s - first_s) // step + 1)
+def span(first_s: int, last_s: int, *, step: int = HOUR) -> Counted:
+    return Counted(first_s, last_s, (last_s - first_s) // step + 1)
 
 
 def test_a_series_never_loaded_is_processed_from_the_edge() -> None:
@@ -172,19 +172,10 @@ def test_the_gaps_of_a_series_never_loaded_are_judged_when_its_pair_goes() -> No
 
 
 def test_a_series_with_a_candle_off_the_grid_is_an_error_and_not_touched() -> None:
-    selection = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 3, off_grid_us=30_000_000)})
+    selection = selected({HOURLY: Counted(EDGE, EDGE + 2 * HOUR, 3, off_grid_us=30_000_000)})
     assert selection.starts == {}
     (error,) = selection.errors
     assert error.startswith("XBTUSD 60: stored candles do not lie on the 60-minute grid; set them aside")
-
-
-def test_a_series_with_a_candle_twice_is_an_error_and_not_touched() -> None:
-    selection = selected({HOURLY: Span(EDGE, EDGE + 2 * HOUR, 4)})
-    assert selection.starts == {}
-    (error,) = selection.errors
-    assert error.startswith(
-        "XBTUSD 60: some candles are stored twice; make them one as docs/OPERATIONS.md says"
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,144 +1,192 @@
-"""From the scan of the candle table to what each series lacks."""
+"""What the pages of a series are to say once its candles are known; which months are looked at for it."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence
-from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.gap import FilledFrom, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
+from kraken_ohlcv.core.months import month_of, months_in
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.detection.detect import is_left_alone
-from kraken_ohlcv.detection.snapshot import missing_ranges, snapshot
-from kraken_ohlcv.stores.ledger.proofs import ProvenRange
-from kraken_ohlcv.stores.ledger.series_state import SeriesState
-from kraken_ohlcv.stores.scan import Scan, Span, read_holes, read_spans
-from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOW, buckets, quick, range_sets
+from kraken_ohlcv.detection.look import Looked
+from kraken_ohlcv.detection.snapshot import SeriesClock, SeriesSnapshot, touched_months
+from kraken_ohlcv.stores.ledger.coverage import Coverage, Emptiness
+from tests.unit.builders import DAY, HOUR, NOW, at, book, gap, quick
 
-if TYPE_CHECKING:
-    from kraken_ohlcv.core.ranges import Range
-
-MINUTELY = Series("XBTUSD", 1)
+OCTOBER, NOVEMBER = month_of(at("2026-10-05")), month_of(at("2026-11-05"))
 
 
-def scan_of(series: Series, stored: list[int]) -> Scan:
-    """Return what the detection statements find: the span, and neighbours more than a step apart."""
+def coverage_of(
+    series: Series, months: list[Range], proven: dict[Evidence, BucketSet], reconciled: int | None = None
+) -> Coverage:
     step = step_s(series.interval_minutes)
-    points = sorted(stored)
-    name = (series.ticker, str(series.interval_minutes))
-    holes = [(*name, before + step, after) for before, after in pairwise(points) if after - before > step]
-    off_grid_us = max((point % step for point in points), default=0) * 1_000_000
-    spans = [(*name, points[0], points[-1], len(points), off_grid_us)] if points else []
-    return Scan(spans=read_spans(spans), holes=read_holes(holes))
+    return Coverage(
+        series=series,
+        months=months,
+        missing=BucketSet(step),
+        empty=Emptiness(step, {one: proven.get(one, BucketSet(step)) for one in Evidence}),
+        disputed=BucketSet(step),
+        reconciled=dict.fromkeys(months, reconciled),
+    )
 
 
-def test_the_rows_of_the_statements_are_told_apart_by_series() -> None:
-    holes = [
-        ("XBTUSD", "60", HOUR, 3 * HOUR),
-        ("XBTUSD", "60", 5 * HOUR, 6 * HOUR),
-    ]
-    spans = [
-        ("XBTUSD", "60", 0, 6 * HOUR, 4, 0),
-        ("XBTUSD", "1440", 0, 0, 1, 0),
-    ]
-    scan = Scan(spans=read_spans(spans), holes=read_holes(holes))
-    assert scan.holes == {HOURLY: [(HOUR, 3 * HOUR), (5 * HOUR, 6 * HOUR)]}
-    assert scan.spans == {HOURLY: Span(0, 6 * HOUR, 4), DAILY: Span(0, 0, 1)}
-    assert scan.unsound() == []
-
-
-HOLES = [
-    pytest.param([0, 1, 2, 3, 4, 5], [], id="nothing is missing"),
-    pytest.param([2, 3, 4, 5], [(0, 2)], id="the head"),
-    pytest.param([1, 2, 3, 4, 5], [(0, 1)], id="the first grid point"),
-    pytest.param([0, 1, 3, 4, 5], [(2, 3)], id="one inside"),
-    pytest.param([0, 2, 5], [(1, 2), (3, 5)], id="several inside"),
-    pytest.param([0, 1, 2, 3], [(4, 6)], id="the tail"),
-    pytest.param([0, 1, 2, 3, 4], [(5, 6)], id="the last grid point"),
-    pytest.param([2, 4], [(0, 2), (3, 4), (5, 6)], id="head, inside and tail"),
-    pytest.param([3], [(0, 3), (4, 6)], id="all but one"),
-    pytest.param([], [(0, 6)], id="a series without a candle lacks all"),
-    pytest.param([0, 1, 2, 3, 4, 5, 6], [], id="a stored running candle is no part of the grid"),
-    pytest.param([6], [(0, 6)], id="nothing but the running candle"),
-]
-
-
-@pytest.mark.parametrize("series", [HOURLY, Series("XBTUSD", 10080), Series("XBTUSD", 21600)], ids=str)
-@pytest.mark.parametrize(("stored", "expected"), HOLES)
-def test_a_series_lacks_exactly_the_buckets_that_are_not_stored(
-    series: Series, stored: list[int], expected: list[Range]
-) -> None:
-    step = step_s(series.interval_minutes)
-    first = 2000 * step
-    scan = scan_of(series, [first + n * step for n in stored])
-    found = missing_ranges(scan, series, expected=(first, first + 6 * step))
-    assert found == [(first + start * step, first + end * step) for start, end in expected]
-
-
-def test_nothing_is_missing_before_the_first_bucket_closes() -> None:
-    assert missing_ranges(Scan(), HOURLY, expected=(HOUR, HOUR)) == []
-
-
-def test_one_series_is_not_judged_by_the_candles_of_another() -> None:
-    scan = scan_of(DAILY, [0, DAY])
-    assert missing_ranges(scan, HOURLY, expected=(0, 2 * DAY)) == [(0, 2 * DAY)]
+@st.composite
+def pages(draw: st.DrawFn) -> tuple[Series, Range, dict[Evidence, set[int]], set[int]]:
+    """Give a series, its grid, and which buckets of it are proven empty by what, and which are stored."""
+    series = Series("XBTUSD", draw(st.sampled_from(INTERVALS)))
+    first = OCTOBER[1] // step_s(series.interval_minutes)
+    numbers = st.integers(first - 40, first + 40)
+    border = sorted((draw(numbers), draw(numbers)))
+    by: dict[Evidence, set[int]] = {one: set() for one in Evidence}
+    for number in draw(st.sets(numbers)):
+        by[draw(st.sampled_from(list(Evidence)))].add(number)
+    return series, (border[0], border[1]), by, draw(st.sets(numbers))
 
 
 @quick
-@given(
-    minutes=st.sampled_from(INTERVALS),
-    stored=st.sets(st.integers(0, 44)),
-    border=st.tuples(st.integers(0, 40), st.integers(0, 40)),
-    proven=range_sets(high=44),
-)
-def test_holes_made_at_random_are_found_again_less_those_proven_empty(
-    minutes: int, stored: set[int], border: tuple[int, int], proven: list[Range]
+@given(pages())
+def test_what_is_missing_is_the_grid_without_what_is_stored_or_proven(
+    drawn: tuple[Series, Range, dict[Evidence, set[int]], set[int]],
 ) -> None:
-    series, step = Series("XBTUSD", minutes), 60 * minutes
-    expected = (min(border) * step, max(border) * step)
-    proven_empty = [ProvenRange(start * step, end * step, Evidence.OHLC) for start, end in proven]
-    scan = scan_of(series, [n * step for n in stored])
-    state = SeriesState(1, series, expected[0], 1, [], proven_empty)
-    found = snapshot(scan, state, delisted_s=None, now_s=expected[1]).missing(state)
-    absent = set(range(min(border), max(border))) - stored - buckets(proven)
-    assert buckets(found, step=step) == {n * step for n in absent}
-    assert scan.unsound() == []
+    series, (start, end), by, stored = drawn
+    step = step_s(series.interval_minutes)
+
+    def buckets(numbers: set[int]) -> BucketSet:
+        return BucketSet.of_points((number * step for number in numbers), step=step)
+
+    months = months_in([(min(start, *stored, end) * step - 50 * step, (end + 100) * step)])
+    coverage = coverage_of(series, months, {one: buckets(numbers) for one, numbers in by.items()})
+    clock = SeriesClock.of(book(series=series, start_s=start * step), delisted_s=None, now_s=end * step + 1)
+    looked = Looked(coverage, buckets(stored), dict.fromkeys(months, 7), off_grid=0)
+    found = SeriesSnapshot(clock, looked).corrected()
+
+    kept = {one: numbers if one is Evidence.TRADES else numbers - stored for one, numbers in by.items()}
+    proven = set().union(*kept.values())
+    assert found.missing == buckets(set(range(start, end)) - stored - proven)
+    assert {one: found.empty.by[one] for one in Evidence} == {one: buckets(kept[one]) for one in Evidence}
+    assert found.disputed == buckets(stored & kept[Evidence.TRADES])
+    assert found.reconciled == dict.fromkeys(months, 7)
+
+
+def test_a_page_that_was_not_read_keeps_its_number_of_candles() -> None:
+    series = Series("XBTUSD", 60)
+    coverage = coverage_of(series, [OCTOBER, NOVEMBER], {}, reconciled=700)
+    del coverage.reconciled[NOVEMBER]
+    clock = SeriesClock.of(book(start_s=OCTOBER[0]), delisted_s=None, now_s=NOVEMBER[0])
+    snapshot = SeriesSnapshot(clock, Looked(coverage, BucketSet(HOUR), {}, off_grid=0))
+    assert snapshot.corrected().reconciled == {OCTOBER: 700, NOVEMBER: 0}
 
 
 @pytest.mark.parametrize(
-    "stored",
+    ("stored", "proven", "start", "expected"),
     [
-        pytest.param([0, 30, 60, 120], id="a stray between two neighbours"),
-        pytest.param([30, 60, 120], id="a stray at the head"),
-        pytest.param([0, 60, 90], id="a stray at the tail"),
-        pytest.param([30, 90, 150], id="every candle off by as much"),
-        pytest.param([0, 30, 120], id="a stray in the place of a missing candle"),
-        pytest.param([0, 90, 180], id="a stray between two missing candles"),
-        pytest.param([0, 30, 90, 150, 180], id="as many strays as missing candles"),
+        pytest.param([(4, 8)], [], 0, FilledFrom.OBSERVED, id="its candles are there"),
+        pytest.param(
+            [(4, 6)], [(6, 8)], 0, FilledFrom.OBSERVED, id="some are there, the others proven empty"
+        ),
+        pytest.param([], [(4, 8)], 0, FilledFrom.EMPTY, id="all proven empty"),
+        pytest.param([], [], 8, FilledFrom.EMPTY, id="before the first trade"),
     ],
 )
-def test_a_candle_off_the_grid_makes_a_series_unsound(stored: list[int]) -> None:
-    scan = scan_of(MINUTELY, stored)
-    assert scan.unsound() == [MINUTELY]
-    assert scan.short() == []
+def test_a_closed_gap_says_where_its_last_buckets_came_from(
+    stored: list[Range], proven: list[Range], start: int, expected: FilledFrom
+) -> None:
+    def hours(parts: list[Range]) -> BucketSet:
+        first = OCTOBER[0]
+        return BucketSet.of_ranges([(first + a * HOUR, first + b * HOUR) for a, b in parts], step=HOUR)
+
+    series = Series("XBTUSD", 60)
+    coverage = coverage_of(series, [OCTOBER], {})
+    coverage.missing = hours([(4, 8)])
+    coverage = replace(coverage)  # as it was read
+    coverage.prove(hours(proven), Evidence.OHLC)
+    state = book(start_s=OCTOBER[0] + start * HOUR)
+    clock = SeriesClock.of(state, delisted_s=None, now_s=OCTOBER[1])
+    snapshot = SeriesSnapshot(clock, Looked(coverage, hours(stored), {}, off_grid=0))
+    one = gap(OCTOBER[0] + 4 * HOUR, OCTOBER[0] + 8 * HOUR)
+    assert snapshot.filled_from(one, coverage) is expected
 
 
-@quick
-@given(stored=st.sets(st.integers(0, 44), min_size=1))
-def test_a_series_is_short_exactly_when_a_candle_is_missing_between_two_others(stored: set[int]) -> None:
-    scan = scan_of(HOURLY, [n * HOUR for n in stored])
-    assert scan.short() == ([HOURLY] if scan.holes else [])
+def touched(
+    *gaps: tuple[int, int, GapStatus, UnfillableReason | None],
+    until: str | None = "2026-11-23T12",
+    now: str = "2026-11-23T12:30",
+    unread: tuple[str, ...] = (),
+    delisted_s: int | None = None,
+) -> list[str]:
+    """Return the months that are looked at of a series that began in August."""
+    state = book(
+        [gap(start, end, status=status, reason=reason) for start, end, status, reason in gaps],
+        start_s=at("2026-08-01"),
+        until_s=None if until is None else at(f"{until}:00"),
+    )
+    clock = SeriesClock.of(state, delisted_s=delisted_s, now_s=at(now))
+    found = touched_months(state, clock, [month_of(at(f"{month}-15")) for month in unread])
+    return [f"{number:02}" for number in range(1, 13) if month_of(at(f"2026-{number:02}-15")) in found]
 
 
-def test_a_write_between_the_statements_shows() -> None:
-    before_write = scan_of(HOURLY, [0, 3 * HOUR])
-    after_write = scan_of(HOURLY, [0, HOUR, 2 * HOUR, 3 * HOUR])
-    torn = Scan(spans=after_write.spans, holes=before_write.holes)
-    assert torn.unsound() == [HOURLY]
+def test_nothing_is_looked_at_when_nothing_has_changed() -> None:
+    assert touched() == []
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        pytest.param("2026-11-23T11", ["11"], id="an hour has closed since"),
+        pytest.param("2026-10-31T22", ["10", "11"], id="weeks have"),
+        pytest.param(None, ["08", "09", "10", "11"], id="never looked at"),
+        pytest.param("2026-11-25T10", ["11"], id="its pair left before"),
+    ],
+)
+def test_the_months_of_a_grid_that_changed_are_looked_at(until: str | None, expected: list[str]) -> None:
+    assert touched(until=until) == expected
+
+
+def test_months_with_other_candles_than_their_pages_are_looked_at() -> None:
+    assert touched(unread=("2026-09", "2026-11")) == ["09", "11"]
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        pytest.param(("2026-11-20", "2026-11-21", GapStatus.DETECTED, None), [], id="one within reach"),
+        pytest.param(
+            ("2026-09-20", "2026-09-21", GapStatus.DETECTED, None),
+            ["09"],
+            id="one that the API has forgotten",
+        ),
+        pytest.param(
+            ("2026-09-20", "2026-09-21", GapStatus.UNFILLABLE, UnfillableReason.OUTSIDE_API_WINDOW),
+            [],
+            id="one that waits for another source",
+        ),
+        pytest.param(
+            ("2026-11-20", "2026-11-21", GapStatus.BACKFILLING, None), ["11"], id="one of a task that died"
+        ),
+        pytest.param(
+            ("2026-09-20", "2026-09-21", GapStatus.UNFILLABLE, UnfillableReason.PAIR_DELISTED),
+            ["09"],
+            id="one of a pair that is back",
+        ),
+        pytest.param(
+            ("2026-08-20", "2026-10-21", GapStatus.UNFILLABLE, UnfillableReason.OUTSIDE_API_WINDOW),
+            ["08", "09", "10"],
+            id="one of an earlier version, over months",
+        ),
+    ],
+)
+def test_the_months_of_a_gap_that_changes_its_state_are_looked_at(
+    one: tuple[str, str, GapStatus, UnfillableReason | None], expected: list[str]
+) -> None:
+    start, end, status, reason = one
+    assert touched((at(start), at(end), status, reason)) == expected
 
 
 @pytest.mark.parametrize(
@@ -180,7 +228,7 @@ def test_old_candles_of_an_asset_just_added_leave_no_series_alone(
 def left_alone(minutes: int, lookback: int, *, closed_ago: int, added_ago: int) -> bool:
     newest = NOW - closed_ago - step_s(minutes)
     return is_left_alone(
-        Span(first_s=newest, last_s=newest, n_candles=1),
+        newest,
         added_s=NOW - added_ago,
         interval_minutes=minutes,
         lookback_days=lookback,
