@@ -10,6 +10,7 @@ from kraken_hooks.kraken import KrakenHook
 from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.core.errors import BadRequestError, FillError, FillRefusedError, WrongExchangeError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger.assets import check_exchange, claim_exchange
 from kraken_ohlcv.stores.ledger.session import connect, execute
 
@@ -52,11 +53,18 @@ LASTING = [
 
 @pytest.fixture
 def slow(world: World) -> World:
-    """Give a world that knows the beginning of ``SLOW``, so that its gap is not about to be forgotten."""
+    """Give a world in which the newest candle of ``SLOW`` is missing, which the API will not forget for long."""
     (listed_s,) = (pair["listed_s"] for pair in world.exchange.pairs() if pair["ticker"] == "XBTUSD")
     with connect(world.dsn) as connection:
         execute(connection, "record_first_trade", ticker="XBTUSD", first_trade_s=listed_s)
+    leave_out_the_newest(world, SLOW)
     return world
+
+
+def leave_out_the_newest(world: World, series: Series) -> None:
+    """Store all candles of a series but the newest."""
+    start, end = world.window(series)
+    world.store(series, (start, end), without=[(end - step_s(series.interval_minutes), end)])
 
 
 def the_gap(world: World) -> dict[str, Any]:
@@ -103,7 +111,7 @@ def test_a_passing_error_that_stays_fails_the_gap_until_it_is_due_again(
     assert said in gap["error_message"]
     assert (summary["gaps_detected"], summary["gaps_failed"]) == (1, 1)
     assert summary["errors"] == [f"XBTUSD 21600: 1 gap not filled: {gap['error_message']}"]
-    assert slow.stored(SLOW, slow.window(SLOW)) == {}
+    assert max(slow.stored(SLOW, slow.window(SLOW))) < gap["start_s"]
 
     slow.exchange.clear_faults()
     slow.exchange.clear_calls()
@@ -242,6 +250,8 @@ def test_a_pair_that_is_listed_and_yet_refused_is_asked_again_only_by_back_off(s
 
 def test_one_series_that_fails_does_not_keep_the_next_from_its_turn(slow: World) -> None:
     slow.catalogue(["XBTUSD", "ETHUSD"])
+    for series in (Series("XBTUSD", 10080), Series("ETHUSD", 10080), Series("ETHUSD", 21600)):
+        leave_out_the_newest(slow, series)
     slow.exchange.fault("error", endpoint="OHLC", ticker="XBTUSD", error="EService:Busy", count=4)
 
     summary = slow.run(intervals=[21600, 10080])
@@ -260,8 +270,8 @@ def test_an_error_on_the_call_for_the_first_trade_fails_the_gap_for_a_passing_re
     summary = world.run(intervals=[21600])
 
     assert isinstance(summary["raised"][0], FillError)
-    assert the_gap(world)["status"] == "FAILED"
-    assert world.run(intervals=[21600], retry_failed=True)["gaps_filled"] == 1
+    assert {gap["status"] for gap in world.gaps()} == {"FAILED"}
+    assert world.run(intervals=[21600], retry_failed=True)["gaps_filled"] == len(world.gaps())
     assert_complete(world, SLOW)
 
 
@@ -285,7 +295,7 @@ def test_an_unknown_ticker_is_refused_by_name(world: World) -> None:
 def test_a_ticker_that_only_the_exchange_knows_is_added_to_the_last_tier_inactive(world: World) -> None:
     summary = world.run(tickers=["ETHUSD"], intervals=[21600])
 
-    assert summary["gaps_filled"] == 1
+    assert summary["gaps_filled"] == len(world.gaps()) > 0
     assert_complete(world, Series("ETHUSD", 21600))
     (asset,) = world.rows("SELECT tier, active, base, quote FROM assets WHERE ticker = 'ETHUSD'")
     assert (asset["tier"], asset["active"]) == ("TIER4", False)

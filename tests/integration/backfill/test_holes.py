@@ -9,6 +9,7 @@ import pytest
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.in_step import assert_in_step, gaps_of
 
 if TYPE_CHECKING:
     from tests.integration.world import World
@@ -29,13 +30,16 @@ def bucket_range(world: World, series: Series, first: int, last: int) -> tuple[i
     [
         pytest.param([(100, 101)], 1, id="one inner candle"),
         pytest.param([(100, 130), (300, 301), (500, 520)], 3, id="several inner holes"),
+        pytest.param([(200, 201), (224, 226), (249, 250)], 1, id="holes at most a day apart"),
+        pytest.param([(200, 201), (225, 226)], 2, id="holes an hour more than a day apart"),
+        pytest.param([(170, 185)], 2, id="a hole in two months"),
         pytest.param([(690, 720)], 1, id="tail"),
         pytest.param([(719, 720)], 1, id="last grid point"),
         pytest.param([(1, 2)], 1, id="second grid point"),
         pytest.param(
-            [(0, 719)], 0, id="all but the newest: the series begins at the edge, not at its oldest row"
+            [(0, 719)], 2, id="all but the newest: the series begins at the edge, not at its oldest row"
         ),
-        pytest.param([(0, 720)], 1, id="never loaded"),
+        pytest.param([(0, 720)], 2, id="never loaded, in two months"),
     ],
 )
 def test_every_hole_in_the_window_is_filled_with_the_exchanges_candles(
@@ -47,11 +51,13 @@ def test_every_hole_in_the_window_is_filled_with_the_exchanges_candles(
     summary = world.run()
 
     assert world.stored(HOURLY, covered) == world.truth(HOURLY, covered)
-    assert summary["gaps_detected"] == summary["gaps_filled"] == max(n_gaps, 1)
+    assert summary["gaps_detected"] == summary["gaps_filled"] == n_gaps
     assert summary["total_candles_filled"] == sum(last - first for first, last in holes)
     assert summary["ohlc_calls"] == len(world.exchange.calls("OHLC")) == 1
     assert [gap["status"] for gap in world.gaps()] == ["FILLED"] * summary["gaps_filled"]
     assert {gap["filled_from"] for gap in world.gaps()} == {"ohlc"}
+    assert sum(gap["missing_candles"] for gap in world.gaps()) == summary["total_candles_filled"]
+    assert_in_step(world)
 
 
 def test_a_repeated_run_calls_nothing_and_changes_no_row(world: World) -> None:
@@ -71,7 +77,7 @@ def test_the_running_candle_is_never_stored(world: World) -> None:
     summary = world.run()
 
     _, end = world.window(HOURLY)
-    assert summary["gaps_filled"] == 1
+    assert summary["gaps_filled"] == len(world.gaps()) == 2
     assert max(world.stored(HOURLY, (end - 720 * HOUR, end + 10 * HOUR))) == end - HOUR
 
 
@@ -135,11 +141,15 @@ def test_every_interval_is_loaded_from_the_start_of_its_window_or_of_trading(
     truth = world.truth(series, covered)
     assert truth
     assert world.stored(series, covered) == truth
-    assert summary["gaps_detected"] == summary["gaps_filled"] == 1
-    assert [gap["status"] for gap in world.gaps()] == ["FILLED"]
     step = step_s(interval)
+    start_s = max(covered[0], int(listed) // step * step)
     (start,) = world.rows("SELECT extract(epoch FROM start_ts)::bigint AS s FROM series")
-    assert start["s"] == max(covered[0], int(listed) // step * step)
+    assert start["s"] == start_s
+    # Those before the pair's first trade were missing, too, until the exchange said when that was.
+    filled = gaps_of([covered], interval)
+    assert [(gap["start_s"], gap["end_s"]) for gap in world.gaps()] == filled
+    assert summary["gaps_detected"] == summary["gaps_filled"] == len(filled)
+    assert {gap["status"] for gap in world.gaps()} == {"FILLED"}
 
 
 def test_a_series_older_than_the_lookback_is_named_and_left_alone(world: World) -> None:
@@ -152,7 +162,7 @@ def test_a_series_older_than_the_lookback_is_named_and_left_alone(world: World) 
 
     assert [(s["ticker"], s["interval"]) for s in summary["series_skipped"]] == [("XBTUSD", 60)]
     assert (summary["assets_processed"], summary["ohlc_calls"], world.gaps()) == (0, 0, [])
-    assert world.run(lookback_days=0)["gaps_filled"] == 1
+    assert world.run(lookback_days=0)["gaps_filled"] == len(world.gaps()) == 1
 
 
 def test_old_candles_of_an_asset_just_added_do_not_keep_the_scheduled_run_from_it(world: World) -> None:
@@ -196,9 +206,9 @@ def test_a_pair_that_vanishes_between_plan_and_fetch_is_not_retried_for_ever(wor
     world.before_step = vanish
     summary = world.run()
 
-    (gap,) = world.gaps()
-    assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "pair_delisted")
-    assert (summary["gaps_unfillable"], summary["raised"]) == (1, [])
+    gaps = world.gaps()
+    assert {(gap["status"], gap["unfillable_reason"]) for gap in gaps} == {("UNFILLABLE", "pair_delisted")}
+    assert (summary["gaps_unfillable"], summary["raised"]) == (len(gaps), [])
 
 
 def test_tiers_and_caps_defer_only_series_that_were_not_asked(world: World) -> None:
@@ -207,7 +217,7 @@ def test_tiers_and_caps_defer_only_series_that_were_not_asked(world: World) -> N
         world.store(
             series,
             world.window(series),
-            without=[bucket_range(world, series, n, n + 1) for n in (10, 20, 30)],
+            without=[bucket_range(world, series, n, n + 1) for n in (10, 40, 70)],
         )
 
     summary = world.run(tickers=["XBTUSD"], intervals=[60, 1440], max_gaps_per_asset=1)

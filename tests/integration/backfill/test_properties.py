@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from tests.integration.in_step import assert_in_step
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.candle import StoredCandle
@@ -129,14 +130,15 @@ def account_of(world: World, series: Series, *, start_s: int) -> Account:
     whole = (start_s, end_s)
     gaps = [gap for gap in world.gaps(series) if gap["status"] != "FILLED"]
     candles = everything_stored(world, series)
+    missing = buckets(series, world.missing(series))
+    assert_in_step(world)
     return Account(
         grid=buckets(series, [whole]),
         stored=set(candles),
         empty=buckets(series, world.proven(series)),
-        unfillable=buckets(
-            series, [(gap["start_s"], gap["end_s"]) for gap in gaps if gap["status"] == "UNFILLABLE"]
-        ),
-        open=buckets(series, [(gap["start_s"], gap["end_s"]) for gap in gaps]),
+        unfillable=missing
+        & buckets(series, [(gap["start_s"], gap["end_s"]) for gap in gaps if gap["status"] == "UNFILLABLE"]),
+        open=missing & buckets(series, [(gap["start_s"], gap["end_s"]) for gap in gaps]),
         truth=world.truth(series, whole),
         candles=candles,
     )
