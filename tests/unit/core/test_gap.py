@@ -9,6 +9,7 @@ import pytest
 from kraken_ohlcv.core.gap import (
     OUTCOME_OF,
     Gap,
+    GapPart,
     GapStatus,
     IllegalMoveError,
     Outcome,
@@ -16,7 +17,6 @@ from kraken_ohlcv.core.gap import (
     UnfillableReason,
     candles_from_today,
     check_move,
-    missing_candles,
     overflow_candles,
     required_csv_file,
     unchanged_segment,
@@ -126,10 +126,6 @@ def test_the_position_of_a_gap_is_counted_in_buckets(
     assert overflow_candles(start, detected, minutes) == overflow
 
 
-def test_a_gap_misses_the_buckets_of_its_half_open_range() -> None:
-    assert missing_candles(NOON, NOON + HOUR, 60) == 1
-    assert missing_candles(0, 15 * DAY * 4, 21600) == 4
-
 
 @pytest.mark.parametrize(
     ("series", "file"),
@@ -155,8 +151,8 @@ def test_an_unchanged_piece_keeps_all_but_the_range() -> None:
         next_attempt_s=NOW,
         error="the quarter is not out yet",
     )
-    segment = unchanged_segment(one, (HOUR, 2 * HOUR))
-    assert (segment.start_s, segment.end_s) == (HOUR, 2 * HOUR)
+    segment = unchanged_segment(one, GapPart(HOUR, 3 * HOUR, 2))
+    assert (segment.start_s, segment.end_s, segment.missing_candles) == (HOUR, 3 * HOUR, 2)
     assert segment.status is UNFILLABLE
     assert segment.unfillable_reason is UnfillableReason.NOT_PUBLISHED
     assert segment.next_attempt_s == NOW
