@@ -11,10 +11,11 @@ import yaml
 
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_from_celery.__main__ import main
+from tests.integration.in_step import assert_in_step
+from tests.integration.ledger_pages import add_proof
 from tests.integration.old_application import DAILY, HOUR, HOURLY, MAPPING, START, at
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_an_hour_brought_over_withdraws_the_proof_that_its_day_was_empty(old: Ol
         register_series(connection, {DAILY: day_s})
         for n, evidence in enumerate((Evidence.ARCHIVE, Evidence.TRADES)):
             part = (day_s + n * 24 * HOUR, day_s + (n + 1) * 24 * HOUR)
-            proofs.add(connection, DAILY, [], [part], evidence=evidence, seen_s=day_s)
+            add_proof(connection, DAILY, *part, evidence)
     old.candle(5)
     old.candle(30)
 
@@ -203,6 +204,8 @@ def test_gap_records_are_believed_as_far_as_the_candles_bear_them_out(
     assert "rows 7, history 2, unproven 1, open 2, stored 1, refused 1" in said
     expected = [(1, 3, "FILLED"), (4, 7, "FILLED"), (11, 13, "DETECTED"), (20, 21, "DETECTED")]
     assert old.gaps() == expected
+    assert [gap["missing_candles"] for gap in old.world.gaps()] == [2, 3, 2, 1]
+    assert_in_step(old.world)
     history, *_, last = old.world.gaps()
     assert (history["filled_from"], history["filled_at"]) == ("observed", at(502).replace(tzinfo=UTC))
     assert history["detected_at"] == last["detected_at"] == at(500).replace(tzinfo=UTC)
@@ -238,3 +241,47 @@ def test_the_next_backfill_goes_on_from_there(old: Old) -> None:
     assert old.world.stored(HOURLY, covered).keys() == old.world.truth(HOURLY, covered).keys()
     (gap,) = [gap for gap in old.world.gaps(HOURLY) if gap["missing_candles"] == 2]
     assert (gap["status"], gap["detected_at"]) == ("FILLED", at(500).replace(tzinfo=UTC))
+
+
+def test_a_record_becomes_gaps_that_count_just_what_is_missing_near_each_other(
+    old: Old, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = {10, 12, 34, 60, 61, 63}
+    for hour in range(90):
+        if hour not in missing:
+            old.candle(hour)
+    old.gap(5, 13, "DETECTED")
+    old.gap(9, 70, "FAILED")
+
+    said = []
+    for options in ([], ["--write"], ["--write"]):
+        assert old.bring_over(MAPPING, *options) == 0
+        said.append(capsys.readouterr().out.partition("gap records:")[2])
+
+    assert "rows 2, open 3" in said[0]
+    assert said[1] == said[0]
+    assert "rows 2, known 2" in said[2]
+    assert old.gaps() == [(10, 13, "DETECTED"), (34, 35, "DETECTED"), (60, 64, "DETECTED")]
+    assert [gap["missing_candles"] for gap in old.world.gaps()] == [2, 1, 3]
+    assert_in_step(old.world)
+
+
+def test_gaps_brought_over_are_regrouped_and_filled_by_the_next_backfill(old: Old) -> None:
+    covered = old.world.window(HOURLY)
+    first = (covered[0] - START) // HOUR
+    near = [(covered[0] + n * HOUR, covered[0] + (n + 1) * HOUR) for n in (50, 55, 60)]
+    old.world.store(HOURLY, covered, without=near)
+    old.candle(0)
+    old.gap(first + 50, first + 51, "DETECTED")
+    old.gap(first + 55, first + 70, "DETECTED")
+    assert old.bring_over(MAPPING, "--write") == 0
+    assert [gap["missing_candles"] for gap in old.world.gaps(HOURLY)] == [1, 2]
+    assert_in_step(old.world)
+
+    summary = old.world.run(tickers=["XBTUSD"])
+
+    assert (summary["raised"], summary["errors"]) == ([], [])
+    assert old.world.stored(HOURLY, covered).keys() == old.world.truth(HOURLY, covered).keys()
+    (filled,) = [gap for gap in old.world.gaps(HOURLY) if gap["status"] == "FILLED"]
+    assert (filled["start_s"], filled["end_s"], filled["missing_candles"]) == (near[0][0], near[-1][1], 3)
+    assert_in_step(old.world)
