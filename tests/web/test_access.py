@@ -9,7 +9,9 @@ import pytest
 
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow.web.app import HEADERS, build_app
-from tests.web.conftest import OWN, detail
+from tests.integration.ledger_pages import add_gap, know
+from tests.unit.builders import NOW
+from tests.web.conftest import HOUR, HOURLY, OWN, detail
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -99,7 +101,9 @@ def test_a_browser_without_login_is_told_so_in_a_sentence(site: Site) -> None:
 @pytest.mark.parametrize("address", READS)
 @pytest.mark.parametrize("user", ["viewer", "ops", "admin"])
 def test_every_user_reads_everything(site: Site, world: World, user: str, address: str) -> None:
-    del world
+    with connect(world.dsn) as connection:
+        know(connection, HOURLY, NOW - 48 * HOUR)
+        assert add_gap(connection, HOURLY, (NOW // HOUR * HOUR - HOUR, NOW // HOUR * HOUR)) == 1
     assert site.client(user).get(address).status_code in {200, 303}
 
 
@@ -200,7 +204,7 @@ def test_every_answer_carries_the_headers_that_protect_it(site: Site, world: Wor
 
 def test_pages_hold_no_inline_script_style_or_foreign_address(site: Site, damaged: World) -> None:
     del damaged
-    for page in ("gaps", "incidents"):
+    for page in ("gaps", "gaps/1", "incidents"):
         text = site.client("admin").get(f"/ohlcv/{page}").text
         assert not re.search(r"<style|style=|\son\w+=", text)
         assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(?:https?:)?//", text)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv_airflow.web import gaps
 from tests.conftest import set_connection
 from tests.dags.test_ledger_refuses import no_room
+from tests.integration.ledger_pages import add_gap, know
 from tests.unit.builders import NOW
-from tests.web.conftest import detail
+from tests.web.conftest import HOUR, HOURLY, detail
 
 if TYPE_CHECKING:
     from local.postgres import PostgresServer
@@ -252,6 +255,85 @@ def test_a_database_without_tables_says_what_makes_them(
         answer = site.client("admin").get(f"/ohlcv/{page}")
         assert (answer.status_code, "The ledger is empty" in detail(answer)) == (503, True)
     postgres_server.drop_database("pages_empty")
+
+
+def scattered(world: World, n: int, *, status: str = "DETECTED") -> int:
+    """Let every third hour of a series be missing, in one gap; return its id."""
+    start_s = NOW // DAY * DAY - 20 * DAY
+    opens = range(start_s, start_s + 3 * n * HOUR, 3 * HOUR)
+    buckets = BucketSet.of_points(opens, step=HOUR)
+    with connect(world.dsn) as connection:
+        know(connection, HOURLY, start_s)
+        return add_gap(connection, HOURLY, (opens[0], opens[-1] + HOUR), status, buckets=buckets)
+
+
+def test_a_gap_tells_each_of_its_missing_buckets(site: Site, world: World) -> None:
+    gap_id = scattered(world, 3)
+    client = site.client("viewer")
+
+    assert f'href="gaps/{gap_id}"' in client.get("/ohlcv/gaps").text
+    answer = client.get(f"/ohlcv/api/gaps/{gap_id}/buckets").json()
+    assert (answer["missing_candles"], answer["total_stretches"]) == (3, 3)
+    assert answer["gap"]["ticker"] == "XBTUSD"
+    assert answer["stretches"] == [
+        {"start": f"2026-11-03T0{hour}:00:00Z", "end": f"2026-11-03T0{hour + 1}:00:00Z", "candles": 1}
+        for hour in (0, 3, 6)
+    ]
+    page = client.get(f"/ohlcv/gaps/{gap_id}").text
+    assert "<b>3</b> candles missing in 2026-11-03 00:00 \u2013 07:00 (UTC)" in page
+    for hour in (0, 3, 6):
+        assert f"2026-11-03 0{hour}:00 \u2013 0{hour + 1}:00" in page
+    assert "2026-11-03 01:00" not in page
+    assert 'href="../gaps?ticker=XBTUSD&amp;interval=60"' in page
+    assert 'href="../static/pages.css"' in page
+
+
+def test_a_gap_without_a_bucket_between_its_missing_ones_needs_no_list(site: Site, world: World) -> None:
+    start_s = NOW // DAY * DAY - 20 * DAY
+    with connect(world.dsn) as connection:
+        know(connection, HOURLY, start_s)
+        gap_id = add_gap(connection, HOURLY, (start_s, start_s + 5 * HOUR))
+    client = site.client("viewer")
+
+    assert 'href="gaps/' not in client.get("/ohlcv/gaps").text
+    (stretch,) = client.get(f"/ohlcv/api/gaps/{gap_id}/buckets").json()["stretches"]
+    assert stretch["candles"] == 5
+
+
+def test_of_a_gap_in_very_many_stretches_the_oldest_are_told_and_the_number_of_all(
+    site: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gap_id = scattered(world, 40)
+    monkeypatch.setattr(gaps, "MAX_STRETCHES", 7)
+    client = site.client("viewer")
+
+    answer = client.get(f"/ohlcv/api/gaps/{gap_id}/buckets").json()
+
+    assert (answer["missing_candles"], answer["total_stretches"], len(answer["stretches"])) == (40, 40, 7)
+    assert answer["stretches"][0]["start"] == "2026-11-03T00:00:00Z"
+    assert "The oldest 7 of 40 stretches." in client.get(f"/ohlcv/gaps/{gap_id}").text
+
+
+def test_nothing_is_missing_of_a_filled_gap(site: Site, world: World) -> None:
+    gap_id = scattered(world, 3, status="FILLED")
+    client = site.client("viewer")
+
+    assert 'href="gaps/' not in client.get("/ohlcv/gaps?status=all").text
+    assert client.get(f"/ohlcv/api/gaps/{gap_id}/buckets").json()["stretches"] == []
+    assert "Nothing is missing any more" in client.get(f"/ohlcv/gaps/{gap_id}").text
+
+
+@pytest.mark.parametrize("address", ["gaps/{}", "api/gaps/{}/buckets"])
+@pytest.mark.parametrize(
+    ("gap_id", "status"), [("7", 404), ("0", 422), ("x", 422), ("99999999999999999999", 422)]
+)
+def test_a_gap_that_does_not_exist_is_told_so(
+    site: Site, world: World, address: str, gap_id: str, status: int
+) -> None:
+    del world
+    answer = site.client("viewer").get(f"/ohlcv/{address.format(gap_id)}")
+    assert answer.status_code == status
+    assert status != 404 or detail(answer) == "There is no gap 7."
 
 
 def test_the_gaps_do_not_need_questdb(site: Site, damaged: World, questdb_server: QuestDBServer) -> None:
