@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.stores.contradictions import withdraw_contradicted
@@ -242,7 +243,8 @@ def test_of_any_proofs_exactly_those_are_withdrawn_inside_whose_bucket_a_candle_
         withdraw_contradicted(
             connection,
             Series("XBTUSD", interval),
-            ranges.from_points(stored, step=step_s(interval)),
+            BucketSet.of_points(stored, step=step_s(interval)),
+            now_s=int(world.exchange.now_s()),
         )
 
     def is_contradicted(other: int, open_s: int) -> bool:

@@ -182,6 +182,22 @@ def test_the_demo_reads_what_the_product_has_written(ledger: Connection, ledger_
     assert view.unfillable == {DemoSeries(*MINUTES): [(FEBRUARY - 120, FEBRUARY), (FEBRUARY, FEBRUARY + 60)]}
 
 
+@given(places=st.sets(st.integers(0, 27), max_size=28), interval=st.sampled_from([1, 60, 1440]))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_ranges_of_a_bitmap_are_those_that_its_buckets_make(
+    ledger: Connection, places: set[int], interval: int
+) -> None:
+    step = step_s(interval)
+    buckets = BucketSet.of_points([FEBRUARY + place * step for place in places], step=step)
+    rows = ledger.execute(
+        "SELECT extract(epoch FROM range_start)::bigint AS a, extract(epoch FROM range_end)::bigint AS b,"
+        " buckets FROM bucket_ranges('2026-02-01', %s, %s::bit varying)",
+        (interval, bits(*places)),
+    ).fetchall()
+    assert [(row["a"], row["b"]) for row in rows] == buckets.ranges()
+    assert [row["buckets"] for row in rows] == [(end - start) // step for start, end in buckets.ranges()]
+
+
 def state_at(connection: Connection, series: Series, moment_s: int) -> Emptiness:
     """Return what was proven empty at a time, from the log of changes alone."""
     step = step_s(series.interval_minutes)
@@ -256,7 +272,8 @@ def test_a_change_names_the_run_and_the_time_and_the_buckets_alone(ledger: Conne
         save(ledger, [coverage], run=RunKey("backfill", "monday"), now_s=FEBRUARY + 90 * DAY)
     rows = ledger.execute(
         "SELECT month::text, evidence, first_bucket, buckets::text,"
-        " extract(epoch FROM changed_at)::bigint AS s, dag_id, run_id FROM coverage_changes ORDER BY change_id"
+        " extract(epoch FROM changed_at)::bigint AS s, dag_id, run_id FROM coverage_changes"
+        " ORDER BY change_id"
     ).fetchall()
     who = (FEBRUARY + 90 * DAY, "backfill", "monday")
     assert [tuple(row.values()) for row in rows] == [
