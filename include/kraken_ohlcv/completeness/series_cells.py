@@ -179,7 +179,7 @@ def series_cells(
     whole = (int(borders[0]), int(borders[-1]))
     counts, is_loaded = [], []
     for one in Buckets(connection, questdb, rows, now_s=now_s).read(rows, whole):
-        counts.append(_count(one, borders, now_s))
+        counts.append(count_cells(one, borders, now_s))
         is_loaded.append(one.span is not None)
     of_all = {name: np.array([count[name] for count in counts]) for name in CELL_COUNTS}
     states = _judge(of_all, np.array(is_loaded)[:, None]).tolist()
@@ -197,7 +197,12 @@ def series_cells(
     ]
 
 
-def _count(found: SeriesBuckets, borders: Numbers, now_s: int) -> dict[str, Numbers]:
+def count_cells(found: SeriesBuckets, borders: Numbers, now_s: int) -> dict[str, Numbers]:
+    """Return the counts of a series in each period.
+
+    :param borders: of the periods, ascending, epoch seconds UTC
+    :return: by name, see :data:`CELL_COUNTS`
+    """
     step = step_s(found.row.interval_minutes)
     # Number of the first bucket that opens at or after each border, counted from the epoch.
     numbers = -(-borders // step)
