@@ -259,7 +259,7 @@ def test_a_record_becomes_gaps_that_count_just_what_is_missing_near_each_other(
         said.append(capsys.readouterr().out.partition("gap records:")[2])
 
     assert "rows 2, open 3" in said[0]
-    assert said[1] == said[0]
+    assert said[0].startswith(said[1])
     assert "rows 2, known 2" in said[2]
     assert old.gaps() == [(10, 13, "DETECTED"), (34, 35, "DETECTED"), (60, 64, "DETECTED")]
     assert [gap["missing_candles"] for gap in old.world.gaps()] == [2, 1, 3]
