@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.gap import Series, parts_of
 from kraken_ohlcv.sources.archive.proof import LEFT_OUT, OTHER_COUNT, STORED_OTHER
 from kraken_ohlcv.stores.candle_store import write_candles
 from tests.integration.archive_world import ArchiveWorld, archive_text
@@ -63,7 +64,9 @@ def test_hours_that_all_files_leave_out_are_proven_empty_and_close_their_gaps(
     assert [one for one in world.proven(HOURLY) if one[0] < old[1]] == expected
     closed = [gap for gap in world.gaps(HOURLY) if gap["status"] == "FILLED" and gap["start_s"] < old[1]]
     assert {gap["filled_from"] for gap in closed} == {"empty"}
-    assert ranges.union((gap["start_s"], gap["end_s"]) for gap in closed) == expected
+    quiet = BucketSet.of_ranges(expected, step=HOUR)
+    assert [(gap["start_s"], gap["end_s"]) for gap in closed] == [part.range for part in parts_of(quiet)]
+    assert sum(gap["missing_candles"] for gap in closed) == len(quiet)
 
 
 def test_proof_of_emptiness_yields_to_a_real_candle(thin: ArchiveWorld, old: Range) -> None:
