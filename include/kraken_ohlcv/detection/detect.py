@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
@@ -309,20 +310,24 @@ def reconcile_series(
     run: RunKey,
     series: Series,
     *,
+    read_back: BucketSet,
     delisted_s: int | None,
     now_s: int,
 ) -> None:
     """Bring the ledger of one series up to its candles, in the months that have changed.
 
+    Only its own candles are counted, for itself: the next detection counts what has changed for all.
+
     :param series: ticker and interval, registered before
+    :param read_back: buckets with a candle as they were just read; where QuestDB counts as many in a month,
+        they are not read again
     :param delisted_s: when its pair left the exchange, epoch seconds UTC, or None
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    named = ([series.ticker], [series.interval_minutes])
-    refresh(connection, questdb, *named, is_full=False)
-    counted = read_counted(connection, *named)
-    look = _Detection(connection, questdb, run, counted, {series.ticker: delisted_s}, now_s)
-    look.reconcile([read_state(connection, series)])
+    counted = Look.at(connection, questdb, [series.ticker], [series.interval_minutes]).counted
+    delisted = {series.ticker: delisted_s}
+    detection = _Detection(connection, questdb, run, counted, delisted, now_s, read_back={series: read_back})
+    detection.reconcile([read_state(connection, series)])
 
 
 class _Detection:
@@ -336,7 +341,9 @@ class _Detection:
         counted: dict[Series, Counted],
         delisted: Mapping[str, int | None],
         now_s: int,
+        read_back: Mapping[Series, BucketSet] | None = None,
     ) -> None:
+        self._read_back = read_back
         self._connection = connection
         self._questdb = questdb
         self._run = run
@@ -379,7 +386,7 @@ class _Detection:
 
     def _look(self, batch: Sequence[tuple[SeriesState, SeriesClock, list[Range]]]) -> list[Seen]:
         grids = {state.series: (state.start_s, state.until_s) for state, _, _ in batch}
-        look = Look(self._connection, self._questdb, self._counted, grids)
+        look = Look(self._connection, self._questdb, self._counted, grids, self._read_back)
         looked = look.read({state.series: months for state, _, months in batch})
         return [(state, SeriesSnapshot(clock, looked[state.series])) for state, clock, _ in batch]
 

@@ -54,6 +54,8 @@ class Look:
     :ivar counted: what was counted, by series; one without a page and without a candle is absent
     :ivar grids: start, and up to where the grid is accounted for, or None, by series; epoch seconds UTC; one
         that was never processed is absent
+    :ivar read_back: buckets with a candle, by series, as somebody has just read them: where QuestDB counts as
+        many in a month, they are not read again
     """
 
     def __init__(
@@ -62,11 +64,13 @@ class Look:
         questdb: QuestDBClient,
         counted: dict[Series, Counted],
         grids: dict[Series, tuple[int, int | None]],
+        read_back: Mapping[Series, BucketSet] | None = None,
     ) -> None:
         self._connection = connection
         self._questdb = questdb
         self.counted = counted
         self.grids = grids
+        self.read_back = read_back or {}
 
     @classmethod
     def at(
@@ -93,7 +97,9 @@ class Look:
         counted = read_counted(connection, tickers, intervals, fresh=fresh, months=[*changed, *gone])
         return cls(connection, questdb, counted | counted_of(rest), grids)
 
-    def read(self, wanted: Mapping[Series, Sequence[Range]], *, is_afresh: bool = False) -> dict[Series, Looked]:
+    def read(
+        self, wanted: Mapping[Series, Sequence[Range]], *, is_afresh: bool = False
+    ) -> dict[Series, Looked]:
         """Return what months of series hold.
 
         :param wanted: months by series, ascending
@@ -108,7 +114,11 @@ class Look:
             for series, coverage in coverages.items()
             if (months := list(coverage.months) if is_afresh else self._unread(coverage, known[series]))
         }
-        read, off_grid = read_open_times(self._questdb, unread)
+        told = {series: [] if is_afresh else self._told(series, months) for series, months in unread.items()}
+        read, off_grid = read_open_times(
+            self._questdb,
+            {series: [one for one in months if one not in told[series]] for series, months in unread.items()},
+        )
         found = {}
         for series, coverage in coverages.items():
             months = unread.get(series, [])
@@ -116,6 +126,9 @@ class Look:
             if months:
                 pages = BucketSet.of_ranges(_grid_parts(months, stored.step), step=stored.step)
                 stored = (stored - pages) | read[series]
+            if told.get(series):
+                pages = BucketSet.of_ranges(_grid_parts(told[series], stored.step), step=stored.step)
+                stored |= self.read_back[series] & pages
             found[series] = Looked(
                 coverage=coverage,
                 stored=stored,
@@ -123,6 +136,13 @@ class Look:
                 off_grid=off_grid.get(series, 0),
             )
         return found
+
+    def _told(self, series: Series, months: Iterable[Range]) -> list[Range]:
+        """Return the months in which QuestDB counts as many candles as were just read."""
+        if series not in self.read_back:
+            return []
+        counts, buckets = self.counted.get(series, Counted()).unread, self.read_back[series]
+        return [month for month in months if counts.get(month) == len(buckets.within(month))]
 
     def _from_pages(self, coverage: Coverage) -> BucketSet:
         """Return what is stored as the pages say."""
@@ -218,9 +238,7 @@ def _grids(
     connection: Connection, tickers: Sequence[str], intervals: Sequence[int]
 ) -> dict[Series, tuple[int, int | None]]:
     shape = by_series(lambda start_s, until_s, **_: (start_s, until_s))
-    return dict(
-        rows(connection, "read_series", shape, tickers=list(tickers), intervals=list(intervals))
-    )
+    return dict(rows(connection, "read_series", shape, tickers=list(tickers), intervals=list(intervals)))
 
 
 def _grid_parts(parts: Iterable[Range], step: int) -> list[Range]:

@@ -286,6 +286,7 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
             context.questdb,
             context.run,
             series,
+            read_back=staged.candles | stored.extra,
             delisted_s=asset.delisted_s,
             now_s=context.now_s,
         )
