@@ -17,6 +17,7 @@ from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import migrate_ledger
 from tests.integration.ledger_pages import know, missing, proven
 from tests.integration.revisions import go_to
+from tests.integration.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
     from kraken_ohlcv.stores.ledger.session import Connection
     from local.postgres import PostgresServer
+    from simulators.exchange_client import ExchangeAdmin
 
 BEFORE = "0021"
 NAME = "ledger_with_ranges"
@@ -208,6 +210,39 @@ def test_an_open_gap_over_a_month_border_stays_and_is_missing_on_both_pages(old:
     go_to(old, BEFORE)
     with connect(old) as connection:
         assert connection.execute("SELECT * FROM gap_records ORDER BY gap_id").fetchall() == before
+
+
+def test_the_next_detection_parts_an_old_gap_at_the_month_border_and_forgets_none_of_it(
+    exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_table: str
+) -> None:
+    del kraken_conn, candle_table
+    go_to(ledger_uri, BEFORE)
+    world = World(exchange, ledger_uri)
+    covered = world.window(HOURLY)
+    border = months_in([covered])[0][1]
+    hole = (border - 4 * HOUR, border + 3 * HOUR)
+    world.store(HOURLY, covered, without=[hole])
+    with connect(ledger_uri) as connection:
+        know(connection, HOURLY, covered[0])
+        put_gap(connection, HOURLY, hole)
+        connection.execute("UPDATE gap_records SET attempts = 2, error_message = 'EService:Busy'")
+    migrate_ledger(ledger_uri)
+    (old,) = world.gaps()
+
+    world.plan()
+
+    first, second = world.gaps()
+    assert (first["gap_id"], first["start_s"], first["end_s"]) == (old["gap_id"], hole[0], border)
+    assert (second["parent"], second["start_s"], second["end_s"]) == (old["gap_id"], border, hole[1])
+    for gap in (first, second):
+        assert {name: gap[name] for name in ("attempts", "detected_at")} == {
+            name: old[name] for name in ("attempts", "detected_at")
+        }
+    assert [gap["missing_candles"] for gap in (first, second)] == [4, 3]
+    assert world.missing(HOURLY) == [hole]
+    world.run()
+    assert {gap["status"] for gap in world.gaps()} == {"FILLED"}
+    assert world.stored(HOURLY, covered) == world.truth(HOURLY, covered)
 
 
 def test_a_gap_whose_hours_were_proven_meanwhile_keeps_those_that_were_not(old: str) -> None:
