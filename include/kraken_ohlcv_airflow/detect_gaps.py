@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class DetectGapsOperator(BaseOperator):
     """Find what each series of the run is missing, and bring the ledger up to date.
 
-    The rendered statements show in the UI: ``counts_sql`` counts the months that have changed, ``sql`` reads which
-    buckets are stored where the ledger does not know it.
+    The rendered statements show in the UI: ``counts_sql`` counts the months that have changed, ``sql`` reads
+    which buckets are stored where the ledger does not know it.
     """
 
     template_fields: Sequence[str] = ("counts_sql", "sql")

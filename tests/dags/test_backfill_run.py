@@ -16,8 +16,6 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.queries import rendered
-from kraken_ohlcv.stores.scan import SPANS
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
 from tests.integration.stores.test_contradictions import prove
 from tests.integration.world import World
@@ -87,10 +85,9 @@ def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(dag_bag: DagBag, w
     assert (state, again["gaps_detected"], again["ohlc_calls"]) == ("success", 0, 0)
 
 
-def test_the_detection_of_a_tier_scans_the_tickers_of_that_tier_alone(world: World) -> None:
+def test_the_detection_of_a_tier_records_the_gaps_of_that_tier_alone(world: World) -> None:
     request = BackfillRequest(tier="TIER1", intervals=[60], lookback_days=7, max_gaps_per_asset=10)
     run = RunKey("backfill_tier1_daily", "of_a_tier")
-    params = {"intervals": [60], "tickers": None}
     operator = DetectGapsOperator(task_id="detect_gaps")
     foreign = Series("UNIUSD", 60)
     covered = world.window(HOURLY)
@@ -105,10 +102,16 @@ def test_the_detection_of_a_tier_scans_the_tickers_of_that_tier_alone(world: Wor
     dag_run = SimpleNamespace(dag_id=run.dag_id, run_id=run.run_id)
     operator.execute({"dag_run": dag_run, "params": request.model_dump()})
 
-    params["tickers"] = chosen
     assert foreign.ticker not in chosen
-    assert operator.spans_sql == rendered(SPANS, params=params)
     assert HOURLY.ticker in {gap["ticker"] for gap in world.gaps()} <= set(chosen)
+
+
+def test_the_ui_shows_the_gap_queries_rendered_for_the_intervals_of_the_run(dag_bag: DagBag) -> None:
+    operator = dag_bag.dags["backfill_tier1_daily"].get_task("detect_gaps")
+    operator.render_template_fields({"params": {"intervals": [60, 1440], "tickers": ["XBTUSD"]}})
+    assert "WHERE interval = '1440'" in operator.counts_sql
+    assert "AND ticker IN (%(ticker_0)s)" in operator.counts_sql
+    assert "sum(CASE WHEN remainder = 0 THEN power(2, bucket)" in operator.sql
 
 
 def test_the_first_run_withdraws_what_an_older_version_proved_empty_against_a_stored_candle(

@@ -224,7 +224,7 @@ def reach_of(interval_minutes: int) -> int:
 
 
 def parts_of(missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
-    """Return missing buckets as gaps hold them: near each other, in one UTC month, on one side of each border.
+    """Return missing buckets as gaps hold them: near each other, in one UTC month, on one side of a border.
 
     :param missing: missing buckets of a series
     :param borders: where a gap ends in any case, epoch seconds UTC

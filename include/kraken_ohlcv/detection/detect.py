@@ -277,7 +277,7 @@ def record_survey(
 ) -> SeriesSelection:
     """Reconcile the ledger of every series of a survey.
 
-    :return: the selection, without series some candles of which are stored twice
+    :return: the selection, without series that have candles stored twice
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     selection, states = survey.selection, survey.states
@@ -352,7 +352,7 @@ class _Detection:
         self._now_s = now_s
 
     def reconcile(self, states: Sequence[SeriesState]) -> list[Series]:
-        """Reconcile series; return those some candles of which are stored twice."""
+        """Reconcile series; return those that have candles stored twice."""
         unsound: list[Series] = []
         for batch in self._batches(states):
             seen = self._look(batch)
@@ -399,7 +399,7 @@ class _Detection:
         return SeriesSnapshot(clock, look.read({state.series: months}, is_afresh=True)[state.series])
 
     def _is_doubled(self, state: SeriesState, snapshot: SeriesSnapshot) -> bool:
-        """Return whether QuestDB counts other candles in a month than it gives open times, again and again."""
+        """Return whether, again and again, QuestDB counts other candles in a month than it gives."""
         series = state.series
         known = self._counted.get(series, Counted()).unread
         for month, n_read in snapshot.looked.read.items():

@@ -1,7 +1,8 @@
 """What is stored of series, as it is now: from the ledger's pages where these still hold, else from QuestDB.
 
-QuestDB is asked for its partitions first; only months that hold something else than when they were last counted
-are counted, and open times are read only of pages whose candles are not as many as when they were reconciled.
+QuestDB is asked for its partitions first. Only months that hold something else than when they were last
+counted are counted, and open times are read only where the candles are not as many as when the page was
+reconciled.
 """
 
 from __future__ import annotations

@@ -45,10 +45,10 @@ def reconcile(
 ) -> None:
     """Bring the ledgers of series up to their candles, in the months that were looked at.
 
-    Proofs that a stored candle contradicts are withdrawn. New gaps are inserted; open ones are trimmed, joined
-    with a neighbour, split at the API edge, closed, or taken back from a task that died. A gap that another
-    task is filling right now is left to it. A ledger that nobody has changed since it was read, as nearly all,
-    is written together with others; the rest one by one.
+    Proofs that a stored candle contradicts are withdrawn. New gaps are inserted; open ones are trimmed,
+    joined with a neighbour, split at the API edge, closed, or taken back from a task that died. A gap that
+    another task is filling right now is left to it. A ledger that nobody has changed since it was read, as
+    nearly all, is written together with others; the rest one by one.
 
     :param run: the run; it claims what it inserts, splits off or closes
     :param seen: of each series its ledger, as read before the candles were, and what the candles said
@@ -127,9 +127,7 @@ def _change_gaps(connection: Connection, run: RunKey, one: _Write, *, now_s: int
     ]
     growing = [change for change in changes.changed if change not in shrinking]
     for gap, segment in [*shrinking, *growing]:
-        became_unfillable = (
-            gap.status is not GapStatus.UNFILLABLE and segment.status is GapStatus.UNFILLABLE
-        )
+        became_unfillable = gap.status is not GapStatus.UNFILLABLE and segment.status is GapStatus.UNFILLABLE
         change_gap(connection, run, gap, segment, is_claimed=became_unfillable)
     return [
         NewGap(one.state.series, segment, now_s if parent is None else parent.detected_s, parent)

@@ -1,7 +1,7 @@
 """Which gaps the missing buckets of a series make: records kept, joined with a neighbour, or new; pure.
 
-Missing buckets near each other, in one UTC month, with equal status, reason, attempts, next attempt and side of
-the API window are one gap, unless a missing bucket of another open gap lies between them.
+Missing buckets near each other, in one UTC month, with equal status, reason, attempts, next attempt and side
+of the API window are one gap, unless a missing bucket of another open gap lies between them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kraken_ohlcv.detection.snapshot import SeriesClock
 class GapChanges:
     """What is to be done with the gap records of a series.
 
-    :ivar closed: gaps of which nothing is missing any more
+    :ivar closed: gaps without a missing bucket
     :ivar absorbed: gaps that become part of another one, with that one
     :ivar changed: gaps with what becomes of each
     :ivar new: segments without a record, with the gap each was part of, or None
@@ -71,9 +71,7 @@ def regroup(
     return changes
 
 
-def _groups(
-    pieces: Sequence[_Piece], clock: SeriesClock, left_alone: Collection[int]
-) -> list[list[_Piece]]:
+def _groups(pieces: Sequence[_Piece], clock: SeriesClock, left_alone: Collection[int]) -> list[list[_Piece]]:
     groups: list[list[_Piece]] = []
     for piece in pieces:
         if groups and _is_one(groups[-1][-1], piece, clock, left_alone):
@@ -126,4 +124,3 @@ def _record(
     whole = replace(whole, error_message=said)
     if whole != unchanged_segment(owner):
         changes.changed.append((owner, whole))
-

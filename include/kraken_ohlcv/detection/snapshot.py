@@ -107,7 +107,9 @@ class SeriesClock:
 
         A gap of an earlier version may lie in several months, and is parted.
         """
-        is_whole = len(months_in([gap.range])) == 1 and gap.end_s <= self.end_s and gap.start_s >= self.start_s
+        is_whole = (
+            len(months_in([gap.range])) == 1 and gap.end_s <= self.end_s and gap.start_s >= self.start_s
+        )
         if self.is_kept(gap):
             return is_whole
         is_parted = gap.start_s < self.window_start_s < gap.end_s and not self.is_delisted
@@ -131,13 +133,16 @@ class SeriesSnapshot:
         """Return the buckets of the grid in these months."""
         step = self.looked.stored.step
         parts = [
-            (max(-(-month[0] // step) * step, self.clock.start_s), min(-(-month[1] // step) * step, self.clock.end_s))
+            (
+                max(-(-month[0] // step) * step, self.clock.start_s),
+                min(-(-month[1] // step) * step, self.clock.end_s),
+            )
             for month in self.looked.coverage.months
         ]
         return BucketSet.of_ranges(parts, step=step)
 
     def corrected(self) -> Coverage:
-        """Return the pages as they are to be; proofs that a candle contradicts are withdrawn, but for trades'.
+        """Return the pages as they are to be, without proofs that a candle contradicts; those from trades stay.
 
         :return: the pages that were looked at, changed in place
         """
@@ -158,7 +163,9 @@ class SeriesSnapshot:
 
         :param coverage: the pages as they are to be
         """
-        held = coverage.before[0].within(gap.range) or BucketSet.of_ranges([gap.range], step=coverage.missing.step)
+        held = coverage.before[0].within(gap.range) or BucketSet.of_ranges(
+            [gap.range], step=coverage.missing.step
+        )
         since_start = held.within((self.clock.start_s, gap.end_s))
         return FilledFrom.OBSERVED if since_start - coverage.empty.all else FilledFrom.EMPTY
 
@@ -179,4 +186,3 @@ def touched_months(state: SeriesState, clock: SeriesClock, unread: list[Range]) 
         if len(months) > 1 and not found.isdisjoint(months):
             found.update(months)
     return sorted(found)
-

@@ -1,4 +1,4 @@
-"""What QuestDB's partitions hold, and the candles of each series by month: what changed costs, not what is there."""
+"""What QuestDB's partitions hold, and the candles of each series by month: only what has changed costs time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Partition(NamedTuple):
     """A month of the candle table.
 
     An unchanged number of rows means an unchanged set of open times, because DEDUP keeps one row per key and
-    no row can be deleted by itself; a month dropped and written anew shows in the other figures, or at the next
-    full scan.
+    no row can be deleted by itself; a month dropped and written anew shows in the other figures, or at the
+    next full scan.
 
     :ivar n_rows: candles of all series
     :ivar first_us: oldest open time, epoch microseconds UTC
@@ -65,9 +65,7 @@ def read_partitions(questdb: QuestDBClient) -> tuple[dict[Range, Partition], int
         one = Partition(n_rows, first_us, last_us)
         other = found.get(month)
         if other is not None:
-            one = Partition(
-                n_rows + other.n_rows, min(first_us, other.first_us), max(last_us, other.last_us)
-            )
+            one = Partition(n_rows + other.n_rows, min(first_us, other.first_us), max(last_us, other.last_us))
         found[month] = one
     return found, writer_txn
 

@@ -285,7 +285,8 @@ def test_neighbours_that_wait_for_the_same_become_one_and_the_older_record_stays
     ((record, segment),) = changes.changed
     assert record == older
     assert said([segment]) == [(2, 12, 6, DETECTED, None)]
-    assert not changes.new and not changes.closed
+    assert not changes.new
+    assert not changes.closed
 
 
 def test_a_part_that_passes_the_edge_goes_to_the_gap_beyond_it() -> None:
@@ -297,7 +298,9 @@ def test_a_part_that_passes_the_edge_goes_to_the_gap_beyond_it() -> None:
         (8, 12, 4, DETECTED, None),
     ]
     assert [record for record, _ in changes.changed] == [beyond, within]
-    assert not changes.new and not changes.closed and not changes.absorbed
+    assert not changes.new
+    assert not changes.closed
+    assert not changes.absorbed
 
 
 def test_another_gap_between_two_keeps_them_apart() -> None:
@@ -316,7 +319,9 @@ def test_a_gap_that_another_task_is_filling_is_left_to_it_and_parts_its_neighbou
         (2, 4, 2, DETECTED, None),
         (9, 10, 1, DETECTED, None),
     ]
-    assert not changes.changed and not changes.closed and not changes.absorbed
+    assert not changes.changed
+    assert not changes.closed
+    assert not changes.absorbed
 
 
 SAME = [
@@ -422,7 +427,8 @@ def test_afterwards_the_open_gaps_hold_exactly_what_is_missing_and_a_second_time
     for one in judged:
         inside = (buckets - of_others).within(one.range)
         assert len(inside) == one.missing_candles > 0
-        assert inside.start_s == one.start_s and inside.end_s == one.end_s
+        assert inside.start_s == one.start_s
+        assert inside.end_s == one.end_s
         assert month_of(one.start_s) == month_of(one.end_s - 1)
         assert not held & inside
         held |= inside

@@ -52,7 +52,7 @@ def counting(connection: Connection) -> Iterator[None]:
 
 
 def partitions_seen(connection: Connection) -> tuple[dict[Range, Partition], int]:
-    """Return what the partitions held when they were last counted, and the newest transaction of then, or 0."""
+    """Return what the partitions held when they were last counted, and the newest transaction then, or 0."""
     seen = fetch(connection, "read_partitions_seen")
     found = {
         month_of(row["month_s"]): Partition(row["n_rows"], row["first_us"], row["last_us"]) for row in seen
@@ -138,9 +138,7 @@ def read_counted(
     for series, one in counted_of(new).items():
         # What is as it was is not to be read again.
         unread = {
-            month: n
-            for month, n in one.unread.items()
-            if is_full or reconciled.get((series, month)) != n
+            month: n for month, n in one.unread.items() if is_full or reconciled.get((series, month)) != n
         }
         found[series] = _together(found.get(series, Counted()), replace(one, unread=unread))
     for (series, month), n in reconciled.items():

@@ -1,8 +1,8 @@
-"""Coverage months: what is proven empty and what is missing of a series, read and written here and nowhere else.
+"""Coverage months: what is proven empty and what is missing of a series, read and written only here.
 
-A page of the ledger is a series and a UTC month, a bit per bucket. What is stored is not on it: the buckets of
-the grid that are neither missing nor proven empty are stored, as long as QuestDB counts as many candles as when
-the page was reconciled.
+A page of the ledger is a series and a UTC month, a bit per bucket. What is stored is not on it: the buckets
+of the grid that are neither missing nor proven empty are stored, as long as QuestDB counts as many candles as
+when the page was reconciled.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Coverage:
     :ivar missing: buckets neither stored nor proven empty when the pages were reconciled
     :ivar empty: buckets proven empty
     :ivar disputed: buckets with a candle though trades prove them empty
-    :ivar reconciled: by month: candles that QuestDB counted when the page was last compared with them; None or
-        absent = the open times are to be read
+    :ivar reconciled: by month: candles that QuestDB counted when the page was last compared with them; None
+        or absent = the open times are to be read
     :ivar before: as it was read
     """
 
@@ -108,6 +108,7 @@ class Coverage:
     before: tuple[BucketSet, Emptiness, BucketSet, dict[Range, int | None]] = field(init=False)
 
     def __post_init__(self) -> None:
+        """Keep what was read beside what it becomes."""
         self.before = (self.missing, self.empty, self.disputed, dict(self.reconciled))
 
     def holds(self, part: Range) -> bool:
@@ -117,7 +118,8 @@ class Coverage:
     def prove(self, buckets: BucketSet, evidence: Evidence) -> None:
         """Record buckets as proven empty; they are missing no longer.
 
-        :param buckets: none of them may be contradicted, see :func:`kraken_ohlcv.stores.contradictions.contested`
+        :param buckets: none of them may be contradicted, see
+            :func:`kraken_ohlcv.stores.contradictions.contested`
         """
         self.empty = self.empty.with_proof(buckets, evidence)
         self.missing -= buckets
@@ -150,7 +152,7 @@ def read_coverage(
 
     :param tickers: Kraken's altnames
     :param intervals: candle lengths, minutes
-    :param covered: only months that this half-open range touches, epoch seconds UTC; None = all pages there are
+    :param covered: only months that this half-open range touches, epoch seconds UTC; None = all pages
     :return: by series; one without a page is absent
     """
     months = None if covered is None else [date_of(month) for month in months_in([covered])]
@@ -168,7 +170,7 @@ def read_pages(connection: Connection, wanted: Mapping[Series, Sequence[Range]])
     """Return some coverage months of each of many series.
 
     :param wanted: months by series, ascending
-    :return: by series, every one; a month without a page is one of which nothing is known
+    :return: by series, every one; nothing is known about a month without a page
     """
     each = [(series, month) for series, months in wanted.items() for month in months]
     rows = fetch(
@@ -188,7 +190,7 @@ def read_months(connection: Connection, series: Series, parts: Iterable[Range]) 
     """Return the coverage of a series in the months that some ranges touch.
 
     :param parts: range set, epoch seconds UTC
-    :return: the coverage; a month without a page is one of which nothing is known
+    :return: the coverage; nothing is known about a month without a page
     """
     return read_pages(connection, {series: months_in(parts)})[series]
 
@@ -247,7 +249,7 @@ def save(
     :param connection: the ledger, inside a transaction of their series
     :param run: the run that changes them, or None outside of runs
     :param now_s: the exchange's time, epoch seconds UTC
-    :return: the series of which something was written
+    :return: the series with pages that were written
     """
     pages, changes = [], []
     # In order, so that two writers wait for each other and do not deadlock.

@@ -26,7 +26,8 @@ class SeriesState:
     :ivar series_id: primary key
     :ivar series: ticker and interval
     :ivar start_s: first open time expected, epoch seconds UTC
-    :ivar until_s: buckets of the grid before it are stored, proven empty or known to be missing; None = none are
+    :ivar until_s: buckets of the grid before it are stored, proven empty or known to be missing, epoch
+        seconds UTC; None = none are
     :ivar scanned_s: when all its open times were last read, the exchange's time, epoch seconds UTC, or None
     :ivar revision: grows with every change of the series' ledger
     :ivar gaps: open gaps, oldest first
