@@ -113,7 +113,7 @@ class Numbers:
 _numbers = Numbers()
 
 
-def gap(
+def gap(  # noqa: PLR0913 (one per column)
     start_s: int,
     end_s: int,
     *,

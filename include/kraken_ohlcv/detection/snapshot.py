@@ -142,7 +142,7 @@ class SeriesSnapshot:
         return BucketSet.of_ranges(parts, step=step)
 
     def corrected(self) -> Coverage:
-        """Return the pages as they are to be, without proofs that a candle contradicts; those from trades stay.
+        """Return the pages as they are to be, without proofs that a candle contradicts; trades' proofs stay.
 
         :return: the pages that were looked at, changed in place
         """

@@ -20,7 +20,7 @@ from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, key, statement
 
 if TYPE_CHECKING:
-    import polars as pl  # noqa: PLC0415 (slow to import; most who read candles need no frames)
+    import polars as pl
 
 STORED_SCHEMA: Final[dict[str, type]] = {
     "ts_s": int,
@@ -50,7 +50,7 @@ def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict
 
 def read_frame(questdb: QuestDBClient, series: Series, covered: Range) -> pl.DataFrame:
     """Return the same, see :data:`STORED_SCHEMA`."""
-    import polars as pl
+    import polars as pl  # noqa: PLC0415 (slow to import; most who read candles need no frames)
 
     rows = questdb.query(statement("read_candles"), {**key(series), **bounds(covered)}, binary=True)
     return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")

@@ -1,4 +1,4 @@
-"""What QuestDB's partitions hold, and the candles of each series by month: only what has changed costs time."""
+"""What QuestDB's partitions hold, and the candles of each series by month: only what changed costs time."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def assert_ledger_is_true(world: World, series: Series) -> set[int]:
     """Hold pages and gaps of a series against a recount of its candles; return what is missing."""
     step = step_s(series.interval_minutes)
     (row,) = world.rows(
-        "SELECT extract(epoch FROM start_ts)::bigint AS start_s, extract(epoch FROM until_ts)::bigint AS until_s"
+        "SELECT extract(epoch FROM start_ts)::bigint AS start_s,"
+        " extract(epoch FROM until_ts)::bigint AS until_s"
         " FROM series WHERE ticker = %(ticker)s AND interval_minutes = %(interval)s",
         ticker=series.ticker,
         interval=series.interval_minutes,
