@@ -29,7 +29,6 @@ from kraken_ohlcv.detection.detect import detect
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect, execute
 from kraken_ohlcv.stores.queries import MICROSECONDS
-from kraken_ohlcv.stores.scan import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,8 +170,7 @@ def detect_all(connection: Connection, hook: QuestDBClient, request: BackfillReq
     key = RunKey("backfill_tier1_daily", f"bench_{next(RUNS)}")
     execute(connection, "start_run", key, now_s=END_S, tier=request.tier, intervals=request.intervals)
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    scanner = Scanner.of(hook, intervals=request.intervals, tickers=None, until_s=END_S)
-    return detect(connection, hook, key, request, assets, scanner, now_s=END_S)
+    return detect(connection, hook, key, request, assets, now_s=END_S)
 
 
 def _statement(scale: Scale) -> str:
@@ -220,7 +218,10 @@ def _ledger(services: Services, scale: Scale, hook: QuestDBClient, request: Back
 
 
 def _forget_gaps(connection: Connection) -> None:
-    connection.execute("TRUNCATE gap_records, gap_outcomes")
+    connection.execute(
+        "TRUNCATE gap_records, gap_outcomes, coverage_months, coverage_changes, partitions_seen"
+    )
+    connection.execute("UPDATE series SET until_ts = NULL")
 
 
 def _count_gaps(connection: Connection) -> int:

@@ -32,7 +32,6 @@ from kraken_ohlcv.detection.detect import detect
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.scan import Scanner
 from local.processes import start_process
 from simulators.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin
 
@@ -151,8 +150,7 @@ def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
     with connect(dsn) as connection:
         now_s = open_run(connection, kraken, key, request, time.time)
         assets = read_assets(connection, tickers=None, tier=request.tier)
-        scanner = Scanner.of(questdb, intervals=request.intervals, tickers=None, until_s=now_s)
-        detect(connection, questdb, key, request, assets, scanner, now_s=now_s)
+        detect(connection, questdb, key, request, assets, now_s=now_s)
         context = context_of(connection, kraken, questdb, key)
         for item in plan_ohlc(context, request):
             fill_ohlc(context, item, request)
