@@ -39,15 +39,21 @@ class BucketSet:
         first: int | None = None
         at = 0
         pieces: list[str] = []
+        has_hole = False
         for start_s, end_s in parts:
             start, end = start_s // step, end_s // step
             if start >= end:
                 continue
             if first is None:
                 first = at = start
+            has_hole = has_hole or start > at
             pieces += ("0" * (start - at), "1" * (end - start))
             at = end
-        return cls(step) if first is None else cls.of_text("".join(pieces), first=first, step=step)
+        if first is None:
+            return cls(step)
+        if not has_hole:
+            return cls(step, first, (1 << at - first) - 1)
+        return cls.of_text("".join(pieces), first=first, step=step)
 
     @classmethod
     def all_in(cls, part: Range, *, step: int) -> Self:

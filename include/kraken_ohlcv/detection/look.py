@@ -19,6 +19,7 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.counts import (
     Counted,
     Counts,
+    candles_by_month,
     counted_of,
     counting,
     partitions_seen,
@@ -94,7 +95,7 @@ class Look:
         grids = _grids(connection, tickers, intervals)
         new = {Series(ticker, one) for ticker in tickers for one in intervals} - grids.keys()
         rest = {key: one for key, one in fresh.items() if key[0] in new}
-        rest |= _counts_of_new(questdb, partitions, set(changed), new, intervals)
+        rest |= _counts_of_new(connection, questdb, partitions, set(changed), new)
         counted = read_counted(connection, tickers, intervals, fresh=fresh, months=[*changed, *gone])
         return cls(connection, questdb, counted | counted_of(rest), grids)
 
@@ -207,20 +208,29 @@ def refresh(
         see_partitions(
             connection, {month: partitions[month] for month in changed}, gone=gone, writer_txn=writer_txn
         )
-        return found | _counts_of_new(questdb, partitions, set(changed), new, intervals)
+        return found | _counts_of_new(connection, questdb, partitions, set(changed), new)
 
 
 def _counts_of_new(
+    connection: Connection,
     questdb: QuestDBClient,
-    partitions: Iterable[Range],
+    partitions: Mapping[Range, Partition],
     counted: set[Range],
     new: Collection[Series],
-    intervals: Sequence[int],
 ) -> dict[tuple[Series, Range], MonthCount]:
-    """Count the candles of new series in the months that were not counted for all."""
-    tickers = sorted({series.ticker for series in new})
+    """Count the candles of new series in those of the months not counted for all that hold any of them."""
     found: dict[tuple[Series, Range], MonthCount] = {}
-    for months in stretches_of(sorted(set(partitions) - counted)) if tickers else ():
+    if not new:
+        return found
+    tickers = sorted({series.ticker for series in new})
+    intervals = sorted({series.interval_minutes for series in new})
+    known = candles_by_month(connection)
+    with_others = [
+        month
+        for month, one in sorted(partitions.items())
+        if month not in counted and one.n_rows != known.get(month, 0)
+    ]
+    for months in stretches_of(with_others):
         found |= count_candles(questdb, months, intervals, tickers=tickers)
     return {key: one for key, one in found.items() if key[0] in new}
 

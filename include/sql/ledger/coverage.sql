@@ -80,6 +80,15 @@ WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s) AND mo
 -- Let one process at a time count, in this transaction. In: lock_class.
 SELECT pg_advisory_xact_lock(%(lock_class)s, 0)
 
+-- name: count_by_month
+-- How many candles of all series each month held when it was last counted.
+-- Out: month_s (epoch seconds), n_candles.
+SELECT
+    extract(epoch FROM month)::bigint AS month_s,
+    sum(stored)::bigint AS n_candles
+FROM coverage_months
+GROUP BY month
+
 -- name: read_partitions_seen
 -- What QuestDB's partitions held when they were last counted.
 -- Out: month_s (epoch seconds), n_rows, first_us, last_us (epoch microseconds), writer_txn.

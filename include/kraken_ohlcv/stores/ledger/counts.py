@@ -78,6 +78,11 @@ def see_partitions(
     execute(connection, "forget_partitions", months=[date_of(month) for month in gone])
 
 
+def candles_by_month(connection: Connection) -> dict[Range, int]:
+    """Return how many candles of all known series each month held when it was last counted."""
+    return {month_of(row["month_s"]): row["n_candles"] for row in fetch(connection, "count_by_month")}
+
+
 def write_counts(connection: Connection, counts: Counts, months: Iterable[Range] = ()) -> None:
     """Write what was counted of known series.
 
