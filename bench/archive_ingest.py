@@ -6,7 +6,7 @@
   wait until it is readable, compare number and sums with what was sent, and bring the ledger up to it.
 * ``second ingest``: the same file again.
 * Memory: the most a process of its own needs for a hundred times as many rows.
-* ``thin``: a file of which more than half of the minutes are left out at random, all of them proven empty:
+* ``thin``: a file without a row for more than half of the minutes, at random, all of them proven empty:
   the same comparison, with more proofs to keep than candles. A year of minutes, or six with ``BENCH=big``.
 """
 
