@@ -87,4 +87,4 @@ def test_a_result_that_meets_a_refused_connection_asks_again(
     assert next(refusals) > 1
     assert (state, states["result"]) == ("success", "success")
     assert result is not None
-    assert (result["gaps_filled"], result["errors"]) == (1, [])
+    assert (result["gaps_filled"], result["errors"]) == (2, [])
