@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from tests.integration.in_step import assert_in_step
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
@@ -49,6 +50,7 @@ def assert_true(world: World, series: Series, whole: Range) -> None:
     step = step_s(series.interval_minutes)
     settled = ranges.union(ranges.from_points(stored, step=step), world.proven(series))
     assert ranges.subtract([whole], settled) == []
+    assert_in_step(world)
 
 
 def assert_sums_hold(summary: dict[str, Any]) -> None:

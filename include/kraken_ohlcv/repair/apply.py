@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence, Sighting, SourceResult, weigh_emptiness
@@ -183,12 +184,12 @@ def _change_gaps(
             problems += [s.error_message or "" for s in segments if is_tried and s.status is GapStatus.FAILED]
             continue
         claim = claimed.get(gap.gap_id)
-        observed = _filled_from(before, len(closed), coverage, written, claim)
+        filled_from = _filled_from(before, len(closed), coverage, written, claim) or findings.result.source
         close_gap(
             connection,
             run,
-            gap,
-            filled_from=observed or findings.result.source,
+            _whole(gap, attempt),
+            filled_from=filled_from,
             candles=len(closed),
             now_s=context.now_s,
         )
@@ -208,6 +209,12 @@ def _trim(context: RunContext, gap: Gap, left: BucketSet, *, candles: int) -> No
     if whole.missing_candles != gap.missing_candles:
         split_gap(context.connection, context.run, gap, [unchanged_segment(gap, whole)], is_claimed=False)
     record_outcome(context.connection, context.run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
+
+
+def _whole(gap: Gap, attempt: FillAttempt) -> Gap:
+    """Return a gap with what it held before the first of several answers."""
+    begun = attempt.begun.get(gap.gap_id, gap)
+    return replace(gap, start_s=begun.start_s, end_s=begun.end_s, missing_candles=begun.missing_candles)
 
 
 def _filled_from(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Gap, GapPart, GapSegment
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -67,9 +68,12 @@ class FillAttempt:
 
     :ivar tried: ids of the gaps tried; None = every open gap near the result
     :ivar cron: schedule that repairs the series, or None
-    :ivar under_way: ids of gaps that more answers are needed for: they stay as they are
+    :ivar under_way: ids of gaps that more answers are needed for: they only shrink
+    :ivar begun: those gaps as they were before the first of several answers, by id: what is kept of them when
+        they are closed
     :ivar rest: what becomes of the open parts of a tried gap, cut where the result ends; None =
         by the rules of the OHLC call
+    :ivar asked: range that ``rest`` is about, at whose borders the parts are cut, too; None = the result's
     :ivar hands_on: whether what the OHLC answer leaves open goes to trades in the same run
     :ivar is_trading: whether the pair is online, so that more candles are to come
     :ivar is_recheck: whether the range was asked for, so that the result is to say what was settled in it
@@ -79,7 +83,9 @@ class FillAttempt:
     tried: Collection[int] | None
     cron: str | None = None
     under_way: Collection[int] = ()
+    begun: Mapping[int, Gap] = field(default_factory=dict)
     rest: Callable[[Gap, GapPart], GapSegment] | None = None
+    asked: Range | None = None
     hands_on: bool = False
     is_trading: bool = True
     is_recheck: bool = False

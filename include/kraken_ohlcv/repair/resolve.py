@@ -83,7 +83,7 @@ def resolve_gap(gap: Gap, left: BucketSet, findings: Findings, *, is_attempted: 
     """
     if not is_attempted:
         return [unchanged_segment(gap, part) for part in parts_of(left)]
-    borders = [*findings.result.covered]
+    borders = [*findings.result.covered, *(findings.attempt.asked or ())]
     if findings.attempt.rest is None:
         step = step_s(gap.series.interval_minutes)
         alone = [one.ts_s for one in findings.result.odd if one.ts_s is not None]

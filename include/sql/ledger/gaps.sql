@@ -208,9 +208,12 @@ WHERE gap_id = %(gap_id)s
 
 -- name: close_gap
 -- Close a gap: every bucket of it is stored or proven empty.
--- In: gap_id, filled_from, now_s (epoch seconds).
+-- In: gap_id, start_s, end_s (epoch seconds), missing_candles (what it held), filled_from, now_s (epoch seconds).
 UPDATE gap_records
 SET status = 'FILLED',
+    gap_start = to_timestamp(%(start_s)s),
+    gap_end = to_timestamp(%(end_s)s),
+    missing_candles = %(missing_candles)s,
     filled_at = to_timestamp(%(now_s)s),
     filled_from = %(filled_from)s,
     next_attempt_at = NULL,

@@ -6,19 +6,25 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import Gap, GapStatus, Series
+from kraken_ohlcv.core.gap import MAX_APART, Gap, GapStatus, Series
 from kraken_ohlcv.core.grid import expiry_s, floor_s
+from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.estimate import TradeCounts, expected_calls, trade_counts
 from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 
 MOST_WEEKLY_CALLS: Final = 50
 """Of one plan; what is then not known is guessed, and asked by a later run."""
+
+NEAR_S: Final = 1800
+"""Missing buckets that open so near to each other are read as one: a busy pair has fewer trades between them
+than a call brings."""
 
 
 def plan_walks(
@@ -109,8 +115,21 @@ def _wanted(
         handed_on = [gap for gap in own if _was_handed_on(gap, asked)]
         left = limit - sum(series.ticker == ticker for series in asked) if limit else None
         others = chosen([gap for gap in own if gap not in handed_on], limit=left)
-        wanted[ticker] = ranges.union(gap.range for gap in [*handed_on, *others])
+        wanted[ticker] = ranges.union(_missing_stretches(context, [*handed_on, *others]))
     return {ticker: parts for ticker, parts in wanted.items() if parts}
+
+
+def _missing_stretches(context: RunContext, gaps: Sequence[Gap]) -> list[Range]:
+    """Return what is missing of gaps of a ticker, with what is stored between where that is near."""
+    found: list[Range] = []
+    for gap in gaps:
+        step = step_s(gap.series.interval_minutes)
+        if gap.missing_candles * step == gap.end_s - gap.start_s or NEAR_S // step >= MAX_APART:
+            found.append(gap.range)
+            continue
+        missing = read_months(context.connection, gap.series, [gap.range]).missing.within(gap.range)
+        found += missing.clusters(max(1, NEAR_S // step))
+    return found
 
 
 def _counts(

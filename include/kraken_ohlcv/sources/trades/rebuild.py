@@ -7,7 +7,7 @@ proofs and the cursor of the walk move on together. Killed anywhere, the next tr
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final
 
@@ -24,7 +24,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import FilledFrom, Gap, Outcome, Series, parts_of
+from kraken_ohlcv.core.gap import FilledFrom, Gap, GapPart, GapSegment, Outcome, Series, parts_of
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
@@ -34,11 +34,11 @@ from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_start_s
-from kraken_ohlcv.sources.trades.resolve import Remains
+from kraken_ohlcv.sources.trades.resolve import NOT_READ, Remains
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
+from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
@@ -107,7 +107,8 @@ class _Walk:
     :param asset: the job's asset
     :param job: the range
     :param starts: where each series to build begins, epoch seconds UTC
-    :ivar open: the gaps being filled, by series and id
+    :ivar open: the gaps being filled, by series and id: the end of the last bucket that is missing of each in
+        the range, epoch seconds UTC
     :ivar reached_s: up to where the range was read, epoch seconds UTC
     """
 
@@ -126,7 +127,9 @@ class _Walk:
         self._starts = starts
         self.reader = TradeReader(context, job.ticker, budget=request.trades_call_budget)
         self._remains = Remains(asset.tier, context.now_s, self.reader.odd)
-        self.open: dict[Series, dict[int, Gap]] = {series: {} for series in starts}
+        self._lacking: dict[Series, BucketSet] = {}
+        self._whole: dict[int, Gap] = {}
+        self.open: dict[Series, dict[int, int]] = {series: {} for series in starts}
         self.reached_s = job.start_s
 
     def go(self) -> None:
@@ -135,21 +138,22 @@ class _Walk:
         :raises OutOfCallsError: if the calls end before
         :raises KrakenError: if Kraken does not answer
         """
-        states = []
+        wanted = {}
         for series in self._starts:
+            missing = read_months(self._context.connection, series, [self._job.range]).missing
+            # Whole buckets: a longer one may end behind the range.
+            last_s = self._job.end_s - missing.step
+            lacking = self._lacking[series] = missing.within((self._job.start_s, last_s + 1))
             state, begun = begin(self._context, series, self._is_inside, is_due=self._is_due)
-            self.open[series] = {gap.gap_id: gap for gap in state.gaps if gap.gap_id in begun}
-            states.append(state)
-        # What an earlier walk has settled is not looked at again, unless the range is read for its own sake.
-        wanted = {
-            state.series.interval_minutes: [self._job.range]
-            if self._job.is_recheck
-            else self._left(state.series, self.open[state.series].values())
-            for state in states
-        }
+            self._whole |= {gap.gap_id: gap for gap in state.gaps if gap.gap_id in begun}
+            own = {gap.gap_id: lacking.within(gap.range) for gap in state.gaps if gap.gap_id in begun}
+            self.open[series] = {gap_id: those.end_s or 0 for gap_id, those in own.items()}
+            # What an earlier walk has settled is not read again, unless the range is for its own sake.
+            left = [part.range for those in own.values() for part in parts_of(those)]
+            wanted[series.interval_minutes] = [self._job.range] if self._job.is_recheck else left
         if not any(wanted.values()):
             log.info("%s: nothing left to do", self._job.ticker)
-            self._note_done(states)
+            self._note_done()
             return
         builder, cursor = self._resumed(wanted) or self._begun()
         self.reached_s = max(self.reached_s, builder.reached_s)
@@ -169,13 +173,6 @@ class _Walk:
                 self._context, series, gaps, lambda gap, part: self._remains.left(gap, part, said, outcome)
             )
 
-    def _left(self, series: Series, gaps: Collection[Gap]) -> list[Range]:
-        """Return the stretches in which buckets of some gaps of a series are still missing."""
-        if not gaps:
-            return []
-        missing = read_months(self._context.connection, series, [gap.range for gap in gaps]).missing
-        return [part.range for gap in gaps for part in parts_of(missing.within(gap.range))]
-
     def _is_due(self, gap: Gap) -> bool:
         now_s, retry_failed = self._context.now_s, self._request.retry_failed
         return self._is_inside(gap) and (
@@ -184,11 +181,12 @@ class _Walk:
         )
 
     def _is_inside(self, gap: Gap) -> bool:
-        return self._job.start_s <= gap.start_s and gap.end_s <= self._job.end_s
+        """Return whether buckets of a gap are missing in the range; others of it may be outside."""
+        return bool(self._lacking[gap.series].within(gap.range))
 
-    def _note_done(self, states: list[SeriesState]) -> None:
+    def _note_done(self) -> None:
         """Note that the range is done, unless something is left of gaps whose turn in this run is over."""
-        if any(self._left(one.series, [gap for gap in one.gaps if self._is_inside(gap)]) for one in states):
+        if any(self._lacking.values()):
             return
         connection = self._context.connection
         with connection.transaction():
@@ -256,16 +254,24 @@ class _Walk:
 
     def _apply(self, series: Series, result: SourceResult, written: WriteResult) -> None:
         """Close the gaps that end in what was looked at; longer ones stay whole until the walk is over."""
-        ends = {gap_id for gap_id, gap in self.open[series].items() if gap.end_s <= result.covered[1]}
+        ends = {gap_id for gap_id, end_s in self.open[series].items() if end_s <= result.covered[1]}
         attempt = FillAttempt(
             ends,
             under_way=self.open[series].keys() - ends,
-            rest=self._remains.unproven,
+            begun=self._whole,
+            rest=self._rest,
+            asked=self._job.range,
             is_recheck=self._job.is_recheck,
         )
         apply_result(self._context, series, result, written, attempt)
         for gap_id in ends:
             del self.open[series][gap_id]
+
+    def _rest(self, gap: Gap, part: GapPart) -> GapSegment:
+        """Return a part of a gap that stays open: walked through in vain, or outside of the range."""
+        if self._job.start_s <= part.start_s and part.end_s <= self._job.end_s:
+            return self._remains.unproven(gap, part)
+        return self._remains.left(gap, part, NOT_READ, Outcome.DEFERRED)
 
 
 def _result(built: Built, series: Series) -> SourceResult:

@@ -15,6 +15,7 @@ from kraken_ohlcv.repair.resolve import failed_segment
 NEVER_S: Final = 10**11
 
 UNPROVEN: Final = "Kraken's trade ids do not prove that nothing traded here"
+NOT_READ: Final = "the trades of these buckets were not read yet"
 ODD: Final = "Kraken's trades cannot be used here: {}"
 
 

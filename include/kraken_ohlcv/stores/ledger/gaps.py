@@ -165,6 +165,7 @@ def close_gap(
 
     :param connection: the ledger, inside a series transaction
     :param run: the run that saw it closed
+    :param gap: the gap with the range and the number that its record is to keep
     :param filled_from: where its last buckets came from
     :param candles: missing candles of the gap that were stored, >= 0
     """

@@ -10,6 +10,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.schema import migrate_ledger
+from tests.integration.in_step import assert_in_step
 from tests.integration.revisions import go_to
 from tests.integration.trades_world import (
     BOTH,
@@ -53,6 +54,40 @@ def test_a_gap_past_the_edge_is_rebuilt_from_trades_and_closed(world: World, ser
     assert world.run(**BOTH)["gaps_detected"] == 0
     assert world.exchange.calls("Trades") == world.exchange.calls("OHLC") == []
     assert world.contents() == before
+
+
+def test_only_the_missing_hours_of_a_gap_are_read(world: World) -> None:
+    first, second = (past(world, HOURLY, first=n, last=n - 1) for n in (300, 280))
+    whole = store_history(world, HOURLY, buckets=400, without=[first, second])
+
+    planned = world.plan(**BOTH)
+    (gap,) = [gap for gap in world.gaps(HOURLY) if gap["start_s"] == first[0]]
+    assert (gap["end_s"], gap["missing_candles"]) == (second[1], 2)
+    assert world.fill(planned) == []
+
+    summary = world.result(planned)
+    assert_true(world, HOURLY, whole)
+    assert (summary["total_candles_filled"], summary["gaps_failed"], summary["gaps_deferred"]) == (2, 0, 0)
+    made = len(world.exchange.calls("Trades"))
+    between = -(-true_trades(world, "XBTUSD", (first[1], second[0])) // 1000)
+    assert made <= sum(-(-true_trades(world, "XBTUSD", part) // 1000) + 2 for part in (first, second))
+    assert made < between
+
+
+def test_a_budget_that_ends_within_a_gap_leaves_its_other_hours_for_the_next_run(world: World) -> None:
+    holes = [past(world, HOURLY, first=n, last=n - 1) for n in (300, 280, 260)]
+    whole = store_history(world, HOURLY, buckets=400, without=holes)
+    seen = []
+    for _ in range(10):
+        summary = world.run(trades_call_budget=3, **BOTH)
+        assert (summary["errors"], summary["raised"], summary["gaps_failed"]) == ([], [], 0)
+        assert_in_step(world)
+        seen.append(summary["total_candles_filled"])
+        if not world.missing(HOURLY):
+            break
+    assert sum(seen) == len(holes)
+    assert len(seen) > 1
+    assert_true(world, HOURLY, whole)
 
 
 def test_one_pass_builds_all_intervals(world: World) -> None:
