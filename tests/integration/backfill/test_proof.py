@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core import ranges
-from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.gap import Series, parts_of
+from kraken_ohlcv.core.months import months_in
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.ledger_pages import proven
 
@@ -47,6 +49,11 @@ def empty_hours(world: World, series: Series) -> list[Range]:
     return ranges.subtract([covered], ranges.from_points(world.truth(series, covered), step=HOUR))
 
 
+def by_month(covered: Range) -> list[Range]:
+    """Return a range cut at the first of each UTC month."""
+    return [part for month in months_in([covered]) for part in ranges.intersect([covered], [month])]
+
+
 def test_a_thin_pair_is_loaded_and_its_hours_without_trades_are_proven(thin: World) -> None:
     empty = empty_hours(thin, THIN)
     assert len(empty) > 50
@@ -54,8 +61,9 @@ def test_a_thin_pair_is_loaded_and_its_hours_without_trades_are_proven(thin: Wor
     summary = thin.run()
 
     covered = thin.window(THIN)
-    (gap,) = thin.gaps()
-    assert (gap["status"], gap["filled_from"]) == ("FILLED", "ohlc")
+    assert [(gap["status"], gap["filled_from"]) for gap in thin.gaps()] == [("FILLED", "ohlc")] * 2
+    # All of the window was missing: a gap per month.
+    assert [(gap["start_s"], gap["end_s"]) for gap in thin.gaps()] == by_month(covered)
     assert thin.stored(THIN, covered) == thin.truth(THIN, covered)
     assert thin.proven(THIN) == empty
     with connect(thin.dsn) as connection:
@@ -69,10 +77,13 @@ def test_hours_without_trades_are_gaps_closed_by_evidence_alone(thin: World) -> 
 
     summary = thin.run()
 
-    assert [(gap["start_s"], gap["end_s"]) for gap in thin.gaps()] == empty
+    # Hours near each other are one gap, which counts those that were missing alone.
+    parts = parts_of(BucketSet.of_ranges(empty, step=HOUR))
+    assert [(gap["start_s"], gap["end_s"], gap["missing_candles"]) for gap in thin.gaps()] == parts
+    assert sum(gap["missing_candles"] for gap in thin.gaps()) == ranges.count(empty, step=HOUR)
     assert {(gap["status"], gap["filled_from"]) for gap in thin.gaps()} == {("FILLED", "empty")}
     assert thin.proven(THIN) == empty
-    assert summary["gaps_detected"] == summary["gaps_filled"] == len(empty)
+    assert summary["gaps_detected"] == summary["gaps_filled"] == len(parts)
     assert (summary["total_candles_filled"], summary["ohlc_calls"]) == (0, 1)
 
 
@@ -134,7 +145,7 @@ def test_a_quiet_range_of_a_busy_series_is_proven_only_by_a_second_sight_half_an
     assert busy.rows("SELECT * FROM empty_sightings") == []
 
 
-def test_what_traded_around_a_quiet_range_is_filled_and_only_the_quiet_range_waits(busy: World) -> None:
+def test_what_traded_around_quiet_ranges_is_filled_and_only_the_quiet_ranges_wait(busy: World) -> None:
     quiet = [hours(busy, 302, 304), hours(busy, 306, 307)]
     for one in quiet:
         busy.exchange.quiet("XBTUSD", *one)
@@ -142,16 +153,15 @@ def test_what_traded_around_a_quiet_range_is_filled_and_only_the_quiet_range_wai
 
     summary = busy.run()
 
-    gaps = busy.gaps()
-    assert [(gap["start_s"], gap["end_s"]) for gap in gaps] == quiet
-    assert [gap["status"] for gap in gaps] == ["DETECTED", "DETECTED"]
-    assert gaps[1]["parent"] == gaps[0]["gap_id"]
-    assert (summary["gaps_detected"], summary["gaps_deferred"]) == (2, 2)
+    (gap,) = busy.gaps()
+    assert (gap["start_s"], gap["end_s"], gap["missing_candles"]) == (quiet[0][0], quiet[1][1], 3)
+    assert (busy.missing(BUSY), gap["status"]) == (quiet, "DETECTED")
+    assert (summary["gaps_detected"], summary["gaps_deferred"]) == (1, 1)
     assert summary["total_candles_filled"] == 7
 
     busy.exchange.advance(31 * MINUTE)
-    assert busy.run()["gaps_filled"] == 2
-    assert busy.proven(BUSY) == quiet
+    assert busy.run()["gaps_filled"] == 1
+    assert (busy.missing(BUSY), busy.proven(BUSY)) == ([], quiet)
 
 
 def test_an_hour_that_closed_later_waits_for_its_own_second_sight(world: World) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 HOURLY = Series("XBTUSD", 60)
 HOUR = 3600
 
-LOCK, GAPS, PROOFS = "pg_advisory_xact_lock", "FROM gap_records\nWHERE status", "FROM coverage_months"
+LOCK, GAPS = "pg_advisory_xact_lock", "FROM gap_records\nWHERE status"
+PAGES = "JOIN coverage_months AS c USING"
 
 
 class Counting(psycopg.Cursor[dict[str, Any]]):
@@ -78,7 +79,7 @@ class Watch:
 
     def transactions(self) -> int:
         """Return how many transactions a series had, none of which read its state twice."""
-        for read in (GAPS, PROOFS):
+        for read in (GAPS, PAGES):
             reads = per_transaction(self.ledger, read)
             assert max(reads) == 1, f"{read}: {reads}"
         return len(per_transaction(self.ledger, GAPS))
