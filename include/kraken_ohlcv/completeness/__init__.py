@@ -9,6 +9,7 @@ left) is exactly one of
   most), or *unfillable* (beyond it, or of a pair that is gone);
 * *pending*: neither, and not due yet (:func:`kraken_ohlcv.core.freshness.due_end_s`): no fault of anybody.
 
-``expected = stored + proven_empty + missing``. A ``BucketMatrix`` holds the status of every bucket of many
-series; the figures of a series, the cells of the heatmap and the cross-check all count in it.
+``expected = stored + proven_empty + missing``. The figures of a series, the cells of the heatmap and the
+cross-check count in sets of bits (``SeriesBuckets``), which come from the pages of the ledger as long as QuestDB
+counts as many candles as these say; what has changed since is read from QuestDB.
 """

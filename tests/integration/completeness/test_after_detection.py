@@ -82,7 +82,7 @@ def contents(dsn: str) -> dict[str, list[Any]]:
     """Return all rows of the ledger that tell of candles."""
     with connect(dsn) as connection:
         return {
-            name: connection.execute(f"SELECT * FROM {name} AS t ORDER BY t::text").fetchall()  # type: ignore[arg-type]  # noqa: S608
+            name: connection.execute(f"SELECT * FROM {name} AS t ORDER BY t::text").fetchall()  # noqa: S608
             for name in TABLES
         }
 
