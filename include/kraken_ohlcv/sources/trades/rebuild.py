@@ -26,6 +26,7 @@ from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import FilledFrom, Gap, GapPart, GapSegment, Outcome, Series, parts_of
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.months import months_of
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
@@ -41,6 +42,7 @@ from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
+from kraken_ohlcv.stores.stored_buckets import read_open_times
 
 log = logging.getLogger(__name__)
 
@@ -140,10 +142,7 @@ class _Walk:
         """
         wanted = {}
         for series in self._starts:
-            missing = read_months(self._context.connection, series, [self._job.range]).missing
-            # Whole buckets: a longer one may end behind the range.
-            last_s = self._job.end_s - missing.step
-            lacking = self._lacking[series] = missing.within((self._job.start_s, last_s + 1))
+            lacking = self._lacking[series] = self._still_missing(series)
             state, begun = begin(self._context, series, self._is_inside, is_due=self._is_due)
             self._whole |= {gap.gap_id: gap for gap in state.gaps if gap.gap_id in begun}
             own = {gap.gap_id: lacking.within(gap.range) for gap in state.gaps if gap.gap_id in begun}
@@ -172,6 +171,17 @@ class _Walk:
             put_back(
                 self._context, series, gaps, lambda gap, part: self._remains.left(gap, part, said, outcome)
             )
+
+    def _still_missing(self, series: Series) -> BucketSet:
+        """Return what is missing in the range, but for what others have stored since it was detected."""
+        missing = read_months(self._context.connection, series, [self._job.range]).missing
+        # Whole buckets: a longer one may end behind the range.
+        lacking = missing.within((self._job.start_s, self._job.end_s - missing.step + 1))
+        try:
+            stored, _ = read_open_times(self._context.questdb, {series: months_of(lacking)})
+        except QuestDBError:
+            return lacking
+        return lacking - stored[series]
 
     def _is_due(self, gap: Gap) -> bool:
         now_s, retry_failed = self._context.now_s, self._request.retry_failed

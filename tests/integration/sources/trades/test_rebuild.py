@@ -9,6 +9,7 @@ import pytest
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.sources.trades import estimate
 from kraken_ohlcv.stores.schema import migrate_ledger
 from tests.integration.in_step import assert_in_step
 from tests.integration.revisions import go_to
@@ -56,6 +57,13 @@ def test_a_gap_past_the_edge_is_rebuilt_from_trades_and_closed(world: World, ser
     assert world.contents() == before
 
 
+@pytest.fixture
+def _many_trades(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a call bring so few trades that hours between are worth calls of their own."""
+    monkeypatch.setattr(estimate, "TRADES_A_CALL", 20)
+
+
+@pytest.mark.usefixtures("_many_trades")
 def test_only_the_missing_hours_of_a_gap_are_read(world: World) -> None:
     first, second = (past(world, HOURLY, first=n, last=n - 1) for n in (300, 280))
     whole = store_history(world, HOURLY, buckets=400, without=[first, second])
@@ -65,21 +73,23 @@ def test_only_the_missing_hours_of_a_gap_are_read(world: World) -> None:
     assert (gap["end_s"], gap["missing_candles"]) == (second[1], 2)
     assert world.fill(planned) == []
 
-    summary = world.result(planned)
     assert_true(world, HOURLY, whole)
+    summary = world.result(planned)
     assert (summary["total_candles_filled"], summary["gaps_failed"], summary["gaps_deferred"]) == (2, 0, 0)
-    made = len(world.exchange.calls("Trades"))
-    between = -(-true_trades(world, "XBTUSD", (first[1], second[0])) // 1000)
-    assert made <= sum(-(-true_trades(world, "XBTUSD", part) // 1000) + 2 for part in (first, second))
-    assert made < between
+    jobs = world.rows(
+        "SELECT extract(epoch FROM range_start)::bigint AS start_s,"
+        " extract(epoch FROM range_end)::bigint AS end_s FROM trade_jobs ORDER BY 1"
+    )
+    assert [(job["start_s"], job["end_s"]) for job in jobs] == [first, second]
 
 
+@pytest.mark.usefixtures("_many_trades")
 def test_a_budget_that_ends_within_a_gap_leaves_its_other_hours_for_the_next_run(world: World) -> None:
     holes = [past(world, HOURLY, first=n, last=n - 1) for n in (300, 280, 260)]
     whole = store_history(world, HOURLY, buckets=400, without=holes)
     seen = []
     for _ in range(10):
-        summary = world.run(trades_call_budget=3, **BOTH)
+        summary = world.run(trades_call_budget=1, **BOTH)
         assert (summary["errors"], summary["raised"], summary["gaps_failed"]) == ([], [], 0)
         assert_in_step(world)
         seen.append(summary["total_candles_filled"])
@@ -159,7 +169,8 @@ def assert_unproven(world: World, hole: Range) -> None:
         assert (gap["status"], gap["unfillable_reason"]) == ("UNFILLABLE", "outside_api_window")
         assert gap["error_message"] == "Kraken's trade ids do not prove that nothing traded here"
         assert gap["next_attempt_s"] > now_s
-        assert not ranges.intersect([(gap["start_s"], gap["end_s"])], ranges.from_points(truth, step=HOUR))
+    assert not ranges.intersect(world.missing(THIN), ranges.from_points(truth, step=HOUR))
+    assert_in_step(world)
 
 
 FAULTY_IDS = [
