@@ -10,6 +10,6 @@ left) is exactly one of
 * *pending*: neither, and not due yet (:func:`kraken_ohlcv.core.freshness.due_end_s`): no fault of anybody.
 
 ``expected = stored + proven_empty + missing``. The figures of a series, the cells of the heatmap and the
-cross-check count in sets of bits (``SeriesBuckets``), which come from the pages of the ledger as long as QuestDB
-counts as many candles as these say; what has changed since is read from QuestDB.
+cross-check count in sets of bits (``SeriesBuckets``), which come from the pages of the ledger as long as
+QuestDB counts as many candles as these say; what has changed since is read from QuestDB.
 """
