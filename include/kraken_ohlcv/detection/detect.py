@@ -13,6 +13,7 @@ from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.look import Look, refresh
@@ -324,6 +325,7 @@ def reconcile_series(
     :param delisted_s: when its pair left the exchange, epoch seconds UTC, or None
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
+    questdb.wait_applied(CANDLE_TABLE)
     counted = Look.at(connection, questdb, [series.ticker], [series.interval_minutes]).counted
     delisted = {series.ticker: delisted_s}
     detection = _Detection(connection, questdb, run, counted, delisted, now_s, read_back={series: read_back})

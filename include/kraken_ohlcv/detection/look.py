@@ -16,6 +16,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.ledger.counts import (
     Counted,
     Counts,
@@ -78,7 +79,7 @@ class Look:
     def at(
         cls, connection: Connection, questdb: QuestDBClient, tickers: Sequence[str], intervals: Sequence[int]
     ) -> Self:
-        """Look at the series of some tickers and intervals.
+        """Look at the series of some tickers and intervals: at what can be read now.
 
         :param tickers: Kraken's altnames
         :param intervals: candle lengths, minutes
@@ -192,6 +193,7 @@ def refresh(
         known = {series for _, series in every_series(connection)}
         new = {Series(ticker, one) for ticker in tickers for one in intervals} - known
         seen, last_txn = partitions_seen(connection)
+        questdb.wait_applied(CANDLE_TABLE)
         partitions, writer_txn = read_partitions(questdb)
         changed, gone = _changes(partitions, writer_txn, seen, last_txn)
         if is_full:

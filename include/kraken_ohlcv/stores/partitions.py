@@ -10,7 +10,6 @@ from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered, statement
 
 MONTHS_AT_ONCE: Final = 24
@@ -50,15 +49,15 @@ class MonthCount(NamedTuple):
 
 
 def read_partitions(questdb: QuestDBClient) -> tuple[dict[Range, Partition], int]:
-    """Return what each month of the candle table holds, all that was written applied.
+    """Return what each month of the candle table holds that can be read now.
 
-    :return: by month, parts of a split month summed; and the number of the last transaction applied
+    :return: by month, parts of a split month summed; and the number of the last transaction applied, 0 of a
+        table without a WAL
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
-    :raises QuestDBError: if it does not apply what was written
+    :raises QuestDBError: if there is no candle table
     """
-    questdb.wait_applied(CANDLE_TABLE)
     # Before the partitions: a write in between is then seen again the next time.
-    ((writer_txn,),) = questdb.query(statement("read_writer_txn"))
+    writer_txn = max((number for (number,) in questdb.query(statement("read_writer_txn"))), default=0)
     found: dict[Range, Partition] = {}
     for name, first_us, last_us, n_rows in questdb.query(statement("read_partitions")):
         month = _month_named(name)
