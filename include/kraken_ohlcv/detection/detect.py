@@ -13,8 +13,8 @@ from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.look import Look, refresh
 from kraken_ohlcv.detection.reconcile import Seen, reconcile
