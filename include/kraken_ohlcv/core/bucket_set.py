@@ -16,7 +16,7 @@ from kraken_ohlcv.core.ranges import Range
 RUN: Final = re.compile("1+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BucketSet:
     """Buckets of one candle length.
 
@@ -100,6 +100,10 @@ class BucketSet:
         if end <= start:
             return ""
         return format(self.within(part)._from(start), f"0{end - start}b")[::-1]
+
+    def __repr__(self) -> str:
+        """Return how many buckets lie where: all of them are too many to show."""
+        return f"<{len(self)} buckets of {self.step} s from {self.start_s} to {self.end_s}>"
 
     def __or__(self, other: BucketSet) -> BucketSet:
         """Return what is in either set."""

@@ -50,6 +50,11 @@ def test_a_part_that_ends_with_time_itself_is_the_rest() -> None:
     assert members(bucket_set({3, 5, 9}).within((4 * STEP, 2**80))) == {5, 9}
 
 
+def test_a_set_of_many_buckets_can_be_shown() -> None:
+    many = BucketSet.of_ranges([(0, 100_000 * STEP)], step=STEP)
+    assert repr(many) == "<100000 buckets of 60 s from 0 to 6000000>"
+
+
 @given(NUMBERS, st.integers(0, 5))
 def test_the_oldest_stretches_are_those_that_come_first(numbers: set[int], most: int) -> None:
     assert bucket_set(numbers).ranges(most) == bucket_set(numbers).ranges()[:most]
