@@ -10,8 +10,8 @@ import pytest
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.ledger.session import FILL_LOCK
-from tests.integration.worker import Order, start_worker
 from tests.integration.in_step import gaps_of
+from tests.integration.worker import Order, start_worker
 from tests.integration.world import Planned, World, at_step
 from tests.patience import PATIENCE_S, wait_for
 
