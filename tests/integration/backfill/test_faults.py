@@ -53,7 +53,7 @@ LASTING = [
 
 @pytest.fixture
 def slow(world: World) -> World:
-    """Give a world in which the newest candle of ``SLOW`` is missing, which the API will not forget for long."""
+    """Give a world without the newest candle of ``SLOW``, which the API will not forget for long."""
     (listed_s,) = (pair["listed_s"] for pair in world.exchange.pairs() if pair["ticker"] == "XBTUSD")
     with connect(world.dsn) as connection:
         execute(connection, "record_first_trade", ticker="XBTUSD", first_trade_s=listed_s)
