@@ -1,4 +1,4 @@
-"""Daily keep-up of one-minute candles of many pairs from trades: calls, and what each costs beside its second.
+"""Daily keep-up of one-minute candles of many pairs from trades: calls, and what each costs in time.
 
 20 pairs of 35,000 trades per day, 200 of 7,000 and 1,180 of 340 (a tenth of them unless in full size), of
 which everything up to yesterday is known. Two days pass; after each, a backfill from trades alone does all

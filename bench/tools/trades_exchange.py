@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name in the base class)
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
@@ -107,7 +107,9 @@ def main(pairs: list[str]) -> None:
 
     :param pairs: ``TICKER=TRADES_A_DAY``
     """
-    _Handler.market = Market({ticker: int(a_day) for ticker, _, a_day in (one.partition("=") for one in pairs)})
+    _Handler.market = Market({
+        ticker: int(a_day) for ticker, _, a_day in (one.partition("=") for one in pairs)
+    })
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     print(f"exchange listening on http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()

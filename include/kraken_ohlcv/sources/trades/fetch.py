@@ -11,7 +11,7 @@ from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Cursor, next_page
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
 from kraken_ohlcv.core.trade import OddTrade
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import TRADES, note_oddities
@@ -23,7 +23,11 @@ from kraken_ohlcv.stores.queries import MICROSECONDS, statement
 CURSOR: Final = TypeAdapter(Cursor)
 """Brings a cursor to JSON and back."""
 
-FALLBACK_LEAD_S: Final = 2 * DAY_S
+BLIND_LEADS_S: Final = (HOUR_S, 2 * DAY_S, 16 * DAY_S)
+"""Before a range with no older candle to judge by: two days of a busy pair hold seventy pages of trades."""
+
+FURTHER: Final = 8
+"""How much longer the second lead is than the first one."""
 
 
 class OutOfCallsError(Exception):
@@ -103,23 +107,25 @@ class TradeReader:
         return execute(context.connection, "spend_trade_call", context.run, budget=self._budget) == 1
 
 
-def lead_start_s(questdb: QuestDBClient, ticker: str, start_s: int, *, is_second: bool) -> int:
+def lead_starts_s(questdb: QuestDBClient, ticker: str, start_s: int) -> list[int]:
     """Return from when on to ask so that a trade before a range comes first, without many more of them.
 
     :param start_s: start of the range, epoch seconds UTC
-    :param is_second: whether the first lead held no trade
-    :return: epoch seconds UTC, < ``start_s``
+    :return: epoch seconds UTC, descending, < ``start_s``: the next one is for when no trade came before the
+        range with the one before
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     rows = questdb.query(statement("newest_before"), {"ticker": ticker, "until_us": start_s * MICROSECONDS})
-    leads = [start_s - FALLBACK_LEAD_S]
+    leads_s = []
     for interval, ts_s, trades in rows:
         step = step_s(int(interval))
         end_s = ts_s + step
         if end_s > start_s:
             # The bucket reaches into the range: only its density can be used.
-            leads.append(start_s - step * LEAD_TRADES // max(trades, 1))
+            leads_s.append(step * LEAD_TRADES // max(trades, 1))
         else:
-            leads.append(end_s - step * min(trades, LEAD_TRADES) // trades)
-    lead_s = max(leads[1:], default=leads[0])
-    return start_s - 8 * (start_s - lead_s) if is_second else lead_s
+            leads_s.append(start_s - end_s + step * min(trades, LEAD_TRADES) // trades)
+    if not leads_s:
+        return [start_s - lead_s for lead_s in BLIND_LEADS_S]
+    lead_s = max(1, min(leads_s))
+    return [start_s - lead_s, start_s - FURTHER * lead_s]

@@ -19,7 +19,7 @@ from kraken_ohlcv.clients.errors import (
     UnknownPairError,
 )
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.clients.exchange.trade_pages import Cursor
+from kraken_ohlcv.clients.exchange.trade_pages import Cursor, shows_newest
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
 from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
@@ -33,7 +33,7 @@ from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
-from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_start_s
+from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_starts_s
 from kraken_ohlcv.sources.trades.resolve import Remains
 from kraken_ohlcv.stores.candle_store import read_candles
 from kraken_ohlcv.stores.ledger.assets import Asset
@@ -232,8 +232,7 @@ class _Walk:
         first_trade_s = self._asset.first_trade_s
         if first_trade_s is not None and start_s <= first_trade_s:
             return builder, Cursor(0)
-        for is_second in (False, True):
-            lead_s = lead_start_s(self._context.questdb, self._job.ticker, start_s, is_second=is_second)
+        for lead_s in lead_starts_s(self._context.questdb, self._job.ticker, start_s):
             page, cursor = self.reader.next_page(Cursor(lead_s * NS - 1))
             first = next(iter(page.trades), None)
             if first and (first.time_s < start_s or first.trade_id in {None, 1}):
@@ -245,7 +244,7 @@ class _Walk:
         """Build on a page, write what is finished, and let ledger and cursor follow in one transaction."""
         context, connection, job = self._context, self._context.connection, self._job
         builder.add(page.trades, page.odd)
-        if cursor.is_at_newest and not page.trades:
+        if shows_newest(page, cursor, context.now_s):
             builder.reach(context.now_s)
         built = builder.take()
         results = {}
