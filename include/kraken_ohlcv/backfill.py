@@ -6,6 +6,7 @@ next one is asked for.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from kraken_ohlcv.core.errors import RunFailedError
 from kraken_ohlcv.core.gap import Gap, Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
@@ -35,6 +37,8 @@ from kraken_ohlcv.stores.ledger.runs import Repair, Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
+
+log = logging.getLogger(__name__)
 
 
 def opened(connection: Connection, run: RunKey) -> Run:
@@ -106,16 +110,20 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     tried = {series for series in series_list if series in repaired or _was_tried(context, series)}
     in_turn = sorted(series_list, key=tried.__contains__)
     n_now = max(1, context.calls_left // CALLS_PER_SERIES)
+    now = in_turn[:n_now]
     attempt_all(
-        partial(
-            fill_series,
-            context,
-            assets[series.ticker],
-            series,
-            hands_on="trades" in request.repair_from,
-            is_recheck=request.span is not None,
-        )
-        for series in in_turn[:n_now]
+        (
+            partial(
+                fill_series,
+                context,
+                assets[series.ticker],
+                series,
+                hands_on="trades" in request.repair_from,
+                is_recheck=request.span is not None,
+            )
+            for series in now
+        ),
+        Progress(f"{item['label']}: asked", "series", len(now), log.info, clock=context.clock),
     )
     return not tried.issuperset(in_turn[n_now:])
 
@@ -207,10 +215,14 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
         nonlocal goes_on
         goes_on = rebuild(context, assets[job.ticker], job, request) or goes_on
 
-    attempt_all(
-        partial(walk, job)
+    jobs = [
+        job
         for job in rows(context.connection, "read_trade_jobs", TradeJob, context.run)
         if job.ticker in assets and not job.is_done
+    ]
+    attempt_all(
+        (partial(walk, job) for job in jobs),
+        Progress(f"{item['label']}: walked through", "range", len(jobs), log.info, clock=context.clock),
     )
     return goes_on
 

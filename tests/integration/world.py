@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -158,6 +159,7 @@ class World:
     :ivar worker_ahead_s: how far the worker's clock is ahead of the exchange's own, seconds
     :ivar lets_time_pass: whether the ledger sees as much time pass as the exchange
     :ivar locator: where files of the archive come from, None = from nowhere
+    :ivar clock: by which fills and ingests see how long they have taken, seconds
     """
 
     exchange: ExchangeAdmin
@@ -167,6 +169,7 @@ class World:
     locator: ArchiveLocator | None = None
     worker_ahead_s: float = 0.0
     lets_time_pass: bool = True
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         """Make the candle table and the catalogue."""
@@ -316,7 +319,7 @@ class World:
         questdb.before_step = self.before_step
         with connect(self.dsn) as connection:
             self._let_time_pass(connection, run)
-            yield steps.context_of(connection, self.kraken(), questdb, run)
+            yield replace(steps.context_of(connection, self.kraken(), questdb, run), clock=self.clock)
 
     def _let_time_pass(self, connection: Connection, run: RunKey) -> None:
         """Let as much time have passed for the ledger since the run began as for the exchange."""

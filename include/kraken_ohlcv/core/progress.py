@@ -15,7 +15,7 @@ EVERY_S: Final = 30.0
 class Progress:
     """Says what is done, what is planned and how long the rest takes, at most every 30 s.
 
-    :param what: what the work is about, such as a file's name
+    :param what: how the sentence begins, such as ``XBTUSD_1.csv: read``
     :param noun: what is counted, in the singular, such as ``row``
     :param planned: how many there are to do, >= 0; a guess when ``is_guess``
     :param say: takes a sentence; the log of a task, as a rule
@@ -62,7 +62,7 @@ class Progress:
         if done >= self._planned or not (by_number or now_s - self._said_s >= EVERY_S):
             return
         self._said, self._said_s = done, now_s
-        parts = [f"{self._what}: {done:,} {self._of} {_counted(self._planned, self._noun)}"]
+        parts = [f"{self._what} {done:,} {self._of} {_counted(self._planned, self._noun)}"]
         if detail:
             parts.append(detail)
         if done:

@@ -9,6 +9,7 @@ from typing import Any
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Gap, GapSegment, GapStatus, Outcome, Series, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.context import RunContext
@@ -27,10 +28,11 @@ from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, 
 from kraken_ohlcv.stores.ledger.session import Connection, being_filled, execute, rows
 
 
-def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:
+def attempt_all(jobs: Iterable[Callable[[], object]], progress: Progress) -> None:
     """Do some jobs one after the other; a failure of one does not keep the next from its turn.
 
     :param jobs: fills or files of an asset
+    :param progress: counts the jobs tried
     :raises FillError: if something stays undone for a transient reason; doing it again tries only that
     :raises FillRefusedError: if all that stays undone would fail again
     """
@@ -43,6 +45,7 @@ def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:
             transient.append(str(error))
         except FillRefusedError as error:
             permanent.append(str(error))
+        progress.add()
     if transient or permanent:
         raised = FillError if transient else FillRefusedError
         raise raised("; ".join([*transient, *permanent]))

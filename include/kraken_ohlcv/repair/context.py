@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,7 @@ class RunContext:
     :ivar run: the run
     :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
     :ivar stretch: calls that may be made before others have their turn, >= 1
+    :ivar clock: monotonic, seconds; what takes long says how far it is by it
     """
 
     connection: Connection
@@ -35,6 +37,7 @@ class RunContext:
     run: RunKey
     now_s: int
     stretch: int = CALLS_AT_A_STRETCH
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def calls_left(self) -> int:

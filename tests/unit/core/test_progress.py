@@ -17,7 +17,10 @@ class Watch:
         self.said: list[str] = []
 
     def progress(self, planned: int, noun: str = "row", **options: Any) -> Progress:
-        return Progress("XBTUSD_1.csv", noun, planned, self.said.append, clock=lambda: self.now_s, **options)
+        """Return work that begins now."""
+        return Progress(
+            "XBTUSD_1.csv: did", noun, planned, self.said.append, clock=lambda: self.now_s, **options
+        )
 
 
 @pytest.fixture
@@ -38,8 +41,8 @@ def test_long_work_says_done_planned_and_time_left_every_half_minute(watch: Watc
     for _ in range(40):
         watch.now_s += 10
         progress.add(100_000)
-    assert watch.said[0] == "XBTUSD_1.csv: 300,000 of 4,000,000 rows, 6 minutes left"
-    assert watch.said[-1] == "XBTUSD_1.csv: 3,900,000 of 4,000,000 rows, less than a minute left"
+    assert watch.said[0] == "XBTUSD_1.csv: did 300,000 of 4,000,000 rows, 6 minutes left"
+    assert watch.said[-1] == "XBTUSD_1.csv: did 3,900,000 of 4,000,000 rows, less than a minute left"
     assert len(watch.said) == 13
 
 
@@ -48,7 +51,7 @@ def test_one_slow_step_says_so_once(watch: Watch) -> None:
     watch.now_s += 600
     progress.add()
     progress.add(0)
-    assert watch.said == ["XBTUSD_1.csv: 1 of 3 files, 20 minutes left"]
+    assert watch.said == ["XBTUSD_1.csv: did 1 of 3 files, 20 minutes left"]
 
 
 def test_the_end_is_not_announced(watch: Watch) -> None:
@@ -62,7 +65,7 @@ def test_nothing_done_yet_promises_no_end(watch: Watch) -> None:
     progress = watch.progress(2, "file")
     watch.now_s += 31
     progress.reach(0, detail="waiting for the exchange")
-    assert watch.said == ["XBTUSD_1.csv: 0 of 2 files, waiting for the exchange"]
+    assert watch.said == ["XBTUSD_1.csv: did 0 of 2 files, waiting for the exchange"]
 
 
 def test_a_number_of_steps_speaks_before_the_clock_does(watch: Watch) -> None:
@@ -71,8 +74,8 @@ def test_a_number_of_steps_speaks_before_the_clock_does(watch: Watch) -> None:
         watch.now_s += 1.0
         progress.reach(done)
     assert watch.said == [
-        "XBTUSD_1.csv: 25 of 60 calls, less than a minute left",
-        "XBTUSD_1.csv: 50 of 60 calls, less than a minute left",
+        "XBTUSD_1.csv: did 25 of 60 calls, less than a minute left",
+        "XBTUSD_1.csv: did 50 of 60 calls, less than a minute left",
     ]
 
 
@@ -83,8 +86,8 @@ def test_a_guess_is_called_one_and_may_be_corrected_either_way(watch: Watch) -> 
     watch.now_s += 60
     progress.reach(50, planned=75)
     assert watch.said == [
-        "XBTUSD_1.csv: 25 of about 125 calls, trades read up to 2026-11-22T14:00:00, 4 minutes left",
-        "XBTUSD_1.csv: 50 of about 75 calls, 1 minute left",
+        "XBTUSD_1.csv: did 25 of about 125 calls, trades read up to 2026-11-22T14:00:00, 4 minutes left",
+        "XBTUSD_1.csv: did 50 of about 75 calls, 1 minute left",
     ]
 
 

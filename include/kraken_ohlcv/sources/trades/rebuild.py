@@ -27,6 +27,7 @@ from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import FilledFrom, Gap, GapSegment, Outcome, Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.repair.apply import apply_result
@@ -45,6 +46,9 @@ from kraken_ohlcv.stores.ledger.trades import TradeJob
 log = logging.getLogger(__name__)
 
 NS: Final = 1_000_000_000
+
+CALLS_BETWEEN_LINES: Final = 25
+"""Of the log; half a minute of calls, about."""
 
 PRICE_DECIMALS: Final = 8
 """Of a pair that AssetPairs did not describe; none has more."""
@@ -151,11 +155,25 @@ class _Walk:
             log.info("%s: nothing left to do", self._job.ticker)
             self._note_done(states)
             return
+        calls = self._context.kraken.calls
+        progress = Progress(
+            f"{self._job.ticker}: made",
+            "call",
+            self._job.calls_left,
+            log.info,
+            clock=self._context.clock,
+            every=CALLS_BETWEEN_LINES,
+            is_guess=True,
+        )
         builder, cursor = self._resumed(wanted) or self._begun()
-        self.reached_s = max(self.reached_s, builder.reached_s)
+        began_s = self.reached_s = max(self.reached_s, builder.reached_s)
         while not builder.is_complete:
             page, cursor = self.reader.next_page(cursor)
             self._take(builder, page, cursor)
+            made, looked_at_s = self._context.kraken.calls - calls, self.reached_s - began_s
+            # What was read tells more than the estimate of the plan.
+            planned = -(-made * (self._job.end_s - began_s) // looked_at_s) if looked_at_s else None
+            progress.reach(made, planned=planned, detail=f"trades are read up to {iso(self.reached_s)}")
 
     def put_back(self, said: str, *, is_error: bool = False) -> None:
         """Take what is left of the gaps back to where it can be planned again.
