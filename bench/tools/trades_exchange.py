@@ -13,11 +13,11 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 DAY_NS: Final = 86_400 * 10**9
-EPOCH_NS: Final = 1_794_528_000 * 10**9
-"""2026-11-13, when every pair first traded."""
-
 BEGINS_S: Final = 1_795_399_200
 """2026-11-23T02:00:00: what the clock says before the first call."""
+
+EPOCH_NS: Final = (BEGINS_S - 3600) * 10**9
+"""When every pair first traded: shortly before, so that pairs become known with few calls."""
 
 BURST: Final = 3
 """Trades that follow each other within milliseconds."""
