@@ -2,8 +2,8 @@
 
 20 pairs have 35,000 trades per day, 200 have 7,000 and 1,180 have 340 (a tenth of them unless in full size).
 Everything up to yesterday is known. A day passes; a backfill from trades alone does all its steps, on an
-exchange of invented trades whose clock moves on by a second per call, as the limiter would let it. The limiter itself
-does not wait.
+exchange of invented trades whose clock moves on by a second per call, as the limiter would let it. The
+limiter itself does not wait.
 
 * ``calls``: of that day, and those that 90 minutes allow (nine, for a tenth).
 * ``work``: seconds per call that the product itself takes; they must fit into the second between two calls.

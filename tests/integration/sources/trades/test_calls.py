@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kraken_ohlcv.backfill import context_of
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.trades.estimate import UNKNOWN_TRADES_A_DAY, trade_counts
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.trades_world import (
     DAY,
     HOUR,
@@ -67,6 +70,25 @@ def test_the_last_day_of_a_pair_with_few_trades_costs_one_call(
         assert all(start > max(truth) for start, _ in left)
         still_open = [(g["start_s"], g["end_s"]) for g in world.gaps(series) if g["status"] != "FILLED"]
         assert still_open == left
+
+
+@pytest.mark.parametrize("intervals", [[1], [60], [60, 1]], ids=str)
+def test_without_daily_candles_the_days_before_tell_how_many_trades_to_expect(
+    world: World, intervals: list[int]
+) -> None:
+    day_s = world.window(MINUTES)[1] // DAY * DAY - DAY
+    for interval in intervals:
+        world.store(Series("XBTUSD", interval), (day_s - 2 * DAY, day_s + 2 * HOUR))
+    run = world.plan(intervals=intervals, **TRADES).run
+
+    with connect(world.dsn) as connection:
+        context = context_of(connection, world.kraken(), world.questdb, run)
+        counts = trade_counts(context, "XBTUSD", [(day_s + 2 * HOUR, day_s + DAY)], may_ask=False)
+
+    assert counts.days == {
+        one_s: true_trades(world, "XBTUSD", (one_s, one_s + DAY)) for one_s in (day_s - 2 * DAY, day_s - DAY)
+    }
+    assert counts.in_day(day_s) == counts.days[day_s - DAY] != UNKNOWN_TRADES_A_DAY
 
 
 def test_the_first_walk_of_a_pair_begins_shortly_before_its_range(world: World) -> None:
