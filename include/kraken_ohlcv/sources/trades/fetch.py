@@ -36,6 +36,9 @@ large table takes seconds."""
 FURTHER: Final = 8
 """How much longer the second lead is than the first one."""
 
+CALLS_PER_PAGE: Final = ATTEMPTS
+"""At most."""
+
 
 class OutOfCallsError(Exception):
     """The walk makes no call now; the message is how the log goes on.
@@ -94,7 +97,7 @@ class TradeReader:
         )
 
     def _ask(self, since_ns: int) -> TradesPage:
-        if self._context.calls_left < ATTEMPTS:
+        if self._context.calls_left < CALLS_PER_PAGE:
             raise OutOfCallsError("then the slot was released to other tasks", goes_on=True)
         if not self._spend():
             raise OutOfCallsError("then the run's calls ran out", goes_on=False)
