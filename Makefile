@@ -42,7 +42,7 @@ unit: setup ## Run the tests that need no service, in seconds (PYTEST_ARGS= adds
 e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_ARGS= adds arguments)
 	@$(RUN) -m pytest -m slow tests/e2e $(PYTEST_ARGS)
 
-bench: setup ## Measure ratios against the plainest way to do the same (BENCH="name ...": only these)
+bench: setup ## Measure ratios against the plainest way to do the same (BENCH="name ...": only these; big: in full size)
 	@$(RUN) -m bench $(BENCH)
 
 docs: setup ## Write docs/DAGS.md and the table of rooms in docs/ARCHITECTURE.md from the code

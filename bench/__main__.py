@@ -12,6 +12,7 @@ from rich.console import Console
 from bench.tools.ratios import table_of, write_json
 from bench.tools.runner import UnknownBenchError, choose, measure, names_in
 from bench.tools.services import running_services
+from bench.tools.size import names_without_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +24,15 @@ LOG_WIDTH = 160
 def main(argv: Sequence[str]) -> int:
     """Run benchmarks, show their ratios and keep them in ``.sandbox/bench.json``.
 
-    :param argv: names; empty = all
+    :param argv: names; empty = all; ``big`` among them = in full size
     :return: exit code: 0 all targets met, 1 one missed, 2 an unknown name
     """
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"default: all of {', '.join(names_in())}")
+    known = ", ".join(names_in())
+    parser.add_argument("names", nargs="*", help=f"default: all of {known}; big: in full size")
     arguments = parser.parse_args(argv)
     try:
-        names = choose(arguments.names, names_in())
+        names = choose(names_without_size(arguments.names), names_in())
     except UnknownBenchError as error:
         print(error, file=sys.stderr)
         return 2

@@ -6,7 +6,8 @@ next one is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,18 +15,20 @@ from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.errors import RunFailedError
-from kraken_ohlcv.core.gap import Gap, Series
+from kraken_ohlcv.core.gap import FilledFrom, Gap, Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.repair.attempt import attempt_all
-from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.repair.plan import make_plan, work_items
+from kraken_ohlcv.repair.context import RunContext, calls_at_a_stretch
+from kraken_ohlcv.repair.plan import make_plan, shared, work_items
 from kraken_ohlcv.sources.archive.fetch import Ingestion, ingest_files
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.plan import plan_fetch
 from kraken_ohlcv.sources.ohlc.fetch import CALLS_PER_SERIES, fill_series
+from kraken_ohlcv.sources.trades.fetch import CALLS_PER_PAGE
 from kraken_ohlcv.sources.trades.plan import plan_walks
 from kraken_ohlcv.sources.trades.rebuild import rebuild
 from kraken_ohlcv.stores.ledger.archive import read_results
@@ -35,6 +38,8 @@ from kraken_ohlcv.stores.ledger.runs import Repair, Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
+
+log = logging.getLogger(__name__)
 
 
 def opened(connection: Connection, run: RunKey) -> Run:
@@ -57,14 +62,17 @@ def context_of(
     :param kraken: client of the exchange, whose calls count from here
     :raises RunFailedError: if it was never opened
     """
-    return RunContext(connection, kraken, questdb, run, opened(connection, run).now_s)
+    now_s = opened(connection, run).now_s
+    stretch = calls_at_a_stretch(kraken.min_interval_s)
+    return RunContext(connection, kraken, questdb, run, now_s, stretch=stretch)
 
 
 def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, Any]]:
     """Choose the series to ask, earliest expiry first, and claim the gaps that the calls can serve.
 
     :param context: what to work with, after detection
-    :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`, one per asset
+    :return: items ``{"label", "series": [[ticker, interval], ...]}`` for :func:`fill_ohlc`: one per asset, or
+        one per stretch of calls where those are quicker than task instances
     """
     if "ohlc" not in request.repair_from:
         return []
@@ -87,7 +95,12 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
             if state.series.ticker not in delisted
             and request.span[1] > api_window_start_s(context.now_s, state.series.interval_minutes)
         )
-    return work_items("series", ((series.ticker, list(series)) for series in dict.fromkeys(asked)))
+    items = work_items("series", ((series.ticker, list(series)) for series in dict.fromkeys(asked)))
+    # A pair whose first trade nobody has looked up yet may take a call for that.
+    unknown = {asset.ticker for asset in assets if asset.first_trade_s is None}
+    calls = [len(item["series"]) + (item["label"] in unknown) for item in items]
+    at_most = context.stretch - CALLS_PER_SERIES + 1
+    return shared(items, calls, min_interval_s=context.kraken.min_interval_s, at_most=at_most)
 
 
 def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
@@ -101,23 +114,36 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     """
     series_list = [Series(ticker, interval) for ticker, interval in item["series"]]
     assets = _assets(context, [series.ticker for series in series_list])
+    repairs = [
+        one
+        for one in rows(context.connection, "read_repairs", Repair, context.run)
+        if one.source == FilledFrom.OHLC
+    ]
+    repaired = {one.series for one in repairs}
+    untried = {series for series in series_list if series not in repaired and not _was_tried(context, series)}
     # Series not tried yet go first, so that every stretch comes closer to the end.
-    repaired = {one.series for one in rows(context.connection, "read_repairs", Repair, context.run)}
-    tried = {series for series in series_list if series in repaired or _was_tried(context, series)}
-    in_turn = sorted(series_list, key=tried.__contains__)
-    n_now = max(1, context.calls_left // CALLS_PER_SERIES)
-    attempt_all(
-        partial(
-            fill_series,
-            context,
-            assets[series.ticker],
-            series,
-            hands_on="trades" in request.repair_from,
-            is_recheck=request.span is not None,
-        )
-        for series in in_turn[:n_now]
-    )
-    return not tried.issuperset(in_turn[n_now:])
+    in_turn = sorted(series_list, key=lambda series: series not in untried)
+    # A range that was checked is not asked for again with what is left of the item; all of it may be.
+    checked = {one.series for one in repairs if one.error is None}
+    in_turn = [series for series in in_turn if series not in checked] or in_turn
+
+    def fills() -> Iterator[Callable[[], None]]:
+        for series in in_turn:
+            if not context.may_begin(CALLS_PER_SERIES):
+                return
+            untried.discard(series)
+            yield partial(
+                fill_series,
+                context,
+                assets[series.ticker],
+                series,
+                hands_on="trades" in request.repair_from,
+                is_recheck=request.span is not None,
+            )
+
+    progress = Progress(f"{item['label']}: asked", "series", len(in_turn), log.info, clock=context.clock)
+    attempt_all(fills(), progress, waits=lambda: bool(untried))
+    return bool(untried)
 
 
 def _was_tried(context: RunContext, series: Series) -> bool:
@@ -168,7 +194,8 @@ def plan_trades(
         weekly counts of trades that nobody knows
     :param asked: items of :func:`plan_ohlc`
     :param fetched: items of :func:`plan_archive`; a gap in a file that did not arrive waits for the next run
-    :return: items ``{"label", "tickers"}`` for :func:`rebuild_trades`, one per asset
+    :return: items ``{"label", "tickers"}`` for :func:`rebuild_trades`: one per asset, or one per stretch of
+        calls where those are quicker than task instances
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     if "trades" not in request.repair_from:
@@ -187,8 +214,14 @@ def plan_trades(
         if not any(member.series == gap.series and member.may_hold(gap.range) for member in coming)
     ]
     series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
-    tickers = plan_walks(context, request, assets, gaps, series_asked)
-    return work_items("tickers", zip(tickers, tickers, strict=True))
+    calls = plan_walks(context, request, assets, gaps, series_asked)
+    items = work_items("tickers", zip(calls, calls, strict=True))
+    return shared(
+        items,
+        list(calls.values()),
+        min_interval_s=context.kraken.min_interval_s,
+        at_most=context.stretch - CALLS_PER_PAGE + 1,
+    )
 
 
 def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
@@ -207,11 +240,22 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
         nonlocal goes_on
         goes_on = rebuild(context, assets[job.ticker], job, request) or goes_on
 
-    attempt_all(
-        partial(walk, job)
+    jobs = [
+        job
         for job in rows(context.connection, "read_trade_jobs", TradeJob, context.run)
         if job.ticker in assets and not job.is_done
-    )
+    ]
+
+    def walks() -> Iterator[Callable[[], None]]:
+        nonlocal goes_on
+        for job in jobs:
+            if not context.may_begin(CALLS_PER_PAGE):
+                goes_on = True
+                return
+            yield partial(walk, job)
+
+    progress = Progress(f"{item['label']}: walked through", "range", len(jobs), log.info, clock=context.clock)
+    attempt_all(walks(), progress, waits=lambda: goes_on)
     return goes_on
 
 

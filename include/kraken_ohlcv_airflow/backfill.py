@@ -95,7 +95,7 @@ def plan() -> list[dict[str, Any]]:
 
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
 def fill_ohlc(work: dict[str, Any]) -> None:
-    """Fetch, write, read back and record the gaps of an asset: one OHLC call per series."""
+    """Fetch, write, read back and record the gaps of one asset or several: one OHLC call per series."""
     from kraken_ohlcv import backfill as steps  # noqa: PLC0415
 
     with _at_work() as (context, request):
@@ -136,7 +136,7 @@ def plan_trades(asked: Any, fetched: Any) -> list[dict[str, Any]]:
 
 @task(pool=KRAKEN_POOL, map_index_template="{{ work['label'] }}")
 def rebuild_trades(work: dict[str, Any]) -> None:
-    """Walk through the trades of an asset, at most 60 calls before others have their turn, then go on."""
+    """Walk through the trades of one asset or several, about a minute before others have their turn."""
     from kraken_ohlcv import backfill as steps  # noqa: PLC0415
 
     with _at_work() as (context, request):

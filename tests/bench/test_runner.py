@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.tools.ratios import Direction, Measured, Ratio, table_of, write_json
 from bench.tools.runner import FOLDER, UnknownBenchError, choose, measure, names_in
+from bench.tools.size import VARIABLE, is_big, names_without_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,3 +119,20 @@ def test_the_ratios_are_kept_with_the_machine_they_were_measured_on(tmp_path: Pa
         ("fill", 1.234, False),
         ("read", 0.9, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "names", "big"),
+    [
+        pytest.param("", ["growth"], ["growth"], False, id="a tenth by default"),
+        pytest.param("", ["big", "growth"], ["growth"], True, id="big on the command line"),
+        pytest.param("big", [], [], True, id="big as make exports it"),
+        pytest.param("bigger", ["growth"], ["growth"], False, id="another word sets no size"),
+    ],
+)
+def test_the_word_big_sets_the_size_and_is_no_benchmark(
+    monkeypatch: pytest.MonkeyPatch, variable: str, given: list[str], names: list[str], big: bool
+) -> None:
+    monkeypatch.setenv(VARIABLE, variable)
+    assert names_without_size(given) == names
+    assert is_big() is big

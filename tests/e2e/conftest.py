@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simulators.exchange_client import ExchangeAdmin
 
 DAGS_FOLDER = Path(__file__).parent / "dags"
+MIN_INTERVAL_S = 0.2
 DAG_IDS = {
     "backfill_tier1_daily",
     "slow_backfill",
@@ -94,7 +95,11 @@ def stack_session(
             "kraken_default": {
                 "conn_type": "kraken",
                 "host": exchange_session.url,
-                "extra": {"min_interval_s": 0.2, "timeout_s": 60, "max_clock_skew_s": SIMULATED_SKEW_S},
+                "extra": {
+                    "min_interval_s": MIN_INTERVAL_S,
+                    "timeout_s": 60,
+                    "max_clock_skew_s": SIMULATED_SKEW_S,
+                },
             },
             "questdb_default": {
                 "conn_type": "questdb",

@@ -62,7 +62,7 @@ def demo(service_directory: Path) -> Iterator[Demo]:
 
 
 def fills(api: AirflowApi, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-    """Return the task instances that fill gaps, one an asset."""
+    """Return the task instances that fill gaps, one per asset at one call per second."""
     found = api.task_instances(dag_id, run_id)
     return [task for task in found if task["task_id"] == "fill_ohlc" and task["map_index"] >= 0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kraken_hooks.questdb import QuestDBHook
@@ -130,7 +130,9 @@ class ArchiveWorld:
         for item in items:
             with connect(self.world.dsn) as connection:
                 try:
-                    context = context_of(connection, self.world.kraken(), questdb, run)
+                    context = replace(
+                        context_of(connection, self.world.kraken(), questdb, run), clock=self.world.clock
+                    )
                     ingest_item(context, request, self.locator(), item)
                 except (FillError, FillRefusedError) as error:
                     raised.append(error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.detect import record_survey, take_survey
 from kraken_ohlcv.detection.exchange import open_run
+from kraken_ohlcv.repair.context import CALLS_AT_A_STRETCH
 from kraken_ohlcv.repair.summary import summarise
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.ledger.assets import read_assets, sync_catalogue
@@ -155,8 +157,10 @@ class World:
         planned), ``walk`` (each stretch of calls), ``page`` (a page of trades is there), ``settle`` (it is
         stored), ``result``; a test may break something there
     :ivar worker_ahead_s: how far the worker's clock is ahead of the exchange's own, seconds
+    :ivar stretch: calls of a task before others have their turn, as at one call per second
     :ivar lets_time_pass: whether the ledger sees as much time pass as the exchange
     :ivar locator: where files of the archive come from, None = from nowhere
+    :ivar clock: by which fills and ingests see how long they have taken, seconds
     """
 
     exchange: ExchangeAdmin
@@ -165,7 +169,9 @@ class World:
     before_step: Callable[[str], None] = lambda _: None
     locator: ArchiveLocator | None = None
     worker_ahead_s: float = 0.0
+    stretch: int = CALLS_AT_A_STRETCH
     lets_time_pass: bool = True
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         """Make the candle table and the catalogue."""
@@ -261,7 +267,7 @@ class World:
             self.before_step("detect_gaps")
             self.detect(connection, run, request, now_s)
             self.before_step("plan")
-            context = steps.context_of(connection, self.kraken(), self.questdb, run)
+            context = self.context(connection, self.questdb, run)
             return Planned(run, request, steps.plan_ohlc(context, request))
 
     def fill(self, planned: Planned) -> list[Exception]:
@@ -315,7 +321,12 @@ class World:
         questdb.before_step = self.before_step
         with connect(self.dsn) as connection:
             self._let_time_pass(connection, run)
-            yield steps.context_of(connection, self.kraken(), questdb, run)
+            yield self.context(connection, questdb, run)
+
+    def context(self, connection: Connection, questdb: QuestDBClient, run: RunKey) -> RunContext:
+        """Return what a task of a run works with."""
+        context = steps.context_of(connection, self.kraken(), questdb, run)
+        return replace(context, stretch=self.stretch, clock=self.clock)
 
     def _let_time_pass(self, connection: Connection, run: RunKey) -> None:
         """Let as much time have passed for the ledger since the run began as for the exchange."""

@@ -19,6 +19,7 @@ from kraken_ohlcv.core.gap import (
     parts_of,
 )
 from kraken_ohlcv.core.grid import api_window_start_s
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.context import RunContext
@@ -38,11 +39,16 @@ from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, 
 from kraken_ohlcv.stores.ledger.session import Connection, being_filled, execute, rows
 
 
-def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:
+def attempt_all(
+    jobs: Iterable[Callable[[], object]], progress: Progress, *, waits: Callable[[], bool] = lambda: False
+) -> None:
     """Do some jobs one after the other; a failure of one does not keep the next from its turn.
 
-    :param jobs: fills or files of an asset
-    :raises FillError: if something stays undone for a transient reason; doing it again tries only that
+    :param jobs: fills or files of one asset or several
+    :param progress: counts the jobs tried
+    :param waits: asked after them, whether others wait for another stretch of calls
+    :raises FillError: if something stays undone for a transient reason, or because it waits; doing it again
+        tries only that
     :raises FillRefusedError: if all that stays undone would fail again
     """
     transient: list[str] = []
@@ -54,8 +60,9 @@ def attempt_all(jobs: Iterable[Callable[[], object]]) -> None:
             transient.append(str(error))
         except FillRefusedError as error:
             permanent.append(str(error))
+        progress.add()
     if transient or permanent:
-        raised = FillError if transient else FillRefusedError
+        raised = FillError if transient or waits() else FillRefusedError
         raise raised("; ".join([*transient, *permanent]))
 
 

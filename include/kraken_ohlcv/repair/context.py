@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +18,22 @@ from kraken_ohlcv.stores.ledger.session import Connection
 CALLS_AT_A_STRETCH: Final = 60
 """Calls of one task before it gives the slot of the exchange's pool back: Airflow never preempts."""
 
+STRETCH_S: Final = 60.0
+"""Of quicker calls there may be more, as many as take no longer than 60 at one per second: the change from
+one task instance to the next costs as much as several of them."""
+
+LONGEST_STRETCH_S: Final = 600.0
+"""No work begins later in a stretch, whatever its calls had to wait for: a task may take half an hour."""
+
+
+def calls_at_a_stretch(min_interval_s: float) -> int:
+    """Return how many calls a task may make before others have their turn.
+
+    :param min_interval_s: seconds between two calls, > 0
+    :return: calls, >= 60
+    """
+    return max(CALLS_AT_A_STRETCH, int(STRETCH_S / min_interval_s))
+
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
@@ -28,6 +45,8 @@ class RunContext:
     :ivar run: the run
     :ivar now_s: the exchange's time that the run works with, epoch seconds UTC
     :ivar stretch: calls that may be made before others have their turn, >= 1
+    :ivar clock: monotonic, seconds; what takes long says how far it is by it
+    :ivar began_s: when the stretch began, by that clock
     """
 
     connection: Connection
@@ -36,11 +55,26 @@ class RunContext:
     run: RunKey
     now_s: int
     stretch: int = CALLS_AT_A_STRETCH
+    clock: Callable[[], float] = time.monotonic
+    began_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note when the stretch began."""
+        object.__setattr__(self, "began_s", self.clock())
 
     @property
     def calls_left(self) -> int:
         """Return how many calls may still be made before others have their turn, attempts included, >= 0."""
+        if self.clock() - self.began_s > LONGEST_STRETCH_S:
+            return 0
         return max(0, self.stretch - self.kraken.calls)
+
+    def may_begin(self, calls: int) -> bool:
+        """Return whether more work may begin before others have their turn; the first one always may.
+
+        :param calls: how many it may take, attempts included, >= 1
+        """
+        return self.kraken.calls == 0 or self.calls_left >= calls
 
 
 @dataclass(frozen=True, slots=True)

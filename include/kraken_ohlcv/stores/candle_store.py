@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -67,7 +66,12 @@ def write_candles(
     :raises ReadBackError: if a candle is not readable as written
     :raises QuestDBError: if QuestDB does not accept or not apply the write
     """
-    rows = [{**asdict(one), **key(series), "ts_us": one.ts_s * MICROSECONDS} for one in candles]
+    # Not asdict, which copies each figure deeply: a tenth of the CPU time of a fill.
+    rows = [
+        {name: getattr(one, name) for name in STORED_SCHEMA}
+        | {**key(series), "ts_us": one.ts_s * MICROSECONDS}
+        for one in candles
+    ]
     questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
     stored = read_candles(questdb, series, covered)
     _refuse_others(series, len(candles), [one.ts_s for one in candles if stored.get(one.ts_s) != one])

@@ -20,7 +20,7 @@ from kraken_ohlcv.clients.exchange.replies import (
     read_server_time,
     read_system_status,
 )
-from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Cursor, next_page
+from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Cursor, next_page, shows_newest
 from kraken_ohlcv.clients.exchange.trade_rows import read_trades
 from kraken_ohlcv.clients.exchange.transport import Reply
 from kraken_ohlcv.core import ranges
@@ -196,7 +196,7 @@ def test_mutation_of_a_page_of_trades(
             page, cursor = next_page(server.ask, cursor, MAX_TRADES)
             assert not cursor.is_stuck, "a cursor that leads nowhere"
             builder.add(page.trades, page.odd)
-            if cursor.is_at_newest and not page.trades:
+            if shows_newest(page, cursor, SPAN[1]):
                 builder.reach(SPAN[1])
             for interval, part in builder.take().items():
                 found[interval] |= {candle.ts_s: candle for candle in part.candles}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.core.trade import Trade
+from kraken_ohlcv.clients.exchange.trade_pages import Cursor, next_page, shows_newest
+from kraken_ohlcv.core.trade import OddTrade, Trade
 from tests.clients.walking import walk
 
 if TYPE_CHECKING:
@@ -131,3 +133,46 @@ def test_empty_first_page_ends_the_walk() -> None:
 def test_cursor_that_goes_back_ends_the_walk() -> None:
     full = TradesPage(tuple(trade(number, BASE_NS + number) for number in range(1, SIZE + 1)), BASE_NS - 7)
     assert len(list(walk(lambda _: full, BASE_NS, SIZE))) == 1
+
+
+SECOND = 10**9
+
+
+def short_page(*after_s: int, notes: tuple[str, ...] = (), odd: tuple[OddTrade, ...] = ()) -> TradesPage:
+    """Return a page of fewer trades than one holds, so many seconds after a moment."""
+    trades = tuple(trade(number, BASE_NS + at * SECOND) for number, at in enumerate(after_s, start=1))
+    return TradesPage(trades, BASE_NS + max(after_s, default=0) * SECOND, notes=notes, odd=odd)
+
+
+ENDS = [
+    pytest.param(short_page(), 9000, True, id="empty"),
+    pytest.param(
+        short_page(0, 300, 600), 800, True, id="short, and silent no longer than between its trades"
+    ),
+    pytest.param(short_page(0, 300, 600), 900, True, id="silent exactly as long"),
+    pytest.param(short_page(0, 300, 600), 901, False, id="silent for longer, as if it were cut off"),
+    pytest.param(short_page(0, 300, 600), 500, True, id="a trade after the moment"),
+    pytest.param(short_page(0), 1, False, id="one trade says nothing of how long silence lasts"),
+    pytest.param(short_page(0, 0, 0), 1, False, id="trades of one moment do not either"),
+    pytest.param(short_page(0, 300, 400, 600), 601, False, id="full"),
+    pytest.param(
+        short_page(0, 300, notes=("'last' is 17, which does not fit the trades",)),
+        301,
+        False,
+        id="its cursor lies elsewhere",
+    ),
+    pytest.param(
+        short_page(0, 300, odd=(OddTrade("a trade without a price", None, None),)),
+        301,
+        False,
+        id="a trade cannot be used",
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "after_s", "shows"), ENDS)
+def test_a_page_shows_the_newest_trade_only_where_nothing_speaks_against_it(
+    page: TradesPage, after_s: int, shows: bool
+) -> None:
+    read, cursor = next_page(lambda _: page, Cursor(BASE_NS - 1), SIZE)
+    assert shows_newest(read, cursor, BASE_NS // SECOND + after_s) is shows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.gap import Gap, GapStatus, Series
 from kraken_ohlcv.core.grid import expiry_s
-from kraken_ohlcv.repair.plan import Plan, fitted, make_plan
+from kraken_ohlcv.repair.context import calls_at_a_stretch
+from kraken_ohlcv.repair.plan import Plan, fitted, make_plan, shared
 from tests.unit.builders import DAILY, DAY, HOUR, HOURLY, NOON, NOW, gap, quick
 
 TIERS = {"XBTUSD": "TIER1", "ETHUSD": "TIER2", "SOLUSD": "TIER3"}
@@ -202,3 +203,58 @@ def test_a_run_never_has_more_items_than_airflow_maps_and_loses_no_series(
 
 def test_no_work_makes_no_item() -> None:
     assert fitted([], 8) == []
+
+
+@pytest.mark.parametrize(
+    ("min_interval_s", "calls", "at_most", "labels"),
+    [
+        pytest.param(
+            1.0, [1] * 3, 60, ["SYN0000USD", "SYN0001USD", "SYN0002USD"], id="as slow as an instance"
+        ),
+        pytest.param(3.0, [1] * 3, 60, ["SYN0000USD", "SYN0001USD", "SYN0002USD"], id="slower"),
+        pytest.param(0.99, [1] * 3, 60, ["SYN0000USD +2"], id="just quicker"),
+        pytest.param(0.2, [2] * 5, 4, ["SYN0000USD +1", "SYN0002USD +1", "SYN0004USD"], id="quick, two each"),
+        pytest.param(0.2, [3] * 4, 7, ["SYN0000USD +1", "SYN0002USD +1"], id="never more than a stretch"),
+        pytest.param(
+            0.2, [1, 90, 1, 1], 60, ["SYN0000USD", "SYN0001USD", "SYN0002USD +1"], id="a long one stays alone"
+        ),
+        pytest.param(0.2, [60, 60], 60, ["SYN0000USD", "SYN0001USD"], id="each a whole stretch"),
+        pytest.param(0.2, [], 60, [], id="no work"),
+    ],
+)
+def test_assets_share_an_item_only_where_calls_are_quicker_than_task_instances(
+    min_interval_s: float, calls: list[int], at_most: int, labels: list[str]
+) -> None:
+    items = items_of(len(calls))
+    found = shared(items, calls, min_interval_s=min_interval_s, at_most=at_most)
+    assert [item["label"] for item in found] == labels
+    assert [one for item in found for one in item["series"]] == [
+        one for item in items for one in item["series"]
+    ]
+
+
+@given(calls=st.lists(st.integers(1, 80), max_size=60), at_most=st.integers(1, 60))
+def test_sharing_keeps_order_and_work_and_fills_each_item_before_the_next(
+    calls: list[int], at_most: int
+) -> None:
+    items = [{"label": str(n), "tickers": [n]} for n in range(len(calls))]
+    found = shared(items, calls, min_interval_s=0.2, at_most=at_most)
+    assert [n for item in found for n in item["tickers"]] == list(range(len(calls)))
+    sums = [sum(calls[n] for n in item["tickers"]) for item in found]
+    assert all(total <= at_most or len(item["tickers"]) == 1 for total, item in zip(sums, found, strict=True))
+    for own, following in pairwise(found):
+        first_of_next = calls[following["tickers"][0]]
+        assert sum(calls[n] for n in own["tickers"]) + first_of_next > at_most
+
+
+@pytest.mark.parametrize(
+    ("min_interval_s", "calls"),
+    [
+        pytest.param(1.0, 60, id="one per second"),
+        pytest.param(5.0, 60, id="slower ones are no fewer"),
+        pytest.param(0.2, 300, id="five per second"),
+        pytest.param(0.5, 120, id="two per second"),
+    ],
+)
+def test_a_stretch_is_sixty_calls_or_a_minute_of_quicker_ones(min_interval_s: float, calls: int) -> None:
+    assert calls_at_a_stretch(min_interval_s) == calls

@@ -70,6 +70,11 @@ class KrakenClient:
         self._sleep = sleep
         self._session = new_session()
 
+    @property
+    def min_interval_s(self) -> float:
+        """Return the seconds between the starts of two calls that all processes keep, > 0."""
+        return self._slot.min_interval_s
+
     def close(self) -> None:
         """Close the connections to the exchange and to the slot's database; they open again when needed."""
         self._session.close()

@@ -78,6 +78,7 @@ class CallSlot:
             not always the same one; >= 0
         :param sleep: waits so many seconds
         """
+        self.min_interval_s = min_interval_s
         self._dsn = dsn
         self._name = name
         self._values = {

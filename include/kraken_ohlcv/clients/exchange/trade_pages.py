@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from kraken_ohlcv.clients.exchange.models import TradesPage
@@ -77,6 +78,28 @@ def next_page(ask: Callable[[int], TradesPage], cursor: Cursor, page_size: int) 
         is_at_newest=not is_full,
         is_stuck=is_full and since_ns < cursor.since_ns,
     )
+
+
+def shows_newest(page: TradesPage, cursor: Cursor, moment_s: int) -> bool:
+    """Return whether a page shows that Kraken has no further trade before a moment.
+
+    An empty page does. So does one that is not full, and saves the call for the empty one behind it, unless
+    something about it is odd, or the silence behind it is longer than any between its own trades: a page that
+    was cut off must not pass for the newest one.
+
+    :param page: as :func:`next_page` returned it
+    :param cursor: where the walk stands after it
+    :param moment_s: epoch seconds UTC, at or before the exchange's time
+    Rule: fewer trades than asked for mean that the newest one was reached (measured); that none is missing
+    behind it is proven only by the id of a later one.
+    """
+    if not cursor.is_at_newest or not page.trades:
+        return cursor.is_at_newest
+    if page.odd or page.notes:
+        return False
+    times = Trades.of(page.trades).times
+    longest = max((later - earlier for earlier, later in pairwise(times)), default=Decimal(0))
+    return moment_s - times[-1] <= longest
 
 
 def _unseen(page: TradesPage, cursor: Cursor) -> TradesPage:

@@ -18,6 +18,7 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.detection.detect import reconcile_series
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
 from kraken_ohlcv.repair.attempt import attempt_all
@@ -93,7 +94,11 @@ def ingest_files(work: Ingestion, files: Iterable[Mapping[str, Any]]) -> None:
     :raises FillError: if one of them failed for a transient reason; doing it again tries only those
     :raises FillRefusedError: if one of them is refused
     """
-    attempt_all(partial(ingest_member, work, Member.from_dict(file)) for file in files)
+    members = [Member.from_dict(file) for file in files]
+    attempt_all(
+        (partial(ingest_member, work, member) for member in members),
+        Progress("ingested", "file", len(members), log.info, clock=work.context.clock),
+    )
 
 
 def ingest_member(work: Ingestion, member: Member) -> None:
@@ -177,11 +182,27 @@ def _identity(archive: Archive, path: str) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def _watched(work: Ingestion, archive: Archive, path: str) -> Iterator[bytes]:
+    """Return the bytes of a CSV, and say how many of its rows have been read while that takes long."""
+    size = archive.size(path)
+    progress = Progress(f"{path}: read", "row", 0, log.info, clock=work.context.clock, is_guess=True)
+    n_bytes = n_rows = 0
+    for block in archive.blocks(path):
+        yield block
+        n_bytes += len(block)
+        n_rows += block.count(b"\n")
+        progress.reach(n_rows, planned=n_rows * size // n_bytes)
+
+
 def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, identity: str) -> _Read:
     rejects = RejectFile(work.locator.work_folder / "rejects", member.name)
     try:
         staged = stage(
-            archive.blocks(member.path), member.series, folder / "file", rejects, now_s=work.context.now_s
+            _watched(work, archive, member.path),
+            member.series,
+            folder / "file",
+            rejects,
+            now_s=work.context.now_s,
         )
     except ArchiveRefusedError as error:
         if rejects.written:
@@ -227,7 +248,7 @@ def _witnesses(
             continue
         series = Series(member.series.ticker, minutes)
         try:
-            blocks = archive.blocks(path)
+            blocks = _watched(work, archive, path)
             with tempfile.TemporaryDirectory(dir=folder) as place:
                 other = stage(blocks, series, Path(place), None, now_s=work.context.now_s)
                 one = witness(other, minutes, own_minutes=own)

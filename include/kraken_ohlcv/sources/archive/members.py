@@ -218,6 +218,13 @@ class Archive:
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read ({error.strerror}); run again") from error
 
+    def size(self, path: str) -> int:
+        """Return the length of a CSV, bytes; 0 when it is gone.
+
+        :param path: of the member
+        """
+        raise NotImplementedError
+
     def _entries(self, found: Contents) -> Iterator[tuple[str, str | None]]:
         """Return each file and why it cannot be read; note in ``found`` what is not looked into."""
         raise NotImplementedError
@@ -268,6 +275,11 @@ class FolderArchive(Archive):
             elif path.is_file() and not zip_of(path.name).lower().endswith(".zip"):
                 yield path.name, None
 
+    def size(self, path: str) -> int:
+        """Return the length of a CSV, bytes; 0 when it is gone."""
+        file = self._folder / path
+        return file.stat().st_size if file.is_file() else 0
+
     def _open(self, path: str) -> IO[bytes]:
         return (self._folder / path).open("rb")
 
@@ -312,6 +324,10 @@ class ZipArchive(Archive):
         except KeyError:
             return None
         return f"crc32:{info.CRC:08x}:{info.file_size}:{self._release_of(path).name or self.name}"
+
+    def size(self, path: str) -> int:
+        """Return the length of a CSV, bytes; 0 when it is gone."""
+        return self._zip.getinfo(path).file_size if path in self._zip.NameToInfo else 0
 
     def _open(self, path: str) -> IO[bytes]:
         return self._zip.open(path)

@@ -7,6 +7,7 @@ unless it would lie outside of the corrected candle.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,6 +18,7 @@ import polars as pl
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.restatement import HIGHEST_RANK, SOURCE_RANK, is_better, is_confirmed
 from kraken_ohlcv.core.settings import CANDLE_TABLE
@@ -34,6 +36,8 @@ from kraken_ohlcv.stores.candle_store import (
 )
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
 from kraken_ohlcv.stores.other_intervals import copied_opens
+
+log = logging.getLogger(__name__)
 
 UNAPPLIED_BATCHES: Final = 5
 """So many batches may be on their way before we wait for the server to apply them."""
@@ -196,6 +200,8 @@ def store(
     copies = [] if is_empty else copied_opens(questdb, series, staged.span)
     pending = {} if is_empty else read_pending(context.connection, series)
     done, sums = Stored(staged.step), WrittenSums()
+    verb = "compared" if dry_run else "compared and wrote"
+    progress = Progress(f"{series}: {verb}", "row", staged.n_good, log.info, clock=context.clock)
     for number, (rows, covered) in enumerate(ahead(_batches(staged)), start=1):
         stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else read_frame(questdb, series, covered)
         stored = _without_rank(stored, copies)
@@ -210,6 +216,7 @@ def store(
         done.n_corrected += corrected.height + len(ended)
         write = found.filter(pl.col("verdict").is_in(WRITTEN)).select(*STORED_SCHEMA)
         done.n_written += write.height
+        progress.add(rows.height)
         if dry_run or write.is_empty():
             continue
         for part in corrected.iter_slices(LOGGED_ROWS):

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 AROUND_S: Final = 60 * DAY_S
 """Days so far outside of a range still tell how much a pair trades."""
 
+DAYS_BEFORE: Final = 3
+"""Whose shorter candles are summed up where no daily ones are stored; more would be slow among minutes."""
+
 WEEKLY: Final = 10080
 
 WEEK_S: Final = 7 * DAY_S
@@ -114,6 +117,10 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
     around = bounds((first_s - AROUND_S, max(end for _, end in parts) + AROUND_S))
     stored = context.questdb.query(statement("trade_counts"), {"ticker": ticker, **around})
     days = {ts_s: trades for interval, ts_s, trades in stored if interval == "1440"}
+    if not days:
+        day_s = first_s // DAY_S * DAY_S
+        before = bounds((day_s - DAYS_BEFORE * DAY_S, day_s))
+        days = dict(context.questdb.query(statement("trades_by_day"), {"ticker": ticker, **before}))
     weeks = {
         row["week_s"]: row["trades"] for row in fetch(context.connection, "read_weekly_trades", ticker=ticker)
     }

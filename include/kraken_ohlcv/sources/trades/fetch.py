@@ -11,19 +11,33 @@ from kraken_ohlcv.clients.exchange.models import TradesPage
 from kraken_ohlcv.clients.exchange.retry import ATTEMPTS
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES, Cursor, next_page
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
 from kraken_ohlcv.core.trade import OddTrade
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import TRADES, note_oddities
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.trades.estimate import LEAD_TRADES
 from kraken_ohlcv.stores.ledger.session import execute
-from kraken_ohlcv.stores.queries import MICROSECONDS, statement
+from kraken_ohlcv.stores.queries import bounds, statement
 
 CURSOR: Final = TypeAdapter(Cursor)
 """Brings a cursor to JSON and back."""
 
-FALLBACK_LEAD_S: Final = 2 * DAY_S
+BEFORE_KRAKEN_S: Final = 1_293_840_000
+"""2011-01-01; nothing has traded on Kraken by then."""
+
+BLIND_LEADS_S: Final = (HOUR_S, 2 * DAY_S, 16 * DAY_S)
+"""Before a range with no older candle to judge by: two days of a busy pair hold seventy pages of trades."""
+
+LOOKED_BACK_S: Final = (2 * DAY_S, 60 * DAY_S, 100 * 365 * DAY_S)
+"""How far back the newest candle is looked for, in turn: nearly always it is near, and the whole history of a
+large table takes seconds."""
+
+FURTHER: Final = 8
+"""How much longer the second lead is than the first one."""
+
+CALLS_PER_PAGE: Final = ATTEMPTS
+"""At most."""
 
 
 class OutOfCallsError(Exception):
@@ -83,7 +97,7 @@ class TradeReader:
         )
 
     def _ask(self, since_ns: int) -> TradesPage:
-        if self._context.calls_left < ATTEMPTS:
+        if self._context.calls_left < CALLS_PER_PAGE:
             raise OutOfCallsError("then the slot was released to other tasks", goes_on=True)
         if not self._spend():
             raise OutOfCallsError("then the run's calls ran out", goes_on=False)
@@ -103,23 +117,31 @@ class TradeReader:
         return execute(context.connection, "spend_trade_call", context.run, budget=self._budget) == 1
 
 
-def lead_start_s(questdb: QuestDBClient, ticker: str, start_s: int, *, is_second: bool) -> int:
+def lead_starts_s(questdb: QuestDBClient, ticker: str, start_s: int) -> list[int]:
     """Return from when on to ask so that a trade before a range comes first, without many more of them.
 
     :param start_s: start of the range, epoch seconds UTC
-    :param is_second: whether the first lead held no trade
-    :return: epoch seconds UTC, < ``start_s``
+    :return: epoch seconds UTC, descending, < ``start_s``: the next one is for when no trade came before the
+        range with the one before
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    rows = questdb.query(statement("newest_before"), {"ticker": ticker, "until_us": start_s * MICROSECONDS})
-    leads = [start_s - FALLBACK_LEAD_S]
-    for interval, ts_s, trades in rows:
-        step = step_s(int(interval))
-        end_s = ts_s + step
-        if end_s > start_s:
-            # The bucket reaches into the range: only its density can be used.
-            leads.append(start_s - step * LEAD_TRADES // max(trades, 1))
-        else:
-            leads.append(end_s - step * min(trades, LEAD_TRADES) // trades)
-    lead_s = max(leads[1:], default=leads[0])
-    return start_s - 8 * (start_s - lead_s) if is_second else lead_s
+    lead_s: int | None = None
+    for back_s in LOOKED_BACK_S:
+        looked_at = bounds((max(BEFORE_KRAKEN_S, start_s - back_s), start_s))
+        rows = questdb.query(statement("newest_before"), {"ticker": ticker, **looked_at})
+        lead_s = min((_lead_s(start_s, *row) for row in rows), default=None)
+        if lead_s is not None and lead_s <= back_s:
+            break
+    if lead_s is None:
+        return [start_s - blind_s for blind_s in BLIND_LEADS_S]
+    return [start_s - lead_s, start_s - FURTHER * lead_s]
+
+
+def _lead_s(start_s: int, interval: str, ts_s: int, trades: int) -> int:
+    """Return how long before a range a stored candle lets expect trades, seconds, >= 1."""
+    step = step_s(int(interval))
+    end_s = ts_s + step
+    if end_s > start_s:
+        # The bucket reaches into the range: only its density can be used.
+        return max(1, step * LEAD_TRADES // max(trades, 1))
+    return max(1, start_s - end_s + step * min(trades, LEAD_TRADES) // trades)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -33,14 +34,15 @@ def plan_walks(
     assets: Sequence[Asset],
     gaps: Sequence[Gap],
     asked: Collection[Series],
-) -> list[str]:
+) -> dict[str, int]:
     """Choose the ranges to walk through trade by trade, after every other source has been tried.
 
     :param context: what to work with
     :param assets: the assets it is about
     :param gaps: open gaps of the series processed, but those that another source may still bring in this run
     :param asked: series that the run has asked with OHLC calls
-    :return: tickers with ranges to walk, in the order in which they may use the calls; none without a budget
+    :return: estimated calls by ticker with ranges to walk, in the order in which they may use the calls;
+        empty without a budget
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     context.kraken.names |= {asset.ticker: asset.names for asset in assets}
@@ -60,7 +62,10 @@ def plan_walks(
     if request.span is None:
         jobs += _rechecks(context, request, listed, jobs)
     plan_jobs(context.connection, context.run, jobs, budget=budget, now_s=context.now_s)
-    return list(dict.fromkeys(job.ticker for job in jobs)) if budget else []
+    calls: Counter[str] = Counter()
+    for job in jobs if budget else ():
+        calls[job.ticker] += job.calls
+    return calls
 
 
 def _rechecks(

@@ -18,7 +18,7 @@ from kraken_ohlcv.clients.errors import (
     UnknownPairError,
 )
 from kraken_ohlcv.clients.exchange.models import TradesPage
-from kraken_ohlcv.clients.exchange.trade_pages import Cursor
+from kraken_ohlcv.clients.exchange.trade_pages import Cursor, shows_newest
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle_builder import Built, CandleBuilder
@@ -28,13 +28,14 @@ from kraken_ohlcv.core.gap import FilledFrom, Gap, GapPart, GapSegment, Outcome,
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.months import months_of
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
-from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_start_s
+from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_starts_s
 from kraken_ohlcv.sources.trades.resolve import NOT_READ, Remains
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import read_months
@@ -47,6 +48,9 @@ from kraken_ohlcv.stores.stored_buckets import read_open_times
 log = logging.getLogger(__name__)
 
 NS: Final = 1_000_000_000
+
+CALLS_BETWEEN_LINES: Final = 25
+"""Of the log; half a minute of calls, about."""
 
 PRICE_DECIMALS: Final = 8
 """Of a pair that AssetPairs did not describe; none has more."""
@@ -154,11 +158,25 @@ class _Walk:
             log.info("%s: nothing left to do", self._job.ticker)
             self._note_done()
             return
+        calls = self._context.kraken.calls
+        progress = Progress(
+            f"{self._job.ticker}: made",
+            "call",
+            self._job.calls_left,
+            log.info,
+            clock=self._context.clock,
+            every=CALLS_BETWEEN_LINES,
+            is_guess=True,
+        )
         builder, cursor = self._resumed(wanted) or self._begun()
-        self.reached_s = max(self.reached_s, builder.reached_s)
+        began_s = self.reached_s = max(self.reached_s, builder.reached_s)
         while not builder.is_complete:
             page, cursor = self.reader.next_page(cursor)
             self._take(builder, page, cursor)
+            made, looked_at_s = self._context.kraken.calls - calls, self.reached_s - began_s
+            # What was read tells more than the estimate of the plan.
+            planned = -(-made * (self._job.end_s - began_s) // looked_at_s) if looked_at_s else None
+            progress.reach(made, planned=planned, detail=f"trades are read up to {iso(self.reached_s)}")
 
     def put_back(self, said: str, *, is_error: bool = False) -> None:
         """Take what is left of the gaps back to where it can be planned again.
@@ -226,8 +244,7 @@ class _Walk:
         first_trade_s = self._asset.first_trade_s
         if first_trade_s is not None and start_s <= first_trade_s:
             return builder, Cursor(0)
-        for is_second in (False, True):
-            lead_s = lead_start_s(self._context.questdb, self._job.ticker, start_s, is_second=is_second)
+        for lead_s in lead_starts_s(self._context.questdb, self._job.ticker, start_s):
             page, cursor = self.reader.next_page(Cursor(lead_s * NS - 1))
             first = next(iter(page.trades), None)
             if first and (first.time_s < start_s or first.trade_id in {None, 1}):
@@ -239,7 +256,7 @@ class _Walk:
         """Build on a page, write what is finished, and let ledger and cursor follow in one transaction."""
         context, connection, job = self._context, self._context.connection, self._job
         builder.add(page.trades, page.odd)
-        if cursor.is_at_newest and not page.trades:
+        if shows_newest(page, cursor, context.now_s):
             builder.reach(context.now_s)
         built = builder.take()
         results = {}

@@ -1,0 +1,17 @@
+-- QuestDB. Trades of one ticker by day, as the candles of each interval up to a day count them.
+-- In: ticker, from_us, until_us (epoch microseconds, half-open, days). Out: day_s (epoch seconds), trades.
+SELECT
+    day::long / 1000000L day_s,
+    max(trades) trades
+FROM (
+    SELECT
+        timestamp_floor('d', ts) day,
+        interval,
+        sum(trades) trades
+    FROM ohlcv
+    WHERE ticker = %(ticker)s
+        AND interval NOT IN ('10080', '21600')
+        AND ts >= %(from_us)s
+        AND ts < %(until_us)s
+)
+ORDER BY day_s
