@@ -381,14 +381,17 @@ class World:
     def contents(self) -> dict[str, list[Any]]:
         """Return all rows that a repeated run must not change."""
         tables = {
-            name: [tuple(row.values()) for row in self.rows(f"SELECT {what} FROM {name} AS t ORDER BY t::text")]  # noqa: S608
+            name: [
+                tuple(row.values())
+                for row in self.rows(f"SELECT {what} FROM {name} AS t ORDER BY t::text")  # noqa: S608
+            ]
             for name, what in (
                 ("gap_records", "*"),
                 # But for what was counted: the first detection after a fill counts what it has stored.
                 (
                     "coverage_months",
-                    "ticker, interval_minutes, month, reconciled, missing, empty_archive, empty_ohlc, empty_trades,"
-                    " disputed",
+                    "ticker, interval_minutes, month, reconciled, missing, empty_archive, empty_ohlc,"
+                    " empty_trades, disputed",
                 ),
                 ("coverage_changes", "*"),
                 ("empty_sightings", "*"),
