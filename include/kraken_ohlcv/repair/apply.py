@@ -172,7 +172,7 @@ def _change_gaps(
         # A detection may have seen them before this task could say so.
         closed = (written.closing & before) | written.new.within(gap.range)
         if gap.gap_id in attempt.under_way and left:
-            _trim(context, gap, left, candles=len(closed))
+            _count_down(context, gap, left, candles=len(closed))
             counted |= closed
             continue
         segments = resolve_gap(gap, left, findings, is_attempted=is_tried)
@@ -203,11 +203,11 @@ def _overlap(one: Range, other: Range) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
-def _trim(context: RunContext, gap: Gap, left: BucketSet, *, candles: int) -> None:
-    """Keep a gap that more answers are needed for, with what is left of it, whole."""
-    whole = GapPart(left.start_s or gap.start_s, left.end_s or gap.end_s, len(left))
-    if whole.missing_candles != gap.missing_candles:
-        split_gap(context.connection, context.run, gap, [unchanged_segment(gap, whole)], is_claimed=False)
+def _count_down(context: RunContext, gap: Gap, left: BucketSet, *, candles: int) -> None:
+    """Keep a gap that more answers are needed for, from end to end, with the number of what is left of it."""
+    if len(left) != gap.missing_candles:
+        whole = unchanged_segment(gap, GapPart(*gap.range, len(left)))
+        split_gap(context.connection, context.run, gap, [whole], is_claimed=False)
     record_outcome(context.connection, context.run, gap.gap_id, Outcome.FAILED, candles=candles, error=DIED)
 
 

@@ -102,7 +102,7 @@ class FillAttempt:
 
     :ivar tried: ids of the gaps tried; None = every open gap near the result
     :ivar cron: schedule that repairs the series, or None
-    :ivar under_way: ids of gaps that more answers are needed for: they only shrink
+    :ivar under_way: ids of gaps that more answers are needed for: less is missing of them, that is all
     :ivar begun: those gaps as they were before the first of several answers, by id: what is kept of them when
         they are closed
     :ivar rest: what becomes of the open parts of a tried gap, cut where the result ends; None =
