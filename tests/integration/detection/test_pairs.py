@@ -96,7 +96,7 @@ def test_a_misspelt_ticker_that_a_run_asks_for_by_name_is_an_error_and_the_other
     assert summary["errors"] == [
         "SOLLUSD: requested by name, but Kraken lists no pair of this name; did you mean SOLUSD?"
     ]
-    assert summary["gaps_filled"] == 1
+    assert summary["gaps_filled"] == 24  # 720 days, a gap per UTC month
 
 
 def test_a_delisted_pair_that_a_run_asks_for_by_name_is_an_error_and_the_others_are_done(
