@@ -126,7 +126,6 @@ def test_the_position_of_a_gap_is_counted_in_buckets(
     assert overflow_candles(start, detected, minutes) == overflow
 
 
-
 @pytest.mark.parametrize(
     ("series", "file"),
     [
