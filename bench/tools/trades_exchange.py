@@ -11,6 +11,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+from zlib import crc32
 
 DAY_NS: Final = 86_400 * 10**9
 BEGINS_S: Final = 1_795_399_200
@@ -52,12 +53,13 @@ class Market:
 
     def _trades(self, ticker: str, since_ns: int) -> dict[str, Any]:
         a_day, now_ns = self.a_day[ticker], self.now_s * 10**9
+        seed = crc32(ticker.encode())
         number = max(1, (since_ns - EPOCH_NS) * a_day // DAY_NS - 2 * BURST)
-        while _time_ns(number, a_day) <= since_ns:
+        while _time_ns(number, a_day, seed) <= since_ns:
             number += 1
         rows: list[list[Any]] = []
         last_ns = since_ns
-        while len(rows) < PAGE and (time_ns := _time_ns(number, a_day)) < now_ns:
+        while len(rows) < PAGE and (time_ns := _time_ns(number, a_day, seed)) < now_ns:
             price, volume = 100 + number * 7919 % 1000 / 10, 1 + number * 104_729 % 10_000
             moment = time_ns / 10**9
             rows.append([f"{price:.5f}", f"{volume / 1e4:.8f}", moment, "b", "l", "", number])
@@ -66,11 +68,13 @@ class Market:
         return {ticker: rows, "last": str(last_ns)}
 
 
-def _time_ns(number: int, a_day: int) -> int:
-    """Return when a trade took place, in ascending order of the numbers."""
+def _time_ns(number: int, a_day: int, seed: int) -> int:
+    """Return when a trade took place, in ascending order of the numbers; of each pair at other times."""
     burst, within = divmod(number, BURST)
     room_ns = BURST * DAY_NS // a_day
-    jitter = burst * 2_654_435_761 % 2**32
+    mixed = (burst * 2_654_435_761 ^ seed) % 2**32
+    mixed = (mixed ^ mixed >> 15) * 0x2C1B3C6D % 2**32
+    jitter = mixed ^ mixed >> 12
     time_ns = EPOCH_NS + burst * room_ns + jitter * room_ns // 2**32 * 9 // 10 + within * 1_000_000
     return time_ns // 1000 * 1000
 
