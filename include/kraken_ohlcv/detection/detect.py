@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -12,6 +13,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.settings import CANDLE_TABLE
@@ -26,6 +28,8 @@ from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_state, rea
 from kraken_ohlcv.stores.ledger.session import Connection, execute, value
 from kraken_ohlcv.stores.partitions import count_candles
 from kraken_ohlcv.stores.stored_buckets import read_open_times
+
+log = logging.getLogger(__name__)
 
 FULL_SCAN_S: Final = 7 * DAY_S
 """So often all open times are read, because one candle may have taken the place of another."""
@@ -356,12 +360,14 @@ class _Detection:
     def reconcile(self, states: Sequence[SeriesState]) -> list[Series]:
         """Reconcile series; return those that have candles stored twice."""
         unsound: list[Series] = []
+        progress = Progress("detection: looked at", "series", len(states), log.info)
         for batch in self._batches(states):
             seen = self._look(batch)
             doubled = [state.series for state, snapshot in seen if self._is_doubled(state, snapshot)]
             unsound += doubled
             sound = [one for one in seen if one[0].series not in doubled]
             reconcile(self._connection, self._run, sound, self._look_again, now_s=self._now_s)
+            progress.reach(states.index(batch[-1][0]) + 1)
         return unsound
 
     def _batches(
