@@ -6,12 +6,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.detection.one_off import check_proofs_once
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.ledger import proofs
 from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.ledger_pages import add_proofs
 from tests.integration.stores.test_contradictions import DAILY, DAY, FOUR_HOURS, HOUR, HOURLY, prove
 
 if TYPE_CHECKING:
@@ -61,15 +60,7 @@ def test_hours_proven_empty_by_an_answer_of_days_are_missing_again(world: World)
     write_candles(world.questdb, HOURLY, copies, (start, end))
     with connect(world.dsn) as connection:
         register_series(connection, {HOURLY: start})
-        for day_s in days:
-            proofs.add(
-                connection,
-                HOURLY,
-                [],
-                [(day_s + HOUR, day_s + DAY)],
-                evidence=Evidence.OHLC,
-                seen_s=end,
-            )
+        add_proofs(connection, HOURLY, [(day_s + HOUR, day_s + DAY) for day_s in days])
 
     assert check(world) == len(days)
 
