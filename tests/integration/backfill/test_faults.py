@@ -54,15 +54,15 @@ LASTING = [
 @pytest.fixture
 def slow(world: World) -> World:
     """Give a world without the newest candle of ``SLOW``, which the API will not forget for long."""
-    (listed_s,) = (pair["listed_s"] for pair in world.exchange.pairs() if pair["ticker"] == "XBTUSD")
-    with connect(world.dsn) as connection:
-        execute(connection, "record_first_trade", ticker="XBTUSD", first_trade_s=listed_s)
     leave_out_the_newest(world, SLOW)
     return world
 
 
 def leave_out_the_newest(world: World, series: Series) -> None:
-    """Store all candles of a series but the newest."""
+    """Store all candles of a series, whose first trade is known, but the newest."""
+    (listed_s,) = (pair["listed_s"] for pair in world.exchange.pairs() if pair["ticker"] == series.ticker)
+    with connect(world.dsn) as connection:
+        execute(connection, "record_first_trade", ticker=series.ticker, first_trade_s=listed_s)
     start, end = world.window(series)
     world.store(series, (start, end), without=[(end - step_s(series.interval_minutes), end)])
 
