@@ -16,8 +16,8 @@ alone does not say where a candle is missing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from bench.tools.invented import NOTHING, invent_candles, tickers
 from bench.tools.ratios import Ratio
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from bench.tools.services import Services
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
-    from kraken_ohlcv.detection.detect import SeriesSelection
     from kraken_ohlcv.stores.ledger.session import Connection
 
 TARGET: Final = 1.5
@@ -56,8 +55,6 @@ WHERE ts - prev > {step}"""
 SPAN_BRANCH: Final = """
 SELECT 'span' kind, ticker, interval, min(ts) from_ts, max(ts) to_ts, count() n
 FROM ohlcv WHERE interval IN ({intervals}) AND ts < %(until)s"""
-
-RUNS = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +156,22 @@ def _ratio(name: str, took: Mapping[str, float], detection: str) -> Ratio:
     )
 
 
-def detect_all(connection: Connection, hook: QuestDBClient, request: BackfillRequest) -> SeriesSelection:
+def detect_all(
+    connection: Connection, hook: QuestDBClient, request: BackfillRequest, *, now_s: int = END_S
+) -> RunKey:
     """Do what task ``detect_gaps`` does.
 
     :param connection: the ledger
     :param hook: hook of the candle store
     :param request: params of the run
-    :return: what was looked at
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: the run
     """
-    key = RunKey("backfill_tier1_daily", f"bench_{next(RUNS)}")
-    execute(connection, "start_run", key, now_s=END_S, tier=request.tier, intervals=request.intervals)
+    key = RunKey("backfill_tier1_daily", f"bench_{uuid4()}")
+    execute(connection, "start_run", key, now_s=now_s, tier=request.tier, intervals=request.intervals)
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    return detect(connection, hook, key, request, assets, now_s=END_S)
+    detect(connection, hook, key, request, assets, now_s=now_s)
+    return key
 
 
 def _statement(scale: Scale) -> str:

@@ -5,6 +5,9 @@
 * ``ledger, against candles``: what a day of runs adds to the ledger, against what its candles add to the
   candle store. The runs are real, on the simulated exchange: each day all candles of the day before are
   missing, are found, fetched, read back and recorded, and a completeness report is kept.
+* ``one-minute ledger that is kept, against candles``: what a month of daily runs adds to the ledger for
+  series that trade in 44 % of their minutes, the others proven empty by trades; against what their candles
+  take on disk.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from bench.tools.invented import invent_candles
+from bench.tools.invented import invent_candles, tickers
+from bench.tools.minute_steps import apply_trades, detect_minutes, quiet, register
 from bench.tools.ratios import Ratio
 from kraken_hooks.kraken import KrakenHook
 from kraken_ohlcv.backfill import context_of, fill_ohlc, plan_ohlc
@@ -52,6 +56,11 @@ INTERVALS: Final = [60, 1440]
 FIRST_RUN: Final = "2026-09-01T02:00:00Z"
 WARM_UP_DAYS: Final = 3
 DAYS: Final = 30
+MINUTE_PAIRS: Final = 20
+MINUTE_MONTH: Final = (1_796_083_200, 1_798_761_600)
+"""December 2026."""
+KEPT: Final = ("coverage_months", "coverage_changes")
+"""Tables from which nothing is deleted."""
 TABLES: Final = (
     "gap_records",
     "gap_outcomes",
@@ -64,13 +73,18 @@ TABLES: Final = (
 
 
 def run(services: Services) -> list[Ratio]:
-    """Measure both.
+    """Measure all three.
 
     :param services: candle store and ledgers
     :return: a ratio each
     """
     candles = candle_growth(services)
-    return [candles, ledger_growth(services, bytes_per_candle=float(candles.details["bytes_per_candle"]))]
+    each = float(candles.details["bytes_per_candle"])
+    return [
+        candles,
+        ledger_growth(services, bytes_per_candle=each),
+        minute_growth(services, bytes_per_candle=each),
+    ]
 
 
 def candle_growth(services: Services) -> Ratio:
@@ -132,6 +146,47 @@ def ledger_growth(services: Services, *, bytes_per_candle: float) -> Ratio:
             "ohlc_calls_per_series_day": calls / series_days,
             **{table: (rows_after[table] - rows_before[table]) / series_days for table in TABLES},
             **{f"{table}_bytes": (after[table] - before[table]) / series_days for table in TABLES},
+        },
+    )
+
+
+def minute_growth(services: Services, *, bytes_per_candle: float) -> Ratio:
+    """Return what a month of daily runs adds to the ledger for one-minute series.
+
+    :param services: both stores
+    :param bytes_per_candle: in the candle store
+    :return: bytes of what is kept by bytes of candles; rows and bytes by table, per series and month
+    """
+    uri, questdb = services.new_ledger(), services.empty_candle_store()
+    register(uri, MINUTE_PAIRS)
+    before, rows_before = sizes(uri)
+    with connect(uri) as connection:
+        for day_s in range(*MINUTE_MONTH, DAY_S):
+            day = (day_s, day_s + DAY_S)
+            invent_candles(
+                services.questdb,
+                questdb,
+                pairs=MINUTE_PAIRS,
+                interval_minutes=1,
+                covered=day,
+                without=quiet(day_s),
+            )
+            run_key = detect_minutes(connection, questdb, now_s=day[1])
+            for ticker in tickers(MINUTE_PAIRS):
+                apply_trades(connection, questdb, run_key, ticker, day)
+            # As PostgreSQL does by itself, but not every few seconds, as days pass here.
+            connection.execute("VACUUM")
+    after, rows_after = sizes(uri)
+    ((n_candles,),) = questdb.query("SELECT count() FROM ohlcv")
+    tables = [*KEPT, "gap_records", "gap_outcomes"]
+    each = {table: (after[table] - before[table]) / MINUTE_PAIRS for table in tables}
+    return Ratio(
+        "one-minute ledger that is kept, against candles",
+        sum(each[table] for table in KEPT) / (n_candles / MINUTE_PAIRS * bytes_per_candle),
+        details={
+            "candles_per_series_month": n_candles / MINUTE_PAIRS,
+            **{table: (rows_after[table] - rows_before[table]) / MINUTE_PAIRS for table in tables},
+            **{f"{table}_bytes": taken for table, taken in each.items()},
         },
     )
 

@@ -193,6 +193,7 @@ class Counter:
 
         :param buckets: the set
         """
+        self._is_empty = not buckets
         # A word more than needed, so that behind the last bucket is a place like any other.
         n_words = buckets.bits.bit_length() // WORD_BITS + 1
         self._first = buckets.first
@@ -206,6 +207,8 @@ class Counter:
         :param first: number of the first bucket of each, counted from the epoch
         :param last: number behind the last one; a stretch that ends before it begins is empty
         """
+        if self._is_empty:
+            return np.zeros_like(first)
         found: Numbers = np.maximum(self._below(last) - self._below(first), 0)
         return found
 

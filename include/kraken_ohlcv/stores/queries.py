@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
@@ -41,9 +41,14 @@ def rendered(name: str, **params: Any) -> str:
     :raises FileNotFoundError: if there is no such file
     :raises jinja2.UndefinedError: if the template asks for a param that is not given
     """
+    return _template(name).render(**params)
+
+
+@cache
+def _template(name: str) -> Template:
     # SQL is no HTML: nothing from data goes through the template.
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
-    return environment.from_string(statement(name)).render(**params)
+    return environment.from_string(statement(name))
 
 
 def bounds(covered: Range) -> dict[str, int]:

@@ -18,8 +18,8 @@ from kraken_ohlcv.stores.queries import BLOCK_BUCKETS, MICROSECONDS, bounds, cho
 
 Bits: TypeAlias = NDArray[np.bool_]
 
-MAX_BUCKETS: Final = 8_000_000
-"""Buckets of one statement, about ten bytes of memory each while it is read."""
+MAX_BUCKETS: Final = 2_000_000
+"""Buckets of one statement, about twenty bytes of memory each while it is read."""
 
 
 def read_spans(

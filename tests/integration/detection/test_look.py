@@ -308,3 +308,28 @@ def test_the_ledger_is_true_after_any_damage(
             assert set(looked.stored.points()) == expected
         world.plan(intervals=[1440], lookback_days=0)
         assert_ledger_is_true(world, DAILY)
+
+
+def test_series_that_nobody_has_loaded_cost_no_statement_while_all_candles_are_those_of_others(
+    world: World, recording: Recording
+) -> None:
+    loaded(world, HOURLY)
+    recording.read_ohlcv()
+    with connect(world.dsn) as connection:
+        look = Look.at(connection, recording, [HOURLY.ticker], [1, 60, 1440])
+    assert set(look.counted) == {HOURLY}
+    assert recording.read_ohlcv() == []
+
+
+def test_candles_of_an_interval_that_was_never_processed_are_counted_in_their_months_only(
+    world: World, recording: Recording
+) -> None:
+    start_s, end_s = loaded(world, HOURLY, buckets=720)
+    put(world, DAILY, [end_s // DAY_S * DAY_S - DAY_S])
+    world.plan(intervals=[60])
+    recording.read_ohlcv()
+    with connect(world.dsn) as connection:
+        look = Look.at(connection, recording, [HOURLY.ticker], [60, 1440])
+    assert look.counted[DAILY].n_candles == 1
+    assert month_of(start_s) != month_of(end_s - DAY_S)
+    assert len(recording.read_ohlcv()) == 1

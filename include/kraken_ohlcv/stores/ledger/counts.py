@@ -75,7 +75,8 @@ def see_partitions(
     """
     each = [{"month": date_of(month), **one._asdict()} for month, one in sorted(partitions.items())]
     execute_many(connection, "see_partition", each, writer_txn=writer_txn)
-    execute(connection, "forget_partitions", months=[date_of(month) for month in gone])
+    if gone:
+        execute(connection, "forget_partitions", months=[date_of(month) for month in gone])
 
 
 def candles_by_month(connection: Connection) -> dict[Range, int]:
@@ -89,7 +90,9 @@ def write_counts(connection: Connection, counts: Counts, months: Iterable[Range]
     :param counts: by series and month; of series that are not known nothing is written
     :param months: those in which a series that is not in the counts has no candle
     """
-    each = list(counts.items())
+    each, gone = list(counts.items()), [date_of(month) for month in months]
+    if not each and not gone:
+        return
     named: dict[str, Any] = {
         "tickers": [series.ticker for (series, _), _ in each],
         "intervals": [series.interval_minutes for (series, _), _ in each],
@@ -104,7 +107,7 @@ def write_counts(connection: Connection, counts: Counts, months: Iterable[Range]
         lasts_s=[one.last_s for _, one in each],
         off_grids_us=[one.off_grid_us for _, one in each],
     )
-    execute(connection, "clear_counts", named, counted=[date_of(month) for month in months])
+    execute(connection, "clear_counts", named, counted=gone)
 
 
 def read_counted(
