@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kraken_ohlcv.clients.errors import QuestDBUnavailableError
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError, TableSuspendedError
 from kraken_ohlcv.core.errors import FillError
 from kraken_ohlcv.core.gap import Series
 from tests.integration.world import at_step
@@ -82,8 +82,22 @@ def test_a_store_killed_after_it_took_the_candles_keeps_them_and_the_next_run_se
     assert_complete(holed)
 
 
-def test_a_suspended_table_is_an_error_that_names_the_cure_and_closes_no_gap(holed: World) -> None:
+def test_what_a_suspended_table_holds_is_not_looked_at(holed: World) -> None:
     holed.questdb.query("ALTER TABLE ohlcv SUSPEND WAL")
+
+    with pytest.raises(TableSuspendedError, match="RESUME WAL"):
+        holed.run()
+
+    assert holed.gaps() == []
+    holed.questdb.query("ALTER TABLE ohlcv RESUME WAL")
+    assert holed.run()["total_candles_filled"] == 10
+    assert_complete(holed)
+
+
+def test_a_table_suspended_since_it_was_looked_at_is_an_error_that_names_the_cure_and_closes_no_gap(
+    holed: World,
+) -> None:
+    holed.before_step = at_step("fill", lambda: holed.questdb.query("ALTER TABLE ohlcv SUSPEND WAL"))
     covered = holed.window(HOURLY)
     before = holed.stored(HOURLY, covered)
 
@@ -95,6 +109,7 @@ def test_a_suspended_table_is_an_error_that_names_the_cure_and_closes_no_gap(hol
     assert (summary["gaps_failed"], summary["total_candles_filled"]) == (2, 0)
     assert holed.stored(HOURLY, covered) == before
 
+    holed.before_step = lambda _: None
     holed.questdb.query("ALTER TABLE ohlcv RESUME WAL")
     holed.questdb.wait_applied("ohlcv")
     holed.exchange.clear_calls()

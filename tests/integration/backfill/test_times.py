@@ -48,7 +48,8 @@ def test_a_worker_in_another_time_zone_leaves_the_same_candles_and_the_same_ledg
 ) -> None:
     prepare(world)
     summary = world.run(**PARAMS)
-    assert summary["gaps_filled"] >= 4
+    # The hours that wait lie less than a day before those of the tail: they were one gap.
+    assert summary["gaps_filled"] >= 3
     assert summary["gaps_deferred"] == 1
     assert summary["gaps_unfillable"] == 2
     expected = world.contents()
