@@ -52,9 +52,9 @@ def test_a_statement_for_questdb_is_found_by_the_name_of_its_file() -> None:
 
 
 def test_a_statement_of_the_ledger_is_found_by_its_name_and_knows_its_parameters() -> None:
-    found = ledger_statement("close_gap")
-    assert found.text.startswith("-- Close a gap")
-    assert found.parameters == {"gap_id", "filled_from", "now_s"}
+    found = ledger_statement("start_attempt")
+    assert found.text.startswith("-- Mark a gap as being filled")
+    assert found.parameters == {"gap_id", "now_s", "is_first_try"}
     with pytest.raises(StatementError, match="no statement is called no_such_statement"):
         ledger_statement("no_such_statement")
 
