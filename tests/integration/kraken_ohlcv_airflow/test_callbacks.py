@@ -103,7 +103,7 @@ def test_without_a_result_the_gaps_that_failed_come_from_the_ledger(slack: Slack
     report_failure(ended(run.run_id, ti=Instance(None)))
 
     (text,) = posted(slack)
-    assert "XBTUSD 1440: 1 gap not filled" in text
+    assert "XBTUSD 1440: 24 gaps not filled" in text
     assert "EGeneral:Invalid arguments" in text
 
 
