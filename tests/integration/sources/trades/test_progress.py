@@ -48,7 +48,7 @@ def test_a_quick_walk_says_so_every_25_calls(world: World, caplog: pytest.LogCap
     store_history(world, HOURLY, buckets=2020, without=[hole])
     world.clock = lambda: 0.0
 
-    assert world.run(**BOTH)["gaps_filled"] == 1
+    assert world.run(**BOTH)["gaps_filled"] == 3
 
     made = len(world.exchange.calls("Trades"))
     assert 25 < made < 50
