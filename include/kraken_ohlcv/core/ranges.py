@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int]
@@ -106,18 +105,3 @@ def count(ranges: Iterable[Range], *, step: int) -> int:
     :return: number of buckets, >= 0
     """
     return sum(end - start for start, end in union(ranges)) // step
-
-
-def cut_at(ranges: Sequence[Range], borders: Iterable[int]) -> list[Range]:
-    """Cut ranges wherever a border lies inside one; touching results are kept apart.
-
-    :param ranges: range set
-    :param borders: epoch seconds
-    :return: ascending ranges that do not overlap, but may touch
-    """
-    cuts = sorted(set(borders))
-    pieces: list[Range] = []
-    for start, end in union(ranges):
-        marks = [start, *(cut for cut in cuts if start < cut < end), end]
-        pieces.extend(pairwise(marks))
-    return pieces

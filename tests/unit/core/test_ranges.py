@@ -87,33 +87,6 @@ def test_count_counts_overlapping_ranges_once(one: list[Range]) -> None:
     assert ranges.count(one, step=1) == len(buckets(one))
 
 
-@pytest.mark.parametrize(
-    ("borders", "expected"),
-    [
-        pytest.param([], [(0, 4), (6, 9)], id="no border"),
-        pytest.param([2], [(0, 2), (2, 4), (6, 9)], id="a border inside cuts"),
-        pytest.param([0, 4, 6, 9], [(0, 4), (6, 9)], id="a border at a rim does not cut"),
-        pytest.param([5, 100, -3], [(0, 4), (6, 9)], id="a border outside does not cut"),
-        pytest.param(
-            [7, 3, 7, 1], [(0, 1), (1, 3), (3, 4), (6, 7), (7, 9)], id="borders in any order, repeated"
-        ),
-    ],
-)
-def test_cutting_splits_only_at_borders_inside(borders: list[int], expected: list[Range]) -> None:
-    assert ranges.cut_at([(0, 4), (6, 9)], borders) == expected
-
-
-@quick
-@given(one=SETS, borders=st.lists(st.integers(0, 60), max_size=6))
-def test_cut_pieces_hold_the_same_buckets_and_cross_no_border(one: list[Range], borders: list[int]) -> None:
-    pieces = ranges.cut_at(one, borders)
-    assert sum(end - start for start, end in pieces) == len(buckets(one))
-    assert buckets(pieces) == buckets(one)
-    assert pieces == sorted(pieces)
-    assert not any(start < border < end for start, end in pieces for border in borders)
-    assert ranges.union(pieces) == ranges.union(one)
-
-
 @quick
 @given(SETS, st.tuples(st.integers(0, 60), st.integers(0, 60)))
 def test_the_ranges_near_a_part_are_those_that_overlap_it(one: list[Range], borders: tuple[int, int]) -> None:
