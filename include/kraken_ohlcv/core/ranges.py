@@ -6,7 +6,6 @@ ascending, neither empty, nor overlapping, nor touching.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -63,18 +62,6 @@ def intersect(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
     """
     mine = union(ranges)
     return subtract(mine, subtract(mine, others))
-
-
-def near(normal: Sequence[Range], part: Range) -> Sequence[Range]:
-    """Return those of many ranges that overlap one range, whole, without looking at the others.
-
-    :param normal: normal range set
-    :param part: range
-    :return: normal range set
-    """
-    first = bisect_right(normal, part[0], key=lambda one: one[1])
-    last = bisect_left(normal, part[1], lo=first, key=lambda one: one[0])
-    return normal[first:last]
 
 
 def from_points(points: Iterable[int], *, step: int) -> list[Range]:

@@ -88,14 +88,6 @@ def test_count_counts_overlapping_ranges_once(one: list[Range]) -> None:
 
 
 @quick
-@given(SETS, st.tuples(st.integers(0, 60), st.integers(0, 60)))
-def test_the_ranges_near_a_part_are_those_that_overlap_it(one: list[Range], borders: tuple[int, int]) -> None:
-    part = (min(borders), max(borders) + 1)
-    normal = ranges.union(one)
-    assert list(ranges.near(normal, part)) == [r for r in normal if ranges.intersect([r], [part])]
-
-
-@quick
 @given(parts=SETS, step=st.integers(1, 7))
 def test_widened_ranges_are_the_whole_buckets_that_they_touch(parts: list[Range], step: int) -> None:
     found = ranges.widened(parts, step=step)
