@@ -6,7 +6,7 @@ ascending, neither empty, nor overlapping, nor touching.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Range: TypeAlias = tuple[int, int]
