@@ -74,7 +74,7 @@ def test_a_failed_run_is_told_once_with_its_gaps_and_errors_until_it_succeeds(st
     assert run.state == "failed"
 
     failed = told(stack, "failing_backfill failed")
-    assert "ETHUSD 240: 5 gaps not filled" in failed["text"]
+    assert "ETHUSD 240: 1 gap not filled" in failed["text"]
     assert PERMANENT in failed["text"]
     assert "XBTUSD" not in failed["text"]
     assert f"/dags/failing_backfill/runs/{quote(run_id)}" in failed["text"]
