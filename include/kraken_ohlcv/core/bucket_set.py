@@ -66,6 +66,16 @@ class BucketSet:
         return cls(step, first, (1 << max(0, last - first)) - 1)
 
     @classmethod
+    def opening_in(cls, parts: Iterable[Range], *, step: int) -> Self:
+        """Return every bucket that opens in one of some ranges.
+
+        :param parts: ascending, not overlapping, epoch seconds UTC; their borders need not lie on the grid
+        :param step: bucket length, seconds
+        """
+        on_grid = ((-(-start_s // step) * step, -(-end_s // step) * step) for start_s, end_s in parts)
+        return cls.of_ranges(on_grid, step=step)
+
+    @classmethod
     def of_points(cls, points: Iterable[int], *, step: int) -> Self:
         """Return the buckets that open at some times.
 

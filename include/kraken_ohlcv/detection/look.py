@@ -117,20 +117,25 @@ class Look:
             for series, coverage in coverages.items()
             if (months := list(coverage.months) if is_afresh else self._unread(coverage, known[series]))
         }
-        told = {series: [] if is_afresh else self._told(series, months) for series, months in unread.items()}
+        known_read = {
+            series: [] if is_afresh else self._just_read(series, months) for series, months in unread.items()
+        }
         read, off_grid = read_open_times(
             self._questdb,
-            {series: [one for one in months if one not in told[series]] for series, months in unread.items()},
+            {
+                series: [one for one in months if one not in known_read[series]]
+                for series, months in unread.items()
+            },
         )
         found = {}
         for series, coverage in coverages.items():
             months = unread.get(series, [])
             stored = known[series]
             if months:
-                pages = BucketSet.of_ranges(_grid_parts(months, stored.step), step=stored.step)
+                pages = BucketSet.opening_in(months, step=stored.step)
                 stored = (stored - pages) | read[series]
-            if told.get(series):
-                pages = BucketSet.of_ranges(_grid_parts(told[series], stored.step), step=stored.step)
+            if known_read.get(series):
+                pages = BucketSet.opening_in(known_read[series], step=stored.step)
                 stored |= self.read_back[series] & pages
             found[series] = Looked(
                 coverage=coverage,
@@ -140,7 +145,7 @@ class Look:
             )
         return found
 
-    def _told(self, series: Series, months: Iterable[Range]) -> list[Range]:
+    def _just_read(self, series: Series, months: Iterable[Range]) -> list[Range]:
         """Return the months in which QuestDB counts as many candles as were just read."""
         if series not in self.read_back:
             return []
@@ -158,7 +163,7 @@ class Look:
             for month in coverage.months
             if coverage.reconciled.get(month) is not None
         ]
-        grid = BucketSet.of_ranges(_grid_parts(parts, step), step=step)
+        grid = BucketSet.opening_in(parts, step=step)
         return (grid - coverage.missing - coverage.empty.all) | (grid & coverage.disputed)
 
     def _unread(self, coverage: Coverage, known: BucketSet) -> list[Range]:
@@ -252,8 +257,3 @@ def _grids(
 ) -> dict[Series, tuple[int, int | None]]:
     shape = by_series(lambda start_s, until_s, **_: (start_s, until_s))
     return dict(rows(connection, "read_series", shape, tickers=list(tickers), intervals=list(intervals)))
-
-
-def _grid_parts(parts: Iterable[Range], step: int) -> list[Range]:
-    """Return the buckets that open in ranges, as ranges on the grid."""
-    return [(-(-start // step) * step, -(-end // step) * step) for start, end in parts if start < end]

@@ -131,15 +131,9 @@ class SeriesSnapshot:
     @property
     def expected(self) -> BucketSet:
         """Return the buckets of the grid in these months."""
-        step = self.looked.stored.step
-        parts = [
-            (
-                max(-(-month[0] // step) * step, self.clock.start_s),
-                min(-(-month[1] // step) * step, self.clock.end_s),
-            )
-            for month in self.looked.coverage.months
-        ]
-        return BucketSet.of_ranges(parts, step=step)
+        start_s, end_s = self.clock.start_s, self.clock.end_s
+        parts = [(max(month[0], start_s), min(month[1], end_s)) for month in self.looked.coverage.months]
+        return BucketSet.opening_in(parts, step=self.looked.stored.step)
 
     def corrected(self) -> Coverage:
         """Return the pages as they are to be, without proofs that a candle contradicts; trades' proofs stay.

@@ -14,6 +14,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.stores.bucket_arrays import of_marks
 from kraken_ohlcv.stores.queries import BLOCK_BUCKETS, MICROSECONDS, bounds, chosen, rendered
 
 Bits: TypeAlias = NDArray[np.bool_]
@@ -100,8 +101,7 @@ def read_open_times(
         first = covered[0] // step_s(interval)
         for number, ticker in enumerate(tickers):
             series = Series(ticker, interval)
-            packed = np.packbits(stored[number], bitorder="little").tobytes()
-            found[series] |= BucketSet(step_s(interval), first, int.from_bytes(packed, "little"))
+            found[series] |= of_marks(stored[number], first=first, step=step_s(interval))
             strays[series] += int(off_grid[number])
     return found, strays
 
