@@ -19,8 +19,8 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.progress import Progress
-from kraken_ohlcv.detection.detect import reconcile_series
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
+from kraken_ohlcv.detection.reconciler import reconcile_series
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.apply import apply_file, register
