@@ -114,10 +114,12 @@ class AirflowApi:
         return [_dag_run(run) for run in self._pages(f"dags/{quote(dag_id)}/dagRuns", "dag_runs")]
 
     def forget_runs(self, dag_id: str) -> None:
-        """Delete the runs of a DAG, but for those that are running: Airflow keeps them."""
+        """Delete the runs of a DAG; those that are not over are ended first: Airflow keeps a running one."""
         for run in self.dag_runs(dag_id):
-            if run.state != "running":
-                self._send("DELETE", f"dags/{quote(dag_id)}/dagRuns/{quote(run.run_id)}")
+            path = f"dags/{quote(dag_id)}/dagRuns/{quote(run.run_id)}"
+            if not run.is_over:
+                self._send("PATCH", path, {"state": "failed"})
+            self._send("DELETE", path)
 
     @contextmanager
     def paused(self, dag_id: str) -> Iterator[None]:
