@@ -8,33 +8,18 @@ received them.
 from __future__ import annotations
 
 import statistics
-import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from bench.tools.ratios import Direction, Ratio
-from local.airflow import (
-    AirflowSettings,
-    prepare_metadata,
-    start_components,
-    stop_components,
-    wait_until_healthy,
-)
-from local.airflow_api import AirflowApi
-from local.processes import free_port, start_process
-from local.questdb import DATABASE, PASSWORD, USER
-from local.settings import ModeHome, State
-from simulators.exchange_client import SIMULATED_SKEW_S, ExchangeAdmin
+from bench.tools.whole_airflow import LONGEST_S, airflow_of, small_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bench.tools.services import Services
+    from local.airflow_api import AirflowApi
+    from simulators.exchange_client import ExchangeAdmin
 
 ASSETS: Final = 120
 MIN_INTERVAL_S: Final = 0.2
@@ -43,8 +28,6 @@ LEAST_SHARE: Final = 0.8
 NOW: Final = datetime(2026, 11, 23, 12, 34, 56, tzinfo=UTC)
 DAG: Final = "paced_backfill"
 DAGS_FOLDER: Final = Path(__file__).parent / "dags"
-LONGEST_S: Final = 1800.0
-LEDGER, METADATA = "pace_ledger", "pace_airflow"
 WALKED: Final = [(NOW.date() - timedelta(days=days)).isoformat() for days in (40, 39)]
 """A day whose hourly candles only trades bring: a walk of two calls per asset."""
 SOURCES: Final[dict[str, dict[str, Any]]] = {
@@ -65,8 +48,20 @@ def run(services: Services) -> list[Ratio]:
     :param services: what it works with
     :return: two ratios
     """
-    with _exchange(services) as exchange, _airflow(services, exchange) as api:
-        return [_measure(services, exchange, api, endpoint) for endpoint in SOURCES]
+    with small_pairs(services, NOW, ASSETS) as exchange:
+        pairs = [pair["ticker"] for pair in exchange.pairs() if pair["ticker"].startswith("SYN")]
+        assets = [{"ticker": one, "base": one[:-3], "quote": "USD", "tier": "TIER1"} for one in pairs]
+        airflow = airflow_of(
+            services,
+            exchange,
+            {"assets": assets},
+            name="pace",
+            min_interval_s=MIN_INTERVAL_S,
+            dags_folder=DAGS_FOLDER,
+            dag_ids={DAG},
+        )
+        with airflow as api:
+            return [_measure(services, exchange, api, endpoint) for endpoint in SOURCES]
 
 
 def _measure(services: Services, exchange: ExchangeAdmin, api: AirflowApi, endpoint: str) -> Ratio:
@@ -100,77 +95,3 @@ def _measure(services: Services, exchange: ExchangeAdmin, api: AirflowApi, endpo
             "run_s": ended.seconds,
         },
     )
-
-
-@contextmanager
-def _exchange(services: Services) -> Iterator[ExchangeAdmin]:
-    """Give a simulated exchange with enough small pairs; the limiter alone decides how fast it is asked."""
-    clock = ["--clock", NOW.isoformat(), "--freeze", "--no-rate-limit"]
-    process = start_process(
-        "exchange",
-        [sys.executable, "-m", "simulators.exchange", *clock],
-        log_file=services.directory / "exchange.log",
-    )
-    try:
-        exchange = ExchangeAdmin(process.wait_for_line(r"exchange listening on (http://\S+)")[1])
-        exchange.synthetic(ASSETS)
-        yield exchange
-    finally:
-        process.stop()
-
-
-@contextmanager
-def _airflow(services: Services, exchange: ExchangeAdmin) -> Iterator[AirflowApi]:
-    """Give a whole Airflow whose catalogue is the exchange's small pairs."""
-    catalogue = services.directory / "assets.yaml"
-    tickers = [pair["ticker"] for pair in exchange.pairs() if pair["ticker"].startswith("SYN")]
-    lines = [{"ticker": one, "base": one[:-3], "quote": "USD", "tier": "TIER1"} for one in tickers]
-    catalogue.write_text(yaml.safe_dump({"assets": lines}), encoding="utf-8")
-    for name in (LEDGER, METADATA):
-        services.postgres.create_database(name)
-    services.empty_candle_store()
-    settings = AirflowSettings(
-        home=ModeHome("replay", sandbox=services.directory),
-        port=free_port(),
-        database_uri=services.postgres.uri(METADATA),
-        connections=_connections(services, exchange),
-        more_variables={
-            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
-            "OHLCV_ASSETS_FILE": str(catalogue),
-        },
-    )
-    state = State()
-    prepare_metadata(settings, state)
-    try:
-        start_components(settings, state)
-        wait_until_healthy(settings)
-        api = AirflowApi(settings.url, "admin", settings.home.secrets().passwords["admin"])
-        api.wait_for_dags({DAG})
-        yield api
-    finally:
-        stop_components(settings.home)
-
-
-def _connections(services: Services, exchange: ExchangeAdmin) -> dict[str, dict[str, Any]]:
-    return {
-        "kraken_default": {
-            "conn_type": "kraken",
-            "host": exchange.url,
-            "extra": {"min_interval_s": MIN_INTERVAL_S, "max_clock_skew_s": SIMULATED_SKEW_S},
-        },
-        "questdb_default": {
-            "conn_type": "questdb",
-            "host": "127.0.0.1",
-            "port": services.questdb.pg_port,
-            "login": USER,
-            "password": PASSWORD,
-            "schema": DATABASE,
-            "extra": {"http_port": services.questdb.http_port},
-        },
-        "ohlcv_postgres": {
-            "conn_type": "postgres",
-            "host": services.postgres.socket_directory,
-            "login": "postgres",
-            "schema": LEDGER,
-        },
-    }

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from local.airflow_api import AirflowApi
 from local.airflow_setup import DONE, POOLS_FILE
 from local.processes import (
     ROOT,
@@ -27,7 +29,7 @@ from local.processes import (
 from local.settings import USERS, ModeHome, State, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from local.workers import Workers
 
@@ -238,6 +240,28 @@ def start_components(settings: AirflowSettings, state: State) -> list[str]:
 def stop_components(home: ModeHome) -> None:
     """Stop Airflow's processes of a mode with everything they started."""
     stop_all(process for process in recorded(home).values() if process is not None)
+
+
+@contextmanager
+def running_airflow(settings: AirflowSettings, dag_ids: Collection[str]) -> Iterator[AirflowApi]:
+    """Run a whole Airflow for a ``with`` block.
+
+    :param settings: of the Airflow; its metadata database exists and is empty
+    :param dag_ids: what it must know before the block begins
+    :return: context manager of a client that is logged in as ``admin``
+    :raises SandboxError: if it does not start
+    :raises AirflowApiError: if it does not find the DAGs
+    """
+    state = State()
+    prepare_metadata(settings, state)
+    try:
+        start_components(settings, state)
+        wait_until_healthy(settings)
+        api = AirflowApi(settings.url, "admin", settings.home.secrets().passwords["admin"])
+        api.wait_for_dags(dag_ids)
+        yield api
+    finally:
+        stop_components(settings.home)
 
 
 def health(url: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ import requests
 
 from local import airflow
 from local.airflow import AirflowSettings
+from local.connections import Connections, connections_of
 from local.postgres import PostgresServer, is_postgres_running, start_postgres, stop_postgres
 from local.processes import ROOT, SandboxError, hold_port, load_process, start_process, stop_all
 from local.questdb import DATABASE, PASSWORD, USER, start_questdb, stop_questdb
@@ -313,38 +314,21 @@ class Stack:
             more_variables=self.more_variables,
         )
 
-    def _connections(self) -> dict[str, dict[str, Any]]:
+    def _connections(self) -> Connections:
         """Return Airflow's connections of the mode by id."""
-        found: dict[str, dict[str, Any]] = {
-            "kraken_default": {
-                "conn_type": "kraken",
-                "host": self.exchange_url,
-                "extra": {
-                    "min_interval_s": MIN_INTERVAL_S,
-                    "timeout_s": CALL_TIMEOUT_S,
-                    "max_clock_skew_s": None if self.exchange_url == LIVE_EXCHANGE else SIMULATED_SKEW_S,
-                },
+        skew_s = None if self.exchange_url == LIVE_EXCHANGE else SIMULATED_SKEW_S
+        found = connections_of(
+            exchange_url=self.exchange_url,
+            exchange_extra={
+                "min_interval_s": MIN_INTERVAL_S,
+                "timeout_s": CALL_TIMEOUT_S,
+                "max_clock_skew_s": skew_s,
             },
-            "questdb_default": {
-                "conn_type": "questdb",
-                "host": "127.0.0.1",
-                "port": self.state.ports["questdb_pg"],
-                "login": USER,
-                "password": PASSWORD,
-                "schema": DATABASE,
-                "extra": {
-                    "http_port": self.state.ports["questdb_http"],
-                    "http_login": USER,
-                    "http_password": self.home.secrets().questdb_password,
-                },
-            },
-            "ohlcv_postgres": {
-                "conn_type": "postgres",
-                "host": self.postgres.socket_directory,
-                "login": "postgres",
-                "schema": LEDGER_DATABASE,
-            },
-        }
+            questdb_ports=(self.state.ports["questdb_pg"], self.state.ports["questdb_http"]),
+            questdb_password=self.home.secrets().questdb_password,
+            postgres=self.postgres.socket_directory,
+            ledger=LEDGER_DATABASE,
+        )
         if self.home.mode == "demo":
             found["kraken_archive"] = {"conn_type": "kraken_archive", "host": f"{self.exchange_url}/archive"}
         if self.slack_url is not None:

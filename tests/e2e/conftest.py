@@ -9,17 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.airflow import (
-    AirflowSettings,
-    prepare_metadata,
-    start_components,
-    stop_components,
-    wait_until_healthy,
-)
-from local.airflow_api import AirflowApi
+from local.airflow import AirflowSettings, running_airflow
+from local.connections import connections_of
 from local.processes import free_port
-from local.questdb import DATABASE, PASSWORD, USER
-from local.settings import ModeHome, State
+from local.settings import ModeHome
 from simulators.exchange_client import SIMULATED_SKEW_S
 from simulators.slack_client import BOT_TOKEN, SlackAdmin
 from tests.e2e.sentry_stand_in import SentryStandIn, sentry_stand_in
@@ -27,6 +20,7 @@ from tests.e2e.sentry_stand_in import SentryStandIn, sentry_stand_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from local.airflow_api import AirflowApi
     from local.postgres import PostgresServer
     from local.questdb import QuestDBServer
     from simulators.exchange_client import ExchangeAdmin
@@ -91,31 +85,18 @@ def stack_session(
         home=ModeHome("replay", sandbox=service_directory / "e2e"),
         port=free_port(),
         database_uri=postgres_server.uri(metadata),
-        connections={
-            "kraken_default": {
-                "conn_type": "kraken",
-                "host": exchange_session.url,
-                "extra": {
-                    "min_interval_s": MIN_INTERVAL_S,
-                    "timeout_s": 60,
-                    "max_clock_skew_s": SIMULATED_SKEW_S,
-                },
+        connections=connections_of(
+            exchange_url=exchange_session.url,
+            exchange_extra={
+                "min_interval_s": MIN_INTERVAL_S,
+                "timeout_s": 60,
+                "max_clock_skew_s": SIMULATED_SKEW_S,
             },
-            "questdb_default": {
-                "conn_type": "questdb",
-                "host": "127.0.0.1",
-                "port": questdb_session.pg_port,
-                "login": USER,
-                "password": PASSWORD,
-                "schema": DATABASE,
-                "extra": {"http_port": questdb_session.http_port},
-            },
-            "ohlcv_postgres": {
-                "conn_type": "postgres",
-                "host": postgres_server.socket_directory,
-                "login": "postgres",
-                "schema": ledger,
-            },
+            questdb_ports=(questdb_session.pg_port, questdb_session.http_port),
+            postgres=postgres_server.socket_directory,
+            ledger=ledger,
+        )
+        | {
             "slack_api": {
                 "conn_type": "slack",
                 "password": BOT_TOKEN,
@@ -123,16 +104,9 @@ def stack_session(
             },
         },
     )
-    state = State()
     with sentry_stand_in() as sentry, pytest.MonkeyPatch.context() as environment:
         environment.setenv("SENTRY_DSN", sentry.dsn)
-        prepare_metadata(settings, state)
-        try:
-            start_components(settings, state)
-            wait_until_healthy(settings)
-            password = settings.home.secrets().passwords["admin"]
-            api = AirflowApi(settings.url, "admin", password)
-            api.wait_for_dags(DAG_IDS)
+        with running_airflow(settings, DAG_IDS) as api:
             yield Stack(
                 api=api,
                 slack=slack_session,
@@ -143,8 +117,6 @@ def stack_session(
                 settings=settings,
                 ledger_uri=postgres_server.uri(ledger),
             )
-        finally:
-            stop_components(settings.home)
 
 
 @pytest.fixture
