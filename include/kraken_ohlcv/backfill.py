@@ -36,7 +36,7 @@ from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.gaps import claim_gaps, read_claims
 from kraken_ohlcv.stores.ledger.runs import Repair, Run, read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
-from kraken_ohlcv.stores.ledger.session import Connection, rows
+from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,9 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
             if state.series.ticker not in delisted
             and request.span[1] > api_window_start_s(context.now_s, state.series.interval_minutes)
         )
-    items = work_items("series", ((series.ticker, list(series)) for series in dict.fromkeys(asked)))
+    asked = list(dict.fromkeys(asked))
+    execute(context.connection, "plan_ohlc_calls", context.run, calls=len(asked))
+    items = work_items("series", ((series.ticker, list(series)) for series in asked))
     # A pair whose first trade nobody has looked up yet may take a call for that.
     unknown = {asset.ticker for asset in assets if asset.first_trade_s is None}
     calls = [len(item["series"]) + (item["label"] in unknown) for item in items]
@@ -121,6 +123,7 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
     ]
     repaired = {one.series for one in repairs}
     untried = {series for series in series_list if series not in repaired and not _was_tried(context, series)}
+    new = frozenset(untried)
     # Series not tried yet go first, so that every stretch comes closer to the end.
     in_turn = sorted(series_list, key=lambda series: series not in untried)
     # A range that was checked is not asked for again with what is left of the item; all of it may be.
@@ -139,6 +142,7 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
                 series,
                 hands_on="trades" in request.repair_from,
                 is_recheck=request.span is not None,
+                is_again=series not in new,
             )
 
     progress = Progress(f"{item['label']}: asked", "series", len(in_turn), log.info, clock=context.clock)

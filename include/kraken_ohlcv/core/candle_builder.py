@@ -286,10 +286,15 @@ class CandleBuilder:
             interval: level.take(self._at.reached_s, self._at.doubts, self._at.spoilt, self._at.decimals)
             for interval, level in self._levels.items()
         }
-        oldest_s = min(level.covered_s for level in self._levels.values())
+        oldest_s = self.oldest_s
         self._at.doubts = [doubt for doubt in self._at.doubts if doubt[1] > oldest_s]
         self._at.spoilt = [part for part in self._at.spoilt if part[1] > oldest_s]
         return built
+
+    @property
+    def oldest_s(self) -> int:
+        """Return up to where the candles of every length are finished, epoch seconds UTC."""
+        return min(level.covered_s for level in self._levels.values())
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on in another process; nothing may wait to be taken."""

@@ -20,7 +20,16 @@ GAP_FIGURES: Final = (
     *(f"gaps_{outcome}" for outcome in Outcome),
     "total_candles_filled",
 )
-WORK: Final = ("assets_processed", "candles_restated", "ohlc_calls", "api_calls", "trade_calls")
+WORK: Final = (
+    "assets_processed",
+    "candles_restated",
+    "ohlc_calls",
+    "api_calls",
+    "trade_calls",
+    "calls_planned",
+    "calls_spent",
+    "calls_retried",
+)
 """Figures as the run recorded them."""
 REMARKS: Final = ("series_skipped", "pairs_delisted", "pairs_unknown", "contradictions")
 """Lists as detection recorded them."""

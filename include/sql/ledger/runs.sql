@@ -36,12 +36,28 @@ WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 
 -- name: count_work
 -- Add to what a run has done. In: dag_id, run_id, ohlc_calls, api_calls, candles_restated,
--- candles_outside.
+-- candles_outside; ohlc_spent, walks_spent, calls_retried (calls by what they were made for).
 UPDATE backfill_runs
 SET ohlc_calls = ohlc_calls + %(ohlc_calls)s,
     api_calls = api_calls + %(api_calls)s,
+    ohlc_spent = ohlc_spent + %(ohlc_spent)s,
+    walks_spent = walks_spent + %(walks_spent)s,
+    calls_retried = calls_retried + %(calls_retried)s,
     candles_restated = candles_restated + %(candles_restated)s,
     candles_outside = candles_outside + %(candles_outside)s
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: plan_ohlc_calls
+-- Record how many OHLC calls a run is going to make, those made before it was cleared included.
+-- In: dag_id, run_id, calls.
+UPDATE backfill_runs
+SET ohlc_planned = ohlc_spent + %(calls)s
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: plan_more_calls
+-- Add calls that only an answer, or an estimate, has made necessary. In: dag_id, run_id, calls.
+UPDATE backfill_runs
+SET ohlc_planned = ohlc_planned + %(calls)s
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 
 -- name: read_run
@@ -57,6 +73,9 @@ SELECT
     api_calls,
     trade_calls,
     trade_calls_planned,
+    ohlc_planned + walks_planned AS calls_planned,
+    ohlc_spent + walks_spent AS calls_spent,
+    calls_retried,
     candles_outside,
     candles_restated
 FROM backfill_runs

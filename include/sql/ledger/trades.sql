@@ -30,7 +30,8 @@ VALUES (
 -- Record how many calls for trades a run is expected to make, those made before it was cleared included.
 -- In: dag_id, run_id, calls (estimated for all ranges), budget (calls).
 UPDATE backfill_runs
-SET trade_calls_planned = greatest(trade_calls, least(trade_calls + %(calls)s, %(budget)s))
+SET trade_calls_planned = greatest(trade_calls, least(trade_calls + %(calls)s, %(budget)s)),
+    walks_planned = walks_spent + least(%(calls)s, greatest(0, %(budget)s - trade_calls))
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 
 -- name: forget_trade_jobs

@@ -38,7 +38,13 @@ CALLS_PER_SERIES: Final = 2 * ATTEMPTS
 
 
 def fill_series(
-    context: RunContext, asset: Asset, series: Series, *, hands_on: bool, is_recheck: bool = False
+    context: RunContext,
+    asset: Asset,
+    series: Series,
+    *,
+    hands_on: bool,
+    is_recheck: bool = False,
+    is_again: bool = False,
 ) -> None:
     """Fill the gaps that the run has planned for one series.
 
@@ -47,6 +53,7 @@ def fill_series(
     :param series: ticker and interval, registered before
     :param hands_on: whether trades are to bring what the answer leaves open
     :param is_recheck: whether to ask without a gap, too: what is stored and proven is to be checked again
+    :param is_again: whether the run has asked for it before
     :raises FillError: if gaps stay open for a passing reason
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
@@ -56,9 +63,8 @@ def fill_series(
             log.info("%s: nothing left to do", series)
             return
         cron = backfill_cron(asset.tier, series.interval_minutes)
-        calls = context.kraken.calls
         try:
-            result, start_s = _ask(context, asset, series)
+            result, start_s = _ask(context, asset, series, is_again=is_again)
             written = write(context, series, result)
             attempt = FillAttempt(
                 attempted,
@@ -80,18 +86,31 @@ def fill_series(
                 execute(context.connection, "record_repair_error", context.run, series, said)
             raised = FillRefusedError if is_permanent else FillError
             raise raised(f"{series}: {error}") from error
-        finally:
-            count_work(context.connection, context.run, ohlc_calls=1, api_calls=context.kraken.calls - calls)
         if failed:
             raise FillError(f"{series}: {failed}")
 
 
-def _ask(context: RunContext, asset: Asset, series: Series) -> tuple[SourceResult, int | None]:
+def _ask(
+    context: RunContext, asset: Asset, series: Series, *, is_again: bool
+) -> tuple[SourceResult, int | None]:
     """Ask for the candles; return what the answer says, and where trading began if it begins late."""
     context.kraken.names[asset.ticker] = asset.names
-    answer = context.kraken.get_ohlc(
-        series.ticker, series.interval_minutes, now_s=context.now_s, is_trading=asset.is_trading
-    )
+    calls = context.kraken.calls
+    try:
+        answer = context.kraken.get_ohlc(
+            series.ticker, series.interval_minutes, now_s=context.now_s, is_trading=asset.is_trading
+        )
+    finally:
+        made = context.kraken.calls - calls
+        spent = min(made, 0 if is_again else 1)
+        count_work(
+            context.connection,
+            context.run,
+            ohlc_calls=1,
+            api_calls=made,
+            ohlc_spent=spent,
+            calls_retried=made - spent,
+        )
     _refuse_rows_of_the_future(context, series, answer)
     result = read_answer(answer, now_s=context.now_s)
     note_oddities(
@@ -122,11 +141,23 @@ def _expected_start(context: RunContext, asset: Asset, series: Series, result: S
     (known,) = read_assets(context.connection, tickers=[asset.ticker], tier="ALL")
     first_trade_s = known.first_trade_s
     if first_trade_s is None:
+        calls = context.kraken.calls
         try:
             first = context.kraken.get_first_trade(asset.ticker)
         except KrakenMalformedReplyError as error:
             log.warning("%s: the start of trading is unknown: %s", series, error)
             return None
+        finally:
+            made = context.kraken.calls - calls
+            # Only the answer showed that it is needed, so it is planned now.
+            execute(context.connection, "plan_more_calls", context.run, calls=min(made, 1))
+            count_work(
+                context.connection,
+                context.run,
+                api_calls=made,
+                ohlc_spent=min(made, 1),
+                calls_retried=max(0, made - 1),
+            )
         if first is None:
             return floor_s(context.now_s, series.interval_minutes)
         first_trade_s = float(first)

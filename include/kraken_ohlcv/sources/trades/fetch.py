@@ -57,6 +57,7 @@ class TradeReader:
     :param context: what to work with
     :param budget: calls that the run may make for trades, >= 0
     :ivar odd: trades that cannot be used
+    :ivar pages: pages with trades not seen before; other calls were made again
     """
 
     def __init__(self, context: RunContext, ticker: str, *, budget: int) -> None:
@@ -65,6 +66,7 @@ class TradeReader:
         self._budget = budget
         self._n_rows, self._notes = 0, list[str]()
         self.odd: list[OddTrade] = []
+        self.pages = 0
 
     def next_page(self, cursor: Cursor) -> tuple[TradesPage, Cursor]:
         """Ask for a page.
@@ -75,6 +77,7 @@ class TradeReader:
         :raises KrakenError: if Kraken does not answer, or its cursor leads nowhere
         """
         page, cursor = next_page(self._ask, cursor, MAX_TRADES)
+        self.pages += bool(page.trades)
         self._n_rows += page.size
         self._notes += page.notes
         self.odd.extend(page.odd)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import MAX_APART, Gap, GapStatus, Series
 from kraken_ohlcv.core.grid import expiry_s, floor_s
 from kraken_ohlcv.core.intervals import step_s
@@ -15,9 +17,11 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.estimate import TradeCounts, expected_calls, trade_counts
+from kraken_ohlcv.sources.trades.fetch import CURSOR
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
+from kraken_ohlcv.stores.ledger.session import execute, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 
 MOST_WEEKLY_CALLS: Final = 50
@@ -59,6 +63,7 @@ def plan_walks(
         tiers={ticker: asset.tier for ticker, asset in listed.items()},
         is_recheck=request.span is not None,
     )
+    jobs = [_from_cursor(context, request, job, counts[job.ticker]) for job in jobs]
     if request.span is None:
         jobs += _rechecks(context, request, listed, jobs)
     plan_jobs(context.connection, context.run, jobs, budget=budget, now_s=context.now_s)
@@ -66,6 +71,21 @@ def plan_walks(
     for job in jobs if budget else ():
         calls[job.ticker] += job.calls
     return calls
+
+
+def _from_cursor(
+    context: RunContext, request: BackfillRequest, job: TradeJob, counts: TradeCounts
+) -> TradeJob:
+    """Return a range with the calls that it takes from where an earlier walk through it has stopped."""
+    state = value(context.connection, "read_trade_cursor", job)
+    if state is None:
+        return job
+    builder = CandleBuilder.from_state(state["builder"])
+    last_s = CURSOR.validate_python(state["place"]).last_s
+    if last_s is None or not builder.intervals >= set(request.intervals) or builder.oldest_s > job.start_s:
+        return job
+    read_s = min(max(job.start_s, int(last_s)), job.end_s - 1)
+    return replace(job, calls=expected_calls((read_s, job.end_s), counts))
 
 
 def _rechecks(
@@ -146,7 +166,8 @@ def _counts(
         is_left = context.kraken.calls - calls < MOST_WEEKLY_CALLS
         counts[ticker] = trade_counts(context, ticker, parts, may_ask=may_ask and is_left)
     if made := context.kraken.calls - calls:
-        count_work(context.connection, context.run, ohlc_calls=made, api_calls=made)
+        execute(context.connection, "plan_more_calls", context.run, calls=made)
+        count_work(context.connection, context.run, ohlc_calls=made, api_calls=made, ohlc_spent=made)
     return counts
 
 

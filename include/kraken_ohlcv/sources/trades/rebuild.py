@@ -100,7 +100,14 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
             raised = FillRefusedError if isinstance(error, KrakenPermanentError) else FillError
             raise raised(f"{job.ticker} trades: {error}") from error
         finally:
-            count_work(context.connection, context.run, api_calls=context.kraken.calls - calls)
+            made, spent = context.kraken.calls - calls, walk.reader.pages
+            count_work(
+                context.connection,
+                context.run,
+                api_calls=made,
+                walks_spent=spent,
+                calls_retried=made - spent,
+            )
             walk.reader.note_oddities()
         walk.put_back("the walk found nothing missing; the next run checks again")
     return False
@@ -245,6 +252,8 @@ class _Walk:
         if first_trade_s is not None and start_s <= first_trade_s:
             return builder, Cursor(0)
         for lead_s in lead_starts_s(self._context.questdb, self._job.ticker, start_s):
+            # A page that does not begin before the range is asked for again, with a longer lead.
+            self.reader.pages = 0
             page, cursor = self.reader.next_page(Cursor(lead_s * NS - 1))
             first = next(iter(page.trades), None)
             if first and (first.time_s < start_s or first.trade_id in {None, 1}):

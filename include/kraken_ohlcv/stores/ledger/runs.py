@@ -26,6 +26,9 @@ class Run:
     :ivar api_calls: all calls of the run
     :ivar trade_calls: calls for trades, each counted before it was made
     :ivar trade_calls_planned: calls for trades that the plan expected within the budget
+    :ivar calls_planned: calls for candles and trades that were planned, before they were made
+    :ivar calls_spent: those made, but for the ones that were made again
+    :ivar calls_retried: calls made again, because there was no answer or one that did not serve
     :ivar candles_restated: stored candles replaced by a newer version
     :ivar candles_outside: candles stored that no gap counts
     """
@@ -40,18 +43,34 @@ class Run:
     api_calls: int
     trade_calls: int
     trade_calls_planned: int
+    calls_planned: int
+    calls_spent: int
+    calls_retried: int
     candles_restated: int
     candles_outside: int
 
 
-NOTHING: Final = {"ohlc_calls": 0, "api_calls": 0, "candles_restated": 0, "candles_outside": 0}
+NOTHING: Final = dict.fromkeys(
+    (
+        "ohlc_calls",
+        "api_calls",
+        "ohlc_spent",
+        "walks_spent",
+        "calls_retried",
+        "candles_restated",
+        "candles_outside",
+    ),
+    0,
+)
 
 
 def count_work(connection: Connection, run: RunKey, **done: int) -> None:
     """Add to what a run has done.
 
-    :param done: ``ohlc_calls`` and ``api_calls`` made, in which the former count, too; ``candles_restated``:
-        stored candles replaced; ``candles_outside``: candles stored that no gap counts
+    :param done: ``ohlc_calls`` and ``api_calls`` made, in which the former count, too; of them
+        ``ohlc_spent`` and ``walks_spent`` for OHLC and trades as planned, and ``calls_retried`` for those
+        made again; ``candles_restated``: stored candles replaced; ``candles_outside``: candles stored that no
+        gap counts
     """
     execute(connection, "count_work", run, NOTHING, **done)
 
