@@ -279,10 +279,10 @@ def _assets_and_states(
 
 
 def _gaps(states: Sequence[SeriesState], request: BackfillRequest) -> list[Gap]:
-    """Return the open gaps that a run is about."""
+    """Return the open gaps that a run is about: in a range asked for by name the accepted ones, too."""
     return [
         gap
         for state in states
         for gap in state.gaps
-        if request.span is None or ranges.intersect([gap.range], [request.span])
+        if (gap.acceptance is None if request.span is None else ranges.intersect([gap.range], [request.span]))
     ]

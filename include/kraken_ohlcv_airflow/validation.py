@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict
 from typing import Any
@@ -9,17 +10,22 @@ from typing import Any
 from airflow.sdk import get_current_context, task
 
 from kraken_ohlcv.core.freshness import OVERDUE
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.monitoring.catch_up import catch_up
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check, observe_check
+from kraken_ohlcv.repair.accept import accept_gap, take_back_gap
 from kraken_ohlcv.stores.ledger.incidents import snooze
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
 from kraken_ohlcv_airflow.step_errors import errors_of, lines_passed_over, recording_errors
 
+log = logging.getLogger(__name__)
+
 STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_catch_up")
 
-NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": []}
+NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": [], "decisions": []}
 
 
 def _request() -> ValidationRequest:
@@ -46,6 +52,7 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
         if request.snooze:
             until_s = now_s + request.snooze_hours * HOUR_S
             snooze(connection, request.snooze, until_s=until_s, by="trigger")
+        decisions = _decided(connection, request, now_s=now_s)
         checked = check(
             connection,
             newest,
@@ -55,7 +62,27 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
             now_s=now_s,
         )
         observe_check(connection, exchange, checked, url=_url())
-    return {"result": checked.result(exchange), "overdue": checked.tickers(*OVERDUE)}
+    return {
+        "result": checked.result(exchange) | {"decisions": decisions},
+        "overdue": checked.tickers(*OVERDUE),
+    }
+
+
+def _decided(connection: Connection, request: ValidationRequest, *, now_s: int) -> list[dict[str, Any]]:
+    """Accept gaps, or take that back, as the run was asked to; return what that has changed."""
+    run = run_key(get_current_context())
+    by = get_current_context()["dag_run"].triggering_user_name or f"run {run.run_id}"
+    decided = []
+    for decide, asked in ((accept_gap, request.accept_gap), (take_back_gap, request.take_back_gap)):
+        if asked is None:
+            continue
+        series = Series(asked.ticker, asked.interval)
+        done = decide(connection, series, asked.span(), by=by, reason=asked.reason, run=run, now_s=now_s)
+        log.info(
+            "%s: %s, %d candles from %s to %s", decide.__name__, series, done.candles, asked.start, asked.end
+        )
+        decided.append(asked.model_dump() | {"decision": decide.__name__, "candles": done.candles, "by": by})
+    return decided
 
 
 @task

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kraken_ohlcv.clients.exchange.models import OhlcAnswer
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import Candle, StoredCandle
-from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
+from kraken_ohlcv.core.gap import Acceptance, Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import union
 from kraken_ohlcv.stores.ledger.series_state import SeriesState
@@ -124,6 +124,7 @@ def gap(  # noqa: PLR0913 (one per column)
     attempts: int = 0,
     next_attempt_s: int | None = None,
     error: str | None = None,
+    acceptance: Acceptance | None = None,
 ) -> Gap:
     """Return an open gap, all of which is missing unless a number says otherwise."""
     if status is GapStatus.UNFILLABLE and reason is None:
@@ -140,6 +141,7 @@ def gap(  # noqa: PLR0913 (one per column)
         next_attempt_s=next_attempt_s,
         unfillable_reason=reason,
         error_message=error,
+        acceptance=acceptance,
     )
 
 

@@ -17,6 +17,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.reports import (
+    AcceptedHole,
     GapTimes,
     OpenGaps,
     Restatements,
@@ -30,6 +31,8 @@ N_NEWEST: Final = 20
 """Restatements and findings of the cross-check named in the result; the log names more."""
 MAX_SERIES: Final = 200
 """Series named in the result, the least verified first when there are more; the history has all of them."""
+MAX_ACCEPTED: Final = 100
+"""Accepted holes named in the result, the newest decisions; the log names as many, the ledger all."""
 NO_GAPS: Final = OpenGaps(0, 0)
 
 
@@ -44,6 +47,7 @@ class Report:
     :ivar assets: in tier order
     :ivar figures: by series, asset by asset
     :ivar open_gaps: by series, of the ledger as the last backfill left it
+    :ivar accepted: what stays missing because somebody decided so, newest first; it counts as missing
     :ivar gap_times: of :data:`LOOKBACK_DAYS`
     :ivar restatements: of :data:`LOOKBACK_DAYS`
     :ivar cross_check: of all stored intervals, whichever were asked for; None when no two divide each other
@@ -58,6 +62,7 @@ class Report:
     gap_times: GapTimes
     restatements: Restatements
     cross_check: CrossCheck | None
+    accepted: Sequence[AcceptedHole] = ()
     doubt: str | None = None
 
     def body(self) -> dict[str, Any]:
@@ -71,6 +76,11 @@ class Report:
             "gap_times": {"days": LOOKBACK_DAYS, **asdict(self.gap_times)},
             "restatements": {"days": LOOKBACK_DAYS, **asdict(self.restatements)},
             "cross_check": self._cross_check_as_json(),
+            "accepted": {
+                "candles": sum(one.missing_candles for one in self.accepted),
+                "holes": len(self.accepted),
+                "newest": [one.as_json() for one in self.accepted[:MAX_ACCEPTED]],
+            },
             "warnings": self.warnings(),
         }
 
@@ -198,6 +208,7 @@ def make_report(
         request=request,
         assets=assets,
         figures=series_figures(connection, questdb, rows_of(assets, intervals), now_s=now_s),
+        accepted=rows(connection, "read_accepted", AcceptedHole, asked),
         open_gaps=dict(rows(connection, "count_open_gaps", by_series(OpenGaps), asked)),
         gap_times=one(connection, "read_gap_times", GapTimes, asked),
         restatements=one(connection, "read_restatements", Restatements, asked, n_newest=N_NEWEST),

@@ -10,10 +10,11 @@ from rich.table import Table
 
 from kraken_ohlcv.completeness.cross_check import Copies, CrossCheck, Mismatch
 from kraken_ohlcv.completeness.figures import Figures, of_interval
-from kraken_ohlcv.completeness.report import Report, expected_tickers
+from kraken_ohlcv.completeness.report import MAX_ACCEPTED, Report, expected_tickers
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import counted, duration
 from kraken_ohlcv.stores.contradictions import Contradiction
+from kraken_ohlcv.stores.ledger.reports import AcceptedHole
 
 WIDTH: Final = 150
 MAX_FINDINGS: Final = 1000
@@ -76,10 +77,25 @@ def _remarks(report: Report) -> list[str]:
     ]
     if report.cross_check is not None:
         lines += _findings(report.cross_check)
+    if report.accepted:
+        lines += _accepted(report.accepted)
     nothing = report.body()["assets_without_data"]
     if nothing:
         lines.append(f"no data: {', '.join(nothing)}")
     return lines + report.warnings()
+
+
+def _accepted(holes: Sequence[AcceptedHole]) -> list[str]:
+    """Return what stays missing because somebody decided so, a line each."""
+    n_candles = sum(one.missing_candles for one in holes)
+    lines = [f"accepted, and still missing: {counted(n_candles, 'candle')}"]
+    for one in holes[:MAX_ACCEPTED]:
+        where = f"{one.ticker} {one.interval_minutes}, {iso(one.start_s)} to {iso(one.end_s)}"
+        lines.append(
+            f"  {where}, {counted(one.missing_candles, 'candle')}: by {one.accepted_by} at"
+            f" {iso(one.accepted_s)}: {one.accepted_reason}"
+        )
+    return lines + ([f"  and {len(holes) - MAX_ACCEPTED} more"] if len(holes) > MAX_ACCEPTED else [])
 
 
 def _findings(check: CrossCheck) -> list[str]:

@@ -41,6 +41,10 @@ class FillRefusedError(OhlcvError, Permanent):
     """Some of the work on an asset could not be done, and the same request would fail again."""
 
 
+class SeriesBusyError(OhlcvError):
+    """A run is filling the series right now; the same request may do when it has ended."""
+
+
 class RunFailedError(OhlcvError, Permanent):
     """A run ended with gaps it could not fill, or with a step that failed."""
 

@@ -23,7 +23,7 @@ class Freshness(StrEnum):
 
     FRESH = "fresh"
     QUIET = "quiet"
-    """Its newest candle is old, but what follows is proven empty as far as it is due."""
+    """Its newest candle is old, but what follows is proven empty, or accepted, as far as it is due."""
     STALE = "stale"
     NEVER_LOADED = "never_loaded"
     DELISTED = "delisted"
@@ -41,8 +41,8 @@ class NewestEnd:
     :ivar series: ticker and interval
     :ivar tier: the asset's tier
     :ivar last_s: open time of the newest candle, epoch seconds UTC, or None when nothing is stored
-    :ivar settled_s: end of the newest bucket that is stored, or proven empty behind the newest candle, epoch
-        seconds UTC, or None when nothing is stored
+    :ivar settled_s: end of the newest bucket that is stored, or proven empty or accepted as missing behind
+        the newest candle, epoch seconds UTC, or None when nothing is stored or accepted
     :ivar added_s: when the asset came into the catalogue, epoch seconds UTC
     :ivar is_delisted: whether its pair has left the exchange or takes no new orders
     """

@@ -110,6 +110,19 @@ def check_move(old: GapStatus, new: GapStatus) -> None:
         raise IllegalMoveError(f"a gap cannot go from {old} to {new}")
 
 
+class Acceptance(NamedTuple):
+    """Somebody's decision that what is missing stays missing: it is not fetched, nobody is alerted.
+
+    :ivar by: who decided
+    :ivar at_s: when, epoch seconds UTC
+    :ivar reason: why, as they put it
+    """
+
+    by: str
+    at_s: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """An open row of ``gap_records``.
@@ -126,6 +139,8 @@ class Gap:
     :ivar next_attempt_s: not before this time, epoch seconds UTC; None in FAILED means only on request
     :ivar unfillable_reason: set when UNFILLABLE
     :ivar error_message: what the last attempt said
+    :ivar acceptance: who decided that it stays, or None; then each bucket of its range is missing, so that
+        none becomes part of it without being decided on
     """
 
     gap_id: int
@@ -139,6 +154,7 @@ class Gap:
     next_attempt_s: int | None
     unfillable_reason: UnfillableReason | None
     error_message: str | None
+    acceptance: Acceptance | None = None
 
     @property
     def range(self) -> Range:
@@ -149,9 +165,9 @@ class Gap:
         """Return whether a run at ``now_s`` may try this gap.
 
         :param retry_failed: take FAILED gaps before their time, permanent failures too
-        :return: False for UNFILLABLE gaps and for those whose time has not come
+        :return: False for UNFILLABLE gaps, accepted ones, and those whose time has not come
         """
-        if self.status is GapStatus.UNFILLABLE:
+        if self.status is GapStatus.UNFILLABLE or self.acceptance is not None:
             return False
         if self.status is GapStatus.FAILED:
             return retry_failed or (self.next_attempt_s is not None and self._may_be_tried(now_s))
@@ -161,8 +177,18 @@ class Gap:
         """Return whether this gap is one that only trades, or the archive, can close now.
 
         :param retry_failed: take gaps before their next attempt
+        :return: False for accepted gaps
         """
-        return self.unfillable_reason in WAITING and (retry_failed or self._may_be_tried(now_s))
+        is_open = self.acceptance is None and self.unfillable_reason in WAITING
+        return is_open and (retry_failed or self._may_be_tried(now_s))
+
+    def parts(self, missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
+        """Return what is missing of this gap, parted as its record may hold it.
+
+        :param missing: missing buckets of the series
+        :param borders: where a part ends in any case, epoch seconds UTC
+        """
+        return parts_of(missing.within(self.range), borders, is_accepted=self.acceptance is not None)
 
     def _may_be_tried(self, now_s: int) -> bool:
         return self.next_attempt_s is None or self.next_attempt_s <= now_s
@@ -180,6 +206,7 @@ class GapSegment:
     :ivar next_attempt_s: epoch seconds UTC or None
     :ivar error_message: one sentence or None
     :ivar outcome: what it means for the run; None = what the state says, see :data:`OUTCOME_OF`
+    :ivar acceptance: who decided that it stays, or None
     """
 
     start_s: int
@@ -190,6 +217,7 @@ class GapSegment:
     next_attempt_s: int | None = None
     error_message: str | None = None
     outcome: Outcome | None = None
+    acceptance: Acceptance | None = None
 
     @property
     def run_outcome(self) -> Outcome:
@@ -223,17 +251,19 @@ def reach_of(interval_minutes: int) -> int:
     return max(1, min(MAX_APART, DAY_S // step_s(interval_minutes)))
 
 
-def parts_of(missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
+def parts_of(missing: BucketSet, borders: Iterable[int] = (), *, is_accepted: bool = False) -> list[GapPart]:
     """Return missing buckets as gaps hold them: near each other, in one UTC month, on one side of a border.
 
     :param missing: missing buckets of a series
     :param borders: where a gap ends in any case, epoch seconds UTC
+    :param is_accepted: whether somebody decided that these buckets stay missing; then only adjacent ones are
+        one gap, and none that was not decided on lies between them
     :return: ascending
     """
     start_s, end_s = missing.start_s, missing.end_s
     if start_s is None or end_s is None:
         return []
-    reach = reach_of(missing.step // MINUTE_S)
+    reach = 1 if is_accepted else reach_of(missing.step // MINUTE_S)
     cuts = {month[0] for month in months_in([(start_s, end_s)])}.union(borders)
     marks = [start_s, *sorted(cut for cut in cuts if start_s < cut < end_s), end_s]
     return [
@@ -243,14 +273,16 @@ def parts_of(missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
     ]
 
 
-def is_joinable(first: Range, second: Range, interval_minutes: int) -> bool:
+def is_joinable(first: Range, second: Range, interval_minutes: int, *, is_accepted: bool = False) -> bool:
     """Return whether two stretches lie near enough to each other for one gap, whatever their states.
 
     :param first: from the first to the last missing bucket, epoch seconds UTC
     :param second: likewise, behind it; nothing missing lies between them
+    :param is_accepted: whether both are accepted; then they must be adjacent
     """
     step = step_s(interval_minutes)
-    is_near = second[0] - (first[1] - step) <= reach_of(interval_minutes) * step
+    reach = 1 if is_accepted else reach_of(interval_minutes)
+    is_near = second[0] - (first[1] - step) <= reach * step
     return is_near and month_of(first[0]) == month_of(second[1] - step)
 
 
@@ -268,6 +300,7 @@ def unchanged_segment(gap: Gap, part: GapPart | None = None) -> GapSegment:
         unfillable_reason=gap.unfillable_reason,
         next_attempt_s=gap.next_attempt_s,
         error_message=gap.error_message,
+        acceptance=gap.acceptance,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 
 from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, Tier, is_tokenised
 from kraken_ohlcv.core.errors import BadRequestError
@@ -29,6 +29,18 @@ Source: TypeAlias = Literal["ohlc", "archive", "trades"]
 Day: TypeAlias = Annotated[
     date, WithJsonSchema({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
 ]
+
+Moment: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?$",
+        description="A day or a time, UTC unless it says otherwise: 2026-11-03 or 2026-11-03T04:00.",
+    ),
+]
+Reason: TypeAlias = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"\S")
+]
+"""Why somebody decides something, in their own words."""
 
 SOURCES: Final[tuple[str, ...]] = get_args(Source)
 """What gaps can be repaired from."""
@@ -181,6 +193,36 @@ class BackfillRequest(RunRequest):
             raise BadRequestError(f"repair_range ends on {end}, which has not begun: use today or earlier")
 
 
+class GapDecision(BaseModel):
+    """What is missing of a series from ``start`` to ``end``, and why it is decided on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ticker: Ticker
+    interval: Interval
+    start: Moment
+    end: Moment
+    reason: Reason
+
+    def span(self) -> Range:
+        """Return the range, epoch seconds UTC.
+
+        :raises BadRequestError: if a time is none, or the range is empty
+        """
+        start_s, end_s = _epoch_s("start", self.start), _epoch_s("end", self.end)
+        if start_s >= end_s:
+            raise BadRequestError(f"start {self.start} is not before end {self.end}")
+        return start_s, end_s
+
+
+def _epoch_s(name: str, text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequestError(f"{name} {text!r} is no time: write it like 2026-11-03T04:00, UTC") from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+
+
 class ValidationRequest(RunRequest):
     """The params of the validation DAG."""
 
@@ -222,6 +264,18 @@ class ValidationRequest(RunRequest):
         le=720,
         title="Snooze for (hours)",
         description="Duration from now; 0 ends a snooze.",
+    )
+    accept_gap: GapDecision | None = Field(
+        default=None,
+        title="Accept a gap",
+        description="What is missing in this range stays missing: no run tries it, nobody is alerted, and it"
+        " counts as missing in every figure: {ticker, interval, start, end, reason}, times UTC.",
+    )
+    take_back_gap: GapDecision | None = Field(
+        default=None,
+        title="Take back an accepted gap",
+        description="What was accepted in this range is tried again by the next backfill:"
+        " {ticker, interval, start, end, reason}, times UTC.",
     )
 
 

@@ -128,7 +128,8 @@ def _change_gaps(connection: Connection, run: RunKey, one: _Write, *, now_s: int
     growing = [change for change in changes.changed if change not in shrinking]
     for gap, segment in [*shrinking, *growing]:
         became_unfillable = gap.status is not GapStatus.UNFILLABLE and segment.status is GapStatus.UNFILLABLE
-        change_gap(connection, run, gap, segment, is_claimed=became_unfillable)
+        is_claimed = became_unfillable and segment.acceptance is None
+        change_gap(connection, run, gap, segment, is_claimed=is_claimed)
     return [
         NewGap(one.state.series, segment, now_s if parent is None else parent.detected_s, parent)
         for parent, segment in changes.new

@@ -1,7 +1,8 @@
 """Which gaps the missing buckets of a series make: records kept, joined with a neighbour, or new; pure.
 
-Missing buckets near each other, in one UTC month, with equal status, reason, attempts, next attempt and side
-of the API window are one gap, unless a missing bucket of another open gap lies between them.
+Missing buckets near each other, in one UTC month, with equal status, reason, attempts, next attempt,
+acceptance and side of the API window are one gap, unless a missing bucket of another open gap lies between
+them. Those of an accepted gap are adjacent.
 """
 
 from __future__ import annotations
@@ -85,7 +86,12 @@ def _is_one(one: _Piece, other: _Piece, clock: SeriesClock, left_alone: Collecti
     if any(piece.gap is not None and piece.gap.gap_id in left_alone for piece in (one, other)):
         return False
     first, second = one.segment, other.segment
-    near = is_joinable((first.start_s, first.end_s), (second.start_s, second.end_s), clock.interval_minutes)
+    near = is_joinable(
+        (first.start_s, first.end_s),
+        (second.start_s, second.end_s),
+        clock.interval_minutes,
+        is_accepted=first.acceptance is not None,
+    )
     return near and _kind(one, clock) == _kind(other, clock)
 
 
@@ -95,6 +101,7 @@ def _kind(piece: _Piece, clock: SeriesClock) -> tuple[Any, ...]:
         segment.status,
         segment.unfillable_reason,
         segment.next_attempt_s,
+        segment.acceptance,
         0 if gap is None else gap.attempts,
         clock.is_delisted or segment.end_s <= clock.window_start_s,
     )

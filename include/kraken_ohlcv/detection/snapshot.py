@@ -63,20 +63,30 @@ class SeriesClock:
 
         :param gap: the open gap it belongs to, or None when it is new
         """
+        acceptance = None if gap is None else gap.acceptance
         if self.is_delisted:
             reason = PAIR_DELISTED
         elif part.end_s <= self.window_start_s:
             reason = UnfillableReason.OUTSIDE_API_WINDOW
         elif gap is None or gap.status in {GapStatus.BACKFILLING, GapStatus.UNFILLABLE}:
-            return GapSegment(*part, status=GapStatus.DETECTED)
+            return GapSegment(*part, status=GapStatus.DETECTED, acceptance=acceptance)
         else:
             return unchanged_segment(gap, part)
-        return GapSegment(*part, status=GapStatus.UNFILLABLE, unfillable_reason=reason)
+        return GapSegment(
+            *part,
+            status=GapStatus.UNFILLABLE,
+            unfillable_reason=reason,
+            acceptance=acceptance,
+        )
 
     def parts(self, missing: BucketSet, borders: Iterable[int] = ()) -> list[GapPart]:
         """Return missing buckets as gaps hold them, none of them across the edge or another border."""
+        return parts_of(missing, [*borders, *self._edge])
+
+    @property
+    def _edge(self) -> list[int]:
         # The edge of a pair that is gone parts nothing: no side of it is within reach.
-        return parts_of(missing, [*borders, *([] if self.is_delisted else [self.window_start_s])])
+        return [] if self.is_delisted else [self.window_start_s]
 
     def is_kept(self, gap: Gap) -> bool:
         """Return whether a gap keeps its state whatever side of the edge it lies on."""
@@ -97,10 +107,9 @@ class SeriesClock:
         :param missing: what the series misses
         :return: its segments, none when every bucket of it is accounted for
         """
-        own = missing.within(gap.range)
         if self.is_kept(gap):
-            return [unchanged_segment(gap, part) for part in parts_of(own)]
-        return [self.segment(part, gap) for part in self.parts(own)]
+            return [unchanged_segment(gap, part) for part in gap.parts(missing)]
+        return [self.segment(part, gap) for part in gap.parts(missing, self._edge)]
 
     def is_settled(self, gap: Gap) -> bool:
         """Return whether a gap stays as it is, unless its candles change.

@@ -50,13 +50,14 @@ def expiring(gaps: Iterable[Gap], *, cron: str, now_s: int) -> list[Gap]:
 
     :param gaps: open gaps of one schedule
     :param cron: its five-field cron, UTC
-    :return: fillable gaps whose expiry comes first
+    :return: fillable gaps whose expiry comes first, but no accepted ones
     """
     next_tick = next_tick_after(cron, now_s)
     return [
         gap
         for gap in gaps
         if gap.status is not GapStatus.UNFILLABLE
+        and gap.acceptance is None
         and expiry_s(gap.start_s, gap.series.interval_minutes) <= next_tick
     ]
 

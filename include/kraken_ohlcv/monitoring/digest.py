@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from textwrap import shorten
+from typing import Any, Final
 
 from kraken_ohlcv.core.errors import SlackAnswerLostError, SlackRefusedError
 from kraken_ohlcv.core.gap import Series
@@ -115,6 +116,8 @@ def compose(
             f"On {check['days_mismatched']} of {counted(check['days_compared'], 'day')} the hourly candles do"
             " not add up to the daily one: the run's log names them."
         )
+    # A report of an earlier version has none.
+    state += _accepted(body.get("accepted"))
     if before is None:
         news = ["This is the first report on these series: the next one says what has changed."]
     else:
@@ -126,6 +129,21 @@ def compose(
         url=url,
         small=f"completeness report · {moment(report.reported_s)}",
     )
+
+
+def _accepted(accepted: Mapping[str, Any] | None) -> list[str]:
+    """Return what stays missing because somebody decided so, in a line."""
+    if not accepted or not accepted["holes"]:
+        return []
+    begin = f"Accepted and still missing, {counted(accepted['candles'], 'candle')}: "
+    items = [
+        escaped(
+            f"{one['ticker']} {one['interval']} from {one['from']} ({one['candles']}, by"
+            f" {shorten(one['accepted_by'], 40)} on {one['accepted_at'][:10]}: {shorten(one['reason'], 80)})"
+        )
+        for one in accepted["newest"]
+    ]
+    return [begin + listed(items, LINE_CHARACTERS - len(begin))]
 
 
 def _worded(changes: Mapping[str, Mapping[Series, int]]) -> list[str]:

@@ -9,19 +9,21 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.freshness import Freshness, Judgement, NewestEnd, judge
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.months import month_of
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, observe_listing
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.coverage import read_coverage
 from kraken_ohlcv.stores.ledger.incidents import observe
-from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.session import Connection, fetch
 
 SOURCE_SHARE: Final = 0.8
 """When so many series of a tier are overdue at once, the source is to blame and not the series."""
@@ -219,7 +221,11 @@ def check(
     assets = _assets(connection, tiers)
     step = step_s(interval_minutes)
     ends = {asset.ticker: newest[asset.ticker] + step for asset in assets if asset.ticker in newest}
-    settled = _moved_over_proofs(connection, ends, interval_minutes, now_s=now_s)
+    # A series of which nothing is stored begins with the asset: nothing is expected of it before.
+    begun = {asset.ticker: ends.get(asset.ticker, asset.added_s // step * step) for asset in assets}
+    accepted = _accepted_behind(connection, begun, interval_minutes)
+    ends |= {ticker: begun[ticker] for ticker in accepted}
+    settled = _moved_over(connection, ends, accepted, interval_minutes, now_s=now_s)
     judged = []
     for asset in assets:
         series = Series(asset.ticker, interval_minutes)
@@ -232,14 +238,35 @@ def check(
     return Check(now_s, interval_minutes, judged, unknown)
 
 
-def _moved_over_proofs(
-    connection: Connection, ends: Mapping[str, int], interval_minutes: int, *, now_s: int
+def _accepted_behind(
+    connection: Connection, ends: Mapping[str, int], interval_minutes: int
+) -> dict[str, BucketSet]:
+    """Return what somebody has accepted as missing at the newest end of series, by ticker.
+
+    :param ends: from where on, by ticker, epoch seconds UTC
+    """
+    stretches: dict[str, list[Range]] = {}
+    asked = {"tickers": list(ends), "since_s": list(ends.values()), "interval_minutes": interval_minutes}
+    for row in fetch(connection, "read_accepted_behind", asked):
+        stretches.setdefault(row["ticker"], []).append((row["start_s"], row["end_s"]))
+    step = step_s(interval_minutes)
+    return {ticker: BucketSet.of_ranges(parts, step=step) for ticker, parts in stretches.items()}
+
+
+def _moved_over(
+    connection: Connection,
+    ends: Mapping[str, int],
+    accepted: Mapping[str, BucketSet],
+    interval_minutes: int,
+    *,
+    now_s: int,
 ) -> dict[str, int]:
-    """Return up to where series are settled: ends of candles, moved over what is proven empty behind them.
+    """Return up to where series are settled: moved over what is proven empty, or accepted, behind their ends.
 
     Reads only the months it passes, one after the other.
 
     :param ends: end of the newest candle by ticker, epoch seconds UTC
+    :param accepted: what stays missing behind it, by ticker
     """
     settled = dict(ends)
     passing = {ticker for ticker, end_s in ends.items() if end_s < floor_s(now_s, interval_minutes)}
@@ -249,8 +276,9 @@ def _moved_over_proofs(
         pages = read_coverage(connection, sorted(here), [interval_minutes], month)
         passing -= here
         for series, page in pages.items():
-            proven = page.empty.all.text((settled[series.ticker], month[1]))
-            n_empty = len(proven) - len(proven.lstrip("1"))
+            closed = page.empty.all | accepted.get(series.ticker, BucketSet(page.empty.step))
+            settled_bits = closed.text((settled[series.ticker], month[1]))
+            n_empty = len(settled_bits) - len(settled_bits.lstrip("1"))
             settled[series.ticker] += n_empty * step_s(interval_minutes)
             if settled[series.ticker] >= month[1] and settled[series.ticker] <= now_s:
                 passing.add(series.ticker)

@@ -168,7 +168,8 @@ def _change_gaps(
         is_near = _overlap(gap.range, findings.result.covered) or left != before
         if not is_near and not _is_tried(gap, attempt):
             continue
-        is_tried = attempt.tried is None or _is_tried(gap, attempt)
+        # What is accepted may be filled, yet no source that leaves it open says anything of it.
+        is_tried = gap.acceptance is None and (attempt.tried is None or _is_tried(gap, attempt))
         # A detection may have seen them before this task could say so.
         closed = (written.closing & before) | written.new.within(gap.range)
         if gap.gap_id in attempt.under_way and left:

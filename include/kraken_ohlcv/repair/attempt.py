@@ -77,6 +77,8 @@ def is_within_reach(gap: Gap, *, now_s: int) -> bool:
 
 
 def _is_to_be_tried(gap: Gap, before: Claim, *, now_s: int) -> bool:
+    if gap.acceptance is not None:
+        return False
     if before.tries == 0:
         return True
     # A second try in the same run repeats what failed for a passing reason, and nothing that waits, unless

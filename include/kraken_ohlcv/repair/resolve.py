@@ -82,7 +82,7 @@ def resolve_gap(gap: Gap, left: BucketSet, findings: Findings, *, is_attempted: 
     :return: its segments, ascending; none when every bucket is accounted for
     """
     if not is_attempted:
-        return [unchanged_segment(gap, part) for part in parts_of(left)]
+        return [unchanged_segment(gap, part) for part in gap.parts(left)]
     borders = [*findings.result.covered, *(findings.attempt.asked or ())]
     if findings.attempt.rest is None:
         step = step_s(gap.series.interval_minutes)

@@ -20,6 +20,8 @@ SEEN_DAG_ID: Final = BACKFILL_TIER1.dag_id
 """Users who may read this DAG see the pages."""
 SNOOZE_DAG_ID: Final = VALIDATE.dag_id
 """Users who may trigger this DAG may snooze incidents: its param ``snooze`` does the same."""
+DECIDE_DAG_ID: Final = VALIDATE.dag_id
+"""Users who may trigger this DAG may accept gaps and take that back: its params do the same."""
 
 may_see = requires_access_dag("GET", param_dag_id=SEEN_DAG_ID)
 

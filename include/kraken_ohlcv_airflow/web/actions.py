@@ -1,23 +1,28 @@
 """What people start from the pages; each is a POST from a page of this server, by somebody who may do it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypedDict
 from urllib.parse import urlencode, urlsplit
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
+from kraken_ohlcv.core.errors import BadRequestError, SeriesBusyError
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv.core.params import Reason
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.wording import sentence
+from kraken_ohlcv.repair.accept import Decided, accept_gap, take_back_gap
 from kraken_ohlcv.stores.ledger.archive import Quarter, read_quarters
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 from kraken_ohlcv.stores.ledger.incidents import snooze
-from kraken_ohlcv.stores.ledger.session import first, rows
-from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, insist_on_trigger, same_origin
+from kraken_ohlcv.stores.ledger.session import Connection, first, rows
+from kraken_ohlcv_airflow.web.access import DECIDE_DAG_ID, SNOOZE_DAG_ID, insist_on_trigger, same_origin
 from kraken_ohlcv_airflow.web.airflow_api import StartedRun, trigger
 from kraken_ohlcv_airflow.web.queries import Tier
 from kraken_ohlcv_airflow.web.repairs import (
@@ -36,12 +41,45 @@ GapId = Annotated[int, Path(ge=1, le=MAX_ID)]
 KEY_PATTERN: Final = "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32})$"
 IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
 MAX_SNOOZE_H: Final = 720
+EVER: Final[Range] = (0, 253_402_300_799)
+"""Up to the end of the year 9999."""
 
 
 class RetryIn(BaseModel):
     """Which FAILED gaps to try again."""
 
     tier: Tier
+
+
+class AcceptIn(BaseModel):
+    """Why a gap is accepted, and what of it: what was seen of it from ``start`` to ``end``, or all."""
+
+    reason: Reason
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+
+
+class TakeBackIn(BaseModel):
+    """Why a decision is taken back."""
+
+    reason: Reason
+
+
+class DecisionOut(BaseModel):
+    """What has been decided; ``candles`` is 0 when it was so before."""
+
+    ticker: str
+    interval_minutes: int
+    candles: int
+    by: str
+
+
+class Decision(TypedDict):
+    """Who decides, why and when (epoch seconds UTC)."""
+
+    by: str
+    reason: str
+    now_s: int
 
 
 class SnoozeIn(BaseModel):
@@ -93,6 +131,11 @@ def _source(
     """Return what a gap is repaired from: what was asked for, or trades; None = the OHLC call."""
     if subject.status == GapStatus.FILLED:
         raise HTTPException(HTTPStatus.CONFLICT, f"Gap {gap_id} is already filled.")
+    if subject.acceptance is not None:
+        raise HTTPException(
+            HTTPStatus.CONFLICT,
+            f"Gap {gap_id} was accepted by {subject.acceptance.by}: take that back to have it tried again.",
+        )
     if subject.status != GapStatus.UNFILLABLE:
         if wanted is not None:
             raise HTTPException(
@@ -133,6 +176,62 @@ async def retry_failed(request: Request, user: GetUserDep, body: RetryIn) -> Sta
     return await trigger(request, *await run_in_threadpool(planned))
 
 
+@router.post("/api/gaps/{gap_id}/accept", tags=["actions"])
+def accept(request: Request, user: GetUserDep, gap_id: GapId, body: AcceptIn) -> DecisionOut:
+    """Accept that what is missing of a gap stays missing; needs the right to trigger the validation DAG.
+
+    No run tries it and nobody is alerted, but it counts as missing in every figure. Of a record that has
+    grown since it was seen, ``start`` and ``end`` say what of it.
+    """
+
+    def decide(connection: Connection, gap: GapSubject, decision: Decision) -> Decided:
+        start_s, end_s = gap.span
+        if body.start is not None:
+            start_s = max(start_s, int(body.start.timestamp()))
+        if body.end is not None:
+            end_s = min(end_s, int(body.end.timestamp()))
+        return accept_gap(connection, gap.series, (start_s, end_s), **decision)
+
+    return _decide(request, user, gap_id, body.reason, decide)
+
+
+@router.post("/api/gaps/{gap_id}/take-back", tags=["actions"])
+def take_back(request: Request, user: GetUserDep, gap_id: GapId, body: TakeBackIn) -> DecisionOut:
+    """Take back the decision about an accepted gap, for all that it was about in the series.
+
+    The next run tries it again. Needs the right to trigger the validation DAG.
+    """
+
+    def decide(connection: Connection, gap: GapSubject, decision: Decision) -> Decided:
+        if gap.acceptance is None:
+            raise BadRequestError(f"Gap {gap_id} is not accepted: there is nothing to take back.")
+        return take_back_gap(connection, gap.series, EVER, only=gap.acceptance, **decision)
+
+    return _decide(request, user, gap_id, body.reason, decide)
+
+
+def _decide(
+    request: Request,
+    user: GetUserDep,
+    gap_id: int,
+    reason: str,
+    decide: Callable[[Connection, GapSubject, Decision], Decided],
+) -> DecisionOut:
+    insist_on_trigger(request, user, DECIDE_DAG_ID)
+    decision = Decision(by=user.get_name(), reason=reason, now_s=int(request.app.state.clock()))
+    with ledger() as connection:
+        gap = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
+        if gap is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
+        try:
+            done = decide(connection, gap, decision)
+        except (BadRequestError, SeriesBusyError) as error:
+            raise HTTPException(HTTPStatus.CONFLICT, sentence(str(error))) from None
+    return DecisionOut(
+        ticker=gap.ticker, interval_minutes=gap.interval_minutes, candles=done.candles, by=decision["by"]
+    )
+
+
 @router.post("/api/incidents/{key}/snooze", tags=["actions"])
 def snooze_incident(request: Request, user: GetUserDep, key: IncidentKey, body: SnoozeIn) -> SnoozeOut:
     """Tell no growth of an open incident for some hours; needs the right to trigger the validation DAG."""
@@ -159,6 +258,32 @@ async def backfill_by_form(
 async def retry_by_form(request: Request, user: GetUserDep, body: Annotated[RetryIn, Form()]) -> Response:
     """Retry the FAILED gaps of a tier."""
     return _back(request, "gaps", await retry_failed(request, user, body))
+
+
+@router.post("/actions/accept", include_in_schema=False)
+def accept_by_form(
+    request: Request,
+    user: GetUserDep,
+    gap_id: Annotated[int, Form(ge=1, le=MAX_ID)],
+    reason: Annotated[Reason, Form()],
+    start: Annotated[AwareDatetime, Form()],
+    end: Annotated[AwareDatetime, Form()],
+) -> Response:
+    """Accept a gap as it was seen."""
+    accept(request, user, gap_id, AcceptIn(reason=reason, start=start, end=end))
+    return _back(request, "gaps")
+
+
+@router.post("/actions/take-back", include_in_schema=False)
+def take_back_by_form(
+    request: Request,
+    user: GetUserDep,
+    gap_id: Annotated[int, Form(ge=1, le=MAX_ID)],
+    reason: Annotated[Reason, Form()],
+) -> Response:
+    """Take back the decision about an accepted gap."""
+    take_back(request, user, gap_id, TakeBackIn(reason=reason))
+    return _back(request, "gaps")
 
 
 @router.post("/actions/snooze", include_in_schema=False)

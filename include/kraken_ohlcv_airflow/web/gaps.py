@@ -26,7 +26,7 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
     total,
 )
 from kraken_ohlcv.stores.ledger.session import Connection, first, rows
-from kraken_ohlcv_airflow.web.access import may_trigger
+from kraken_ohlcv_airflow.web.access import DECIDE_DAG_ID, may_trigger
 from kraken_ohlcv_airflow.web.queries import GapQuery, SeriesQuery
 from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.repairs import dag_of_tier, sources_of
@@ -148,6 +148,7 @@ def show_gaps(
             if entry.backfill is not None
         },
         dag_of_tier=dag_of_tier,
+        may_decide=may_trigger(request, user, DECIDE_DAG_ID),
     )
 
 

@@ -17,7 +17,16 @@ LAST_DAY: Final = date(2999, 12, 31)
 
 Tier = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
 StatusChoice = Literal[
-    "open", "fillable", "expiring", "detected", "backfilling", "failed", "unfillable", "filled", "all"
+    "open",
+    "fillable",
+    "expiring",
+    "accepted",
+    "detected",
+    "backfilling",
+    "failed",
+    "unfillable",
+    "filled",
+    "all",
 ]
 
 FILLABLE: Final = [GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED]
@@ -25,10 +34,13 @@ STATUS_CHOICES: Final[dict[str, list[GapStatus] | None]] = {
     "open": list(OPEN_STATUSES),
     "fillable": FILLABLE,
     "expiring": FILLABLE,
+    "accepted": list(OPEN_STATUSES),
     "all": None,
     **{status.lower(): [status] for status in GapStatus},
 }
 """Gap states that a choice of the form stands for; None = every one."""
+ACCEPTED_CHOICES: Final = {"expiring": False, "accepted": True}
+"""Whether a choice is about accepted gaps; the others show both kinds: an accepted gap is still open."""
 
 
 def _absent_if_empty(value: Any) -> Any:
@@ -132,7 +144,7 @@ class SeriesQuery(PageQuery):
 class GapQuery(SeriesQuery, PagedQuery):
     """Which gaps, and which page of them.
 
-    :ivar status: a state, or ``open``, ``fillable``, ``expiring`` (within 24 h), ``all``
+    :ivar status: a state, or ``open``, ``fillable``, ``expiring`` (within 24 h), ``accepted``, ``all``
     :ivar min_age_h: first seen at least so many hours ago
     :ivar from_: first day of a period, UTC
     :ivar to: last day of the period, UTC, inclusive
@@ -155,6 +167,7 @@ class GapQuery(SeriesQuery, PagedQuery):
             detected_until_s=None if self.min_age_h is None else now_s - self.min_age_h * HOUR_S,
             from_s=None if self.from_ is None else midnight_s(self.from_),
             until_s=None if self.to is None else midnight_s(self.to) + DAY_S,
+            is_accepted=ACCEPTED_CHOICES.get(self.status or "open"),
         )
 
 

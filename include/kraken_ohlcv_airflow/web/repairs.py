@@ -33,10 +33,12 @@ def sources_of(gap: GapSubject, *, quarters: Mapping[str, Quarter] | None, now_s
     :param gap: any gap
     :param quarters: published quarters as far as they were asked for, by name; None = there is no archive
     :return: trades while the pair is listed; the archive when a quarter of the gap is published, or may be
-        and was not asked for lately
+        and was not asked for lately; nothing closes an accepted gap
     """
     found: list[Source] = []
     if gap.status != GapStatus.UNFILLABLE or gap.unfillable_reason == UnfillableReason.NOBODY_HAS_IT:
+        return found
+    if gap.acceptance is not None:
         return found
     if gap.unfillable_reason in WAITING:
         found.append("trades")

@@ -6,7 +6,9 @@
 SELECT
     count(*) FILTER (WHERE status = 'FILLED' AND filled_at < to_timestamp(%(before_s)s)) AS filled_deleted,
     count(*) FILTER (
-        WHERE status = 'FAILED' AND coalesce(backfill_attempted_at, detected_at) < to_timestamp(%(before_s)s)
+        WHERE status = 'FAILED'
+            AND accepted_by IS NULL
+            AND coalesce(backfill_attempted_at, detected_at) < to_timestamp(%(before_s)s)
     ) AS failed_deleted,
     (
         SELECT count(*)
@@ -32,6 +34,7 @@ WHERE status IN ('FILLED', 'FAILED')
 -- name: roll_up_gaps
 -- Delete old gap records of a series and add them to the history of their month, at most so many.
 -- FILLED is old by filled_at, FAILED by its last attempt; the outcomes of runs go with their gap, children stay.
+-- An accepted gap is kept: without its record it would be fetched again.
 -- In: ticker, interval_minutes, status (FILLED | FAILED), before_s (epoch seconds), at_most.
 -- Out: gaps (number deleted), starts_s, ends_s (of those that were open, epoch seconds; null = of none).
 WITH old AS (
@@ -40,6 +43,7 @@ WITH old AS (
     WHERE ticker = %(ticker)s
         AND interval_minutes = %(interval_minutes)s
         AND status = %(status)s
+        AND accepted_by IS NULL
         AND coalesce(filled_at, backfill_attempted_at, detected_at) < to_timestamp(%(before_s)s)
     ORDER BY coalesce(filled_at, backfill_attempted_at, detected_at)
     LIMIT %(at_most)s

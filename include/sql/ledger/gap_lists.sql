@@ -12,13 +12,14 @@ WHERE (gap_records.status = 'FILLED' OR assets.listed IS NOT FALSE)
     AND (%(detected_until_s)s::bigint IS NULL OR gap_records.detected_at <= to_timestamp(%(detected_until_s)s))
     AND (%(from_s)s::bigint IS NULL OR gap_records.gap_end > to_timestamp(%(from_s)s))
     AND (%(until_s)s::bigint IS NULL OR gap_records.gap_start < to_timestamp(%(until_s)s))
+    AND (%(is_accepted)s::boolean IS NULL OR (gap_records.accepted_by IS NOT NULL) = %(is_accepted)s)
 
 -- name: list_gaps
 -- One page of the gaps that a filter leaves, the most urgent first: open before filled, then by expiry.
 -- Of a pair that the catalogue does not expect (listed: false) nothing is missing, so open gaps of it are left out.
 -- In: statuses (text[]), tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any;
 -- expires_until_s, detected_until_s, from_s, until_s (epoch seconds or null; a gap of the period
--- overlaps it); page_size, page_offset.
+-- overlaps it); is_accepted (null = either); page_size, page_offset.
 -- Out: fields of ListedGap.
 SELECT
     gap_records.gap_id,
@@ -38,7 +39,10 @@ SELECT
     gap_records.filled_from,
     gap_records.unfillable_reason,
     gap_records.required_csv_file,
-    gap_records.error_message
+    gap_records.error_message,
+    gap_records.accepted_by,
+    gap_records.accepted_at,
+    gap_records.accepted_reason
 -- include: chosen_gaps
 ORDER BY
     gap_records.status = 'FILLED',
@@ -61,20 +65,20 @@ GROUP BY gap_records.status
 ORDER BY gap_records.status
 
 -- name: tally_failed
--- FAILED gaps of the active assets, by tier. Out: tier, intervals (int[], ascending), n_gaps.
+-- FAILED gaps of the active assets that nobody has accepted, by tier. Out: tier, intervals (int[], ascending), n_gaps.
 SELECT
     assets.tier,
     array_agg(DISTINCT gap_records.interval_minutes ORDER BY gap_records.interval_minutes) AS intervals,
     count(*) AS n_gaps
 FROM gap_records
 JOIN assets USING (ticker)
-WHERE gap_records.status = 'FAILED' AND assets.active
+WHERE gap_records.status = 'FAILED' AND gap_records.accepted_by IS NULL AND assets.active
 GROUP BY assets.tier
 ORDER BY assets.tier
 
 -- name: list_required_files
--- The archive files that close UNFILLABLE gaps, one row per file and series; gaps that nobody can close
--- are left out. In: tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any.
+-- The archive files that close UNFILLABLE gaps, one row per file and series; gaps that nobody can close, and
+-- accepted ones, are left out. In: tier, tickers (LIKE patterns, text[]), intervals (int[]), each null = any.
 -- Out: fields of RequiredFile, with the gaps as arrays starts_s and ends_s (epoch seconds).
 SELECT
     gap_records.required_csv_file AS file,
@@ -91,6 +95,7 @@ FROM gap_records
 LEFT JOIN assets USING (ticker)
 WHERE gap_records.status = 'UNFILLABLE'
     AND gap_records.unfillable_reason <> 'nobody_has_it'
+    AND gap_records.accepted_by IS NULL
     AND (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
     AND (%(tickers)s::text[] IS NULL OR gap_records.ticker LIKE ANY(%(tickers)s))
     AND (%(intervals)s::int[] IS NULL OR gap_records.interval_minutes = ANY(%(intervals)s))
@@ -107,7 +112,7 @@ ORDER BY
 -- name: read_listed_gap
 -- What a gap is about. In: gap_id.
 -- Out: ticker, interval_minutes, tier (empty when the asset is in no tier), gap_start, gap_end, status,
--- unfillable_reason.
+-- unfillable_reason, accepted_by, accepted_at, accepted_reason.
 SELECT
     gap_records.ticker,
     gap_records.interval_minutes,
@@ -115,7 +120,10 @@ SELECT
     gap_records.gap_start,
     gap_records.gap_end,
     gap_records.status,
-    gap_records.unfillable_reason
+    gap_records.unfillable_reason,
+    gap_records.accepted_by,
+    gap_records.accepted_at,
+    gap_records.accepted_reason
 FROM gap_records
 LEFT JOIN assets USING (ticker)
 WHERE gap_records.gap_id = %(gap_id)s

@@ -15,7 +15,10 @@ SELECT
     attempts,
     extract(epoch FROM next_attempt_at)::bigint AS next_attempt_s,
     unfillable_reason,
-    error_message
+    error_message,
+    accepted_by,
+    extract(epoch FROM accepted_at)::bigint AS accepted_s,
+    accepted_reason
 FROM gap_records
 WHERE status <> 'FILLED' AND ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s)
 ORDER BY ticker, interval_minutes, gap_start
@@ -33,7 +36,7 @@ WHERE status <> 'FILLED' AND ticker = ANY(%(tickers)s) AND interval_minutes = AN
 GROUP BY ticker, interval_minutes
 
 -- name: insert_gaps
--- Record gaps, and what each means for the run that has found it.
+-- Record gaps, and what each means for the run that has found it; an outcome of null means nothing for it.
 -- In: gaps (jsonb, a list of objects with the keys of "given"; times in epoch seconds), dag_id, run_id.
 WITH given AS (
     SELECT *
@@ -55,6 +58,9 @@ WITH given AS (
         expires_s bigint,
         unfillable_reason text,
         parent bigint,
+        accepted_by text,
+        accepted_s bigint,
+        accepted_reason text,
         outcome text
     )
 ),
@@ -76,7 +82,10 @@ new AS (
         next_attempt_at,
         expires_at,
         unfillable_reason,
-        parent
+        parent,
+        accepted_by,
+        accepted_at,
+        accepted_reason
     )
     SELECT
         ticker,
@@ -95,7 +104,10 @@ new AS (
         to_timestamp(next_attempt_s),
         to_timestamp(expires_s),
         unfillable_reason,
-        parent
+        parent,
+        accepted_by,
+        to_timestamp(accepted_s),
+        accepted_reason
     FROM given
     RETURNING gap_id, ticker, interval_minutes, gap_start
 )
@@ -111,6 +123,7 @@ JOIN given
     ON given.ticker = new.ticker
     AND given.interval_minutes = new.interval_minutes
     AND to_timestamp(given.start_s) = new.gap_start
+WHERE given.outcome IS NOT NULL
 
 -- name: insert_imported_gap
 -- Record a gap of another system with its own stamps, unless it was recorded before.
@@ -175,7 +188,10 @@ SET gap_start = to_timestamp(%(start_s)s),
     error_message = %(error_message)s,
     next_attempt_at = to_timestamp(%(next_attempt_s)s),
     expires_at = to_timestamp(%(expires_s)s),
-    unfillable_reason = %(unfillable_reason)s
+    unfillable_reason = %(unfillable_reason)s,
+    accepted_by = %(accepted_by)s,
+    accepted_at = to_timestamp(%(accepted_s)s),
+    accepted_reason = %(accepted_reason)s
 WHERE gap_id = %(gap_id)s
 
 -- name: move_outcomes
@@ -218,7 +234,10 @@ SET status = 'FILLED',
     filled_from = %(filled_from)s,
     next_attempt_at = NULL,
     error_message = NULL,
-    unfillable_reason = NULL
+    unfillable_reason = NULL,
+    accepted_by = NULL,
+    accepted_at = NULL,
+    accepted_reason = NULL
 WHERE gap_id = %(gap_id)s
 
 -- name: record_outcome

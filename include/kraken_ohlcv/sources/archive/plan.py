@@ -103,6 +103,7 @@ def mark_not_published(context: RunContext, series: Series, release: Release) ->
             gap
             for gap in state.gaps
             if gap.status is GapStatus.UNFILLABLE
+            and gap.acceptance is None
             and gap.unfillable_reason in WAITING
             and ranges.intersect([gap.range], [quarter])
         ]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from kraken_ohlcv.core.gap import GapStatus, Series
+from kraken_ohlcv.core.gap import Acceptance, GapStatus, Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.quarters import quarters_in
 from kraken_ohlcv.core.ranges import Range
@@ -33,6 +33,7 @@ class GapFilter:
     :ivar detected_until_s: seen first at this time or before, epoch seconds UTC
     :ivar from_s: overlap the period from here, epoch seconds UTC
     :ivar until_s: to here, exclusive, epoch seconds UTC
+    :ivar is_accepted: only those that somebody has accepted, or only the others
     """
 
     statuses: list[GapStatus] | None = None
@@ -43,6 +44,7 @@ class GapFilter:
     detected_until_s: int | None = None
     from_s: int | None = None
     until_s: int | None = None
+    is_accepted: bool | None = None
 
 
 class GapSubject(BaseModel):
@@ -55,6 +57,16 @@ class GapSubject(BaseModel):
     gap_end: Utc
     status: GapStatus
     unfillable_reason: str | None
+    accepted_by: str | None = None
+    accepted_at: Utc | None = None
+    accepted_reason: str | None = None
+
+    @property
+    def acceptance(self) -> Acceptance | None:
+        """Return who decided that it stays missing, or None."""
+        if self.accepted_by is None or self.accepted_at is None or self.accepted_reason is None:
+            return None
+        return Acceptance(self.accepted_by, int(self.accepted_at.timestamp()), self.accepted_reason)
 
     @property
     def series(self) -> Series:

@@ -40,6 +40,9 @@ def _columns(series: Series, segment: GapSegment) -> dict[str, Any]:
         "next_attempt_s": segment.next_attempt_s,
         "expires_s": expiry_s(segment.start_s, series.interval_minutes),
         "unfillable_reason": segment.unfillable_reason,
+        "accepted_by": segment.acceptance and segment.acceptance.by,
+        "accepted_s": segment.acceptance and segment.acceptance.at_s,
+        "accepted_reason": segment.acceptance and segment.acceptance.reason,
     }
 
 
@@ -72,11 +75,14 @@ class NewGap(NamedTuple):
     parent: Gap | None = None
 
 
-def insert_gaps(connection: Connection, run: RunKey, gaps: Sequence[NewGap]) -> None:
-    """Record new gaps, all in one statement; the run claims them.
+NO_RUN: Final = {"dag_id": None, "run_id": None}
+
+
+def insert_gaps(connection: Connection, run: RunKey | None, gaps: Sequence[NewGap]) -> None:
+    """Record new gaps, all in one statement; the run claims them, but for accepted ones.
 
     :param connection: the ledger, inside a transaction of all their series
-    :param run: the run that found them
+    :param run: the run that found them; None = no run did, and none claims them
     """
     new = [
         {
@@ -86,18 +92,18 @@ def insert_gaps(connection: Connection, run: RunKey, gaps: Sequence[NewGap]) -> 
             "detected_s": detected_s,
             "attempts": parent.attempts if parent else 0,
             "parent": parent.gap_id if parent else None,
-            "outcome": segment.run_outcome,
+            "outcome": None if run is None or segment.acceptance else segment.run_outcome,
             **_columns(series, segment),
         }
         for series, segment, detected_s, parent in gaps
     ]
     if new:
-        execute(connection, "insert_gaps", run, gaps=Jsonb(new))
+        execute(connection, "insert_gaps", run or NO_RUN, gaps=Jsonb(new))
 
 
 def change_gap(
     connection: Connection,
-    run: RunKey,
+    run: RunKey | None,
     gap: Gap,
     segment: GapSegment,
     *,
@@ -114,7 +120,7 @@ def change_gap(
     """
     check_move(gap.status, segment.status)
     execute(connection, "update_gap", gap_id=gap.gap_id, **_columns(gap.series, segment))
-    if is_claimed:
+    if is_claimed and run is not None:
         record_outcome(
             connection, run, gap.gap_id, segment.run_outcome, candles=candles, error=segment.error_message
         )
@@ -131,7 +137,7 @@ def absorb_gap(connection: Connection, gap: Gap, survivor: Gap) -> None:
 
 def split_gap(
     connection: Connection,
-    run: RunKey,
+    run: RunKey | None,
     gap: Gap,
     segments: Sequence[GapSegment],
     *,
@@ -144,7 +150,7 @@ def split_gap(
     because the database refuses overlapping open gaps at once.
 
     :param connection: the ledger, inside a series transaction
-    :param run: the run; it claims every child
+    :param run: the run; it claims every child, but for accepted ones; None = no run changes it
     :param gap: the gap as it stands
     :param segments: what remains of it, ascending, not overlapping, at least one
     :param candles: missing candles of the gap that were stored, >= 0

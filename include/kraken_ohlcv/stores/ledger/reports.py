@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, value
 
 
@@ -49,6 +50,41 @@ class Restatements:
     candles: int
     applied: int
     newest: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedHole:
+    """What stays missing of a series because somebody decided so.
+
+    :ivar start_s: open time of the oldest bucket, epoch seconds UTC
+    :ivar end_s: end of the newest one, exclusive, epoch seconds UTC
+    :ivar missing_candles: buckets, >= 1; others may lie between them
+    :ivar accepted_by: who decided
+    :ivar accepted_s: when, epoch seconds UTC
+    :ivar accepted_reason: why
+    """
+
+    ticker: str
+    interval_minutes: int
+    start_s: int
+    end_s: int
+    missing_candles: int
+    accepted_by: str
+    accepted_s: int
+    accepted_reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for the result of a report; times as ISO text in UTC."""
+        return {
+            "ticker": self.ticker,
+            "interval": self.interval_minutes,
+            "from": iso(self.start_s),
+            "to": iso(self.end_s),
+            "candles": self.missing_candles,
+            "accepted_by": self.accepted_by,
+            "accepted_at": iso(self.accepted_s),
+            "reason": self.accepted_reason,
+        }
 
 
 @dataclass(frozen=True, slots=True)

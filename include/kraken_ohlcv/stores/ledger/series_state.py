@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kraken_ohlcv.core.gap import Gap, GapStatus, Series, UnfillableReason
+from kraken_ohlcv.core.gap import Acceptance, Gap, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
     Row,
@@ -42,11 +42,24 @@ class SeriesState:
     gaps: list[Gap]
 
 
-def _gap(ticker: str, interval_minutes: int, status: str, unfillable_reason: str | None, **row: Any) -> Gap:
+def _gap(
+    ticker: str,
+    interval_minutes: int,
+    status: str,
+    unfillable_reason: str | None,
+    accepted_by: str | None,
+    accepted_s: int | None,
+    accepted_reason: str | None,
+    **row: Any,
+) -> Gap:
+    acceptance = None
+    if accepted_by is not None and accepted_s is not None and accepted_reason is not None:
+        acceptance = Acceptance(accepted_by, accepted_s, accepted_reason)
     return Gap(
         series=Series(ticker, interval_minutes),
         status=GapStatus(status),
         unfillable_reason=UnfillableReason(unfillable_reason) if unfillable_reason else None,
+        acceptance=acceptance,
         **row,
     )
 
