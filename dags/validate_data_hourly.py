@@ -10,6 +10,8 @@ Replaces the Celery Beat entry `validate-data-hourly`.
 * **Writes** `incidents` in PostgreSQL; posts to Slack; triggers the backfill DAGs.
 * **Acknowledge an incident**: `airflow dags trigger validate_data_hourly --conf '{"snooze": ["stale"],
   "snooze_hours": 12}'` keeps its growth quiet for twelve hours.
+* **Accept a gap** that nobody can close: param `accept_gap`, and `take_back_gap` to have it tried again; page
+  *Gaps* has buttons for both (docs/REPAIR.md). The triggering user is recorded as the one who decided.
 * **Rerun it** whenever you like: a check changes no candle.
 * **Result**: the return value of task `result`.
 """

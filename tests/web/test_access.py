@@ -36,11 +36,16 @@ def _routes() -> list[tuple[str, str]]:
 ROUTES = _routes()
 READS = [address for method, address in ROUTES if method == "GET"]
 WRITES = [address for method, address in ROUTES if method == "POST"]
+SEEN = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
 BODIES: dict[str, dict[str, Any]] = {
+    "/ohlcv/actions/accept": {"data": {"gap_id": 1, "reason": "lost", **SEEN}},
     "/ohlcv/actions/backfill": {"data": {"gap_id": 1}},
     "/ohlcv/actions/retry-failed": {"data": {"tier": "TIER1"}},
     "/ohlcv/actions/snooze": {"data": {"key": "stale", "hours": 1}},
+    "/ohlcv/actions/take-back": {"data": {"gap_id": 1, "reason": "found"}},
+    "/ohlcv/api/gaps/1/accept": {"json": {"reason": "lost"}},
     "/ohlcv/api/gaps/1/backfill": {},
+    "/ohlcv/api/gaps/1/take-back": {"json": {"reason": "found"}},
     "/ohlcv/api/gaps/retry-failed": {"json": {"tier": "TIER1"}},
     "/ohlcv/api/incidents/stale/snooze": {"json": {"hours": 1}},
 }

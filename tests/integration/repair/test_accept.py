@@ -1,4 +1,4 @@
-"""Holes that somebody accepts: no run tries them, nobody is alerted, and they stay missing in every figure."""
+"""Holes that somebody accepts: no run tries them, nobody is alerted, and they stay missing everywhere."""
 
 from __future__ import annotations
 
@@ -195,8 +195,8 @@ def test_the_history_says_who_decided_what_and_cannot_be_changed(world: World) -
     assert accept(world, hours(world, 90, 110), by="eve") == 0
 
     entries = world.rows(
-        "SELECT decision, decided_by, reason, candles, (SELECT array_agg(extract(epoch FROM lower(one))::bigint)"
-        " FROM unnest(buckets) AS one) AS starts_s FROM gap_decisions ORDER BY decision_id"
+        "SELECT decision, decided_by, candles, (SELECT array_agg(extract(epoch FROM lower(x))::bigint)"
+        " FROM unnest(buckets) AS x) AS starts_s FROM gap_decisions ORDER BY decision_id"
     )
     start, _ = hours(world, 0, 1)
     assert [

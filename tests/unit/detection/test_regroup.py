@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import (
+    Acceptance,
     Gap,
     GapSegment,
     GapStatus,
@@ -86,6 +87,7 @@ def as_gap(segment: GapSegment, record: Gap | None) -> Gap:
         next_attempt_s=segment.next_attempt_s,
         error=segment.error_message,
         attempts=0 if record is None else record.attempts,
+        acceptance=segment.acceptance,
     )
     return made if record is None else replace(made, detected_s=record.detected_s)
 
@@ -387,6 +389,13 @@ STATES = st.sampled_from([
     (UNFILLABLE, PAIR_DELISTED, 0),
     (UNFILLABLE, NOBODY_HAS_IT, 1),
 ])
+ACCEPTANCES = st.sampled_from([
+    None,
+    None,
+    Acceptance("ada", 1, "lost"),
+    Acceptance("ada", 2, "lost"),
+    Acceptance("bob", 1, "lost"),
+])
 FIRST, LAST = 700, 800
 """Hours of the model; January 1970 ends at hour 744."""
 
@@ -399,8 +408,28 @@ def ledgers(draw: st.DrawFn) -> list[Gap]:
     for start, end in pairwise(borders):
         if draw(st.booleans()):
             status, reason, attempts = draw(STATES)
-            gaps.append(gap(start * HOUR, end * HOUR, status=status, reason=reason, attempts=attempts))
+            acceptance = None if status is BACKFILLING else draw(ACCEPTANCES)
+            gaps.append(
+                gap(
+                    start * HOUR,
+                    end * HOUR,
+                    status=status,
+                    reason=reason,
+                    attempts=attempts,
+                    acceptance=acceptance,
+                )
+            )
     return gaps
+
+
+def accepted_of(gaps: Iterable[Gap]) -> dict[Acceptance, BucketSet]:
+    """Return the buckets that each decision is about."""
+    found: dict[Acceptance, BucketSet] = {}
+    for one in gaps:
+        if one.acceptance is not None:
+            buckets = BucketSet.of_ranges([one.range], step=HOUR)
+            found[one.acceptance] = found.get(one.acceptance, BucketSet(HOUR)) | buckets
+    return found
 
 
 @quick
@@ -443,11 +472,18 @@ def test_afterwards_the_open_gaps_hold_exactly_what_is_missing_and_a_second_time
         assert one.status is UNFILLABLE or not is_delisted
     for one, later in pairwise(after):
         if under_way.isdisjoint({one.gap_id, later.gap_id}):
-            state = (one.status, one.unfillable_reason, one.next_attempt_s, one.attempts)
-            other = (later.status, later.unfillable_reason, later.next_attempt_s, later.attempts)
+            state, other = (
+                (each.status, each.unfillable_reason, each.next_attempt_s, each.attempts, each.acceptance)
+                for each in (one, later)
+            )
             sides = {each.end_s <= view.window_start_s for each in (one, later)}
-            is_near = is_joinable(one.range, later.range, 60)
+            is_near = is_joinable(one.range, later.range, 60, is_accepted=one.acceptance is not None)
             assert not is_near or state != other or (len(sides) == 2 and not is_delisted)
+    # Only what was accepted is, and all of it that is still missing; no other bucket lies in its records.
+    before = accepted_of(gaps)
+    assert accepted_of(after) == {
+        decision: those & buckets for decision, those in before.items() if those & buckets
+    }
     assert {one.gap_id for one in gaps} >= {one.gap_id for one, _ in changes.absorbed}
     assert not regroup(after, buckets, view, left_alone=under_way & {one.gap_id for one in after})
 
