@@ -49,7 +49,9 @@ def stale(world: World) -> World:
     world.exchange.advance(-DAY)
     world.run(intervals=[1440])
     world.exchange.advance(DAY + 2 * HOUR + 600)
-    world.exchange.fault("error", endpoint="OHLC", ticker="XBTUSD", count=None, error="EGeneral:Invalid arguments")
+    world.exchange.fault(
+        "error", endpoint="OHLC", ticker="XBTUSD", count=None, error="EGeneral:Invalid arguments"
+    )
     world.run(intervals=[1440])
     world.exchange.clear_faults()
     world.exchange.advance(50 * 60)
@@ -107,7 +109,9 @@ def test_an_accepted_gap_that_leaves_the_window_is_no_risk_and_starts_no_run(wor
     start, end = world.window(hourly)
     world.store(hourly, (start, end), without=[(start + 2 * HOUR, start + 5 * HOUR)])
     world.store(DAILY, world.window(DAILY))
-    world.exchange.fault("error", endpoint="OHLC", ticker="XBTUSD", count=None, error="EGeneral:Invalid arguments")
+    world.exchange.fault(
+        "error", endpoint="OHLC", ticker="XBTUSD", count=None, error="EGeneral:Invalid arguments"
+    )
     world.run(intervals=[60])
     world.exchange.clear_faults()
     hourly_check(world)
