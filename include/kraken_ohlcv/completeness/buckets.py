@@ -193,10 +193,12 @@ class Counter:
 
         :param buckets: the set
         """
-        self._is_empty = not buckets
+        self._first, self._n_places = buckets.first, buckets.bits.bit_length()
+        self._is_solid = len(buckets) == self._n_places
+        if self._is_solid:
+            return
         # A word more than needed, so that behind the last bucket is a place like any other.
-        n_words = buckets.bits.bit_length() // WORD_BITS + 1
-        self._first = buckets.first
+        n_words = self._n_places // WORD_BITS + 1
         self._words = np.frombuffer(buckets.bits.to_bytes(n_words * WORD_BITS // 8, "little"), dtype="<u8")
         self._before = np.zeros(n_words, dtype=np.int64)
         np.cumsum(np.bitwise_count(self._words[:-1]), out=self._before[1:])
@@ -207,13 +209,14 @@ class Counter:
         :param first: number of the first bucket of each, counted from the epoch
         :param last: number behind the last one; a stretch that ends before it begins is empty
         """
-        if self._is_empty:
-            return np.zeros_like(first)
-        found: Numbers = np.maximum(self._below(last) - self._below(first), 0)
+        below = self._below(np.concatenate([first, last]))
+        found: Numbers = np.maximum(below[len(first) :] - below[: len(first)], 0)
         return found
 
     def _below(self, numbers: Numbers) -> Numbers:
-        at = np.clip(numbers - self._first, 0, len(self._words) * WORD_BITS - 1)
+        at: Numbers = np.clip(numbers - self._first, 0, self._n_places)
+        if self._is_solid:
+            return at
         word = at // WORD_BITS
         lower = (np.uint64(1) << (at % WORD_BITS).astype(np.uint64)) - np.uint64(1)
         found: Numbers = self._before[word] + np.bitwise_count(self._words[word] & lower)

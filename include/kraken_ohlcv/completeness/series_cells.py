@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -114,17 +115,17 @@ class SeriesCells(BaseModel):
         """Return the share of them that is stored or proven empty, percent, or None of nothing."""
         return percent(self.verified, self.expected)
 
-    @property
+    @cached_property
     def missing(self) -> int:
         """Return the due buckets of all periods that are neither stored nor proven empty."""
         return sum(sum(getattr(self, name)) for name in MISSING_COUNTS)
 
-    @property
+    @cached_property
     def verified(self) -> int:
         """Return the buckets of all periods that are stored or proven empty."""
         return sum(self.stored) + sum(self.proven_empty)
 
-    @property
+    @cached_property
     def never_loaded(self) -> int:
         """Return the buckets of all periods before the series' start."""
         return sum(self.not_loaded)
@@ -208,18 +209,22 @@ def count_cells(found: SeriesBuckets, borders: Numbers, now_s: int) -> dict[str,
     numbers = -(-borders // step)
     first, last = numbers[:-1], numbers[1:]
     first = np.where(first == last, first - 1, first)
-    missing = Counter(found.missing)
-    reach = reach_of(found.grid, found.row.interval_minutes, now_s=now_s)
-    return {
-        "stored": Counter(found.stored).between(first, last),
-        "proven_empty": Counter(found.empty.all).between(first, last),
-        **{
-            name: missing.between(np.maximum(first, -(-start_s // step)), np.minimum(last, -(-end_s // step)))
-            for name, (start_s, end_s) in reach._asdict().items()
-        },
-        "not_loaded": _before_start(found, first, last),
-        "restated": Counter(found.restated | found.disputed).between(first, last),
+    sets = {
+        "stored": found.stored,
+        "proven_empty": found.empty.all,
+        "restated": found.restated | found.disputed,
     }
+    # Most sets of most series are empty.
+    counts = dict.fromkeys(CELL_COUNTS, np.zeros_like(first))
+    counts |= {name: Counter(buckets).between(first, last) for name, buckets in sets.items() if buckets}
+    if found.missing:
+        missing = Counter(found.missing)
+        reach = reach_of(found.grid, found.row.interval_minutes, now_s=now_s)
+        for name, (start_s, end_s) in reach._asdict().items():
+            part = np.maximum(first, -(-start_s // step)), np.minimum(last, -(-end_s // step))
+            counts[name] = missing.between(*part)
+    counts["not_loaded"] = _before_start(found, first, last)
+    return counts
 
 
 def _before_start(found: SeriesBuckets, first: Numbers, last: Numbers) -> Numbers:

@@ -36,23 +36,24 @@ class BucketSet:
         :param parts: ranges on the grid, ascending, not overlapping, epoch seconds UTC
         :param step: bucket length, seconds
         """
-        first: int | None = None
-        at = 0
-        pieces: list[str] = []
-        has_hole = False
+        stretches: list[list[int]] = []
         for start_s, end_s in parts:
             start, end = start_s // step, end_s // step
             if start >= end:
                 continue
-            if first is None:
-                first = at = start
-            has_hole = has_hole or start > at
+            if stretches and stretches[-1][1] == start:
+                stretches[-1][1] = end
+            else:
+                stretches.append([start, end])
+        if not stretches:
+            return cls(step)
+        first = at = stretches[0][0]
+        if len(stretches) == 1:
+            return cls(step, first, (1 << stretches[0][1] - first) - 1)
+        pieces: list[str] = []
+        for start, end in stretches:
             pieces += ("0" * (start - at), "1" * (end - start))
             at = end
-        if first is None:
-            return cls(step)
-        if not has_hole:
-            return cls(step, first, (1 << at - first) - 1)
         return cls.of_text("".join(pieces), first=first, step=step)
 
     @classmethod
@@ -117,16 +118,22 @@ class BucketSet:
 
     def __or__(self, other: BucketSet) -> BucketSet:
         """Return what is in either set."""
+        if not (self.bits and other.bits):
+            return self if self.bits else other
         first = self._common(other)
         return BucketSet(self.step, first, self._from(first) | other._from(first))
 
     def __and__(self, other: BucketSet) -> BucketSet:
         """Return what is in both sets."""
+        if not (self.bits and other.bits):
+            return BucketSet(self.step)
         first = self._common(other)
         return BucketSet(self.step, first, self._from(first) & other._from(first))
 
     def __sub__(self, other: BucketSet) -> BucketSet:
         """Return what is in this set and not in the other."""
+        if not (self.bits and other.bits):
+            return self
         first = self._common(other)
         return BucketSet(self.step, first, self._from(first) & ~other._from(first))
 
@@ -167,7 +174,10 @@ class BucketSet:
         """
         start, end = -(-part[0] // self.step), -(-part[1] // self.step)
         # A range may end long after all candles: no mask is made for what is not there.
-        at, end = max(start, self.first), min(end, self.first + self.bits.bit_length())
+        at, last = max(start, self.first), self.first + self.bits.bit_length()
+        if start <= self.first and last <= end:
+            return self
+        end = min(end, last)
         if end <= at:
             return BucketSet(self.step)
         return BucketSet(self.step, at, self._from(at) & ((1 << (end - at)) - 1))

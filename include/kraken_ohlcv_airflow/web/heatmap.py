@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Final
 
 from kraken_ohlcv.completeness.series_cells import CELL_COUNTS, CELL_STATES, CellState, Period, SeriesCells
@@ -179,7 +179,11 @@ def draw(rows: Sequence[SeriesCells], edges: Sequence[datetime], period: Period)
     """
     n_periods = len(edges) - 1
     pitch = pitch_of(n_periods)
-    counts = Counter(state.value for row in rows for state in row.state if state is not CellState.OUTSIDE)
+    runs = [runs_of(row) for row in rows]
+    counts: Counter[str] = Counter()
+    for n, number, *_ in chain.from_iterable(runs):
+        counts[CELL_STATES[number].value] += n
+    del counts[CellState.OUTSIDE.value]
     return Heatmap(
         pitch=pitch,
         width=pitch * n_periods,
@@ -193,7 +197,7 @@ def draw(rows: Sequence[SeriesCells], edges: Sequence[datetime], period: Period)
             "counts": CELL_COUNTS,
             "edges": [int(edge.timestamp()) for edge in edges],
             "pitch": pitch,
-            "rows": [runs_of(row) for row in rows],
+            "rows": runs,
             "series": [(row.ticker, row.interval_minutes) for row in rows],
         },
     )

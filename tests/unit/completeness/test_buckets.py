@@ -142,6 +142,9 @@ def test_a_counter_counts_between_any_borders(numbers: set[int], parts: list[tup
 def test_a_counter_counts_whole_words(n: int) -> None:
     counter = Counter(BucketSet.all_in((0, n * 60), step=60))
     assert counter.between(np.array([0, 0, 1]), np.array([n, n + 1, n - 1])).tolist() == [n, n, n - 2]
+    # The same with a hole: what has none is counted in another way.
+    counter = Counter(BucketSet.of_ranges([(0, 180), (240, n * 60)], step=60))
+    assert counter.between(np.array([0, 0, 1]), np.array([n, n + 1, n - 1])).tolist() == [n - 1, n - 1, n - 3]
 
 
 def test_a_start_off_the_grid_adds_no_bucket() -> None:
