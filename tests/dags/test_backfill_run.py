@@ -112,8 +112,8 @@ def test_the_ui_shows_the_gap_queries_rendered_for_the_intervals_of_the_run(dag_
     operator = dag_bag.dags["backfill_tier1_daily"].get_task("detect_gaps")
     operator.render_template_fields({"params": {"intervals": [60, 1440], "tickers": ["XBTUSD"]}})
     assert "WHERE interval = '1440'" in operator.counts_sql
-    assert "AND ticker IN (%(ticker_0)s)" in operator.counts_sql
-    assert "sum(CASE WHEN remainder = 0 THEN power(2, bucket)" in operator.sql
+    assert "AND ticker = %(ticker_0)s" in operator.counts_sql
+    assert "THEN power(2, (ts::long %% %(block_us)s) / %(step_us)s)" in operator.sql
 
 
 def test_the_first_run_withdraws_what_an_older_version_proved_empty_against_a_stored_candle(

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.ledger.counts import (
     Counted,
     Counts,
@@ -25,13 +24,22 @@ from kraken_ohlcv.stores.ledger.counts import (
     counting,
     partitions_seen,
     read_counted,
+    read_counts,
     see_partitions,
     write_counts,
 )
 from kraken_ohlcv.stores.ledger.coverage import Coverage, read_pages
 from kraken_ohlcv.stores.ledger.series_state import every_series
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, rows
-from kraken_ohlcv.stores.partitions import MonthCount, Partition, count_candles, read_partitions, stretches_of
+from kraken_ohlcv.stores.partitions import (
+    Key,
+    MonthCount,
+    Partition,
+    count_briefly,
+    count_candles,
+    read_partitions,
+    stretches_of,
+)
 from kraken_ohlcv.stores.stored_buckets import read_open_times
 
 
@@ -89,15 +97,16 @@ class Look:
         # The ledger first: what is stored meanwhile then counts as stored.
         seen, last_txn = partitions_seen(connection)
         partitions, writer_txn = read_partitions(questdb)
-        changed, gone = _changes(partitions, writer_txn, seen, last_txn)
-        fresh: dict[tuple[Series, Range], MonthCount] = {}
+        changes = _changes(partitions, writer_txn, seen, last_txn)
+        changed = sorted(changes.grown + changes.others)
+        fresh: dict[Key, MonthCount] = {}
         for months in stretches_of(changed):
             fresh |= count_candles(questdb, months, intervals, tickers=tickers)
         grids = _grids(connection, tickers, intervals)
         new = {Series(ticker, one) for ticker in tickers for one in intervals} - grids.keys()
         rest = {key: one for key, one in fresh.items() if key[0] in new}
         rest |= _counts_of_new(connection, questdb, partitions, set(changed), new)
-        counted = read_counted(connection, tickers, intervals, fresh=fresh, months=[*changed, *gone])
+        counted = read_counted(connection, tickers, intervals, fresh=fresh, months=[*changed, *changes.gone])
         return cls(connection, questdb, counted | counted_of(rest), grids)
 
     def read(
@@ -178,6 +187,19 @@ class Look:
         ]
 
 
+class _Changes(NamedTuple):
+    """What is otherwise than when it was last counted; months, ascending.
+
+    :ivar grown: new ones, and those with a newer candle, as most of their series have one
+    :ivar others: all other ones that hold something else
+    :ivar gone: those that are there no longer
+    """
+
+    grown: list[Range]
+    others: list[Range]
+    gone: list[Range]
+
+
 def refresh(
     connection: Connection,
     questdb: QuestDBClient,
@@ -198,24 +220,55 @@ def refresh(
         known = {series for _, series in every_series(connection)}
         new = {Series(ticker, one) for ticker in tickers for one in intervals} - known
         seen, last_txn = partitions_seen(connection)
-        questdb.wait_applied(CANDLE_TABLE)
-        partitions, writer_txn = read_partitions(questdb)
-        changed, gone = _changes(partitions, writer_txn, seen, last_txn)
+        partitions, writer_txn = read_partitions(questdb, is_applied=True)
+        changes = _changes(partitions, writer_txn, seen, last_txn)
         if is_full:
-            changed = sorted(partitions)
+            changes = _Changes(sorted(partitions), [], changes.gone)
         every = sorted({*intervals, *(series.interval_minutes for series in known)})
-        found: dict[tuple[Series, Range], MonthCount] = {}
-        for months in stretches_of(changed):
-            counts = count_candles(questdb, months, every)
+        found: dict[Key, MonthCount] = {}
+
+        def keep(counts: Counts, months: Sequence[Range]) -> None:
             write_counts(
                 connection, {key: one for key, one in counts.items() if key[0] in known}, months=months
             )
-            found |= {key: one for key, one in counts.items() if key[0] in new}
-        write_counts(connection, {}, months=gone)
+            found.update({key: one for key, one in counts.items() if key[0] in new})
+
+        for months in stretches_of(changes.grown):
+            keep(count_candles(questdb, months, every), months)
+        for months in stretches_of(changes.others):
+            keep(_recounted(connection, questdb, months, every, known | new), months)
+        write_counts(connection, {}, months=changes.gone)
+        changed = {*changes.grown, *changes.others}
         see_partitions(
-            connection, {month: partitions[month] for month in changed}, gone=gone, writer_txn=writer_txn
+            connection,
+            {month: partitions[month] for month in changed},
+            gone=changes.gone,
+            writer_txn=writer_txn,
         )
-        return found | _counts_of_new(connection, questdb, partitions, set(changed), new)
+        return found | _counts_of_new(connection, questdb, partitions, changed, new)
+
+
+def _recounted(
+    connection: Connection,
+    questdb: QuestDBClient,
+    months: Sequence[Range],
+    intervals: Sequence[int],
+    wanted: Collection[Series],
+) -> Counts:
+    """Count months of which few series have changed: only these are counted in full.
+
+    A series with as many candles as before, the newest one the same, counts as unchanged, see
+    :class:`Partition`.
+    """
+    before = read_counts(connection, months)
+    now = count_briefly(questdb, months, intervals)
+    same = {key: before[key] for key, one in now.items() if key in before and before[key].brief == one}
+    changed = [series for series, month in now.keys() - same.keys() if series in wanted]
+    if not changed:
+        return same
+    lengths = sorted({series.interval_minutes for series in changed})
+    tickers = sorted({series.ticker for series in changed})
+    return same | count_candles(questdb, months, lengths, tickers=tickers)
 
 
 def _counts_of_new(
@@ -224,9 +277,9 @@ def _counts_of_new(
     partitions: Mapping[Range, Partition],
     counted: set[Range],
     new: Collection[Series],
-) -> dict[tuple[Series, Range], MonthCount]:
+) -> dict[Key, MonthCount]:
     """Count the candles of new series in those of the months not counted for all that hold any of them."""
-    found: dict[tuple[Series, Range], MonthCount] = {}
+    found: dict[Key, MonthCount] = {}
     if not new:
         return found
     tickers = sorted({series.ticker for series in new})
@@ -244,12 +297,19 @@ def _counts_of_new(
 
 def _changes(
     partitions: Mapping[Range, Partition], writer_txn: int, seen: Mapping[Range, Partition], last_txn: int
-) -> tuple[list[Range], list[Range]]:
-    """Return the months that hold something else than when they were counted, and those that are gone."""
+) -> _Changes:
     # A table with fewer transactions than before is another one, or a restored copy.
     before = seen if writer_txn >= last_txn else {}
     changed = sorted(month for month, one in partitions.items() if before.get(month) != one)
-    return changed, sorted(seen.keys() - partitions.keys())
+    grown = [
+        month for month in changed if month not in before or _is_longer(partitions[month], before[month])
+    ]
+    others = [month for month in changed if month not in grown]
+    return _Changes(grown, others, sorted(seen.keys() - partitions.keys()))
+
+
+def _is_longer(one: Partition, before: Partition) -> bool:
+    return one.last_us > before.last_us
 
 
 def _grids(

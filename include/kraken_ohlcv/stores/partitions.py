@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, chosen, rendered, statement
 
 MONTHS_AT_ONCE: Final = 24
@@ -19,9 +20,9 @@ MONTHS_AT_ONCE: Final = 24
 class Partition(NamedTuple):
     """A month of the candle table.
 
-    An unchanged number of rows means an unchanged set of open times, because DEDUP keeps one row per key and
-    no row can be deleted by itself; a month dropped and written anew shows in the other figures, or at the
-    next full scan.
+    An unchanged number of rows, of all series or of one, means an unchanged set of open times, because DEDUP
+    keeps one row per key and no row can be deleted by itself; a month dropped and written anew shows in the
+    other figures, or at the next full scan.
 
     :ivar n_rows: candles of all series
     :ivar first_us: oldest open time, epoch microseconds UTC
@@ -36,37 +37,53 @@ class Partition(NamedTuple):
 class MonthCount(NamedTuple):
     """Candles of a series in a month.
 
-    :ivar first_s: oldest open time, epoch seconds UTC
-    :ivar last_s: newest open time, epoch seconds UTC
     :ivar n_candles: number of candles, >= 1
+    :ivar last_s: newest open time, epoch seconds UTC
+    :ivar first_s: oldest open time, epoch seconds UTC
     :ivar off_grid_us: how far the worst candle lies off the grid, microseconds; 0 = all are on it
     """
 
-    first_s: int
-    last_s: int
     n_candles: int
+    last_s: int
+    first_s: int
     off_grid_us: int
 
+    @property
+    def brief(self) -> tuple[int, int]:
+        """Return number and newest open time: what a brief count says."""
+        return self.n_candles, self.last_s
 
-def read_partitions(questdb: QuestDBClient) -> tuple[dict[Range, Partition], int]:
+
+Key: TypeAlias = tuple[Series, Range]
+"""A series and a month."""
+
+
+def read_partitions(
+    questdb: QuestDBClient, *, is_applied: bool = False
+) -> tuple[dict[Range, Partition], int]:
     """Return what each month of the candle table holds that can be read now.
 
+    :param is_applied: whether to wait first until all that was committed can be read
     :return: by month, parts of a split month summed; and the number of the last transaction applied, 0 of a
         table without a WAL
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     :raises QuestDBError: if there is no candle table
     """
     # Before the partitions: a write in between is then seen again the next time.
-    writer_txn = max((number for (number,) in questdb.query(statement("read_writer_txn"))), default=0)
+    transactions, partitions = questdb.query_each(
+        statement("read_writer_txn"),
+        statement("read_partitions"),
+        applied=CANDLE_TABLE if is_applied else None,
+    )
     found: dict[Range, Partition] = {}
-    for name, first_us, last_us, n_rows in questdb.query(statement("read_partitions")):
+    for name, first_us, last_us, n_rows in partitions:
         month = _month_named(name)
         one = Partition(n_rows, first_us, last_us)
         other = found.get(month)
         if other is not None:
             one = Partition(n_rows + other.n_rows, min(first_us, other.first_us), max(last_us, other.last_us))
         found[month] = one
-    return found, writer_txn
+    return found, max((number for (number,) in transactions), default=0)
 
 
 def _month_named(name: str) -> Range:
@@ -95,7 +112,7 @@ def count_candles(
     intervals: Sequence[int],
     *,
     tickers: Sequence[str] | None = None,
-) -> dict[tuple[Series, Range], MonthCount]:
+) -> dict[Key, MonthCount]:
     """Count the candles of every series in months that follow each other.
 
     :param months: ascending, touching, at least one
@@ -104,16 +121,33 @@ def count_candles(
     :return: by series and month; one without candles is absent
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    n_tickers, named = chosen(tickers or [])
+    return {key: MonthCount(*one) for key, one in _counted(questdb, months, intervals, tickers or ())}
+
+
+def count_briefly(
+    questdb: QuestDBClient, months: Sequence[Range], intervals: Sequence[int]
+) -> dict[Key, tuple[int, int]]:
+    """Return :attr:`MonthCount.brief` of every series, in half the time of :func:`count_candles`."""
+    return {key: (n, last_s) for key, (n, last_s) in _counted(questdb, months, intervals, is_brief=True)}
+
+
+def _counted(
+    questdb: QuestDBClient,
+    months: Sequence[Range],
+    intervals: Sequence[int],
+    tickers: Sequence[str] = (),
+    *,
+    is_brief: bool = False,
+) -> Iterator[tuple[Key, list[int]]]:
+    n_tickers, named = chosen(tickers)
     shape = {
         "intervals": intervals,
         "tickers": tickers if n_tickers else None,
         "is_one_month": len(months) == 1,
+        "is_brief": is_brief,
     }
     rows = questdb.query(
         rendered("count_candles", params=shape), {**bounds((months[0][0], months[-1][1])), **named}
     )
-    return {
-        (Series(ticker, int(interval)), month_of(month_us // MICROSECONDS)): MonthCount(*counted)
-        for ticker, interval, month_us, *counted in rows
-    }
+    for ticker, interval, month_us, *counted in rows:
+        yield (Series(ticker, int(interval)), month_of(month_us // MICROSECONDS)), counted

@@ -51,8 +51,8 @@ SELECT
     extract(epoch FROM max(last_ts))::bigint AS last_s,
     sum(stored)::bigint AS n_candles,
     max(off_grid_us) AS off_grid_us,
-    coalesce(array_agg(extract(epoch FROM month)::bigint ORDER BY month) FILTER (WHERE is_unread), '{}') AS unread_s,
-    coalesce(array_agg(stored ORDER BY month) FILTER (WHERE is_unread), '{}') AS counts
+    coalesce(array_agg(extract(epoch FROM month)::bigint) FILTER (WHERE is_unread), '{}') AS unread_s,
+    coalesce(array_agg(stored) FILTER (WHERE is_unread), '{}') AS counts
 FROM (
     SELECT
         *,
@@ -75,6 +75,20 @@ SELECT
     reconciled
 FROM coverage_months
 WHERE ticker = ANY(%(tickers)s) AND interval_minutes = ANY(%(intervals)s) AND month = ANY(%(months)s)
+
+-- name: read_counts
+-- What was counted of all series with candles in some months. In: months (date[]).
+-- Out: ticker, interval_minutes, month_s, n_candles, last_s, first_s (epoch seconds), off_grid_us.
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM month)::bigint AS month_s,
+    stored AS n_candles,
+    extract(epoch FROM last_ts)::bigint AS last_s,
+    extract(epoch FROM first_ts)::bigint AS first_s,
+    off_grid_us
+FROM coverage_months
+WHERE month = ANY(%(months)s) AND stored > 0
 
 -- name: lock_counts
 -- Let one process at a time count, in this transaction. In: lock_class.

@@ -91,6 +91,20 @@ class QuestDBClient:
             cursor = connection.execute(sql.encode(), parameters, binary=binary)
             return cursor.fetchall() if cursor.description is not None else []
 
+    def query_each(self, *statements: str, applied: str | None = None) -> list[list[tuple[Any, ...]]]:
+        """Return the rows of statements that have a result, run one after the other on one connection.
+
+        :param statements: without parameters
+        :param applied: name of a table for which :meth:`wait_applied` waits first, or None
+        :return: rows of each, as of :meth:`query`
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBError: if it refuses a statement, or for what :meth:`wait_applied` raises
+        """
+        with self._connected(autocommit=True) as connection:
+            if applied is not None:
+                self._wait_applied(connection, applied)
+            return [connection.execute(sql.encode()).fetchall() for sql in statements]
+
     def write_batch(self, table: str, sql: str, rows: Sequence[Mapping[str, Any] | Sequence[Any]]) -> None:
         """Write all rows in one transaction, or none, and wait until they are readable.
 

@@ -12,12 +12,12 @@ from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.coverage import date_of
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, execute, execute_many, fetch, rows
-from kraken_ohlcv.stores.partitions import MonthCount, Partition
+from kraken_ohlcv.stores.partitions import Key, MonthCount, Partition
 
 COUNT_LOCK: Final = 0x4F4A
 """Class of the transaction lock under which partitions are counted."""
 
-Counts = Mapping[tuple[Series, Range], MonthCount]
+Counts = Mapping[Key, MonthCount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,16 @@ def write_counts(connection: Connection, counts: Counts, months: Iterable[Range]
         off_grids_us=[one.off_grid_us for _, one in each],
     )
     execute(connection, "clear_counts", named, counted=gone)
+
+
+def read_counts(connection: Connection, months: Sequence[Range]) -> dict[Key, MonthCount]:
+    """Return what was counted of all series with candles in some months."""
+
+    def shape(month_s: int, **row: int) -> tuple[Range, MonthCount]:
+        return month_of(month_s), MonthCount(**row)
+
+    found = rows(connection, "read_counts", by_series(shape), months=[date_of(month) for month in months])
+    return {(series, month): one for series, (month, one) in found}
 
 
 def read_counted(

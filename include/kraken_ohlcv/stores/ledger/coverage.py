@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any, Self
 
 from kraken_ohlcv.core.bucket_set import BucketSet
@@ -265,6 +266,7 @@ def save(
     return {Series(page["ticker"], page["interval_minutes"]) for page in pages}
 
 
+@lru_cache(maxsize=4096)
 def date_of(month: Range) -> date:
     """Return a month as the ledger names it: by its first day."""
     return utc(month[0]).date()

@@ -122,6 +122,8 @@ def register_series(connection: Connection, starts: Mapping[Series, int]) -> dic
     :param starts: first open time expected of each, epoch seconds UTC
     :return: the revision of each; one that is known already is absent
     """
+    if not starts:
+        return {}
     columns = {
         "tickers": [series.ticker for series in starts],
         "intervals": [series.interval_minutes for series in starts],
