@@ -92,6 +92,23 @@ def test_same_rows_again_change_nothing_and_later_ones_win(hook: QuestDBClient) 
     assert hook.query("SELECT price FROM hook_writes ORDER BY ts LIMIT 2") == [(2.0,), (1.0,)]
 
 
+def test_statements_run_after_what_was_committed_is_applied(hook: QuestDBClient) -> None:
+    with hook.connect() as connection:
+        connection.cursor().executemany(INSERT, rows(3))
+        connection.commit()
+    counts = hook.query_each(
+        "SELECT count() FROM hook_writes",
+        "SELECT count() FROM hook_writes WHERE price > 1",
+        applied=TABLE,
+    )
+    assert counts == [[(3,)], [(0,)]]
+
+
+def test_a_statement_that_is_refused_among_others_is_an_error(hook: QuestDBClient) -> None:
+    with pytest.raises(QuestDBError, match="nowhere"):
+        hook.query_each("SELECT count() FROM hook_writes", "SELECT count() FROM nowhere")
+
+
 def test_no_rows_need_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "AIRFLOW_CONN_QUESTDB_DEFAULT", '{"conn_type": "questdb", "host": "127.0.0.1", "port": 1}'
