@@ -17,7 +17,6 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from bench.tools.invented import invent_candles, tickers
@@ -198,7 +197,7 @@ def one_day(dsn: str, questdb: QuestDBClient, day: int) -> None:
     :param questdb: hook of the candle store
     :param day: number, for the runs' ids
     """
-    request = BackfillRequest.from_params(asdict(BACKFILL_TIER1.backfill) if BACKFILL_TIER1.backfill else {})
+    request = BackfillRequest.from_params(BACKFILL_TIER1.backfill.params() if BACKFILL_TIER1.backfill else {})
     key = RunKey(BACKFILL_TIER1.dag_id, f"scheduled__{day}")
     slot = CallSlot(dsn, min_interval_s=0.001, clock_margin_s=0.0)
     kraken = KrakenHook("kraken_default", slot=slot).get_conn()

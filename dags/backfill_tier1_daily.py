@@ -15,7 +15,9 @@ is empty, and records the rest. Replaces the Celery Beat entry `backfill-tier1-d
 * **Result**: the return value of task `result`.
 """
 
-from kraken_ohlcv.core.schedules import BACKFILL_TIER1
-from kraken_ohlcv_airflow.backfill import backfill_dag
+from functools import partial
 
-dag = backfill_dag(BACKFILL_TIER1, priority=20, doc=__doc__)
+from kraken_ohlcv_airflow.backfill import tier_dag
+
+make = partial(tier_dag, "TIER1", priority=20, doc=__doc__)
+dag = make()

@@ -1,12 +1,12 @@
-"""Factory of the two backfill DAGs: prepare, detect, go through the sources one by one, report."""
+"""Factory of the backfill DAGs: prepare, detect, go through the sources one by one, report."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -14,8 +14,9 @@ from airflow.sdk import DAG, chain, get_current_context, task
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.plan_file import tiers_at_parse
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.schedules import Schedule
+from kraken_ohlcv.core.schedules import Schedule, backfill_of, has_dag
 from kraken_ohlcv.core.settings import KRAKEN_POOL
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.detection.oddities import observe_oddities
@@ -199,10 +200,31 @@ def watch() -> None:
             observe_listing(connection, judged, now_s=now_s, url=run_url(run))
 
 
-def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
+def tier_dag(
+    tier: str, assets_file: str | Path | None = None, *, priority: int, doc: str | None
+) -> DAG | None:
+    """Return the backfill DAG of a tier, as the plan of what is kept says it.
+
+    :param tier: ``TIER1`` .. ``TIER4``
+    :param assets_file: file of the plan, None = the one in use; what is shipped holds when it has a mistake
+    :param priority: weight of its tasks in the pool; the higher tier goes first
+    :param doc: the operator's manual of the DAG, Markdown
+    :return: the DAG, or None when the tier has none without a schedule
+    """
+    said = tiers_at_parse(Path(assets_file) if assets_file else None)[tier]
+    if not has_dag(tier, said.plan):
+        return None
+    entry = backfill_of(tier, said.plan, n_calls=said.n_calls)
+    return backfill_dag(entry, assets_file, priority=priority, doc=doc)
+
+
+def backfill_dag(
+    entry: Schedule, assets_file: str | Path | None = None, *, priority: int, doc: str | None
+) -> DAG:
     """Return a backfill DAG.
 
     :param entry: its line of the schedule table
+    :param assets_file: file of the plan that its runs read, None = the one in use
     :param priority: weight of its tasks in the pool; the higher tier goes first
     :param doc: the operator's manual of the DAG, Markdown
     :return: the DAG
@@ -210,7 +232,7 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
     """
     if entry.backfill is None:
         raise ValueError(f"{entry.dag_id} has no backfill scope")
-    schemas = BackfillRequest.schemas(**asdict(entry.backfill))
+    schemas = BackfillRequest.schemas(**entry.backfill.params())
 
     @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
     def backfill() -> None:
@@ -219,7 +241,12 @@ def backfill_dag(entry: Schedule, *, priority: int, doc: str | None) -> DAG:
         files = plan_archive(asked)
         walks = plan_trades(asked, files)
         summary = result()
-        chain(prepare(is_storing=True), ask_exchange(), detect_gaps, asked)
+        chain(
+            prepare(is_storing=True, assets_file=None if assets_file is None else str(assets_file)),
+            ask_exchange(),
+            detect_gaps,
+            asked,
+        )
         chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
         chain(walks, rebuild_trades.expand(work=walks), summary)
         chain(summary, [publish(), verdict(summary)])

@@ -12,8 +12,8 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
-from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.intervals import check_served
+from kraken_ohlcv.core.tiers import TIERS
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv_airflow.connections import kraken, ledger, questdb
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.core.errors import SetUpError
-from kraken_ohlcv.core.schedules import DAG_PREFIX, MANUALS, SCHEDULES, checked_prefix
+from kraken_ohlcv.core.schedules import BACKFILL_DAGS, DAG_PREFIX, MANUALS, SCHEDULES, checked_prefix
 from kraken_ohlcv.core.settings import DAG_PREFIX_ENV
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def dags(*, prefix: str = DAG_PREFIX, assets_file: str | Path | None = None) -> 
     The environment sets the prefix: the pages and the triggerer, which read no DAG file, need it, too.
 
     :param prefix: what DAG ids begin with, to insist on it
-    :param assets_file: full path of the catalogue; None = that of ``OHLCV_ASSETS_FILE``, or the shipped one
+    :param assets_file: full path of the plan's file, which governs schedules, too; None = that of
+        ``OHLCV_ASSETS_FILE``, or the shipped one
     :return: for ``globals().update(dags())``
     :raises SetUpError: if the environment sets another prefix, or the path is not a full one
     """
@@ -38,9 +39,13 @@ def dags(*, prefix: str = DAG_PREFIX, assets_file: str | Path | None = None) -> 
             'give Path(__file__).parent / "..."'
         )
     made: dict[str, DAG] = {}
-    for dag_id in (*SCHEDULES, *MANUALS):
-        dag = import_module(f"{FOLDER}.{dag_id.removeprefix(DAG_PREFIX)}").dag
-        if assets_file is not None:
+    for dag_id in dict.fromkeys((*SCHEDULES, *MANUALS, *BACKFILL_DAGS.values())):
+        module = import_module(f"{FOLDER}.{dag_id.removeprefix(DAG_PREFIX)}")
+        is_backfill = dag_id in BACKFILL_DAGS.values()
+        dag = module.make(assets_file) if is_backfill else module.dag
+        if dag is None:
+            continue
+        if assets_file is not None and not is_backfill:
             prepare: Any = dag.get_task("prepare")
             prepare.op_kwargs = {**prepare.op_kwargs, "assets_file": str(assets_file)}
         made[dag_id] = dag

@@ -54,6 +54,18 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
 }
 
 
+def in_words(cron: str) -> str:
+    """Return a schedule in words, such as ``at 02:00 UTC``.
+
+    :param cron: five-field cron, UTC
+    """
+    # Airflow brings it for its own pages; the words are the same there.
+    from cron_descriptor import Options, get_description  # noqa: PLC0415 (only where there is a schedule)
+
+    said: str = get_description(cron, Options(use_24hour_time_format=True))
+    return f"{said[0].lower()}{said[1:]} UTC"
+
+
 def candle_dag(
     entry: Schedule | Manual, *, kind: str, priority: int, schemas: dict[str, Schema], doc: str | None
 ) -> Callable[[Callable[[], None]], Callable[[], DAG]]:
@@ -66,12 +78,14 @@ def candle_dag(
     :param doc: the operator's manual of the DAG, Markdown
     :return: decorator of the function that wires the tasks
     """
-    schedule = None
-    if isinstance(entry, Schedule):
+    schedule, name = None, entry.dag_id
+    if isinstance(entry, Schedule) and entry.cron is not None:
         # Without run_immediately of zero a tick up to a tenth of the period ago would run at first start.
         schedule = CronTriggerTimetable(entry.cron, timezone="UTC", run_immediately=timedelta(0))
+        name = f"{entry.dag_id} ({in_words(entry.cron)})"
     return dag(
         dag_id=entry.dag_id,
+        dag_display_name=name,
         schedule=schedule,
         catchup=False,
         allowed_run_types=cast("Any", RUN_TYPES),  # Airflow takes the names, too

@@ -13,15 +13,24 @@ from airflow.sdk import get_current_context, task
 from airflow.sdk.configuration import conf
 
 from kraken_hooks.dsn import ledger_dsn
-from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.errors import RunFailedError
 from kraken_ohlcv.core.params import refuse_backfill_run, refuse_unknown_keys
+from kraken_ohlcv.core.plan_file import read_plan_file
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.detection.pairs import observe_lines
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
 from kraken_ohlcv.stores.ledger.assets import claim_exchange, sync_catalogue
-from kraken_ohlcv_airflow.connections import exchange_url, ledger, questdb, run_key, run_url, work_folder
+from kraken_ohlcv.stores.ledger.plan import write_plan
+from kraken_ohlcv_airflow.connections import (
+    exchange_url,
+    kraken,
+    ledger,
+    questdb,
+    run_key,
+    run_url,
+    work_folder,
+)
 from kraken_ohlcv_airflow.step_errors import recording_errors
 
 log = logging.getLogger(__name__)
@@ -57,12 +66,15 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
         dag_run, params = context["dag_run"], context["params"]
         refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
         refuse_unknown_keys(dag_run.conf, context["dag"].params)
-        catalogue = read_catalogue(Path(assets_file) if assets_file else None)
+        plan = read_plan_file(Path(assets_file) if assets_file else None)
+        catalogue = plan.catalogue
         for problem in catalogue.problems:
             log.error("%s", problem.said)
         with ledger() as connection:
             claim_exchange(connection, exchange_url())
-            sync_catalogue(connection, catalogue.entries, catalogue.tickers_with_problems)
+            odd = catalogue.tickers_with_problems
+            write_plan(connection, plan.tiers, plan.rules, odd, pace_s=kraken().min_interval_s)
+            sync_catalogue(connection, catalogue.entries, odd)
             url = run_url(run_key(context))
             observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)
         store = questdb()

@@ -12,6 +12,7 @@ from kraken_ohlcv.core.freshness import due_s
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.core.tiers import Upkeep
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
@@ -179,7 +180,7 @@ def recount(dsn: str, questdb: QuestDBClient, series: Series) -> dict[int, str]:
             found[open_s] = "stored"
         elif evidence:
             found[open_s] = evidence[0]
-        elif due_s(asset["tier"], series.interval_minutes, open_s + step, hours=HOURS) > NOW:
+        elif due_s(Upkeep.shipped(asset["tier"]), series.interval_minutes, open_s + step, hours=HOURS) > NOW:
             found[open_s] = "pending"
         elif asset["delisted_s"] is not None or open_s < NOW // step * step - WINDOW * step:
             found[open_s] = "unfillable"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence
-from kraken_ohlcv.core.freshness import DEFAULT_HOURS, due_end_s
+from kraken_ohlcv.core.freshness import due_end_s
 from kraken_ohlcv.core.grid import api_window_start_s, closed_range, floor_s, series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
@@ -73,7 +73,7 @@ def grid_of(
     if not asset.is_listed and span is not None:
         end_s = min(end_s, span[1] + step_s(interval_minutes))
     _, closed_s = closed_range(start_s, end_s, interval_minutes)
-    due_s = due_end_s(asset.tier, interval_minutes, now_s, hours=DEFAULT_HOURS)
+    due_s = due_end_s(asset.upkeep, interval_minutes, now_s)
     return Grid(start_s, closed_s, due_s, is_delisted)
 
 

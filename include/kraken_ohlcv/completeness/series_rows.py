@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.schedules import SCHEDULES
 from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, fetch
 
 Listing: TypeAlias = Literal["listed", "unknown", "left", "not_expected"]
@@ -62,13 +62,14 @@ def list_rows(
     :param intervals: candle lengths, minutes; None = any
     :return: in tier order, then as in the catalogue, then by interval
     """
-    scopes = [entry.backfill for entry in SCHEDULES.values() if entry.backfill is not None]
+    plan = read_plan(connection)
     found = []
     for row in fetch(connection, "list_series", tier=tier, tickers=tickers):
         wanted = set(row.pop("intervals"))
         is_active = row.pop("active")
-        asset = Asset(**row)
+        own = row.pop("own")
+        asset = Asset(**row, upkeep=plan.upkeep(row["tier"], own))
         if is_active and asset.is_listed and (asset.delisted_s is None or asset.is_unknown):
-            wanted.update(*(scope.intervals for scope in scopes if scope.tier == asset.tier))
+            wanted.update(asset.upkeep.intervals if asset.upkeep.plan.schedule else ())
         found += rows_of([asset], sorted(wanted if intervals is None else wanted & set(intervals)))
     return found

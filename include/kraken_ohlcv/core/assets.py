@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kraken_ohlcv.core.errors import CatalogueError
+from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
+from kraken_ohlcv.core.tiers import TIERS, Intervals, Tier
+from kraken_ohlcv.core.yaml_lines import LineError, Loader, Nodes, line_of, pairs, read_top, shown, value_of
+
+KEYS: Final = ("assets", "tiers", "select")
+"""What the file may have at its top."""
 
 DEFAULT_FILE: Final = Path(str(files("kraken_ohlcv.shipped") / "assets.yaml"))
-
-Tier: TypeAlias = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
-TIERS: Final[tuple[str, ...]] = get_args(Tier)
 
 EARLIEST_HISTORY: Final = date(2013, 9, 1)
 """Kraken opened that month; nothing traded before."""
@@ -32,10 +35,6 @@ TOKENISED: Final = re.compile(r"[A-Z0-9.]{1,15}x[A-Z0-9]{3,6}")
 """Form of the altnames of tokenised assets (xStocks), such as ``AAPLxUSD``: of mixed case, and asked for in
 another way (REST reference, ``asset_class``)."""
 NOT_SUPPORTED: Final = "tokenised assets are not supported"
-
-MAX_BYTES: Final = 1_000_000
-"""A larger file is refused: all of Kraken's pairs take a fifth of it."""
-MERGE_KEY: Final = "merge keys (<<) are not supported; write the fields of the entry out"
 
 
 class CatalogueEntry(BaseModel):
@@ -49,6 +48,7 @@ class CatalogueEntry(BaseModel):
     :ivar listed: whether Kraken is expected to have it; of one that it no longer has, the history is kept
     :ivar note: why it is there or not
     :ivar history_from: candles from this day on are wanted, UTC; None = from where they begin
+    :ivar intervals: candle lengths that are kept of it, minutes; None = those of its tier
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +61,7 @@ class CatalogueEntry(BaseModel):
     listed: bool = True
     note: str | None = None
     history_from: date | None = Field(default=None, ge=EARLIEST_HISTORY)
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,6 @@ class Catalogue:
         return [problem.ticker for problem in self.problems if problem.ticker]
 
 
-class _LineError(ValueError):
-    """A line cannot be used; the message says why, without file and line."""
-
-
 def is_tokenised(ticker: str) -> bool:
     """Return whether a ticker is that of a tokenised asset, which this package cannot ask for.
 
@@ -115,114 +112,81 @@ def catalogue_file() -> Path:
 
 
 def read_catalogue(file: Path | None = None) -> Catalogue:
-    """Return the assets of the catalogue.
+    """Return the assets that the file names; for tiers and rules see :mod:`kraken_ohlcv.core.plan_file`.
 
     :param file: YAML file with a list ``assets``; None = :func:`catalogue_file`
     :return: the entries that can be used, and what is wrong with the other lines
     :raises CatalogueError: if the file is absent, is not YAML, or none of its lines can be used; the message
         names line and value
-    Rule: one odd line spoils only itself.
     """
     file = file or catalogue_file()
-    loader, items, others = _items(file)
-    entries: dict[str, CatalogueEntry] = {}
-    lines: dict[str, int] = {}
-    problems = []
-    for node in items:
-        line = node.start_mark.line + 1
-        try:
-            entry = _entry(loader, node)
-            if entry.ticker in lines:
-                raise _LineError(f"ticker {entry.ticker!r} is already in line {lines[entry.ticker]}")
-        except _LineError as error:
-            problems.append(LineProblem(line, _ticker_in(node), f"{file.name} line {line}: {error}"))
-            continue
-        entries[entry.ticker], lines[entry.ticker] = entry, line
-    if problems and (others or not entries):
+    return catalogue_of(file, *read_top(file))
+
+
+def catalogue_of(file: Path, loader: Loader, top: Nodes) -> Catalogue:
+    """Return the assets of a file that is read.
+
+    :param top: its top keys
+    :return: as :func:`read_catalogue`; without an entry only where rules select pairs
+    :raises CatalogueError: as :func:`read_catalogue`
+    Rule: one odd line spoils only itself.
+    """
+    others = set(top) - set(KEYS)
+    entries, problems = _read_entries(file, loader, top.get("assets"))
+    if problems and (others or not (entries or "select" in top)):
         raise CatalogueError(problems[0].said)
     if others:
+        name = min(others)
         raise CatalogueError(
-            f"{file.name}: key {min(others)!r} is unknown; the only key is a list named assets"
+            f"{file.name} line {line_of(top[name])}: key {name!r} is unknown; use a list named assets, and "
+            "beside it tiers and select"
         )
-    if not entries:
-        raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry")
+    if not entries and "select" not in top:
+        raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry, or select")
     return Catalogue(list(entries.values()), problems)
 
 
-def _items(file: Path) -> tuple[yaml.SafeLoader, list[yaml.Node], dict[str, yaml.Node]]:
-    """Return the loader that makes values of nodes, the nodes of the list ``assets``, and those beside it.
-
-    Nodes are not values yet: an alias stands for its node, however often it is used.
-    """
-    text = _text(file)
-    try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        top = _pairs(root) if isinstance(root, yaml.MappingNode) else {}
-        found = top.pop("assets", None)
-        if found is not None and not isinstance(found, yaml.SequenceNode):
-            loader.construct_object(found, deep=True)
-    except yaml.YAMLError as error:
-        raise CatalogueError(f"{file.name}: not YAML: {error}") from error
-    except RecursionError:
-        raise CatalogueError(
-            f"{file.name} line {loader.line + 1}: too many brackets or levels inside each other; an entry is "
-            "one mapping"
-        ) from None
-    except _LineError as error:
-        raise CatalogueError(f"{file.name}: {error}") from error
-    items = found.value if isinstance(found, yaml.SequenceNode) else []
-    return loader, items, top
-
-
-def _text(file: Path) -> str:
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise CatalogueError(f"{file}: {error.strerror}; set {ASSETS_FILE_ENV} to a readable file") from error
-    if len(raw) > MAX_BYTES:
-        raise CatalogueError(f"{file.name}: {len(raw):,} bytes; a catalogue has at most {MAX_BYTES:,}")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise CatalogueError(f"{file.name}: not UTF-8: {error}") from error
-
-
-def _pairs(node: yaml.MappingNode) -> dict[str, yaml.Node]:
-    """Return key and value nodes of a mapping.
-
-    :raises _LineError: if a key is no text, is given twice, or is a merge key
-    """
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if key.tag == "tag:yaml.org,2002:merge":
-            raise _LineError(MERGE_KEY)
-        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            shown = _shown(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
-            raise _LineError(f"line {line}: {shown} cannot be a key")
-        if key.value in found:
-            raise _LineError(f"line {line}: key {key.value!r} is given twice")
-        found[key.value] = value
-    return found
-
-
-def _entry(loader: yaml.SafeLoader, node: yaml.Node) -> CatalogueEntry:
-    if not isinstance(node, yaml.MappingNode):
-        shown = _shown(node.value) if isinstance(node, yaml.ScalarNode) else "a list"
-        raise _LineError(f"an entry of assets must be a mapping, not {shown}")
-    fields = {}
-    for name, value in _pairs(node).items():
-        if not isinstance(value, yaml.ScalarNode):
-            raise _LineError(f"{name} must be one value, not a list or mapping")
+def _read_entries(
+    file: Path, loader: Loader, node: yaml.Node | None
+) -> tuple[dict[str, CatalogueEntry], list[LineProblem]]:
+    entries: dict[str, CatalogueEntry] = {}
+    lines: dict[str, int] = {}
+    problems = []
+    for item in _items(file, loader, node):
+        line = line_of(item)
         try:
-            fields[name] = loader.construct_object(value)
-        except (yaml.YAMLError, ValueError) as error:  # a date such as 2026-99-99 is a ValueError
-            raise _LineError(f"{name} is {_shown(value.value)}: {' '.join(str(error).split())}") from error
+            entry = _entry(loader, item)
+            if entry.ticker in lines:
+                raise LineError(f"ticker {entry.ticker!r} is already in line {lines[entry.ticker]}")
+        except LineError as error:
+            problems.append(LineProblem(line, _ticker_in(item), f"{file.name} line {line}: {error}"))
+            continue
+        entries[entry.ticker], lines[entry.ticker] = entry, line
+    return entries, problems
+
+
+def _items(file: Path, loader: Loader, node: yaml.Node | None) -> Sequence[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if node is not None:
+        try:
+            loader.construct_object(node, deep=True)
+        except yaml.YAMLError as error:
+            raise CatalogueError(f"{file.name}: not YAML: {error}") from error
+    return ()
+
+
+def _entry(loader: Loader, node: yaml.Node) -> CatalogueEntry:
+    if not isinstance(node, yaml.MappingNode):
+        what = shown(node.value) if isinstance(node, yaml.ScalarNode) else "a list"
+        raise LineError(f"an entry of assets must be a mapping, not {what}")
+    fields = {}
+    for name, value in pairs(node).items():
+        fields[name] = value_of(loader, name, value, is_list=name == "intervals")
     try:
         return CatalogueEntry.model_validate(fields)
     except ValidationError as error:
-        raise _LineError(_why(error)) from error
+        raise LineError(_why(error)) from error
 
 
 def _why(error: ValidationError) -> str:
@@ -232,11 +196,12 @@ def _why(error: ValidationError) -> str:
         "ticker": f"use Kraken's altname such as XBTUSD ({TICKER_PATTERN})",
         "tier": f"use one of {', '.join(TIERS)}",
         "history_from": f"use a day such as 2024-01-31, not before {EARLIEST_HISTORY}",
+        "intervals": f"use a list of some of {', '.join(map(str, INTERVALS))}, in minutes",
     }
-    cure = cures.get(where, first["msg"])
+    cure = cures.get(where.partition(".")[0], first["msg"])
     if where == "ticker" and isinstance(given, str) and is_tokenised(given):
         cure = f"{NOT_SUPPORTED}; remove the line"
-    value = "is missing" if first["type"] == "missing" else f"is {_shown(given)}"
+    value = "is missing" if first["type"] == "missing" else f"is {shown(given)}"
     return f"{where} {value}: {cure}"
 
 
@@ -246,9 +211,3 @@ def _ticker_in(node: yaml.Node) -> str | None:
         if key.value == "ticker" and isinstance(value, yaml.ScalarNode) and value.value:
             return str(value.value)
     return None
-
-
-def _shown(value: Any) -> str:
-    short = reprlib.Repr()
-    short.maxstring = 80
-    return short.repr(value)

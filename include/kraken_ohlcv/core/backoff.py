@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from kraken_ohlcv.core.cron import last_tick_before
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
-from kraken_ohlcv.core.schedules import last_tick_before
 
 WAITS_S: Final = (HOUR_S, DAY_S, 7 * DAY_S)
 """Waiting time after the first, second, and every later failed attempt, seconds."""

@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from kraken_ohlcv.core.cron import last_tick_before, next_tick_after
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
-from kraken_ohlcv.core.schedules import backfill_cron, last_tick_before, next_tick_after
-
-GRACE_S: Final = 1800
-"""A scheduled run has this long to bring what it is due to bring, seconds."""
-
-DEFAULT_HOURS: Final = 24
-"""A bucket of a series that no scheduled backfill covers is due so many hours after its close."""
+from kraken_ohlcv.core.tiers import Upkeep
 
 
 class Freshness(StrEnum):
@@ -40,6 +35,7 @@ class NewestEnd:
 
     :ivar series: ticker and interval
     :ivar tier: the asset's tier
+    :ivar upkeep: how its series are kept
     :ivar last_s: open time of the newest candle, epoch seconds UTC, or None when nothing is stored
     :ivar settled_s: end of the newest bucket that is stored, or proven empty or accepted as missing behind
         the newest candle, epoch seconds UTC, or None when nothing is stored or accepted
@@ -49,6 +45,7 @@ class NewestEnd:
 
     series: Series
     tier: str
+    upkeep: Upkeep
     last_s: int | None
     settled_s: int | None
     added_s: int
@@ -76,32 +73,32 @@ class Judgement:
         return self.freshness in OVERDUE
 
 
-def due_s(tier: str, interval_minutes: int, close_s: int, *, hours: int) -> int:
+def due_s(upkeep: Upkeep, interval_minutes: int, close_s: int, *, hours: int) -> int:
     """Return when a bucket should be stored at the latest.
 
-    :param tier: the asset's tier
+    :param upkeep: how the series of the asset are kept
     :param close_s: end of the bucket, epoch seconds UTC
     :param hours: limit for series that no scheduled backfill covers, hours
-    :return: the first scheduled tick later than the close, plus :data:`GRACE_S`; epoch seconds UTC
+    :return: the first scheduled tick later than the close, plus the time that the run has; epoch seconds UTC
     """
-    cron = backfill_cron(tier, interval_minutes)
+    cron = upkeep.cron(interval_minutes)
     if cron is None:
         return close_s + hours * HOUR_S
-    return next_tick_after(cron, close_s) + GRACE_S
+    return next_tick_after(cron, close_s) + upkeep.grace_s(interval_minutes)
 
 
-def due_end_s(tier: str, interval_minutes: int, now_s: int, *, hours: int = DEFAULT_HOURS) -> int:
+def due_end_s(upkeep: Upkeep, interval_minutes: int, now_s: int, *, hours: int | None = None) -> int:
     """Return up to where a series should be stored: :func:`due_s` read backwards.
 
-    :param tier: the asset's tier
-    :param hours: limit for series that no scheduled backfill covers, hours
+    :param upkeep: how the series of the asset are kept
+    :param hours: limit for series that no scheduled backfill covers, hours; None = that of the tier
     :return: close of the newest bucket that is due, on the grid, epoch seconds UTC
     """
-    cron = backfill_cron(tier, interval_minutes)
+    cron = upkeep.cron(interval_minutes)
     if cron is None:
-        return floor_s(now_s - hours * HOUR_S, interval_minutes)
+        return floor_s(now_s - (hours or upkeep.plan.hours) * HOUR_S, interval_minutes)
     # A run at the very close of a bucket need not bring it.
-    return floor_s(last_tick_before(cron, now_s - GRACE_S) - 1, interval_minutes)
+    return floor_s(last_tick_before(cron, now_s - upkeep.grace_s(interval_minutes)) - 1, interval_minutes)
 
 
 def judge(end: NewestEnd, *, now_s: int, hours: int) -> Judgement:
@@ -118,7 +115,7 @@ def judge(end: NewestEnd, *, now_s: int, hours: int) -> Judgement:
     # to wait for, when nothing is stored and when old candles were brought in.
     added_s = end.added_s // step * step
     settled_s = added_s if end.settled_s is None else end.settled_s
-    overdue_s = now_s - due_s(end.tier, interval, max(settled_s, added_s) + step, hours=hours)
+    overdue_s = now_s - due_s(end.upkeep, interval, max(settled_s, added_s) + step, hours=hours)
     if end.is_delisted:
         freshness = Freshness.DELISTED
     elif end.last_s is None:

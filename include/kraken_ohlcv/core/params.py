@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, ge
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 
-from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, Tier, is_tokenised
+from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, is_tokenised
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.freshness import DEFAULT_HOURS
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1
+from kraken_ohlcv.core.tiers import DEFAULT_HOURS, SOURCES, Source, Tier
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -25,7 +25,6 @@ Interval: TypeAlias = Annotated[int, Field(json_schema_extra={"enum": list(INTER
 # Tokenised assets are let in, so that a sentence refuses them and not a pattern.
 Ticker: TypeAlias = Annotated[str, Field(pattern=f"{TICKER_PATTERN}|^{TOKENISED.pattern}$")]
 Tickers: TypeAlias = Annotated[list[Ticker], Field(min_length=1, json_schema_extra=UNIQUE)]
-Source: TypeAlias = Literal["ohlc", "archive", "trades"]
 Day: TypeAlias = Annotated[
     date, WithJsonSchema({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
 ]
@@ -41,9 +40,6 @@ Reason: TypeAlias = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"\S")
 ]
 """Why somebody decides something, in their own words."""
-
-SOURCES: Final[tuple[str, ...]] = get_args(Source)
-"""What gaps can be repaired from."""
 
 TIER: Final = Field(title="Tier", description="Assets of this tier, or ALL. Ignored when tickers are given.")
 INTERVAL_LIST: Final = Field(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Final
-
-from croniter import croniter
+from datetime import timedelta
+from typing import Any, Final
 
 from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.core.settings import DAG_PREFIX_ENV
+from kraken_ohlcv.core.tiers import GRACE_FACTOR, GRACE_S, SHIPPED, TierPlan
 
 
 def checked_prefix(prefix: str) -> str:
@@ -34,57 +33,83 @@ DAG_PREFIX: Final = checked_prefix(os.environ.get(DAG_PREFIX_ENV, ""))
 
 @dataclass(frozen=True, slots=True)
 class BackfillScope:
-    """What a scheduled backfill covers.
+    """What a backfill covers when no param says otherwise.
 
     :ivar tier: tier of the assets
-    :ivar intervals: candle lengths, minutes
-    :ivar lookback_days: series whose newest candle is older are skipped, days
-    :ivar max_gaps_per_asset: gaps of one asset that may cause calls in a run
+    :ivar plan: what the plan says of it
     """
 
     tier: str
-    intervals: tuple[int, ...]
-    lookback_days: int
-    max_gaps_per_asset: int
+    plan: TierPlan
+
+    def params(self) -> dict[str, Any]:
+        """Return the params of a run that names none."""
+        return {"tier": self.tier, **self.plan.model_dump(mode="json", exclude={"schedule", "hours"})}
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One scheduled DAG.
+    """One DAG that has a schedule, or may have one.
 
     :ivar dag_id: DAG id: the prefix and the file name
-    :ivar beat_entry: the Celery Beat entry it replaces
-    :ivar cron: five-field cron, UTC
+    :ivar beat_entry: the Celery Beat entry it replaces, or None
+    :ivar cron: five-field cron, UTC, or None = only people start it
     :ivar deadline: a run not finished this long after it could begin is late; shorter than ``timeout``
     :ivar timeout: a run longer than this is stopped
     :ivar backfill: what it covers, for backfills
     """
 
     dag_id: str
-    beat_entry: str
-    cron: str
+    beat_entry: str | None
+    cron: str | None
     deadline: timedelta
     timeout: timedelta
     backfill: BackfillScope | None = None
 
 
-BACKFILL_TIER1: Final = Schedule(
-    dag_id=f"{DAG_PREFIX}backfill_tier1_daily",
-    beat_entry="backfill-tier1-daily",
-    cron="0 2 * * *",
-    deadline=timedelta(hours=2),
-    timeout=timedelta(hours=6),
-    backfill=BackfillScope(tier="TIER1", intervals=(60, 1440), lookback_days=7, max_gaps_per_asset=10),
-)
-BACKFILL_TIER2: Final = Schedule(
-    dag_id=f"{DAG_PREFIX}backfill_tier2_daily",
-    beat_entry="backfill-tier2-daily",
-    cron="0 3 * * *",
-    deadline=timedelta(hours=2),
-    timeout=timedelta(hours=6),
-    backfill=BackfillScope(tier="TIER2", intervals=(1440,), lookback_days=7, max_gaps_per_asset=10),
-)
+BACKFILL_DAGS: Final[Mapping[str, str]] = {
+    "TIER1": f"{DAG_PREFIX}backfill_tier1_daily",
+    "TIER2": f"{DAG_PREFIX}backfill_tier2_daily",
+    "TIER3": f"{DAG_PREFIX}backfill_tier3",
+    "TIER4": f"{DAG_PREFIX}backfill_tier4",
+}
+"""Ids never change, whatever the schedule; the last two are there while the plan schedules their tier."""
+ALWAYS_THERE: Final = ("TIER1", "TIER2")
 
+BEAT_ENTRIES: Final = {"TIER1": "backfill-tier1-daily", "TIER2": "backfill-tier2-daily"}
+
+DEADLINE: Final = timedelta(hours=2)
+TIMEOUT_DEADLINES: Final = 3
+"""A run is stopped after so many times its deadline."""
+
+
+def backfill_of(tier: str, plan: TierPlan, *, n_calls: int = 0) -> Schedule:
+    """Return the backfill DAG of a tier.
+
+    :param tier: ``TIER1`` .. ``TIER4``
+    :param n_calls: calls that a run may need; more than an hour of them move the deadline
+    """
+    deadline = max(DEADLINE, timedelta(seconds=round(GRACE_S + GRACE_FACTOR * n_calls)))
+    return Schedule(
+        dag_id=BACKFILL_DAGS[tier],
+        beat_entry=BEAT_ENTRIES.get(tier),
+        cron=plan.schedule,
+        deadline=deadline,
+        timeout=TIMEOUT_DEADLINES * deadline,
+        backfill=BackfillScope(tier, plan),
+    )
+
+
+def has_dag(tier: str, plan: TierPlan) -> bool:
+    """Return whether a tier has a backfill DAG of its own.
+
+    :param tier: ``TIER1`` .. ``TIER4``
+    """
+    return tier in ALWAYS_THERE or plan.schedule is not None
+
+
+BACKFILL_TIER1: Final = backfill_of("TIER1", SHIPPED["TIER1"])
+BACKFILL_TIER2: Final = backfill_of("TIER2", SHIPPED["TIER2"])
 VALIDATE: Final = Schedule(
     dag_id=f"{DAG_PREFIX}validate_data_hourly",
     beat_entry="validate-data-hourly",
@@ -135,40 +160,4 @@ MANUALS: Final = {entry.dag_id: entry for entry in (INGEST_ARCHIVE,)}
 SCHEDULES: Final = {
     entry.dag_id: entry for entry in (BACKFILL_TIER1, BACKFILL_TIER2, CLEANUP, COMPLETENESS, VALIDATE)
 }
-
-
-@lru_cache(maxsize=4096)
-def last_tick_before(cron: str, moment_s: int) -> int:
-    """Return the newest tick of a schedule that is not after a moment.
-
-    :param cron: five-field cron, UTC
-    :param moment_s: epoch seconds UTC
-    :return: epoch seconds UTC, <= ``moment_s``
-    """
-    # croniter's get_prev is exclusive; one second later makes a tick at the moment itself count.
-    start = datetime.fromtimestamp(moment_s + 1, UTC)
-    return int(croniter(cron, start).get_prev(float))
-
-
-@lru_cache(maxsize=4096)
-def next_tick_after(cron: str, moment_s: int) -> int:
-    """Return the first tick of a schedule later than a moment.
-
-    :param cron: five-field cron, UTC
-    :param moment_s: epoch seconds UTC
-    :return: epoch seconds UTC, > ``moment_s``
-    """
-    return int(croniter(cron, datetime.fromtimestamp(moment_s, UTC)).get_next(float))
-
-
-def backfill_cron(tier: str, interval_minutes: int) -> str | None:
-    """Return the schedule that repairs a series, if there is one.
-
-    :param tier: the asset's tier
-    :return: five-field cron, or None when no scheduled DAG covers tier and interval
-    """
-    for entry in SCHEDULES.values():
-        scope = entry.backfill
-        if scope is not None and scope.tier == tier and interval_minutes in scope.intervals:
-            return entry.cron
-    return None
+"""The DAGs with a schedule as shipped: those of Celery Beat."""

@@ -9,13 +9,15 @@ from typing import Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
-from kraken_ohlcv.clients.exchange.models import AssetPairs
+from kraken_ohlcv.clients.exchange.models import AssetPair, AssetPairs
 from kraken_ohlcv.core.assets import LineProblem
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
 from kraken_ohlcv.core.problems import pair_problem
+from kraken_ohlcv.core.selection import SAME, Listed, choose
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
+from kraken_ohlcv.stores.ledger.plan import list_kept, read_plan, take_pairs
 from kraken_ohlcv.stores.ledger.session import Connection, execute_many
 
 log = logging.getLogger(__name__)
@@ -35,8 +37,8 @@ MAX_NAMED: Final = 10
 MOST_SUGGESTED: Final = 3
 """With more tickers one edit away, none of them is likely."""
 
-ALIASES: Final = (("BTC", "XBT"), ("DOGE", "XDG"))
-"""How people call an asset, and how Kraken does."""
+LEGACY: Final = re.compile("^[XZ]([A-Z]{3})$")
+"""Kraken's codes of its first assets."""
 
 LISTING: Final = (PairProblem.UNKNOWN, PairProblem.LEFT)
 """Kinds of problem that AssetPairs and a pair's own answers tell."""
@@ -72,13 +74,66 @@ def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
     there = {*pairs, *pairs.odd}
     vanished = [asset.ticker for asset in expected if asset.ticker not in there and not _is_missed(asset)]
     if len(vanished) >= FEWEST_VANISHED and len(vanished) > MOST_VANISHED * len(expected):
-        named = ", ".join(vanished[:MAX_NAMED])
-        more = f" and {len(vanished) - MAX_NAMED} more" if len(vanished) > MAX_NAMED else ""
         raise KrakenNotBelievedError(
             f"{len(vanished)} of our {len(expected)} pairs vanished from AssetPairs at once; not believed: "
-            f"{named}{more}; if they have really left Kraken, set listed: false on their lines in assets.yaml"
+            f"{_named(vanished)}; if they have really left Kraken, set listed: false on their lines in "
+            "assets.yaml"
         )
+    _take_pairs(connection, pairs)
     return pairs
+
+
+def _take_pairs(connection: Connection, pairs: AssetPairs) -> None:
+    """Bring the pairs that rules of the plan select into their tiers; what AssetPairs lacks stays."""
+    plan, kept = read_plan(connection), list_kept(connection)
+    before = {one.ticker: one for one in kept if one.kept_by == "rule"}
+    if not plan.rules and not before:
+        return
+    own = {one.ticker for one in kept if one.kept_by == "line"}.union(plan.passed_over)
+    absent = [
+        Listed(one.ticker, one.base, one.quote, None) for one in before.values() if one.ticker not in pairs
+    ]
+    listed = [Listed(pair.ticker, *codes_of(pair), pair.status) for pair in pairs.values()]
+    chosen = choose(plan.rules, [*listed, *absent], own=own, taken=before)
+    let_go = sorted(before.keys() - {one.ticker for one in chosen} - own)
+    note = "taken by rule {} of select".format
+    take_pairs(
+        connection,
+        [
+            {
+                "ticker": one.ticker,
+                "base": one.base,
+                "quote": one.quote,
+                "tier": one.tier,
+                "note": note(one.rule),
+            }
+            for one in chosen
+        ],
+        let_go,
+    )
+    new = [one for one in chosen if one.ticker not in before]
+    for tier in sorted({one.tier for one in new}):
+        log.info("taken into %s: %s", tier, _named([one.ticker for one in new if one.tier == tier]))
+    if let_go:
+        log.info("no rule takes %s any more; candles and gaps stay", _named(let_go))
+
+
+def _named(tickers: Sequence[str]) -> str:
+    more = f" and {len(tickers) - MAX_NAMED} more" if len(tickers) > MAX_NAMED else ""
+    return f"{', '.join(tickers[:MAX_NAMED])}{more}"
+
+
+def codes_of(pair: AssetPair) -> tuple[str, str]:
+    """Return base and quote of a pair as people write them.
+
+    :param pair: one of AssetPairs
+    :return: from its name for people such as ``XBT/USD``; without one Kraken's codes, whose leading X or Z of
+        four letters (``XXBT``, ``ZUSD``) says no more than what kind of asset it is
+    """
+    base, slash, quote = pair.wsname.partition("/")
+    if slash and base and quote:
+        return base, quote
+    return LEGACY.sub(r"\1", pair.base), LEGACY.sub(r"\1", pair.quote)
 
 
 def judge_pairs(
@@ -140,7 +195,7 @@ def suggestion(ticker: str, listed: Collection[str]) -> str | None:
     :return: with a known alias replaced (``BTCUSD`` means ``XBTUSD``), else those one edit away when they are
         few, or None
     """
-    for alias, code in ALIASES:
+    for alias, code in SAME.items():
         for meant in (re.sub(f"^{alias}", code, ticker), re.sub(f"{alias}$", code, ticker)):
             if meant in listed:
                 return meant

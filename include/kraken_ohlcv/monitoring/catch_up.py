@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kraken_ohlcv.core.gap import Gap, GapStatus
+from kraken_ohlcv.core.cron import next_tick_after
+from kraken_ohlcv.core.gap import Gap, GapStatus, Series
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S
-from kraken_ohlcv.core.schedules import SCHEDULES, next_tick_after
+from kraken_ohlcv.core.schedules import BACKFILL_DAGS
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.series_state import read_states
 from kraken_ohlcv.stores.ledger.session import Connection, execute_many, first
 
@@ -104,28 +106,35 @@ def catch_up(
     """
     chosen = []
     lost: list[Gap] = []
-    for entry in SCHEDULES.values():
-        if entry.backfill is None:
+    for tier, plan in read_plan(connection).tiers.items():
+        if plan.schedule is None:
             continue
-        assets = read_assets(connection, tickers=None, tier=entry.backfill.tier)
-        tickers = [asset.ticker for asset in assets if asset.delisted_s is None]
-        states = read_states(connection, tickers, entry.backfill.intervals).values()
-        past = first(connection, "read_last_catch_up", CatchUp, dag_id=entry.dag_id)
-        soon = expiring((gap for state in states for gap in state.gaps), cron=entry.cron, now_s=now_s)
+        dag_id = BACKFILL_DAGS[tier]
+        assets = [
+            asset for asset in read_assets(connection, tickers=None, tier=tier) if asset.delisted_s is None
+        ]
+        tickers = [asset.ticker for asset in assets]
+        kept = {Series(asset.ticker, interval) for asset in assets for interval in asset.upkeep.intervals}
+        lengths = sorted({series.interval_minutes for series in kept})
+        states = [
+            state for state in read_states(connection, tickers, lengths).values() if state.series in kept
+        ]
+        past = first(connection, "read_last_catch_up", CatchUp, dag_id=dag_id)
+        soon = expiring((gap for state in states for gap in state.gaps), cron=plan.schedule, now_s=now_s)
         lost += [gap for gap in soon if is_lost(gap, past, is_online=is_online, now_s=now_s)]
         is_held_back = past is not None and (
-            now_s - past.triggered_s < COOL_DOWN_S or is_under_way(entry.dag_id, past.run_id)
+            now_s - past.triggered_s < COOL_DOWN_S or is_under_way(dag_id, past.run_id)
         )
         startable = {gap.series.ticker for gap in soon if gap.is_eligible(now_s, retry_failed=False)}
         late = set(overdue).intersection(tickers)
         if is_online and not is_held_back and startable | late:
             chosen.append(
                 CatchUp(
-                    dag_id=entry.dag_id,
+                    dag_id=dag_id,
                     run_id=f"catch_up__{iso(now_s // HOUR_S * HOUR_S)}+00:00",
                     triggered_s=now_s,
                     tickers=[ticker for ticker in tickers if ticker in startable | late],
-                    intervals=list(entry.backfill.intervals),
+                    intervals=list(plan.intervals),
                     reason=_reason(startable, late),
                 )
             )

@@ -17,6 +17,7 @@ from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.tiers import tier_hours
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, observe_listing
@@ -214,7 +215,7 @@ def check(
 
     :param newest: open time of the newest candle, epoch seconds UTC, by ticker
     :param tiers: ``TIER1`` .. ``TIER4``
-    :param hours: a newest candle that closed longer ago is old, hours
+    :param hours: a newest candle that closed longer ago is old, hours; the default is that of each tier
     :param now_s: time of the check, epoch seconds UTC
     :return: the check
     """
@@ -231,9 +232,15 @@ def check(
         series = Series(asset.ticker, interval_minutes)
         last_s = newest.get(asset.ticker)
         end = NewestEnd(
-            series, asset.tier, last_s, settled.get(asset.ticker), asset.added_s, not asset.is_trading
+            series,
+            asset.tier,
+            asset.upkeep,
+            last_s,
+            settled.get(asset.ticker),
+            asset.added_s,
+            not asset.is_trading,
         )
-        judged.append(judge(end, now_s=now_s, hours=hours))
+        judged.append(judge(end, now_s=now_s, hours=tier_hours(asset.upkeep.plan, hours)))
     unknown = [asset.ticker for asset in assets if asset.is_unknown]
     return Check(now_s, interval_minutes, judged, unknown)
 

@@ -21,7 +21,6 @@ from kraken_ohlcv.core.gap import (
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.resolve import failed_segment
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -206,7 +205,7 @@ def close_stranded(connection: Connection, run: RunKey, *, now_s: int) -> None:
     """
     for series in rows(connection, "read_stranded", Series, run):
         (asset,) = read_assets(connection, tickers=[series.ticker], tier="ALL")
-        cron = backfill_cron(asset.tier, series.interval_minutes)
+        cron = asset.upkeep.cron(series.interval_minutes)
         with locked_state(connection, series) as state:
             if being_filled(connection, [state.series_id]):
                 continue

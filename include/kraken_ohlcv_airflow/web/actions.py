@@ -21,6 +21,7 @@ from kraken_ohlcv.repair.accept import Decided, accept_gap, take_back_gap
 from kraken_ohlcv.stores.ledger.archive import Quarter, read_quarters
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
 from kraken_ohlcv.stores.ledger.incidents import snooze
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, first, rows
 from kraken_ohlcv_airflow.web.access import DECIDE_DAG_ID, SNOOZE_DAG_ID, insist_on_trigger, same_origin
 from kraken_ohlcv_airflow.web.airflow_api import StartedRun, trigger
@@ -108,9 +109,10 @@ async def backfill(
         with ledger() as connection:
             subject = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
             quarters = read_quarters(connection) if has_archive() else None
+            tiers = read_plan(connection).tiers
         if subject is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
-        dag_id = dag_of_tier(subject.tier)
+        dag_id = dag_of_tier(subject.tier, tiers)
         insist_on_trigger(request, user, dag_id)
         now_s = int(request.app.state.clock())
         conf = conf_for_gap(subject, _source(gap_id, subject, source, quarters=quarters, now_s=now_s))
@@ -161,9 +163,9 @@ async def retry_failed(request: Request, user: GetUserDep, body: RetryIn) -> Sta
     """Start a backfill for all FAILED gaps of a tier; needs the right to trigger its backfill DAG."""
 
     def planned() -> tuple[str, dict[str, Any], str]:
-        dag_id = dag_of_tier(body.tier)
-        insist_on_trigger(request, user, dag_id)
         with ledger() as connection:
+            dag_id = dag_of_tier(body.tier, read_plan(connection).tiers)
+            insist_on_trigger(request, user, dag_id)
             tallies = {one.tier: one for one in rows(connection, "tally_failed", FailedTally)}
         failed = tallies.get(body.tier)
         if failed is None:

@@ -18,7 +18,7 @@ from kraken_ohlcv.completeness.series_cells import (
 from kraken_ohlcv.completeness.series_rows import Listing, list_rows
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S
-from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
+from kraken_ohlcv.core.schedules import BACKFILL_DAGS, MANUALS, SCHEDULES
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
 from kraken_ohlcv.stores.ledger.session import Connection
@@ -181,10 +181,8 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
 @router.get("/run", include_in_schema=False)
 def show_run(dag_id: Annotated[str, Query(max_length=250)]) -> Response:
     """Lead from the tab on a DAG run, whose DAG Airflow fills in, to what the run is about."""
-    entry = SCHEDULES.get(dag_id)
-    if entry is None and dag_id not in MANUALS:
+    tiers = {one: tier for tier, one in BACKFILL_DAGS.items()}
+    if dag_id not in {*SCHEDULES, *MANUALS, *tiers}:
         return page("elsewhere.html", active=None, dag_id=dag_id)
-    values: dict[str, Any] = {}
-    if entry is not None and entry.backfill is not None:
-        values = {"tier": entry.backfill.tier, "range": "30d"}
+    values: dict[str, Any] = {"tier": tiers[dag_id], "range": "30d"} if dag_id in tiers else {}
     return RedirectResponse(address("coverage", values), HTTPStatus.SEE_OTHER)

@@ -1,6 +1,7 @@
 """The page of gaps, the required archive files, and their JSON twins."""
 
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -10,7 +11,6 @@ from pydantic import BaseModel
 
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.required_files import RequiredFile, as_csv, as_text
-from kraken_ohlcv.core.schedules import SCHEDULES
 from kraken_ohlcv.core.times import Utc, utc
 from kraken_ohlcv.stores.ledger.archive import read_quarters
 from kraken_ohlcv.stores.ledger.coverage import read_months
@@ -25,6 +25,7 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
     tally_gaps,
     total,
 )
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, first, rows
 from kraken_ohlcv_airflow.web.access import DECIDE_DAG_ID, may_trigger
 from kraken_ohlcv_airflow.web.queries import GapQuery, SeriesQuery
@@ -130,6 +131,7 @@ def show_gaps(
         quarters = read_quarters(connection) if has_archive() else None
         required = list_required_files(connection, chosen)
         failed = rows(connection, "tally_failed", FailedTally)
+        tiers = read_plan(connection).tiers
     return page(
         "gaps.html",
         active="gaps",
@@ -144,10 +146,9 @@ def show_gaps(
         sources_by_gap={gap.gap_id: sources_of(gap, quarters=quarters, now_s=now_s) for gap in listing.gaps},
         startable={
             dag_id: may_trigger(request, user, dag_id)
-            for dag_id, entry in SCHEDULES.items()
-            if entry.backfill is not None
+            for dag_id in {dag_of_tier(tier, tiers) for tier in ("", *tiers)}
         },
-        dag_of_tier=dag_of_tier,
+        dag_of_tier=partial(dag_of_tier, tiers=tiers),
         may_decide=may_trigger(request, user, DECIDE_DAG_ID),
     )
 

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import jinja2
 from fastapi.responses import HTMLResponse
 
-from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.intervals import INTERVALS
+from kraken_ohlcv.core.tiers import TIERS
 from kraken_ohlcv.core.wording import counted, duration, moment, sentence
 
 FOLDER: Final = Path(__file__).resolve().parent

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kraken_ohlcv.core.gap import WAITING, GapStatus, UnfillableReason
-from kraken_ohlcv.core.schedules import BACKFILL_TIER1, SCHEDULES
+from kraken_ohlcv.core.schedules import BACKFILL_DAGS, BACKFILL_TIER1, has_dag
+from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.sources.archive.plan import quarters_of
 from kraken_ohlcv.stores.ledger.archive import Quarter
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
@@ -15,16 +16,14 @@ Source = Literal["trades", "archive"]
 """What reaches further back than Kraken's OHLC call."""
 
 
-def dag_of_tier(tier: str) -> str:
+def dag_of_tier(tier: str, tiers: Mapping[str, TierPlan]) -> str:
     """Return the backfill DAG of a tier.
 
     :param tier: ``TIER1`` .. ``TIER4``, or empty
-    :return: the scheduled one; for other tiers that of TIER1, since every backfill takes any ticker
+    :param tiers: the plan of every tier
+    :return: its own one; for tiers without one that of TIER1, since every backfill takes any ticker
     """
-    for entry in SCHEDULES.values():
-        if entry.backfill is not None and entry.backfill.tier == tier:
-            return entry.dag_id
-    return BACKFILL_TIER1.dag_id
+    return BACKFILL_DAGS[tier] if tier in tiers and has_dag(tier, tiers[tier]) else BACKFILL_TIER1.dag_id
 
 
 def sources_of(gap: GapSubject, *, quarters: Mapping[str, Quarter] | None, now_s: int) -> list[Source]:

@@ -4,7 +4,7 @@
 -- The assets a run is about: those named, or the ones of a tier that are active and listed.
 -- In: tickers (text[] or null), tier (TIER1..TIER4 or ALL).
 -- Out: ticker, tier, pair_status, delisted_s, first_trade_s (epoch seconds or null), added_s, pair_decimals (or null),
--- history_from_s, seen_s, meant (each or null), names (text[]), has_series, is_listed; in tier order, then as in the
+-- history_from_s, seen_s, meant, own (int[]; each or null), names (text[]), has_series, is_listed; in tier order, then as in the
 -- catalogue.
 SELECT
     ticker,
@@ -19,7 +19,8 @@ SELECT
     extract(epoch FROM seen_at)::bigint AS seen_s,
     EXISTS (SELECT FROM series WHERE series.ticker = assets.ticker) AS has_series,
     meant,
-    listed AS is_listed
+    listed AS is_listed,
+    intervals AS own
 FROM assets
 WHERE ticker = ANY(%(tickers)s::text[])
     OR (%(tickers)s::text[] IS NULL AND active AND listed AND %(tier)s IN (tier, 'ALL'))
@@ -28,7 +29,7 @@ ORDER BY tier, position, ticker
 -- name: list_series
 -- The assets that have or should have candles, with the intervals of their known series.
 -- In: tier, tickers (LIKE patterns, text[]), each null = any.
--- Out: as read_assets, and active, intervals (int[], ascending); in tier order, then as in the catalogue.
+-- Out: as read_assets, and active, intervals (of known series, int[], ascending); in tier order, then as in the catalogue.
 SELECT
     assets.ticker,
     assets.tier,
@@ -41,6 +42,7 @@ SELECT
     assets.meant,
     assets.listed AS is_listed,
     assets.active,
+    assets.intervals AS own,
     coalesce(known.intervals, '{}') AS intervals
 FROM assets
 LEFT JOIN (
@@ -61,8 +63,8 @@ ORDER BY
 -- name: upsert_asset
 -- Bring one asset of the catalogue to what the file says; unchanged rows are not written.
 -- In: ticker, base, quote, tier, active, listed, position (order in the file), note,
--- history_from (date or null).
-INSERT INTO assets AS a (ticker, base, quote, tier, active, listed, position, note, history_from)
+-- history_from (date or null), intervals (int[] or null).
+INSERT INTO assets AS a (ticker, base, quote, tier, active, listed, position, note, history_from, intervals, kept_by)
 VALUES (
     %(ticker)s,
     %(base)s,
@@ -72,7 +74,9 @@ VALUES (
     %(listed)s,
     %(position)s,
     %(note)s,
-    %(history_from)s
+    %(history_from)s,
+    %(intervals)s::int[],
+    'line'
 )
 ON CONFLICT (ticker) DO UPDATE
 SET base = excluded.base,
@@ -82,8 +86,12 @@ SET base = excluded.base,
     listed = excluded.listed,
     position = excluded.position,
     note = excluded.note,
-    history_from = excluded.history_from
-WHERE (a.base, a.quote, a.tier, a.active, a.listed, a.position, a.note, a.history_from)
+    history_from = excluded.history_from,
+    intervals = excluded.intervals,
+    kept_by = 'line'
+WHERE (
+    a.base, a.quote, a.tier, a.active, a.listed, a.position, a.note, a.history_from, a.intervals, a.kept_by
+)
     IS DISTINCT FROM
     (
         excluded.base,
@@ -93,7 +101,9 @@ WHERE (a.base, a.quote, a.tier, a.active, a.listed, a.position, a.note, a.histor
         excluded.listed,
         excluded.position,
         excluded.note,
-        excluded.history_from
+        excluded.history_from,
+        excluded.intervals,
+        'line'
     )
 
 -- name: add_asset
@@ -104,11 +114,11 @@ VALUES (%(ticker)s, %(base)s, %(quote)s, 'TIER4', FALSE, 1000000, 'added by a ru
 ON CONFLICT (ticker) DO NOTHING
 
 -- name: retire_assets
--- Switch off the assets that the catalogue no longer names; their candles and gaps stay.
--- In: tickers (text[], all that the catalogue names).
+-- Switch off the assets that the catalogue no longer names; their candles and gaps stay. What a rule took is its
+-- matter. In: tickers (text[], all that the catalogue names).
 UPDATE assets
-SET active = FALSE
-WHERE active AND ticker <> ALL(%(tickers)s)
+SET active = FALSE, kept_by = NULL
+WHERE (active OR kept_by IS NOT NULL) AND kept_by IS DISTINCT FROM 'rule' AND ticker <> ALL(%(tickers)s)
 
 -- name: mark_pair
 -- Record what a look at a pair found; an unchanged row is not written, and the date on which a pair left stays

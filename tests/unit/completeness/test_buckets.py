@@ -16,11 +16,12 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.grid import expiry_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.tiers import Upkeep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import Emptiness
 from tests.unit.builders import NOW
 
-ASSET = Asset("XBTUSD", "TIER1", "online", None, None, 0)
+ASSET = Asset("XBTUSD", "TIER1", "online", None, None, 0, Upkeep.shipped("TIER1"))
 STATES = ["stored", "stored", *Evidence, "missing", "disputed"]
 INTERVALS = st.sampled_from([1, 5, 15, 60, 1440])
 AROUND = 800

@@ -17,6 +17,7 @@ from kraken_ohlcv.completeness.require import parse_since
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.tiers import Upkeep
 from kraken_ohlcv.monitoring.digest import compare, compose
 from kraken_ohlcv.monitoring.mrkdwn import HEADER_CHARACTERS, SECTION_CHARACTERS, TEXT_CHARACTERS
 from kraken_ohlcv.stores.ledger.assets import Asset
@@ -39,7 +40,9 @@ def report(of_series: dict[Series, Figures], *, clock: str = "exchange") -> Repo
         now_s=NOW,
         clock=clock,
         request=ReportRequest(tier="TIER1", intervals=[60]),
-        assets=[Asset(ticker, "TIER1", "online", None, None, 0) for ticker in tickers],
+        assets=[
+            Asset(ticker, "TIER1", "online", None, None, 0, Upkeep.shipped("TIER1")) for ticker in tickers
+        ],
         figures=of_series,
         open_gaps={series: OpenGaps(1, 0) for series, one in of_series.items() if one.missing},
         gap_times=GapTimes(2, 1, {"p50": 90, "p95": 201}, None),

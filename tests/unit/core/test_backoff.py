@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core.backoff import next_attempt_s
-from kraken_ohlcv.core.schedules import last_tick_before
+from kraken_ohlcv.core.cron import last_tick_before
 from tests.unit.builders import DAY, HOUR, at, quick
 
 DAILY_AT_TWO = "0 2 * * *"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kraken_ohlcv.core.freshness import GRACE_S, Freshness, NewestEnd, due_end_s, due_s, judge
+from kraken_ohlcv.core.cron import last_tick_before
+from kraken_ohlcv.core.freshness import Freshness, NewestEnd, due_end_s, due_s, judge
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S, step_s
-from kraken_ohlcv.core.schedules import backfill_cron, last_tick_before
+from kraken_ohlcv.core.tiers import GRACE_S, Upkeep
 
 MIDNIGHT = 1_795_392_000  # 2026-11-23T00:00:00Z
 LONG_AGO = MIDNIGHT - 400 * DAY_S
@@ -25,7 +26,9 @@ def standing(
 ) -> NewestEnd:
     if settled_s is None and last_s is not None:
         settled_s = last_s + step_s(minutes)
-    return NewestEnd(Series("XBTUSD", minutes), tier, last_s, settled_s, added_s, is_delisted)
+    return NewestEnd(
+        Series("XBTUSD", minutes), tier, Upkeep.shipped(tier), last_s, settled_s, added_s, is_delisted
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,13 +46,13 @@ def standing(
 def test_a_bucket_is_due_after_the_first_scheduled_run_that_can_bring_it(
     tier: str, minutes: int, close: int, due: int
 ) -> None:
-    assert due_s(tier, minutes, MIDNIGHT + close, hours=24) == MIDNIGHT + due
+    assert due_s(Upkeep.shipped(tier), minutes, MIDNIGHT + close, hours=24) == MIDNIGHT + due
 
 
 @pytest.mark.parametrize(("tier", "minutes"), [("TIER1", 60), ("TIER1", 1440), ("TIER2", 1440)])
 @pytest.mark.parametrize("takes_s", [0, GRACE_S], ids=["runs end at once", "runs need all their grace"])
 def test_no_minute_of_two_healthy_weeks_raises_an_alarm(tier: str, minutes: int, takes_s: int) -> None:
-    cron = backfill_cron(tier, minutes)
+    cron = Upkeep.shipped(tier).cron(minutes)
     assert cron is not None
     first_tick = last_tick_before(cron, MIDNIGHT - DAY_S)
     for now_s in range(MIDNIGHT, MIDNIGHT + 14 * DAY_S, MINUTE_S):
@@ -117,10 +120,10 @@ def test_what_is_due_ends_with_the_newest_bucket_whose_time_has_come(tier: str, 
     step = step_s(minutes)
     for now_s in range(MIDNIGHT - 600, MIDNIGHT + 8 * DAY_S, 1800):
         for moment_s in (now_s, now_s + 1, now_s + 599):
-            end_s = due_end_s(tier, minutes, moment_s, hours=24)
+            end_s = due_end_s(Upkeep.shipped(tier), minutes, moment_s, hours=24)
             assert end_s % step == 0
             assert (
-                due_s(tier, minutes, end_s, hours=24)
+                due_s(Upkeep.shipped(tier), minutes, end_s, hours=24)
                 <= moment_s
-                < due_s(tier, minutes, end_s + step, hours=24)
+                < due_s(Upkeep.shipped(tier), minutes, end_s + step, hours=24)
             )

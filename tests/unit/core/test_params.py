@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are not pinned
@@ -20,7 +19,7 @@ NAMES += ["full_scan", "trades_call_budget", "repair_from", "repair_range"]
 
 def schemas(entry: Schedule = BACKFILL_TIER1) -> dict[str, dict[str, Any]]:
     assert isinstance(entry.backfill, BackfillScope)
-    return BackfillRequest.schemas(**asdict(entry.backfill))
+    return BackfillRequest.schemas(**entry.backfill.params())
 
 
 def check(name: str, value: object) -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kraken_ohlcv.core.schedules import SCHEDULES, backfill_cron, last_tick_before
+from kraken_ohlcv.core.cron import last_tick_before
+from kraken_ohlcv.core.schedules import SCHEDULES
+from kraken_ohlcv.core.tiers import Upkeep
 from tests.unit.builders import DAY, at, quick
 
 BEAT = {
@@ -23,9 +25,9 @@ def test_the_backfills_mirror_their_celery_beat_entries() -> None:
             entry.beat_entry,
             entry.cron,
             entry.backfill.tier,
-            entry.backfill.intervals,
-            entry.backfill.lookback_days,
-            entry.backfill.max_gaps_per_asset,
+            entry.backfill.plan.intervals,
+            entry.backfill.plan.lookback_days,
+            entry.backfill.plan.max_gaps_per_asset,
         )
         for entry in SCHEDULES.values()
         if entry.backfill is not None
@@ -81,8 +83,7 @@ def test_ticks_are_utc_whatever_the_machines_time_zone(monkeypatch: pytest.Monke
         pytest.param("TIER2", 60, None, id="TIER2 hourly candles by hand only"),
         pytest.param("TIER1", 5, None, id="TIER1 five-minute candles by hand only"),
         pytest.param("TIER3", 1440, None, id="TIER3 by hand only"),
-        pytest.param("ALL", 1440, None, id="ALL is a selection, no tier"),
     ],
 )
 def test_a_series_knows_the_schedule_that_repairs_it(tier: str, minutes: int, expected: str | None) -> None:
-    assert backfill_cron(tier, minutes) == expected
+    assert Upkeep.shipped(tier).cron(minutes) == expected

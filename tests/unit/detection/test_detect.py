@@ -10,6 +10,7 @@ import pytest
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.tiers import Upkeep
 from kraken_ohlcv.detection.detect import SeriesSelection, select, warnings
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.counts import Counted
@@ -37,6 +38,7 @@ def asset(
         delisted_s=delisted_s,
         first_trade_s=first_trade_s,
         added_s=NOW - 400 * DAY,
+        upkeep=Upkeep.shipped("TIER1"),
         seen_s=seen_s,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kraken_ohlcv.core.tiers import Upkeep
 from kraken_ohlcv.detection.pairs import is_gone, suggestion
 from kraken_ohlcv.stores.ledger.assets import Asset
 from tests.unit.builders import DAY, NOW
@@ -19,6 +20,7 @@ def asset(*, delisted_s: int | None = None, seen_s: int | None = None, has_serie
         delisted_s=delisted_s,
         first_trade_s=None,
         added_s=NOW - 400 * DAY,
+        upkeep=Upkeep.shipped("TIER1"),
         seen_s=seen_s,
         has_series=has_series,
     )

@@ -18,7 +18,6 @@ from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import FilledFrom, Series
 from kraken_ohlcv.core.grid import floor_s
-from kraken_ohlcv.core.schedules import backfill_cron
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import note_oddities
 from kraken_ohlcv.repair.apply import apply_result
@@ -62,7 +61,7 @@ def fill_series(
         if not attempted and not is_recheck:
             log.info("%s: nothing left to do", series)
             return
-        cron = backfill_cron(asset.tier, series.interval_minutes)
+        cron = asset.upkeep.cron(series.interval_minutes)
         try:
             result, start_s = _ask(context, asset, series, is_again=is_again)
             written = write(context, series, result)

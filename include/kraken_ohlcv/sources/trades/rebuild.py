@@ -139,7 +139,7 @@ class _Walk:
         self._request = request
         self._starts = starts
         self.reader = TradeReader(context, job.ticker, budget=request.trades_call_budget)
-        self._remains = Remains(asset.tier, context.now_s, self.reader.odd)
+        self._remains = Remains(asset.upkeep, context.now_s, self.reader.odd)
         self._lacking: dict[Series, BucketSet] = {}
         self._whole: dict[int, Gap] = {}
         self.open: dict[Series, dict[int, int]] = {series: {} for series in starts}

@@ -8,7 +8,7 @@ from typing import Final
 from kraken_ohlcv.core.backoff import next_attempt_s
 from kraken_ohlcv.core.gap import Gap, GapPart, GapSegment, GapStatus, Outcome, UnfillableReason
 from kraken_ohlcv.core.grid import api_window_start_s
-from kraken_ohlcv.core.schedules import backfill_cron
+from kraken_ohlcv.core.tiers import Upkeep
 from kraken_ohlcv.core.trade import OddTrade
 from kraken_ohlcv.repair.resolve import failed_segment
 
@@ -23,12 +23,12 @@ ODD: Final = "Kraken's trades cannot be used here: {}"
 class Remains:
     """Tells what becomes of what is left open, within the API window and past its edge.
 
-    :ivar tier: of the asset, whose schedule has to be met while the API still serves a bucket
+    :ivar upkeep: of the asset, whose schedule has to be met while the API still serves a bucket
     :ivar now_s: the exchange's time, epoch seconds UTC
     :ivar odd: trades that the walk met and that cannot be used
     """
 
-    tier: str
+    upkeep: Upkeep
     now_s: int
     odd: list[OddTrade] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class Remains:
         """
         must_wait = outcome is not Outcome.DEFERRED
         if part.end_s > api_window_start_s(self.now_s, gap.series.interval_minutes):
-            cron = backfill_cron(self.tier, gap.series.interval_minutes)
+            cron = self.upkeep.cron(gap.series.interval_minutes)
             segment = failed_segment(gap, part, error=said, is_permanent=False, now_s=self.now_s, cron=cron)
             if outcome is Outcome.FAILED:
                 return segment

@@ -9,6 +9,8 @@ from typing import Any
 
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.errors import WrongExchangeError
+from kraken_ohlcv.core.tiers import Upkeep
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, column, execute, execute_many, rows, value
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ class Asset:
         :mod:`kraken_ohlcv.detection.pairs`
     :ivar first_trade_s: time of its first trade ever, epoch seconds UTC, or None when never asked
     :ivar added_s: when it came into the catalogue, epoch seconds UTC
+    :ivar upkeep: how its series are kept
     :ivar pair_decimals: digits of its prices, or None when AssetPairs was never asked
     :ivar history_from_s: from when on its candles are wanted, epoch seconds UTC, or None
     :ivar names: names under which Kraken answers for the pair, as AssetPairs gave them; may be empty
@@ -43,6 +46,7 @@ class Asset:
     delisted_s: int | None
     first_trade_s: float | None
     added_s: int
+    upkeep: Upkeep
     pair_decimals: int | None = None
     history_from_s: int | None = None
     names: frozenset[str] = frozenset()
@@ -112,9 +116,16 @@ def sync_catalogue(
         execute_many(
             connection,
             "upsert_asset",
-            [{**entry.model_dump(), "position": position} for position, entry in enumerate(entries)],
+            [
+                {**entry.model_dump(exclude={"intervals"}), "position": position, "intervals": _own(entry)}
+                for position, entry in enumerate(entries)
+            ],
         )
         execute(connection, "retire_assets", tickers=[*(entry.ticker for entry in entries), *kept])
+
+
+def _own(entry: CatalogueEntry) -> list[int] | None:
+    return None if entry.intervals is None else sorted(entry.intervals)
 
 
 def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: str) -> list[Asset]:
@@ -125,9 +136,9 @@ def read_assets(connection: Connection, *, tickers: Sequence[str] | None, tier: 
     :param tier: ``TIER1`` .. ``TIER4`` or ``ALL``
     :return: in tier order, then as in the catalogue
     """
-    chosen = list(tickers) if tickers else None
-    return rows(connection, "read_assets", _asset, tickers=chosen, tier=tier)
+    chosen, plan = list(tickers) if tickers else None, read_plan(connection)
 
+    def asset(names: list[str], own: list[int] | None, **row: Any) -> Asset:
+        return Asset(**row, names=frozenset(names), upkeep=plan.upkeep(row["tier"], own))
 
-def _asset(names: list[str], **row: Any) -> Asset:
-    return Asset(**row, names=frozenset(names))
+    return rows(connection, "read_assets", asset, tickers=chosen, tier=tier)

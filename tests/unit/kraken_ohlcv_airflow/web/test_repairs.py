@@ -6,10 +6,9 @@ from typing import get_args
 
 import pytest
 
-from kraken_ohlcv.core.assets import TIERS
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.params import BackfillRequest
-from kraken_ohlcv.core.schedules import SCHEDULES
+from kraken_ohlcv.core.tiers import SHIPPED, TIERS, TierPlan
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.archive import Quarter
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally, GapSubject
@@ -40,10 +39,14 @@ def gap(status: str, reason: str | None = None) -> GapSubject:
 
 
 def test_each_tier_has_a_backfill_and_its_own_if_one_is_scheduled() -> None:
-    backfills = {entry.dag_id: entry.backfill for entry in SCHEDULES.values() if entry.backfill is not None}
-    assert {dag_of_tier(tier) for tier in (*TIERS, "")} <= set(backfills)
-    for dag_id, scope in backfills.items():
-        assert dag_of_tier(scope.tier) == dag_id
+    assert [dag_of_tier(tier, SHIPPED) for tier in (*TIERS, "")] == [
+        "backfill_tier1_daily",
+        "backfill_tier2_daily",
+        *["backfill_tier1_daily"] * 3,
+    ]
+    weekly = {**SHIPPED, "TIER3": TierPlan(schedule="0 5 * * 0"), "TIER2": TierPlan()}
+    assert dag_of_tier("TIER3", weekly) == "backfill_tier3"
+    assert dag_of_tier("TIER2", weekly) == "backfill_tier2_daily"
 
 
 @pytest.mark.parametrize(

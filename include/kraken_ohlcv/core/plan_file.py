@@ -1,0 +1,240 @@
+"""Reads the plan of what is kept from its file: assets, tiers, and rules that select pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kraken_ohlcv.core.assets import Catalogue, CatalogueEntry, LineProblem, catalogue_file, catalogue_of
+from kraken_ohlcv.core.errors import CatalogueError
+from kraken_ohlcv.core.selection import SelectRule
+from kraken_ohlcv.core.tiers import SHIPPED, TIERS, TierPlan, out_of_reach
+from kraken_ohlcv.core.yaml_lines import LineError, Loader, Nodes, line_of, pairs, read_top, shown, value_of
+
+N_PAIRS: Final = 1500
+"""Kraken lists about 1,400 pairs: so many a rule may take, as far as the file tells."""
+
+
+class FileModel(BaseModel):
+    """The whole file, of which editors make completion and checks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assets: list[CatalogueEntry] = Field(default=[], description="Assets that are kept, one per line.")
+    tiers: dict[str, TierPlan] = Field(
+        default={},
+        description="What differs from the plan as shipped, by tier.",
+        json_schema_extra={"propertyNames": {"enum": list(TIERS)}},
+    )
+    select: list[SelectRule] = Field(
+        default=[], description="Rules that take pairs from AssetPairs; the first one that fits decides."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TierOfFile:
+    """What the file alone says of a tier, before any store is asked.
+
+    :ivar plan: its plan
+    :ivar n_assets: how many assets it may have at most
+    """
+
+    plan: TierPlan
+    n_assets: int
+
+    @property
+    def n_calls(self) -> int:
+        """Return how many calls a scheduled run may need."""
+        return self.n_assets * len(self.plan.intervals) + self.plan.trades_call_budget
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """The plan as the file says it.
+
+    :ivar tiers: every tier
+    :ivar rules: in the order of the file
+    :ivar catalogue: assets with a line of their own
+    """
+
+    tiers: Mapping[str, TierPlan]
+    rules: tuple[SelectRule, ...]
+    catalogue: Catalogue
+
+
+@dataclass(slots=True)
+class _Mistakes:
+    """What is wrong with tiers and rules, a sentence each."""
+
+    file: Path
+    said: list[str] = field(default_factory=list)
+
+    def note(self, node: yaml.Node, what: str) -> None:
+        self.said.append(f"{self.file.name} line {line_of(node)}: {what}")
+
+
+def read_plan_file(file: Path | None = None) -> PlanFile:
+    """Return the plan of what is kept.
+
+    :param file: YAML file; None = the one in use
+    :return: the plan; lines of assets that cannot be used are named in its catalogue
+    :raises CatalogueError: if the file cannot be read, or tiers or rules have a mistake; names line and cure
+    """
+    file = file or catalogue_file()
+    loader, top = read_top(file)
+    catalogue = catalogue_of(file, loader, top)
+    mistakes = _Mistakes(file)
+    tiers = _tiers(loader, top, mistakes)
+    rules = _rules(loader, top, mistakes)
+    if mistakes.said:
+        raise CatalogueError("; ".join(mistakes.said))
+    return PlanFile(tiers, rules, _in_reach(file, top, catalogue, tiers))
+
+
+def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
+    """Return what the file says of each tier, as fast as a DAG file must be read.
+
+    :param file: YAML file; None = the one in use
+    :return: every tier; as shipped when anything is wrong with the file, which task ``prepare`` tells
+    """
+    file = file or catalogue_file()
+    try:
+        loader, top = read_top(file, is_quick=True)
+        mistakes = _Mistakes(file)
+        tiers, rules = _tiers(loader, top, mistakes), _rules(loader, top, mistakes)
+        if mistakes.said:
+            return _shipped()
+    except CatalogueError:
+        return _shipped()
+    n_lines = Counter(_tier_names(top.get("assets")))
+    n_taken = Counter[str]({rule.tier: N_PAIRS for rule in rules})
+    return {tier: TierOfFile(plan, n_lines[tier] + n_taken[tier]) for tier, plan in tiers.items()}
+
+
+def _shipped() -> dict[str, TierOfFile]:
+    return {tier: TierOfFile(plan, 0) for tier, plan in SHIPPED.items()}
+
+
+def _tier_names(node: yaml.Node | None) -> list[str]:
+    entries = node.value if isinstance(node, yaml.SequenceNode) else []
+    return [
+        value.value
+        for entry in entries
+        if isinstance(entry, yaml.MappingNode)
+        for key, value in entry.value
+        if key.value == "tier" and isinstance(value, yaml.ScalarNode)
+    ]
+
+
+def _tiers(loader: Loader, top: Nodes, mistakes: _Mistakes) -> dict[str, TierPlan]:
+    found = dict(SHIPPED)
+    node = top.get("tiers")
+    if node is None:
+        return found
+    try:
+        if not isinstance(node, yaml.MappingNode):
+            raise LineError("tiers must be a mapping from TIER1 .. TIER4 to its plan")
+        named = pairs(node)
+    except LineError as error:
+        mistakes.note(node, str(error))
+        return found
+    for name, inside in named.items():
+        if name not in TIERS:
+            mistakes.note(inside, f"tiers.{name} is unknown: use one of {', '.join(TIERS)}")
+            continue
+        given = SHIPPED[name].model_dump()
+        made = _model(loader, TierPlan, f"tiers.{name}", inside, mistakes, given)
+        if made is not None:
+            found[name] = made
+    return found
+
+
+def _rules(loader: Loader, top: Nodes, mistakes: _Mistakes) -> tuple[SelectRule, ...]:
+    node = top.get("select")
+    if node is None:
+        return ()
+    if not isinstance(node, yaml.SequenceNode):
+        mistakes.note(node, "select must be a list of rules such as {quote: USD, tier: TIER4}")
+        return ()
+    made = (
+        _model(loader, SelectRule, f"select[{number}]", item, mistakes, {})
+        for number, item in enumerate(node.value)
+    )
+    return tuple(rule for rule in made if rule is not None)
+
+
+def _model(
+    loader: Loader, model: Any, name: str, node: yaml.Node, mistakes: _Mistakes, defaults: Mapping[str, Any]
+) -> Any:
+    """Return what a mapping says, or None after each of its mistakes was noted with line and cure."""
+    if not isinstance(node, yaml.MappingNode):
+        mistakes.note(node, f"{name} must be a mapping such as {_example(model)}")
+        return None
+    before = len(mistakes.said)
+    try:
+        fields = pairs(node)
+    except LineError as error:
+        mistakes.note(node, f"{name}: {error}")
+        return None
+    given = dict(defaults)
+    for key, value in fields.items():
+        if key not in model.model_fields:
+            mistakes.note(value, f"{name}.{key} is unknown: use {', '.join(model.model_fields)}")
+            continue
+        try:
+            given[key] = value_of(loader, f"{name}.{key}", value, is_list=True)
+        except LineError as error:
+            mistakes.note(value, str(error))
+    if len(mistakes.said) > before:
+        return None
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        for one in error.errors():
+            # What the schedule cannot keep is about three fields, of which some may be as shipped.
+            about = ("intervals", "schedule", "repair_from")
+            key = str(one["loc"][0]) if one["loc"] else next((name for name in about if name in fields), "")
+            where = ".".join(map(str, (name, *one["loc"])))
+            said = one["msg"].removeprefix("Value error, ")
+            if one["type"] == "missing":
+                said = f"{where} is missing: {model.model_fields[key].description}"
+            elif one["loc"]:
+                said = f"{where} is {shown(one['input'])}: {said}"
+            else:
+                said = f"{name}: {said}"
+            mistakes.note(fields.get(key, node), said)
+        return None
+
+
+def _example(model: Any) -> str:
+    return "{schedule: '0 2 * * *'}" if model is TierPlan else "{quote: USD, tier: TIER4}"
+
+
+def _in_reach(file: Path, top: Nodes, catalogue: Catalogue, tiers: Mapping[str, TierPlan]) -> Catalogue:
+    """Return the catalogue without the lines whose own intervals the schedule of their tier cannot keep."""
+    said = {
+        entry.ticker: out
+        for entry in catalogue.entries
+        if entry.intervals and (out := out_of_reach(tiers[entry.tier], entry.intervals))
+    }
+    if not said:
+        return catalogue
+    lines = {
+        value.value: line_of(item)
+        for item in reversed(top["assets"].value)
+        if isinstance(item, yaml.MappingNode)
+        for key, value in item.value
+        if key.value == "ticker"
+    }
+    problems = [
+        LineProblem(lines[ticker], ticker, f"{file.name} line {lines[ticker]}: intervals: {out}")
+        for ticker, out in said.items()
+    ]
+    kept = [entry for entry in catalogue.entries if entry.ticker not in said]
+    return replace(catalogue, entries=kept, problems=[*catalogue.problems, *problems])

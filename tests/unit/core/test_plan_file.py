@@ -1,0 +1,193 @@
+"""The file of the plan: what is shipped, what an edit changes, and how mistakes are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kraken_ohlcv.core.errors import CatalogueError
+from kraken_ohlcv.core.plan_file import N_PAIRS, read_plan_file, tiers_at_parse
+from kraken_ohlcv.core.selection import SelectRule
+from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = "assets:\n  - {ticker: XBTUSD, base: BTC, quote: USD, tier: TIER1}\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_file_shipped_is_the_plan_of_celery_beat() -> None:
+    plan = read_plan_file()
+    assert plan.tiers == SHIPPED
+    assert plan.rules == ()
+    assert {tier: (one.schedule, one.intervals) for tier, one in plan.tiers.items()} == {
+        "TIER1": ("0 2 * * *", (60, 1440)),
+        "TIER2": ("0 3 * * *", (1440,)),
+        "TIER3": (None, (1440,)),
+        "TIER4": (None, (1440,)),
+    }
+    assert {one.n_assets for one in tiers_at_parse().values()} >= {20, 30}
+
+
+def test_without_tiers_and_select_the_plan_is_that_shipped(tmp_path: Path) -> None:
+    plan = read_plan_file(written(tmp_path, ONE))
+    assert (plan.tiers, plan.rules) == (SHIPPED, ())
+
+
+def test_a_tier_partly_given_takes_the_other_fields_as_shipped(tmp_path: Path) -> None:
+    text = (
+        ONE + "tiers:\n  TIER1: {max_gaps_per_asset: 3}\n  TIER3:\n    schedule: 0 5 * * 0\n    hours: 200\n"
+    )
+    file = written(tmp_path, text)
+    plan = read_plan_file(file)
+    assert plan.tiers["TIER1"] == TierPlan(intervals=(60, 1440), schedule="0 2 * * *", max_gaps_per_asset=3)
+    assert plan.tiers["TIER3"] == TierPlan(schedule="0 5 * * 0", hours=200)
+    assert plan.tiers["TIER2"] == SHIPPED["TIER2"]
+    assert {tier: one.plan for tier, one in tiers_at_parse(file).items()} == plan.tiers
+
+
+def test_rules_alone_are_a_plan(tmp_path: Path) -> None:
+    file = written(tmp_path, "select:\n  - {quote: USD, tier: TIER4, exclude: [USDT*]}\n")
+    plan = read_plan_file(file)
+    assert plan.catalogue.entries == []
+    assert plan.rules == (SelectRule(quote="USD", tier="TIER4", exclude=("USDT*",)),)
+    assert tiers_at_parse(file)["TIER4"].n_assets == N_PAIRS
+
+
+def test_an_asset_may_have_its_own_intervals(tmp_path: Path) -> None:
+    text = ONE + "  - {ticker: ETHUSD, base: ETH, quote: USD, tier: TIER1, intervals: [1, 60]}\n"
+    entries = read_plan_file(written(tmp_path, text)).catalogue.entries
+    assert [entry.intervals for entry in entries] == [None, (1, 60)]
+
+
+MISTAKES = [
+    pytest.param("tiers: {TIER9: {}}", ["line 3", "TIER9", "TIER1, TIER2"], id="an unknown tier"),
+    pytest.param("tiers: [TIER1]", ["line 3", "mapping"], id="a list of tiers"),
+    pytest.param("tiers:\n  TIER1: daily", ["line 4", "tiers.TIER1", "mapping"], id="a tier that is a word"),
+    pytest.param(
+        "tiers:\n  TIER1:\n    cron: '0 2 * * *'", ["line 5", "cron", "schedule"], id="unknown field"
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    schedule: daily",
+        ["line 5", "'daily'", "five cron fields"],
+        id="a word for a cron",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    schedule: 0 2 31 2 *",
+        ["line 5", "'0 2 31 2 *'", "no such day"],
+        id="no such day",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    intervals: [60, 7]",
+        ["line 5", "is 7", "5, 15, 30"],
+        id="an interval not served",
+    ),
+    pytest.param("tiers:\n  TIER1:\n    intervals: ['60']", ["line 5", "'60'"], id="an interval in quotes"),
+    pytest.param("tiers:\n  TIER1:\n    intervals: 60", ["line 5", "intervals", "60"], id="no list"),
+    pytest.param("tiers:\n  TIER1:\n    intervals: [60, 60]", ["line 5", "twice"], id="an interval twice"),
+    pytest.param("tiers:\n  TIER1:\n    intervals: [yes]", ["line 5", "True"], id="yes for an interval"),
+    pytest.param("tiers:\n  TIER1:\n    intervals: [[60]]", ["line 5", "one value"], id="a list in a list"),
+    pytest.param("tiers:\n  TIER1:\n    hours: 0", ["line 5", "hours", "is 0", "1"], id="hours of none"),
+    pytest.param("tiers:\n  TIER1:\n    lookback_days: -1", ["line 5", "-1"], id="a negative lookback"),
+    pytest.param(
+        "tiers:\n  TIER1:\n    repair_from: [api]", ["line 5", "'api'", "'ohlc'"], id="a wrong source"
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    hours: 3\n    hours: 4",
+        ["line 6", "'hours'", "twice"],
+        id="a field given twice",
+    ),
+    pytest.param(
+        "tiers:\n  TIER2:\n    intervals: [1]\n    repair_from: [ohlc]",
+        ["line 5", "12 h of interval 1", "'0 3 * * *'", "24 h", "'0 */8 * * *'", "trades"],
+        id="minutes daily without trades",
+    ),
+    pytest.param("select: {quote: USD}", ["line 3", "select", "list"], id="one rule that is no list"),
+    pytest.param("select:\n  - USD", ["line 4", "mapping"], id="a bare quote"),
+    pytest.param(
+        "select:\n  - {quote: USD}", ["line 4", "select[0].tier", "missing"], id="a rule without a tier"
+    ),
+    pytest.param("select:\n  - {tier: TIER4, quote: usd}", ["line 4", "quote", "'usd'"], id="lower case"),
+    pytest.param(
+        "select:\n  - {tier: TIER4, include: 'ETH*'}", ["line 4", "include"], id="a glob without a list"
+    ),
+    pytest.param("select:\n  - {tier: TIER4, quotes: USD}", ["line 4", "quotes", "quote"], id="unknown key"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES)
+def test_a_mistake_in_tiers_or_rules_is_told_with_line_and_cure_and_takes_no_schedule(
+    tmp_path: Path, text: str, said: list[str]
+) -> None:
+    file = written(tmp_path, f"{ONE}{text}\n")
+    with pytest.raises(CatalogueError) as error:
+        read_plan_file(file)
+    for part in ["mine.yaml", *said]:
+        assert part in str(error.value)
+    assert len(str(error.value)) < 500
+    assert {tier: one.plan for tier, one in tiers_at_parse(file).items()} == SHIPPED
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    text = f"{ONE}tiers:\n  TIER1: {{hours: 0}}\n  TIER8: {{}}\nselect:\n  - {{quote: USD}}\n"
+    with pytest.raises(CatalogueError) as error:
+        read_plan_file(written(tmp_path, text))
+    for part in ("line 4", "line 5", "line 7"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["assets: [", "\t", "", f"assets: {'[' * 5000}", f"assets: {'[' * 900_000}", "a:\n" + "{a: " * 200_000]
+    + ["- " * 300_000, "\n".join(" " * depth + "a:" for depth in range(900)), "x" * 2_000_000, "\0"],
+    ids=[
+        "cut off",
+        "a tab",
+        "empty",
+        "brackets",
+        "many brackets",
+        "mappings",
+        "dashes",
+        "deep",
+        "long",
+        "null",
+    ],
+)
+def test_a_file_that_cannot_be_read_takes_no_schedule(tmp_path: Path, text: str) -> None:
+    found = tiers_at_parse(written(tmp_path, text))
+    assert {tier: one.plan for tier, one in found.items()} == SHIPPED
+
+
+def test_a_missing_file_takes_no_schedule(tmp_path: Path) -> None:
+    assert {tier: one.plan for tier, one in tiers_at_parse(tmp_path / "none").items()} == SHIPPED
+
+
+def test_a_bad_line_of_an_asset_stops_only_that_asset(tmp_path: Path) -> None:
+    text = (
+        "assets:\n"
+        "  - {ticker: XBTUSD, base: BTC, quote: USD, tier: TIER1, intervals: [60, 61]}\n"
+        "  - {ticker: ETHUSD, base: ETH, quote: USD, tier: TIER3}\n"
+        "  - {ticker: SOLUSD, base: SOL, quote: USD, tier: TIER3, intervals: [1]}\n"
+        "tiers:\n  TIER3: {schedule: 0 5 * * 0, repair_from: [ohlc]}\n"
+    )
+    file = written(tmp_path, text)
+    plan = read_plan_file(file)
+    assert [entry.ticker for entry in plan.catalogue.entries] == ["ETHUSD"]
+    odd, far = plan.catalogue.problems
+    assert (odd.line, odd.ticker, far.line, far.ticker) == (2, "XBTUSD", 4, "SOLUSD")
+    assert "intervals" in odd.said
+    assert "168 h" in far.said
+    assert tiers_at_parse(file)["TIER3"].plan.schedule == "0 5 * * 0"
+
+
+@pytest.mark.parametrize("cron", ["0 */12 * * *", "0 * * * *"])
+def test_a_schedule_that_pauses_no_longer_than_the_window_keeps_minutes(tmp_path: Path, cron: str) -> None:
+    text = f"{ONE}tiers:\n  TIER1: {{intervals: [1], schedule: {cron}, repair_from: [ohlc]}}\n"
+    assert read_plan_file(written(tmp_path, text)).tiers["TIER1"].schedule == cron
