@@ -17,24 +17,34 @@ Replaces the Celery Beat entry `completeness-report-daily`.
 * **Result**: the return value of task `result`.
 """
 
-from airflow.sdk import chain
+from pathlib import Path
+
+from airflow.sdk import DAG, chain
 
 from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.plan_file import tiers_at_parse
 from kraken_ohlcv.core.schedules import COMPLETENESS
 from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 
 
-@candle_dag(COMPLETENESS, kind="report", priority=10, schemas=ReportRequest.schemas(), doc=__doc__)
-def completeness_report_daily() -> None:
-    """Count, then publish the report and send what has changed."""
-    asked = ask_exchange()
-    counted = report(asked)
-    summary = result()
-    chain(prepare(), asked, counted, summary)
+def make(assets_file: str | Path | None = None) -> DAG:
+    """Return the DAG, whose intervals are those of TIER1 in the plan's file."""
+    plan = tiers_at_parse(Path(assets_file) if assets_file else None)["TIER1"].plan
+    schemas = ReportRequest.schemas(intervals=list(plan.intervals))
 
-    chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), notify().as_teardown()])
+    @candle_dag(COMPLETENESS, kind="report", priority=10, schemas=schemas, doc=__doc__)
+    def completeness_report_daily() -> None:
+        """Count, then publish the report and send what has changed."""
+        asked = ask_exchange()
+        counted = report(asked)
+        summary = result()
+        chain(prepare(assets_file=str(assets_file) if assets_file else None), asked, counted, summary)
+
+        chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), notify().as_teardown()])
+
+    return completeness_report_daily()
 
 
-dag = completeness_report_daily()
+dag = make()

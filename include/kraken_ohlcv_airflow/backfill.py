@@ -242,7 +242,7 @@ def backfill_dag(
         walks = plan_trades(asked, files)
         summary = result()
         chain(
-            prepare(is_storing=True, assets_file=None if assets_file is None else str(assets_file)),
+            prepare(is_storing=True, assets_file=str(assets_file) if assets_file else None),
             ask_exchange(),
             detect_gaps,
             asked,

@@ -41,12 +41,14 @@ def dags(*, prefix: str = DAG_PREFIX, assets_file: str | Path | None = None) -> 
     made: dict[str, DAG] = {}
     for dag_id in dict.fromkeys((*SCHEDULES, *MANUALS, *BACKFILL_DAGS.values())):
         module = import_module(f"{FOLDER}.{dag_id.removeprefix(DAG_PREFIX)}")
-        is_backfill = dag_id in BACKFILL_DAGS.values()
-        dag = module.make(assets_file) if is_backfill else module.dag
-        if dag is None:
-            continue
-        if assets_file is not None and not is_backfill:
+        if assets_file is None:
+            dag = module.dag
+        elif hasattr(module, "make"):
+            dag = module.make(assets_file)
+        else:
+            dag = module.dag
             prepare: Any = dag.get_task("prepare")
             prepare.op_kwargs = {**prepare.op_kwargs, "assets_file": str(assets_file)}
-        made[dag_id] = dag
+        if dag is not None:
+            made[dag_id] = dag
     return made

@@ -48,9 +48,9 @@ def test_the_defaults_are_the_arguments_of_the_schedule_table(entry: Schedule) -
     assert scope is not None
     assert BackfillRequest.from_params(defaults) == BackfillRequest(
         tier=scope.tier,
-        intervals=list(scope.intervals),
-        lookback_days=scope.lookback_days,
-        max_gaps_per_asset=scope.max_gaps_per_asset,
+        intervals=list(scope.plan.intervals),
+        lookback_days=scope.plan.lookback_days,
+        max_gaps_per_asset=scope.plan.max_gaps_per_asset,
         tickers=None,
         retry_failed=False,
         trades_call_budget=200,

@@ -145,20 +145,12 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["assets: [", "\t", "", f"assets: {'[' * 5000}", f"assets: {'[' * 900_000}", "a:\n" + "{a: " * 200_000]
-    + ["- " * 300_000, "\n".join(" " * depth + "a:" for depth in range(900)), "x" * 2_000_000, "\0"],
-    ids=[
-        "cut off",
-        "a tab",
-        "empty",
-        "brackets",
-        "many brackets",
-        "mappings",
-        "dashes",
-        "deep",
-        "long",
-        "null",
+    [
+        *("assets: [", "\t", "", f"assets: {'[' * 5000}", f"assets: {'[' * 900_000}"),
+        *("a:\n" + "{a: " * 200_000, "- " * 300_000, "x" * 2_000_000, "\0"),
+        "\n".join(" " * depth + "a:" for depth in range(900)),
     ],
+    ids=["cut", "a tab", "empty", "brackets", "many", "mappings", "dashes", "long", "null", "deep"],
 )
 def test_a_file_that_cannot_be_read_takes_no_schedule(tmp_path: Path, text: str) -> None:
     found = tiers_at_parse(written(tmp_path, text))
