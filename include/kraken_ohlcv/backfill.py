@@ -20,6 +20,7 @@ from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext, calls_at_a_stretch
 from kraken_ohlcv.repair.plan import make_plan, shared, work_items
@@ -273,7 +274,8 @@ def _assets_and_states(
 ) -> tuple[list[Asset], list[SeriesState]]:
     """Return the assets that a run is about, and the ledgers of their series that it processes."""
     assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
-    states = read_states(context.connection, [asset.ticker for asset in assets], request.intervals)
+    intervals = all_wanted((asset.upkeep for asset in assets), request.intervals)
+    states = read_states(context.connection, [asset.ticker for asset in assets], intervals)
     processed = set(opened(context.connection, context.run).series_processed)
     return assets, [state for state in states.values() if state.series_id in processed]
 

@@ -14,8 +14,7 @@ from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.reports import OpenGaps
-from kraken_ohlcv.stores.ledger.session import Connection, by_series, rows
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
 from kraken_ohlcv_airflow.step_errors import (
     errors_of,
@@ -86,12 +85,10 @@ def result() -> dict[str, Any]:
 
 
 def _of_ledger(connection: Connection, request: ReportRequest) -> dict[str, Any]:
-    from kraken_ohlcv.completeness.report import gap_counts  # noqa: PLC0415
+    from kraken_ohlcv.completeness.report import gap_counts, open_gaps  # noqa: PLC0415
 
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    tickers = [asset.ticker for asset in assets]
-    gaps = rows(connection, "count_open_gaps", by_series(OpenGaps), request, tickers=tickers)
-    return gap_counts(request, assets, dict(gaps))
+    return gap_counts(request, assets, open_gaps(connection, request, assets))
 
 
 @task(outlets=[COMPLETENESS], retries=0)

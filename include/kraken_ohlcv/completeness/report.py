@@ -9,11 +9,12 @@ from typing import Any, Final
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
 from kraken_ohlcv.completeness.figures import BRIEF, Figures, of_interval, percent, series_figures
-from kraken_ohlcv.completeness.series_rows import rows_of
+from kraken_ohlcv.completeness.series_rows import kept_rows
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.reports import (
@@ -196,7 +197,8 @@ def make_report(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     assets = read_assets(connection, tickers=None, tier=request.tier)
-    tickers, intervals = [asset.ticker for asset in assets], request.intervals
+    tickers, series = [asset.ticker for asset in assets], kept_rows(assets, request.intervals)
+    intervals = all_wanted((asset.upkeep for asset in assets), request.intervals) or request.intervals
     since_s = now_s - LOOKBACK_DAYS * DAY_S
     # First, because a proof that it finds wrong counts for nothing any more.
     asked = {"tickers": tickers, "intervals": intervals, "since_s": since_s}
@@ -205,16 +207,32 @@ def make_report(
     return Report(
         now_s=now_s,
         clock=clock,
-        request=request,
+        request=request.model_copy(update={"intervals": list(intervals)}),
         assets=assets,
-        figures=series_figures(connection, questdb, rows_of(assets, intervals), now_s=now_s),
+        figures=series_figures(connection, questdb, series, now_s=now_s),
         accepted=rows(connection, "read_accepted", AcceptedHole, asked),
-        open_gaps=dict(rows(connection, "count_open_gaps", by_series(OpenGaps), asked)),
+        open_gaps=open_gaps(connection, request, assets),
         gap_times=one(connection, "read_gap_times", GapTimes, asked),
         restatements=one(connection, "read_restatements", Restatements, asked, n_newest=N_NEWEST),
         cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
         doubt=doubt,
     )
+
+
+def open_gaps(
+    connection: Connection, request: ReportRequest, assets: Sequence[Asset]
+) -> dict[Series, OpenGaps]:
+    """Return the number of open gaps of each series that a report is about and that has some.
+
+    :param assets: the assets
+    """
+    kept = {row.series for row in kept_rows(assets, request.intervals)}
+    asked = {
+        "tickers": [asset.ticker for asset in assets],
+        "intervals": sorted({series.interval_minutes for series in kept}),
+    }
+    found = rows(connection, "count_open_gaps", by_series(OpenGaps), asked)
+    return {series: gaps for series, gaps in found if series in kept}
 
 
 def expected_tickers(figures: Mapping[Series, Figures]) -> set[str]:

@@ -48,6 +48,16 @@ def rows_of(assets: Sequence[Asset], intervals: Sequence[int]) -> list[SeriesRow
     return [SeriesRow(asset, interval) for asset in assets for interval in intervals]
 
 
+def kept_rows(assets: Sequence[Asset], asked: Sequence[int]) -> list[SeriesRow]:
+    """Return the series of some assets that a run is about: each asset's own where it has intervals.
+
+    :param assets: as read from the ledger
+    :param asked: candle lengths that the run is asked for, minutes
+    :return: asset by asset, in the given order
+    """
+    return [SeriesRow(asset, interval) for asset in assets for interval in asset.upkeep.wanted(asked)]
+
+
 def list_rows(
     connection: Connection,
     *,

@@ -13,7 +13,7 @@ from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1
-from kraken_ohlcv.core.tiers import DEFAULT_HOURS, SOURCES, Source, Tier
+from kraken_ohlcv.core.tiers import DEFAULT_HOURS, DEFAULT_INTERVAL, SOURCES, Source, Tier
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -230,7 +230,7 @@ class ValidationRequest(RunRequest):
         description="A newest candle that closed longer ago is stale.",
     )
     interval_minutes: Interval = Field(
-        default=1440, title="Interval", description="Candle length in minutes."
+        default=DEFAULT_INTERVAL, title="Interval", description="Candle length in minutes."
     )
     tiers: list[Tier] = Field(
         default=["TIER1", "TIER2"],

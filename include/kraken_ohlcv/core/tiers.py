@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
@@ -20,6 +20,9 @@ SOURCES: Final[tuple[str, ...]] = get_args(Source)
 
 DEFAULT_HOURS: Final = 24
 """A bucket of a series that no scheduled backfill covers is due so many hours after its close."""
+
+DEFAULT_INTERVAL: Final = 1440
+"""Candles that a freshness check looks at when it names no others, minutes."""
 
 GRACE_S: Final = 1800
 """A scheduled run has at least this long to bring what it is due to bring, seconds."""
@@ -157,6 +160,19 @@ class Upkeep:
         """
         return cls(SHIPPED[tier], SHIPPED[tier].intervals)
 
+    def wanted(self, asked: Sequence[int]) -> tuple[int, ...]:
+        """Return the intervals of the asset that a run is about.
+
+        :param asked: candle lengths that the run is asked for, minutes
+        :return: the asset's own when the run is asked for exactly those of its tier; others are for all
+        """
+        return self.intervals if set(asked) == set(self.plan.intervals) else tuple(asked)
+
+    @property
+    def has_own(self) -> bool:
+        """Return whether the asset has intervals of its own."""
+        return set(self.intervals) != set(self.plan.intervals)
+
     def cron(self, interval_minutes: int) -> str | None:
         """Return the schedule that repairs a series.
 
@@ -179,6 +195,16 @@ class Upkeep:
         return max(GRACE_S, round(GRACE_FACTOR * calls * self.pace_s))
 
 
+def all_wanted(upkeeps: Iterable[Upkeep], asked: Sequence[int]) -> list[int]:
+    """Return the intervals of some assets that a run is about.
+
+    :param upkeeps: how the series of each asset are kept
+    :param asked: candle lengths that the run is asked for, minutes
+    :return: ascending
+    """
+    return sorted({interval for upkeep in {*upkeeps} for interval in upkeep.wanted(asked)})
+
+
 def tier_hours(plan: TierPlan, asked: int) -> int:
     """Return when a newest candle is old.
 
@@ -186,3 +212,14 @@ def tier_hours(plan: TierPlan, asked: int) -> int:
     :return: those of the tier when the check is asked for no others than the default
     """
     return plan.hours if asked == DEFAULT_HOURS else asked
+
+
+def is_judged(upkeep: Upkeep, interval_minutes: int) -> bool:
+    """Return whether a check of an interval is about an asset.
+
+    :param upkeep: how its series are kept
+    :return: False where the asset has intervals of its own and this is none, or where a check that names no
+        interval meets a tier that does not keep daily candles
+    """
+    is_kept = interval_minutes in upkeep.intervals
+    return is_kept or not (upkeep.has_own or interval_minutes == DEFAULT_INTERVAL)

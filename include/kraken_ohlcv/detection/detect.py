@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.core.cron import longest_pause_s
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import series_start_s
-from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, HOUR_S, step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.look import refresh
 from kraken_ohlcv.detection.reconciler import Reconciler
@@ -69,7 +71,9 @@ def select(
     selection = SeriesSelection()
     for asset in assets:
         if asset.delisted_s is not None:
-            is_stored = any(_span(counted, Series(asset.ticker, one)) for one in request.intervals)
+            is_stored = any(
+                _span(counted, Series(asset.ticker, one)) for one in asset.upkeep.wanted(request.intervals)
+            )
             if asset.is_unknown and not is_stored:
                 selection.unknown.append(asset.ticker)
                 if request.tickers:
@@ -78,7 +82,7 @@ def select(
                 selection.delisted.append(asset.ticker)
                 if request.tickers and "archive" not in request.repair_from:
                     selection.errors.append(_left(asset.ticker, asset.delisted_s))
-        for interval in request.intervals:
+        for interval in asset.upkeep.wanted(request.intervals):
             series = Series(asset.ticker, interval)
             span = _span(counted, series)
             if series in counted and counted[series].off_grid_us:
@@ -135,17 +139,25 @@ def _left(ticker: str, delisted_s: int) -> str:
     )
 
 
-def warnings(intervals: Sequence[int]) -> list[str]:
-    """Return what a daily run cannot keep complete.
+def warnings(assets: Sequence[Asset], asked: Sequence[int]) -> list[str]:
+    """Return what the schedule cannot keep complete with OHLC calls.
 
-    :param intervals: candle lengths, minutes
-    :return: a sentence an interval whose API window is shorter than the day between two runs
+    :param assets: the assets the run is about
+    :param asked: candle lengths that the run is asked for, minutes
+    :return: a sentence an interval whose API window is shorter than the pause between two scheduled runs, or
+        than a day where no schedule covers it
     """
+    pauses: dict[int, int] = {}
+    for upkeep in {asset.upkeep for asset in assets}:
+        for interval in upkeep.wanted(asked):
+            cron = upkeep.cron(interval)
+            pause_s = DAY_S if cron is None else longest_pause_s(cron)
+            pauses[interval] = max(pause_s, pauses.get(interval, 0))
     return [
         f"interval {interval}: the API reaches back {API_WINDOW_BUCKETS * step_s(interval) // 3600} h only, "
-        "so a daily run leaves holes"
-        for interval in intervals
-        if API_WINDOW_BUCKETS * step_s(interval) < DAY_S
+        f"so a run every {pauses[interval] / HOUR_S:g} h leaves holes to be rebuilt from trades"
+        for interval in sorted(pauses)
+        if API_WINDOW_BUCKETS * step_s(interval) < pauses[interval]
     ]
 
 
@@ -183,6 +195,7 @@ class Survey:
     :ivar delisted: when each pair left the exchange, epoch seconds UTC, or None, by ticker
     :ivar scanned: series whose open times are all read, primary keys
     :ivar contradictions: proofs in a range asked for that candles contradict
+    :ivar warnings: what the schedule cannot keep complete, a sentence each
     """
 
     selection: SeriesSelection
@@ -191,6 +204,7 @@ class Survey:
     delisted: dict[str, int | None]
     scanned: list[int]
     contradictions: list[Contradiction]
+    warnings: list[str]
 
 
 def detect(
@@ -228,23 +242,24 @@ def take_survey(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     tickers = [asset.ticker for asset in assets]
+    intervals = all_wanted((asset.upkeep for asset in assets), request.intervals)
     # Before the ledger is read: what falls here is missing in this very run.
     contradictions = (
         []
         if request.span is None
         else sweep(connection, questdb, tickers, now_s=now_s, covered=request.span, run=run)
     )
-    states = read_states(connection, tickers, request.intervals)
+    states = read_states(connection, tickers, intervals)
     is_full = request.full_scan or any(
         state.scanned_s is None or now_s - state.scanned_s >= FULL_SCAN_S for state in states.values()
     )
-    counts = refresh(connection, questdb, tickers, request.intervals, is_full=is_full)
-    counted = read_counted(connection, tickers, request.intervals, is_full=is_full) | counted_of(counts)
+    counts = refresh(connection, questdb, tickers, intervals, is_full=is_full)
+    counted = read_counted(connection, tickers, intervals, is_full=is_full) | counted_of(counts)
     selection = select(counted, states, assets, request, now_s=now_s)
-    moved = _moved_states(connection, states, selection.starts, request.intervals, counts)
+    moved = _moved_states(connection, states, selection.starts, intervals, counts)
     if moved:
         named = sorted({series.ticker for series in moved})
-        counted |= read_counted(connection, named, request.intervals, is_full=is_full)
+        counted |= read_counted(connection, named, intervals, is_full=is_full)
     states |= moved
     return Survey(
         selection=selection,
@@ -253,6 +268,7 @@ def take_survey(
         delisted={asset.ticker: asset.delisted_s for asset in assets},
         scanned=[states[series].series_id for series in selection.starts if is_full or series in moved],
         contradictions=contradictions,
+        warnings=warnings(assets, request.intervals),
     )
 
 
@@ -286,7 +302,7 @@ def record_survey(
             "series_skipped": selection.skipped,
             "pairs_delisted": selection.delisted,
             "pairs_unknown": selection.unknown,
-            "warnings": warnings(request.intervals),
+            "warnings": survey.warnings,
             "errors": selection.errors,
             "contradictions": [one.as_json() for one in survey.contradictions[:MAX_NAMED]],
         },

@@ -17,7 +17,7 @@ from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.tiers import tier_hours
+from kraken_ohlcv.core.tiers import is_judged, tier_hours
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, observe_listing
@@ -219,7 +219,7 @@ def check(
     :param now_s: time of the check, epoch seconds UTC
     :return: the check
     """
-    assets = _assets(connection, tiers)
+    assets = [asset for asset in _assets(connection, tiers) if is_judged(asset.upkeep, interval_minutes)]
     step = step_s(interval_minutes)
     ends = {asset.ticker: newest[asset.ticker] + step for asset in assets if asset.ticker in newest}
     # A series of which nothing is stored begins with the asset: nothing is expected of it before.

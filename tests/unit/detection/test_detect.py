@@ -191,6 +191,6 @@ def test_a_series_with_a_candle_off_the_grid_is_an_error_and_not_touched() -> No
 def test_an_interval_that_a_daily_run_cannot_keep_complete_is_warned_about(
     intervals: tuple[int, ...], n_warnings: int
 ) -> None:
-    found = warnings(intervals)
+    found = warnings([BITCOIN], intervals)
     assert len(found) == n_warnings
     assert all("interval 1: the API reaches back 12 h only" in warning for warning in found)

@@ -14,6 +14,7 @@ from kraken_ohlcv.core.grid import expiry_s, floor_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.estimate import TradeCounts, expected_calls, trade_counts
@@ -92,11 +93,12 @@ def _rechecks(
     context: RunContext, request: BackfillRequest, listed: Mapping[str, Asset], jobs: Sequence[TradeJob]
 ) -> list[TradeJob]:
     """Return the ranges about which trades are asked once more, after all gaps."""
+    intervals = all_wanted((asset.upkeep for asset in listed.values()), request.intervals)
     walked = {job.ticker: [one.range for one in jobs if one.ticker == job.ticker] for job in jobs}
     wanted = {
         # A range that a walk for gaps touches waits for the next run: no trade is read twice in one.
         ticker: [part for part in ranges.union(parts) if not ranges.intersect([part], walked.get(ticker, []))]
-        for ticker, parts in to_recheck(context.connection, list(listed), request.intervals).items()
+        for ticker, parts in to_recheck(context.connection, list(listed), intervals).items()
     }
     wanted = {ticker: parts for ticker, parts in wanted.items() if parts}
     counts = _counts(context, wanted, may_ask=False)
@@ -130,15 +132,22 @@ def _wanted(
     """Return the ranges wanted of each ticker: the one asked for, or those of its gaps."""
     if request.span is not None:
         start, end = request.span
-        end = min(end, floor_s(context.now_s, min(request.intervals)))
-        return {ticker: [(start, end)] for ticker in listed if start < end}
+        ends = {
+            ticker: min(end, floor_s(context.now_s, min(asset.upkeep.wanted(request.intervals))))
+            for ticker, asset in listed.items()
+        }
+        return {ticker: [(start, own_end)] for ticker, own_end in ends.items() if start < own_end}
     wanted = {}
     limit = request.max_gaps_per_asset
-    for ticker in listed:
-        own = [gap for gap in waiting if gap.series.ticker == ticker]
+    gaps: dict[str, list[Gap]] = {ticker: [] for ticker in listed}
+    for gap in waiting:
+        if gap.series.ticker in gaps:
+            gaps[gap.series.ticker].append(gap)
+    n_asked = Counter(series.ticker for series in asked)
+    for ticker, own in gaps.items():
         # What the OHLC call left open has been counted against the cap when its series was asked.
         handed_on = [gap for gap in own if _was_handed_on(gap, asked)]
-        left = limit - sum(series.ticker == ticker for series in asked) if limit else None
+        left = limit - n_asked[ticker] if limit else None
         others = chosen([gap for gap in own if gap not in handed_on], limit=left)
         wanted[ticker] = ranges.union(_missing_stretches(context, [*handed_on, *others]))
     return {ticker: parts for ticker, parts in wanted.items() if parts}

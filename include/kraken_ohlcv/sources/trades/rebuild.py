@@ -70,7 +70,7 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
     :raises FillError: if the walk broke off for a passing reason
     :raises FillRefusedError: if it broke off for a reason that will not pass
     """
-    states = read_states(context.connection, [job.ticker], request.intervals)
+    states = read_states(context.connection, [job.ticker], asset.upkeep.wanted(request.intervals))
     starts = {
         series: job.start_s if job.is_recheck else states[series].start_s
         for series in sorted(states)
