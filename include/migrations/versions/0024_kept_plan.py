@@ -2,6 +2,6 @@
 
 from kraken_ohlcv.stores.revision import steps
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 upgrade, downgrade = steps(__file__)
