@@ -64,7 +64,10 @@ def plan_walks(
         tiers={ticker: asset.tier for ticker, asset in listed.items()},
         is_recheck=request.span is not None,
     )
-    jobs = [_from_cursor(context, request, job, counts[job.ticker]) for job in jobs]
+    jobs = [
+        _from_cursor(context, listed[job.ticker].upkeep.wanted(request.intervals), job, counts[job.ticker])
+        for job in jobs
+    ]
     if request.span is None:
         jobs += _rechecks(context, request, listed, jobs)
     plan_jobs(context.connection, context.run, jobs, budget=budget, now_s=context.now_s)
@@ -75,7 +78,7 @@ def plan_walks(
 
 
 def _from_cursor(
-    context: RunContext, request: BackfillRequest, job: TradeJob, counts: TradeCounts
+    context: RunContext, intervals: Sequence[int], job: TradeJob, counts: TradeCounts
 ) -> TradeJob:
     """Return a range with the calls that it takes from where an earlier walk through it has stopped."""
     state = value(context.connection, "read_trade_cursor", job)
@@ -83,7 +86,7 @@ def _from_cursor(
         return job
     builder = CandleBuilder.from_state(state["builder"])
     last_s = CURSOR.validate_python(state["place"]).last_s
-    if last_s is None or not builder.intervals >= set(request.intervals) or builder.oldest_s > job.start_s:
+    if last_s is None or not builder.intervals >= set(intervals) or builder.oldest_s > job.start_s:
         return job
     read_s = min(max(job.start_s, int(last_s)), job.end_s - 1)
     return replace(job, calls=expected_calls((read_s, job.end_s), counts))
