@@ -2,6 +2,6 @@
 
 from kraken_ohlcv.stores.revision import steps
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 upgrade, downgrade = steps(__file__)
