@@ -29,6 +29,7 @@ def accept(site: Site, number: int, user: str = "ops", **body: Any) -> Any:
 
 def test_a_gap_is_accepted_by_the_user_who_pressed_and_taken_back(site: Site, damaged: World) -> None:
     client = site.client("ops")
+    cells = client.get("/ohlcv/api/coverage").json()
     number = gap_id(damaged, "FAILED")
     (gap,) = [one for one in damaged.gaps() if one["gap_id"] == number]
     seen = {"start": gap["gap_start"].isoformat(), "end": gap["gap_end"].isoformat()}
@@ -48,7 +49,9 @@ def test_a_gap_is_accepted_by_the_user_who_pressed_and_taken_back(site: Site, da
     assert "Take back" in page
     assert "Backfill now" not in page
     assert "Retry 1 failed gap" not in client.get("/ohlcv/gaps").text
-    # It is still missing: every list of open gaps has it.
+    # It is still missing: every list of open gaps has it, and so has every cell.
+    assert client.get("/ohlcv/api/coverage").json() == cells
+    assert cells["series"]
     listed = client.get("/ohlcv/api/gaps?status=failed").json()["gaps"]
     assert [(one["gap_id"], one["accepted_by"]) for one in listed] == [(number, "ops")]
 

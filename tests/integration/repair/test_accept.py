@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kraken_ohlcv.core.errors import BadRequestError, SeriesBusyError
 from kraken_ohlcv.core.gap import Series
@@ -15,11 +17,13 @@ from kraken_ohlcv.monitoring.cleanup import clean_up, foresee
 from kraken_ohlcv.repair.accept import accept_gap, take_back_gap
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.ledger.session import connect
-from tests.integration.in_step import assert_in_step
+from tests.integration.backfill.test_properties import few
+from tests.integration.in_step import assert_in_step, gaps_of
 from tests.integration.world import at_step
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.ranges import Range
+    from tests.integration.archive_world import ArchiveWorld
     from tests.integration.world import World
 
 HOUR = 3600
@@ -331,3 +335,87 @@ def test_a_range_asked_for_by_name_stays_accepted_when_nothing_comes(world: Worl
     assert len(summary["errors"]) == 1
     (gap,) = world.gaps()
     assert (gap["accepted_by"], gap["attempts"], gap["status"]) == ("ada", 0, "DETECTED")
+
+
+def test_an_archive_file_fills_a_part_and_the_run_claims_nothing_of_the_rest(archive: ArchiveWorld) -> None:
+    world = archive.world
+    start, end = world.window(HOURLY)
+    hole = hours(world, -60, -40)
+    world.store(HOURLY, (start - 200 * HOUR, end), without=[hole])
+    world.plan()
+    accept(world, hole)
+    archive.csv(HOURLY, (hole[0] - 50 * HOUR, hole[0] + 5 * HOUR))
+
+    done = archive.run(path="XBTUSD_60.csv")
+
+    assert (done["errors"], done["raised"], done["gaps_detected"]) == ([], [], 0)
+    assert (done["rows_written"], done["rows_equal"]) == (5, 50)
+    assert accepted(world) == [(hole[0] + 5 * HOUR, hole[1])]
+    assert [gap["status"] for gap in world.gaps()] == ["UNFILLABLE"]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["accept", "accept", "take back", "delete", "store"]),
+        st.integers(600, 715),
+        st.sampled_from([1, 2, 5, 30]),
+    ),
+    min_size=3,
+    max_size=6,
+)
+
+
+@few
+@given(
+    holes=st.lists(st.tuples(st.integers(600, 700), st.sampled_from([1, 1, 3, 20])), min_size=1, max_size=6),
+    steps=STEPS,
+)
+def test_whatever_happens_accepted_is_what_was_decided_on_and_still_missing(
+    world: World, holes: list[tuple[int, int]], steps: list[tuple[str, int, int]]
+) -> None:
+    world.clear(["XBTUSD"], clock="2026-11-23T12:34:56Z")
+    start, _ = world.window(HOURLY)
+    detected(world, *((first, first + n) for first, n in holes))
+    known = {hour for first, n in holes for hour in range(first, first + n)}
+    gone, model = set(known), set[int]()
+    for step, first, n in steps:
+        span, inside = hours(world, first, first + n), set(range(first, first + n))
+        if step == "delete":
+            delete(world, span)
+            gone |= inside & set(range(720))
+        elif step == "store":
+            fill(world, span)
+            gone -= inside
+        else:
+            # Both are about what the ledger knows.
+            now = inside & (known if step == "accept" else model)
+            decide = accept if step == "accept" else take_back
+            if now:
+                assert decide(world, span) == len(now - model if step == "accept" else now)
+                model = model | now if step == "accept" else model - now
+            else:
+                with pytest.raises(BadRequestError):
+                    decide(world, span)
+            continue
+        world.plan()
+        known = set(gone)
+        model &= known
+        assert_in_step(world)
+        decided = {
+            (at_s - start) // HOUR for span in accepted(world) for at_s in range(span[0], span[1], HOUR)
+        }
+        assert decided == model
+
+    if model:
+        take_back(world, hours(world, 0, 720))
+    world.plan()
+    # Nothing is left of it: the records are those of a ledger in which nobody decided anything.
+    missing = world.missing(HOURLY)
+    open_gaps = [gap for gap in world.gaps() if gap["status"] != "FILLED"]
+    assert [(gap["start_s"], gap["end_s"]) for gap in open_gaps] == gaps_of(missing, 60)
+    assert sum(end - begin for begin, end in missing) == len(gone) * HOUR
+    logged = world.rows(
+        "SELECT coalesce(sum(candles) FILTER (WHERE decision = 'accepted'), 0)::int AS accepted,"
+        " coalesce(sum(candles) FILTER (WHERE decision <> 'accepted'), 0)::int AS back FROM gap_decisions"
+    )[0]
+    assert logged["accepted"] >= logged["back"]

@@ -11,8 +11,10 @@ from kraken_ohlcv.clients.archive.client import ArchiveClient
 from kraken_ohlcv.core.errors import FillError, FillRefusedError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.repair.accept import accept_gap
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.stores.candle_store import write_candles
+from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +66,62 @@ def test_a_backfill_fetches_the_quarter_that_closes_a_gap(fetching: World) -> No
     asked = len(world.exchange.archive_requests())
     again = world.run(repair_from=FROM)
     assert (again["gaps_detected"], len(world.exchange.archive_requests())) == (0, asked)
+
+
+def accept(world: World, span: Range) -> None:
+    """Accept what is missing of XBTUSD 60 in a range."""
+    with connect(world.dsn) as connection:
+        accept_gap(connection, HOURLY, span, by="ada", reason="not wanted", now_s=int(world.exchange.now_s()))
+
+
+def test_an_accepted_gap_is_fetched_only_with_a_range_asked_for_by_name(fetching: World) -> None:
+    world = fetching
+    hole = (Q2_START + 10 * DAY, Q2_START + 11 * DAY)
+    world.store(HOURLY, (Q2_START, world.window(HOURLY)[1]), without=[hole])
+    world.run(repair_from=["ohlc"])
+    accept(world, hole)
+
+    done = world.run(repair_from=FROM, retry_failed=True)
+    assert (done["gaps_detected"], done["gaps_standing"], names_asked(world)) == (0, 1, [])
+    assert states(world) == [(*hole, "UNFILLABLE", "outside_api_window")]
+
+    asked = {"start": iso(hole[0])[:10], "end": iso(hole[1])[:10]}
+    done = world.run(repair_from=["archive"], repair_range=asked)
+    assert (done["errors"], done["gaps_filled"], done["total_candles_filled"]) == ([], 1, 24)
+    assert states(world) == [(*hole, "FILLED", "archive")]
+
+
+def test_an_accepted_gap_of_a_quarter_that_is_not_out_is_left_as_it_is(fetching: World) -> None:
+    world = fetching
+    accepted, wanted = ((Q2_END + n * DAY, Q2_END + (n + 1) * DAY) for n in (10, 14))
+    world.store(HOURLY, (Q2_END, world.window(HOURLY)[1]), without=[accepted, wanted])
+    world.run(repair_from=["ohlc"])
+    accept(world, accepted)
+
+    done = world.run(repair_from=FROM)
+
+    assert (done["gaps_detected"], done["gaps_unfillable"]) == (1, 1)
+    assert states(world) == [
+        (*accepted, "UNFILLABLE", "outside_api_window"),
+        (*wanted, "UNFILLABLE", "not_published"),
+    ]
+
+
+def test_a_quarter_that_is_not_out_is_asked_for_by_name_too_and_the_gap_stays_accepted(
+    fetching: World,
+) -> None:
+    world = fetching
+    hole = (Q2_END + 10 * DAY, Q2_END + 11 * DAY)
+    world.store(HOURLY, (Q2_END, world.window(HOURLY)[1]), without=[hole])
+    world.run(repair_from=["ohlc"])
+    accept(world, hole)
+
+    asked = {"start": iso(hole[0])[:10], "end": iso(hole[1])[:10]}
+    done = world.run(repair_from=["archive"], repair_range=asked)
+
+    assert names_asked(world) == ["Kraken_OHLCVT_2026Q3.zip", "Kraken_OHLCVT_Q3_2026.zip"]
+    assert done["gaps_detected"] == 0
+    assert [gap["accepted_by"] for gap in world.gaps(HOURLY)] == ["ada"]
 
 
 def test_a_quarter_that_cannot_be_opened_is_an_error_and_keeps_no_other_from_its_turn(
