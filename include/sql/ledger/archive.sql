@@ -1,17 +1,12 @@
 -- PostgreSQL. Archive files: what was ingested, what a run made of each, which quarters are published.
 
--- name: read_archive_file
--- An archive file as it was ingested before, by its content; one that is not identified is read again.
--- In: ticker, interval_minutes, identity. Out: file_id, name, version, rows_good.
-SELECT
-    file_id,
-    name,
-    version,
-    rows_good
+-- name: read_archive_identities
+-- The archive files of a series ingested before, by their content; one that is not identified is read again.
+-- In: ticker, interval_minutes. Out: identity.
+SELECT DISTINCT identity
 FROM archive_files
 WHERE ticker = %(ticker)s
     AND interval_minutes = %(interval_minutes)s
-    AND identity = %(identity)s
     AND identified_by IS NOT NULL
 
 -- name: record_archive_file

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -48,6 +48,9 @@ from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import execute, fetch, fill_lock, value
 
 log = logging.getLogger(__name__)
+
+BY_CONTENT: Final = "sha256:"
+"""How the identity of a file begins that only its content tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +153,13 @@ def file_result(member: Member, status: str, **figures: Any) -> dict[str, Any]:
 
 
 def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:
-    identity = member.identity or _identity(archive, member.path)
     is_read_anew = work.again or work.trust_file
-    if not is_read_anew and fetch(
-        work.context.connection, "read_archive_file", member.series, identity=identity
-    ):
+    if not is_read_anew and _is_known(work, member, archive):
         return file_result(member, "known")
     scratch = work.locator.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        read = _read(work, member, archive, Path(folder), identity)
+        read = _read(work, member, archive, Path(folder))
         for remark in read.remarks:
             log.warning("%s: %s", member.name, remark)
         if not read.staged.n_good:
@@ -175,11 +175,18 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         return _store_and_settle(work, member, read)
 
 
-def _identity(archive: Archive, path: str) -> str:
+def _is_known(work: Ingestion, member: Member, archive: Archive) -> bool:
+    """Return whether the ledger knows a file; its bytes are read for that only where they may be known."""
+    found = fetch(work.context.connection, "read_archive_identities", member.series)
+    known = {row["identity"] for row in found}
+    if member.identity is not None:
+        return member.identity in known
+    if not any(one.startswith(BY_CONTENT) for one in known):
+        return False
     digest = hashlib.sha256()
-    for block in archive.blocks(path):
+    for block in archive.blocks(member.path):
         digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
+    return BY_CONTENT + digest.hexdigest() in known
 
 
 def _watched(work: Ingestion, archive: Archive, path: str) -> Iterator[bytes]:
@@ -194,7 +201,7 @@ def _watched(work: Ingestion, archive: Archive, path: str) -> Iterator[bytes]:
         progress.reach(n_rows, planned=n_rows * size // n_bytes)
 
 
-def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, identity: str) -> _Read:
+def _read(work: Ingestion, member: Member, archive: Archive, folder: Path) -> _Read:
     rejects = RejectFile(work.locator.work_folder / "rejects", member.name)
     try:
         staged = stage(
@@ -208,9 +215,7 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path, ident
         if rejects.written:
             raise ArchiveRefusedError(f"{error}; they are named in {rejects.written}") from error
         raise
-    if member.identity is None and identity != f"sha256:{staged.sha256}":
-        raise ArchiveError(f"{member.name} changed while it was read; run again when it is complete")
-    read = _Read(identity, staged, rejects.written)
+    read = _Read(member.identity or BY_CONTENT + staged.sha256, staged, rejects.written)
     if staged.n_bad > MUCH_SHARE * staged.n_rows:
         if not work.dry_run:
             note_oddities(

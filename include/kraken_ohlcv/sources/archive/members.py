@@ -275,10 +275,26 @@ class FolderArchive(Archive):
             elif path.is_file() and not zip_of(path.name).lower().endswith(".zip"):
                 yield path.name, None
 
+    def blocks(self, path: str) -> Iterator[bytes]:
+        """Return the bytes of a CSV.
+
+        :param path: of the member
+        :raises ArchiveError: if it cannot be read just now, or is written meanwhile
+        """
+        before = self._state(path)
+        yield from super().blocks(path)
+        if self._state(path) != before:
+            raise ArchiveError(f"{path} changed while it was read; run again when it is complete")
+
     def size(self, path: str) -> int:
         """Return the length of a CSV, bytes; 0 when it is gone."""
         file = self._folder / path
         return file.stat().st_size if file.is_file() else 0
+
+    def _state(self, path: str) -> tuple[int, int] | None:
+        """Return what changes when a CSV is written: the time of that and its length; None when it is gone."""
+        file = self._folder / path
+        return (file.stat().st_mtime_ns, self.size(path)) if file.is_file() else None
 
     def _open(self, path: str) -> IO[bytes]:
         return (self._folder / path).open("rb")

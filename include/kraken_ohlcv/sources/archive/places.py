@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from kraken_ohlcv.core import ranges
@@ -21,6 +22,7 @@ LAST_S: Final = 2**40
 LAST_LINE: Final = 2**62
 EVERYWHERE: Final = (FIRST_S, LAST_S)
 FEW_BREAKS: Final = 6
+_IS_SOUND: Final = pl.lit(value=True).alias("is_sound")
 
 
 class Misplaced(NamedTuple):
@@ -63,13 +65,29 @@ class OddPlaces:
         :param block: as it was checked
         """
         self._n_rows += block.good.height
+        if block.bad.is_empty() and self._goes_on(block.good):
+            return
         self._has_timeless |= block.bad["ts_s"].null_count() > 0
         self._judge(
             pl.concat([
-                block.good.select("line", "ts_s", pl.lit(value=True).alias("is_sound")),
-                block.bad.select("line", "ts_s", pl.lit(value=False).alias("is_sound")),
+                block.good.select("line", "ts_s", _IS_SOUND),
+                block.bad.select("line", "ts_s", ~_IS_SOUND),
             ]).sort("line")
         )
+
+    def _goes_on(self, rows: pl.DataFrame) -> bool:
+        """Take rows that follow in the order of time, as nearly all do; return False of any others.
+
+        :param rows: sound ones
+        """
+        if not self._pending["is_sound"].all():
+            return False
+        times = np.concatenate([self._pending["ts_s"].to_numpy(), rows["ts_s"].to_numpy()])
+        if (np.diff(times) <= 0).any():
+            return False
+        newest = rows.tail(2).select("line", "ts_s", _IS_SOUND)
+        self._pending = pl.concat([self._pending, newest]).tail(2)
+        return True
 
     def finish(self) -> list[Range]:
         """Return where the odd rows belong, after the last block.

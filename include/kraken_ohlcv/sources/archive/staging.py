@@ -170,10 +170,10 @@ class _Keeper:
             if block.good.is_empty():
                 continue
             staged.n_good += block.good.height
-            newest_before = pl.col("ts_s").cum_max().shift(1, fill_value=0).clip(lower_bound=self._newest_s)
-            good = block.good.with_columns((pl.col("ts_s") < newest_before).alias("late"))
-            times = good["ts_s"].to_numpy()
-            self._is_rising &= bool(self._newest_s < times[0] and (np.diff(times) > 0).all())
+            times = block.good["ts_s"].to_numpy()
+            newest_before = np.maximum.accumulate(np.concatenate([[self._newest_s], times[:-1]]))
+            good = block.good.with_columns(pl.Series("late", times < newest_before))
+            self._is_rising &= bool((times > newest_before).all())
             self._newest_s = max(self._newest_s, int(times.max()))
             self._grid = gcd(self._grid, int(np.gcd.reduce(times)))
             self._candles |= opening_at(times, step=self._step)

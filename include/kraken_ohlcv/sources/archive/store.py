@@ -15,6 +15,7 @@ from typing import Final
 
 import polars as pl
 
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
@@ -71,14 +72,20 @@ def judged(
         where there is none), and a ``verdict``: ``new``, ``confirm`` (the same, but only provisional or
         imported so far), ``correct``, ``equal``, or ``keep`` (another stored candle stays)
     """
-    is_provisional = pl.col("ts_s") >= provisional_s
-    both = rows.with_columns(
-        pl.when(is_provisional).then(pl.lit(PROVISIONAL)).otherwise(pl.lit(ARCHIVE)).alias("source"),
-        pl.lit(None, pl.Float64).alias("vwap"),
-    ).join(stored, on="ts_s", how="left", suffix="_stored", maintain_order="left")
+    both = _as_candles(rows, provisional_s).join(
+        stored, on="ts_s", how="left", suffix="_stored", maintain_order="left"
+    )
     return both.with_columns(
         pl.when(pl.col("vwap_stored").is_between("low", "high")).then("vwap_stored").alias("vwap"),
         _verdict(trust).alias("verdict"),
+    )
+
+
+def _as_candles(rows: pl.DataFrame, provisional_s: int) -> pl.DataFrame:
+    is_provisional = pl.col("ts_s") >= provisional_s
+    return rows.with_columns(
+        pl.when(is_provisional).then(pl.lit(PROVISIONAL)).otherwise(pl.lit(ARCHIVE)).alias("source"),
+        pl.lit(None, pl.Float64).alias("vwap"),
     )
 
 
@@ -148,7 +155,7 @@ class Stored:
         """Add a batch.
 
         :param rows: as judged
-        :param stored: the candles stored in its range before, at least one
+        :param stored: the candles stored in its range before
         :param provisional_s: rows from here on are provisional, epoch seconds UTC
         """
         verdict, is_provisional = pl.col("verdict"), pl.col("source") == PROVISIONAL
@@ -196,20 +203,18 @@ def store(
     :raises QuestDBError: if QuestDB does not accept or not apply a batch
     """
     questdb = context.questdb
-    is_empty = not count_stored(questdb, series, staged.span)
-    copies = [] if is_empty else copied_opens(questdb, series, staged.span)
-    pending = {} if is_empty else read_pending(context.connection, series)
-    done, sums = Stored(staged.step), WrittenSums()
     verb = "compared" if dry_run else "compared and wrote"
     progress = Progress(f"{series}: {verb}", "row", staged.n_good, log.info, clock=context.clock)
-    for number, (rows, covered) in enumerate(ahead(_batches(staged)), start=1):
-        stored = pl.DataFrame(schema=STORED_SCHEMA) if is_empty else read_frame(questdb, series, covered)
-        stored = _without_rank(stored, copies)
+    if not count_stored(questdb, series, staged.span):
+        sent = questdb if not dry_run else None
+        return _store_new(sent, series, staged, progress, provisional_s=provisional_s)
+    copies = copied_opens(questdb, series, staged.span)
+    pending = read_pending(context.connection, series)
+    done = Stored(staged.step)
+    for rows, covered in ahead(_batches(staged)):
+        stored = _without_rank(read_frame(questdb, series, covered), copies)
         found = judged(rows, stored, provisional_s=provisional_s, trust=trust)
-        if stored.is_empty():
-            done.new |= staged.candles.within(covered)
-        else:
-            done.add(found, stored, provisional_s=provisional_s)
+        done.add(found, stored, provisional_s=provisional_s)
         corrected = found.filter(pl.col("verdict") == "correct")
         ended = [] if dry_run else _written_before(found, pending)
         done.corrected |= done.buckets(corrected) | BucketSet.of_points(ended, step=staged.step)
@@ -223,14 +228,30 @@ def store(
             both = zip(_candles(part, "_stored"), _candles(part), strict=True)
             versions = [(old, new, pending.get(new, context.now_s)) for old, new in both]
             log_versions(context.connection, series, versions)
-        if not is_empty:
-            write_frame(questdb, series, write)
+        write_frame(questdb, series, write)
+    return done
+
+
+def _store_new(
+    questdb: QuestDBClient | None, series: Series, staged: Staged, progress: Progress, *, provisional_s: int
+) -> Stored:
+    """Write a file into a range in which nothing is stored, so that there is nothing to compare it with.
+
+    :param questdb: None = write nothing
+    """
+    done, sums = Stored(staged.step), WrittenSums()
+    done.new = staged.candles
+    frames = (_as_candles(rows, provisional_s).select(*STORED_SCHEMA) for rows in staged.frames())
+    for number, candles in enumerate(ahead(frames), start=1):
+        done.n_written += candles.height
+        progress.add(candles.height)
+        if questdb is None:
             continue
-        send_frame(questdb, series, write)
-        sums.add(write)
+        send_frame(questdb, series, candles)
+        sums.add(candles)
         if number % UNAPPLIED_BATCHES == 0:
             questdb.wait_applied(CANDLE_TABLE)
-    if is_empty and not dry_run:
+    if questdb is not None:
         questdb.wait_applied(CANDLE_TABLE)
         sums.prove(questdb, series, staged.span)
     return done

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +23,9 @@ from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Archive, Contents, FolderArchive, Member, ZipArchive
 from tests import zips
 from tests.zips import SPOILT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROW = "1700000000,1,1,1,1,1,1\n"
 
@@ -379,3 +384,27 @@ def test_every_file_comes_back_from_its_way_between_tasks_as_it_was(root: Path) 
     members = found(root, ["XBTUSD"], [1, 60]).members
     assert len(members) == 2
     assert [Member.from_dict(json.loads(json.dumps(one.as_dict()))) for one in members] == members
+
+
+def append(file: Path) -> None:
+    with file.open("a") as more:
+        more.write(ROW)
+
+
+def rewrite(file: Path) -> None:
+    file.write_text(ROW.replace("1,1", "2,2"))
+    os.utime(file, ns=(0, 0))
+
+
+@pytest.mark.parametrize("change", [append, rewrite, Path.unlink])
+def test_a_file_that_changes_while_it_is_read_is_not_taken_for_a_whole_one(
+    root: Path, change: Callable[[Path], None]
+) -> None:
+    (root / "XBTUSD_60.csv").write_text(ROW)
+    blocks = FolderArchive(root, ".").blocks("XBTUSD_60.csv")
+    assert next(blocks) == ROW.encode()
+
+    change(root / "XBTUSD_60.csv")
+
+    with pytest.raises(ArchiveError, match="XBTUSD_60.csv changed while it was read; run again"):
+        list(blocks)

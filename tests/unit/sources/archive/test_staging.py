@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.bucket_set import BucketSet
@@ -16,9 +20,6 @@ from kraken_ohlcv.sources.archive import staging as staging_module
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.sources.archive.staging import TWO_ROWS, Staged, stage
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOUR = 3600
 T0 = 1_700_000_000 // 86400 * 86400
@@ -299,3 +300,36 @@ def test_rows_that_are_not_believed_are_set_aside(tmp_path: Path) -> None:
     assert (kept(read), read.candles.ranges()) == ([2, 3, 5, 6, 7], hours((2, 4), (5, 8)))
     read.set_aside(BucketSet.of_ranges(hours((0, 8)), step=HOUR))
     assert (list(read.frames()), read.candles.ranges(), read.span) == ([], [], (0, 0))
+
+
+ROWS = st.lists(
+    st.one_of(
+        st.integers(0, 30).map(line),
+        st.sampled_from(["rubbish\n", line(7).replace("105", "999"), line(9).replace("\n", ",1\n")]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ordered=st.sets(st.integers(0, 200), min_size=30, max_size=60), strewn=ROWS, seed=st.randoms())
+def test_where_a_block_ends_makes_no_difference(ordered: set[int], strewn: list[str], seed: Random) -> None:
+    lines = [line(n) for n in sorted(ordered)]
+    for one in strewn:
+        lines.insert(seed.randrange(2, len(lines)), one)
+    content = "".join(lines)
+
+    def read(block_bytes: int) -> tuple[object, ...]:
+        with TemporaryDirectory() as folder:
+            found, _ = staged(Path(folder), content, block_bytes=block_bytes)
+            return (
+                found.candles,
+                found.odd,
+                found.disputed,
+                found.n_bad,
+                found.n_repeats,
+                found.n_unordered,
+                times(found),
+            )
+
+    assert read(35) == read(200) == read(1_000_000)
