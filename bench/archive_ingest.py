@@ -41,7 +41,6 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files, ingest_item, summarise
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
-from kraken_ohlcv.sources.archive.staging import BATCH_ROWS
 from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.coverage import read_coverage
 from kraken_ohlcv.stores.ledger.session import connect, execute
@@ -68,6 +67,8 @@ PROVEN_SHARE: Final = 0.97
 MEMORY_TARGET: Final = 1.2
 """For a hundred times the rows: the small file is one slice, of the large one two are in memory at a time."""
 SEED: Final = 7
+SLICE_ROWS: Final = 100_000
+"""Rows of a request of the raw client."""
 RUNS = count(1)
 
 
@@ -88,8 +89,8 @@ class Minutes:
         """Return the candles, the same whenever they are asked for, in slices."""
         generator = np.random.default_rng(SEED)
         first_s = END_S - self.n * 60
-        for start in range(0, self.n, BATCH_ROWS):
-            n = min(BATCH_ROWS, self.n - start)
+        for start in range(0, self.n, SLICE_ROWS):
+            n = min(SLICE_ROWS, self.n - start)
             opened = np.round(generator.uniform(20_000, 60_000, n), 1)
             close = np.round(opened + generator.normal(0, 20, n), 1)
             frame = pl.DataFrame({
@@ -116,7 +117,7 @@ class Minutes:
     def slices(self) -> Sequence[pl.DataFrame]:
         """Return the candles as the raw client sends them."""
         whole = pl.concat(self.frames()).with_columns(pl.lit(ARCHIVE).alias("source"))
-        return list(whole.iter_slices(BATCH_ROWS))
+        return list(whole.iter_slices(SLICE_ROWS))
 
 
 def run(services: Services) -> list[Ratio]:

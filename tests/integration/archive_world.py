@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    import polars as pl
-
+    from kraken_ohlcv.clients.questdb.ilp import PreparedFrame
     from kraken_ohlcv.core.candle import StoredCandle
     from kraken_ohlcv.core.gap import Series
     from kraken_ohlcv.core.ranges import Range
@@ -38,10 +37,10 @@ class WatchedQuestDB(QuestDBClient):
 
     before_step: Callable[[str], None]
 
-    def send_frame(self, table: str, frame: pl.DataFrame, *, symbols: Mapping[str, str], at: str) -> None:
+    def send(self, prepared: PreparedFrame) -> None:
         """Tell, then send."""
         self.before_step("slice")
-        super().send_frame(table, frame, symbols=symbols, at=at)
+        super().send(prepared)
         self.before_step("sent")
 
     def wait_applied(self, table: str) -> None:

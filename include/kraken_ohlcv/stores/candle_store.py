@@ -21,6 +21,8 @@ from kraken_ohlcv.stores.queries import MICROSECONDS, bounds, key, statement
 if TYPE_CHECKING:
     import polars as pl
 
+    from kraken_ohlcv.clients.questdb.ilp import PreparedFrame
+
 STORED_SCHEMA: Final[dict[str, type]] = {
     "ts_s": int,
     **dict.fromkeys((*PRICES, "vwap", "volume"), float),
@@ -83,7 +85,7 @@ def write_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -
 
     :param candles: see :data:`STORED_SCHEMA`; at least one, at most 100,000
     """
-    send_frame(questdb, series, candles)
+    questdb.send(prepare_frame(questdb, series, candles))
     questdb.wait_applied(CANDLE_TABLE)
     times = candles["ts_s"].sort()
     stored = read_frame(questdb, series, (times[0], times[-1] + step_s(series.interval_minutes)))
@@ -91,12 +93,12 @@ def write_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -
     _refuse_others(series, candles.height, wrong["ts_s"].to_list())
 
 
-def send_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
-    """Send candles as one transaction; they are not readable at once, and nothing is read back.
+def prepare_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> PreparedFrame:
+    """Encode candles to be sent as one transaction, after which they are not readable at once.
 
     :param candles: see :data:`STORED_SCHEMA`; at most 100,000
     """
-    questdb.send_frame(CANDLE_TABLE, candles, symbols=key(series), at="ts_s")
+    return questdb.prepare_frame(CANDLE_TABLE, candles, symbols=key(series), at="ts_s")
 
 
 def _refuse_others(series: Series, n_written: int, wrong: Sequence[int]) -> None:

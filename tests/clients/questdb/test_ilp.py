@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.clients.questdb.address import QuestDBAddress
-from kraken_ohlcv.clients.questdb.ilp import send_frame
+from kraken_ohlcv.clients.questdb.ilp import prepare_frame
 from local.questdb import DATABASE, PASSWORD, USER, QuestDBServer, start_questdb
 
 if TYPE_CHECKING:
@@ -49,16 +50,23 @@ def address_of(server: QuestDBServer, **login: Any) -> QuestDBAddress:
 
 
 def test_rows_reach_a_server_that_asks_for_the_login_of_the_connection(closed_server: QuestDBServer) -> None:
-    send_frame(
-        address_of(closed_server, user=USER, password=PASSWORD),
-        "bulk",
-        FRAME,
-        symbols={},
-        at="ts",
-    )
+    prepare_frame(
+        address_of(closed_server, user=USER, password=PASSWORD), "bulk", FRAME, symbols={}, at="ts"
+    ).send()
     with closed_server.connect() as connection:
         row = connection.execute("SELECT sequencerTxn FROM wal_tables() WHERE name = 'bulk'").fetchone()
     assert row == (1,)
+
+
+def test_rows_that_are_prepared_and_never_sent_are_not_stored(closed_server: QuestDBServer) -> None:
+    address = address_of(closed_server, user=USER, password=PASSWORD)
+    with closed_server.connect() as connection:
+        before = connection.execute("SELECT sequencerTxn FROM wal_tables() WHERE name = 'bulk'").fetchone()
+        prepared = prepare_frame(address, "bulk", FRAME, symbols={}, at="ts")
+        del prepared
+        gc.collect()
+        after = connection.execute("SELECT sequencerTxn FROM wal_tables() WHERE name = 'bulk'").fetchone()
+    assert after == before
 
 
 @pytest.mark.parametrize(
@@ -72,5 +80,5 @@ def test_a_server_that_refuses_the_login_is_an_error_without_the_password(
     closed_server: QuestDBServer, login: dict[str, str]
 ) -> None:
     with pytest.raises(QuestDBError, match=r"refuses (login|calls without a login)") as refused:
-        send_frame(address_of(closed_server, **login), "bulk", FRAME, symbols={}, at="ts")
+        prepare_frame(address_of(closed_server, **login), "bulk", FRAME, symbols={}, at="ts").send()
     assert "not;it" not in str(refused.value)

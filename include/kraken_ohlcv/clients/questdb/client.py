@@ -31,6 +31,8 @@ from kraken_ohlcv.clients.questdb.values import adapt, check_rows, check_stateme
 if TYPE_CHECKING:
     import polars as pl
 
+    from kraken_ohlcv.clients.questdb.ilp import PreparedFrame
+
 FIRST_POLL_S: Final = 0.005
 LONGEST_POLL_S: Final = 0.1
 
@@ -152,9 +154,29 @@ class QuestDBClient:
         :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
         :raises QuestDBError: if it refuses the rows
         """
-        from kraken_ohlcv.clients.questdb.ilp import send_frame  # noqa: PLC0415 (the client is slow to import)
+        self.send(self.prepare_frame(table, frame, symbols=symbols, at=at))
 
-        send_frame(self.address, table, frame, symbols=symbols, at=at)
+    def prepare_frame(
+        self, table: str, frame: pl.DataFrame, *, symbols: Mapping[str, str], at: str
+    ) -> PreparedFrame:
+        """Encode rows for :meth:`send`, as :meth:`send_frame` does: nothing is sent.
+
+        :return: what is to be sent
+        :raises QuestDBUnavailableError: if the server cannot be reached
+        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+        """
+        from kraken_ohlcv.clients.questdb.ilp import prepare_frame  # noqa: PLC0415 (the client is slow to import)
+
+        return prepare_frame(self.address, table, frame, symbols=symbols, at=at)
+
+    def send(self, prepared: PreparedFrame) -> None:
+        """Send encoded rows as one transaction, once.
+
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+        :raises QuestDBError: if it refuses the rows
+        """
+        prepared.send()
 
     def check_bulk(self) -> None:
         """Refuse a server that would take no rows over ILP/HTTP; nothing is written.

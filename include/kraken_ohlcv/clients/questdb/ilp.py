@@ -6,7 +6,8 @@ Rows go into an existing table only: a misspelt column or table would be *create
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -29,17 +30,38 @@ PASSING: Final = frozenset({
 """A server that is down says so in one of these; a resend is safe because of DEDUP."""
 
 
-def send_frame(
+class PreparedFrame:
+    """Rows of one transaction, encoded; nothing of them is sent before :meth:`send`, and nothing without it.
+
+    Encoding takes as long as the server needs for the rows: what sends many frames prepares the next one
+    meanwhile.
+    """
+
+    def __init__(self, address: QuestDBAddress, table: str, sender: Sender, opened: ExitStack) -> None:
+        self._address, self._table, self._sender, self._opened = address, table, sender, opened
+
+    def send(self) -> None:
+        """Send them, once: all of them are accepted, or none.
+
+        They are not readable yet when this returns; see :meth:`QuestDBClient.wait_applied`.
+
+        :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+        :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
+        :raises QuestDBError: if it refuses the rows
+        """
+        with _typed_errors(self._address, self._table), self._opened:
+            self._sender.flush()
+
+
+def prepare_frame(
     address: QuestDBAddress,
     table: str,
     frame: pl.DataFrame,
     *,
     symbols: Mapping[str, str],
     at: str,
-) -> None:
-    """Send rows as one transaction: all of them are accepted, or none.
-
-    They are not readable yet when this returns; see :meth:`QuestDBClient.wait_applied`.
+) -> PreparedFrame:
+    """Encode rows as one transaction.
 
     :param address: of the server; ``statement_timeout_s`` is how long it may take to answer: the client adds
         a second for each 100 KiB sent, and one repeated try
@@ -47,12 +69,11 @@ def send_frame(
     :param frame: at most 100,000 rows; text columns go into SYMBOL columns, nulls become NULL
     :param symbols: SYMBOL columns that have the same value in every row
     :param at: column with the time, epoch seconds UTC; it is sent as the table's designated timestamp
-    :raises QuestDBUnavailableError: if the server cannot be reached or drops the connection
+    :return: what is to be sent
+    :raises QuestDBUnavailableError: if the server, which is asked how it wants them, cannot be reached
     :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
-    :raises QuestDBError: if it refuses the rows
+    :raises QuestDBError: if they cannot be encoded
     """
-    if frame.is_empty():
-        return
     import pandas as pd  # noqa: PLC0415 (slow to import; the client takes no other frames)
 
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
@@ -64,19 +85,27 @@ def send_frame(
         if name != at and frame[name].null_count() < frame.height:
             columns[name] = frame[name].to_numpy()
     columns["ts"] = frame[at].cast(pl.Int64).to_numpy().astype("datetime64[s]").astype("datetime64[us]")
-    where = f"{address.host}:{address.http_port}"
     user, password = address.http_auth or (None, None)
+    with _typed_errors(address, table), ExitStack() as opened:
+        sender = opened.enter_context(
+            Sender.from_conf(
+                f"http::addr={address.host}:{address.http_port};",
+                username=user,
+                password=password,
+                auto_flush=False,
+                request_timeout=round(address.statement_timeout_s * 1000),
+            )
+        )
+        sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
+        return PreparedFrame(address, table, sender, opened.pop_all())
+
+
+@contextmanager
+def _typed_errors(address: QuestDBAddress, table: str) -> Iterator[None]:
     try:
-        with Sender.from_conf(
-            f"http::addr={where};",
-            username=user,
-            password=password,
-            auto_flush=False,
-            request_timeout=round(address.statement_timeout_s * 1000),
-        ) as sender:
-            sender.dataframe(pd.DataFrame(columns), table_name=table, symbols=[*symbols, *texts], at="ts")
-            sender.flush()
+        yield
     except ClientError as error:
+        where = f"{address.host}:{address.http_port}"
         said = " ".join(str(error).split())
         if error.code in PASSING:
             raise QuestDBUnavailableError(
@@ -89,7 +118,7 @@ def send_frame(
 def check_bulk(address: QuestDBAddress) -> None:
     """Refuse a server that would take no rows over ILP/HTTP; nothing is written.
 
-    :param address: as for :func:`send_frame`
+    :param address: as for :func:`prepare_frame`
     :raises QuestDBRefusedError: if it refuses the login, or takes no writes over HTTP
     :raises QuestDBUnavailableError: if the server cannot be reached
     Rule: QuestDB 9.3.4 answers a write without rows as it answers others, with 204 where it takes them

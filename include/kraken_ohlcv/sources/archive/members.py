@@ -292,7 +292,7 @@ class FolderArchive(Archive):
         return file.stat().st_size if file.is_file() else 0
 
     def _state(self, path: str) -> tuple[int, int] | None:
-        """Return what changes when a CSV is written: the time of that and its length; None when it is gone."""
+        """Return time and length of what was written last to a CSV; None when it is gone."""
         file = self._folder / path
         return (file.stat().st_mtime_ns, self.size(path)) if file.is_file() else None
 

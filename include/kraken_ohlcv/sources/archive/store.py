@@ -16,6 +16,7 @@ from typing import Final
 import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
+from kraken_ohlcv.clients.questdb.ilp import PreparedFrame
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
@@ -31,8 +32,8 @@ from kraken_ohlcv.stores.candle_store import (
     STORED_SCHEMA,
     WrittenSums,
     count_stored,
+    prepare_frame,
     read_frame,
-    send_frame,
     write_frame,
 )
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
@@ -240,20 +241,23 @@ def _store_new(
     :param questdb: None = write nothing
     """
     done, sums = Stored(staged.step), WrittenSums()
-    done.new = staged.candles
-    frames = (_as_candles(rows, provisional_s).select(*STORED_SCHEMA) for rows in staged.frames())
-    for number, candles in enumerate(ahead(frames), start=1):
-        done.n_written += candles.height
-        progress.add(candles.height)
-        if questdb is None:
-            continue
-        send_frame(questdb, series, candles)
-        sums.add(candles)
+    done.new, done.n_written = staged.candles, len(staged.candles)
+    if questdb is None:
+        return done
+
+    def prepared() -> Iterator[tuple[int, PreparedFrame]]:
+        for rows in staged.frames():
+            candles = _as_candles(rows, provisional_s).select(*STORED_SCHEMA)
+            sums.add(candles)
+            yield candles.height, prepare_frame(questdb, series, candles)
+
+    for number, (n_rows, batch) in enumerate(ahead(prepared()), start=1):
+        questdb.send(batch)
+        progress.add(n_rows)
         if number % UNAPPLIED_BATCHES == 0:
             questdb.wait_applied(CANDLE_TABLE)
-    if questdb is not None:
-        questdb.wait_applied(CANDLE_TABLE)
-        sums.prove(questdb, series, staged.span)
+    questdb.wait_applied(CANDLE_TABLE)
+    sums.prove(questdb, series, staged.span)
     return done
 
 

@@ -55,6 +55,8 @@ def test_a_dry_run_says_that_it_only_compares(
     caplog.set_level(logging.INFO)
     start_s = archive.world.window(HOURLY, buckets=2000)[0]
     path = archive.csv(HOURLY, (start_s, start_s + 300 * HOUR))
+    archive.run(path=path.name, trust="file")
+    caplog.clear()
     archive.world.clock = count(step=30).__next__
 
     archive.run(path=path.name, trust="file", dry_run=True)

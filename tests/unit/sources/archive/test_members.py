@@ -406,5 +406,5 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_a_whole_one(
 
     change(root / "XBTUSD_60.csv")
 
-    with pytest.raises(ArchiveError, match="XBTUSD_60.csv changed while it was read; run again"):
+    with pytest.raises(ArchiveError, match=r"XBTUSD_60\.csv changed while it was read; run again"):
         list(blocks)
