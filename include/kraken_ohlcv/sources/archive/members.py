@@ -48,7 +48,7 @@ DAMAGED: Final = (
     IndexError,
 )
 """What :mod:`zipfile` raises, one way or another, about bytes that are no sound zip."""
-BLOCK_BYTES: Final = 4 * 1024 * 1024
+BLOCK_BYTES: Final = 2 * 1024 * 1024
 LINK: Final = "is a symbolic link; put what it leads to into the archive folder itself"
 NO_ZIP_HERE: Final = (
     "unpack it into a folder of the archive folder, or name a path that leaves it out: it is not looked into"

@@ -29,8 +29,8 @@ from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.rejects import RejectFile
 from kraken_ohlcv.stores.bucket_arrays import is_in, opening_at, stretches_with
 
-BATCH_ROWS: Final = 100_000
-"""Rows of one transaction; a request of the candle store's client holds at most 100 MiB."""
+BATCH_ROWS: Final = 50_000
+"""Rows of one transaction: 8 MiB as a request of the candle store's client, which holds at most 100 MiB."""
 TELLING_ROWS: Final = 20
 """So many rows that all lie on the grid of a longer candle are no accident."""
 FEWEST_SOUND_ROWS: Final = 3

@@ -41,7 +41,7 @@ from kraken_ohlcv.stores.other_intervals import copied_opens
 
 log = logging.getLogger(__name__)
 
-UNAPPLIED_BATCHES: Final = 5
+UNAPPLIED_BATCHES: Final = 10
 """So many batches may be on their way before we wait for the server to apply them."""
 WRITTEN: Final = ("new", "confirm", "correct")
 """Verdicts on rows that are written."""
