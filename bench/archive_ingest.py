@@ -2,8 +2,9 @@
 
 * ``raw client``: the candle store's client sends frames that are ready in memory, 100,000 rows a request. It
   reads no file, checks nothing, waits for nothing, and does not look whether the rows arrived.
-* ``first ingest``: hash, parse and check the file, compare with what is stored, send it in the same slices,
-  wait until it is readable, compare number and sums with what was sent, and bring the ledger up to it.
+* ``first ingest``: hash, parse and check the file, look whether anything is stored, send it in slices, each
+  encoded while the one before is on its way, wait until it is readable, compare number and sums with what
+  was sent, and bring the ledger up to it.
 * ``second ingest``: the same file again.
 * Memory: the most a process of its own needs for a hundred times as many rows.
 * ``thin``: a file without a row for more than half of the minutes, at random, all of them proven empty:

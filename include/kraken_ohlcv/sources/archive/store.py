@@ -11,12 +11,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.clients.questdb.ilp import PreparedFrame
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
@@ -38,6 +37,9 @@ from kraken_ohlcv.stores.candle_store import (
 )
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
 from kraken_ohlcv.stores.other_intervals import copied_opens
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.clients.questdb.ilp import PreparedFrame
 
 log = logging.getLogger(__name__)
 
