@@ -27,6 +27,7 @@ from kraken_ohlcv.core.schedules import COMPLETENESS
 from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
+from kraken_ohlcv_airflow.verified import publish_verified_days
 
 
 def make(assets_file: str | Path | None = None) -> DAG:
@@ -41,7 +42,7 @@ def make(assets_file: str | Path | None = None) -> DAG:
         counted = report(asked)
         summary = result()
         chain(prepare(assets_file=str(assets_file) if assets_file else None), asked, counted, summary)
-
+        publish_verified_days(asked, summary)
         chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), notify().as_teardown()])
 
     return completeness_report_daily()

@@ -28,16 +28,18 @@ from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, result, watch
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
+from kraken_ohlcv_airflow.verified import publish_verified_days
 
 
 @candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=ArchiveRequest.schemas(), doc=__doc__)
 def ingest_ohlcvt_archive() -> None:
     """Find the files, ingest each, and report."""
-    work = find_files()
+    clock, work = ask_exchange(), find_files()
     summary = result()
-    chain(prepare(is_storing=True), ask_exchange(), work, ingest.expand(work=work), summary)
+    chain(prepare(is_storing=True), clock, work, ingest.expand(work=work), summary)
 
     chain(summary, verdict(summary))
+    publish_verified_days(clock, summary)
     chain(summary, watch(), notify().as_teardown())
 
 

@@ -44,6 +44,7 @@ from kraken_ohlcv_airflow.step_errors import (
     sentence_of,
 )
 from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, verdict
+from kraken_ohlcv_airflow.verified import publish_verified_days
 
 # The steps of a run bring Polars and NumPy: tasks import them, since every task instance parses its DAG file.
 
@@ -236,6 +237,7 @@ def backfill_dag(
 
     @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
     def backfill() -> None:
+        clock = ask_exchange()
         detect_gaps = DetectGapsOperator(task_id="detect_gaps")
         asked = plan()
         files = plan_archive(asked)
@@ -243,13 +245,14 @@ def backfill_dag(
         summary = result()
         chain(
             prepare(is_storing=True, assets_file=str(assets_file) if assets_file else None),
-            ask_exchange(),
+            clock,
             detect_gaps,
             asked,
         )
         chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
         chain(walks, rebuild_trades.expand(work=walks), summary)
         chain(summary, [publish(), verdict(summary)])
+        publish_verified_days(clock, summary)
         chain(summary, watch(), notify().as_teardown())
 
     return backfill()

@@ -58,7 +58,9 @@ def test_files_of_a_folder_are_ingested_a_task_each(dag_bag: DagBag, world: Worl
 
     state, states, result = run_dag(dag_bag, DAG_ID, path=".", tickers=["XBTUSD", "ETHUSD"])
 
-    assert (state, set(states.values())) == ("success", {"success"})
+    assert state == "success"
+    # No day of the tier became complete.
+    assert {name for name, one in states.items() if one != "success"} == {"publish_day", "confirm_days"}
     assert {"ingest[0]", "ingest[1]"} <= set(states)
     assert result is not None
     assert (result["files_ingested"], result["rows_written"], result["errors"]) == (2, 144, [])
@@ -72,7 +74,9 @@ def test_the_newest_full_release_is_ingested_a_task_a_member(dag_bag: DagBag, wo
         dag_bag, DAG_ID, quarter="full", tickers=["XBTUSD", "DAIUSD"], intervals=[1440]
     )
 
-    assert (state, set(states.values())) == ("success", {"success"})
+    assert state == "success"
+    # No day of the tier became complete.
+    assert {name for name, one in states.items() if one != "success"} == {"publish_day", "confirm_days"}
     assert {"ingest[0]", "ingest[1]"} <= set(states)
     assert result is not None
     assert [one["file"].partition("!")[0] for one in result["files"]] == ["Kraken_OHLCVT_Full_2026Q2.zip"] * 2

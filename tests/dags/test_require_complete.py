@@ -160,7 +160,7 @@ def test_the_example_of_the_documentation_runs(
     world.store(Series("ETHUSD", 60), world.window(HOURLY))
     bag = DagBag(str(EXAMPLES))
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"returns_on_complete_candles"}
+    assert set(bag.dags) == {"returns_on_complete_candles", "returns_of_verified_days"}
 
     run = finish_dag(bag.dags["returns_on_complete_candles"], since="2026-11-16T00:00:00+00:00")
 

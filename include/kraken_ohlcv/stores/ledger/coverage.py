@@ -21,6 +21,7 @@ from kraken_ohlcv.core.months import month_of, months_in, months_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.core.verified_day import DayChange, day_of, day_ranges
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch
 
 
@@ -252,7 +253,7 @@ def save(
     :param now_s: the exchange's time, epoch seconds UTC
     :return: the series with pages that were written
     """
-    pages, changes = [], []
+    pages, changes, days = [], [], []
     # In order, so that two writers wait for each other and do not deadlock.
     for coverage in sorted(coverages, key=lambda one: one.series):
         for month in coverage.months:
@@ -260,7 +261,9 @@ def save(
             if page is not None:
                 pages.append(page)
                 changes += _changes(coverage, month)
+                days += _changed_days(coverage, month)
     execute_many(connection, "write_coverage", pages)
+    execute_many(connection, "note_day_change", days)
     who = {"dag_id": run.dag_id, "run_id": run.run_id} if run else {"dag_id": None, "run_id": None}
     execute_many(connection, "log_coverage_change", changes, who, now_s=now_s)
     return {Series(page["ticker"], page["interval_minutes"]) for page in pages}
@@ -311,6 +314,26 @@ def _changes(coverage: Coverage, month: Range) -> list[dict[str, Any]]:
         }
         for evidence, buckets in changed
         if (start_s := buckets.start_s) is not None and (end_s := buckets.end_s) is not None
+    ]
+
+
+def _changed_days(coverage: Coverage, month: Range) -> list[dict[str, Any]]:
+    """Return the days that hold buckets of a changed page, and those of them that have lost some."""
+    missing, empty, disputed, reconciled = coverage.before
+    # Of a page that is new nothing was known that could be lost.
+    lost = BucketSet(missing.step)
+    if month in reconciled:
+        lost = (
+            (coverage.missing - missing) | (empty.all - coverage.empty.all) | (coverage.disputed - disputed)
+        ).within(month)
+    first, behind = (-(-border // missing.step) * missing.step for border in month)
+    changed = [(DayChange.LOST, one) for one in day_ranges(lost)]
+    if first < behind:
+        days = day_of(first, missing.step), day_of(behind - missing.step, missing.step)
+        changed.append((DayChange.ACCOUNTED, days))
+    return [
+        {**coverage.series._asdict(), "first_s": first_s, "last_s": last_s, "kind": kind}
+        for kind, (first_s, last_s) in changed
     ]
 
 
