@@ -1,8 +1,8 @@
-"""Every pair of an exchange of 1,400, at 1, 60 and 1440 minutes: planned, filled once, reported; in a whole Airflow.
+"""Every pair of an exchange of 1,400, at 1, 60 and 1440 minutes: planned, filled once, reported.
 
-A rule of the plan takes all pairs (a tenth of them without ``BENCH=big``) into one tier. One backfill asks for every
-series, in more items than Airflow may map a task over; the report then counts every candle. A second run has nothing
-to ask for.
+A rule of the plan takes all pairs (a tenth of them without ``BENCH=big``) into one tier. In a whole Airflow,
+one backfill asks for every series, in more items than a task may be mapped over; the report then counts every
+candle. A second run has nothing to ask for.
 
 * ``OHLC calls / series``: each series is asked for once.
 * ``time of the run / calls at the limiter's pace``: what Airflow, ledger and candle store cost on top.
@@ -28,7 +28,7 @@ PAIRS: Final = 1400
 INTERVALS: Final = [1, 60, 1440]
 MIN_INTERVAL_S: Final = 0.2
 MAX_MAP_LENGTH: Final = 2
-"""Items of a mapped task, fewer than the run has: Airflow's own limit is 1024, of items that each have a series."""
+"""Items of a mapped task, fewer than the run has; Airflow's own limit is 1024."""
 NOW: Final = datetime(2026, 11, 23, 1, 34, 56, tzinfo=UTC)
 BACKFILL: Final = "backfill_tier1_daily"
 REPORT: Final = "completeness_report_daily"
