@@ -45,8 +45,9 @@ e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_AR
 bench: setup ## Measure ratios against the plainest way to do the same (BENCH="name ...": only these; big: in full size)
 	@$(RUN) -m bench $(BENCH)
 
-docs: setup ## Write docs/DAGS.md and the table of rooms in docs/ARCHITECTURE.md from the code
+docs: setup ## Write docs/DAGS.md, the schema of assets.yaml and the table of rooms in docs/ARCHITECTURE.md from the code
 	@$(RUN) -m tools.dags_document
+	@$(RUN) -m tools.plan_schema
 	@$(RUN) -m tools.rooms_table
 
 lint: setup ## Check format, lint rules, types, layers and prose

@@ -22,7 +22,7 @@ N_PAIRS: Final = 1500
 
 
 class FileModel(BaseModel):
-    """The whole file, of which editors make completion and checks."""
+    """The whole file; its schema lets editors complete and check it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -197,7 +197,7 @@ def _model(
         return model.model_validate(given)
     except ValidationError as error:
         for one in error.errors():
-            # What the schedule cannot keep is about three fields, of which some may be as shipped.
+            # What the schedule cannot keep is about three fields, and some may be as shipped.
             about = ("intervals", "schedule", "repair_from")
             key = str(one["loc"][0]) if one["loc"] else next((name for name in about if name in fields), "")
             where = ".".join(map(str, (name, *one["loc"])))

@@ -34,8 +34,8 @@ def read_top(file: Path, *, is_quick: bool = False) -> tuple[Loader, Nodes]:
     Nodes are not values yet: an alias stands for its node, however often it is used.
 
     :param file: YAML file
-    :param is_quick: read it five times as fast where PyYAML has its C library; what is wrong with the file is
-        told less well
+    :param is_quick: read it five times as fast where PyYAML has its C library; messages
+        about the file say less
     :raises CatalogueError: if the file is absent or is not YAML; the message names line and value
     """
     text = _text(file)

@@ -84,7 +84,7 @@ def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
 
 
 def _take_pairs(connection: Connection, pairs: AssetPairs) -> None:
-    """Bring the pairs that rules of the plan select into their tiers; what AssetPairs lacks stays."""
+    """Bring the pairs that rules of the plan select into their tiers; what AssetPairs does not list stays."""
     plan, kept = read_plan(connection), list_kept(connection)
     before = {one.ticker: one for one in kept if one.kept_by == "rule"}
     if not plan.rules and not before:
