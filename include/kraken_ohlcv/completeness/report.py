@@ -9,6 +9,7 @@ from typing import Any, Final
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
 from kraken_ohlcv.completeness.figures import BRIEF, Figures, of_interval, percent, series_figures
+from kraken_ohlcv.completeness.need import Need, read_needs
 from kraken_ohlcv.completeness.series_rows import kept_rows
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
@@ -52,6 +53,7 @@ class Report:
     :ivar gap_times: of :data:`LOOKBACK_DAYS`
     :ivar restatements: of :data:`LOOKBACK_DAYS`
     :ivar cross_check: of all stored intervals, whichever were asked for; None when no two divide each other
+    :ivar needs: what each scheduled tier and interval needs of its schedule
     """
 
     now_s: int
@@ -65,6 +67,13 @@ class Report:
     cross_check: CrossCheck | None
     accepted: Sequence[AcceptedHole] = ()
     doubt: str | None = None
+    needs: Sequence[Need] = ()
+
+    @property
+    def intervals(self) -> list[int]:
+        """Return the candle lengths that the report is about, minutes: those asked for, and assets' own."""
+        wanted = all_wanted((asset.upkeep for asset in self.assets), self.request.intervals)
+        return wanted or list(self.request.intervals)
 
     def body(self) -> dict[str, Any]:
         """Return the result without the series: the old keys with their meaning, and the new figures."""
@@ -82,6 +91,7 @@ class Report:
                 "holes": len(self.accepted),
                 "newest": [one.as_json() for one in self.accepted[:MAX_ACCEPTED]],
             },
+            "schedules": [need.as_json() for need in self.needs],
             "warnings": self.warnings(),
         }
 
@@ -198,7 +208,7 @@ def make_report(
     """
     assets = read_assets(connection, tickers=None, tier=request.tier)
     tickers, series = [asset.ticker for asset in assets], kept_rows(assets, request.intervals)
-    intervals = all_wanted((asset.upkeep for asset in assets), request.intervals) or request.intervals
+    intervals = sorted({row.interval_minutes for row in series}) or request.intervals
     since_s = now_s - LOOKBACK_DAYS * DAY_S
     # First, because a proof that it finds wrong counts for nothing any more.
     asked = {"tickers": tickers, "intervals": intervals, "since_s": since_s}
@@ -207,7 +217,7 @@ def make_report(
     return Report(
         now_s=now_s,
         clock=clock,
-        request=request.model_copy(update={"intervals": list(intervals)}),
+        request=request,
         assets=assets,
         figures=series_figures(connection, questdb, series, now_s=now_s),
         accepted=rows(connection, "read_accepted", AcceptedHole, asked),
@@ -216,6 +226,7 @@ def make_report(
         restatements=one(connection, "read_restatements", Restatements, asked, n_newest=N_NEWEST),
         cross_check=checked if checked.compared or checked.contradictions or is_asked else None,
         doubt=doubt,
+        needs=read_needs(connection, now_s=now_s),
     )
 
 
@@ -262,7 +273,8 @@ def gap_counts(
         there = {series.ticker for series, one in figures.items() if one.stored + one.proven_empty}
     with_gaps = {series.ticker for series in open_gaps}
     intervals = {}
-    for interval in request.intervals:
+    own = {interval for asset in assets for interval in asset.upkeep.wanted(request.intervals)}
+    for interval in dict.fromkeys((*request.intervals, *sorted(own))):
         those = [gaps for series, gaps in open_gaps.items() if series.interval_minutes == interval]
         fillable, unfillable = (sum(getattr(gaps, name) for gaps in those) for name in OpenGaps._fields)
         intervals[str(interval)] = {

@@ -50,7 +50,7 @@ def as_text(report: Report) -> str:
     if len(those) > MAX_LINES:
         table.add_row(f"and {len(those) - MAX_LINES} more")
     table.add_section()
-    for interval in report.request.intervals:
+    for interval in report.intervals:
         table.add_row(f"all {interval}", *_cells(of_interval(report.figures, interval)))
     with console.capture() as captured:
         console.print(table)
@@ -79,6 +79,7 @@ def _remarks(report: Report) -> list[str]:
         lines += _findings(report.cross_check)
     if report.accepted:
         lines += _accepted(report.accepted)
+    lines += [need.sentence() for need in report.needs]
     nothing = report.body()["assets_without_data"]
     if nothing:
         lines.append(f"no data: {', '.join(nothing)}")

@@ -60,8 +60,10 @@ def widest_cron(pause_s: int) -> str | None:
     """Return a schedule that ticks as rarely as it may.
 
     :param pause_s: no pause may be as long, seconds
-    :return: every so many hours or minutes, or daily; None when even every minute is too rare
+    :return: every so many hours or minutes, daily or weekly; None when even every minute is too rare
     """
+    if pause_s > 7 * DAY_S:
+        return "0 2 * * 0"
     if pause_s > DAY_S:
         return "0 2 * * *"
     for hours in (12, 8, 6, 4, 3, 2, 1):

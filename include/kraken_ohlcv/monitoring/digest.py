@@ -7,7 +7,7 @@ and that is committed, before it goes out. Only when Slack has certainly not tak
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from textwrap import shorten
 from typing import Any, Final
@@ -80,6 +80,7 @@ def compose(
     lines: Mapping[Series, KeptLine],
     old_lines: Mapping[Series, KeptLine],
     *,
+    taken: Sequence[tuple[str, str]] = (),
     url: str | None,
 ) -> Content:
     """Return the message.
@@ -88,6 +89,7 @@ def compose(
     :param before: the one before it on the same tier and intervals, or None
     :param lines: series of this report
     :param old_lines: series of the one before
+    :param taken: ticker and tier of pairs that a rule took since then
     :param url: of the run, or None
     :return: the message, within the limits of Slack and Discord
     """
@@ -123,6 +125,7 @@ def compose(
     else:
         when, changes = moment(before.reported_s), _worded(compare(old_lines, lines))
         news = [f"Since {when}:", *changes] if changes else [f"Nothing has changed since {when}."]
+    news += _taken(taken)
     return laid_out(
         title,
         ["\n".join(state), partial(listed, news, separator="\n")],
@@ -143,6 +146,15 @@ def _accepted(accepted: Mapping[str, Any] | None) -> list[str]:
         )
         for one in accepted["newest"]
     ]
+    return [begin + listed(items, LINE_CHARACTERS - len(begin))]
+
+
+def _taken(taken: Sequence[tuple[str, str]]) -> list[str]:
+    """Return which pairs rules of the plan have taken, in a line."""
+    if not taken:
+        return []
+    begin = f"🆕 Listed and taken by a rule, {counted(len(taken), 'pair')}: "
+    items = [f"{ticker} ({tier})" for ticker, tier in taken]
     return [begin + listed(items, LINE_CHARACTERS - len(begin))]
 
 
@@ -177,6 +189,7 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
         before,
         _lines(connection, report),
         {} if before is None else _lines(connection, before),
+        taken=[] if before is None else rows(connection, "list_taken", _pair, before),
         url=url,
     )
     # Committed before the call: it may then have been sent.
@@ -195,6 +208,10 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
         raise SlackAnswerLostError(f"the digest may have arrived and is not sent again: {lost}") from None
     close(sent_s=now_s)
     return "the digest was sent"
+
+
+def _pair(ticker: str, tier: str) -> tuple[str, str]:
+    return ticker, tier
 
 
 def _lines(connection: Connection, report: KeptReport) -> dict[Series, KeptLine]:

@@ -124,3 +124,81 @@ SET digest_sent_at = to_timestamp(%(sent_s)s),
     digest_error = %(error)s,
     digest_attempted_at = CASE WHEN %(may_have_arrived)s THEN digest_attempted_at END
 WHERE report_id = %(report_id)s
+
+-- name: read_schedule_figures
+-- What the scheduled runs of backfills have done lately, and what the API window took before a run had it.
+-- In: tiers, dag_ids (text[]), intervals (int[]), a place each; since_s, now_s (epoch seconds).
+-- Out: tier, interval_minutes, n_runs, calls (OHLC calls of all intervals), gaps (taken on, of the interval), lost
+-- (candles that left the window in this time, of assets that were there when they closed).
+WITH asked AS (
+    SELECT
+        tier,
+        dag_id,
+        interval_minutes
+    FROM unnest(%(tiers)s::text[], %(dag_ids)s::text[], %(intervals)s::int[]) AS places (
+        tier, dag_id, interval_minutes
+    )
+),
+runs AS (
+    SELECT
+        dag_id,
+        run_id,
+        ohlc_calls
+    FROM backfill_runs
+    WHERE dag_id = ANY(%(dag_ids)s::text[])
+        AND starts_with(run_id, 'scheduled__')
+        AND exchange_now >= to_timestamp(%(since_s)s)
+),
+worked AS (
+    SELECT
+        dag_id,
+        count(*) AS n_runs,
+        sum(ohlc_calls) AS calls
+    FROM runs
+    GROUP BY dag_id
+),
+taken AS (
+    SELECT
+        runs.dag_id,
+        gap_records.interval_minutes,
+        count(*) AS gaps
+    FROM runs
+    JOIN gap_outcomes USING (dag_id, run_id)
+    JOIN gap_records USING (gap_id)
+    GROUP BY runs.dag_id, gap_records.interval_minutes
+),
+lost AS (
+    SELECT
+        assets.tier,
+        gap_records.interval_minutes,
+        sum(gap_records.missing_candles) AS lost
+    FROM gap_records
+    JOIN assets USING (ticker)
+    WHERE gap_records.status = 'UNFILLABLE'
+        AND gap_records.unfillable_reason = 'outside_api_window'
+        AND gap_records.expires_at BETWEEN to_timestamp(%(since_s)s) AND to_timestamp(%(now_s)s)
+        AND gap_records.gap_start >= assets.added_at
+    GROUP BY assets.tier, gap_records.interval_minutes
+)
+SELECT
+    asked.tier,
+    asked.interval_minutes,
+    coalesce(worked.n_runs, 0) AS n_runs,
+    coalesce(worked.calls, 0) AS calls,
+    coalesce(taken.gaps, 0) AS gaps,
+    coalesce(lost.lost, 0) AS lost
+FROM asked
+LEFT JOIN worked USING (dag_id)
+LEFT JOIN taken USING (dag_id, interval_minutes)
+LEFT JOIN lost USING (tier, interval_minutes)
+
+-- name: list_taken
+-- Pairs that a rule took since the digest of a report went out; none when it had no digest. In: report_id.
+-- Out: ticker, tier.
+SELECT
+    ticker,
+    tier
+FROM assets
+WHERE kept_by = 'rule'
+    AND added_at > (SELECT digest_attempted_at FROM completeness_reports WHERE report_id = %(report_id)s)
+ORDER BY tier, ticker
