@@ -15,8 +15,11 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
 from kraken_ohlcv.monitoring.digest import send_digest
+from kraken_ohlcv.stores.ledger.plan import take_pairs, write_plan
 from kraken_ohlcv.stores.ledger.reports import GapTimes
+from kraken_ohlcv.stores.ledger.series_state import register_series
 from kraken_ohlcv.stores.ledger.session import connect, one
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv_airflow.slack import slack_channel
@@ -281,6 +284,60 @@ def test_a_digest_says_what_has_changed_and_goes_once(
     assert "ALL: nothing is missing" in message["text"]
     assert "Complete again, 1 series: BBBUSD 60" in message["text"]
     assert "Since Sun 22 Nov 2026, 12:34 UTC" in message["text"]
+
+
+def test_a_digest_names_the_pairs_that_rules_took_since_the_one_before(
+    ledger_uri: str, questdb: QuestDBClient, webhook: SlackAdmin
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored())], {}))
+    take = {"base": "X", "quote": "USD", "tier": "TIER4", "note": "taken by rule 1 of select"}
+    with connect(ledger_uri) as connection:
+        take_pairs(connection, [{"ticker": "OLDUSD", **take}], [])
+        connection.execute("UPDATE assets SET added_at = to_timestamp(%s)", (NOW - 9 * DAY_S,))
+    report_on(ledger_uri, questdb, tier="TIER1", at=NOW - DAY_S)
+    send(ledger_uri, at=NOW - DAY_S)
+    with connect(ledger_uri) as connection:
+        take_pairs(connection, [{"ticker": ticker, **take} for ticker in ("OLDUSD", "NEWUSD")], [])
+        connection.execute(
+            "UPDATE assets SET added_at = to_timestamp(%s) WHERE ticker = 'NEWUSD'", (NOW - HOUR,)
+        )
+    report_on(ledger_uri, questdb, tier="TIER1", run="run_2")
+    send(ledger_uri, "run_2")
+    first, second = (message["text"] for message in webhook.messages())
+    assert "taken by a rule" not in first
+    assert "Listed and taken by a rule, 1 pair: NEWUSD (TIER4)" in second
+    assert "OLDUSD" not in second
+
+
+def test_the_report_says_what_schedules_need_by_the_figures_of_their_runs(
+    ledger_uri: str, questdb: QuestDBClient
+) -> None:
+    spoil(ledger_uri, questdb, History([Damaged(TIER1, -700, stored())], {}))
+    minutes = TierPlan(intervals=(1, 60), schedule="0 2 * * *")
+    with connect(ledger_uri) as connection:
+        write_plan(connection, {**SHIPPED, "TIER1": minutes}, (), (), pace_s=1.0)
+        connection.execute("UPDATE assets SET added_at = to_timestamp(%s)", (NOW - 99 * DAY_S,))
+        for day, kind in ((1, "scheduled"), (2, "scheduled"), (3, "manual"), (45, "scheduled")):
+            connection.execute(
+                "INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, ohlc_calls)"
+                " VALUES ('backfill_tier1_daily', %s, to_timestamp(%s), 'TIER1', '{1,60}', %s)",
+                (f"{kind}__{day}", NOW - day * DAY_S, 20 + day),
+            )
+        minutely = Series(TIER1.ticker, 1)
+        register_series(connection, {minutely: NOW - 99 * DAY_S})
+        lost = {"unfillable_reason": "outside_api_window", "expires_at": -48}
+        gap(ledger_uri, minutely, -80, -75, "UNFILLABLE", **lost)
+        gap(ledger_uri, minutely, -2600, -2500, "UNFILLABLE", **{**lost, "expires_at": -2400})
+        connection.execute(
+            "INSERT INTO gap_outcomes (dag_id, run_id, gap_id, outcome)"
+            " SELECT 'backfill_tier1_daily', 'scheduled__1', gap_id, 'unfillable' FROM gap_records"
+        )
+    body = report_on(ledger_uri, questdb, tier="TIER1").body()
+    (minute, hour, _) = body["schedules"]
+    assert (hour["tier"], hour["interval"], hour["verdict"]) == ("TIER1", 60, "fits")
+    assert (hour["runs"], hour["calls_per_run"], hour["gaps_per_run"]) == (2, 21.5, 0.0)
+    assert (minute["verdict"], minute["proposed"]) == ("too rare", "0 */6 * * *")
+    assert (minute["gaps_per_run"], minute["candles_lost"]) == (1.0, 300)
 
 
 def test_the_first_digest_has_nothing_to_compare_with(
