@@ -1,7 +1,7 @@
 """How long a DAG file of this package takes to read, as every task instance does, against an empty one.
 
 * ``backfill / empty DAG file``: a process that reads ``dags/backfill_tier1_daily.py``, its plan included,
-  against one that reads a file with a DAG without tasks; both import Airflow's task SDK. Processor time.
+  against one that reads a file with a DAG without tasks; processor time, both import Airflow's task SDK.
 * ``1,400 lines / as shipped``: the same DAG file with a line for each of Kraken's pairs, and rules.
 """
 
@@ -78,6 +78,6 @@ def _read_ms(file: Path, home: Path, *, plan: Path | None = None) -> float:
 
 
 def _cpu_s() -> float:
-    """Return the processor time of all processes that have ended, seconds: other work does not lengthen it."""
+    """Return the processor time of all processes that have ended, seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -69,6 +69,8 @@ DEFAULTS = {
         "tiers": ["TIER1", "TIER2"],
         "snooze": None,
         "snooze_hours": 24,
+        "accept_gap": None,
+        "take_back_gap": None,
     },
     "completeness_report_daily": {"tier": "TIER1", "intervals": [60, 1440], "digest": False},
     "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
