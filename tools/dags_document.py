@@ -27,8 +27,8 @@ A conf key that a DAG does not know is refused. Every DAG has a task `result`, w
 result, and a task `verdict`, which fails when the run is to fail.
 
 Schedules and defaults of the backfills are those of the plan as shipped; they follow `include/assets.yaml`
-([OPERATIONS.md](OPERATIONS.md#the-plan-of-what-is-kept)). `backfill_tier3` and `backfill_tier4`, with the same params, are
-there while the plan gives their tier a schedule.
+([OPERATIONS.md](OPERATIONS.md#the-plan-of-what-is-kept)). `backfill_tier3` and `backfill_tier4`, with the
+same params, are there while the plan gives their tier a schedule.
 
 | DAG | runs | told when not finished after | stopped after |
 |---|---|---|---|
