@@ -210,10 +210,11 @@ def tier_dag(
     :param assets_file: file of the plan, None = the one in use; what is shipped holds when it has a mistake
     :param priority: weight of its tasks in the pool; the higher tier goes first
     :param doc: the operator's manual of the DAG, Markdown
-    :return: the DAG, or None when the tier has none without a schedule
+    :return: the DAG, or None when the tier has none without a schedule; while the file has a mistake, a DAG
+        that it may have scheduled stays, without a schedule
     """
     said = tiers_at_parse(Path(assets_file) if assets_file else None)[tier]
-    if not has_dag(tier, said.plan):
+    if not (has_dag(tier, said.plan) or said.is_in_doubt):
         return None
     entry = backfill_of(tier, said.plan, n_calls=said.n_calls)
     return backfill_dag(entry, assets_file, priority=priority, doc=doc)

@@ -87,22 +87,24 @@ def test_an_edit_of_the_file_is_all_that_dags_schedules_and_params_need(
 
 
 @pytest.mark.parametrize(
-    "mistake",
+    ("mistake", "stays"),
     [
-        "tiers:\n  TIER3: {schedule: weekly}\n",
-        "tiers:\n  TIER3: {schedule: 0 5 * * 0, colour: red}\n",
-        "tiers:\n  TIER1: {intervals: [1], schedule: 0 2 * * *, repair_from: [ohlc]}\n",
-        "tiers:\n  TIER3: {schedule: 0 5 * * 0}\nselect:\n  - {quote: USD}\n",
-        "tiers: [\n",
-        "tiers:\n  TIER3: {schedule: 0 5 * * 0}\nassets: []\n",
+        ("tiers:\n  TIER3: {schedule: weekly}\n", ["backfill_tier3"]),
+        ("tiers:\n  TIER3: {schedule: 0 5 * * 0, colour: red}\n", ["backfill_tier3"]),
+        ("tiers:\n  TIER1: {intervals: [1], schedule: 0 2 * * *, repair_from: [ohlc]}\n", []),
+        ("tiers:\n  TIER3: {schedule: 0 5 * * 0}\nselect:\n  - {quote: USD}\n", ["backfill_tier3"]),
+        ("tiers: [\n", []),
+        ("tiers: {'TIER4' : {schedule: 0 5 * * 0}\n", ["backfill_tier4"]),
+        ("tiers:\n  TIER3: {schedule: 0 5 * * 0}\nassets: []\n", ["backfill_tier3"]),
+        ("# TIER3: weekly\nrules: []\nselect: USD", []),
     ],
 )
 def test_a_mistake_takes_no_dag_away_and_leaves_the_schedules_shipped(
-    parse: Callable[[str], dict[str, Any]], mistake: str
+    parse: Callable[[str], dict[str, Any]], mistake: str, stays: list[str]
 ) -> None:
     dags = parse(mistake)
-    assert crons(dags) == BEFORE
-    assert {dag_id: dag.params.dump() for dag_id, dag in dags.items()} == DEFAULTS
+    assert crons(dags) == BEFORE | dict.fromkeys(stays)
+    assert {dag_id: dags[dag_id].params.dump() for dag_id in DEFAULTS} == DEFAULTS
 
 
 def test_the_file_that_the_one_file_of_an_existing_airflow_names_governs_schedules(tmp_path: Path) -> None:

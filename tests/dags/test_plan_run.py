@@ -71,9 +71,9 @@ def test_an_edit_makes_a_dag_appear_that_keeps_what_rules_take_and_a_mistake_end
 
     plan.write_text(PLAN + "  - {quote: EUR}\n", encoding="utf-8")
     broken = bag(pools)
-    assert "backfill_tier4" not in broken.dags  # the schedules shipped
-    for dag_id, of in (("backfill_tier1_daily", broken), ("backfill_tier4", dags)):
-        state, states, result = run_dag(of, dag_id)
+    assert not broken.dags["backfill_tier4"].timetable.can_be_scheduled  # the schedules shipped
+    for dag_id in ("backfill_tier1_daily", "backfill_tier4"):
+        state, states, result = run_dag(broken, dag_id)
         assert result is not None
         assert (state, states["prepare"], states["ask_exchange"]) == ("failed", "failed", "upstream_failed")
         (error,) = result["errors"]

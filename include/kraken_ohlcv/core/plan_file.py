@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,24 @@ from kraken_ohlcv.core.assets import Catalogue, CatalogueEntry, LineProblem, cat
 from kraken_ohlcv.core.errors import CatalogueError
 from kraken_ohlcv.core.selection import SelectRule
 from kraken_ohlcv.core.tiers import SHIPPED, TIERS, TierPlan, out_of_reach
-from kraken_ohlcv.core.yaml_lines import LineError, Loader, Nodes, line_of, pairs, read_top, shown, value_of
+from kraken_ohlcv.core.yaml_lines import (
+    MAX_BYTES,
+    LineError,
+    Loader,
+    Nodes,
+    line_of,
+    pairs,
+    read_top,
+    shown,
+    value_of,
+)
 
 N_PAIRS: Final = 1500
 """Kraken lists about 1,400 pairs: so many a rule may take, as far as the file tells."""
+
+
+NAMED: Final = re.compile(r"""^[^#\n]*?["']?\b(TIER[1-4])["']?\s*:""", re.MULTILINE)
+"""A tier as a key, in a text that may be no YAML."""
 
 
 class FileModel(BaseModel):
@@ -43,10 +58,12 @@ class TierOfFile:
 
     :ivar plan: its plan
     :ivar n_assets: how many assets it may have at most
+    :ivar is_in_doubt: whether the file has a mistake and names the tier, which it may have scheduled before
     """
 
     plan: TierPlan
     n_assets: int
+    is_in_doubt: bool = False
 
     @property
     def n_calls(self) -> int:
@@ -101,7 +118,7 @@ def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
     """Return what the file says of each tier, as fast as a DAG file must be read.
 
     :param file: YAML file; None = the one in use
-    :return: every tier; as shipped when anything is wrong with the file, which task ``prepare`` tells
+    :return: every tier; as shipped when anything is wrong with the file, which task ``prepare`` reports
     """
     file = file or catalogue_file()
     try:
@@ -109,16 +126,23 @@ def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
         mistakes = _Mistakes(file)
         tiers, rules = _tiers(loader, top, mistakes), _rules(loader, top, mistakes)
         if mistakes.said:
-            return _shipped()
+            return _shipped(file)
     except CatalogueError:
-        return _shipped()
+        return _shipped(file)
     n_lines = Counter(_tier_names(top.get("assets")))
     n_taken = Counter[str]({rule.tier: N_PAIRS for rule in rules})
     return {tier: TierOfFile(plan, n_lines[tier] + n_taken[tier]) for tier, plan in tiers.items()}
 
 
-def _shipped() -> dict[str, TierOfFile]:
-    return {tier: TierOfFile(plan, 0) for tier, plan in SHIPPED.items()}
+def _shipped(file: Path) -> dict[str, TierOfFile]:
+    """Return the plan as shipped; a DAG that the file may have made appear before the mistake stays."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(MAX_BYTES).decode(errors="replace")
+    except OSError:
+        text = ""
+    named = set(NAMED.findall(text))
+    return {tier: TierOfFile(plan, 0, is_in_doubt=tier in named) for tier, plan in SHIPPED.items()}
 
 
 def _tier_names(node: yaml.Node | None) -> list[str]:
