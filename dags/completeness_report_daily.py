@@ -8,8 +8,9 @@ Replaces the Celery Beat entry `completeness-report-daily`.
   `completeness_lines` in PostgreSQL, the history of all reports; no candle and no gap.
 * **Where to look**: the log of task `report` has a table; its last lines name days whose hourly and daily
   candles contradict each other.
-* **Emits** an event of asset `kraken_ohlcv_completeness` with the figures. DAGs that must not run on
-  incomplete candles use `require_complete` (docs/COMPLETENESS.md).
+* **Emits** an event of asset `kraken_ohlcv_completeness` with the figures, and of `kraken_ohlcv_verified` per
+  day that is verified. DAGs that must not run on incomplete candles use `require_complete`, or run once per
+  verified day (docs/COMPLETENESS.md).
 * **Run it by hand** with `airflow dags trigger completeness_report_daily`, or with other params:
   `--conf '{"tier": "ALL", "intervals": [1440]}'`. With `--conf '{"digest": true}'` it posts to Slack what has
   changed since the report before.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from airflow.sdk import Asset, chain, task
+from airflow.sdk import Asset, chain, get_current_context, task
 from airflow.sdk.configuration import conf
 
+from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.verified_day import DayKey
 from kraken_ohlcv_airflow.connections import patiently, questdb
 
@@ -25,8 +26,12 @@ def verify_days(asked: Any) -> list[dict[str, Any]]:
     from kraken_ohlcv.completeness.verified_days import MAX_EVENTS, look_at_days  # noqa: PLC0415
 
     now_s = asked["now_s"] if isinstance(asked, dict) else asked
+    params = get_current_context()["params"]
+    back = ReportRequest.from_params(params) if "verified_since" in params else None
     at_most = min(MAX_EVENTS, conf.getint("core", "max_map_length"))
-    found = patiently(lambda connection: look_at_days(connection, questdb(), now_s=now_s, at_most=at_most))
+    found = patiently(
+        lambda connection: look_at_days(connection, questdb(), now_s=now_s, at_most=at_most, asked=back)
+    )
     return [one.as_event() for one in found]
 
 

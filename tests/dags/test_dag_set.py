@@ -72,7 +72,12 @@ DEFAULTS = {
         "accept_gap": None,
         "take_back_gap": None,
     },
-    "completeness_report_daily": {"tier": "TIER1", "intervals": [60, 1440], "digest": False},
+    "completeness_report_daily": {
+        "tier": "TIER1",
+        "intervals": [60, 1440],
+        "digest": False,
+        "verified_since": None,
+    },
     "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
 }
 DAG_FILES = sorted(file for file in (ROOT / "dags").glob("*.py") if file.name != "__init__.py")

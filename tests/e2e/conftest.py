@@ -34,6 +34,7 @@ DAG_IDS = {
     "refused_backfill",
     "walking_backfill",
     "validate_data_hourly",
+    "returns_of_verified_days",
 }
 
 
@@ -49,6 +50,7 @@ class Stack:
     :ivar logs: folder with the logs of Airflow's processes
     :ivar settings: what Airflow was started with
     :ivar ledger_uri: libpq URI of the ledger, whose tables the first run makes
+    :ivar returns: folder into which the example of the documentation writes
     """
 
     api: AirflowApi
@@ -59,6 +61,7 @@ class Stack:
     logs: Path
     settings: AirflowSettings
     ledger_uri: str
+    returns: Path
 
 
 class Settings(AirflowSettings):
@@ -106,6 +109,9 @@ def stack_session(
     )
     with sentry_stand_in() as sentry, pytest.MonkeyPatch.context() as environment:
         environment.setenv("SENTRY_DSN", sentry.dsn)
+        returns = service_directory / "returns"
+        returns.mkdir()
+        environment.setenv("RETURNS_FOLDER", str(returns))
         with running_airflow(settings, DAG_IDS) as api:
             yield Stack(
                 api=api,
@@ -116,6 +122,7 @@ def stack_session(
                 logs=settings.home.logs,
                 settings=settings,
                 ledger_uri=postgres_server.uri(ledger),
+                returns=returns,
             )
 
 

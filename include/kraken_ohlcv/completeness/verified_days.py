@@ -17,6 +17,7 @@ from kraken_ohlcv.completeness.series_rows import SeriesRow, rows_of
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.months import months_in
+from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.verified_day import (
     DayChange,
     DayKey,
@@ -35,6 +36,7 @@ from kraken_ohlcv.stores.ledger.verified_days import (
     issue,
     leave,
     looking_at_days,
+    publish_again,
     read_verified,
     read_watched,
     watch,
@@ -61,20 +63,27 @@ def kept_series(connection: Connection) -> Kept:
 
 
 def look_at_days(
-    connection: Connection, questdb: QuestDBClient, *, now_s: int, at_most: int = MAX_EVENTS
+    connection: Connection,
+    questdb: QuestDBClient,
+    *,
+    now_s: int,
+    at_most: int = MAX_EVENTS,
+    asked: ReportRequest | None = None,
 ) -> list[VerifiedDay]:
-    """Look at the days of which something has changed, and take the revisions to be published.
+    """Look at the days that have changed, and take the revisions to be published.
 
     What is taken is noted before this returns: it is taken again until :func:`confirm` says that it was
     published.
 
     :param at_most: days to take, >= 1; the newest come first
+    :param asked: days since ``verified_since`` of its tier and intervals are looked at, too, and published
+        again; None = none are
     :return: complete days, oldest first
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     with looking_at_days(connection) as changed:
         kept = kept_series(connection)
-        wanted = _to_look_at(connection, kept, changed, now_s=now_s)
+        wanted = _to_look_at(connection, kept, changed, asked, now_s=now_s)
         known = read_verified(connection, list(wanted))
         found = _look(connection, questdb, kept, list(wanted), now_s=now_s)
         news = {
@@ -101,7 +110,12 @@ def still_complete(connection: Connection, questdb: QuestDBClient, key: DayKey) 
 
 
 def _to_look_at(
-    connection: Connection, kept: Kept, changed: Iterable[Changed], *, now_s: int
+    connection: Connection,
+    kept: Kept,
+    changed: Iterable[Changed],
+    asked: ReportRequest | None,
+    *,
+    now_s: int,
 ) -> dict[DayKey, set[DayChange]]:
     """Return the days to look at, with what has happened to each."""
     newest_s = newest_day_s(now_s)
@@ -111,10 +125,12 @@ def _to_look_at(
     scopes: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for (tier, interval), assets in kept.items():
         before = watched.get((tier, interval))
-        now = Watched(
-            newest_s - (FIRST_DAYS - 1) * DAY_S if before is None else before.since_s,
-            {one.ticker: [one.first_trade_s, one.delisted_s] for one in assets},
-        )
+        since_s = newest_s - (FIRST_DAYS - 1) * DAY_S if before is None else before.since_s
+        asked_s = None if asked is None else asked.verified_since_of(tier, interval)
+        if asked_s is not None:
+            publish_again(connection, tier, interval, since_s=asked_s)
+            since_s = min(since_s, asked_s)
+        now = Watched(since_s, {one.ticker: [one.first_trade_s, one.delisted_s] for one in assets})
         since[tier, interval] = now.since_s
         for asset in assets:
             scopes.setdefault((asset.ticker, interval), []).append((tier, interval))
@@ -163,7 +179,7 @@ def _look_at_month(
         for day_s in [*parts]:
             part = day_of_series(one, day_s)
             if part is None:
-                # One series that lacks something is enough.
+                # One series with a missing bucket is enough.
                 del parts[day_s]
             elif part != NOTHING:
                 parts[day_s].append((one.row.asset.ticker, *part))
@@ -177,7 +193,7 @@ def _look_at_month(
 
 
 NOTHING: Final = (0, 0)
-"""A series of which nothing is expected on a day."""
+"""A series without any bucket expected on a day."""
 
 
 def day_of_series(found: SeriesBuckets, day_s: int) -> tuple[int, int] | None:

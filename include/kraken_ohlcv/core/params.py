@@ -285,6 +285,24 @@ class ReportRequest(RunRequest):
         title="Digest",
         description="Send to Slack what has changed since the previous report.",
     )
+    verified_since: Day | None = Field(
+        default=None,
+        title="Verified since",
+        description="Also publish the verified days of the tier and intervals from this UTC day on, again"
+        " if they were published before; ISO day. Later runs go on from it.",
+    )
+
+    def verified_since_of(self, tier: str, interval_minutes: int) -> int | None:
+        """Return from which day on the verified days of a tier and interval are to be published.
+
+        :param tier: ``TIER1`` .. ``TIER4``
+        :return: its first second, epoch seconds UTC; None when the run asks for none of them
+        """
+        if self.verified_since is None or interval_minutes not in self.intervals:
+            return None
+        if self.tier not in {tier, "ALL"}:
+            return None
+        return int(datetime.combine(self.verified_since, time(), UTC).timestamp())
 
 
 class CleanupRequest(RunRequest):

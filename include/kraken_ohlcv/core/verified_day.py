@@ -213,8 +213,8 @@ def judged(
     :param found: what it holds, None = it is not complete
     :param changes: what has happened to it since it was last looked at
     :return: what is known from now on; None = it was never complete
-    Rule: whoever was told of a revision is told of a newer one when any candle of the day may be another;
-    a day that is not complete has no news until it is complete again.
+    Rule: a revision is followed by a newer one when any candle of the day may be another; a day that is not
+    complete has none until it is complete again.
     """
     if found is None:
         return replace(known, is_complete=False) if known else None
@@ -239,7 +239,7 @@ def judged(
     if reason is None:
         return replace(known, **found._asdict())
     if known.issued < known.revision:
-        # Nobody was told of the newest revision: its number and reason still stand.
+        # The newest revision was not published: its number and reason still stand.
         return replace(known, is_complete=True, **found._asdict(), complete_s=now_s)
     return replace(
         known,

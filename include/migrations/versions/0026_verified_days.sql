@@ -14,7 +14,7 @@ CREATE TABLE day_changes (
     CHECK (first_day <= last_day)
 );
 
--- Since which day the days of a tier and interval are looked at, and of which assets when they last were.
+-- The first day of a tier and interval that is looked at, and the assets that were in it at the last look.
 CREATE TABLE watched_days (
     tier text NOT NULL CHECK (tier IN ('TIER1', 'TIER2', 'TIER3', 'TIER4')),
     interval_minutes integer NOT NULL CHECK (interval_minutes IN (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)),
@@ -24,7 +24,7 @@ CREATE TABLE watched_days (
 );
 
 -- Days of a tier and interval that are or were complete. revision: the newest; issued: the newest that was handed to a
--- task that publishes it; confirmed: the newest of which such a task has ended well.
+-- task that publishes it; confirmed: the newest that such a task has published.
 CREATE TABLE verified_days (
     tier text NOT NULL,
     interval_minutes integer NOT NULL,

@@ -66,7 +66,7 @@ SET is_complete = FALSE
 WHERE tier = %(tier)s AND interval_minutes = %(interval_minutes)s AND is_complete
 
 -- name: forget_watched
--- Forget of which assets days were looked at, so that all are looked at when they are kept again.
+-- Forget the assets of the last look, so that all days are looked at when they are kept again.
 -- In: tier, interval_minutes.
 UPDATE watched_days
 SET assets = '{}'
@@ -140,12 +140,6 @@ WHERE (tier, interval_minutes, day) IN (
 )
 RETURNING
 -- include: verified_day
-
--- name: count_unissued_days
--- How many days wait to be published. Out: n.
-SELECT count(*) AS n
-FROM verified_days
-WHERE is_complete AND issued < revision
 
 -- name: confirm_verified_day
 -- Note that a revision was published. In: tier, interval_minutes, day_s (epoch seconds), revision.

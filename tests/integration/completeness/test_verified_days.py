@@ -12,6 +12,8 @@ from kraken_ohlcv.completeness.verified_days import look_at_days, still_complete
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
+from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.core.verified_day import DayKey
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.contradictions import admitted
@@ -29,11 +31,11 @@ D1, D2, D3 = (TODAY - n * DAY_S for n in (1, 2, 3))
 WEEK = [TODAY - n * DAY_S for n in range(7, 0, -1)]
 
 
-def look(world: World, *, is_published: bool = True, **limits: int) -> dict[int, tuple[int, str]]:
+def look(world: World, *, is_published: bool = True, **how: Any) -> dict[int, tuple[int, str]]:
     """Publish what is to be published of the hours of TIER1; return revision and reason by day."""
     now_s = int(world.exchange.now_s())
     with connect(world.dsn) as connection:
-        found = look_at_days(connection, world.questdb, now_s=now_s, **limits)
+        found = look_at_days(connection, world.questdb, now_s=now_s, **how)
         if is_published:
             confirm(connection, {one.key: one.revision for one in found})
     assert {(one.tier, one.interval_minutes) for one in found} <= {("TIER1", 60)}
@@ -300,6 +302,34 @@ def test_nothing_is_read_when_nothing_has_changed(loaded: World) -> None:
         assert look(loaded) == {}
     finally:
         loaded.questdb.query("RENAME TABLE elsewhere TO ohlcv")
+
+
+@pytest.mark.parametrize("is_watched", [True, False], ids=["looked at before", "at the first look"])
+def test_older_days_are_published_when_a_run_asks_for_them_and_followed_from_then_on(
+    world: World, is_watched: bool
+) -> None:
+    world.store(HOURLY, world.window(HOURLY))
+    world.plan()
+    if is_watched:
+        assert [*look(world)] == WEEK
+    back = WEEK[0] - 10 * DAY_S
+    asked = ReportRequest(verified_since=utc(back).date())
+    everything = range(back, TODAY, DAY_S)
+    assert look(world, asked=asked) == dict.fromkeys(everything, (1, "complete"))
+    assert look(world) == {}
+
+    take_away(world, back)
+    world.run()
+    assert look(world) == {back: (2, "repaired")}
+
+
+def test_days_that_were_published_are_published_again_when_a_run_asks_for_them(loaded: World) -> None:
+    asked = ReportRequest(verified_since=utc(D3).date())
+    assert look(loaded, asked=asked) == dict.fromkeys([D3, D2, D1], (1, "complete"))
+    for other in (ReportRequest(tier="TIER2", verified_since=utc(D3).date()), ReportRequest()):
+        assert look(loaded, asked=other) == {}
+    older = ReportRequest(intervals=[1440], verified_since=utc(D3).date())
+    assert look(loaded, asked=older) == {}
 
 
 MOVES = st.tuples(

@@ -104,6 +104,14 @@ def issue(connection: Connection, *, at_most: int) -> list[VerifiedDay]:
     return sorted(taken, key=lambda one: (one.day_s, one.tier, one.interval_minutes))
 
 
+def publish_again(connection: Connection, tier: str, interval_minutes: int, *, since_s: int) -> None:
+    """Publish the newest revisions of the days of a tier and interval once more.
+
+    :param since_s: first second of the first day, epoch seconds UTC
+    """
+    execute(connection, "publish_again", tier=tier, interval_minutes=interval_minutes, since_s=since_s)
+
+
 def confirm(connection: Connection, published: Mapping[DayKey, int]) -> None:
     """Note that revisions were published.
 
