@@ -107,6 +107,8 @@ def test_an_accepted_gap_is_not_backfilled_nor_asked_for_from_the_archive(site: 
     [
         pytest.param({"reason": " "}, 422, "", id="without a reason"),
         pytest.param({"reason": "x" * 501}, 422, "", id="with an endless reason"),
+        pytest.param({"reason": "lost\x00"}, 422, "", id="with what no database keeps"),
+        pytest.param({"reason": "lost\nand found"}, 422, "", id="on two lines"),
         pytest.param({"start": "2026-11-01"}, 422, "", id="from a day without a time"),
         pytest.param({"end": "2020-01-01T00:00:00Z"}, 409, "othing is missing", id="of a time before it"),
     ],

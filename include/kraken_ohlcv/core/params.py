@@ -32,14 +32,20 @@ Day: TypeAlias = Annotated[
 Moment: TypeAlias = Annotated[
     str,
     Field(
-        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?$",
+        pattern="^20[0-9]{2}(-[0-9]{2}){2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?$",
         description="A day or a time, UTC unless it says otherwise: 2026-11-03 or 2026-11-03T04:00.",
     ),
 ]
 Reason: TypeAlias = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"\S")
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=500,
+        pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$",
+    ),
 ]
-"""Why somebody decides something, in their own words."""
+"""Why somebody decides something, in their own words, on one line."""
 
 TIER: Final = Field(title="Tier", description="Assets of this tier, or ALL. Ignored when tickers are given.")
 INTERVAL_LIST: Final = Field(

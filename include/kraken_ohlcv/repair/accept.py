@@ -41,6 +41,9 @@ class Decided(NamedTuple):
     end_s: int | None
 
 
+NOTHING: Final = Decided(0, None, None)
+
+
 def accept_gap(
     connection: Connection,
     series: Series,
@@ -53,7 +56,7 @@ def accept_gap(
 ) -> Decided:
     """Decide that what is missing of a series in a range stays missing.
 
-    What is accepted already keeps its decision.
+    What is accepted already keeps its decision. A run decides once.
 
     :param span: half-open, epoch seconds UTC; of the buckets that open in it, those that are missing now
     :param by: who decides
@@ -66,6 +69,8 @@ def accept_gap(
     """
     _insist_on_known(connection, series)
     with locked_state(connection, series) as state:
+        if _was_decided(connection, run, series, ACCEPTED):
+            return NOTHING
         gaps, coverage = _in_range(connection, state, span)
         missing = _chosen(gaps, coverage, span)
         if not missing:
@@ -113,6 +118,8 @@ def take_back_gap(
 ) -> Decided:
     """Take back that what is missing of a series in a range stays missing: the next run tries it.
 
+    A run decides once.
+
     :param span: half-open, epoch seconds UTC; of the buckets that open in it, those that are accepted
     :param by: who decides
     :param reason: why, not empty
@@ -124,14 +131,14 @@ def take_back_gap(
     """
     _insist_on_known(connection, series)
     with locked_state(connection, series) as state:
+        if _was_decided(connection, run, series, TAKEN_BACK):
+            return NOTHING
         gaps, coverage = _in_range(connection, state, span)
         gaps = [
             gap for gap in gaps if gap.acceptance is not None and (only is None or gap.acceptance == only)
         ]
         chosen = _chosen(gaps, coverage, span)
         if not chosen:
-            if run is not None and _was_decided(connection, run, series, TAKEN_BACK):
-                return Decided(0, None, None)
             raise BadRequestError(
                 f"nothing is accepted of {series} from {iso(span[0])} to {iso(span[1])}, so that nothing"
                 " can be taken back there: see the page Gaps, status Accepted"
@@ -216,5 +223,8 @@ def _record(
     bump_revision(connection, state.series_id)
 
 
-def _was_decided(connection: Connection, run: RunKey, series: Series, decision: str) -> bool:
+def _was_decided(connection: Connection, run: RunKey | None, series: Series, decision: str) -> bool:
+    """Return whether a run has decided before: a second try, or a cleared run, does not decide again."""
+    if run is None:
+        return False
     return bool(value(connection, "count_decisions_of_run", run, series, decision=decision))

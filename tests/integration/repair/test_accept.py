@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kraken_ohlcv.core.errors import BadRequestError, SeriesBusyError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.monitoring.cleanup import clean_up, foresee
 from kraken_ohlcv.repair.accept import accept_gap, take_back_gap
@@ -172,6 +173,24 @@ def test_what_is_taken_back_is_tried_by_the_next_run_even_if_it_had_failed_for_g
     assert {gap["status"] for gap in world.gaps()} == {"FILLED"}
 
 
+def test_what_is_taken_back_outside_of_the_window_is_rebuilt_from_trades_at_once(world: World) -> None:
+    start, end = world.window(HOURLY)
+    hole = hours(world, -60, -50)
+    world.store(HOURLY, (start - 100 * HOUR, end), without=[hole])
+    world.plan()
+    # As a walk in vain leaves it.
+    world.rows("UPDATE gap_records SET next_attempt_at = now() + interval '7 days' RETURNING gap_id")
+    accept(world, hole)
+    both = ["ohlc", "trades"]
+    assert world.run(repair_from=both)["trade_calls"] == 0
+
+    take_back(world, hole)
+    summary = world.run(repair_from=both)
+
+    assert (summary["gaps_filled"], summary["total_candles_filled"]) == (1, 10)
+    assert summary["trade_calls"] > 0
+
+
 def test_what_is_taken_back_in_part_stays_accepted_in_the_rest(world: World) -> None:
     detected(world, (100, 110))
     accept(world, hours(world, 100, 110))
@@ -210,6 +229,29 @@ def test_the_history_says_who_decided_what_and_cannot_be_changed(world: World) -
     for change in ("UPDATE gap_decisions SET decided_by = 'nobody'", "DELETE FROM gap_decisions"):
         with pytest.raises(psycopg.errors.RaiseException, match="is a history"):
             world.rows(change)
+
+
+def test_a_run_decides_once_however_often_it_is_cleared(world: World) -> None:
+    detected(world, (100, 110))
+    run = RunKey("validate_data_hourly", "manual_1")
+    assert accept(world, hours(world, 100, 110), run=run) == 10
+    assert take_back(world, hours(world, 100, 110), by="bob") == 10
+    # The first run is cleared: its user has not decided again.
+    assert accept(world, hours(world, 100, 110), run=run) == 0
+    assert accepted(world) == []
+    later = RunKey("validate_data_hourly", "manual_2")
+    accept(world, hours(world, 100, 110))
+    assert take_back(world, hours(world, 100, 105), run=later) == 5
+    assert take_back(world, hours(world, 100, 110), run=later) == 0
+    assert len(world.rows("SELECT 1 FROM gap_decisions")) == 4
+
+
+def test_what_lies_in_too_many_stretches_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kraken_ohlcv.repair.accept.MAX_STRETCHES", 2)
+    detected(world, (100, 101), (103, 104), (106, 107))
+    with pytest.raises(BadRequestError, match="more than 2 stretches: accept it in several smaller ranges"):
+        accept(world, hours(world, 90, 110))
+    assert accept(world, hours(world, 90, 105)) == 2
 
 
 @pytest.mark.parametrize(
@@ -332,7 +374,7 @@ def test_a_range_asked_for_by_name_stays_accepted_when_nothing_comes(world: Worl
     accept(world, hole)
     world.exchange.fault("error", endpoint="OHLC", ticker="XBTUSD", count=None, error=PERMANENT)
     summary = world.run(repair_range=days_of(hole))
-    assert len(summary["errors"]) == 1
+    assert (len(summary["errors"]), summary["gaps_detected"], summary["gaps_standing"]) == (1, 0, 1)
     (gap,) = world.gaps()
     assert (gap["accepted_by"], gap["attempts"], gap["status"]) == ("ada", 0, "DETECTED")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from kraken_ohlcv.core.gap import (
     OUTCOME_OF,
+    Acceptance,
     Gap,
     GapPart,
     GapStatus,
@@ -105,6 +107,17 @@ ELIGIBILITY = [
 def test_a_run_may_try_a_gap(one: Gap, by_itself: bool, on_request: bool) -> None:
     assert one.is_eligible(NOW, retry_failed=False) is by_itself
     assert one.is_eligible(NOW, retry_failed=True) is on_request
+    accepted = replace(one, acceptance=Acceptance("ada", NOW, "lost"))
+    assert not accepted.is_eligible(NOW, retry_failed=False)
+    assert not accepted.is_eligible(NOW, retry_failed=True)
+
+
+@pytest.mark.parametrize("retry_failed", [False, True])
+def test_only_a_gap_that_nobody_accepted_waits_for_trades(retry_failed: bool) -> None:
+    one = gap(NOON - HOUR, NOON, status=UNFILLABLE)
+    assert one.waits_for_trades(NOW, retry_failed=retry_failed)
+    accepted = replace(one, acceptance=Acceptance("ada", NOW, "lost"))
+    assert not accepted.waits_for_trades(NOW, retry_failed=retry_failed)
 
 
 @pytest.mark.parametrize(
