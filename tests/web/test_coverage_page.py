@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from kraken_ohlcv.completeness.figures import series_figures
 from kraken_ohlcv.completeness.series_rows import list_rows
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.tiers import SHIPPED, Targets
+from kraken_ohlcv.stores.ledger.plan import write_plan
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.integration.ledger_pages import add_proofs
@@ -139,6 +141,17 @@ def test_page_json_and_recount_agree_on_any_damage(
     assert f'<dd class="sub">{told if missing else of_loaded}</dd>' in text
     whole = verified + missing + sum(expected["not_loaded"])
     assert f"partly loaded: {verified:,} of {whole:,}".replace(",", "\u2009") in text
+
+
+def test_the_page_says_whether_a_tier_reaches_its_target(site: Site, damaged: World) -> None:
+    client = site.client("viewer")
+    assert "target of" not in client.get("/ohlcv/coverage?range=90d").text
+    for target, said in ((1.0, "met"), (100.0, "missed")):
+        aimed = SHIPPED["TIER1"].model_copy(update={"targets": Targets(verified_pct=target)})
+        with connect(damaged.dsn) as connection:
+            write_plan(connection, {**SHIPPED, "TIER1": aimed}, (), (), pace_s=1.0)
+        text = client.get("/ohlcv/coverage?range=90d&tier=TIER1").text
+        assert f"target of Tier 1, {target} %: {said}" in text
 
 
 def test_the_states_are_told_by_word_pattern_and_number(site: Site, damaged: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.cross_check import DAYS, CrossCheck, cross_check
-from kraken_ohlcv.completeness.figures import BRIEF, Figures, of_interval, percent, series_figures
+from kraken_ohlcv.completeness.figures import BRIEF, Figures, of_interval, percent, series_figures, together
 from kraken_ohlcv.completeness.need import Need, read_needs
 from kraken_ohlcv.completeness.series_rows import kept_rows
 from kraken_ohlcv.core.gap import Series
@@ -91,9 +91,27 @@ class Report:
                 "holes": len(self.accepted),
                 "newest": [one.as_json() for one in self.accepted[:MAX_ACCEPTED]],
             },
+            "targets": self.targets(),
             "schedules": [need.as_json() for need in self.needs],
             "warnings": self.warnings(),
         }
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return whether each tier that has a target reaches it: null where nothing is due."""
+        found = []
+        for tier, plan in sorted({asset.tier: asset.upkeep.plan for asset in self.assets}.items()):
+            if plan.targets.verified_pct is not None:
+                tickers = {asset.ticker for asset in self.assets if asset.tier == tier}
+                share = together(
+                    one for series, one in self.figures.items() if series.ticker in tickers
+                ).verified_pct
+                found.append({
+                    "tier": tier,
+                    "target_pct": plan.targets.verified_pct,
+                    "verified_pct": share,
+                    "is_met": plan.targets.is_met(share),
+                })
+        return found
 
     def result(self) -> dict[str, Any]:
         """Return the whole result, with the series as far as they fit."""

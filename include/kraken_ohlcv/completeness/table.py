@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -68,6 +68,13 @@ def _cells(figures: Figures) -> list[str]:
     ]
 
 
+def _target(one: dict[str, Any]) -> str:
+    if one["is_met"] is None:
+        return f"{one['tier']}: target {one['target_pct']:g} % verified; nothing is due"
+    said = "met" if one["is_met"] else "missed"
+    return f"{one['tier']}: target {one['target_pct']:g} % verified is {said}: {one['verified_pct']} %"
+
+
 def _remarks(report: Report) -> list[str]:
     times = report.gap_times
     lines = [
@@ -79,6 +86,7 @@ def _remarks(report: Report) -> list[str]:
         lines += _findings(report.cross_check)
     if report.accepted:
         lines += _accepted(report.accepted)
+    lines += [_target(one) for one in report.targets()]
     lines += [need.sentence() for need in report.needs]
     nothing = report.body()["assets_without_data"]
     if nothing:

@@ -212,7 +212,7 @@ def _model(
             mistakes.note(value, f"{name}.{key} is unknown: use {', '.join(model.model_fields)}")
             continue
         try:
-            given[key] = value_of(loader, f"{name}.{key}", value, is_list=True)
+            given[key] = _value(loader, f"{name}.{key}", value)
         except LineError as error:
             mistakes.note(value, str(error))
     if len(mistakes.said) > before:
@@ -234,6 +234,13 @@ def _model(
                 said = f"{name}: {said}"
             mistakes.note(fields.get(key, node), said)
         return None
+
+
+def _value(loader: Loader, name: str, node: yaml.Node) -> Any:
+    """Return the value of a field: one, a list, or a mapping of single ones."""
+    if isinstance(node, yaml.MappingNode):
+        return {key: value_of(loader, f"{name}.{key}", inside) for key, inside in pairs(node).items()}
+    return value_of(loader, name, node, is_list=True)
 
 
 def _example(model: Any) -> str:

@@ -44,7 +44,10 @@ class BackfillScope:
 
     def params(self) -> dict[str, Any]:
         """Return the params of a run that names none."""
-        return {"tier": self.tier, **self.plan.model_dump(mode="json", exclude={"schedule", "hours"})}
+        return {
+            "tier": self.tier,
+            **self.plan.model_dump(mode="json", exclude={"schedule", "hours", "targets"}),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,29 @@ Sources: TypeAlias = Annotated[
 Cron: TypeAlias = Annotated[str, AfterValidator(checked_cron)]
 
 
+class Targets(BaseModel):
+    """What a tier is to reach; the report and page Coverage say whether it does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    verified_pct: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        strict=True,
+        description="Share of the due buckets that are stored or proven empty, percent; null = no target.",
+    )
+
+    def is_met(self, verified_pct: float | None) -> bool | None:
+        """Return whether a share reaches the target; None without a target, or where nothing is due.
+
+        :param verified_pct: percent, or None when nothing is due
+        """
+        if self.verified_pct is None or verified_pct is None:
+            return None
+        return verified_pct >= self.verified_pct
+
+
 class TierPlan(BaseModel):
     """What is kept of a tier's assets, and how.
 
@@ -93,6 +116,8 @@ class TierPlan(BaseModel):
         le=8760,
         description="A newest candle that closed longer ago is stale once the next one is due.",
     )
+
+    targets: Targets = Field(default=Targets(), description="What the tier is to reach.")
 
     @model_validator(mode="after")
     def _is_in_reach(self) -> Self:

@@ -1,14 +1,16 @@
 """The page of coverage, its JSON twin, and the tab on DAG runs that leads to it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from kraken_ohlcv.completeness.buckets import EXPIRING_S
+from kraken_ohlcv.completeness.figures import percent
 from kraken_ohlcv.completeness.series_cells import (
     Period,
     SeriesCells,
@@ -19,8 +21,10 @@ from kraken_ohlcv.completeness.series_rows import Listing, list_rows
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS, MANUALS, SCHEDULES
+from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.web.heatmap import LEGEND, draw
 from kraken_ohlcv_airflow.web.queries import (
@@ -142,6 +146,35 @@ def show_coverage(request: Request, query: Annotated[CoverageQuery, Query()]) ->
     return coverage_page(query, int(request.app.state.clock()))
 
 
+class TargetTold(NamedTuple):
+    """How the series of a tier on a page stand to the tier's target.
+
+    :ivar tier: ``TIER1`` .. ``TIER4``
+    :ivar target_pct: percent
+    :ivar is_met: whether they reach it, in the range shown; None where nothing is due
+    """
+
+    tier: str
+    target_pct: float
+    is_met: bool | None
+
+
+def targets_of(series: Sequence[SeriesCells], tiers: Mapping[str, TierPlan]) -> list[TargetTold]:
+    """Return how the series of a page stand to the targets of their tiers.
+
+    :param series: those shown
+    :param tiers: the plan of every tier
+    """
+    found = []
+    for tier in sorted({one.tier for one in series}):
+        targets = tiers[tier].targets
+        if targets.verified_pct is not None:
+            those = [one for one in series if one.tier == tier]
+            share = percent(sum(one.verified for one in those), sum(one.expected for one in those))
+            found.append(TargetTold(tier, targets.verified_pct, targets.is_met(share)))
+    return found
+
+
 def coverage_page(query: CoverageQuery, now_s: int) -> Response:
     """Return the page.
 
@@ -154,6 +187,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         tallies = tally_gaps(connection, query.gap_filter())
         soon = query.gap_filter(statuses=STATUS_CHOICES["expiring"], expires_until_s=now_s + EXPIRING_S)
         expiring = total(tally_gaps(connection, soon).values())
+        tiers = read_plan(connection).tiers
     begin, end = (utc(moment_s).date() for moment_s in query.covered(now_s))
     return page(
         "coverage.html",
@@ -165,6 +199,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         tallies=tallies,
         expiring=expiring,
         heatmap=draw(view.series, view.edges, query.period) if view.series else None,
+        targets=targets_of(view.series, tiers),
         ranges={name: title for name, (title, _) in RANGES.items()},
         listings=LISTING_WORDS,
         legend=LEGEND,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from kraken_ohlcv.completeness.figures import Figures
 from kraken_ohlcv.completeness.report import MAX_SERIES, Report
 from kraken_ohlcv.completeness.require import parse_since
+from kraken_ohlcv.completeness.table import as_text
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.params import ReportRequest
-from kraken_ohlcv.core.tiers import Upkeep
+from kraken_ohlcv.core.tiers import Targets, Upkeep
 from kraken_ohlcv.monitoring.digest import compare, compose
 from kraken_ohlcv.monitoring.mrkdwn import HEADER_CHARACTERS, SECTION_CHARACTERS, TEXT_CHARACTERS
 from kraken_ohlcv.stores.ledger.assets import Asset
@@ -62,6 +63,21 @@ def test_of_many_series_the_result_names_the_least_verified_and_says_how_many_it
     assert shares == sorted(shares)
     assert result["intervals"]["60"]["missing"] == sum(n % 7 for n in range(MAX_SERIES + 50))
     assert json.loads(json.dumps(result)) == result
+
+
+def test_a_target_is_met_or_missed_by_what_is_verified_and_neither_where_nothing_is_due() -> None:
+    of_series = {Series("XBTUSD", 60): figures(fillable=1), Series("ETHUSD", 60): figures()}
+    made = report(of_series)
+    assert made.targets() == []
+    for target, is_met in ((99.0, True), (99.5, True), (99.6, False)):
+        aimed = Upkeep.shipped("TIER1").plan.model_copy(update={"targets": Targets(verified_pct=target)})
+        assets = [replace(asset, upkeep=Upkeep(aimed, (60, 1440))) for asset in made.assets]
+        (told,) = replace(made, assets=assets).body()["targets"]
+        assert told == {"tier": "TIER1", "target_pct": target, "verified_pct": 99.5024, "is_met": is_met}
+        said = as_text(replace(made, assets=assets))
+        assert f"target {target:g} % verified is {'met' if is_met else 'missed'}: 99.5024 %" in said
+        (none,) = replace(made, assets=assets, figures={}).targets()
+        assert none["is_met"] is None
 
 
 def test_gap_times_are_null_where_there_was_no_gap() -> None:

@@ -53,6 +53,17 @@ def test_a_tier_partly_given_takes_the_other_fields_as_shipped(tmp_path: Path) -
     assert {tier: one.plan for tier, one in tiers_at_parse(file).items()} == plan.tiers
 
 
+@pytest.mark.parametrize("share", [99, 99.9, 100])
+def test_a_tier_may_have_a_target(tmp_path: Path, share: float) -> None:
+    plan = read_plan_file(
+        written(tmp_path, f"{ONE}tiers:\n  TIER1: {{targets: {{verified_pct: {share}}}}}\n")
+    )
+    targets = plan.tiers["TIER1"].targets
+    assert targets.verified_pct == share
+    assert (targets.is_met(None), targets.is_met(share), targets.is_met(share - 0.1)) == (None, True, False)
+    assert plan.tiers["TIER2"].targets.is_met(0.0) is None
+
+
 def test_rules_alone_are_a_plan(tmp_path: Path) -> None:
     file = written(tmp_path, "select:\n  - {quote: USD, tier: TIER4, exclude: [USDT*]}\n")
     plan = read_plan_file(file)
@@ -108,6 +119,22 @@ MISTAKES = [
         "tiers:\n  TIER2:\n    intervals: [1]\n    repair_from: [ohlc]",
         ["line 5", "12 h of interval 1", "'0 3 * * *'", "24 h", "'0 */8 * * *'", "trades"],
         id="minutes daily without trades",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {verified_pct: 101}",
+        ["line 5", "targets.verified_pct", "101"],
+        id="101 %",
+    ),
+    pytest.param("tiers:\n  TIER1:\n    targets: 99", ["line 5", "targets", "99"], id="a bare target"),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {verified_pct: [99]}",
+        ["line 5", "verified_pct"],
+        id="a list of targets",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {coverage: 99}",
+        ["line 5", "targets.coverage"],
+        id="an unknown target",
     ),
     pytest.param("select: {quote: USD}", ["line 3", "select", "list"], id="one rule that is no list"),
     pytest.param("select:\n  - USD", ["line 4", "mapping"], id="a bare quote"),
