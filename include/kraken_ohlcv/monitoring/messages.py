@@ -83,7 +83,7 @@ PAIR_NEXT: Final = {
     " assets.yaml. If Kraken once listed the pair and no longer does, set listed: false on its line.",
     PairProblem.LEFT: "Its candles stay, and nothing more is expected of it. What is still missing from its"
     " history can only come from Kraken's archive. Set listed: false on its line in assets.yaml to end this"
-    " incident.",
+    " incident; one that a rule took needs a line for that.",
     PairProblem.ODD_DATA: "The affected buckets stay open, and each run fetches them again; all"
     " other candles are stored. If it lasts for days, rebuild the range from trades (param repair_range).",
     PairProblem.DISPUTED: "The candles stay, count as disputed and never as verified, and Kraken is not asked"

@@ -224,7 +224,7 @@ def test_a_pair_that_left_is_reported_with_what_becomes_of_its_history() -> None
         "• Left: Kraken has delisted or renamed it. Since Mon 23 Nov 2026, 03:30 UTC.",
         "What happens next: Its candles stay, and nothing more is expected of it. What is still missing from"
         " its history can only come from Kraken's archive. Set listed: false on its line in assets.yaml to"
-        " end this incident.",
+        " end this incident; one that a rule took needs a line for that.",
     ]
 
 
