@@ -176,6 +176,7 @@ lost AS (
     JOIN assets USING (ticker)
     WHERE gap_records.status = 'UNFILLABLE'
         AND gap_records.unfillable_reason = 'outside_api_window'
+        AND gap_records.accepted_by IS NULL
         AND gap_records.expires_at BETWEEN to_timestamp(%(since_s)s) AND to_timestamp(%(now_s)s)
         AND gap_records.gap_start >= assets.added_at
     GROUP BY assets.tier, gap_records.interval_minutes

@@ -338,6 +338,13 @@ def test_the_report_says_what_schedules_need_by_the_figures_of_their_runs(
     assert (hour["runs"], hour["calls_per_run"], hour["gaps_per_run"]) == (2, 21.5, 0.0)
     assert (minute["verdict"], minute["proposed"]) == ("too rare", "0 */6 * * *")
     assert (minute["gaps_per_run"], minute["candles_lost"]) == (1.0, 300)
+    with connect(ledger_uri) as connection:
+        connection.execute(
+            "UPDATE gap_records SET accepted_by = 'ada', accepted_at = detected_at, accepted_reason = 'lost'"
+        )
+    body = report_on(ledger_uri, questdb, tier="TIER1", run="run_2").body()
+    # That nobody fetched it was a decision, and says nothing of the schedule.
+    assert body["schedules"][0]["candles_lost"] == 0
 
 
 def test_the_first_digest_has_nothing_to_compare_with(
