@@ -7,7 +7,8 @@ is empty, and records the rest. Replaces the Celery Beat entry `backfill-tier1-d
 * **Reads** Kraken (Time, SystemStatus, AssetPairs, one OHLC call a series with gaps, Trades for older gaps),
   with `archive` in `repair_from` Kraken's archive too; QuestDB `ohlcv`; the ledger.
 * **Writes** `ohlcv`; in PostgreSQL `gap_records`, `gap_outcomes`, `coverage_months`, `candle_restatements`,
-  and where a walk through trades stands (docs/REPAIR.md).
+  and where a walk through trades stands (docs/REPAIR.md). **Emits** an event of asset `kraken_ohlcv`, and of
+  `kraken_ohlcv_verified` per day that is verified (docs/COMPLETENESS.md).
 * **Run it by hand** with `airflow dags trigger backfill_tier1_daily`, or with other params:
   `--conf '{"tier": "ALL", "intervals": [1440]}'`. A repeated run changes nothing.
 * **When it fails**: task `verdict` says which gaps stayed open and why. Later runs try them again after

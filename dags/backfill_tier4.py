@@ -8,7 +8,8 @@ empty, and records the rest.
 * **Reads** Kraken (Time, SystemStatus, AssetPairs, one OHLC call a series with gaps, Trades for older gaps),
   with `archive` in `repair_from` Kraken's archive too; QuestDB `ohlcv`; the ledger.
 * **Writes** `ohlcv`; in PostgreSQL `gap_records`, `gap_outcomes`, `coverage_months`, `candle_restatements`,
-  and where a walk through trades stands (docs/REPAIR.md).
+  and where a walk through trades stands (docs/REPAIR.md). **Emits** an event of asset `kraken_ohlcv`, and of
+  `kraken_ohlcv_verified` per day that is verified (docs/COMPLETENESS.md).
 * **Run it by hand** with `airflow dags trigger backfill_tier4`, or with other params, which are those of the
   other backfills. A repeated run changes nothing.
 * **When it fails**: task `verdict` says which gaps stayed open and why. Later runs try them again after

@@ -13,6 +13,7 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
   whose candles it holds.
 * **Writes** `ohlcv`; in PostgreSQL `archive_files`, `archive_results`, `gap_records`, `gap_outcomes`,
   `coverage_months`, `candle_restatements`; reject files into `OHLCV_ARCHIVE_WORK_FOLDER`.
+  **Emits** events of assets `kraken_ohlcv` and `kraken_ohlcv_verified`, as backfills do.
 * **Rerun it** whenever you like: a file of the same content is not read again, stored rows are not
   written again. After a crash the next run does what is left.
 * **When it fails**: task `verdict` says which file was refused and why; bad rows are named, line by line, in

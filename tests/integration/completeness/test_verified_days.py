@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.core.verified_day import DayKey
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.contradictions import admitted
+from kraken_ohlcv.stores.ledger.restatements import log_versions
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.ledger.verified_days import confirm
 from kraken_ohlcv.stores.schema import ensure_candle_table
@@ -177,6 +179,22 @@ def test_another_version_that_waits_for_a_second_sight_makes_none(loaded: World)
     loaded.run()
     assert loaded.rows("SELECT applied_at FROM candle_restatements") == [{"applied_at": None}]
     assert look(loaded) == {}
+
+
+def test_a_version_whose_writer_died_before_it_said_so_makes_a_revision_once_that_is_known(
+    loaded: World,
+) -> None:
+    open_s = D2 + HOUR_S
+    part = open_s, open_s + HOUR_S
+    old = loaded.stored(HOURLY, part)[open_s]
+    new, newer = (replace(old, trades=old.trades + n) for n in (1, 2))
+    now_s = int(loaded.exchange.now_s())
+    with connect(loaded.dsn) as connection:
+        log_versions(connection, HOURLY, [(old, new, now_s)])
+        write_candles(loaded.questdb, HOURLY, [new], part)
+        assert look(loaded) == {}
+        log_versions(connection, HOURLY, [(new, newer, now_s + 60)])
+    assert look(loaded) == {D2: (2, "restated")}
 
 
 def test_a_candle_in_a_bucket_that_was_proven_empty_makes_a_revision(world: World) -> None:
