@@ -217,10 +217,9 @@ def day_of_series(found: SeriesBuckets, day_s: int) -> tuple[int, int] | None:
             return NOTHING
     if first_s >= end_s:
         return NOTHING
-    if first_s < grid.start_s:
-        return None
     part = (first_s, end_s)
     n_stored = len((found.stored - found.disputed).within(part))
     n_empty = len(found.empty.all.within(part))
+    # Of what lies before the start of the series, or is not closed, nothing is either.
     is_whole = n_stored + n_empty == (end_s - first_s) // step_s(interval)
     return (n_stored, n_empty) if is_whole else None
