@@ -45,6 +45,10 @@ class KrakenUnexpectedReplyError(KrakenTransientError):
     """
 
 
+class NotAskedError(KrakenError):
+    """A call that is withheld, because its run only plans."""
+
+
 class KrakenPermanentError(KrakenError, Permanent):
     """The same request will never succeed: an argument is wrong or forbidden."""
 

@@ -62,6 +62,13 @@ TICKERS: Final = Field(
 )
 
 
+PLAN_ONLY: Final = Field(
+    title="Plan only",
+    description="Only plan: task result says what would be fetched, from where and at what price; nothing is"
+    " fetched, stored or recorded.",
+)
+
+
 class RunRequest(BaseModel):
     """The checked params of a run; each model below is also the JSON schema of its DAG's params."""
 
@@ -169,6 +176,8 @@ class BackfillRequest(RunRequest):
         description="Repair only this range, and check its candles and proofs again with OHLC calls"
         " and trades: {start, end}, ISO days UTC, without the day end itself.",
     )
+
+    plan_only: Annotated[bool, PLAN_ONLY] = False
 
     @property
     def span(self) -> Range | None:

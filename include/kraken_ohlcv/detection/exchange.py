@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransientError
+from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransientError, NotAskedError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.exchange.models import AssetPair
 from kraken_ohlcv.core.errors import BadRequestError
@@ -88,7 +88,7 @@ def _find_first_trades(connection: Connection, kraken: KrakenClient, asked: Sequ
         if asset.history_from_s is not None and asset.first_trade_s is None and asset.delisted_s is None:
             try:
                 first_trade_s = kraken.get_first_trade(asset.ticker)
-            except KrakenMalformedReplyError as error:
+            except (KrakenMalformedReplyError, NotAskedError) as error:
                 log.warning("the next run requests the first trade of %s again: %s", asset.ticker, error)
                 continue
             if first_trade_s is not None:

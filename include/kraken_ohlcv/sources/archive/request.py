@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.params import INTERVAL_LIST, TICKERS, TIER, RunRequest, Tickers, TierOrAll
+from kraken_ohlcv.core.params import INTERVAL_LIST, PLAN_ONLY, TICKERS, TIER, RunRequest, Tickers, TierOrAll
 from kraken_ohlcv.sources.archive.names import PUBLISHED_PATTERN
 
 ARCHIVE_INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440)
@@ -41,6 +41,7 @@ class ArchiveRequest(RunRequest):
         title="Dry run",
         description="Read, check and compare, but store nothing and change no gap.",
     )
+    plan_only: Annotated[bool, PLAN_ONLY] = False
     again: bool = Field(
         default=False,
         title="Read again",

@@ -1,0 +1,158 @@
+"""A run that only plans says what the run would do and cost, and leaves no trace."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kraken_ohlcv import price
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.backfill.test_planned_calls import assert_as_planned, damages, store
+from tests.integration.planning import digests, plan_only
+from tests.integration.trades_world import BOTH, HOURLY, past, store_history, true_trades
+
+if TYPE_CHECKING:
+    from tests.integration.world import World
+
+FREE = {"Time", "SystemStatus", "AssetPairs"}
+
+
+def test_a_plan_names_sources_calls_and_what_stays_open_and_writes_nothing(world: World) -> None:
+    young, old = past(world, HOURLY, first=-9, last=-12), past(world, HOURLY, first=500, last=250)
+    store_history(world, HOURLY, buckets=520, without=[young, old])
+    before = digests(world)
+    world.exchange.clear_calls()
+
+    plan = plan_only(world, **BOTH)
+
+    walked = -(-true_trades(world, "XBTUSD", old) // 1000)
+    assert plan["calls"] == {"ohlc": 1, "trades": plan["walks"][0]["calls"], "total": walked + 1}
+    assert plan["series"] == [
+        {
+            "ticker": "XBTUSD",
+            "interval": 60,
+            "gaps": 2,
+            "missing_candles": 253,
+            "ohlc_calls": 1,
+            "candles_from": {"ohlc": 3, "trades": 250},
+            "stays_open": [],
+        }
+    ]
+    assert [(one["from"], one["to"]) for one in plan["walks"]] == [(iso(old[0]), iso(old[1]))]
+    assert (plan["archive_bytes"], plan["stays_open"], plan["errors"]) == (0, [], [])
+    assert plan["minutes"] == round(plan["calls"]["total"] * 0.01 / 60, 1)
+    assert {call["endpoint"] for call in world.exchange.calls()} == FREE
+    assert digests(world) == before
+
+
+@pytest.mark.parametrize("repair_from", [["ohlc"], ["ohlc", "trades"]], ids="+".join)
+@pytest.mark.parametrize("budget", [0, 2, 200])
+def test_what_stays_open_is_named_with_the_reason(world: World, repair_from: list[str], budget: int) -> None:
+    old = past(world, HOURLY, first=500, last=250)
+    store_history(world, HOURLY, buckets=520, without=[old])
+
+    plan = plan_only(world, repair_from=repair_from, trades_call_budget=budget)
+
+    left = sum(one["candles"] for one in plan["stays_open"])
+    reasons = {one["why"] for one in plan["stays_open"]}
+    if repair_from == ["ohlc"]:
+        assert (left, reasons) == (250, {price.NOT_SERVED})
+    elif budget < 200:
+        assert (left > 0, reasons) == (True, {price.OVER_BUDGET})
+        assert plan["calls"]["trades"] == budget
+        assert plan["calls_over_budget"] == plan["walks"][0]["calls"] - budget
+    else:
+        assert plan["stays_open"] == []
+
+
+def test_gaps_that_wait_for_their_next_attempt_say_when_it_is(world: World) -> None:
+    hole = past(world, HOURLY, first=-9, last=-12)
+    store_history(world, HOURLY, buckets=520, without=[hole])
+    world.exchange.fault("error", endpoint="OHLC", error="EService:Busy", count=None)
+    world.run(repair_from=["ohlc"])
+    world.exchange.clear_faults()
+
+    plan = plan_only(world)
+    assert plan["calls"]["total"] == 0
+    (left,) = plan["stays_open"]
+    assert left["why"].startswith("its next attempt is after 20")
+    assert plan_only(world, retry_failed=True)["calls"]["total"] == 1
+
+
+def test_a_cap_of_gaps_is_a_reason(world: World) -> None:
+    holes = [past(world, HOURLY, first=first, last=first - 2) for first in (400, 250)]
+    store_history(world, HOURLY, buckets=520, without=holes)
+
+    plan = plan_only(world, max_gaps_per_asset=1, **BOTH)
+
+    assert [(one["candles"], one["why"]) for one in plan["stays_open"]] == [(2, price.CAPPED)]
+
+
+def test_a_plan_for_a_fresh_ledger_and_an_empty_store_registers_nothing(world: World) -> None:
+    before = digests(world)
+    plan = plan_only(world, intervals=[60, 1440], **BOTH)
+    assert plan["calls"] == {"ohlc": 2, "trades": 0, "total": 2}
+    assert digests(world) == before
+
+
+def test_a_range_of_the_future_is_refused_as_by_the_run(world: World) -> None:
+    later = datetime.fromtimestamp(world.exchange.now_s(), UTC).date() + timedelta(days=3)
+    with pytest.raises(BadRequestError, match="has not begun"):
+        plan_only(world, repair_range={"start": "2026-01-01", "end": str(later)})
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_spends_what_a_plan_before_it_said(world: World, seed: int) -> None:
+    chance = random.Random(1000 + seed)
+    found = damages(chance)
+    world.catalogue([damage.ticker for damage in found])
+    for damage in found:
+        store(world, damage)
+    params: dict[str, Any] = {"trades_call_budget": chance.choice((10_000, 200, 7))}
+    if chance.random() < 0.3:
+        today = datetime.fromtimestamp(world.exchange.now_s(), UTC).date()
+        params["repair_range"] = {"start": str(today - timedelta(days=40)), "end": str(today)}
+    before = digests(world)
+
+    plan = plan_only(world, **params, **BOTH)
+
+    assert digests(world) == before
+    summary = world.run(**params, **BOTH)
+    assert (summary["errors"], summary["raised"]) == ([], [])
+    assert_as_planned(summary, ranges=max(1, len(plan["walks"])))
+    promised = summary | {"calls_planned": plan["calls"]["total"]}
+    assert_as_planned(promised, ranges=max(1, len(plan["walks"])))
+    assert plan["missing_candles"] >= summary["total_candles_filled"] or "repair_range" in params
+
+
+def test_many_series_are_planned_in_transactions_of_some(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(price, "SERIES_AT_ONCE", 1)
+    tickers = ["XBTUSD", "ETHUSD", "DAIUSD"]
+    world.catalogue(tickers)
+    for ticker in tickers:
+        _, end_s = world.window(Series(ticker, 60))
+        hole = (end_s - 740 * HOUR_S, end_s - 738 * HOUR_S)
+        world.store(Series(ticker, 60), (end_s - 60 * DAY_S, end_s), without=[hole])
+    before = digests(world)
+
+    plan = plan_only(world, **BOTH)
+
+    assert [one["ticker"] for one in plan["series"]] == tickers
+    assert [walk["calls"] for walk in plan["walks"]] == [1, 1, 1]
+    assert digests(world) == before
+
+
+def test_while_a_plan_is_made_the_ledger_is_as_it_was(world: World) -> None:
+    store_history(world, HOURLY, buckets=520, without=[past(world, HOURLY, first=-9, last=-12)])
+    with connect(world.dsn) as other:
+        plan_only(world)
+        assert other.execute("SELECT count(*) AS n FROM backfill_runs").fetchall() == [{"n": 0}]
