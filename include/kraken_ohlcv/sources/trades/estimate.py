@@ -12,7 +12,7 @@ from typing import Final
 from kraken_ohlcv.clients.errors import KrakenError
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.grid import api_window_start_s
-from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, step_s
+from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.stores.ledger.session import execute_many, fetch
@@ -25,6 +25,9 @@ AROUND_S: Final = 60 * DAY_S
 
 DAYS_BEFORE: Final = 3
 """Whose shorter candles are summed up where no daily ones are stored; more would be slow among minutes."""
+
+DAYS_AFTER: Final = 60
+"""So many more of the range itself, which may be stored and only be checked again."""
 
 WEEKLY: Final = 10080
 
@@ -45,8 +48,11 @@ TRADES_A_CALL: Final = 990
 BUNCHING: Final = 2
 """Part of a day of which nothing else is known may trade so many times as much as its share."""
 
-TELLING_S: Final = DAY_S // 4
+TELLING_SHARE: Final = 0.25
 """Of a day without a daily candle so much must be stored to tell how much the rest of it trades."""
+
+WHOLE_SHARE: Final = 0.9
+"""With fewer of the candles that another day has, some are missing, rather than without trades."""
 
 NEAR_DAYS: Final = 3
 """Days in which ranges begin or end are read together when no more lie between them."""
@@ -59,12 +65,14 @@ class PartOfDay:
     :ivar wanted: what is wanted of it, epoch seconds UTC, range set
     :ivar per_second: trades expected of each wanted second
     :ivar is_known: whether the trades of all that is wanted are known, rather than guessed
+    :ivar is_told: whether candles of this very day tell them, known or not
     :ivar stored: start, end (epoch seconds UTC) and trades of the candles beside what is wanted
     """
 
     wanted: Sequence[Range]
     per_second: float
     is_known: bool
+    is_told: bool
     stored: Sequence[tuple[int, int, int]]
 
     def trades_in(self, part: Range) -> float:
@@ -91,7 +99,7 @@ class TradeCounts:
     parts: Mapping[int, PartOfDay] = field(default_factory=dict)
 
     def in_day(self, day_s: int) -> float:
-        """Return the trades of a day: as known, else its share of the week, else those of its neighbours.
+        """Return the trades of a day: as known, else its share of the week, else as days nearby trade.
 
         :param day_s: open time, epoch seconds UTC
         """
@@ -104,7 +112,10 @@ class TradeCounts:
         ordered = sorted(self.days)
         position = bisect_left(ordered, day_s)
         around = ordered[max(0, position - 1) : position + 1]
-        return max((self.days[d] for d in around), default=UNKNOWN_TRADES_A_DAY)
+        if around:
+            return max(self.days[d] for d in around)
+        told = [part.per_second for part in self.parts.values() if part.is_told]
+        return DAY_S * sum(told) / len(told) if told else UNKNOWN_TRADES_A_DAY
 
 
 def expected_trades(part: Range, counts: TradeCounts) -> int:
@@ -124,7 +135,7 @@ def _known_and_guessed(part: Range, counts: TradeCounts) -> tuple[float, float]:
         share = (own[1] - own[0]) / DAY_S
         if share == 1 and day_s in counts.days:
             known += counts.days[day_s]
-        elif share < 1 and day_s in counts.parts:
+        elif day_s in counts.parts:
             trades = counts.parts[day_s].trades_in(own)
             known, guessed = (
                 (known + trades, guessed) if counts.parts[day_s].is_known else (known, guessed + trades)
@@ -172,16 +183,7 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
     around = bounds((first_s - AROUND_S, max(end for _, end in parts) + AROUND_S))
     stored = context.questdb.query(statement("trade_counts"), {"ticker": ticker, **around})
     days = {ts_s: trades for interval, ts_s, trades in stored if interval == "1440"}
-    if not days:
-        day_s = first_s // DAY_S * DAY_S
-        before = bounds((day_s - DAYS_BEFORE * DAY_S, day_s))
-        by_day = context.questdb.query(statement("trades_by_day"), {"ticker": ticker, **before})
-        days = {day_s: trades for day_s, _, trades in by_day}
-        if by_day:
-            # What is stored may begin within its first day.
-            first_day_s, from_s, trades = by_day[0]
-            if from_s - first_day_s >= HOUR_S:
-                days[first_day_s] = round(trades * DAY_S / (first_day_s + DAY_S - from_s))
+    days = days or _sums_of_days(context, ticker, parts)
     weeks = {
         row["week_s"]: row["trades"] for row in fetch(context.connection, "read_weekly_trades", ticker=ticker)
     }
@@ -202,6 +204,31 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
     rows = ({"week_s": week_s, "trades": trades} for week_s, trades in asked.items())
     execute_many(context.connection, "save_weekly_trades", rows, ticker=ticker)
     return _with_parts(context, ticker, TradeCounts(days, asked | weeks), parts)
+
+
+def _sums_of_days(context: RunContext, ticker: str, parts: Sequence[Range]) -> dict[int, int]:
+    """Return the trades of whole days near some ranges as shorter candles count them, by open time."""
+    day_s = min(start for start, _ in parts) // DAY_S * DAY_S
+    last_s = min(max(end for _, end in parts), day_s + DAYS_AFTER * DAY_S, context.now_s) // DAY_S * DAY_S
+    looked_at = bounds((day_s - DAYS_BEFORE * DAY_S, last_s))
+    found: dict[str, dict[int, tuple[int, int]]] = {}
+    for interval, one_s, candles, trades in context.questdb.query(
+        statement("trades_by_day"), {"ticker": ticker, **looked_at}
+    ):
+        found.setdefault(interval, {})[one_s] = candles, trades
+    if not found:
+        return {}
+    by_day = max(
+        (sum(trades for _, trades in days.values()), int(interval), days) for interval, days in found.items()
+    )[2]
+    most = max(candles for candles, _ in by_day.values())
+    cut = {moment // DAY_S * DAY_S for part in parts for moment in part if moment % DAY_S}
+    # A day that lacks many of the candles that others have trades as much as those.
+    return {
+        one_s: trades if candles >= WHOLE_SHARE * most else round(trades * most / candles)
+        for one_s, (candles, trades) in by_day.items()
+        if one_s not in cut and candles >= TELLING_SHARE * most
+    }
 
 
 def _with_parts(
@@ -255,9 +282,9 @@ def _part_of_day(
     trades = sum(trades for *_, trades in beside)
     wanted_s = sum(end - start for start, end in wanted)
     if day[0] in counts.days:
-        return PartOfDay(wanted, max(0, counts.days[day[0]] - trades) / wanted_s, True, beside)
+        return PartOfDay(wanted, max(0, counts.days[day[0]] - trades) / wanted_s, True, True, beside)
     # What did not trade has no candle, so all that is not wanted counts.
     beside_s = day[1] - day[0] - wanted_s
-    is_telling = bool(beside) and beside_s >= TELLING_S
+    is_telling = bool(beside) and beside_s >= TELLING_SHARE * DAY_S
     per_second = trades / beside_s if is_telling else counts.in_day(day[0]) / DAY_S
-    return PartOfDay(wanted, per_second, False, beside)
+    return PartOfDay(wanted, per_second, False, is_telling, beside)
