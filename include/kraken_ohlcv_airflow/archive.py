@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from airflow.sdk import get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.oddities import observe_oddities
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import (
     archive_locator,
     kraken,
@@ -25,8 +27,13 @@ from kraken_ohlcv_airflow.connections import (
     run_url,
 )
 from kraken_ohlcv_airflow.defaults import CANDLES
+from kraken_ohlcv_airflow.plan_only import plan_only, planned_result
 from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of
-from kraken_ohlcv_airflow.tasks import mappable
+from kraken_ohlcv_airflow.tasks import PLANNED, mappable
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.clients.exchange.planning import PlanningClient
+    from kraken_ohlcv.price.backfill import Opening
 
 STEPS = ("prepare", "ask_exchange", "find_files")
 """Steps whose failure no file records; what ``ingest`` could not do stands in the results of its files."""
@@ -58,8 +65,23 @@ def ask_exchange() -> int:
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
     run, request = _asked()
+    if request.plan_only:
+        with recording_errors():
+            _plan_only(run, request)
+        raise AirflowSkipException(PLANNED)
     with recording_errors(), ledger() as connection:
         return steps.open_ingest(connection, kraken(), run, request, time.time)
+
+
+def _plan_only(run: RunKey, request: ArchiveRequest) -> None:
+    from kraken_ohlcv import ingest as steps  # noqa: PLC0415
+    from kraken_ohlcv.price.ingest import price_ingest  # noqa: PLC0415
+
+    def price(connection: Connection, client: PlanningClient, opening: Opening) -> dict[str, Any]:
+        locator = archive_locator(allow_full_download=request.allow_full_download)
+        return price_ingest(connection, client, questdb(), locator, run, request, opening)
+
+    plan_only(run, request, steps.open_ingest, price)
 
 
 @task
@@ -88,6 +110,8 @@ def result() -> dict[str, Any]:
     run, request = _asked()
     errors = errors_of(get_current_context(), STEPS)
     try:
+        if request.plan_only:
+            return planned_result(run, steps.empty_summary(run, request, []), errors)
         return patiently(lambda connection: steps.summarise(connection, run, request, errors=errors))
     except psycopg.Error as error:
         return steps.empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
@@ -96,6 +120,8 @@ def result() -> dict[str, Any]:
 @task(trigger_rule="all_done")
 def watch() -> None:
     """Open, grow or recover the incidents of pairs of whose files much was odd."""
-    run, _ = _asked()
+    run, request = _asked()
+    if request.plan_only:
+        raise AirflowSkipException(PLANNED)
     with ledger() as connection:
         observe_oddities(connection, run, now_s=int(time.time()), url=run_url(run))

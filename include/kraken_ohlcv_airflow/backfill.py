@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
@@ -25,6 +25,7 @@ from kraken_ohlcv.monitoring.watch import observe_source
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import empty_summary, summarise
 from kraken_ohlcv.stores.ledger.assets import read_assets
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import (
     archive_locator,
     kraken,
@@ -36,6 +37,7 @@ from kraken_ohlcv_airflow.connections import (
 )
 from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
+from kraken_ohlcv_airflow.plan_only import plan_only, planned_result
 from kraken_ohlcv_airflow.step_errors import (
     errors_of,
     failed_steps,
@@ -43,8 +45,12 @@ from kraken_ohlcv_airflow.step_errors import (
     recording_errors,
     sentence_of,
 )
-from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, verdict
+from kraken_ohlcv_airflow.tasks import PLANNED, mappable, notify, prepare, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
+
+if TYPE_CHECKING:
+    from kraken_ohlcv.clients.exchange.planning import PlanningClient
+    from kraken_ohlcv.price.backfill import Opening
 
 # The steps of a run bring Polars and NumPy: tasks import them, since every task instance parses its DAG file.
 
@@ -78,12 +84,26 @@ def _give_slot_back() -> None:
 
 @task
 def ask_exchange() -> int:
-    """Ask the exchange's clock, state and pairs; its clock is the run's idea of now."""
+    """Ask the exchange's clock, state and pairs; its clock is the run's idea of now. A plan ends here."""
     run, request = _asked()
+    if request.plan_only:
+        with recording_errors():
+            _plan_only(run, request)
+        raise AirflowSkipException(PLANNED)
     with recording_errors(), ledger() as connection:
         now_s = open_run(connection, kraken(), run, request, time.time)
         request.check(now_s)
         return now_s
+
+
+def _plan_only(run: RunKey, request: BackfillRequest) -> None:
+    from kraken_ohlcv.price.backfill import price_backfill  # noqa: PLC0415
+
+    def price(connection: Connection, client: PlanningClient, opening: Opening) -> dict[str, Any]:
+        locator = archive_locator() if "archive" in request.repair_from else None
+        return price_backfill(connection, client, questdb(), locator, run, request, opening)
+
+    plan_only(run, request, open_run, price)
 
 
 @task
@@ -164,6 +184,8 @@ def result() -> dict[str, Any]:
     # A line that the run is asked for by name is no line that it may pass over.
     errors += [one["said"] for one in passed_over if one["ticker"] in (request.tickers or [])]
     try:
+        if request.plan_only:
+            return planned_result(run, empty_summary(run, **asked, errors=[]), errors)
         summary = patiently(lambda connection: summarise(connection, run, **asked, errors=errors))
         return summary | {"warnings": [*(one["said"] for one in passed_over), *summary["warnings"]]}
     except psycopg.Error as error:
@@ -176,6 +198,8 @@ def publish(*, outlet_events: Any = None) -> None:
     from kraken_ohlcv.completeness.published import run_figures  # noqa: PLC0415
 
     run, request = _asked()
+    if request.plan_only:
+        raise AirflowSkipException(PLANNED)
     complete = patiently(lambda connection: run_figures(connection, questdb(), run, request))
     if complete is None:
         raise AirflowSkipException("the run processed no series")
@@ -186,6 +210,8 @@ def publish(*, outlet_events: Any = None) -> None:
 def watch() -> None:
     """Bring the incidents of the source and of pairs up to what this run saw of them."""
     run, request = _asked()
+    if request.plan_only:
+        raise AirflowSkipException(PLANNED)
     context = get_current_context()
     error = failed_steps(context, ["ask_exchange"]).get("ask_exchange")
     now_s = int(time.time())

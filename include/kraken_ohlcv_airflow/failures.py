@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.problems import failed_run, key_of_run
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.runs import read_failures, read_run
+from kraken_ohlcv.stores.ledger.runs import read_failures, read_plan, read_run
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently, report
@@ -42,6 +42,8 @@ def report_failure(context: Any) -> None:
     given = _errors_of_result(context)
 
     def look(connection: Connection) -> dict[str, Problem | None]:
+        if read_plan(connection, run) is not None:
+            return {}
         errors = given or _reasons(context, connection, run)
         now_s = int(time.time())
         return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s)}
@@ -55,8 +57,13 @@ def report_success(context: Any) -> None:
     :param context: what Airflow hands to ``on_success_callback`` of a DAG
     :raises psycopg.OperationalError: if the ledger does not answer
     """
-    key = key_of_run(_run(context).dag_id)
-    patiently(lambda: report(lambda _: {key: None}, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
+    run = _run(context)
+
+    def look(connection: Connection) -> dict[str, Problem | None]:
+        # A run that only plans says nothing about the ones that work.
+        return {} if read_plan(connection, run) is not None else {key_of_run(run.dag_id): None}
+
+    patiently(lambda: report(look, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
 
 def _run(context: Any) -> RunKey:

@@ -7,21 +7,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airflow.sdk import get_current_context, task
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.core.errors import RunFailedError
 from kraken_ohlcv.core.params import refuse_backfill_run, refuse_unknown_keys
-from kraken_ohlcv.core.plan_file import read_plan_file
+from kraken_ohlcv.core.plan_file import PlanFile, read_plan_file
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.detection.pairs import observe_lines
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
-from kraken_ohlcv.stores.ledger.assets import claim_exchange, sync_catalogue
+from kraken_ohlcv.stores.ledger.assets import check_exchange, claim_exchange, sync_catalogue
 from kraken_ohlcv.stores.ledger.plan import write_plan
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import (
     exchange_url,
     kraken,
@@ -35,6 +37,8 @@ from kraken_ohlcv_airflow.step_errors import recording_errors
 
 log = logging.getLogger(__name__)
 
+PLANNED: Final = "the run only plans: task result returns the plan, and nothing else is done"
+
 
 def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return work in no more items than this Airflow maps a task over; neighbours share one where it must be.
@@ -42,6 +46,31 @@ def mappable(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     :param items: ``{"label": text, ...: list}``, in the order of the work
     """
     return fitted(items, conf.getint("core", "max_map_length"))
+
+
+def take_over(connection: Connection, plan: PlanFile) -> None:
+    """Make the ledger say what the plan's file says, and whose exchange it belongs to.
+
+    :raises WrongExchangeError: if the ledger belongs to another exchange
+    """
+    claim_exchange(connection, exchange_url())
+    odd = plan.catalogue.tickers_with_problems
+    write_plan(connection, plan.tiers, plan.rules, odd, pace_s=kraken().min_interval_s)
+    sync_catalogue(connection, plan.catalogue.entries, odd)
+
+
+def plan_file_of(dag: Any) -> PlanFile:
+    """Return the plan's file as task ``prepare`` of a DAG reads it.
+
+    :param dag: the DAG of the run
+    """
+    named = dag.get_task("prepare").op_kwargs.get("assets_file")
+    return read_plan_file(Path(named) if named else None)
+
+
+def is_planning() -> bool:
+    """Return whether the run only plans, and so leaves incidents and everything else alone."""
+    return bool(get_current_context()["params"].get("plan_only"))
 
 
 @task
@@ -70,21 +99,23 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
         catalogue = plan.catalogue
         for problem in catalogue.problems:
             log.error("%s", problem.said)
+        only_plans = is_planning()
         with ledger() as connection:
-            claim_exchange(connection, exchange_url())
-            odd = catalogue.tickers_with_problems
-            write_plan(connection, plan.tiers, plan.rules, odd, pace_s=kraken().min_interval_s)
-            sync_catalogue(connection, catalogue.entries, odd)
-            url = run_url(run_key(context))
-            observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)
+            if only_plans:
+                check_exchange(connection, exchange_url(), accept=False)
+            else:
+                take_over(connection, plan)
+                url = run_url(run_key(context))
+                observe_lines(connection, catalogue.problems, now_s=int(time.time()), url=url)
         store = questdb()
         ensure_candle_table(store)
         if is_storing:
             check_room(store, work_folder())
             if "archive" in params.get("repair_from", ["archive"]):
                 store.check_bulk()
-        with ledger() as connection:
-            check_proofs_once(connection, store, now_s=int(time.time()))
+        if not only_plans:
+            with ledger() as connection:
+                check_proofs_once(connection, store, now_s=int(time.time()))
         return [asdict(problem) for problem in catalogue.problems]
 
 
@@ -97,6 +128,8 @@ def notify() -> None:
     # The Slack provider is slow to import, and every task instance imports this file.
     from kraken_ohlcv_airflow.slack import slack_channel  # noqa: PLC0415
 
+    if is_planning():
+        raise AirflowSkipException(PLANNED)
     with ledger() as connection:
         deliver(connection, slack_channel(), now_s=int(time.time()))
 

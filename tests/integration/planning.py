@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kraken_ohlcv.clients.exchange.planning import PlanningClient
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.exchange import open_run
-from kraken_ohlcv.price import price_backfill
+from kraken_ohlcv.price.backfill import price_backfill
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.world import request_of
 

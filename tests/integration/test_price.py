@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kraken_ohlcv import price
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.price import backfill
+from kraken_ohlcv.price import plan as price
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.backfill.test_planned_calls import assert_as_planned, damages, store
 from tests.integration.planning import digests, plan_only
@@ -136,7 +137,7 @@ def test_a_run_spends_what_a_plan_before_it_said(world: World, seed: int) -> Non
 def test_many_series_are_planned_in_transactions_of_some(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(price, "SERIES_AT_ONCE", 1)
+    monkeypatch.setattr(backfill, "SERIES_AT_ONCE", 1)
     tickers = ["XBTUSD", "ETHUSD", "DAIUSD"]
     world.catalogue(tickers)
     for ticker in tickers:

@@ -11,6 +11,21 @@ SET exchange_now = excluded.exchange_now,
     tier = excluded.tier,
     intervals = excluded.intervals
 
+-- name: record_plan
+-- Record a run that only plans. In: dag_id, run_id, now_s (epoch seconds), tier, intervals (int[]), plan (jsonb).
+INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, plan, asked_at)
+VALUES (
+    %(dag_id)s, %(run_id)s, to_timestamp(%(now_s)s), %(tier)s, %(intervals)s, %(plan)s, clock_timestamp()
+)
+ON CONFLICT (dag_id, run_id) DO UPDATE
+SET plan = excluded.plan
+
+-- name: read_run_plan
+-- What a run has planned, null when it does more. In: dag_id, run_id. Out: plan.
+SELECT plan
+FROM backfill_runs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
 -- name: seconds_since_asked
 -- How long ago a run asked the exchange's clock, by this server's own clock. In: dag_id, run_id.
 -- Out: passed_s.

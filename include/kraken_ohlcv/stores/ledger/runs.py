@@ -8,7 +8,7 @@ from typing import Any, Final
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.session import Connection, execute, first, rows
+from kraken_ohlcv.stores.ledger.session import Connection, execute, first, rows, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,23 @@ def read_run(connection: Connection, run: RunKey) -> Run | None:
     :return: the run, or None if it ended before it was recorded
     """
     return first(connection, "read_run", Run, run)
+
+
+def record_plan(
+    connection: Connection, run: RunKey, request: object, plan: dict[str, Any], *, now_s: int
+) -> None:
+    """Record a run that only plans, and what it has planned.
+
+    :param request: ``tier`` and ``intervals`` that it was asked for
+    :param plan: what its result shows; empty as long as it is being made
+    """
+    execute(connection, "record_plan", run, request, plan=plan, now_s=now_s)
+
+
+def read_plan(connection: Connection, run: RunKey) -> dict[str, Any] | None:
+    """Return what a run has planned, or None when it does not only plan."""
+    found: dict[str, Any] | None = value(connection, "read_run_plan", run)
+    return found
 
 
 def read_failures(connection: Connection, run: RunKey) -> list[str]:
