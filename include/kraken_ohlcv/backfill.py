@@ -77,7 +77,7 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
     """
     if "ohlc" not in request.repair_from:
         return []
-    assets, states = _assets_and_states(context, request)
+    assets, states = assets_and_states(context, request)
     plan = make_plan(
         _gaps(states, request),
         tiers={asset.ticker: asset.tier for asset in assets},
@@ -168,7 +168,7 @@ def plan_archive(
     """
     if "archive" not in request.repair_from or locator is None:
         return []
-    _, states = _assets_and_states(context, request)
+    _, states = assets_and_states(context, request)
     members = plan_fetch(context, locator, _gaps(states, request))
     return work_items("files", ((member.series.ticker, member.as_dict()) for member in members))
 
@@ -205,7 +205,7 @@ def plan_trades(
     """
     if "trades" not in request.repair_from:
         return []
-    assets, states = _assets_and_states(context, request)
+    assets, states = assets_and_states(context, request)
     results = read_results(context.connection, context.run)
     coming = [
         member
@@ -269,10 +269,11 @@ def _assets(context: RunContext, tickers: Sequence[str]) -> dict[str, Asset]:
     return {asset.ticker: asset for asset in found}
 
 
-def _assets_and_states(
-    context: RunContext, request: BackfillRequest
-) -> tuple[list[Asset], list[SeriesState]]:
-    """Return the assets that a run is about, and the ledgers of their series that it processes."""
+def assets_and_states(context: RunContext, request: BackfillRequest) -> tuple[list[Asset], list[SeriesState]]:
+    """Return the assets that a run is about, and the ledgers of their series that it processes.
+
+    :param context: what to work with, after detection
+    """
     assets = read_assets(context.connection, tickers=request.tickers, tier=request.tier)
     intervals = all_wanted((asset.upkeep for asset in assets), request.intervals)
     states = read_states(context.connection, [asset.ticker for asset in assets], intervals)

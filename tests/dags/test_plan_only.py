@@ -73,7 +73,11 @@ def test_a_backfill_that_only_plans_returns_the_plan_and_leaves_no_trace(
 
 def test_a_plan_for_what_a_run_refuses_is_red_and_names_it(dag_bag: DagBag, world: World) -> None:
     state, result = trigger(
-        dag_bag, world, BACKFILL, tickers=["XBTUSD"], repair_range={"start": "2026-11-20", "end": "2026-11-19"}
+        dag_bag,
+        world,
+        BACKFILL,
+        tickers=["XBTUSD"],
+        repair_range={"start": "2026-11-20", "end": "2026-11-19"},
     )
     assert state == "failed"
     assert result["errors"] == [

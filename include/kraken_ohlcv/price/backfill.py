@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from kraken_ohlcv.backfill import context_of, plan_archive, plan_ohlc, plan_trades
+from kraken_ohlcv.backfill import assets_and_states, context_of, plan_archive, plan_ohlc, plan_trades
 from kraken_ohlcv.clients.exchange.planning import PlanningClient
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.gap import Gap, Series
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.detection.detect import detect
 from kraken_ohlcv.price.plan import Price, SeriesPrice, as_plan, why_open
 from kraken_ohlcv.repair.attempt import is_within_reach
@@ -27,7 +28,7 @@ from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.gaps import start_attempt
 from kraken_ohlcv.stores.ledger.runs import read_run
-from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
+from kraken_ohlcv.stores.ledger.series_state import SeriesState
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
@@ -69,7 +70,7 @@ def price_backfill(
         request.check(now_s)
         assets = read_assets(connection, tickers=request.tickers, tier=request.tier)
     price = Price()
-    for batch in _batches(assets, len(request.intervals)):
+    for batch in _batches(assets, request):
         with nothing_kept(connection):
             opening(connection)
             detect(connection, questdb, run, request, batch, now_s=now_s)
@@ -84,8 +85,9 @@ def price_backfill(
     )
 
 
-def _batches(assets: Sequence[Asset], intervals: int) -> Iterator[Sequence[Asset]]:
-    size = max(1, SERIES_AT_ONCE // intervals)
+def _batches(assets: Sequence[Asset], request: BackfillRequest) -> Iterator[Sequence[Asset]]:
+    intervals = all_wanted((asset.upkeep for asset in assets), request.intervals)
+    size = max(1, SERIES_AT_ONCE // max(1, len(intervals)))
     for first in range(0, len(assets), size):
         yield assets[first : first + size]
 
@@ -100,11 +102,9 @@ def _add(
     """Plan for some assets after detection, and add it."""
     connection, run = context.connection, context.run
     recorded = read_run(connection, run)
-    processed = set(recorded.series_processed) if recorded else set()
     items = plan_ohlc(context, request)
     asked = {Series(*series) for item in items for series in item["series"]}
-    known = read_states(connection, [asset.ticker for asset in assets], request.intervals)
-    states = [state for state in known.values() if state.series_id in processed]
+    _, states = assets_and_states(context, request)
     by_ohlc = {gap.gap_id for gap in _due(states, asked, context, request)}
     for gap in _due(states, asked, context, request):
         # As if it was being asked for: what the answer leaves open is not known before.

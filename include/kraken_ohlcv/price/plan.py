@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kraken_ohlcv.core.gap import WAITING, Gap, GapStatus, Series, UnfillableReason
-from kraken_ohlcv.core.params import SOURCES, BackfillRequest
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.tiers import SOURCES
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.stores.ledger.trades import TradeJob
@@ -96,6 +97,8 @@ def why_open(gap: Gap, request: BackfillRequest, *, now_s: int) -> str:
     :param request: params of the run
     :param now_s: the exchange's time, epoch seconds UTC
     """
+    if gap.acceptance is not None:
+        return f"accepted by {gap.acceptance.by}: {gap.acceptance.reason}"
     if gap.unfillable_reason is UnfillableReason.NOBODY_HAS_IT:
         return "nobody has it"
     if gap.unfillable_reason is UnfillableReason.PAIR_DELISTED:
