@@ -26,6 +26,13 @@ def _reasons(stays_open: Counter[str]) -> list[dict[str, Any]]:
     return [{"candles": n, "why": why} for why, n in stays_open.items() if n]
 
 
+FINAL: Final = {
+    UnfillableReason.NOBODY_HAS_IT: "nobody has it",
+    UnfillableReason.PAIR_DELISTED: "the pair has left Kraken: only the archive may have it",
+}
+"""Why neither OHLC calls nor trades can close a gap."""
+
+
 @dataclass(slots=True)
 class SeriesPrice:
     """What a run would do for one series.
@@ -99,10 +106,8 @@ def why_open(gap: Gap, request: BackfillRequest, *, now_s: int) -> str:
     """
     if gap.acceptance is not None:
         return f"accepted by {gap.acceptance.by}: {gap.acceptance.reason}"
-    if gap.unfillable_reason is UnfillableReason.NOBODY_HAS_IT:
-        return "nobody has it"
-    if gap.unfillable_reason is UnfillableReason.PAIR_DELISTED:
-        return "the pair has left Kraken: only the archive may have it"
+    if gap.unfillable_reason in FINAL:
+        return FINAL[gap.unfillable_reason]
     if gap.unfillable_reason in WAITING and "trades" not in request.repair_from:
         return (
             "no published quarter has it yet: add trades to repair_from"
