@@ -26,7 +26,7 @@ from airflow.sdk import chain
 
 from kraken_ohlcv.core.schedules import INGEST_ARCHIVE
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
-from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, result, watch
+from kraken_ohlcv_airflow.archive import ask_exchange, find_files, ingest, publish, result, watch
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
@@ -39,7 +39,7 @@ def ingest_ohlcvt_archive() -> None:
     summary = result()
     chain(prepare(is_storing=True), clock, work, ingest.expand(work=work), summary)
 
-    chain(summary, verdict(summary))
+    chain(summary, [publish(), verdict(summary)])
     publish_verified_days(clock, summary)
     chain(summary, watch(), notify().as_teardown())
 

@@ -29,7 +29,7 @@ from kraken_ohlcv_airflow.connections import (
 from kraken_ohlcv_airflow.defaults import CANDLES
 from kraken_ohlcv_airflow.plan_only import plan_only, planned_result
 from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of
-from kraken_ohlcv_airflow.tasks import PLANNED, mappable
+from kraken_ohlcv_airflow.tasks import PLANNED, is_planning, mappable
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.planning import PlanningClient
@@ -102,7 +102,7 @@ def ingest(work: dict[str, Any]) -> None:
         steps.ingest_item(context, request, locator, work)
 
 
-@task(trigger_rule="all_done", multiple_outputs=False, outlets=[CANDLES])
+@task(trigger_rule="all_done", multiple_outputs=False)
 def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
@@ -115,6 +115,13 @@ def result() -> dict[str, Any]:
         return patiently(lambda connection: steps.summarise(connection, run, request, errors=errors))
     except psycopg.Error as error:
         return steps.empty_summary(run, request, [*errors, f"result: {sentence_of(error)}"])
+
+
+@task(outlets=[CANDLES], retries=0)
+def publish() -> None:
+    """Tell with an event of the candles' asset that candles may have come, unless the run only plans."""
+    if is_planning():
+        raise AirflowSkipException(PLANNED)
 
 
 @task(trigger_rule="all_done")
