@@ -195,6 +195,14 @@ class AirflowApi:
             ]
         return "\n".join(lines)
 
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer what a task asks a person.
+
+        :param option: one of those that the task offers
+        """
+        path = f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/-1/hitlDetails"
+        self._send("PATCH", path, {"chosen_options": [option], "params_input": {}})
+
     def clear(self, dag_id: str, run_id: str) -> None:
         """Clear a run, so that all its tasks run again."""
         self._send("POST", f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/clear", {"dry_run": False})

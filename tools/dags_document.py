@@ -54,7 +54,7 @@ def _runs(dag: Any) -> str:
 def _row(dag: Any) -> str:
     entry = SCHEDULES.get(dag.dag_id) or MANUALS[dag.dag_id]
     link = f"[`{dag.dag_id}`](#{dag.dag_id})"
-    return f"| {link} | {_runs(dag)} | {_span(entry.deadline)} | {_span(entry.timeout)} |"
+    return f"| {link} | {_runs(dag)} | {_span(entry.deadline)} | {_span(dag.dagrun_timeout)} |"
 
 
 def _span(duration: timedelta) -> str:

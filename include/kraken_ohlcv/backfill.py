@@ -7,6 +7,7 @@ next one is asked for.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -220,6 +221,10 @@ def plan_trades(
     ]
     series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
     calls = plan_walks(context, request, assets, gaps, series_asked)
+    return _walk_items(context, calls)
+
+
+def _walk_items(context: RunContext, calls: Mapping[str, int]) -> list[dict[str, Any]]:
     items = work_items("tickers", zip(calls, calls, strict=True))
     return shared(
         items,
@@ -227,6 +232,18 @@ def plan_trades(
         min_interval_s=context.kraken.min_interval_s,
         at_most=context.stretch - CALLS_PER_PAGE + 1,
     )
+
+
+def items_of_jobs(context: RunContext) -> list[dict[str, Any]]:
+    """Return the walks that the run may make and has not ended, as :func:`plan_trades` does.
+
+    :param context: what to work with, after an approval
+    """
+    calls: Counter[str] = Counter()
+    for job in rows(context.connection, "read_trade_jobs", TradeJob, context.run):
+        if not job.is_done and not job.is_waiting:
+            calls[job.ticker] += job.calls_left
+    return _walk_items(context, calls)
 
 
 def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
@@ -248,7 +265,7 @@ def rebuild_trades(context: RunContext, item: Mapping[str, Any], request: Backfi
     jobs = [
         job
         for job in rows(context.connection, "read_trade_jobs", TradeJob, context.run)
-        if job.ticker in assets and not job.is_done
+        if job.ticker in assets and not job.is_done and not job.is_waiting
     ]
 
     def walks() -> Iterator[Callable[[], None]]:

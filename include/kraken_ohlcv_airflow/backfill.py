@@ -26,6 +26,7 @@ from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import empty_summary, summarise
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv_airflow.approval import ApproveCallsOperator
 from kraken_ohlcv_airflow.connections import (
     archive_locator,
     kraken,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 # The steps of a run bring Polars and NumPy: tasks import them, since every task instance parses its DAG file.
 
-STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades")
+STEPS = ("prepare", "ask_exchange", "detect_gaps", "plan", "plan_archive", "plan_trades", "approve_calls")
 """Steps whose failure no gap records; what mapped tasks could not do stands in the outcomes of gaps."""
 
 
@@ -277,7 +278,10 @@ def backfill_dag(
             asked,
         )
         chain(asked, fill_ohlc.expand(work=asked), files, ingest_archive.expand(work=files), walks)
-        chain(walks, rebuild_trades.expand(work=walks), summary)
+        approved = ApproveCallsOperator(task_id="approve_calls", trigger_rule="all_done")
+        chain(walks, rebuild_trades.expand(work=walks), approved)
+        further = rebuild_trades.override(task_id="rebuild_approved").expand(work=approved.output)
+        chain(approved, further, summary)
         chain(summary, [publish(), verdict(summary)])
         publish_verified_days(clock, summary)
         chain(summary, watch(), notify().as_teardown())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+import psycopg
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -14,18 +18,30 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from kraken_ohlcv.core.problems import late_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import Manual, Schedule
-from kraken_ohlcv_airflow.connections import run_url
+from kraken_ohlcv.core.settings import APPROVAL_HOURS_ENV
+from kraken_ohlcv.stores.ledger.approvals import waited_s
+from kraken_ohlcv_airflow.connections import patiently, run_url
 from kraken_ohlcv_airflow.report import patiently_in_thread, report
 
 log = logging.getLogger(__name__)
+
+APPROVAL_HOURS: Final = 4.0
+"""So long a run waits for an answer; without one it goes on as if rejected."""
 
 ENDED: Final = frozenset({"success", "failed"})
 """States of a run that is over; the failure callback has reported a failed one."""
 
 PATIENCE_S: Final = 300.0
 """No attempt starts later than this after the first one."""
+LOOK_AGAIN_S: Final = 30.0
+"""How often a run that waits for an approval is looked at."""
 SLACK_WAIT_S: Final = 60.0
 """How long one attempt waits when Slack asks for it."""
+
+
+def approval_wait() -> timedelta:
+    """Return how long a run waits for the approval of calls beyond its threshold."""
+    return timedelta(hours=float(os.environ.get(APPROVAL_HOURS_ENV) or APPROVAL_HOURS))
 
 
 class RunDue(BaseDeadlineReference):
@@ -77,9 +93,26 @@ async def report_late(context: dict[str, Any]) -> str:
     dag_run = context["dag_run"]
     run = RunKey(dag_run["dag_id"], dag_run["dag_run_id"])
     due_s = int(context["deadline"]["deadline_time"].timestamp())
+    state: str = dag_run["state"]
+    # What it waits for an approval does not count.
+    while state not in ENDED and (left_s := await asyncio.to_thread(_left_s, run, due_s)) > 0:
+        await asyncio.sleep(min(left_s, LOOK_AGAIN_S))
+        known: str | None = await asyncio.to_thread(_state_now, run)
+        state = known or state
     return await patiently_in_thread(
-        lambda: report_unless_over(run, state=dag_run["state"], due_s=due_s, state_now=_state_now), PATIENCE_S
+        lambda: report_unless_over(run, state=state, due_s=due_s, state_now=_state_now), PATIENCE_S
     )
+
+
+def _left_s(run: RunKey, due_s: int) -> float:
+    """Return how long a run still has when the time it has waited for an approval is left out, seconds."""
+    now_s = int(time.time())
+    try:
+        waited = patiently(lambda connection: waited_s(connection, run, now_s=now_s))
+    except psycopg.Error as error:
+        log.warning("%s %s: how long it waited for an approval is unknown: %s", *run, error)
+        return 0
+    return due_s + waited - now_s
 
 
 def report_unless_over(

@@ -20,7 +20,7 @@ from airflow.sdk import (
 
 from kraken_ohlcv.core.params import Schema
 from kraken_ohlcv.core.schedules import Manual, Schedule
-from kraken_ohlcv_airflow.deadlines import deadline
+from kraken_ohlcv_airflow.deadlines import approval_wait, deadline
 from kraken_ohlcv_airflow.failures import report_failure, report_success
 
 SQL_FOLDER: Final = str(files("kraken_ohlcv.sql") / "questdb")
@@ -90,7 +90,8 @@ def candle_dag(
         catchup=False,
         allowed_run_types=cast("Any", RUN_TYPES),  # Airflow takes the names, too
         max_active_runs=1,  # two runs of a DAG would wait for each other's series, and find nothing to do
-        dagrun_timeout=entry.timeout,
+        # Airflow counts the time that a run waits for an approval.
+        dagrun_timeout=entry.timeout + (approval_wait() if kind == "backfill" else timedelta(0)),
         deadline=deadline(entry),
         on_failure_callback=report_failure,
         on_success_callback=report_success,

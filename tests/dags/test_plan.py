@@ -78,7 +78,7 @@ def test_an_edit_of_the_file_is_all_that_dags_schedules_and_params_need(
         "select:\n  - {quote: USD, tier: TIER4}\n"
     )
     assert crons(every) == {**BEFORE, "backfill_tier4": "0 6 * * *"}
-    assert every["backfill_tier1_daily"].dagrun_timeout == timedelta(hours=6)
+    assert every["backfill_tier1_daily"].dagrun_timeout == timedelta(hours=10)
     # 1,500 pairs at three intervals take 75 minutes at a call per second.
     assert every["backfill_tier4"].dagrun_timeout > timedelta(hours=6)
 

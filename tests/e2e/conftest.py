@@ -33,6 +33,8 @@ DAG_IDS = {
     "failing_backfill",
     "refused_backfill",
     "walking_backfill",
+    "asking_backfill",
+    "unanswered_backfill",
     "validate_data_hourly",
     "returns_of_verified_days",
 }

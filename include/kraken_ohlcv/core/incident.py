@@ -22,6 +22,7 @@ class IncidentClass(StrEnum):
     RUN = "run"
     AT_RISK = "at_risk"
     PAIR = "pair"
+    APPROVAL = "approval"
 
 
 class PairProblem(StrEnum):
@@ -45,6 +46,7 @@ GOOD_CHECKS: Final = {
     IncidentClass.RUN: 1,
     IncidentClass.AT_RISK: 2,
     IncidentClass.PAIR: 2,
+    IncidentClass.APPROVAL: 1,
 }
 """Good checks in a row that end an incident: two where checks may flap, one where a run succeeds or fails."""
 
@@ -61,8 +63,8 @@ class MessageKind(StrEnum):
 class Problem:
     """What a check saw.
 
-    :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>`` or
-        ``pair:<ticker>``
+    :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>``,
+        ``pair:<ticker>`` or ``approval:<dag_id>``
     :ivar headline: what is wrong, one sentence without the subjects
     :ivar since_s: since when, epoch seconds UTC
     :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap, run, or

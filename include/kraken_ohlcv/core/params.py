@@ -177,6 +177,14 @@ class BackfillRequest(RunRequest):
         " and trades: {start, end}, ISO days UTC, without the day end itself.",
     )
 
+    approve_above_calls: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        title="Approve above (calls)",
+        description="Walks through trades with which the run makes more calls wait for an approval in"
+        " Airflow's UI, 4 hours at most; what OHLC calls serve is stored before. Empty = never.",
+    )
     plan_only: Annotated[bool, PLAN_ONLY] = False
 
     @property

@@ -38,6 +38,24 @@ def key_of_pair(ticker: str) -> str:
     return f"{IncidentClass.PAIR}:{ticker}"
 
 
+def key_of_approval(dag_id: str) -> str:
+    """Return the key of the incident about a run of a DAG that waits for an approval."""
+    return f"{IncidentClass.APPROVAL}:{dag_id}"
+
+
+def waiting_run(run: RunKey, *, calls: int, asked_s: int, until_s: int) -> Problem:
+    """Return the problem of a run that waits for an approval.
+
+    :param calls: calls that wait
+    :param asked_s: since when, epoch seconds UTC
+    :param until_s: when it goes on without them, epoch seconds UTC
+    :return: subject is the run id; its facts are ``calls`` and ``until`` (ISO text, UTC)
+    """
+    headline = f"{run.dag_id} waits for an approval"
+    subjects = {run.run_id: {"calls": calls, "until": iso(until_s)}}
+    return Problem(key_of_approval(run.dag_id), headline, asked_s, subjects)
+
+
 def failed_run(run: RunKey, errors: Sequence[str], *, now_s: int) -> Problem:
     """Return the problem of a run that failed.
 

@@ -18,6 +18,9 @@ CANDLE_TABLE: Final = "ohlcv"
 ASSETS_FILE_ENV: Final = "OHLCV_ASSETS_FILE"
 """Environment variable with the path of the catalogue; without it ``include/assets.yaml`` is read."""
 
+APPROVAL_HOURS_ENV: Final = "OHLCV_APPROVAL_HOURS"
+"""How long a run waits for the approval of calls beyond its threshold."""
+
 DAG_PREFIX_ENV: Final = "OHLCV_DAG_PREFIX"
 """Environment variable with what all DAG ids begin with; without it they begin with nothing more."""
 

@@ -76,6 +76,13 @@ WORDS: Final = {
         next="Open the run and read its messages about this ticker.",
         after="Kraken serves the pair normally again, or assets.yaml no longer expects it. Nothing to do.",
     ),
+    IncidentClass.APPROVAL: IncidentTexts(
+        wrong=None,
+        over="no longer waits",
+        next="Open the run in Airflow, read the ranges under Required Actions, and approve or reject. Without"
+        " an answer in time they stay open for a later run. What OHLC calls serve is stored already.",
+        after="The answer, or that there was none, stands in the result of the run. Nothing to do.",
+    ),
 }
 
 PAIR_NEXT: Final = {

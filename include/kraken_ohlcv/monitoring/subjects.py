@@ -31,6 +31,7 @@ NOUNS: Final = {
     IncidentClass.RUN: "run",
     IncidentClass.AT_RISK: "series",
     IncidentClass.PAIR: "finding",
+    IncidentClass.APPROVAL: "run",
 }
 """What the subjects of a class are."""
 
@@ -125,6 +126,11 @@ def _run(name: str, facts: Facts) -> list[str]:
     return [line, *_first_of(facts, "errors", more="more, on its page")]
 
 
+def _waiting(name: str, facts: Facts) -> list[str]:
+    until = _fact(iso_moment(str(facts.get("until"))))
+    return [f"• {name}: {_fact(facts.get('calls'))} calls to Kraken, waits until {until}"]
+
+
 def _first_of(facts: Facts, name: str, *, more: str) -> list[str]:
     """Return the first of many errors or rows, and how many more there are."""
     known, n_all = facts.get(name), facts.get(f"n_{name}")
@@ -162,4 +168,5 @@ _DESCRIBE: Final = {
     IncidentClass.RUN: _run,
     IncidentClass.AT_RISK: _series,
     IncidentClass.PAIR: _finding,
+    IncidentClass.APPROVAL: _waiting,
 }

@@ -10,6 +10,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection import oddities
 from kraken_ohlcv.repair.attempt import close_stranded
+from kraken_ohlcv.stores.ledger.approvals import read_approval
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.runs import Repair, read_failures, read_run
 from kraken_ohlcv.stores.ledger.session import Connection, fetch, rows, value
@@ -119,6 +120,7 @@ def summarise(
         "trade_calls_planned": max(recorded.trade_calls, recorded.trade_calls_planned),
         "trades_left_open": _left_open(connection, run),
         "repaired": [one.as_dict() for one in repairs],
+        **({} if (asked := read_approval(connection, run)) is None else {"approval": asked.as_result()}),
     }
 
 

@@ -39,7 +39,10 @@ router = APIRouter(dependencies=[Depends(same_origin)])
 
 MAX_ID: Final = 2**63 - 1
 GapId = Annotated[int, Path(ge=1, le=MAX_ID)]
-KEY_PATTERN: Final = "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32})$"
+KEY_PATTERN: Final = (
+    "^(stale|source|at_risk|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32}"
+    "|approval:[A-Za-z0-9_.-]{1,250})$"
+)
 IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
 MAX_SNOOZE_H: Final = 720
 EVER: Final[Range] = (0, 253_402_300_799)

@@ -26,6 +26,27 @@ SELECT plan
 FROM backfill_runs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 
+-- name: record_approval
+-- Note what a person is asked about a run, or has answered. In: dag_id, run_id, approval (jsonb).
+UPDATE backfill_runs
+SET approval = %(approval)s
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: read_approval
+-- What a person is asked about a run, or has answered, null when nobody is. In: dag_id, run_id. Out: approval.
+SELECT approval
+FROM backfill_runs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: read_planned
+-- Calls that a run has planned, and calls that its budget for trades leaves beside them. In: dag_id, run_id,
+-- budget (calls). Out: calls_planned, calls_left.
+SELECT
+    ohlc_planned + walks_planned AS calls_planned,
+    greatest(0, %(budget)s - trade_calls) AS calls_left
+FROM backfill_runs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
 -- name: seconds_since_asked
 -- How long ago a run asked the exchange's clock, by this server's own clock. In: dag_id, run_id.
 -- Out: passed_s.

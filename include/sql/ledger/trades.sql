@@ -2,7 +2,8 @@
 
 -- name: plan_trade_job
 -- Record a range that a run may walk through.
--- In: dag_id, run_id, ticker, start_s, end_s, now_s (epoch seconds), calls (estimated), is_recheck.
+-- In: dag_id, run_id, ticker, start_s, end_s, now_s (epoch seconds), calls (estimated), is_recheck,
+-- is_waiting.
 INSERT INTO trade_jobs (
     dag_id,
     run_id,
@@ -12,7 +13,8 @@ INSERT INTO trade_jobs (
     calls,
     is_recheck,
     reached_at,
-    planned_at
+    planned_at,
+    is_waiting
 )
 VALUES (
     %(dag_id)s,
@@ -23,7 +25,8 @@ VALUES (
     %(calls)s,
     %(is_recheck)s,
     to_timestamp(%(start_s)s),
-    to_timestamp(%(now_s)s)
+    to_timestamp(%(now_s)s),
+    %(is_waiting)s
 )
 
 -- name: plan_trade_calls
@@ -43,17 +46,24 @@ WHERE (dag_id = %(dag_id)s AND run_id = %(run_id)s)
 
 -- name: read_trade_jobs
 -- The ranges a run may walk through, as planned. In: dag_id, run_id.
--- Out: ticker, start_s, end_s, reached_s (epoch seconds), calls (estimated), is_recheck.
+-- Out: ticker, start_s, end_s, reached_s (epoch seconds), calls (estimated), is_recheck, is_waiting.
 SELECT
     ticker,
     extract(epoch FROM range_start)::bigint AS start_s,
     extract(epoch FROM range_end)::bigint AS end_s,
     extract(epoch FROM reached_at)::bigint AS reached_s,
     calls,
-    is_recheck
+    is_recheck,
+    is_waiting
 FROM trade_jobs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 ORDER BY job_id
+
+-- name: release_trade_jobs
+-- Let the ranges of a run that wait for an approval be walked through. In: dag_id, run_id.
+UPDATE trade_jobs
+SET is_waiting = false
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s AND is_waiting
 
 -- name: note_reached
 -- Note how far a job has come. In: dag_id, run_id, ticker, start_s, reached_s (epoch seconds).

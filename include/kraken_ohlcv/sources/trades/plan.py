@@ -22,7 +22,7 @@ from kraken_ohlcv.sources.trades.fetch import CURSOR
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.session import execute, value
+from kraken_ohlcv.stores.ledger.session import column, execute, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 
 MOST_WEEKLY_CALLS: Final = 50
@@ -70,11 +70,32 @@ def plan_walks(
     ]
     if request.span is None:
         jobs += _rechecks(context, request, listed, jobs)
+    if request.approve_above_calls is not None:
+        (planned,) = column(context.connection, "read_planned", context.run, budget=budget)
+        jobs = _with_waiting(jobs, room=request.approve_above_calls - planned, budget=budget)
     plan_jobs(context.connection, context.run, jobs, budget=budget, now_s=context.now_s)
     calls: Counter[str] = Counter()
     for job in jobs if budget else ():
-        calls[job.ticker] += job.calls
+        if not job.is_waiting:
+            calls[job.ticker] += job.calls
     return calls
+
+
+def _with_waiting(jobs: Sequence[TradeJob], *, room: int, budget: int) -> list[TradeJob]:
+    """Return the walks, those that wait for an approval marked: the first that has no room, and all behind.
+
+    :param room: calls that the run may still make without an approval
+    :param budget: calls that it may make for trades: what lies beyond is not made, and not asked about
+    """
+    marked: list[TradeJob] = []
+    used = 0
+    for job in jobs:
+        is_waiting = used < budget and (
+            any(one.is_waiting for one in marked) or min(budget, used + job.calls) > room
+        )
+        used += job.calls
+        marked.append(replace(job, is_waiting=is_waiting))
+    return marked
 
 
 def _from_cursor(

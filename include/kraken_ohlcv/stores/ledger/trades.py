@@ -20,6 +20,7 @@ class TradeJob:
     :ivar calls: estimated calls, >= 1
     :ivar is_recheck: whether the range is read for its own sake, rather than for its gaps
     :ivar reached_s: up to when the run has looked at it, epoch seconds UTC
+    :ivar is_waiting: whether it waits for an approval
     """
 
     ticker: str
@@ -28,6 +29,7 @@ class TradeJob:
     calls: int
     is_recheck: bool
     reached_s: int
+    is_waiting: bool = False
 
     @property
     def range(self) -> Range:
@@ -54,7 +56,7 @@ def plan_jobs(
     :param jobs: in the order in which they may use the run's calls
     :param budget: calls that the run may make for trades, >= 0
     """
-    calls = sum(job.calls for job in jobs)
+    calls = sum(job.calls for job in jobs if not job.is_waiting)
     with connection.transaction():
         execute(connection, "forget_trade_jobs", run, now_s=now_s)
         execute(connection, "plan_trade_calls", run, calls=calls, budget=budget)

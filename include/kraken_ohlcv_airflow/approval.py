@@ -1,0 +1,113 @@
+"""The task that asks a person in Airflow's UI before a run spends calls beyond a threshold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from kraken_ohlcv.core.incident import Problem
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.problems import key_of_approval, waiting_run
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.stores.ledger.approvals import Approval, answer, ask
+from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv_airflow.connections import kraken, ledger, questdb, run_key, run_url
+from kraken_ohlcv_airflow.deadlines import approval_wait
+from kraken_ohlcv_airflow.report import report
+from kraken_ohlcv_airflow.step_errors import recording_errors
+from kraken_ohlcv_airflow.tasks import PLANNED, is_planning, mappable
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+APPROVE: Final = "Approve"
+REJECT: Final = "Reject"
+
+SLACK_WAIT_S: Final = 30.0
+
+
+class ApproveCallsOperator(HITLOperator):
+    """Ask whether the walks through trades beyond ``approve_above_calls`` may be made.
+
+    Waiting, the task holds neither a slot nor a process. Without anything to ask it ends at once; rejected,
+    or not answered in time, the walks stay for a later run.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            subject="Calls beyond approve_above_calls",
+            options=[APPROVE, REJECT],
+            defaults=REJECT,
+            response_timeout=approval_wait(),
+            **kwargs,
+        )
+
+    @recording_errors()
+    def execute(self, context: Context) -> Any:
+        """Ask, or return nothing to do.
+
+        :param context: Airflow's task context
+        :return: no items when there is nothing to ask
+        """
+        if is_planning():
+            raise AirflowSkipException(PLANNED)
+        run = run_key(context)
+        now_s = int(time.time())
+        request = BackfillRequest.from_params(context["params"])
+        with ledger() as connection:
+            asked = ask(connection, run, budget=request.trades_call_budget, now_s=now_s)
+        if asked is None:
+            return []
+        until_s = now_s + int((self.response_timeout or approval_wait()).total_seconds())
+        self.subject = f"{run.dag_id}: {asked.calls} more calls to Kraken?"
+        self.body = _body(asked, request.approve_above_calls)
+        self._show(run, waiting_run(run, calls=asked.calls, asked_s=asked.asked_s, until_s=until_s))
+        return super().execute(context)
+
+    @recording_errors()
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the answer.
+
+        :param context: Airflow's task context
+        :param event: what Airflow hands over: the chosen option, and by whom
+        :return: items for the task that walks through the trades; none unless it was approved
+        """
+        chosen = super().execute_complete(context, event)
+        by = (chosen.get("responded_by_user") or {}).get("name")
+        is_approved = chosen["chosen_options"] == [APPROVE]
+        said = "approved" if is_approved else "unanswered" if by is None else "rejected"
+        run = run_key(context)
+        request = BackfillRequest.from_params(context["params"])
+        with ledger() as connection:
+            answer(connection, run, said, by=by, budget=request.trades_call_budget, now_s=int(time.time()))
+            items = _items(connection, run, request) if is_approved else []
+        self.log.info("The calls were %s%s", said, f" by {by}" if by else "")
+        self._show(run, None)
+        return items
+
+    def _show(self, run: RunKey, problem: Problem | None) -> None:
+        report(lambda _: {key_of_approval(run.dag_id): problem}, url=run_url(run), slack_wait_s=SLACK_WAIT_S)
+
+
+def _items(connection: Connection, run: RunKey, request: BackfillRequest) -> Sequence[dict[str, Any]]:
+    from kraken_ohlcv import backfill as steps  # noqa: PLC0415 (arrays are slow to import)
+
+    return mappable(steps.items_of_jobs(steps.context_of(connection, kraken(), questdb(), run)))
+
+
+def _body(asked: Approval, threshold: int | None) -> str:
+    lines = [
+        f"The run has made or planned {asked.planned} calls; with these it makes more than {threshold}"
+        " (param `approve_above_calls`). What Kraken's OHLC call serves is stored already.",
+        "",
+        "| ticker | from | to | calls |",
+        "|---|---|---|---|",
+        *(f"| {walk['ticker']} | {walk['from']} | {walk['to']} | {walk['calls']} |" for walk in asked.walks),
+        "",
+        "Rejected, or without an answer in time, these ranges stay open for a later run.",
+    ]
+    return "\n".join(lines)
