@@ -109,20 +109,39 @@ async def backfill(
     """
 
     def planned() -> tuple[str, dict[str, Any], str]:
-        with ledger() as connection:
-            subject = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
-            quarters = read_quarters(connection) if has_archive() else None
-            tiers = read_plan(connection).tiers
-        if subject is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
-        dag_id = dag_of_tier(subject.tier, tiers)
+        subject, dag_id = subject_of_gap(gap_id)
         insist_on_trigger(request, user, dag_id)
-        now_s = int(request.app.state.clock())
-        conf = conf_for_gap(subject, _source(gap_id, subject, source, quarters=quarters, now_s=now_s))
+        conf = conf_of_gap(request, gap_id, subject, source)
         note = f"Started from the page Gaps for gap {gap_id}, {subject.ticker} {subject.interval_minutes}"
         return dag_id, conf, note
 
     return await trigger(request, *await run_in_threadpool(planned))
+
+
+def subject_of_gap(gap_id: int) -> tuple[GapSubject, str]:
+    """Return what a gap is about, and the DAG that repairs it.
+
+    :raises HTTPException: if there is no such gap
+    """
+    with ledger() as connection:
+        subject = first(connection, "read_listed_gap", GapSubject, gap_id=gap_id)
+        tiers = read_plan(connection).tiers
+    if subject is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no gap {gap_id}.")
+    return subject, dag_of_tier(subject.tier, tiers)
+
+
+def conf_of_gap(request: Request, gap_id: int, subject: GapSubject, source: Source | None) -> dict[str, Any]:
+    """Return the conf of the backfill that a button starts for a gap.
+
+    :param subject: what the gap is about
+    :param source: what the button names, or None
+    :raises HTTPException: if nothing can close the gap, or not from there
+    """
+    with ledger() as connection:
+        quarters = read_quarters(connection) if has_archive() else None
+    now_s = int(request.app.state.clock())
+    return conf_for_gap(subject, _source(gap_id, subject, source, quarters=quarters, now_s=now_s))
 
 
 def _source(

@@ -14,7 +14,14 @@ from tests.unit.builders import NOW, at
 
 BACKFILLS = [BACKFILL_TIER1, BACKFILL_TIER2]
 NAMES = ["tier", "intervals", "lookback_days", "max_gaps_per_asset", "tickers", "retry_failed"]
-NAMES += ["full_scan", "trades_call_budget", "repair_from", "repair_range"]
+NAMES += [
+    "full_scan",
+    "trades_call_budget",
+    "repair_from",
+    "repair_range",
+    "approve_above_calls",
+    "plan_only",
+]
 
 
 def schemas(entry: Schedule = BACKFILL_TIER1) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ DAYS_BEFORE: Final = 3
 """Whose shorter candles are summed up where no daily ones are stored; more would be slow among minutes."""
 
 DAYS_AFTER: Final = 60
-"""So many more of the range itself, which may be stored and only be checked again."""
+"""So many more from its beginning on: the range may be stored and only be checked again."""
 
 WEEKLY: Final = 10080
 
@@ -209,7 +209,8 @@ def trade_counts(context: RunContext, ticker: str, parts: Sequence[Range], *, ma
 def _sums_of_days(context: RunContext, ticker: str, parts: Sequence[Range]) -> dict[int, int]:
     """Return the trades of whole days near some ranges as shorter candles count them, by open time."""
     day_s = min(start for start, _ in parts) // DAY_S * DAY_S
-    last_s = min(max(end for _, end in parts), day_s + DAYS_AFTER * DAY_S, context.now_s) // DAY_S * DAY_S
+    end_s = max(end for _, end in parts) + DAYS_BEFORE * DAY_S
+    last_s = min(end_s, day_s + DAYS_AFTER * DAY_S, context.now_s) // DAY_S * DAY_S
     looked_at = bounds((day_s - DAYS_BEFORE * DAY_S, last_s))
     found: dict[str, dict[int, tuple[int, int]]] = {}
     for interval, one_s, candles, trades in context.questdb.query(

@@ -1,0 +1,110 @@
+"""What a button of the page of gaps would start, and its price, before it is pressed."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+
+from kraken_ohlcv.core.errors import OhlcvError
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.schedules import backfill_of
+from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.stores.ledger.gap_lists import FailedTally
+from kraken_ohlcv.stores.ledger.plan import read_plan
+from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
+from kraken_ohlcv_airflow.connections import archive_locator, kraken
+from kraken_ohlcv_airflow.web.access import may_trigger
+from kraken_ohlcv_airflow.web.actions import GapId, conf_of_gap, subject_of_gap
+from kraken_ohlcv_airflow.web.queries import Tier
+from kraken_ohlcv_airflow.web.render import page
+from kraken_ohlcv_airflow.web.repairs import Source, conf_for_failed, dag_of_tier
+from kraken_ohlcv_airflow.web.stores import ledger, questdb
+
+router = APIRouter()
+
+
+def price(request: Request, conf: dict[str, Any], tier: str) -> dict[str, Any]:
+    """Return the plan of a backfill with a conf; no call is made, and nothing is written.
+
+    :param conf: what the button would start
+    :param tier: whose DAG it would start
+    :return: see :func:`kraken_ohlcv.price.plan.as_plan`
+    """
+    # Arrays are slow to import, and the other pages do without the sources.
+    from kraken_ohlcv.clients.exchange.planning import PlanningClient  # noqa: PLC0415
+    from kraken_ohlcv.price.backfill import price_backfill  # noqa: PLC0415
+
+    now_s = int(request.app.state.clock())
+    with ledger() as connection, questdb() as store:
+        tiers = read_plan(connection).tiers
+        dag_id = dag_of_tier(tier, tiers)
+        scope = backfill_of(tier, tiers[tier]).backfill if tier in tiers else None
+        asked = BackfillRequest.from_params({**(scope.params() if scope else {}), **conf})
+        run = RunKey(dag_id, "price")
+
+        def opening(connection: Connection) -> int:
+            execute(connection, "start_run", run, asked, now_s=now_s)
+            return now_s
+
+        locator = archive_locator() if "archive" in asked.repair_from else None
+        try:
+            client = PlanningClient(kraken())
+            return price_backfill(connection, client, store, locator, run, asked, opening)
+        except OhlcvError as error:
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+
+
+@router.get("/api/gaps/{gap_id}/price", tags=["gaps"])
+def read_price(request: Request, gap_id: GapId, source: Source | None = None) -> dict[str, Any]:
+    """Return what a backfill for the series of a gap would do and cost; nothing is started."""
+    subject, _ = subject_of_gap(gap_id)
+    return price(request, conf_of_gap(request, gap_id, subject, source), subject.tier)
+
+
+@router.get("/api/prices/retry-failed", tags=["gaps"])
+def read_retry_price(request: Request, tier: Annotated[Tier, Query()]) -> dict[str, Any]:
+    """Return what a retry of the FAILED gaps of a tier would do and cost; nothing is started."""
+    with ledger() as connection:
+        tallies = {one.tier: one for one in rows(connection, "tally_failed", FailedTally)}
+    if tier not in tallies:
+        raise HTTPException(HTTPStatus.CONFLICT, f"No gap of {tier} is FAILED: there is nothing to retry.")
+    return price(request, conf_for_failed(tallies[tier]), tier)
+
+
+@router.get("/gaps/{gap_id}/price", include_in_schema=False)
+def show_price(request: Request, user: GetUserDep, gap_id: GapId, source: Source | None = None) -> Response:
+    """Show what a button would start, with the button."""
+    subject, dag_id = subject_of_gap(gap_id)
+    plan = price(request, conf_of_gap(request, gap_id, subject, source), subject.tier)
+    return page(
+        "price.html",
+        active="gaps",
+        up="../../",
+        now=utc(int(request.app.state.clock())),
+        title=f"{subject.ticker} {subject.interval_minutes}",
+        plan=plan,
+        action="backfill",
+        fields={"gap_id": gap_id} | ({} if source is None else {"source": source}),
+        may_start=may_trigger(request, user, dag_id),
+    )
+
+
+@router.get("/prices/retry-failed", include_in_schema=False)
+def show_retry_price(request: Request, user: GetUserDep, tier: Annotated[Tier, Query()]) -> Response:
+    """Show what a retry of the FAILED gaps of a tier would start, with the button."""
+    plan = read_retry_price(request, tier)
+    with ledger() as connection:
+        dag_id = dag_of_tier(tier, read_plan(connection).tiers)
+    return page(
+        "price.html",
+        active="gaps",
+        up="../",
+        now=utc(int(request.app.state.clock())),
+        title=f"Failed gaps of {tier.replace('TIER', 'Tier ')}",
+        plan=plan,
+        action="retry-failed",
+        fields={"tier": tier},
+        may_start=may_trigger(request, user, dag_id),
+    )
