@@ -34,7 +34,9 @@ def test_a_plan_names_sources_calls_and_what_stays_open_and_writes_nothing(world
     plan = plan_only(world, **BOTH)
 
     walked = -(-true_trades(world, "XBTUSD", old) // 1000)
-    assert plan["calls"] == {"ohlc": 1, "trades": plan["walks"][0]["calls"], "total": walked + 1}
+    calls = plan["walks"][0]["calls"]
+    assert plan["calls"] == {"ohlc": 1, "trades": calls, "total": calls + 1}
+    assert walked <= calls <= walked + 2
     assert plan["series"] == [
         {
             "ticker": "XBTUSD",
