@@ -20,7 +20,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv.core.settings import APPROVAL_HOURS_ENV
 from kraken_ohlcv.stores.ledger.approvals import waited_s
-from kraken_ohlcv_airflow.connections import patiently, run_url
+from kraken_ohlcv_airflow.connections import ledger, run_url
 from kraken_ohlcv_airflow.report import patiently_in_thread, report
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,8 @@ def _left_s(run: RunKey, due_s: int) -> float:
     """Return how long a run still has when the time it has waited for an approval is left out, seconds."""
     now_s = int(time.time())
     try:
-        waited = patiently(lambda connection: waited_s(connection, run, now_s=now_s))
+        with ledger() as connection:
+            waited = waited_s(connection, run, now_s=now_s)
     except psycopg.Error as error:
         log.warning("%s %s: how long it waited for an approval is unknown: %s", *run, error)
         return 0

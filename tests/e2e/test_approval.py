@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.e2e.test_run_incidents import SETTLED_S, deadlines
+from tests.e2e.test_run_incidents import SETTLED_S
 from tests.patience import PATIENCE_S, wait_for
 
 if TYPE_CHECKING:
@@ -84,8 +84,6 @@ def test_ohlc_is_stored_then_a_person_is_asked_once_and_granted_the_walks_are_ma
     assert settled[0] > 700
     assert slots_taken(stack) == 0
     wait_for(stack.slack.messages, "nobody is told")
-    # The deadline passes, and nothing is reported: the run only waits.
-    wait_for(lambda: deadlines(stack, run_id) == [True], "the deadline does not pass")
     (text,) = messages(stack)
     assert "asking_backfill waits for an approval" in text
     assert not stack.api.dag_run(ASKING, run_id).is_over

@@ -13,10 +13,10 @@ from kraken_ohlcv_airflow.backfill import backfill_dag
 RARELY = "0 0 29 2 *"
 """The tests trigger their runs."""
 
-SECONDS = replace(BACKFILL_TIER1, cron=RARELY, deadline=timedelta(seconds=20))
+HOURS = replace(BACKFILL_TIER1, cron=RARELY)
 
-asking_backfill = backfill_dag(replace(SECONDS, dag_id="asking_backfill"), priority=10, doc=__doc__)
-unanswered_backfill = backfill_dag(replace(SECONDS, dag_id="unanswered_backfill"), priority=10, doc=__doc__)
+asking_backfill = backfill_dag(replace(HOURS, dag_id="asking_backfill"), priority=10, doc=__doc__)
+unanswered_backfill = backfill_dag(replace(HOURS, dag_id="unanswered_backfill"), priority=10, doc=__doc__)
 
 task: Any = unanswered_backfill.get_task("approve_calls")
 task.response_timeout = timedelta(seconds=8)

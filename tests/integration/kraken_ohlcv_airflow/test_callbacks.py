@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import pytest
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.incidents import observe, read_open
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.session import connect, execute
 from kraken_ohlcv_airflow import deadlines
 from kraken_ohlcv_airflow.deadlines import report_late, report_unless_over
 from kraken_ohlcv_airflow.failures import report_failure, report_success
@@ -22,6 +23,7 @@ from kraken_ohlcv_airflow.report import patiently
 from local.stack import webhook_connection
 from tests.conftest import set_connection
 from tests.integration.revisions import go_to
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from local.postgres import PostgresServer
@@ -165,6 +167,29 @@ def test_a_run_that_is_not_over_at_its_deadline_is_reported_once(slack: SlackAdm
 def test_a_run_that_is_over_is_not_reported_as_late(slack: SlackAdmin, state: str) -> None:
     assert asyncio.run(report_late(missed(state=state))) == f"nothing to report: {state}"
     assert posted(slack) == []
+
+
+def test_a_run_that_waits_for_an_approval_at_its_deadline_is_late_only_when_it_has_waited_less_than_it_took(
+    slack: SlackAdmin, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "LOOK_AGAIN_S", 0.05)
+    run, due_s = RunKey(DAG_ID, "manual__1"), int(DUE.timestamp())
+    asked = {"calls": 9, "planned": 1, "asked_s": due_s - 60}
+    request = SimpleNamespace(tier="TIER1", intervals=[60])
+    with ThreadPoolExecutor() as pool, connect(ledger_uri) as connection:
+        execute(connection, "start_run", run, request, now_s=due_s - 120)
+        execute(connection, "record_approval", run, approval=asked)
+        looks: list[int] = []
+        left_s = deadlines._left_s
+        monkeypatch.setattr(deadlines, "_left_s", lambda *given: looks.append(1) or left_s(*given))
+        reporting = pool.submit(lambda: asyncio.run(report_late(missed(state="running"))))
+        wait_for(lambda: len(looks) > 2 or reporting.done(), "nobody looks at the run again")
+        assert (reporting.done(), posted(slack)) == (False, [])
+
+        execute(connection, "record_approval", run, approval={**asked, "answered_s": due_s - 30})
+        assert reporting.result() == "reported: running"
+    (text,) = posted(slack)
+    assert f"{DAG_ID} is not finished in time" in text
 
 
 def test_a_run_that_ends_well_while_it_is_reported_leaves_no_incident(
