@@ -13,7 +13,7 @@ from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.problems import key_of_approval, waiting_run
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.approvals import Approval, answer, ask
+from kraken_ohlcv.stores.ledger.approvals import APPROVED, Approval, answer, ask
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import kraken, ledger, questdb, run_key, run_url
 from kraken_ohlcv_airflow.deadlines import approval_wait
@@ -60,8 +60,12 @@ class ApproveCallsOperator(HITLOperator):
         request = BackfillRequest.from_params(context["params"])
         with ledger() as connection:
             asked = ask(connection, run, budget=request.trades_call_budget, now_s=now_s)
-        if asked is None:
-            return []
+            if asked is None:
+                return []
+            if asked.answer is not None:
+                # This task was cut off after the answer: nobody is asked twice.
+                self._show(run, None)
+                return _items(connection, run, request) if asked.answer == APPROVED else []
         until_s = now_s + int((self.response_timeout or approval_wait()).total_seconds())
         self.subject = f"{run.dag_id}: {asked.calls} more calls to Kraken?"
         self.body = _body(asked, request.approve_above_calls)
@@ -79,7 +83,7 @@ class ApproveCallsOperator(HITLOperator):
         chosen = super().execute_complete(context, event)
         by = (chosen.get("responded_by_user") or {}).get("name")
         is_approved = chosen["chosen_options"] == [APPROVE]
-        said = "approved" if is_approved else "unanswered" if by is None else "rejected"
+        said = APPROVED if is_approved else "unanswered" if by is None else "rejected"
         run = run_key(context)
         request = BackfillRequest.from_params(context["params"])
         with ledger() as connection:

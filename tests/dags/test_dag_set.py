@@ -37,6 +37,8 @@ DEFAULTS = {
         "trades_call_budget": 200,
         "repair_from": ["ohlc", "trades"],
         "repair_range": None,
+        "approve_above_calls": None,
+        "plan_only": False,
     },
     "backfill_tier2_daily": {
         "tier": "TIER2",
@@ -49,6 +51,8 @@ DEFAULTS = {
         "trades_call_budget": 200,
         "repair_from": ["ohlc", "trades"],
         "repair_range": None,
+        "approve_above_calls": None,
+        "plan_only": False,
     },
     "ingest_ohlcvt_archive": {
         "path": None,
@@ -57,6 +61,7 @@ DEFAULTS = {
         "tickers": None,
         "intervals": [60, 1440],
         "dry_run": False,
+        "plan_only": False,
         "again": False,
         "trust": "stored",
         "max_bad_rows": None,
@@ -84,7 +89,7 @@ DAG_FILES = sorted(file for file in (ROOT / "dags").glob("*.py") if file.name !=
 WHILE_SCHEDULED = {"backfill_tier3", "backfill_tier4"}
 """DAG files that bring a DAG while the plan gives their tier a schedule: tests/dags/test_plan.py."""
 MANUAL = {"ingest_ohlcvt_archive"}
-TASKS_THAT_FETCH = {"fill_ohlc", "plan_trades", "rebuild_trades"}
+TASKS_THAT_FETCH = {"fill_ohlc", "plan_trades", "rebuild_trades", "rebuild_approved"}
 """Candles or trades from Kraken; what asks only its clock, state or pairs takes the limiter alone."""
 
 

@@ -35,6 +35,9 @@ def answered(world: World, planned: Planned, said: str) -> None:
         answer(connection, planned.run, said, by="somebody", budget=BUDGET, now_s=200)
         assert waited_s(connection, planned.run, now_s=900) == 100
         planned.walks = steps.items_of_jobs(world.context(connection, world.questdb, planned.run))
+        again = ask(connection, planned.run, budget=BUDGET, now_s=900)
+        assert again is not None
+        assert (again.answer, again.asked_s) == (said, 100)
     assert world.fill(planned) == []
 
 
@@ -68,6 +71,21 @@ def test_nobody_is_asked_about_calls_within_threshold_or_beyond_the_budget(
     with connect(world.dsn) as connection:
         assert ask(connection, planned.run, budget=budget, now_s=100) is None
     assert "approval" not in world.result(planned)
+
+
+def test_a_run_that_is_cleared_and_plans_again_asks_again(world: World) -> None:
+    two_pairs(world)
+    planned = world.plan(approve_above_calls=3, **BOTH)
+    assert world.fill(planned) == []
+    answered(world, planned, "rejected")
+
+    again = world.plan_again(planned)
+    assert world.fill(again) == []
+
+    with connect(world.dsn) as connection:
+        asked = ask(connection, again.run, budget=BUDGET, now_s=1000)
+    assert asked is not None
+    assert (asked.answer, asked.asked_s) == (None, 1000)
 
 
 def test_ohlc_calls_are_made_whatever_the_threshold(world: World) -> None:

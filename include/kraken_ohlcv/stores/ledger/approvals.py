@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.session import Connection, execute, one, rows, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob
+
+APPROVED: Final = "approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ def ask(connection: Connection, run: RunKey, *, budget: int, now_s: int) -> Appr
 
     :param budget: calls that the run may make for trades
     :param now_s: epoch seconds UTC
-    :return: what is asked; None when nothing waits. A question that stands is the same again
+    :return: what is asked; None when nothing waits. A question that stands, or was answered, is the same
+        again, until the run plans its walks anew
     """
     standing = read_approval(connection, run)
-    if standing is not None and standing.answer is None:
+    if standing is not None:
         return standing
     waiting = [job for job in rows(connection, "read_trade_jobs", TradeJob, run) if job.is_waiting]
     if not waiting:
@@ -91,7 +94,7 @@ def answer(
     )
     with connection.transaction():
         _record(connection, run, answered)
-        if said == "approved":
+        if said == APPROVED:
             calls = sum(walk["calls"] for walk in asked.walks)
             execute(connection, "plan_trade_calls", run, calls=calls, budget=budget)
             execute(connection, "release_trade_jobs", run)

@@ -59,5 +59,6 @@ def plan_jobs(
     calls = sum(job.calls for job in jobs if not job.is_waiting)
     with connection.transaction():
         execute(connection, "forget_trade_jobs", run, now_s=now_s)
+        execute(connection, "record_approval", run, approval=None)
         execute(connection, "plan_trade_calls", run, calls=calls, budget=budget)
         execute_many(connection, "plan_trade_job", jobs, run, now_s=now_s)
