@@ -219,8 +219,8 @@ def test_the_next_detection_parts_an_old_gap_at_the_month_border_and_forgets_non
     exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_table: str
 ) -> None:
     del kraken_conn, candle_table
-    go_to(ledger_uri, BEFORE)
     world = World(exchange, ledger_uri)
+    go_to(ledger_uri, BEFORE)
     covered = world.window(HOURLY)
     border = months_in([covered])[0][1]
     hole = (border - 4 * HOUR, border + 3 * HOUR)
