@@ -162,6 +162,19 @@ def test_a_mistake_in_tiers_or_rules_is_told_with_line_and_cure_and_takes_no_sch
     assert {tier: one.plan for tier, one in tiers_at_parse(file).items()} == SHIPPED
 
 
+@pytest.mark.parametrize("mistake", ["  TIER2: {hours: 0}\n", "select:\n  - {quote: USD}\n", "tiers: {}\n"])
+def test_a_mistake_anywhere_in_tiers_or_rules_takes_all_schedules_back_to_those_shipped(
+    tmp_path: Path, mistake: str
+) -> None:
+    good = f"{ONE}tiers:\n  TIER3: {{schedule: 0 5 * * 0}}\n"
+    assert tiers_at_parse(written(tmp_path, good))["TIER3"].plan.schedule == "0 5 * * 0"
+    found = tiers_at_parse(written(tmp_path, good + mistake))
+    assert {tier: one.plan for tier, one in found.items()} == SHIPPED
+    assert [tier for tier, one in found.items() if one.is_in_doubt] == (
+        ["TIER2", "TIER3"] if "TIER2" in mistake else ["TIER3"]
+    )
+
+
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     text = f"{ONE}tiers:\n  TIER1: {{hours: 0}}\n  TIER8: {{}}\nselect:\n  - {{quote: USD}}\n"
     with pytest.raises(CatalogueError) as error:
