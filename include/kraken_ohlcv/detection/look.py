@@ -255,7 +255,7 @@ def _recounted(
     intervals: Sequence[int],
     wanted: Collection[Series],
 ) -> Counts:
-    """Count months of which few series have changed: only these are counted in full.
+    """Count months in which few series have changed: only these are counted in full.
 
     A series with as many candles as before, the newest one the same, counts as unchanged, see
     :class:`Partition`.

@@ -222,7 +222,7 @@ def check(
     assets = [asset for asset in _assets(connection, tiers) if is_judged(asset.upkeep, interval_minutes)]
     step = step_s(interval_minutes)
     ends = {asset.ticker: newest[asset.ticker] + step for asset in assets if asset.ticker in newest}
-    # A series of which nothing is stored begins with the asset: nothing is expected of it before.
+    # A series without a candle begins with the asset: nothing is expected of it before.
     begun = {asset.ticker: ends.get(asset.ticker, asset.added_s // step * step) for asset in assets}
     accepted = _accepted_behind(connection, begun, interval_minutes)
     ends |= {ticker: begun[ticker] for ticker in accepted}

@@ -20,7 +20,7 @@ from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
 from kraken_ohlcv.stores.ledger.session import Connection, fetch
 
-NO_FILE = "no file speaks of its time"
+NO_FILE = "no file covers its time"
 KNOWN = "the file of its time has been read before: again reads it once more"
 
 

@@ -193,7 +193,7 @@ def table(plan: Mapping[str, Any]) -> list[str]:
         by_source = "".join(f" {source.get(name, 0):>9}" for name in SOURCES)
         name = f"{one['ticker']} {one['interval']}"
         lines.append(f"{name:<20} {one['missing_candles']:>9}{by_source}  {why}".rstrip())
-    lines.append(f"{plan['series_complete']} series lack nothing")
+    lines.append(f"{plan['series_complete']} series are complete")
     for walk in plan["walks"]:
         over = walk["calls"] - walk["calls_in_budget"]
         lines.append(

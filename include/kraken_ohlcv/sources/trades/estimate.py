@@ -46,7 +46,7 @@ TRADES_A_CALL: Final = 990
 """New trades of a page of 1000: a page repeats the last instant of the one before."""
 
 BUNCHING: Final = 2
-"""Part of a day of which nothing else is known may trade so many times as much as its share."""
+"""Part of a day may, where nothing else is known, trade so many times as much as its share."""
 
 TELLING_SHARE: Final = 0.25
 """Of a day without a daily candle so much must be stored to tell how much the rest of it trades."""
@@ -60,7 +60,7 @@ NEAR_DAYS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class PartOfDay:
-    """A day of which trades are wanted only in part.
+    """A day whose trades are wanted only in part.
 
     :ivar wanted: what is wanted of it, epoch seconds UTC, range set
     :ivar per_second: trades expected of each wanted second
@@ -91,7 +91,7 @@ class TradeCounts:
 
     :ivar days: trades by open time of the day, epoch seconds UTC
     :ivar weeks: trades by open time of Kraken's week (it begins on Thursday), epoch seconds UTC
-    :ivar parts: days of which only a part is wanted, by open time, epoch seconds UTC
+    :ivar parts: days wanted only in part, by open time, epoch seconds UTC
     """
 
     days: Mapping[int, int] = field(default_factory=dict)
@@ -224,7 +224,7 @@ def _sums_of_days(context: RunContext, ticker: str, parts: Sequence[Range]) -> d
     )[2]
     most = max(candles for candles, _ in by_day.values())
     cut = {moment // DAY_S * DAY_S for part in parts for moment in part if moment % DAY_S}
-    # A day that lacks many of the candles that others have trades as much as those.
+    # A day without many of the candles that others have trades as much as those.
     return {
         one_s: trades if candles >= WHOLE_SHARE * most else round(trades * most / candles)
         for one_s, (candles, trades) in by_day.items()
@@ -235,7 +235,7 @@ def _sums_of_days(context: RunContext, ticker: str, parts: Sequence[Range]) -> d
 def _with_parts(
     context: RunContext, ticker: str, counts: TradeCounts, wanted: Sequence[Range]
 ) -> TradeCounts:
-    """Return what is known with the days of which only a part is wanted, as shorter candles tell."""
+    """Return what is known with the days wanted only in part, as shorter candles tell."""
     cut = sorted({moment // DAY_S * DAY_S for part in wanted for moment in part if moment % DAY_S})
     stored: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
     for first_s, last_s in _near(cut):
