@@ -64,13 +64,13 @@ def read_price(request: Request, gap_id: GapId, source: Source | None = None) ->
 
 
 @router.get("/api/prices/retry-failed", tags=["gaps"])
-def read_retry_price(request: Request, tier: Annotated[Tier, Query()]) -> dict[str, Any]:
+def read_retry_price(request: Request, tier: Annotated[Tier, Query()] = "TIER1") -> dict[str, Any]:
     """Return what a retry of the FAILED gaps of a tier would do and cost; nothing is started."""
     with ledger() as connection:
         tallies = {one.tier: one for one in rows(connection, "tally_failed", FailedTally)}
-    if tier not in tallies:
-        raise HTTPException(HTTPStatus.CONFLICT, f"No gap of {tier} is FAILED: there is nothing to retry.")
-    return price(request, conf_for_failed(tallies[tier]), tier)
+    # Without one the button is not there, and the price is that of a run of the tier.
+    conf = conf_for_failed(tallies[tier]) if tier in tallies else {"tier": tier, "retry_failed": True}
+    return price(request, conf, tier)
 
 
 @router.get("/gaps/{gap_id}/price", include_in_schema=False)
@@ -92,7 +92,9 @@ def show_price(request: Request, user: GetUserDep, gap_id: GapId, source: Source
 
 
 @router.get("/prices/retry-failed", include_in_schema=False)
-def show_retry_price(request: Request, user: GetUserDep, tier: Annotated[Tier, Query()]) -> Response:
+def show_retry_price(
+    request: Request, user: GetUserDep, tier: Annotated[Tier, Query()] = "TIER1"
+) -> Response:
     """Show what a retry of the FAILED gaps of a tier would start, with the button."""
     plan = read_retry_price(request, tier)
     with ledger() as connection:
