@@ -32,8 +32,7 @@ def asked(stack: Stack, dag_id: str, ticker: str) -> str:
         },
     )
     wait_for(lambda: state_of(stack, dag_id, run_id) == "awaiting_input", "nobody is asked")
-    # Nobody answers while the scheduler has not noticed that the execution which asked has ended: see PAUSE in
-    # kraken_ohlcv_airflow/backfill.py.
+    # No person answers before the scheduler has noticed that the execution which asked has ended.
     time.sleep(SETTLED_S)
     return run_id
 
