@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.params import BackfillRequest
@@ -19,7 +18,7 @@ from kraken_ohlcv_airflow.connections import kraken, ledger, questdb, run_key, r
 from kraken_ohlcv_airflow.deadlines import approval_wait
 from kraken_ohlcv_airflow.report import report
 from kraken_ohlcv_airflow.step_errors import recording_errors
-from kraken_ohlcv_airflow.tasks import PLANNED, is_planning, mappable
+from kraken_ohlcv_airflow.tasks import mappable, skip_when_planning
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -53,8 +52,7 @@ class ApproveCallsOperator(HITLOperator):
         :param context: Airflow's task context
         :return: no items when there is nothing to ask
         """
-        if is_planning():
-            raise AirflowSkipException(PLANNED)
+        skip_when_planning()
         run = run_key(context)
         now_s = int(time.time())
         request = BackfillRequest.from_params(context["params"])

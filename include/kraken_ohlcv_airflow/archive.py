@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 from airflow.sdk import get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.oddities import observe_oddities
@@ -29,7 +28,7 @@ from kraken_ohlcv_airflow.connections import (
 from kraken_ohlcv_airflow.defaults import CANDLES
 from kraken_ohlcv_airflow.plan_only import plan_only, planned_result
 from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of
-from kraken_ohlcv_airflow.tasks import PLANNED, is_planning, mappable
+from kraken_ohlcv_airflow.tasks import mappable, skip_when_planning
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.planning import PlanningClient
@@ -66,14 +65,12 @@ def ask_exchange() -> int:
 
     run, request = _asked()
     if request.plan_only:
-        with recording_errors():
-            _plan_only(run, request)
-        raise AirflowSkipException(PLANNED)
+        _plan_only(run, request)
     with recording_errors(), ledger() as connection:
         return steps.open_ingest(connection, kraken(), run, request, time.time)
 
 
-def _plan_only(run: RunKey, request: ArchiveRequest) -> None:
+def _plan_only(run: RunKey, request: ArchiveRequest) -> NoReturn:
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
     from kraken_ohlcv.price.ingest import price_ingest  # noqa: PLC0415
 
@@ -120,15 +117,13 @@ def result() -> dict[str, Any]:
 @task(outlets=[CANDLES], retries=0)
 def publish() -> None:
     """Tell with an event of the candles' asset that candles may have come, unless the run only plans."""
-    if is_planning():
-        raise AirflowSkipException(PLANNED)
+    skip_when_planning()
 
 
 @task(trigger_rule="all_done")
 def watch() -> None:
     """Open, grow or recover the incidents of pairs of whose files much was odd."""
-    run, request = _asked()
-    if request.plan_only:
-        raise AirflowSkipException(PLANNED)
+    run, _ = _asked()
+    skip_when_planning()
     with ledger() as connection:
         observe_oddities(connection, run, now_s=int(time.time()), url=run_url(run))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 from airflow.sdk import DAG, chain, get_current_context, task
@@ -46,7 +46,7 @@ from kraken_ohlcv_airflow.step_errors import (
     recording_errors,
     sentence_of,
 )
-from kraken_ohlcv_airflow.tasks import PLANNED, mappable, notify, prepare, verdict
+from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, skip_when_planning, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
 
 if TYPE_CHECKING:
@@ -88,16 +88,14 @@ def ask_exchange() -> int:
     """Ask the exchange's clock, state and pairs; its clock is the run's idea of now. A plan ends here."""
     run, request = _asked()
     if request.plan_only:
-        with recording_errors():
-            _plan_only(run, request)
-        raise AirflowSkipException(PLANNED)
+        _plan_only(run, request)
     with recording_errors(), ledger() as connection:
         now_s = open_run(connection, kraken(), run, request, time.time)
         request.check(now_s)
         return now_s
 
 
-def _plan_only(run: RunKey, request: BackfillRequest) -> None:
+def _plan_only(run: RunKey, request: BackfillRequest) -> NoReturn:
     from kraken_ohlcv.price.backfill import price_backfill  # noqa: PLC0415
 
     def price(connection: Connection, client: PlanningClient, opening: Opening) -> dict[str, Any]:
@@ -199,8 +197,7 @@ def publish(*, outlet_events: Any = None) -> None:
     from kraken_ohlcv.completeness.published import run_figures  # noqa: PLC0415
 
     run, request = _asked()
-    if request.plan_only:
-        raise AirflowSkipException(PLANNED)
+    skip_when_planning()
     complete = patiently(lambda connection: run_figures(connection, questdb(), run, request))
     if complete is None:
         raise AirflowSkipException("the run processed no series")
@@ -211,8 +208,7 @@ def publish(*, outlet_events: Any = None) -> None:
 def watch() -> None:
     """Bring the incidents of the source and of pairs up to what this run saw of them."""
     run, request = _asked()
-    if request.plan_only:
-        raise AirflowSkipException(PLANNED)
+    skip_when_planning()
     context = get_current_context()
     error = failed_steps(context, ["ask_exchange"]).get("ask_exchange")
     now_s = int(time.time())

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.problems import failed_run, key_of_run
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.runs import read_failures, read_plan, read_run
+from kraken_ohlcv.stores.ledger.runs import read_failures, read_run, read_run_plan
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently, report
@@ -42,7 +42,7 @@ def report_failure(context: Any) -> None:
     given = _errors_of_result(context)
 
     def look(connection: Connection) -> dict[str, Problem | None]:
-        if read_plan(connection, run) is not None:
+        if read_run_plan(connection, run) is not None:
             return {}
         errors = given or _reasons(context, connection, run)
         now_s = int(time.time())
@@ -61,7 +61,7 @@ def report_success(context: Any) -> None:
 
     def look(connection: Connection) -> dict[str, Problem | None]:
         # A run that only plans says nothing about the ones that work.
-        return {} if read_plan(connection, run) is not None else {key_of_run(run.dag_id): None}
+        return {} if read_run_plan(connection, run) is not None else {key_of_run(run.dag_id): None}
 
     patiently(lambda: report(look, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 

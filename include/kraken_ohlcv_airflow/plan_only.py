@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.stores.ledger.runs import read_plan, record_plan
+from kraken_ohlcv.stores.ledger.runs import read_run_plan, record_plan
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently
-from kraken_ohlcv_airflow.tasks import plan_file_of, take_over
+from kraken_ohlcv_airflow.step_errors import recording_errors
+from kraken_ohlcv_airflow.tasks import PLANNED, plan_file_of, take_over
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.planning import PlanningClient
@@ -24,31 +26,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def plan_only(run: RunKey, request: Any, open_run: Callable[..., int], price: Price) -> None:
-    """Plan a whole run, and record nothing but the run and its plan.
+def plan_only(run: RunKey, request: Any, open_run: Callable[..., int], price: Price) -> NoReturn:
+    """Plan a whole run, record nothing but the run and its plan, and skip all that would follow.
 
     :param run: the run
     :param request: its params
     :param open_run: opens the run in the ledger
     :param price: makes the plan
+    :raises AirflowSkipException: once the plan is recorded
     """
     # Tasks import what brings arrays, since every task instance parses its DAG file.
     from kraken_ohlcv.clients.exchange.planning import PlanningClient  # noqa: PLC0415
     from kraken_ohlcv.price.plan import table  # noqa: PLC0415
 
-    file = plan_file_of(get_current_context()["dag"])
-    client = PlanningClient(kraken())
+    dag = get_current_context()["dag"]
 
     def opening(connection: Connection) -> int:
         take_over(connection, file)
         return open_run(connection, client, run, request, time.time)
 
-    with ledger() as connection:
+    with recording_errors(), ledger() as connection:
+        file, client = plan_file_of(dag), PlanningClient(kraken())
         record_plan(connection, run, request, {}, now_s=int(time.time()))
         plan = price(connection, client, opening)
         record_plan(connection, run, request, plan, now_s=int(time.time()))
     for line in table(plan):
         log.info("%s", line)
+    raise AirflowSkipException(PLANNED)
 
 
 def planned_result(run: RunKey, summary: dict[str, Any], errors: Sequence[str]) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def planned_result(run: RunKey, summary: dict[str, Any], errors: Sequence[str]) 
     :param errors: sentences about steps that failed
     :raises psycopg.Error: if the ledger does not answer
     """
-    plan = patiently(lambda connection: read_plan(connection, run)) or {}
+    plan = patiently(lambda connection: read_run_plan(connection, run)) or {}
     return summary | {
         "plan_only": True,
         "plan": plan,

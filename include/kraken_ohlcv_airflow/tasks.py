@@ -73,6 +73,15 @@ def is_planning() -> bool:
     return bool(get_current_context()["params"].get("plan_only"))
 
 
+def skip_when_planning() -> None:
+    """End a task of a run that only plans.
+
+    :raises AirflowSkipException: if it does
+    """
+    if is_planning():
+        raise AirflowSkipException(PLANNED)
+
+
 @task
 def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list[dict[str, Any]]:
     """Refuse what no run can do; bring schemas, catalogue and the claim on the exchange up to date.
@@ -128,8 +137,7 @@ def notify() -> None:
     # The Slack provider is slow to import, and every task instance imports this file.
     from kraken_ohlcv_airflow.slack import slack_channel  # noqa: PLC0415
 
-    if is_planning():
-        raise AirflowSkipException(PLANNED)
+    skip_when_planning()
     with ledger() as connection:
         deliver(connection, slack_channel(), now_s=int(time.time()))
 

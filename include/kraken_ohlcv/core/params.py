@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
@@ -14,6 +14,7 @@ from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1
 from kraken_ohlcv.core.tiers import DEFAULT_HOURS, DEFAULT_INTERVAL, SOURCES, Source, Tier
+from kraken_ohlcv.core.times import midnight_s
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -192,11 +193,7 @@ class BackfillRequest(RunRequest):
         """Return the range to repair, epoch seconds UTC, or None when everything is."""
         if self.repair_range is None:
             return None
-        start, end = (
-            int(datetime.combine(day, time(), UTC).timestamp())
-            for day in (self.repair_range.start, self.repair_range.end)
-        )
-        return start, end
+        return midnight_s(self.repair_range.start), midnight_s(self.repair_range.end)
 
     def check(self, now_s: int) -> None:
         """Refuse a range that no run can repair.
@@ -325,7 +322,7 @@ class ReportRequest(RunRequest):
             return None
         if self.tier not in {tier, "ALL"}:
             return None
-        return int(datetime.combine(self.verified_since, time(), UTC).timestamp())
+        return midnight_s(self.verified_since)
 
 
 class CleanupRequest(RunRequest):

@@ -1,6 +1,6 @@
 """Forms of times."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -15,6 +15,15 @@ def utc(moment_s: float) -> datetime:
     :param moment_s: epoch seconds UTC
     """
     return datetime.fromtimestamp(moment_s, UTC)
+
+
+def midnight_s(day: date) -> int:
+    """Return the beginning of a day.
+
+    :param day: UTC
+    :return: epoch seconds UTC
+    """
+    return int(datetime.combine(day, time(), UTC).timestamp())
 
 
 def iso(moment_s: float) -> str:

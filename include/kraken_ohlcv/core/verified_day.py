@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -13,7 +13,7 @@ from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import DAY_S, MINUTE_S
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.times import iso, utc
+from kraken_ohlcv.core.times import iso, midnight_s, utc
 
 
 class DayChange(StrEnum):
@@ -65,8 +65,7 @@ class DayKey(NamedTuple):
         """
         try:
             tier, interval, day = key.split("|")
-            midnight = datetime.combine(date.fromisoformat(day), time(), UTC)
-            return cls(tier, int(interval), int(midnight.timestamp()))
+            return cls(tier, int(interval), midnight_s(date.fromisoformat(day)))
         except ValueError:
             raise BadRequestError(
                 f"{key!r} is no key of a verified day: write it like TIER1|60|2026-11-27"

@@ -105,8 +105,9 @@ def _add(
     items = plan_ohlc(context, request)
     asked = {Series(*series) for item in items for series in item["series"]}
     _, states = assets_and_states(context, request)
-    by_ohlc = {gap.gap_id for gap in _due(states, asked, context, request)}
-    for gap in _due(states, asked, context, request):
+    due = _due(states, asked, context, request)
+    by_ohlc = {gap.gap_id for gap in due}
+    for gap in due:
         # As if it was being asked for: what the answer leaves open is not known before.
         start_attempt(connection, run, gap, now_s=context.now_s, is_first_try=True)
     files = plan_archive(context, request, locator)

@@ -22,7 +22,7 @@ from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS, MANUALS, SCHEDULES
 from kraken_ohlcv.core.tiers import TierPlan
-from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.core.times import midnight_s, utc
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection
@@ -34,7 +34,6 @@ from kraken_ohlcv_airflow.web.queries import (
     Day,
     PagedQuery,
     SeriesQuery,
-    midnight_s,
 )
 from kraken_ohlcv_airflow.web.render import address, page
 from kraken_ohlcv_airflow.web.stores import ledger, questdb

@@ -77,17 +77,15 @@ def read_retry_price(request: Request, tier: Annotated[Tier, Query()] = "TIER1")
 def show_price(request: Request, user: GetUserDep, gap_id: GapId, source: Source | None = None) -> Response:
     """Show what a button would start, with the button."""
     subject, dag_id = subject_of_gap(gap_id)
-    plan = price(request, conf_of_gap(request, gap_id, subject, source), subject.tier)
-    return page(
-        "price.html",
-        active="gaps",
+    return _page(
+        request,
+        user,
+        dag_id,
         up="../../",
-        now=utc(int(request.app.state.clock())),
         title=f"{subject.ticker} {subject.interval_minutes}",
-        plan=plan,
+        plan=price(request, conf_of_gap(request, gap_id, subject, source), subject.tier),
         action="backfill",
         fields={"gap_id": gap_id} | ({} if source is None else {"source": source}),
-        may_start=may_trigger(request, user, dag_id),
     )
 
 
@@ -99,14 +97,24 @@ def show_retry_price(
     plan = read_retry_price(request, tier)
     with ledger() as connection:
         dag_id = dag_of_tier(tier, read_plan(connection).tiers)
-    return page(
-        "price.html",
-        active="gaps",
+    return _page(
+        request,
+        user,
+        dag_id,
         up="../",
-        now=utc(int(request.app.state.clock())),
         title=f"Failed gaps of {tier.replace('TIER', 'Tier ')}",
         plan=plan,
         action="retry-failed",
         fields={"tier": tier},
+    )
+
+
+def _page(request: Request, user: GetUserDep, dag_id: str, **shown: Any) -> Response:
+    """Return the page of a price, with the button for those who may start the DAG."""
+    return page(
+        "price.html",
+        active="gaps",
+        now=utc(int(request.app.state.clock())),
         may_start=may_trigger(request, user, dag_id),
+        **shown,
     )

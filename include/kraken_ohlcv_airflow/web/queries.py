@@ -1,6 +1,6 @@
 """What the pages may be asked for: query parameters, checked; an empty form field means "any"."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kraken_ohlcv.completeness.buckets import EXPIRING_S
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, INTERVALS
+from kraken_ohlcv.core.times import midnight_s
 from kraken_ohlcv.stores.ledger.gap_lists import OPEN_STATUSES, GapFilter
 
 MAX_TICKERS: Final = 50
@@ -169,12 +170,3 @@ class GapQuery(SeriesQuery, PagedQuery):
             until_s=None if self.to is None else midnight_s(self.to) + DAY_S,
             is_accepted=ACCEPTED_CHOICES.get(self.status or "open"),
         )
-
-
-def midnight_s(day: date) -> int:
-    """Return the beginning of a day.
-
-    :param day: UTC
-    :return: epoch seconds UTC
-    """
-    return int(datetime.combine(day, time.min, UTC).timestamp())

@@ -25,33 +25,6 @@ VALUES (
     to_timestamp(%(first_seen_s)s)
 )
 
--- name: mark_overwritten
--- Note that a pending version has replaced the stored candle: it is what is stored now; and that its day is restated.
--- In: ticker, interval_minutes, ts_s, old (jsonb, the stored figures), first_seen_s (of the next version, epoch seconds).
-WITH applied AS (
-    UPDATE candle_restatements
-    SET applied_at = greatest(first_seen_at, to_timestamp(%(first_seen_s)s))
-    WHERE applied_at IS NULL
-        AND ticker = %(ticker)s
-        AND interval_minutes = %(interval_minutes)s
-        AND ts = to_timestamp(%(ts_s)s)
-        AND new = %(old)s
-    RETURNING
-        ticker,
-        interval_minutes,
-        -- The day of the bucket's last second.
-        ((ts + make_interval(mins => interval_minutes) - INTERVAL '1 second') AT TIME ZONE 'UTC')::date AS day
-)
-INSERT INTO day_changes (ticker, interval_minutes, first_day, last_day, kind)
-SELECT
-    ticker,
-    interval_minutes,
-    day,
-    day,
-    'restated'
-FROM applied
-GROUP BY ticker, interval_minutes, day
-
 -- name: delete_pending_restatement
 -- Forget a version that was seen once. In: ticker, interval_minutes, ts_s (epoch seconds).
 DELETE FROM candle_restatements
@@ -61,16 +34,19 @@ WHERE applied_at IS NULL
     AND ts = to_timestamp(%(ts_s)s)
 
 -- name: mark_restated
--- Note that the versions logged for a range have replaced the stored candles, and that their days are restated.
--- In: ticker, interval_minutes, start_s, end_s (half-open), applied_s (epoch seconds).
+-- Note that versions logged for a range have replaced the stored candles: they are what is stored now; and that their
+-- days are restated.
+-- In: ticker, interval_minutes, start_s, end_s (half-open), version (jsonb, figures of the versions; null = whatever
+-- they are), applied_s (epoch seconds).
 WITH applied AS (
     UPDATE candle_restatements
-    SET applied_at = to_timestamp(%(applied_s)s)
+    SET applied_at = greatest(first_seen_at, to_timestamp(%(applied_s)s))
     WHERE applied_at IS NULL
         AND ticker = %(ticker)s
         AND interval_minutes = %(interval_minutes)s
         AND ts >= to_timestamp(%(start_s)s)
         AND ts < to_timestamp(%(end_s)s)
+        AND (%(version)s::jsonb IS NULL OR new = %(version)s::jsonb)
     RETURNING
         ticker,
         interval_minutes,

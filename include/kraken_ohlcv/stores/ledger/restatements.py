@@ -36,6 +36,7 @@ def log_versions(
     :param versions: the stored version, the version seen, and when that was first seen, the exchange's time,
         epoch seconds UTC
     """
+    seen = list(versions)
     each = [
         {
             "ts_s": new.ts_s,
@@ -44,12 +45,17 @@ def log_versions(
             "new": new.figures(),
             "first_seen_s": first_seen_s,
         }
-        for old, new, first_seen_s in versions
+        for old, new, first_seen_s in seen
     ]
     if not each:
         return
+    # A pending version that equals the stored one has replaced it.
+    stored = [
+        {"start_s": new.ts_s, "end_s": new.ts_s + 1, "version": old.figures(), "applied_s": first_seen_s}
+        for old, new, first_seen_s in seen
+    ]
     with connection.transaction():
-        execute_many(connection, "mark_overwritten", each, series)
+        execute_many(connection, "mark_restated", stored, series)
         execute_many(connection, "delete_pending_restatement", each, series)
         execute_many(connection, "insert_restatement", each, series)
 
@@ -60,4 +66,4 @@ def mark_restated(connection: Connection, series: Series, buckets: BucketSet, *,
     :param connection: the ledger, inside a series transaction
     """
     each = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in buckets.ranges()]
-    execute_many(connection, "mark_restated", each, series, applied_s=now_s)
+    execute_many(connection, "mark_restated", each, series, version=None, applied_s=now_s)

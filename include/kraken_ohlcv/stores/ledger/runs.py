@@ -94,7 +94,7 @@ def record_plan(
     execute(connection, "record_plan", run, request, plan=plan, now_s=now_s)
 
 
-def read_plan(connection: Connection, run: RunKey) -> dict[str, Any] | None:
+def read_run_plan(connection: Connection, run: RunKey) -> dict[str, Any] | None:
     """Return what a run has planned, or None when it does not only plan."""
     found: dict[str, Any] | None = value(connection, "read_run_plan", run)
     return found
