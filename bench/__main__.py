@@ -17,6 +17,8 @@ from bench.tools.size import names_without_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.tools.ratios import Measured
+
 RESULTS = Path(__file__).resolve().parents[1] / ".sandbox" / "bench.json"
 LOG_WIDTH = 160
 
@@ -39,10 +41,14 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     if not console.is_terminal:
         console.width = LOG_WIDTH
+    results: list[Measured] = []
     with running_services(lambda text: console.print(text, style="dim", highlight=False)) as services:
-        results = list(measure(names, services))
+        for measured in measure(names, services):
+            results.append(measured)
+            # Shown and kept one by one: a run that is stopped has lost only what it was measuring.
+            console.print(table_of([measured]))
+            write_json(RESULTS, results)
     console.print(table_of(results))
-    write_json(RESULTS, results)
     console.print(f"Written to {RESULTS}", style="dim", highlight=False)
     return 0 if all(ratio.is_met for measured in results for ratio in measured.ratios) else 1
 

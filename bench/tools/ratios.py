@@ -66,7 +66,7 @@ def table_of(results: Sequence[Measured]) -> Table:
     """Return the ratios as a table for a terminal.
 
     :param results: what was measured
-    :return: one row a ratio: bench, name, value, target, met or missed, details
+    :return: one row per ratio: bench, name, value, target, met or missed, details
     """
     table = Table(title="Ratios", title_justify="left")
     for heading in ("bench", "ratio", "value", "target", "", "details"):
