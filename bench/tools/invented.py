@@ -17,7 +17,8 @@ NOTHING: Final = "FALSE"
 
 # Ordered by time, as candles arrive, and one transaction an interval.
 INSERT = sql.SQL("""
-INSERT INTO ohlcv SELECT * FROM (
+INSERT INTO ohlcv (ts, ticker, interval, open, high, low, close, vwap, volume, trades, source)
+SELECT * FROM (
     SELECT
         (({first} + (bucket.x - 1) * {step}) * 1000000L)::timestamp ts,
         ('T' || (1000 + pair.x) || 'USD')::symbol ticker,
