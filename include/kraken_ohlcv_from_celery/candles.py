@@ -160,8 +160,8 @@ def import_candles(
             fresh = _fresh(new, source, report, frame, now_s=now_s)
             opens = BucketSet.of_points(fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes))
             if write and opens:
-                with admitted(connection, part.series, opens, now_s=now_s):
-                    write_frame(new, part.series, fresh)
+                with admitted(connection, part.series, opens, now_s=now_s) as admission:
+                    write_frame(new, part.series, fresh, stored_us=admission.moment_us)
             report.coming |= opens
         yield report
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import ARCHIVE, IMPORTED
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.ledger.session import Connection, rows
 from kraken_ohlcv.stores.queries import bounds, key, statement
+from kraken_ohlcv.stores.source_change import change_source
 from kraken_ohlcv_from_celery.report import Report
 
 ALWAYS: Final[tuple[int, int]] = (1_293_840_000, 2**33)
@@ -58,17 +58,19 @@ def mark_imported(
         if source == ARCHIVE:
             files = rows(connection, "read_archive_spans", lambda first_s, end_s: (first_s, end_s), series)
             parts = ranges.subtract(parts, files)
-        marked = sum(_mark(questdb, series, source, part, write=write) for part in parts)
+        marked = sum(_mark(connection, questdb, series, source, part, write=write) for part in parts)
         report.marked += marked
         report.left += n - marked
-    if reports and write:
-        questdb.wait_applied(CANDLE_TABLE)
     yield from reports.values()
 
 
-def _mark(questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool) -> int:
-    values: dict[str, Any] = {**key(series), **bounds(part), "source": source}
+def _mark(
+    connection: Connection, questdb: QuestDBClient, series: Series, source: str, part: Range, *, write: bool
+) -> int:
+    if write:
+        return change_source(
+            connection, questdb, series, part, former=source, present=IMPORTED, is_without_vwap=True
+        )
+    values = {**key(series), **bounds(part), "source": source}
     ((n,),) = questdb.query(statement("count_without_vwap"), values)
-    if n and write:
-        questdb.query(statement("mark_imported"), {**values, "imported": IMPORTED})
     return int(n)

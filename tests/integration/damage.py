@@ -122,7 +122,7 @@ def candle(series: Series, ts_s: int, **changes: Any) -> dict[str, Any]:
     """Return the parameters that store a candle."""
     prices = dict.fromkeys(("open", "high", "low", "close", "vwap", "volume"), 1.5)
     key = {"ts_us": ts_s * 1_000_000, "ticker": series.ticker, "interval": str(series.interval_minutes)}
-    return {**key, **prices, "trades": 3, "source": "ohlc", **changes}
+    return {**key, **prices, "trades": 3, "source": "ohlc", "stored_us": None, **changes}
 
 
 def _write_ledger(connection: Any, one: Damaged) -> None:

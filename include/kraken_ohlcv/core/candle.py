@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -166,6 +166,8 @@ class StoredCandle:
     :ivar volume: base units, > 0
     :ivar trades: number of trades, >= 1
     :ivar source: one of :data:`kraken_ohlcv.core.restatement.SOURCE_RANK`
+    :ivar stored_us: moment of the write that made the row what it is, by the ledger's clock, epoch
+        microseconds; None = before records began, or not stored yet. Two candles are equal whatever it is
     """
 
     ts_s: int
@@ -177,11 +179,12 @@ class StoredCandle:
     volume: float
     trades: int
     source: str
+    stored_us: int | None = field(default=None, compare=False)
 
     def figures(self) -> dict[str, Any]:
-        """Return what is compared and logged: every field but time and source."""
+        """Return what is compared and logged: every field but times and source."""
         fields = asdict(self)
-        return {name: value for name, value in fields.items() if name not in {"ts_s", "source"}}
+        return {name: value for name, value in fields.items() if name not in {"ts_s", "source", "stored_us"}}
 
     def equals(self, other: StoredCandle) -> bool:
         """Return whether two versions of a candle say the same, see :func:`says_same`.

@@ -25,6 +25,10 @@ class SurroundingsError(OhlcvError, Permanent):
     """A store, its settings or a disk is not as it must be; the message has the cure, which loses no data."""
 
 
+class SnapshotError(OhlcvError, Permanent):
+    """A snapshot cannot be pinned or is not there; the message names it."""
+
+
 class SetUpError(OhlcvError):
     """Something is missing in the installation; the message says what to provide."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.regroup import GapChanges, regroup
 from kraken_ohlcv.detection.snapshot import SeriesSnapshot
 from kraken_ohlcv.stores.ledger.coverage import Coverage, save
 from kraken_ohlcv.stores.ledger.gaps import NewGap, absorb_gap, change_gap, close_gap, insert_gaps
+from kraken_ohlcv.stores.ledger.history import log_unwitnessed
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state
 from kraken_ohlcv.stores.ledger.session import (
     Connection,
@@ -33,6 +35,7 @@ class _Write(NamedTuple):
     snapshot: SeriesSnapshot
     coverage: Coverage
     changes: GapChanges
+    unwitnessed: tuple[BucketSet, BucketSet]
 
 
 def reconcile(
@@ -88,6 +91,7 @@ def _write(connection: Connection, run: RunKey, seen: Sequence[Seen], *, now_s: 
     # Nothing is read any more: the statements follow each other without waiting for answers.
     with connection.pipeline():
         is_saved = save(connection, (one.coverage for one in work), run=run, now_s=now_s)
+        log_unwitnessed(connection, {one.state.series: one.unwitnessed for one in work})
         for one in work:
             new += _change_gaps(connection, run, one, now_s=now_s)
             clock = one.snapshot.clock
@@ -105,11 +109,12 @@ def _write(connection: Connection, run: RunKey, seen: Sequence[Seen], *, now_s: 
 
 
 def _planned(state: SeriesState, snapshot: SeriesSnapshot, is_filled_now: bool) -> _Write:
+    unwitnessed = snapshot.unwitnessed(state.until_s)
     coverage = snapshot.corrected()
     gaps = [gap for gap in state.gaps if coverage.holds(gap.range)]
     under_way = {gap.gap_id for gap in gaps if is_filled_now and gap.status is GapStatus.BACKFILLING}
     changes = regroup(gaps, coverage.missing, snapshot.clock, left_alone=under_way)
-    return _Write(state, snapshot, coverage, changes)
+    return _Write(state, snapshot, coverage, changes, unwitnessed)
 
 
 def _change_gaps(connection: Connection, run: RunKey, one: _Write, *, now_s: int) -> list[NewGap]:

@@ -144,6 +144,25 @@ class SeriesSnapshot:
         parts = [(max(month[0], start_s), min(month[1], end_s)) for month in self.looked.coverage.months]
         return BucketSet.opening_in(parts, step=self.looked.stored.step)
 
+    def unwitnessed(self, until_s: int | None) -> tuple[BucketSet, BucketSet]:
+        """Return what is otherwise than the pages have it, as far as they account for the grid.
+
+        Asked for before :meth:`corrected`. Candles that a task stored, and died before it could say so, come
+        unwitnessed, too: they carry their moment.
+
+        :param until_s: up to where the grid is accounted for, epoch seconds UTC; None = nowhere
+        :return: buckets that were stored and are not any more, and buckets that were not stored and are
+        """
+        coverage, stored = self.looked.coverage, self.looked.stored
+        parts = [
+            (max(month[0], self.clock.start_s), min(month[1], until_s or 0))
+            for month in coverage.months
+            if month in coverage.reconciled
+        ]
+        known = BucketSet.opening_in(parts, step=stored.step)
+        quiet = (coverage.missing | coverage.empty.all) - coverage.disputed
+        return known - quiet - stored, known & quiet & stored
+
     def corrected(self) -> Coverage:
         """Return the pages as they are to be, without proofs that a candle contradicts; trades' proofs stay.
 

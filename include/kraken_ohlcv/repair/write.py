@@ -8,9 +8,11 @@ from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.restatement import Restatement, completed, judge_restatement
+from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.repair.context import RunContext, WriteResult
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
+from kraken_ohlcv.stores.ledger.history import keep_replaced
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
 from kraken_ohlcv.stores.other_intervals import judged_by_others
 
@@ -24,6 +26,8 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     :raises ReadBackError: if a candle is not readable as written
     :raises QuestDBError: if QuestDB does not accept or not apply the write
     """
+    # What a task that died has sent is to be seen, not written once more as if it were new.
+    context.questdb.wait_applied(CANDLE_TABLE)
     before = read_candles(context.questdb, series, result.covered)
     candles = [seen for ts_s, seen in result.traded.items() if ts_s not in before]
     added = BucketSet.of_points((candle.ts_s for candle in candles), step=result.step)
@@ -70,9 +74,12 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
         opens = BucketSet.of_points((candle.ts_s for candle in candles), step=result.step)
         with admitted(
             context.connection, series, opens, by=result.evidence, run=context.run, now_s=context.now_s
-        ) as withdrawn:
-            stored_now = write_candles(context.questdb, series, candles, result.covered)
-        n_withdrawn = sum(len(buckets) for _, buckets in withdrawn)
+        ) as admission:
+            moment_us = admission.moment_us
+            replaced = [(before[one.ts_s], one) for one in candles if one.ts_s in before]
+            keep_replaced(context.connection, series, replaced, moment_us=moment_us)
+            stored_now = write_candles(context.questdb, series, candles, result.covered, stored_us=moment_us)
+        n_withdrawn = sum(len(buckets) for _, buckets in admission.withdrawn)
     return WriteResult(
         have=BucketSet.of_points(stored_now, step=result.step),
         new=added,

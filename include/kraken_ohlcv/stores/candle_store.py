@@ -29,7 +29,10 @@ STORED_SCHEMA: Final[dict[str, type]] = {
     "trades": int,
     "source": str,
 }
-"""The fields of :class:`StoredCandle` in their order: the columns of a frame."""
+"""What is said of a candle, the fields of :class:`StoredCandle` in their order: columns of a frame."""
+
+FRAME_SCHEMA: Final = {**STORED_SCHEMA, "stored_us": int}
+"""The columns of a frame that is read: since when it has been said, too."""
 
 SUMMED: Final = (*PRICES, "volume")
 SUM_TOLERANCE: Final = 1e-11
@@ -50,20 +53,26 @@ def read_candles(questdb: QuestDBClient, series: Series, covered: Range) -> dict
 
 
 def read_frame(questdb: QuestDBClient, series: Series, covered: Range) -> pl.DataFrame:
-    """Return the same, see :data:`STORED_SCHEMA`."""
+    """Return the same, see :data:`FRAME_SCHEMA`."""
     import polars as pl  # noqa: PLC0415 (slow to import; most who read candles need no frames)
 
     rows = questdb.query(statement("read_candles"), {**key(series), **bounds(covered)}, binary=True)
-    return pl.DataFrame(rows, schema=STORED_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=FRAME_SCHEMA, orient="row")
 
 
 def write_candles(
-    questdb: QuestDBClient, series: Series, candles: Sequence[StoredCandle], covered: Range
+    questdb: QuestDBClient,
+    series: Series,
+    candles: Sequence[StoredCandle],
+    covered: Range,
+    *,
+    stored_us: int | None = None,
 ) -> dict[int, StoredCandle]:
     """Write candles in one transaction, wait until they are readable, and read the range back.
 
     :param candles: what to store, open times inside ``covered``; may be empty, then nothing is written
     :param covered: half-open, epoch seconds UTC
+    :param stored_us: moment of the write, epoch microseconds; None = of no write that the ledger knows
     :return: all stored candles of the range, by open time
     :raises ReadBackError: if a candle is not readable as written
     :raises QuestDBError: if QuestDB does not accept or not apply the write
@@ -71,7 +80,7 @@ def write_candles(
     # Not asdict, which copies each figure deeply: a tenth of the CPU time of a fill.
     rows = [
         {name: getattr(one, name) for name in STORED_SCHEMA}
-        | {**key(series), "ts_us": one.ts_s * MICROSECONDS}
+        | {**key(series), "ts_us": one.ts_s * MICROSECONDS, "stored_us": stored_us}
         for one in candles
     ]
     questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
@@ -80,12 +89,15 @@ def write_candles(
     return stored
 
 
-def write_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> None:
+def write_frame(
+    questdb: QuestDBClient, series: Series, candles: pl.DataFrame, *, stored_us: int | None = None
+) -> None:
     """Write candles as :func:`write_candles` does.
 
     :param candles: see :data:`STORED_SCHEMA`; at least one, at most 100,000
+    :param stored_us: as there
     """
-    questdb.send(prepare_frame(questdb, series, candles))
+    questdb.send(prepare_frame(questdb, series, candles, stored_us=stored_us))
     questdb.wait_applied(CANDLE_TABLE)
     times = candles["ts_s"].sort()
     stored = read_frame(questdb, series, (times[0], times[-1] + step_s(series.interval_minutes)))
@@ -93,11 +105,17 @@ def write_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -
     _refuse_others(series, candles.height, wrong["ts_s"].to_list())
 
 
-def prepare_frame(questdb: QuestDBClient, series: Series, candles: pl.DataFrame) -> PreparedFrame:
+def prepare_frame(
+    questdb: QuestDBClient, series: Series, candles: pl.DataFrame, *, stored_us: int | None
+) -> PreparedFrame:
     """Encode candles to be sent as one transaction, after which they are not readable at once.
 
     :param candles: see :data:`STORED_SCHEMA`; at most 100,000
+    :param stored_us: as of :func:`write_candles`
     """
+    import polars as pl  # noqa: PLC0415 (slow to import; most who write candles send no frames)
+
+    candles = candles.with_columns(stored_at=pl.lit(stored_us, pl.Int64).cast(pl.Datetime("us")))
     return questdb.prepare_frame(CANDLE_TABLE, candles, symbols=key(series), at="ts_s")
 
 

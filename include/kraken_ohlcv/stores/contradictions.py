@@ -24,16 +24,37 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.coverage import proven_spans, read_coverage, read_months, save
+from kraken_ohlcv.stores.ledger.moments import open_write
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import SUCCESSIVE, copied
-from kraken_ohlcv.stores.queries import BLOCK_BUCKETS, MICROSECONDS, bounds, rendered, statement
+from kraken_ohlcv.stores.queries import (
+    BLOCK_BUCKETS,
+    MICROSECONDS,
+    bounds,
+    of_blocks,
+    rendered,
+    statement,
+)
 
 MAX_LOOKED_UP: Final = 100
 """Contradictions for which the intervals with candles there are looked up."""
 
 BUCKETS_AT_ONCE: Final = 500_000
 """Buckets of a series that are looked at together, but for whole months: nearly a year of minutes."""
+
+
+@dataclass(slots=True)
+class Admission:
+    """A write of candles that may go on.
+
+    :ivar moment_us: of the write, epoch microseconds: the ``stored_at`` of its candles, and the end of the
+        proofs that they contradict
+    :ivar withdrawn: buckets that were proven empty and no longer are, by series
+    """
+
+    moment_us: int
+    withdrawn: list[tuple[Series, BucketSet]]
 
 
 @contextmanager
@@ -45,8 +66,10 @@ def admitted(
     now_s: int,
     by: Evidence | None = None,
     run: RunKey | None = None,
-) -> Iterator[list[tuple[Series, BucketSet]]]:
+) -> Iterator[Admission]:
     """Let candles into the store: withdraw what they prove wrong, in their series and in all longer ones.
+
+    The write is open from here until its candles are readable, see :mod:`kraken_ohlcv.stores.ledger.moments`.
 
     It is withdrawn before, because a task that dies with the candles written must not leave the proof behind;
     and after, because another task may have added one before it could see them.
@@ -55,13 +78,14 @@ def admitted(
     :param series: ticker and interval of the candles
     :param candles: buckets that get a candle
     :param by: evidence of the source that brings them, or None
-    :return: context manager of what was withdrawn; write and read back inside of it
+    :return: context manager of the write; keep what it replaces, write and read back inside of it
     Rule: a candle withdraws the proofs of its bucket, and of every longer bucket around it, that calls and
     files gave; against a proof from trades it is the candle that is suspect.
     """
-    withdrawn = withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
-    yield withdrawn
-    withdrawn += withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
+    with open_write(connection) as moment_us:
+        withdrawn = withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
+        yield Admission(moment_us, withdrawn)
+        withdrawn += withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
 
 
 def withdraw_contradicted(
@@ -169,16 +193,7 @@ def _traded(questdb: QuestDBClient, series: Series, empty: BucketSet, intervals:
             **{f"interval_{n}": str(interval) for n, interval in enumerate(intervals)},
         },
     )
-    return empty & _of_blocks(rows, step=empty.step)
-
-
-def _of_blocks(rows: Sequence[Sequence[int]], *, step: int) -> BucketSet:
-    first = min((block for block, _ in rows), default=0)
-    size = BLOCK_BUCKETS // 8
-    marks = bytearray((max((block for block, _ in rows), default=0) - first + 1) * size)
-    for block, bits in rows:
-        marks[(block - first) * size : (block - first + 1) * size] = bits.to_bytes(size, "little")
-    return BucketSet(step, first * BLOCK_BUCKETS, int.from_bytes(marks, "little"))
+    return empty & of_blocks(rows, step=empty.step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
 
@@ -72,3 +73,17 @@ def chosen(tickers: Sequence[str]) -> tuple[int, dict[str, str]]:
     if len(tickers) > MAX_TICKERS:
         return 0, {}
     return len(tickers), {f"ticker_{n}": ticker for n, ticker in enumerate(tickers)}
+
+
+def of_blocks(rows: Sequence[Sequence[int]], *, step: int) -> BucketSet:
+    """Return the buckets that numbers of blocks stand for.
+
+    :param rows: block, counted from the epoch, and its bits: bit k = its k-th bucket
+    :param step: bucket length, seconds
+    """
+    first = min((block for block, _ in rows), default=0)
+    size = BLOCK_BUCKETS // 8
+    marks = bytearray((max((block for block, _ in rows), default=0) - first + 1) * size)
+    for block, bits in rows:
+        marks[(block - first) * size : (block - first + 1) * size] = bits.to_bytes(size, "little")
+    return BucketSet(step, first * BLOCK_BUCKETS, int.from_bytes(marks, "little"))

@@ -73,7 +73,7 @@ def ensure_candle_table(questdb: QuestDBClient) -> None:
     """Create the candle table when it is absent, and refuse one that would lose or hide candles.
 
     ``CREATE TABLE IF NOT EXISTS`` keeps a different existing table silently, so what is there is judged.
-    Sources get today's names.
+    Sources get today's names, and a table of an earlier version gets column ``stored_at``, empty.
 
     :raises SurroundingsError: if the table or the server's settings are not right; names the cure
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -88,8 +88,23 @@ def ensure_candle_table(questdb: QuestDBClient) -> None:
             refuse([foreign_table(questdb, "it is a view")])
         raise
     refuse(table_findings(questdb))
+    if not _has_moments(questdb):
+        try:
+            questdb.query(statement("add_stored_at"))
+        except QuestDBUnavailableError:
+            raise
+        except QuestDBError:
+            # IF NOT EXISTS does not hold between two statements at once: another process was quicker.
+            questdb.wait_applied(CANDLE_TABLE)
+            if not _has_moments(questdb):
+                raise
+        questdb.wait_applied(CANDLE_TABLE)
     for former, present in FORMER_SOURCES.items():
         if questdb.query(statement("find_former_source"), {"former": former}):
             names = {"former": former, "present": present}
             questdb.query(statement("rename_source"), names)
             questdb.wait_applied(CANDLE_TABLE)
+
+
+def _has_moments(questdb: QuestDBClient) -> bool:
+    return "stored_at" in {name for name, *_ in questdb.query(statement("table_columns"))}

@@ -34,7 +34,8 @@ COLUMNS: Final = {
     "trades": "LONG",
     "source": "SYMBOL",
 }
-"""Type by column of the candle table. Columns beside these are left alone: every statement names its own."""
+"""Type by column of the candle table, but for stored_at, which a table of an earlier version gets. Columns
+beside these are left alone: every statement names its own."""
 KEYS: Final = ("ts", "ticker", "interval")
 
 ENABLE_DEDUP: Final = f"ALTER TABLE {CANDLE_TABLE} DEDUP ENABLE UPSERT KEYS({', '.join(KEYS)})"
@@ -165,6 +166,8 @@ def _not_ours(columns: dict[str, tuple[str, bool]], time_column: str | None, par
             return f"it has no column {name}"
     if columns["ts"][0] != COLUMNS["ts"]:
         return f"column ts is {columns['ts'][0]}, not {COLUMNS['ts']}, which QuestDB cannot change"
+    if (moments := columns.get("stored_at", ("TIMESTAMP", False))[0]) != "TIMESTAMP":
+        return f"its column stored_at is {moments}, not TIMESTAMP"
     if time_column != "ts":
         return "ts is not its designated timestamp, which QuestDB cannot change"
     if partition_by == "NONE":

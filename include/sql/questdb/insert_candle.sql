@@ -1,6 +1,7 @@
 -- QuestDB. Store one candle; DEDUP makes it an upsert by (ts, ticker, interval).
--- In: ts_us (open time, epoch microseconds), ticker, interval (minutes as text), the candle's columns.
-INSERT INTO ohlcv (ts, ticker, interval, open, high, low, close, vwap, volume, trades, source)
+-- In: ts_us (open time, epoch microseconds), ticker, interval (minutes as text), the candle's columns, stored_us (epoch
+-- microseconds, or null).
+INSERT INTO ohlcv (ts, ticker, interval, open, high, low, close, vwap, volume, trades, source, stored_at)
 VALUES (
     %(ts_us)s,
     %(ticker)s,
@@ -12,5 +13,6 @@ VALUES (
     %(vwap)s,
     %(volume)s,
     %(trades)s,
-    %(source)s
+    %(source)s,
+    %(stored_us)s
 )

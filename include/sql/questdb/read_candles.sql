@@ -1,6 +1,6 @@
 -- QuestDB. The stored candles of one series in a range.
 -- In: ticker, interval (minutes as text), from_us, until_us (epoch microseconds, half-open).
--- Out: ts_s (epoch seconds), then the candle's columns; ascending.
+-- Out: ts_s (epoch seconds), then the candle's columns, stored_us (epoch microseconds, or null); ascending.
 SELECT
     ts::long / 1000000L ts_s,
     open,
@@ -10,7 +10,8 @@ SELECT
     vwap,
     volume,
     trades,
-    source
+    source,
+    stored_at::long stored_us
 FROM ohlcv
 WHERE ticker = %(ticker)s
     AND interval = %(interval)s

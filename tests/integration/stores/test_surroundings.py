@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -171,6 +172,41 @@ def test_a_table_that_was_altered_is_refused_and_the_statement_told_cures_it_and
     assert count(questdb) == 3
 
 
+VIEW = """CREATE MATERIALIZED VIEW daily WITH BASE ohlcv REFRESH IMMEDIATE AS (
+    SELECT ts, ticker, sum(volume) volume FROM ohlcv WHERE interval = '60' SAMPLE BY 1d) PARTITION BY YEAR"""
+
+
+def test_a_table_of_an_earlier_version_gets_its_moments_and_keeps_candles_and_views(
+    questdb: QuestDBClient,
+) -> None:
+    questdb.query(DDL.replace(",\n    stored_at TIMESTAMP", ""))
+    questdb.query(
+        "INSERT INTO ohlcv (ts, ticker, interval, volume, source)"
+        " VALUES ('2026-10-01', 'XBTUSD', '60', 1.5, 'archive_rim')"
+    )
+    questdb.query(VIEW)
+    try:
+        ensure_candle_table(questdb)
+        ensure_candle_table(questdb)
+        assert questdb.query("SELECT volume, source, stored_at FROM ohlcv") == [
+            (1.5, "archive_provisional", None)
+        ]
+        store(questdb, NEW_S)
+        assert questdb.query("SELECT stored_at FROM ohlcv") == [(None,), (None,)]
+    finally:
+        questdb.query("DROP MATERIALIZED VIEW daily")
+    assert "stored_at" in {name for name, *_ in questdb.query(statement("table_columns"))}
+
+
+def test_several_processes_that_meet_a_table_of_an_earlier_version_all_go_on(questdb: QuestDBClient) -> None:
+    questdb.query(DDL.replace(",\n    stored_at TIMESTAMP", ""))
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(ensure_candle_table, QuestDBClient(questdb.address)) for _ in range(4)]:
+            done.result()
+    store(questdb, NEW_S)
+    assert count(questdb) == 1
+
+
 def test_a_ttl_is_named_with_its_length_and_its_cure_lets_candles_of_any_age_in_again(
     questdb: QuestDBClient,
 ) -> None:
@@ -255,6 +291,11 @@ def test_a_table_with_which_everything_works_is_taken_as_it_is(
             id="another designated timestamp",
         ),
         pytest.param(["CREATE VIEW ohlcv AS (SELECT * FROM base)"], "it is a view", id="a view"),
+        pytest.param(
+            [DDL.replace("stored_at TIMESTAMP", "stored_at VARCHAR")],
+            "its column stored_at is VARCHAR, not TIMESTAMP",
+            id="a column of its own called stored_at",
+        ),
     ],
 )
 def test_a_table_that_no_statement_makes_ours_is_left_alone(

@@ -276,16 +276,17 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
         staged,
         provisional_s=member.release.last_day_s(staged.span[1]) if is_identified else staged.span[0],
         trust=read.trust(),
-        dry_run=work.dry_run,
     )
     if work.dry_run:
-        stored = keep()
+        stored = keep(moment_us=None)
         return file_result(member, "checked", **_figures(read, stored))
     (asset,) = read_assets(context.connection, tickers=[series.ticker], tier="ALL")
     series_id = register(context.connection, series, oldest_s=staged.span[0], now_s=context.now_s)
     with fill_lock(context.connection, series_id):
-        with admitted(context.connection, series, staged.candles, run=context.run, now_s=context.now_s):
-            stored = keep()
+        with admitted(
+            context.connection, series, staged.candles, run=context.run, now_s=context.now_s
+        ) as admission:
+            stored = keep(moment_us=admission.moment_us)
         figures = _figures(read, stored)
         empty = _proven(read, stored) if is_identified else BucketSet(staged.step)
         with context.connection.transaction():

@@ -25,7 +25,6 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.names import release_of
@@ -38,8 +37,9 @@ from kraken_ohlcv.sources.archive.references import (
     whole_buckets,
 )
 from kraken_ohlcv.stores.candle_store import read_frame
-from kraken_ohlcv.stores.ledger.session import Row, execute, fetch
-from kraken_ohlcv.stores.queries import bounds, key, statement
+from kraken_ohlcv.stores.ledger.series_state import series_id_of
+from kraken_ohlcv.stores.ledger.session import Row, execute, fetch, fill_lock
+from kraken_ohlcv.stores.source_change import change_source
 
 log = logging.getLogger(__name__)
 
@@ -309,10 +309,14 @@ def _judge_stored(context: RunContext, row: Row) -> None:
     identified_by = identify(claim, may_ask=False)
     if identified_by is None:
         return
-    sources = {"provisional": PROVISIONAL, "archive": ARCHIVE}
-    context.questdb.query(
-        statement("confirm_provisional"), {**key(series), **sources, **bounds((span[0], until_s))}
-    )
-    context.questdb.wait_applied(CANDLE_TABLE)
+    with fill_lock(context.connection, series_id_of(context.connection, series)):
+        change_source(
+            context.connection,
+            context.questdb,
+            series,
+            (span[0], until_s),
+            former=PROVISIONAL,
+            present=ARCHIVE,
+        )
     execute(context.connection, "identify_archive_file", file_id=row["file_id"], identified_by=identified_by)
     log.info("%s is identified by %s", row["name"], identified_by)

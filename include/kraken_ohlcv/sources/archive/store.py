@@ -19,6 +19,7 @@ from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import ARCHIVE, FIGURES, IDENTIFIED, PROVISIONAL, StoredCandle, says_same
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.restatement import HIGHEST_RANK, SOURCE_RANK, is_better, is_confirmed
@@ -28,6 +29,7 @@ from kraken_ohlcv.sources.archive.prefetch import ahead
 from kraken_ohlcv.sources.archive.staging import Staged
 from kraken_ohlcv.stores.bucket_arrays import opening_at
 from kraken_ohlcv.stores.candle_store import (
+    FRAME_SCHEMA,
     STORED_SCHEMA,
     WrittenSums,
     count_stored,
@@ -35,7 +37,9 @@ from kraken_ohlcv.stores.candle_store import (
     read_frame,
     write_frame,
 )
+from kraken_ohlcv.stores.ledger.history import log_former_sources, log_replaced
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import copied_opens
 
 if TYPE_CHECKING:
@@ -188,7 +192,7 @@ def store(
     *,
     provisional_s: int,
     trust: FileTrust,
-    dry_run: bool,
+    moment_us: int | None,
 ) -> Stored:
     """Write what of a file is missing or stronger than what is stored; stored rows are not written again.
 
@@ -200,58 +204,81 @@ def store(
     :param staged: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
     :param trust: how far the file is trusted
-    :param dry_run: compare, but write nothing
+    :param moment_us: of the write, epoch microseconds; None = compare, but write nothing
     :return: what became of the rows
     :raises ReadBackError: if a candle is not readable as it was sent
     :raises QuestDBError: if QuestDB does not accept or not apply a batch
     """
     questdb = context.questdb
-    verb = "compared" if dry_run else "compared and wrote"
+    verb = "compared" if moment_us is None else "compared and wrote"
     progress = Progress(f"{series}: {verb}", "row", staged.n_good, log.info, clock=context.clock)
+    # What a task that died has sent is to be seen, not written once more as if it were new.
+    questdb.wait_applied(CANDLE_TABLE)
     if not count_stored(questdb, series, staged.span):
-        sent = questdb if not dry_run else None
-        return _store_new(sent, series, staged, progress, provisional_s=provisional_s)
+        return _store_new(questdb, series, staged, progress, provisional_s=provisional_s, moment_us=moment_us)
     copies = copied_opens(questdb, series, staged.span)
     pending = read_pending(context.connection, series)
     done = Stored(staged.step)
     for rows, covered in ahead(_batches(staged)):
-        stored = _without_rank(read_frame(questdb, series, covered), copies)
+        before = read_frame(questdb, series, covered)
+        stored = _without_rank(before, copies)
         found = judged(rows, stored, provisional_s=provisional_s, trust=trust)
         done.add(found, stored, provisional_s=provisional_s)
         corrected = found.filter(pl.col("verdict") == "correct")
-        ended = [] if dry_run else _written_before(found, pending)
+        ended = [] if moment_us is None else _written_before(found, pending)
         done.corrected |= done.buckets(corrected) | BucketSet.of_points(ended, step=staged.step)
         done.n_corrected += corrected.height + len(ended)
         write = found.filter(pl.col("verdict").is_in(WRITTEN)).select(*STORED_SCHEMA)
         done.n_written += write.height
         progress.add(rows.height)
-        if dry_run or write.is_empty():
+        if moment_us is None or write.is_empty():
             continue
         for part in corrected.iter_slices(LOGGED_ROWS):
             both = zip(_candles(part, "_stored"), _candles(part), strict=True)
             versions = [(old, new, pending.get(new, context.now_s)) for old, new in both]
             log_versions(context.connection, series, versions)
-        write_frame(questdb, series, write)
+        _keep_replaced(context.connection, series, before, write, moment_us=moment_us)
+        write_frame(questdb, series, write, stored_us=moment_us)
     return done
 
 
-def _store_new(
-    questdb: QuestDBClient | None, series: Series, staged: Staged, progress: Progress, *, provisional_s: int
-) -> Stored:
-    """Write a file into a range in which nothing is stored, so that there is nothing to compare it with.
+def _keep_replaced(
+    connection: Connection, series: Series, before: pl.DataFrame, write: pl.DataFrame, *, moment_us: int
+) -> None:
+    """Keep what rows replace: of those that change a source and nothing else, only that."""
+    both = before.join(write, on="ts_s", how="inner", suffix="_new", maintain_order="left")
+    is_same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_new")) for name in (*FIGURES, "vwap"))
+    former = {
+        (source, stored_us): opening_at(rows["ts_s"].to_numpy(), step=step_s(series.interval_minutes))
+        for (source, stored_us), rows in both.filter(is_same).group_by("source", "stored_us")
+    }
+    log_former_sources(connection, series, former, moment_us=moment_us)
+    replaced = both.remove(is_same).select(*FRAME_SCHEMA)
+    log_replaced(
+        connection, series, [StoredCandle(*row) for row in replaced.iter_rows()], moment_us=moment_us
+    )
 
-    :param questdb: None = write nothing
-    """
+
+def _store_new(
+    questdb: QuestDBClient,
+    series: Series,
+    staged: Staged,
+    progress: Progress,
+    *,
+    provisional_s: int,
+    moment_us: int | None,
+) -> Stored:
+    """Write a file into a range in which nothing is stored, so that there is nothing to compare it with."""
     done, sums = Stored(staged.step), WrittenSums()
     done.new, done.n_written = staged.candles, len(staged.candles)
-    if questdb is None:
+    if moment_us is None:
         return done
 
     def prepared() -> Iterator[tuple[int, PreparedFrame]]:
         for rows in staged.frames():
             candles = _as_candles(rows, provisional_s).select(*STORED_SCHEMA)
             sums.add(candles)
-            yield candles.height, prepare_frame(questdb, series, candles)
+            yield candles.height, prepare_frame(questdb, series, candles, stored_us=moment_us)
 
     for number, (n_rows, batch) in enumerate(ahead(prepared()), start=1):
         questdb.send(batch)

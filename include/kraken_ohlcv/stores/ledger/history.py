@@ -1,0 +1,117 @@
+"""What the ledger keeps so that the past can be read: replaced versions of candles, and what nobody wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.months import months_of
+from kraken_ohlcv.stores.ledger.coverage import date_of
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
+
+LOGGED_ROWS: Final = 10_000
+"""Versions that are logged at once."""
+
+
+def keep_replaced(
+    connection: Connection,
+    series: Series,
+    replaced: Sequence[tuple[StoredCandle, StoredCandle]],
+    *,
+    moment_us: int,
+) -> None:
+    """Keep the versions of candles that a write is about to replace.
+
+    :param replaced: each version as it stands in QuestDB, and the one that comes
+    :param moment_us: of the write, epoch microseconds
+    """
+    step = step_s(series.interval_minutes)
+    same: dict[tuple[str, int | None], list[int]] = {}
+    others: list[StoredCandle] = []
+    for old, new in replaced:
+        if old.figures() == new.figures():
+            same.setdefault((old.source, old.stored_us), []).append(old.ts_s)
+        else:
+            others.append(old)
+    former = {what: BucketSet.of_points(times, step=step) for what, times in same.items()}
+    log_former_sources(connection, series, former, moment_us=moment_us)
+    log_replaced(connection, series, others, moment_us=moment_us)
+
+
+def log_replaced(
+    connection: Connection, series: Series, versions: Sequence[StoredCandle], *, moment_us: int
+) -> None:
+    """Keep versions of candles that a write is about to replace.
+
+    :param versions: as they stand in QuestDB
+    :param moment_us: of the write, epoch microseconds
+    """
+    for start in range(0, len(versions), LOGGED_ROWS):
+        part = versions[start : start + LOGGED_ROWS]
+        columns = {
+            "times_s": [one.ts_s for one in part],
+            "opens": [one.open for one in part],
+            "highs": [one.high for one in part],
+            "lows": [one.low for one in part],
+            "closes": [one.close for one in part],
+            "vwaps": [one.vwap for one in part],
+            "volumes": [one.volume for one in part],
+            "trades": [one.trades for one in part],
+            "sources": [one.source for one in part],
+            "moments_us": [one.stored_us for one in part],
+        }
+        execute(connection, "log_replaced", series, columns, moment_us=moment_us)
+
+
+def log_former_sources(
+    connection: Connection,
+    series: Series,
+    former: Mapping[tuple[str, int | None], BucketSet],
+    *,
+    moment_us: int,
+) -> None:
+    """Keep what candles were called before a write changes their source and nothing else.
+
+    :param former: buckets by source and by the moment at which they were stored, epoch microseconds, None =
+        before records began
+    :param moment_us: of the write, epoch microseconds
+    """
+    each = [
+        {**place, "source": source, "stored_us": stored_us}
+        for (source, stored_us), buckets in former.items()
+        for place in _places(series, buckets)
+    ]
+    execute_many(connection, "log_former_source", each, moment_us=moment_us)
+
+
+def log_unwitnessed(connection: Connection, changes: Mapping[Series, tuple[BucketSet, BucketSet]]) -> None:
+    """Note what a detection found otherwise than the pages had it, though no write of ours changed it.
+
+    :param connection: the ledger, inside a transaction of the series
+    :param changes: by series: buckets that are stored no longer, and buckets that are stored now
+    """
+    each = [
+        {**place, "kind": kind}
+        for series, found in changes.items()
+        for kind, buckets in zip(("gone", "come"), found, strict=True)
+        for place in _places(series, buckets)
+    ]
+    execute_many(connection, "log_unwitnessed", each)
+
+
+def _places(series: Series, buckets: BucketSet) -> Iterator[dict[str, Any]]:
+    """Return buckets as the ledger names them: month by month, a character per bucket."""
+    for month in months_of(buckets):
+        part = buckets.within(month)
+        start_s, end_s = part.start_s, part.end_s
+        if start_s is not None and end_s is not None:
+            yield {
+                **series._asdict(),
+                "month": date_of(month),
+                "first_bucket": start_s // part.step - -(-month[0] // part.step),
+                "buckets": part.text((start_s, end_s)),
+            }
