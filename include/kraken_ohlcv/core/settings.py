@@ -24,6 +24,11 @@ APPROVAL_HOURS_ENV: Final = "OHLCV_APPROVAL_HOURS"
 DAG_PREFIX_ENV: Final = "OHLCV_DAG_PREFIX"
 """Environment variable with what all DAG ids begin with; without it they begin with nothing more."""
 
+CANDLES_URL_ENV: Final = "OHLCV_CANDLES_URL"
+"""Environment variable with the URL of QuestDB for those who read without Airflow."""
+LEDGER_URL_ENV: Final = "OHLCV_LEDGER_URL"
+"""Environment variable with the URL of the ledger's database for those who read without Airflow."""
+
 KRAKEN_ARCHIVE_CONN_ID: Final = "kraken_archive"
 
 ARCHIVE_FOLDER_ENV: Final = "OHLCV_ARCHIVE_FOLDER"

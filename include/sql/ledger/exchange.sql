@@ -41,3 +41,17 @@ SELECT
     extract(epoch FROM exchange_at)::bigint AS exchange_s,
     extract(epoch FROM worker_at)::float8 AS worker_s
 FROM before
+
+-- name: exchange_now
+-- The exchange's time now: as the newest run asked it, and what has passed since on this server's own clock.
+-- Out: now_s (epoch seconds); no row when no run has asked.
+SELECT extract(epoch FROM exchange_now + (clock_timestamp() - asked_at))::float8 AS now_s
+FROM backfill_runs
+WHERE asked_at IS NOT NULL
+ORDER BY asked_at DESC
+LIMIT 1
+
+-- name: read_revision
+-- The newest migration of this ledger. Out: version_num, for example 0027.
+SELECT version_num
+FROM alembic_version
