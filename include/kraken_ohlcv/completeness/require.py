@@ -106,7 +106,7 @@ def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str
     if figures.disputed:
         return f"holds {figures.disputed} where trades prove that nothing traded"
     if not figures.expected:
-        return _why_nothing(asset)
+        return why_nothing(asset)
     start_s = figures.start_s
     is_first = asset.first_trade_s is not None and start_s == floor_s(asset.first_trade_s, interval)
     if start_s is not None and start_s > since_s and not is_first:
@@ -114,7 +114,7 @@ def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str
     return ""
 
 
-def _why_nothing(asset: Asset) -> str:
+def why_nothing(asset: Asset) -> str:
     """Return why nothing is expected of a series in a time."""
     if not asset.is_listed:
         return "has no data: assets.yaml does not expect the pair (listed: false)"

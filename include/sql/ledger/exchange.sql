@@ -43,12 +43,13 @@ SELECT
 FROM before
 
 -- name: exchange_now
--- The exchange's time now: as the newest run asked it, and what has passed since on this server's own clock.
+-- The exchange's time now: as the newest run asked it, and what has passed since on this server's own clock. A run
+-- that only plans goes by its worker's clock.
 -- Out: now_s (epoch seconds); no row when no run has asked.
 SELECT extract(epoch FROM exchange_now + (clock_timestamp() - asked_at))::float8 AS now_s
 FROM backfill_runs
-WHERE asked_at IS NOT NULL
-ORDER BY asked_at DESC
+WHERE plan IS NULL
+ORDER BY asked_at DESC, exchange_now DESC
 LIMIT 1
 
 -- name: read_revision

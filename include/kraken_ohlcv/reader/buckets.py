@@ -1,0 +1,189 @@
+"""What each bucket of a part is, with its candle: read from both stores, a few hundred thousand at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kraken_ohlcv.completeness.series_rows import SeriesRow
+from kraken_ohlcv.core.bucket_status import BucketStatus
+from kraken_ohlcv.core.errors import OhlcvError
+from kraken_ohlcv.core.months import month_of, months_in
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.reader.scope import Asked, Part, parts_of
+from kraken_ohlcv.reader.stores import Stores
+from kraken_ohlcv.stores.bucket_arrays import marks_of
+from kraken_ohlcv.stores.candle_frames import TIME
+from kraken_ohlcv.stores.ledger.coverage import Emptiness, read_pages
+from kraken_ohlcv.stores.queries import MICROSECONDS
+from kraken_ohlcv.stores.surroundings import ENABLE_DEDUP
+
+STATUSES: Final = tuple(BucketStatus)
+STATUS: Final = pl.Enum([str(status) for status in STATUSES])
+"""Type of column ``status``."""
+CODES: Final = {status: code for code, status in enumerate(STATUSES)}
+
+Codes: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Some successive buckets of a series.
+
+    :ivar row: the series
+    :ivar covered: the buckets, half-open, on the grid, epoch seconds UTC
+    :ivar step: bucket length, seconds
+    :ivar candles: those stored, ascending; columns as of :class:`CandleFrames`
+    :ivar codes: status of each bucket as its place in :data:`STATUSES`, shape (n,); None = all are stored
+    """
+
+    row: SeriesRow
+    covered: Range
+    step: int
+    candles: pl.DataFrame
+    codes: Codes | None
+
+    def frame(self, without: Sequence[BucketStatus] = ()) -> pl.DataFrame:
+        """Return a row per bucket, ascending; a bucket that is not stored has no figures.
+
+        :param without: statuses of buckets to leave out
+        """
+        if self.codes is None:
+            return self.candles.with_columns(_stored())
+        wanted = np.isin(self.codes, [CODES[status] for status in STATUSES if status not in without])
+        if not np.any(self.codes[wanted] != CODES[BucketStatus.STORED]):
+            return self.candles.with_columns(_stored())
+        opens = np.flatnonzero(wanted) * self.step + self.covered[0]
+        grid = pl.DataFrame({
+            "ts": pl.Series(opens * MICROSECONDS, dtype=pl.Int64).cast(TIME),
+            "status": pl.Series(self.codes[wanted]).cast(STATUS),
+        })
+        joined = grid.join(self.candles, on="ts", how="left", maintain_order="left")
+        return joined.select(*self.candles.columns, "status")
+
+    def stretches(self, *statuses: BucketStatus) -> list[Range]:
+        """Return the stretches of buckets of some statuses, epoch seconds UTC."""
+        if self.codes is None:
+            return []
+        marks = np.isin(self.codes, [CODES[status] for status in statuses])
+        edges = (np.flatnonzero(np.diff(marks, prepend=False, append=False)) * self.step + self.covered[0]).tolist()
+        return list(zip(edges[::2], edges[1::2], strict=True))
+
+    def until(self, end_s: int) -> Buckets:
+        """Return those before a moment on the grid, epoch seconds UTC."""
+        if end_s >= self.covered[1]:
+            return self
+        codes = None if self.codes is None else self.codes[: (end_s - self.covered[0]) // self.step]
+        candles = self.candles.filter(pl.col("ts").cast(pl.Int64) < end_s * MICROSECONDS)
+        return Buckets(self.row, (self.covered[0], end_s), self.step, candles, codes)
+
+
+def bucket_frame(
+    stores: Stores, row: SeriesRow, covered: Range, *, now_s: int | None = None
+) -> pl.DataFrame:
+    """Return a row per bucket of a series in a range.
+
+    A range of one month of minutes takes about ten megabytes; for a longer one go month by month.
+
+    :param stores: both stores
+    :param row: the series, see :func:`kraken_ohlcv.reader.scope.find_rows`
+    :param covered: half-open, epoch seconds UTC; buckets that lie in it whole
+    :param now_s: the exchange's time, epoch seconds UTC; None = as the stores tell it
+    :return: columns ``ts`` (open time, UTC), ``open``, ``high``, ``low``, ``close``, ``vwap`` (quote units),
+        ``volume`` (base units), ``trades``, ``source``, ``stored_at`` where the table has it, all null unless
+        stored, and ``status``; ascending. No row for what the pair cannot have
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    moment_s = int(stores.clock()) if now_s is None else now_s
+    parts = parts_of(stores, [row], Asked(*covered), now_s=moment_s)
+    frames = [one.frame() for some in read_buckets(stores, parts, now_s=moment_s) for one in some]
+    return pl.concat(frames) if frames else empty_frame(stores)
+
+
+def empty_frame(stores: Stores) -> pl.DataFrame:
+    """Return a frame of :func:`bucket_frame` without a row."""
+    return pl.DataFrame(schema={**stores.frames.schema, "status": STATUS})
+
+
+def read_buckets(stores: Stores, parts: Sequence[Part], *, now_s: int) -> Iterator[list[Buckets]]:
+    """Return the buckets of some series of one interval, in pieces that fit in memory, oldest first.
+
+    :param stores: both stores
+    :param parts: what to look at, each series once, at least one
+    :return: of each piece, the series that have buckets in it, in the order of ``parts``
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    covered = [part.covered for part in parts if part.n_buckets]
+    if not covered:
+        return
+    whole = min(start_s for start_s, _ in covered), max(end_s for _, end_s in covered)
+    at_s = whole[0]
+    while at_s < whole[1]:
+        end_s = _piece_end_s(at_s, whole[1], parts[0].step, stores.frames.most_rows // len(covered))
+        some = []
+        for part in parts:
+            here = max(at_s, part.covered[0]), min(end_s, part.covered[1])
+            if here[0] < here[1]:
+                some.append((part, here))
+        if some:
+            yield _read(stores, some, now_s=now_s)
+        at_s = end_s
+
+
+def _piece_end_s(at_s: int, until_s: int, step: int, most: int) -> int:
+    """Return where a piece of so many buckets at most ends: behind its last whole month, on the grid."""
+    most_s = max(1, most) * step
+    if until_s - at_s <= most_s:
+        return until_s
+    month_s = month_of(at_s + most_s)[0]
+    end_s = -(-month_s // step) * step
+    return end_s if at_s < end_s <= at_s + most_s else at_s + most_s
+
+
+def _read(stores: Stores, some: Sequence[tuple[Part, Range]], *, now_s: int) -> list[Buckets]:
+    # The ledger first: a candle stored meanwhile counts as stored, whatever was proven before.
+    pages = read_pages(stores.ledger, {part.series: months_in([here]) for part, here in some})
+    interval = some[0][0].row.interval_minutes
+    hull = min(here[0] for _, here in some), max(here[1] for _, here in some)
+    candles = stores.frames.read([part.row.asset.ticker for part, _ in some], interval, hull)
+    return [
+        _judged(part, here, candles[part.row.asset.ticker], pages[part.series].empty, now_s=now_s)
+        for part, here in some
+    ]
+
+
+def _judged(part: Part, here: Range, candles: pl.DataFrame, empty: Emptiness, *, now_s: int) -> Buckets:
+    step = part.step
+    n = (here[1] - here[0]) // step
+    offsets = candles["ts"].to_physical().to_numpy() - here[0] * MICROSECONDS
+    places, rest = np.divmod(offsets, step * MICROSECONDS)
+    is_ours = (rest == 0) & (places >= 0) & (places < n)
+    if not is_ours.all():
+        candles, places = candles.filter(pl.Series(is_ours)), places[is_ours]
+    if np.any(np.diff(places) <= 0):
+        (first,) = places[1:][np.diff(places) <= 0][:1]
+        raise OhlcvError(
+            f"{part.series}: QuestDB holds the candle of {iso(here[0] + int(first) * step)} twice: the table is not "
+            f"deduplicated any more: run {ENABLE_DEDUP}, then a backfill of that range"
+        )
+    if len(places) == n:
+        return Buckets(part.row, here, step, candles, None)
+    codes = np.full(n, CODES[BucketStatus.MISSING], dtype=np.uint8)
+    pending = (max(here[0], min(here[1], part.pending_from_s(now_s))) - here[0]) // step
+    codes[pending:] = CODES[BucketStatus.PENDING]
+    for evidence, proven in empty.by.items():
+        if proven:
+            marks = marks_of(proven, first=here[0] // step, n=n)
+            codes[marks] = CODES[BucketStatus.empty_by(evidence)]
+    codes[places] = CODES[BucketStatus.STORED]
+    return Buckets(part.row, here, step, candles, codes)
+
+
+def _stored() -> pl.Expr:
+    return pl.lit(str(BucketStatus.STORED), dtype=STATUS).alias("status")

@@ -1,0 +1,146 @@
+"""Which buckets a read is about: the series asked for, their grids, and the part of each that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kraken_ohlcv.completeness.buckets import Grid, grid_of, reach_of
+from kraken_ohlcv.completeness.require import why_nothing
+from kraken_ohlcv.completeness.series_rows import SeriesRow, rows_of
+from kraken_ohlcv.core.assets import EARLIEST_HISTORY
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.intervals import check_served, step_s
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.times import midnight_s
+from kraken_ohlcv.reader.stores import Stores
+from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
+from kraken_ohlcv.stores.ledger.session import by_series, rows
+from kraken_ohlcv.stores.stored_buckets import read_spans
+
+EARLIEST_S: Final = midnight_s(EARLIEST_HISTORY)
+"""Kraken has no candle before it, epoch seconds UTC."""
+
+
+class Asked(NamedTuple):
+    """A range as somebody asked for it, epoch seconds UTC; buckets count that lie in it whole.
+
+    :ivar start_s: None = from where each series begins
+    :ivar end_s: None = to the newest bucket that is closed
+    """
+
+    start_s: int | None = None
+    end_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a read looks at of a series.
+
+    :ivar row: the series
+    :ivar grid: the buckets that it is to have
+    :ivar covered: the buckets that are looked at; may begin before the grid does, where nobody has loaded
+        anything, but never before the pair's first trade; half-open, on the grid, epoch seconds UTC, may be
+        empty
+    :ivar beyond: what was asked for behind the newest closed bucket of a pair that may still trade: epoch
+        seconds UTC, empty when nothing was
+    :ivar nothing: why there is nothing to read at all, a clause, or empty
+    """
+
+    row: SeriesRow
+    grid: Grid
+    covered: Range
+    beyond: Range
+    nothing: str
+
+    @property
+    def series(self) -> Series:
+        """Return ticker and interval."""
+        return self.row.series
+
+    @property
+    def step(self) -> int:
+        """Return the length of a bucket, seconds."""
+        return step_s(self.row.interval_minutes)
+
+    @property
+    def n_buckets(self) -> int:
+        """Return how many buckets are looked at."""
+        return (self.covered[1] - self.covered[0]) // self.step
+
+    def pending_from_s(self, now_s: int) -> int:
+        """Return from when on a bucket that is neither stored nor proven empty is not due yet."""
+        return reach_of(self.grid, self.row.interval_minutes, now_s=now_s).pending[0]
+
+
+def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> list[SeriesRow]:
+    """Return the series of some tickers, in their order.
+
+    :param stores: both stores
+    :raises BadRequestError: if a ticker is not in the catalogue, is named twice, or Kraken has no such interval
+    """
+    try:
+        check_served(interval_minutes)
+    except ValueError as error:
+        raise BadRequestError(str(error)) from None
+    if not tickers:
+        raise BadRequestError("no ticker is named")
+    if twice := sorted({ticker for ticker in tickers if list(tickers).count(ticker) > 1}):
+        raise BadRequestError(f"ticker {twice[0]!r} is named twice")
+    found = {asset.ticker: asset for asset in read_assets(stores.ledger, tickers=tickers, tier="ALL")}
+    if unknown := [ticker for ticker in tickers if ticker not in found]:
+        raise BadRequestError(
+            f"ticker {unknown[0]!r} is not in the catalogue: use Kraken's altname, such as XBTUSD, or add the "
+            "pair to assets.yaml"
+        )
+    return rows_of([found[ticker] for ticker in tickers], [interval_minutes])
+
+
+def parts_of(stores: Stores, those: Sequence[SeriesRow], asked: Asked, *, now_s: int) -> list[Part]:
+    """Return what to look at of some series of one interval.
+
+    :param stores: both stores
+    :param those: the series, at least one
+    :param asked: the range
+    :return: in the same order
+    """
+    interval = those[0].interval_minutes
+    tickers = [row.asset.ticker for row in those]
+    shape = by_series(lambda start_s, **_: start_s)
+    known = dict(rows(stores.ledger, "read_series", shape, tickers=tickers, intervals=[interval]))
+    unsure = [row.asset.ticker for row in those if _needs_span(row.asset, asked)]
+    spans = read_spans(stores.questdb, unsure, interval, until_s=now_s) if unsure else {}
+    return [
+        _part(row, asked, known_s=known.get(row.series), span=spans.get(row.asset.ticker), now_s=now_s)
+        for row in those
+    ]
+
+
+def _needs_span(asset: Asset, asked: Asked) -> bool:
+    """Return whether the oldest and newest candle decide what is to be looked at; to find them takes time."""
+    if asked.start_s is None or asset.delisted_s is not None or not asset.is_listed:
+        return True
+    return asset.first_trade_s is not None and asked.start_s < asset.first_trade_s
+
+
+def _part(row: SeriesRow, asked: Asked, *, known_s: int | None, span: Range | None, now_s: int) -> Part:
+    asset, interval = row
+    step = step_s(interval)
+    grid = grid_of(asset, interval, known_s=known_s, span=span, now_s=now_s)
+    begin_s = grid.start_s
+    if asked.start_s is not None:
+        traded_s = EARLIEST_S if asset.first_trade_s is None else floor_s(asset.first_trade_s, interval)
+        # What lies before the series' start was never loaded: missing, as far as the pair can have traded.
+        begin_s = max(asked.start_s, min(traded_s, grid.start_s))
+    begin_s = -(-begin_s // step) * step
+    end_s = grid.closed_s if asked.end_s is None else floor_s(asked.end_s, interval)
+    covered = begin_s, max(begin_s, min(end_s, grid.closed_s))
+    nothing = ""
+    if grid.start_s == grid.closed_s and (grid.is_delisted or asset.is_unknown):
+        covered, nothing = (begin_s, begin_s), why_nothing(asset)
+    is_over = asset.delisted_s is not None
+    beyond = (max(begin_s, grid.closed_s), end_s) if end_s > grid.closed_s and not is_over else (end_s, end_s)
+    return Part(row, grid, covered, beyond, nothing)
