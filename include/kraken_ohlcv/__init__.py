@@ -10,6 +10,33 @@ What every docstring of this package takes for granted:
   are half-open.
 
 docs/GLOSSARY.md has the other terms.
+
+Who reads candles needs only ``from kraken_ohlcv import read_candles`` and the other names of :data:`READER`;
+docs/READ.md shows how.
 """
 
+from importlib import import_module
+from typing import Any
+
+READER = {
+    "BucketStatus": "core.bucket_status",
+    "Hole": "reader.holes",
+    "IncompleteError": "reader.holes",
+    "complete_until": "reader.figures",
+    "coverage": "reader.figures",
+    "iter_candles": "reader.candles",
+    "open_stores": "reader.stores",
+    "read_candles": "reader.candles",
+}
+"""Module of each name for readers; imported at first use, since frames are slow to import and DAG files do
+without them."""
+
+__all__ = ["__version__", *sorted(READER)]  # noqa: PLE0604 (all of them are texts)
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name for readers."""
+    if name not in READER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{READER[name]}"), name)

@@ -1,0 +1,249 @@
+"""Candles as frames: all at once, or piece by piece; a hole is refused unless somebody allows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any, Final, TypeAlias
+
+import polars as pl
+
+from kraken_ohlcv.core.bucket_status import BucketStatus
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.reader.buckets import Buckets, empty_frame, read_buckets
+from kraken_ohlcv.reader.holes import Found, IncompleteError, holes_of
+from kraken_ohlcv.reader.scope import EARLIEST_S, Asked, Part, find_rows, parts_of
+from kraken_ohlcv.reader.shape import (
+    AVAILABLE_AT,
+    HOLES,
+    Empty,
+    Layout,
+    Library,
+    OnMissing,
+    Shape,
+    handed_over,
+    one_of,
+    widened,
+)
+from kraken_ohlcv.reader.stores import Stores, open_stores
+from kraken_ohlcv.stores.queries import MICROSECONDS
+
+Moment: TypeAlias = datetime | date | str
+
+FIRST_LOOK_BACK: Final = 64
+"""Buckets in which the close before a range is looked for first."""
+
+
+def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option by its own name)
+    tickers: str | Sequence[str],
+    interval_minutes: int,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    on_missing: OnMissing = "raise",
+    empty: Empty = "omit",
+    columns: Sequence[str] | None = None,
+    layout: Layout = "long",
+    library: Library = "polars",
+    stores: Stores | None = None,
+) -> Any:
+    """Return candles as a frame that says of each bucket what it is.
+
+    :param tickers: Kraken's altname, for example ``XBTUSD``; or several, each once
+    :param interval_minutes: candle length, minutes: 1, 5, 15, 30, 60, 240, 1440, 10080 or 21600
+    :param start: buckets that open at this time or later; ISO text, date or time, UTC without an offset; None = from
+        where each series begins
+    :param end: buckets that close at this time or earlier; None = up to now; then buckets that are not due yet
+        end the frame and are no hole
+    :param on_missing: ``raise`` = refuse the whole read when a bucket is missing or, with ``end``, pending or not
+        closed yet; ``mark`` = a row without figures and its status; ``drop`` = no row
+    :param empty: what a bucket proven empty becomes: ``omit`` = no row; ``rows`` = a row without figures and its
+        evidence as status; ``fill_close`` = the same with the close before it as all four prices, volume and
+        trades 0; without figures where no close is known, as behind a hole
+    :param columns: those wanted beside ``ts`` and ``status``, which are always there; None = all
+    :param layout: of several tickers: ``long`` = a column ``ticker``, series after series; ``wide`` = one row per
+        open time, columns such as ``close_XBTUSD``; a ticker without a row then has nulls, its status too
+    :param library: ``polars``; ``pandas``; ``arrow`` (needs pyarrow)
+    :param stores: open stores, see :func:`kraken_ohlcv.reader.stores.open_stores`; None = those of
+        ``OHLCV_CANDLES_URL`` and ``OHLCV_LEDGER_URL``, opened for this call
+    :return: frame, ascending by series; columns ``ts`` (open time), ``available_at`` (close time: nothing of the
+        candle was known before it), both aware UTC; ``open``, ``high``, ``low``, ``close``, ``vwap`` (doubles,
+        quote units; a vwap may be absent), ``volume`` (double, base units), ``trades``, ``source``, ``status`` (see
+        :class:`kraken_ohlcv.core.bucket_status.BucketStatus`); only closed buckets, and no row before the
+        pair's first trade or after it left the exchange
+    :raises IncompleteError: if there are holes and ``on_missing`` is ``raise``; names them and their cure
+    :raises BadRequestError: if an argument cannot be used, or of a series nothing can be read at all
+    :raises SetUpError: if a store is not set up, another version's, or its login may not read
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    one_of("layout", layout, Layout)
+    one_of("library", library, Library)
+    is_one = isinstance(tickers, str)
+    with opened(stores) as both:
+        shape = Shape.of(on_missing, empty, columns, _known_columns(both))
+        asked = asked_of(start, end)
+        now_s = int(both.clock())
+        parts = _parts(both, [tickers] if isinstance(tickers, str) else list(tickers), interval_minutes, asked, now_s)
+        frames: dict[str, list[pl.DataFrame]] = {part.row.asset.ticker: [] for part in parts}
+        holes: dict[str, list[tuple[Range, BucketStatus]]] = {ticker: [] for ticker in frames}
+        is_refused = shape.on_missing == "raise" and any(part.beyond[0] < part.beyond[1] for part in parts)
+        for piece in _walk(both, parts, asked, shape, now_s):
+            ticker = piece.buckets.row.asset.ticker
+            holes[ticker] += piece.holes
+            is_refused = is_refused or bool(piece.holes)
+            if not is_refused:
+                frames[ticker].append(piece.frame())
+        if is_refused:
+            found = (Found(part, holes[part.row.asset.ticker]) for part in parts)
+            raise IncompleteError(holes_of(both, found))
+        step = parts[0].step
+        nothing = empty_frame(both)
+    whole = {ticker: pl.concat(some) if some else nothing for ticker, some in frames.items()}
+    del frames
+    if layout == "wide":
+        return handed_over(
+            widened({one: shape.finished(frame, step, is_long=False) for one, frame in whole.items()}), library
+        )
+    if is_one:
+        return handed_over(shape.finished(next(iter(whole.values())), step, is_long=False), library)
+    named = [frame.with_columns(ticker=pl.lit(ticker, pl.Categorical)) for ticker, frame in whole.items()]
+    return handed_over(shape.finished(pl.concat(named), step, is_long=True), library)
+
+
+def iter_candles(  # noqa: PLR0913 (as of read_candles)
+    ticker: str,
+    interval_minutes: int,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    on_missing: OnMissing = "raise",
+    empty: Empty = "omit",
+    columns: Sequence[str] | None = None,
+    stores: Stores | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Return the candles of a series in pieces of some months, oldest first, in bounded memory.
+
+    Parameters, columns and errors are those of :func:`read_candles`. A hole is refused before the piece that it
+    lies in is given; pieces before it have been given by then.
+
+    :return: frames of at most half a million buckets, none of them empty
+    """
+    with opened(stores) as both:
+        shape = Shape.of(on_missing, empty, columns, _known_columns(both))
+        asked = asked_of(start, end)
+        now_s = int(both.clock())
+        parts = _parts(both, [ticker], interval_minutes, asked, now_s)
+        (part,) = parts
+        if shape.on_missing == "raise" and part.beyond[0] < part.beyond[1]:
+            raise IncompleteError(holes_of(both, [Found(part, ())]))
+        for piece in _walk(both, parts, asked, shape, now_s):
+            if piece.holes:
+                raise IncompleteError(holes_of(both, [Found(part, piece.holes)]))
+            frame = shape.finished(piece.frame(), part.step, is_long=False)
+            if frame.height:
+                yield frame
+
+
+def asked_of(start: Moment | None, end: Moment | None) -> Asked:
+    """Return a range as a read takes it.
+
+    :raises BadRequestError: if a border is no time, or the range ends before it begins
+    """
+    start_s = None if start is None else math.ceil(_moment_s("start", start))
+    end_s = None if end is None else math.floor(_moment_s("end", end))
+    if start_s is not None and end_s is not None and end_s < start_s:
+        raise BadRequestError(f"end {iso(end_s)} is before start {iso(start_s)}")
+    return Asked(start_s, end_s)
+
+
+def _moment_s(name: str, moment: Moment) -> float:
+    try:
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    except ValueError:
+        raise BadRequestError(f"{name} {moment!r} is no time: write it like 2026-11-01 or 2026-11-01T14:00") from None
+    if not isinstance(parsed, datetime):
+        parsed = datetime(parsed.year, parsed.month, parsed.day, tzinfo=UTC)
+    return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
+
+
+@contextmanager
+def opened(stores: Stores | None) -> Iterator[Stores]:
+    """Give stores that are open, or those of the environment, which are closed again.
+
+    :param stores: open stores, or None
+    :return: context manager of open stores
+    """
+    if stores is not None:
+        yield stores
+        return
+    with open_stores() as both:
+        yield both
+
+
+def _known_columns(stores: Stores) -> list[str]:
+    return ["ts", AVAILABLE_AT, *list(stores.frames.schema)[1:], "status"]
+
+
+def _parts(stores: Stores, tickers: Sequence[str], interval: int, asked: Asked, now_s: int) -> list[Part]:
+    parts = parts_of(stores, find_rows(stores, tickers, interval), asked, now_s=now_s)
+    for part in parts:
+        if part.nothing:
+            raise BadRequestError(f"{part.series} {part.nothing}")
+    return parts
+
+
+class _Piece:
+    """Some buckets of a series, and what of them is refused."""
+
+    def __init__(self, buckets: Buckets, shape: Shape, closes: dict[str, float | None]) -> None:
+        self.buckets, self._shape, self._closes = buckets, shape, closes
+        self.holes: list[tuple[Range, BucketStatus]] = []
+        if shape.on_missing == "raise":
+            self.holes = sorted((stretch, one) for one in HOLES for stretch in buckets.stretches(one))
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows; pieces of a series are asked in their order."""
+        ticker = self.buckets.row.asset.ticker
+        frame, self._closes[ticker] = self._shape.frame(self.buckets, self._closes.get(ticker))
+        return frame
+
+
+def _walk(stores: Stores, parts: Sequence[Part], asked: Asked, shape: Shape, now_s: int) -> Iterator[_Piece]:
+    """Return what there is of each series, piece by piece; without an end, as far as it is due."""
+    closes: dict[str, float | None] = {}
+    if shape.empty == "fill_close":
+        closes = {part.row.asset.ticker: _close_before(stores, part, now_s) for part in parts if part.n_buckets}
+    ended: set[str] = set()
+    for some in read_buckets(stores, parts, now_s=now_s):
+        for one in some:
+            ticker = one.row.asset.ticker
+            if ticker in ended:
+                continue
+            pending = one.stretches(BucketStatus.PENDING) if asked.end_s is None else []
+            if pending and shape.on_missing == "raise":
+                ended.add(ticker)
+                one = one.until(pending[0][0])  # noqa: PLW2901 (what of it counts)
+            yield _Piece(one, shape, closes)
+
+
+def _close_before(stores: Stores, part: Part, now_s: int) -> float | None:
+    """Return the close of the last candle before a part, if everything in between is proven empty."""
+    end_s, n = part.covered[0], FIRST_LOOK_BACK
+    while end_s > EARLIEST_S:
+        back = replace(part, covered=(max(EARLIEST_S // part.step * part.step, end_s - n * part.step), end_s))
+        for some in reversed(list(read_buckets(stores, [back], now_s=now_s))):
+            (one,) = some
+            last = one.candles["ts"].to_physical().last() if one.candles.height else None
+            known_s = one.covered[0] if last is None else int(last) // MICROSECONDS + part.step
+            if any(end > known_s for status in HOLES for _, end in one.stretches(status)):
+                return None
+            if last is not None:
+                close = one.candles["close"].last()
+                return None if close is None else float(close)
+        end_s, n = back.covered[0], min(n * FIRST_LOOK_BACK, stores.frames.most_rows)
+    return None
