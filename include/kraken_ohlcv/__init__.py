@@ -31,7 +31,6 @@ READER = {
 """Module of each name for readers; imported at first use, since frames are slow to import and DAG files do
 without them."""
 
-__all__ = ["__version__", *sorted(READER)]  # noqa: PLE0604 (all of them are texts)
 __version__ = "0.1.0"
 
 
