@@ -76,6 +76,18 @@ class Part:
         return reach_of(self.grid, self.row.interval_minutes, now_s=now_s).pending[0]
 
 
+def tickers_of(stores: Stores, tier: str) -> list[str]:
+    """Return the tickers of a tier that are kept and expected at the exchange, as in the catalogue.
+
+    :param tier: ``TIER1`` .. ``TIER4``, or ``ALL``
+    :raises BadRequestError: if there is none
+    """
+    found = [asset.ticker for asset in read_assets(stores.ledger, tickers=None, tier=tier)]
+    if not found:
+        raise BadRequestError(f"tier {tier!r} has no active assets: use TIER1 .. TIER4, or ALL")
+    return found
+
+
 def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> list[SeriesRow]:
     """Return the series of some tickers, in their order.
 

@@ -92,7 +92,7 @@ def _ledger(dsn: str) -> Iterator[Connection]:
             "IN SCHEMA public TO that login as the ledger's owner"
         ) from error
     except psycopg.ProgrammingError as error:
-        if isinstance(error, psycopg.DatabaseError) and error.sqlstate is not None:
+        if error.sqlstate is not None:
             raise
         # Not the text itself, which may hold a password.
         raise SetUpError(f"{LEDGER_URL_ENV} cannot be read: write it like {SAMPLE_LEDGER_URL}") from None

@@ -72,8 +72,9 @@ class QuestDBAddress:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise SetUpError(f"{name} is no URL ({error}): write it like {SAMPLE_URL}") from None
+        except ValueError:
+            # Not its text, which may quote a part of the password.
+            raise SetUpError(f"{name} is no URL: write it like {SAMPLE_URL}") from None
         if parts.scheme not in SCHEMES or not parts.hostname:
             raise SetUpError(f"{name} is no URL of a QuestDB: write it like {SAMPLE_URL}")
         given = dict(parse_qsl(parts.query))

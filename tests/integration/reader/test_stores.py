@@ -1,0 +1,242 @@
+"""Stores by URL: logins that may only read, ways to QuestDB, other versions, and the exchange's time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from kraken_ohlcv import complete_until, coverage, open_stores, read_candles
+from kraken_ohlcv.clients.errors import QuestDBRefusedError, QuestDBUnavailableError
+from kraken_ohlcv.core.errors import SetUpError
+from kraken_ohlcv.core.gap import Series
+from local.questdb import DATABASE, PASSWORD, USER, start_questdb
+from tests.conftest import ROOT, set_connection
+from tests.integration.damage import NOW, Damaged, History
+from tests.integration.reader.test_random_damage import damage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kraken_ohlcv.reader.stores import Stores
+    from local.questdb import QuestDBServer
+
+READER = {
+    "QDB_PG_READONLY_USER_ENABLED": "true",
+    "QDB_PG_READONLY_USER": "reader",
+    "QDB_PG_READONLY_PASSWORD": "reads",
+}
+AAA = Series("AAAUSD", 60)
+ROLE = "CREATE ROLE reads_only LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reads_only"
+
+
+@pytest.fixture(scope="module")
+def guarded_server(service_directory: Path) -> Iterator[QuestDBServer]:
+    """Give a QuestDB that asks for a login over HTTP, and has one over PGWire that may only read."""
+    server = start_questdb(service_directory / "guarded", env=READER, http_password="other")  # noqa: S106
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def reads_only(ledger_uri: str) -> Iterator[str]:
+    """Give the URL of the ledger for a role that may only read."""
+    with psycopg.connect(ledger_uri, autocommit=True) as connection:
+        connection.execute(ROLE.encode())
+        yield ledger_uri.replace("postgres@", "reads_only@")
+        connection.execute("DROP OWNED BY reads_only; DROP ROLE reads_only")
+
+
+def fill(stores: Stores, ledger_uri: str) -> None:
+    """Store 900 hours but one, which is proven empty."""
+    damaged = Damaged(AAA, -900, set(range(-900, 0)) - {-7}, [(-7, -6, "trades")])
+    damage(stores, ledger_uri, History([damaged], {}))
+
+
+def test_logins_that_may_only_read_read_the_same(
+    guarded_server: QuestDBServer,
+    ledger_uri: str,
+    reads_only: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from kraken_hooks.questdb import QuestDBHook  # noqa: PLC0415 (imports Airflow)
+    from kraken_ohlcv.stores.schema import ensure_candle_table  # noqa: PLC0415 (imports Alembic)
+
+    caplog.set_level(logging.INFO, "kraken_ohlcv")
+    pg_port, http_port = guarded_server.pg_port, guarded_server.http_port
+    set_connection(
+        monkeypatch, "questdb_default", conn_type="questdb", host="127.0.0.1", port=pg_port, login=USER,
+        password=PASSWORD, extra={"http_port": http_port},
+    )  # fmt: skip
+    ensure_candle_table(QuestDBHook(questdb_conn_id="questdb_default").client())
+    owner = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{pg_port}/{DATABASE}?http_port={http_port}&http_password=other"
+    reader = f"postgresql://reader:reads@127.0.0.1:{pg_port}/{DATABASE}?http_port={http_port}"
+    found: dict[str, list[Any]] = {}
+    for name, candles_url, ledger_url in (
+        ("owner", f"{owner}&http_login={USER}", ledger_uri),
+        ("reader", reader, reads_only),
+    ):
+        with open_stores(candles_url, ledger_url, clock=lambda: NOW) as stores:
+            if name == "owner":
+                fill(stores, ledger_uri)
+                with psycopg.connect(ledger_uri, autocommit=True) as connection:
+                    connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reads_only")
+            caplog.clear()
+            frames = (
+                read_candles("AAAUSD", 60, empty="fill_close", stores=stores),
+                read_candles(["AAAUSD", "BBBUSD"], 60, on_missing="mark", stores=stores),
+                coverage("AAAUSD", 60, stores=stores),
+            )
+            found[name] = [*(frame.to_dicts() for frame in frames), complete_until("AAAUSD", 60, stores=stores)]
+        assert ("over PGWire" in caplog.text) == (name == "reader")
+    assert found["reader"] == found["owner"]
+    assert len(found["reader"][0]) == 900
+    with open_stores(reader, reads_only) as stores:
+        with pytest.raises(Exception, match="denied"):
+            stores.questdb.query("INSERT INTO ohlcv (ts) VALUES (now())")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            stores.ledger.execute("DELETE FROM series")
+
+
+def test_an_http_port_where_nobody_listens_is_done_without(
+    stores: Stores, candles_url: str, ledger_uri: str
+) -> None:
+    fill(stores, ledger_uri)
+    usual = read_candles("AAAUSD", 60, stores=stores)
+    unheard = f"{candles_url.partition('?')[0]}?http_port=9"
+
+    with open_stores(unheard, ledger_uri, clock=lambda: NOW) as others:
+        assert read_candles("AAAUSD", 60, stores=others).equals(usual)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        pytest.param("UPDATE alembic_version SET version_num = '0020'", "of an older version (revision 0020", id="older"),
+        pytest.param("UPDATE alembic_version SET version_num = '9999'", "of a newer version (revision 9999", id="newer"),
+        pytest.param("DROP TABLE alembic_version", "holds no ledger", id="another database"),
+        pytest.param("DELETE FROM alembic_version", "holds no ledger", id="never migrated"),
+    ],
+)
+def test_a_ledger_of_another_version_is_one_clear_sentence(
+    stores: Stores, candles_url: str, ledger_uri: str, sql: str, said: str
+) -> None:
+    stores.ledger.execute(sql.encode())
+
+    with pytest.raises(SetUpError) as refused, open_stores(candles_url, ledger_uri):
+        pass
+
+    assert said in str(refused.value)
+    assert "OHLCV_LEDGER_URL" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        pytest.param("DROP TABLE ohlcv", "has no table ohlcv", id="no table"),
+        pytest.param("ALTER TABLE ohlcv DROP COLUMN vwap", "has no column vwap", id="another table"),
+    ],
+)
+def test_a_candle_table_of_another_version_is_one_clear_sentence(
+    stores: Stores, candles_url: str, ledger_uri: str, sql: str, said: str
+) -> None:
+    stores.questdb.query(sql)
+
+    with pytest.raises(SetUpError) as refused, open_stores(candles_url, ledger_uri):
+        pass
+
+    assert said in str(refused.value)
+    assert "OHLCV_CANDLES_URL" in str(refused.value)
+
+
+def test_a_role_without_rights_is_told_which(stores: Stores, candles_url: str, ledger_uri: str, reads_only: str) -> None:
+    stores.ledger.execute("REVOKE SELECT ON coverage_months FROM reads_only")
+    fill(stores, ledger_uri)
+
+    with (
+        pytest.raises(SetUpError, match=r"permission denied for table coverage_months.*GRANT SELECT ON ALL TABLES"),
+        open_stores(candles_url, reads_only, clock=lambda: NOW) as others,
+    ):
+        read_candles("AAAUSD", 60, stores=others)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        pytest.param("OHLCV_CANDLES_URL", None, "set OHLCV_CANDLES_URL, or give it", id="no candles"),
+        pytest.param("OHLCV_LEDGER_URL", None, "set OHLCV_LEDGER_URL, or give it", id="no ledger"),
+        pytest.param("OHLCV_CANDLES_URL", "http://localhost:9000", "write it like postgresql://", id="another scheme"),
+        pytest.param("OHLCV_LEDGER_URL", "postgresql://u:s3cret@h:x/y?z", "OHLCV_LEDGER_URL cannot be", id="no URL"),
+    ],
+)
+def test_a_url_that_cannot_be_used_names_its_setting_and_no_password(
+    candles_url: str, ledger_uri: str, monkeypatch: pytest.MonkeyPatch, setting: str, value: str | None, said: str
+) -> None:
+    monkeypatch.setenv("OHLCV_CANDLES_URL", candles_url)
+    monkeypatch.setenv("OHLCV_LEDGER_URL", ledger_uri)
+    monkeypatch.delenv(setting) if value is None else monkeypatch.setenv(setting, value)
+
+    with pytest.raises(SetUpError) as refused:
+        read_candles("AAAUSD", 60)
+
+    assert said in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_wrong_login_is_refused_by_its_setting(stores: Stores, candles_url: str, ledger_uri: str) -> None:
+    del stores
+    with (
+        pytest.raises(QuestDBRefusedError, match="OHLCV_CANDLES_URL"),
+        open_stores(candles_url.replace(PASSWORD, "wrong"), ledger_uri),
+    ):
+        pass
+
+
+def test_a_questdb_out_of_reach_is_said_so(ledger_uri: str) -> None:
+    with pytest.raises(QuestDBUnavailableError), open_stores("postgresql://u:p@127.0.0.1:9/qdb", ledger_uri):
+        pass
+
+
+def test_the_time_is_the_exchanges_as_the_newest_run_asked_it(
+    stores: Stores, candles_url: str, ledger_uri: str
+) -> None:
+    fill(stores, ledger_uri)
+    insert = (
+        "INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, plan, asked_at) VALUES"
+        " ('backfill_tier1_daily', %s, to_timestamp(%s), 'TIER1', '{60}', %s,"
+        " clock_timestamp() - make_interval(secs => %s))"
+    )
+    for run in (
+        ("old", NOW - 7200, None, 3 * 86400),
+        ("new", NOW - 3600, None, 3600),
+        ("by the worker's clock", NOW + 99999, "{}", 0),
+    ):
+        stores.ledger.execute(insert, run)
+
+    with open_stores(candles_url, ledger_uri) as others:
+        assert 0 <= others.clock() - NOW < 300
+        frame = read_candles("AAAUSD", 60, on_missing="mark", stores=others)
+
+    assert frame["available_at"].max().timestamp() == NOW // 3600 * 3600
+
+
+def test_names_for_readers_are_imported_at_first_use_and_airflow_never() -> None:
+    script = (
+        "import sys, json, kraken_ohlcv as k; before = sorted(sys.modules); k.read_candles, k.IncompleteError;"
+        "print(json.dumps([before, sorted(sys.modules)]))"
+    )
+    answer = subprocess.run(  # noqa: S603 (our own interpreter)
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT / "include"
+    )
+    before, after = map(set, json.loads(answer.stdout))
+
+    assert not before & {"polars", "numpy", "psycopg", "kraken_ohlcv.core"}
+    assert "polars" in after
+    assert not after & {"airflow", "alembic", "sqlalchemy", "pandas", "questdb"}
