@@ -97,7 +97,9 @@ def time_ratio(stage: Stage, uri: str) -> Ratio:
     with open_stores(url, uri, clock=lambda: END_S) as stores:
 
         def ours() -> None:
-            frame = read_candles(tickers(stage.pairs), 1, utc(stage.covered[0]), utc(stage.covered[1]), stores=stores)
+            frame = read_candles(
+                tickers(stage.pairs), 1, utc(stage.covered[0]), utc(stage.covered[1]), stores=stores
+            )
             heights["ours"] = frame.height
 
         took = best_ms({"bare": bare, "ours": ours}, times=TIMES)
@@ -133,7 +135,9 @@ def memory_ratio(stage: Stage, uri: str) -> Ratio:
 def url_of(services: Services) -> str:
     """Return the URL of the candle store."""
     server = services.questdb
-    return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/{DATABASE}?http_port={server.http_port}"
+    return (
+        f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/{DATABASE}?http_port={server.http_port}"
+    )
 
 
 def read_alone(url: str, uri: str, pairs: int, from_s: int, until_s: int) -> dict[str, float]:

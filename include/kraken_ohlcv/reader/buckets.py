@@ -72,7 +72,9 @@ class Buckets:
         if self.codes is None:
             return []
         marks = np.isin(self.codes, [CODES[status] for status in statuses])
-        edges = (np.flatnonzero(np.diff(marks, prepend=False, append=False)) * self.step + self.covered[0]).tolist()
+        edges = (
+            np.flatnonzero(np.diff(marks, prepend=False, append=False)) * self.step + self.covered[0]
+        ).tolist()
         return list(zip(edges[::2], edges[1::2], strict=True))
 
     def until(self, end_s: int) -> Buckets:
@@ -84,9 +86,7 @@ class Buckets:
         return Buckets(self.row, (self.covered[0], end_s), self.step, candles, codes)
 
 
-def bucket_frame(
-    stores: Stores, row: SeriesRow, covered: Range, *, now_s: int | None = None
-) -> pl.DataFrame:
+def bucket_frame(stores: Stores, row: SeriesRow, covered: Range, *, now_s: int | None = None) -> pl.DataFrame:
     """Return a row per bucket of a series in a range.
 
     A range of one month of minutes takes about ten megabytes; for a longer one go month by month.
@@ -169,8 +169,8 @@ def _judged(part: Part, here: Range, candles: pl.DataFrame, empty: Emptiness, *,
     if np.any(np.diff(places) <= 0):
         (first,) = places[1:][np.diff(places) <= 0][:1]
         raise OhlcvError(
-            f"{part.series}: QuestDB holds the candle of {iso(here[0] + int(first) * step)} twice: the table is not "
-            f"deduplicated any more: run {ENABLE_DEDUP}, then a backfill of that range"
+            f"{part.series}: QuestDB holds the candle of {iso(here[0] + int(first) * step)} twice: the table "
+            f"is not deduplicated any more: run {ENABLE_DEDUP}, then a backfill of that range"
         )
     if len(places) == n:
         return Buckets(part.row, here, step, candles, None)

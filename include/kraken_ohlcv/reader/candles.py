@@ -56,24 +56,25 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
 
     :param tickers: Kraken's altname, for example ``XBTUSD``; or several, each once
     :param interval_minutes: candle length, minutes: 1, 5, 15, 30, 60, 240, 1440, 10080 or 21600
-    :param start: buckets that open at this time or later; ISO text, date or time, UTC without an offset; None = from
-        where each series begins
-    :param end: buckets that close at this time or earlier; None = up to now; then buckets that are not due yet
-        end the frame and are no hole
-    :param on_missing: ``raise`` = refuse the whole read when a bucket is missing or, with ``end``, pending or not
-        closed yet; ``mark`` = a row without figures and its status; ``drop`` = no row
-    :param empty: what a bucket proven empty becomes: ``omit`` = no row; ``rows`` = a row without figures and its
-        evidence as status; ``fill_close`` = the same with the close before it as all four prices, volume and
-        trades 0; without figures where no close is known, as behind a hole
+    :param start: buckets that open at this time or later; ISO text, date or time, UTC without an offset; None
+        = from where each series begins
+    :param end: buckets that close at this time or earlier; None = up to now; then buckets that are not due
+        yet end the frame and are no hole
+    :param on_missing: ``raise`` = refuse the whole read when a bucket is missing or, with ``end``, pending or
+        not closed yet; ``mark`` = a row without figures and its status; ``drop`` = no row
+    :param empty: what a bucket proven empty becomes: ``omit`` = no row; ``rows`` = a row without figures and
+        its evidence as status; ``fill_close`` = the same with the close before it as all four prices, volume
+        and trades 0; without figures where no close is known, as behind a hole
     :param columns: those wanted beside ``ts`` and ``status``, which are always there; None = all
-    :param layout: of several tickers: ``long`` = a column ``ticker``, series after series; ``wide`` = one row per
-        open time, columns such as ``close_XBTUSD``; a ticker without a row then has nulls, its status too
+    :param layout: of several tickers: ``long`` = a column ``ticker``, series after series; ``wide`` = one row
+        per open time, columns such as ``close_XBTUSD``; a ticker without a row then has nulls, its status too
     :param library: ``polars``; ``pandas``; ``arrow`` (needs pyarrow)
     :param stores: open stores, see :func:`kraken_ohlcv.reader.stores.open_stores`; None = those of
         ``OHLCV_CANDLES_URL`` and ``OHLCV_LEDGER_URL``, opened for this call
-    :return: frame, ascending by series; columns ``ts`` (open time), ``available_at`` (close time: nothing of the
-        candle was known before it), both aware UTC; ``open``, ``high``, ``low``, ``close``, ``vwap`` (doubles,
-        quote units; a vwap may be absent), ``volume`` (double, base units), ``trades``, ``source``, ``status`` (see
+    :return: frame, ascending by series; columns ``ts`` (open time), ``available_at`` (close time: nothing of
+        the candle was known before it), both aware UTC; ``open``, ``high``, ``low``, ``close``, ``vwap``
+        (doubles, quote units; a vwap may be absent), ``volume`` (double, base units), ``trades``, ``source``,
+        ``status`` (see
         :class:`kraken_ohlcv.core.bucket_status.BucketStatus`); only closed buckets, and no row before the
         pair's first trade or after it left the exchange
     :raises IncompleteError: if there are holes and ``on_missing`` is ``raise``; names them and their cure
@@ -88,7 +89,9 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
         shape = Shape.of(on_missing, empty, columns, _known_columns(both))
         asked = asked_of(start, end)
         now_s = int(both.clock())
-        parts = _parts(both, [tickers] if isinstance(tickers, str) else list(tickers), interval_minutes, asked, now_s)
+        parts = _parts(
+            both, [tickers] if isinstance(tickers, str) else list(tickers), interval_minutes, asked, now_s
+        )
         frames: dict[str, list[pl.DataFrame]] = {part.row.asset.ticker: [] for part in parts}
         holes: dict[str, list[tuple[Range, BucketStatus]]] = {ticker: [] for ticker in frames}
         is_refused = shape.on_missing == "raise" and any(part.beyond[0] < part.beyond[1] for part in parts)
@@ -107,7 +110,8 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
     del frames
     if layout == "wide":
         return handed_over(
-            widened({one: shape.finished(frame, step, is_long=False) for one, frame in whole.items()}), library
+            widened({one: shape.finished(frame, step, is_long=False) for one, frame in whole.items()}),
+            library,
         )
     if is_one:
         return handed_over(shape.finished(next(iter(whole.values())), step, is_long=False), library)
@@ -115,7 +119,7 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
     return handed_over(shape.finished(pl.concat(named), step, is_long=True), library)
 
 
-def iter_candles(  # noqa: PLR0913 (as of read_candles)
+def iter_candles(
     ticker: str,
     interval_minutes: int,
     start: Moment | None = None,
@@ -128,8 +132,8 @@ def iter_candles(  # noqa: PLR0913 (as of read_candles)
 ) -> Iterator[pl.DataFrame]:
     """Return the candles of a series in pieces of some months, oldest first, in bounded memory.
 
-    Parameters, columns and errors are those of :func:`read_candles`. A hole is refused before the piece that it
-    lies in is given; pieces before it have been given by then.
+    Parameters, columns and errors are those of :func:`read_candles`. A hole is refused before the piece that
+    it lies in is given; pieces before it have been given by then.
 
     :return: frames of at most half a million buckets, none of them empty
     """
@@ -165,7 +169,9 @@ def _moment_s(name: str, moment: Moment) -> float:
     try:
         parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
-        raise BadRequestError(f"{name} {moment!r} is no time: write it like 2026-11-01 or 2026-11-01T14:00") from None
+        raise BadRequestError(
+            f"{name} {moment!r} is no time: write it like 2026-11-01 or 2026-11-01T14:00"
+        ) from None
     if not isinstance(parsed, datetime):
         parsed = datetime(parsed.year, parsed.month, parsed.day, tzinfo=UTC)
     return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
@@ -217,7 +223,9 @@ def _walk(stores: Stores, parts: Sequence[Part], asked: Asked, shape: Shape, now
     """Return what there is of each series, piece by piece; without an end, as far as it is due."""
     closes: dict[str, float | None] = {}
     if shape.empty == "fill_close":
-        closes = {part.row.asset.ticker: _close_before(stores, part, now_s) for part in parts if part.n_buckets}
+        closes = {
+            part.row.asset.ticker: _close_before(stores, part, now_s) for part in parts if part.n_buckets
+        }
     ended: set[str] = set()
     for some in read_buckets(stores, parts, now_s=now_s):
         for one in some:

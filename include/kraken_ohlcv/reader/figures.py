@@ -35,8 +35,8 @@ def complete_until(ticker: str, interval_minutes: int, *, stores: Stores | None 
     :param ticker: Kraken's altname
     :param interval_minutes: candle length, minutes
     :param stores: open stores; None = those of the environment, opened for this call
-    :return: every bucket that closes at this time or earlier is stored or proven empty; UTC; None when not even
-        the first bucket is, or nothing was ever loaded
+    :return: every bucket that closes at this time or earlier is stored or proven empty; UTC; None when not
+        even the first bucket is, or nothing was ever loaded
     :raises BadRequestError: if the ticker is not in the catalogue, or Kraken has no such interval
     :raises SetUpError: if a store is not set up, another version's, or its login may not read
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -65,12 +65,12 @@ def coverage(
     :param start: as of :func:`kraken_ohlcv.reader.candles.read_candles`
     :param end: likewise
     :param stores: open stores; None = those of the environment, opened for this call
-    :return: columns ``ticker``; ``start`` and ``end`` of what is looked at, UTC; ``buckets``, and how many of them
-        are ``stored``, ``empty_trades``, ``empty_ohlc``, ``empty_archive``, ``missing``, ``pending``, which add up to
-        it; of the missing ones ``never_loaded``, before the series' start; of the stored ones ``disputed``, where
-        trades prove that nothing traded, and ``restated``, for which the exchange gave other values;
-        ``off_grid``, candles that belong to no bucket; ``verified_pct``, percent of what is not pending that is
-        stored undisputed or proven empty, truncated, null of nothing
+    :return: columns ``ticker``; ``start`` and ``end`` of what is looked at, UTC; ``buckets``, and how many of
+        them are ``stored``, ``empty_trades``, ``empty_ohlc``, ``empty_archive``, ``missing``, ``pending``,
+        which add up to it; of the missing ones ``never_loaded``, before the series' start; of the stored ones
+        ``disputed``, where trades prove that nothing traded, and ``restated``, for which the exchange gave
+        other values; ``off_grid``, candles that belong to no bucket; ``verified_pct``, percent of what is not
+        pending that is stored undisputed or proven empty, truncated, null of nothing
     :raises BadRequestError: if an argument cannot be used
     :raises SetUpError: if a store is not set up, another version's, or its login may not read
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
@@ -81,11 +81,7 @@ def coverage(
         rows = find_rows(both, [tickers] if isinstance(tickers, str) else tickers, interval_minutes)
         parts = parts_of(both, rows, asked, now_s=now_s)
         counting = Buckets(both.ledger, both.questdb, rows, now_s=now_s)
-        lines = [
-            _line(part, one, now_s)
-            for part in parts
-            for one in counting.read([part.row], part.covered)
-        ]
+        lines = [_line(part, one, now_s) for part in parts for one in counting.read([part.row], part.covered)]
     return pl.DataFrame(lines, schema=COVERAGE_SCHEMA, orient="row")
 
 

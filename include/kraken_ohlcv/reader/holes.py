@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from kraken_ohlcv.core.bucket_status import BucketStatus
@@ -31,7 +32,8 @@ class Hole:
     :ivar ticker: Kraken's altname
     :ivar interval_minutes: candle length, minutes
     :ivar start_s: open time of its first bucket, epoch seconds UTC
-    :ivar end_s: end of its last bucket, exclusive, epoch seconds UTC; buckets that can be read may lie between
+    :ivar end_s: end of its last bucket, exclusive, epoch seconds UTC; buckets that can be read may lie
+        between
     :ivar buckets: how many cannot be read, >= 1
     :ivar status: ``missing``, ``pending`` or ``unknown``; None = not closed yet, or not expected
     :ivar gap_id: primary key of its gap record, or None without one
@@ -54,8 +56,8 @@ class Hole:
         what = counted(self.buckets, "bucket")
         state = f"{self.status} " if self.status else ""
         return (
-            f"{self.ticker} {self.interval_minutes}: {what} {state}from {iso(self.start_s)} to {iso(self.end_s)}: "
-            f"{self.cure}"
+            f"{self.ticker} {self.interval_minutes}: {what} {state}from {iso(self.start_s)} "
+            f"to {iso(self.end_s)}: {self.cure}"
         )
 
 
@@ -71,8 +73,8 @@ class IncompleteError(OhlcvError):
         more = f"; and {len(self.holes) - MOST_NAMED} more holes" if len(self.holes) > MOST_NAMED else ""
         total = sum(hole.buckets for hole in self.holes)
         super().__init__(
-            f"{counted(total, 'bucket')} cannot be read. {named}{more}. To read the others, with the status of "
-            'each bucket, give on_missing="mark"; "drop" leaves the holes out'
+            f"{counted(total, 'bucket')} cannot be read. {named}{more}. To read the others, with the status "
+            'of each bucket, give on_missing="mark"; "drop" leaves the holes out'
         )
 
 
@@ -141,7 +143,7 @@ def _by_gap(part: Part, stretches: Sequence[tuple[Range, BucketStatus]], gaps: S
 def _cut(stretch: Range, borders: Sequence[int]) -> list[Range]:
     inside = borders[bisect_right(borders, stretch[0]) : bisect_left(borders, stretch[1])]
     edges = [stretch[0], *inside, stretch[1]]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _closed(part: Part, open_: tuple[Gap, list[Range]] | None) -> list[Hole]:
@@ -189,31 +191,32 @@ def _without_gap(part: Part, piece: Range, status: BucketStatus) -> str:
 
 def _of_gap(part: Part, gap: Gap, piece: Range) -> str:
     """Return how a gap stands and what would close it."""
-    asset = part.row.asset
     state = f"gap {gap.gap_id} is {gap.status}"
     if gap.acceptance is not None:
         return f"{state}; {gap.acceptance.by} accepted that it stays missing ({gap.acceptance.reason})"
-    backfill = f"DAG {BACKFILL_DAGS[asset.tier]}"
-    when = "" if gap.next_attempt_s is None else f" from {iso(gap.next_attempt_s)} on"
-    match gap.unfillable_reason:
-        case UnfillableReason.NOBODY_HAS_IT:
-            return f"{state}: neither Kraken nor its archive has it; accept it"
-        case UnfillableReason.NOT_PUBLISHED:
-            return f"{state}: {_files(part, piece)} is not published yet; run {backfill} when it is"
-        case UnfillableReason.PAIR_DELISTED:
-            return f"{state}: the pair left Kraken; ingest {_files(part, piece)} with DAG {INGEST_ARCHIVE.dag_id}"
-        case UnfillableReason.OUTSIDE_API_WINDOW:
-            return (
-                f"{state}: older than the OHLC call reaches; run {backfill} with repair_from archive and trades, "
-                f"or ingest {_files(part, piece)} with DAG {INGEST_ARCHIVE.dag_id}"
-            )
+    if gap.unfillable_reason is not None:
+        return f"{state}: {_unfillable(part, gap.unfillable_reason, piece)}"
     if gap.status is GapStatus.BACKFILLING:
         return f"{state}: a run is fetching it right now"
+    backfill = f"DAG {BACKFILL_DAGS[part.row.asset.tier]}"
+    when = "" if gap.next_attempt_s is None else f" from {iso(gap.next_attempt_s)} on"
     if gap.status is GapStatus.FAILED:
         said = f" ({gap.error_message})" if gap.error_message else ""
         retry = f"{backfill} tries again{when}" if when else f"run {backfill} with retry_failed"
         return f"{state}{said}: {retry}"
     return f"{state}: the next run of {backfill} fetches it{when}"
+
+
+def _unfillable(part: Part, reason: UnfillableReason, piece: Range) -> str:
+    file, ingest = _files(part, piece), f"DAG {INGEST_ARCHIVE.dag_id}"
+    backfill = f"DAG {BACKFILL_DAGS[part.row.asset.tier]}"
+    return {
+        UnfillableReason.NOBODY_HAS_IT: "neither Kraken nor its archive has it; accept it",
+        UnfillableReason.NOT_PUBLISHED: f"{file} is not published yet; run {backfill} when it is",
+        UnfillableReason.PAIR_DELISTED: f"the pair left Kraken; ingest {file} with {ingest}",
+        UnfillableReason.OUTSIDE_API_WINDOW: f"older than the OHLC call reaches; run {backfill} with "
+        f"repair_from archive and trades, or ingest {file} with {ingest}",
+    }[reason]
 
 
 def _files(part: Part, piece: Range) -> str:

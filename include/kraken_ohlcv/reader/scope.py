@@ -1,4 +1,4 @@
-"""Which buckets a read is about: the series asked for, their grids, and the part of each that is looked at."""
+"""Which buckets a read is about: the series, their grids, and the part of each that is looked at."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> 
     """Return the series of some tickers, in their order.
 
     :param stores: both stores
-    :raises BadRequestError: if a ticker is not in the catalogue, is named twice, or Kraken has no such interval
+    :raises BadRequestError: if a ticker is not in the catalogue, is named twice, or Kraken has no such
+        interval
     """
     try:
         check_served(interval_minutes)
@@ -105,8 +106,8 @@ def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> 
     found = {asset.ticker: asset for asset in read_assets(stores.ledger, tickers=tickers, tier="ALL")}
     if unknown := [ticker for ticker in tickers if ticker not in found]:
         raise BadRequestError(
-            f"ticker {unknown[0]!r} is not in the catalogue: use Kraken's altname, such as XBTUSD, or add the "
-            "pair to assets.yaml"
+            f"ticker {unknown[0]!r} is not in the catalogue: use Kraken's altname, such as XBTUSD, or add "
+            "the pair to assets.yaml"
         )
     return rows_of([found[ticker] for ticker in tickers], [interval_minutes])
 

@@ -1,4 +1,4 @@
-"""The form of a frame: which buckets have a row, what an empty bucket shows, long or wide, and for which library."""
+"""The form of a frame: which buckets have a row, what an empty one shows, long or wide, for which library."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Shape:
     """What a frame is to look like.
 
     :ivar on_missing: ``raise`` = refuse holes; ``mark`` = a row with its status; ``drop`` = no row
-    :ivar empty: of a bucket proven empty: ``omit`` = no row; ``rows`` = a row without figures; ``fill_close`` = the
-        close before it as all prices, volume and trades 0
+    :ivar empty: of a bucket proven empty: ``omit`` = no row; ``rows`` = a row without figures; ``fill_close``
+        = the close before it as all prices, volume and trades 0
     :ivar columns: those wanted beside ``ts`` and ``status``, in their order; None = all
     """
 
@@ -118,7 +118,9 @@ def widened(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """
     whole: pl.DataFrame | None = None
     for ticker, frame in frames.items():
-        named = frame.rename({name: f"{name}_{ticker}" for name in frame.columns if name not in {"ts", AVAILABLE_AT}})
+        named = frame.rename({
+            name: f"{name}_{ticker}" for name in frame.columns if name not in {"ts", AVAILABLE_AT}
+        })
         if whole is None:
             whole = named
             continue
@@ -154,4 +156,3 @@ def _of_pandas(pd: Any, column: pl.Series) -> Any:
     if column.dtype == pl.Int64 and column.null_count():
         return pd.array(column.to_list(), dtype="Int64")
     return column.to_numpy() if column.dtype.is_numeric() else column.to_list()
-

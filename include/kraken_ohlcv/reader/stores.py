@@ -54,8 +54,8 @@ def open_stores(
     :param candles_url: ``postgresql://user:password@host:8812/qdb?http_port=9000``, see
         :meth:`kraken_ohlcv.clients.questdb.address.QuestDBAddress.of_url`; None = ``OHLCV_CANDLES_URL``
     :param ledger_url: ``postgresql://user:password@host:5432/ohlcv``; None = ``OHLCV_LEDGER_URL``
-    :param clock: the exchange's time, epoch seconds UTC; None = as the newest run of a backfill asked it, plus
-        the time that has passed since on the ledger's own clock, or this machine's without such a run
+    :param clock: the exchange's time, epoch seconds UTC; None = as the newest run of a backfill asked it,
+        plus the time that has passed since on the ledger's own clock, or this machine's without such a run
     :return: context manager of the stores; closing it closes the connections
     :raises SetUpError: if a URL is absent or cannot be used, a store is another version's or nobody's, or its
         login may not read; the message says what to do
@@ -130,8 +130,8 @@ def _check_table(questdb: QuestDBClient) -> list[str]:
         )
     if absent := sorted(wanted - there):
         raise SetUpError(
-            f"table {CANDLE_TABLE} in the QuestDB of {CANDLES_URL_ENV} has no column {', '.join(absent)}: it is "
-            f"of another version, or not this package's; {SET_UP}"
+            f"table {CANDLE_TABLE} in the QuestDB of {CANDLES_URL_ENV} has no column {', '.join(absent)}: it "
+            f"is of another version, or not this package's; {SET_UP}"
         )
     return [STORED_AT] if STORED_AT in there else []
 

@@ -1,4 +1,4 @@
-"""Reads many stored candles as frames: over QuestDB's HTTP export where a login may use it, else over PGWire."""
+"""Reads stored candles as frames: over QuestDB's HTTP export where a login may, else over PGWire."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ FRAME_SCHEMA: Final[dict[str, pl.DataType]] = {
     "trades": pl.Int64(),
     "source": pl.Categorical(),
 }
-"""Columns of a frame of stored candles: open time UTC, prices and vwap in quote units, volume in base units."""
+"""Columns of a frame of stored candles: open time UTC, prices and vwap in quote units, volume in base
+units."""
 
 MOST_ROWS: Final = 500_000
 """Candles of one statement over HTTP; about a hundred bytes of memory each while they are read."""
@@ -110,7 +111,7 @@ class CandleFrames:
         try:
             content = export_parquet(self.questdb.address, sql, parameters, session=self._session)
         except QuestDBError as error:
-            # Whatever it is, PGWire serves as well, only more slowly; and what is wrong with the table, it says.
+            # PGWire serves as well, only more slowly; and it says what is wrong with the table.
             log.info("candles are read over PGWire, because the export over HTTP does not serve: %s", error)
             self._is_exported = False
             return None

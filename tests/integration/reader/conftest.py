@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from local.questdb import QuestDBServer
 
 
+def url_of(server: QuestDBServer) -> str:
+    """Return the URL of a QuestDB as its administrator reads it."""
+    return (
+        f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/{DATABASE}?http_port={server.http_port}"
+    )
+
+
 @pytest.fixture
 def candles_url(candle_table: str, questdb_server: QuestDBServer) -> str:
     """Give the URL of a candle store without a table."""
     del candle_table
-    port = questdb_server.pg_port
-    return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/{DATABASE}?http_port={questdb_server.http_port}"
+    return url_of(questdb_server)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Random damage of both stores: what is read is what the raw rows and the definitions give, bucket by bucket."""
+"""Random damage of both stores: what is read is what the raw rows give, bucket by bucket."""
 
 from __future__ import annotations
 
@@ -93,7 +93,11 @@ def truth(stores: Stores, dsn: str, series: Series) -> dict[int, str]:
 
 def asked_for(found: dict[int, str], part: tuple[int | None, int | None], step: int) -> dict[int, str]:
     """Return the buckets that lie whole in a range."""
-    start = min(open_s for open_s, kind in found.items() if kind != "never loaded") if part[0] is None else part[0]
+    start = (
+        min(open_s for open_s, kind in found.items() if kind != "never loaded")
+        if part[0] is None
+        else part[0]
+    )
     behind = [open_s for open_s, kind in found.items() if kind == "not closed"]
     end = min(behind, default=NOW) if part[1] is None else part[1]
     chosen = {one: kind for one, kind in found.items() if start <= one and one + step <= end}
@@ -203,7 +207,9 @@ def test_a_hole_is_never_read_over(
 
 
 @pytest.mark.parametrize("most", [1, 37, 500])
-def test_pieces_of_any_size_say_the_same(stores: Stores, ledger_uri: str, most: int, monkeypatch) -> None:
+def test_pieces_of_any_size_say_the_same(
+    stores: Stores, ledger_uri: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stored = set(range(-900, 0)) - set(range(-400, -350)) - {-800, -5}
     damaged = Damaged(Series("AAAUSD", 60), -900, stored, [(-400, -360, "trades"), (-800, -799, "ohlc")])
     damage(stores, ledger_uri, History([damaged], {}))
@@ -217,5 +223,8 @@ def test_pieces_of_any_size_say_the_same(stores: Stores, ledger_uri: str, most: 
     again = read_candles("AAAUSD", 60, on_missing="mark", empty="fill_close", stores=stores)
     assert again.equals(filled_whole)
     assert whole["status"].value_counts().sort("status").rows() == [
-        ("stored", 847), ("empty_trades", 40), ("empty_ohlc", 1), ("missing", 62),
+        ("stored", 847),
+        ("empty_trades", 40),
+        ("empty_ohlc", 1),
+        ("missing", 62),
     ]

@@ -1,4 +1,4 @@
-"""What a reader gets of the real stores: columns, several tickers, refusals with their cures, borders of time."""
+"""What a reader gets of the real stores: columns, several tickers, refusals with cures, borders of time."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def test_wide_has_a_row_per_time_and_a_status_per_ticker(whole: Stores) -> None:
         layout="wide", stores=whole,
     )  # fmt: skip
 
-    assert frame.columns == ["ts", *(f"{n}_{t}" for t in ("BBBUSD", "AAAUSD") for n in ("close", "volume", "status"))]
+    assert frame.columns == [
+        "ts",
+        *(f"{n}_{t}" for t in ("BBBUSD", "AAAUSD") for n in ("close", "volume", "status")),
+    ]
     before = close_of(HERE - 21 * 3600)
     assert frame["close_BBBUSD"].to_list() == [before] * 3 + [close_of(HERE - 18 * 3600)]
     assert frame["volume_BBBUSD"].to_list() == [1.5, 0.0, 0.0, 1.5]
@@ -98,7 +101,9 @@ def test_a_filled_bucket_repeats_the_close_before_the_range(whole: Stores) -> No
 def test_a_frame_of_pandas_has_the_same_values_and_aware_times(whole: Stores) -> None:
     ours = read_candles("BBBUSD", 60, open_at(-21), open_at(-17), empty="rows", stores=whole)
 
-    theirs = read_candles("BBBUSD", 60, open_at(-21), open_at(-17), empty="rows", library="pandas", stores=whole)
+    theirs = read_candles(
+        "BBBUSD", 60, open_at(-21), open_at(-17), empty="rows", library="pandas", stores=whole
+    )
 
     assert list(theirs.columns) == ours.columns
     assert [one.to_pydatetime() for one in theirs["ts"]] == ours["ts"].to_list()
@@ -135,18 +140,24 @@ GAPS = [
         "FAILED (EService:Busy): DAG backfill_tier1_daily tries again from 2026-11-23T13:34:56 on",
         id="failed",
     ),
-    pytest.param({"status": "FAILED"}, "run DAG backfill_tier1_daily with retry_failed", id="failed for good"),
+    pytest.param(
+        {"status": "FAILED"}, "run DAG backfill_tier1_daily with retry_failed", id="failed for good"
+    ),
     pytest.param(
         {"status": "UNFILLABLE"},
-        "run DAG backfill_tier1_daily with repair_from archive and trades, or ingest AAAUSD_60.csv (2026Q4) with "
-        "DAG ingest_ohlcvt_archive",
+        "run DAG backfill_tier1_daily with repair_from archive and trades, or ingest AAAUSD_60.csv (2026Q4) "
+        "with DAG ingest_ohlcvt_archive",
         id="outside of the API window",
     ),
     pytest.param(
-        {"status": "UNFILLABLE", "unfillable_reason": "not_published"}, "is not published yet", id="not published"
+        {"status": "UNFILLABLE", "unfillable_reason": "not_published"},
+        "is not published yet",
+        id="not published",
     ),
     pytest.param(
-        {"status": "UNFILLABLE", "unfillable_reason": "pair_delisted"}, "the pair left Kraken; ingest", id="delisted"
+        {"status": "UNFILLABLE", "unfillable_reason": "pair_delisted"},
+        "the pair left Kraken; ingest",
+        id="delisted",
     ),
     pytest.param(
         {"status": "UNFILLABLE", "unfillable_reason": "nobody_has_it"}, "accept it", id="nobody has it"
@@ -188,10 +199,16 @@ def test_a_refusal_names_range_gap_and_cure(
 @pytest.mark.parametrize(
     ("start", "end", "said"),
     [
-        pytest.param(-100, -10, "not detected yet: the next run of DAG backfill_tier1_daily", id="not detected"),
-        pytest.param(-920, -890, "never loaded: ingest AAAUSD_60.csv (2026Q4)", id="before the series begins"),
+        pytest.param(
+            -100, -10, "not detected yet: the next run of DAG backfill_tier1_daily", id="not detected"
+        ),
+        pytest.param(
+            -920, -890, "never loaded: ingest AAAUSD_60.csv (2026Q4)", id="before the series begins"
+        ),
         pytest.param(-10, 0, "not due yet, expected by 2026-11-24T02:", id="not due"),
-        pytest.param(-10, 3, "from 2026-11-23T12:00:00 to 2026-11-23T15:00:00: not closed yet", id="of the future"),
+        pytest.param(
+            -10, 3, "from 2026-11-23T12:00:00 to 2026-11-23T15:00:00: not closed yet", id="of the future"
+        ),
     ],
 )
 def test_a_hole_without_a_gap_says_what_it_waits_for(
@@ -246,7 +263,9 @@ def test_after_a_pair_has_left_nothing_is_missing(stores: Stores, ledger_uri: st
     assert frame["ts"].to_list() == [open_at(bucket) for bucket in range(-40, -30)]
 
 
-def test_behind_the_newest_candle_of_a_pair_not_expected_nothing_is_known(stores: Stores, ledger_uri: str) -> None:
+def test_behind_the_newest_candle_of_a_pair_not_expected_nothing_is_known(
+    stores: Stores, ledger_uri: str
+) -> None:
     damage(stores, ledger_uri, History([Damaged(AAA, -900, set(range(-900, -30)))], {}))
     stores.ledger.execute("UPDATE assets SET listed = false WHERE ticker = 'AAAUSD'")
 
@@ -263,13 +282,23 @@ def test_behind_the_newest_candle_of_a_pair_not_expected_nothing_is_known(stores
         pytest.param({"tickers": ["AAAUSD", "AAAUSD"]}, "'AAAUSD' is named twice", id="a ticker twice"),
         pytest.param({"interval_minutes": 7}, "interval 7 is not one of Kraken's: 1, 5,", id="interval"),
         pytest.param({"start": "yesterday"}, "start 'yesterday' is no time: write it like", id="start"),
-        pytest.param({"start": "2026-11-02", "end": "2026-11-01"}, "end 2026-11-01T00:00:00 is before", id="order"),
-        pytest.param({"on_missing": "ignore"}, "on_missing is 'ignore': use one of 'raise', 'mark', 'drop'", id="mode"),
-        pytest.param({"empty": "fill"}, "empty is 'fill': use one of 'omit', 'rows', 'fill_close'", id="empty"),
+        pytest.param(
+            {"start": "2026-11-02", "end": "2026-11-01"}, "end 2026-11-01T00:00:00 is before", id="order"
+        ),
+        pytest.param(
+            {"on_missing": "ignore"}, "on_missing is 'ignore': use one of 'raise', 'mark', 'drop'", id="mode"
+        ),
+        pytest.param(
+            {"empty": "fill"}, "empty is 'fill': use one of 'omit', 'rows', 'fill_close'", id="empty"
+        ),
         pytest.param({"layout": "tall"}, "layout is 'tall'", id="layout"),
         pytest.param({"library": "numpy"}, "library is 'numpy'", id="library"),
-        pytest.param({"columns": ["price"]}, "column 'price' is not one of ts, available_at, open,", id="column"),
-        pytest.param({"columns": "close"}, "columns is 'close': give a list of names", id="columns as a text"),
+        pytest.param(
+            {"columns": ["price"]}, "column 'price' is not one of ts, available_at, open,", id="column"
+        ),
+        pytest.param(
+            {"columns": "close"}, "columns is 'close': give a list of names", id="columns as a text"
+        ),
     ],
 )
 def test_a_request_that_cannot_be_served_is_refused_by_name(
@@ -292,7 +321,7 @@ def test_a_candle_stored_twice_is_refused_with_the_cure(whole: Stores) -> None:
     whole.questdb.query("ALTER TABLE ohlcv DEDUP DISABLE")
     whole.questdb.write_batch("ohlcv", INSERT, [candle(AAA, HERE - 5 * 3600)])
 
-    with pytest.raises(OhlcvError, match="holds the candle of 2026-11-23T07:00:00 twice.*DEDUP ENABLE"):
+    with pytest.raises(OhlcvError, match=r"holds the candle of 2026-11-23T07:00:00 twice.*DEDUP ENABLE"):
         read_candles("AAAUSD", 60, open_at(-9), open_at(0), stores=whole)
 
 
@@ -321,6 +350,6 @@ def test_figures_of_a_range_add_up_and_count_what_was_never_loaded(stores: Store
 
     assert row == {
         "ticker": "AAAUSD", "start": open_at(-910), "end": open_at(0), "buckets": 910, "stored": 896,
-        "empty_trades": 1, "empty_ohlc": 0, "empty_archive": 0, "missing": 12, "pending": 1, "never_loaded": 10,
-        "disputed": 1, "restated": 0, "off_grid": 0, "verified_pct": 98.5698,
+        "empty_trades": 1, "empty_ohlc": 0, "empty_archive": 0, "missing": 12, "pending": 1,
+        "never_loaded": 10, "disputed": 1, "restated": 0, "off_grid": 0, "verified_pct": 98.5698,
     }  # fmt: skip

@@ -94,7 +94,10 @@ def test_logins_that_may_only_read_read_the_same(
                 read_candles(["AAAUSD", "BBBUSD"], 60, on_missing="mark", stores=stores),
                 coverage("AAAUSD", 60, stores=stores),
             )
-            found[name] = [*(frame.to_dicts() for frame in frames), complete_until("AAAUSD", 60, stores=stores)]
+            found[name] = [
+                *(frame.to_dicts() for frame in frames),
+                complete_until("AAAUSD", 60, stores=stores),
+            ]
         assert ("over PGWire" in caplog.text) == (name == "reader")
     assert found["reader"] == found["owner"]
     assert len(found["reader"][0]) == 900
@@ -119,8 +122,14 @@ def test_an_http_port_where_nobody_listens_is_done_without(
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        pytest.param("UPDATE alembic_version SET version_num = '0020'", "of an older version (revision 0020", id="older"),
-        pytest.param("UPDATE alembic_version SET version_num = '9999'", "of a newer version (revision 9999", id="newer"),
+        pytest.param(
+            "UPDATE alembic_version SET version_num = '0020'",
+            "of an older version (revision 0020",
+            id="older",
+        ),
+        pytest.param(
+            "UPDATE alembic_version SET version_num = '9999'", "of a newer version (revision 9999", id="newer"
+        ),
         pytest.param("DROP TABLE alembic_version", "holds no ledger", id="another database"),
         pytest.param("DELETE FROM alembic_version", "holds no ledger", id="never migrated"),
     ],
@@ -156,12 +165,16 @@ def test_a_candle_table_of_another_version_is_one_clear_sentence(
     assert "OHLCV_CANDLES_URL" in str(refused.value)
 
 
-def test_a_role_without_rights_is_told_which(stores: Stores, candles_url: str, ledger_uri: str, reads_only: str) -> None:
+def test_a_role_without_rights_is_told_which(
+    stores: Stores, candles_url: str, ledger_uri: str, reads_only: str
+) -> None:
     stores.ledger.execute("REVOKE SELECT ON coverage_months FROM reads_only")
     fill(stores, ledger_uri)
 
     with (
-        pytest.raises(SetUpError, match=r"permission denied for table coverage_months.*GRANT SELECT ON ALL TABLES"),
+        pytest.raises(
+            SetUpError, match=r"permission denied for table coverage_months.*GRANT SELECT ON ALL TABLES"
+        ),
         open_stores(candles_url, reads_only, clock=lambda: NOW) as others,
     ):
         read_candles("AAAUSD", 60, stores=others)
@@ -172,12 +185,21 @@ def test_a_role_without_rights_is_told_which(stores: Stores, candles_url: str, l
     [
         pytest.param("OHLCV_CANDLES_URL", None, "set OHLCV_CANDLES_URL, or give it", id="no candles"),
         pytest.param("OHLCV_LEDGER_URL", None, "set OHLCV_LEDGER_URL, or give it", id="no ledger"),
-        pytest.param("OHLCV_CANDLES_URL", "http://localhost:9000", "write it like postgresql://", id="another scheme"),
-        pytest.param("OHLCV_LEDGER_URL", "postgresql://u:s3cret@h:x/y?z", "OHLCV_LEDGER_URL cannot be", id="no URL"),
+        pytest.param(
+            "OHLCV_CANDLES_URL", "http://localhost:9000", "write it like postgresql://", id="another scheme"
+        ),
+        pytest.param(
+            "OHLCV_LEDGER_URL", "postgresql://u:s3cret@h:x/y?z", "OHLCV_LEDGER_URL cannot be", id="no URL"
+        ),
     ],
 )
 def test_a_url_that_cannot_be_used_names_its_setting_and_no_password(
-    candles_url: str, ledger_uri: str, monkeypatch: pytest.MonkeyPatch, setting: str, value: str | None, said: str
+    candles_url: str,
+    ledger_uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    value: str | None,
+    said: str,
 ) -> None:
     monkeypatch.setenv("OHLCV_CANDLES_URL", candles_url)
     monkeypatch.setenv("OHLCV_LEDGER_URL", ledger_uri)
@@ -229,7 +251,7 @@ def test_the_time_is_the_exchanges_as_the_newest_run_asked_it(
 
 def test_names_for_readers_are_imported_at_first_use_and_airflow_never() -> None:
     script = (
-        "import sys, json, kraken_ohlcv as k; before = sorted(sys.modules); k.read_candles, k.IncompleteError;"
+        "import sys, json, kraken_ohlcv as k; before = sorted(sys.modules); k.read_candles;"
         "print(json.dumps([before, sorted(sys.modules)]))"
     )
     answer = subprocess.run(  # noqa: S603 (our own interpreter)

@@ -16,7 +16,12 @@ def test_a_url_says_where_and_who() -> None:
 
     address = QuestDBAddress.of_url(url, name=NAME)
 
-    assert (address.host, address.port, address.database, address.http_port) == ("db.example", 8813, "candles", 9001)
+    assert (address.host, address.port, address.database, address.http_port) == (
+        "db.example",
+        8813,
+        "candles",
+        9001,
+    )
     assert (address.user, address.password, address.http_login) == ("kim", "p@ss", "web")
     assert address.libpq["sslmode"] == "disable"
     assert "connect_timeout" in address.libpq
@@ -36,9 +41,15 @@ def test_what_a_url_leaves_out_is_questdbs_default() -> None:
         pytest.param("mysql://u:s3cret@db", "is no URL of a QuestDB", id="another scheme"),
         pytest.param("postgresql://u:s3cret@db:port/qdb", "is no URL", id="port"),
         pytest.param("postgresql://u:s3cret@db?http_port=web", "http_port is 'web'", id="HTTP port"),
-        pytest.param("postgresql://u:s3cret@db?http_port=70000", "http_port is '70000'", id="HTTP port too large"),
-        pytest.param("postgresql://u:s3cret@db?statement_timeout_s=0", "statement_timeout_s is '0'", id="no time"),
-        pytest.param("postgresql://u:s3cret@db?apply_timeout_s=nan", "apply_timeout_s is 'nan'", id="no number"),
+        pytest.param(
+            "postgresql://u:s3cret@db?http_port=70000", "http_port is '70000'", id="HTTP port too large"
+        ),
+        pytest.param(
+            "postgresql://u:s3cret@db?statement_timeout_s=0", "statement_timeout_s is '0'", id="no time"
+        ),
+        pytest.param(
+            "postgresql://u:s3cret@db?apply_timeout_s=nan", "apply_timeout_s is 'nan'", id="no number"
+        ),
     ],
 )
 def test_a_url_that_cannot_be_used_names_the_field_and_no_password(url: str, said: str) -> None:
