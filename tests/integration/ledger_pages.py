@@ -25,7 +25,7 @@ SEEN_S = 1_795_392_000
 
 TIMES = frozenset((
     *("gap_start", "gap_end", "detected_at", "backfill_attempted_at"),
-    *("filled_at", "next_attempt_at", "expires_at"),
+    *("filled_at", "next_attempt_at", "expires_at", "accepted_at"),
 ))
 
 

@@ -62,7 +62,7 @@ class Buckets:
         opens = np.flatnonzero(wanted) * self.step + self.covered[0]
         grid = pl.DataFrame({
             "ts": pl.Series(opens * MICROSECONDS, dtype=pl.Int64).cast(TIME),
-            "status": pl.Series(self.codes[wanted]).cast(STATUS),
+            "status": pl.Series(self.codes[wanted]).cat.to(STATUS),
         })
         joined = grid.join(self.candles, on="ts", how="left", maintain_order="left")
         return joined.select(*self.candles.columns, "status")

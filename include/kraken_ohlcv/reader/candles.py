@@ -246,12 +246,12 @@ def _close_before(stores: Stores, part: Part, now_s: int) -> float | None:
         back = replace(part, covered=(max(EARLIEST_S // part.step * part.step, end_s - n * part.step), end_s))
         for some in reversed(list(read_buckets(stores, [back], now_s=now_s))):
             (one,) = some
-            last = one.candles["ts"].to_physical().last() if one.candles.height else None
-            known_s = one.covered[0] if last is None else int(last) // MICROSECONDS + part.step
+            opens = one.candles["ts"].tail(1).to_physical().to_list()
+            known_s = opens[0] // MICROSECONDS + part.step if opens else one.covered[0]
             if any(end > known_s for status in HOLES for _, end in one.stretches(status)):
                 return None
-            if last is not None:
-                close = one.candles["close"].last()
-                return None if close is None else float(close)
+            if opens:
+                close: float | None = one.candles["close"][-1]
+                return close
         end_s, n = back.covered[0], min(n * FIRST_LOOK_BACK, stores.frames.most_rows)
     return None

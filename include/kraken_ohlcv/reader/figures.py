@@ -17,6 +17,7 @@ from kraken_ohlcv.reader.candles import Moment, asked_of, opened
 from kraken_ohlcv.reader.scope import Part, find_rows, parts_of
 from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.stores.candle_frames import TIME
+from kraken_ohlcv.stores.ledger.coverage import read_months
 
 COUNTS: Final = ("buckets", *(str(one) for one in BucketStatus if one is not BucketStatus.UNKNOWN))
 COVERAGE_SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -81,14 +82,21 @@ def coverage(
         rows = find_rows(both, [tickers] if isinstance(tickers, str) else tickers, interval_minutes)
         parts = parts_of(both, rows, asked, now_s=now_s)
         counting = Buckets(both.ledger, both.questdb, rows, now_s=now_s)
-        lines = [_line(part, one, now_s) for part in parts for one in counting.read([part.row], part.covered)]
+        lines = [
+            _line(both, part, one, now_s) for part in parts for one in counting.read([part.row], part.covered)
+        ]
     return pl.DataFrame(lines, schema=COVERAGE_SCHEMA, orient="row")
 
 
-def _line(part: Part, found: SeriesBuckets, now_s: int) -> list[object]:
+def _line(stores: Stores, part: Part, found: SeriesBuckets, now_s: int) -> list[object]:
     reach = reach_of(found.grid, part.row.interval_minutes, now_s=now_s)
-    never_loaded = max(0, found.looked_at[0] - part.covered[0]) // part.step if part.n_buckets else 0
-    empty = {BucketStatus.empty_by(evidence): len(one) for evidence, one in found.empty.by.items()}
+    before = part.covered[0], max(part.covered[0], min(part.covered[1], found.looked_at[0]))
+    proven = read_months(stores.ledger, part.series, [before]).empty.within(before)
+    never_loaded = (before[1] - before[0]) // part.step - len(proven.all)
+    empty = {
+        BucketStatus.empty_by(evidence): len(one) + len(proven.by[evidence])
+        for evidence, one in found.empty.by.items()
+    }
     pending = len(found.missing.within(reach.pending))
     counts = {
         BucketStatus.STORED: len(found.stored),

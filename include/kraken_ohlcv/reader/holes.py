@@ -163,8 +163,8 @@ def _hole(part: Part, piece: Range, n: int, status: BucketStatus | None, gap: Ga
         end_s=piece[1],
         buckets=n,
         status=status,
-        gap_id=gap and gap.gap_id,
-        gap_status=gap and gap.status,
+        gap_id=None if gap is None else gap.gap_id,
+        gap_status=None if gap is None else gap.status,
         cure=cure,
     )
 

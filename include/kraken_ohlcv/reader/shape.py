@@ -77,7 +77,7 @@ class Shape:
         others = [name for name in frame.columns if name not in ALWAYS]
         wanted = [AVAILABLE_AT, *others] if self.columns is None else self.columns
         names = [*(["ticker"] if is_long else []), "ts", *wanted, "status"]
-        return whole.select(dict.fromkeys(names))
+        return whole.select(list(dict.fromkeys(names)))
 
 
 def one_of(name: str, given: str, words: Any) -> Any:

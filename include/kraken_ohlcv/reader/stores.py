@@ -13,6 +13,7 @@ from typing import Final
 import psycopg
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
+from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SetUpError
@@ -122,7 +123,12 @@ def _check_revision(connection: Connection) -> None:
 
 def _check_table(questdb: QuestDBClient) -> list[str]:
     """Refuse a candle table that cannot be read; return which columns beside the usual ones are there."""
-    there = {name for name, *_ in questdb.query(statement("table_columns"))}
+    try:
+        there = {name for name, *_ in questdb.query(statement("table_columns"))}
+    except QuestDBError as error:
+        if "table does not exist" not in str(error):
+            raise
+        there = set()
     wanted = {"ticker", "interval", *FRAME_SCHEMA}
     if not there:
         raise SetUpError(

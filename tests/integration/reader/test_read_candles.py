@@ -175,14 +175,7 @@ def test_a_refusal_names_range_gap_and_cure(
     stores: Stores, ledger_uri: str, gap: dict[str, Any], cure: str
 ) -> None:
     holed(stores, ledger_uri, -50, -49, -47)
-    times = {name: gap[name] for name in ("next_attempt_at", "accepted_at") if name in gap}
-    others = {name: value for name, value in gap.items() if name not in {"status", *times}}
-    gap_id = add_gap(
-        stores.ledger, AAA, (HERE - 50 * 3600, HERE - 46 * 3600), gap.get("status", "DETECTED"), **others
-    )
-    for name, moment_s in times.items():
-        sql = f"UPDATE gap_records SET {name} = to_timestamp(%s) WHERE gap_id = %s"  # noqa: S608
-        stores.ledger.execute(sql.encode(), (moment_s, gap_id))
+    gap_id = add_gap(stores.ledger, AAA, (HERE - 50 * 3600, HERE - 46 * 3600), **gap)
 
     with pytest.raises(IncompleteError) as refused:
         read_candles("AAAUSD", 60, open_at(-100), open_at(-10), stores=stores)
