@@ -106,16 +106,27 @@ def bucket_frame(stores: Stores, row: SeriesRow, covered: Range, *, now_s: int |
     return pl.concat(frames) if frames else empty_frame(stores)
 
 
-def empty_frame(stores: Stores) -> pl.DataFrame:
-    """Return a frame of :func:`bucket_frame` without a row."""
-    return pl.DataFrame(schema={**stores.frames.schema, "status": STATUS})
+def empty_frame(stores: Stores, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return a frame of :func:`bucket_frame` without a row.
+
+    :param columns: those of the candles, beside ``ts``; None = all
+    """
+    kinds = {
+        name: kind
+        for name, kind in stores.frames.schema.items()
+        if name == "ts" or columns is None or name in columns
+    }
+    return pl.DataFrame(schema={**kinds, "status": STATUS})
 
 
-def read_buckets(stores: Stores, parts: Sequence[Part], *, now_s: int) -> Iterator[list[Buckets]]:
+def read_buckets(
+    stores: Stores, parts: Sequence[Part], *, now_s: int, columns: Sequence[str] | None = None
+) -> Iterator[list[Buckets]]:
     """Return the buckets of some series of one interval, in pieces that fit in memory, oldest first.
 
     :param stores: both stores
     :param parts: what to look at, each series once, at least one
+    :param columns: of the candles, beside ``ts``; None = all
     :return: of each piece, the series that have buckets in it, in the order of ``parts``
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
@@ -132,7 +143,7 @@ def read_buckets(stores: Stores, parts: Sequence[Part], *, now_s: int) -> Iterat
             if here[0] < here[1]:
                 some.append((part, here))
         if some:
-            yield _read(stores, some, now_s=now_s)
+            yield _read(stores, some, now_s=now_s, columns=columns)
         at_s = end_s
 
 
@@ -146,12 +157,15 @@ def _piece_end_s(at_s: int, until_s: int, step: int, most: int) -> int:
     return end_s if at_s < end_s <= at_s + most_s else at_s + most_s
 
 
-def _read(stores: Stores, some: Sequence[tuple[Part, Range]], *, now_s: int) -> list[Buckets]:
+def _read(
+    stores: Stores, some: Sequence[tuple[Part, Range]], *, now_s: int, columns: Sequence[str] | None
+) -> list[Buckets]:
     # The ledger first: a candle stored meanwhile counts as stored, whatever was proven before.
     pages = read_pages(stores.ledger, {part.series: months_in([here]) for part, here in some})
     interval = some[0][0].row.interval_minutes
     hull = min(here[0] for _, here in some), max(here[1] for _, here in some)
-    candles = stores.frames.read([part.row.asset.ticker for part, _ in some], interval, hull)
+    tickers = [part.row.asset.ticker for part, _ in some]
+    candles = stores.frames.read(tickers, interval, hull, columns=columns)
     return [
         _judged(part, here, candles[part.row.asset.ticker], pages[part.series].empty, now_s=now_s)
         for part, here in some

@@ -105,7 +105,7 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
             found = (Found(part, holes[part.row.asset.ticker]) for part in parts)
             raise IncompleteError(holes_of(both, found))
         step = parts[0].step
-        nothing = empty_frame(both)
+        nothing = empty_frame(both, shape.figures)
     whole = {ticker: pl.concat(some) if some else nothing for ticker, some in frames.items()}
     del frames
     if layout == "wide":
@@ -227,7 +227,7 @@ def _walk(stores: Stores, parts: Sequence[Part], asked: Asked, shape: Shape, now
             part.row.asset.ticker: _close_before(stores, part, now_s) for part in parts if part.n_buckets
         }
     ended: set[str] = set()
-    for some in read_buckets(stores, parts, now_s=now_s):
+    for some in read_buckets(stores, parts, now_s=now_s, columns=shape.figures):
         for one in some:
             ticker = one.row.asset.ticker
             if ticker in ended:
@@ -244,7 +244,7 @@ def _close_before(stores: Stores, part: Part, now_s: int) -> float | None:
     end_s, n = part.covered[0], FIRST_LOOK_BACK
     while end_s > EARLIEST_S:
         back = replace(part, covered=(max(EARLIEST_S // part.step * part.step, end_s - n * part.step), end_s))
-        for some in reversed(list(read_buckets(stores, [back], now_s=now_s))):
+        for some in reversed(list(read_buckets(stores, [back], now_s=now_s, columns=["close"]))):
             (one,) = some
             opens = one.candles["ts"].tail(1).to_physical().to_list()
             known_s = opens[0] // MICROSECONDS + part.step if opens else one.covered[0]

@@ -12,6 +12,7 @@ from kraken_ohlcv.core.bucket_status import EMPTY, BucketStatus
 from kraken_ohlcv.core.candle import PRICES
 from kraken_ohlcv.core.errors import BadRequestError, SetUpError
 from kraken_ohlcv.reader.buckets import Buckets
+from kraken_ohlcv.stores.candle_frames import CANDLE_SCHEMA
 
 OnMissing: TypeAlias = Literal["raise", "mark", "drop"]
 Empty: TypeAlias = Literal["omit", "rows", "fill_close"]
@@ -40,6 +41,13 @@ class Shape:
     on_missing: OnMissing = "raise"
     empty: Empty = "omit"
     columns: tuple[str, ...] | None = None
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Return the columns of candles that are needed."""
+        if self.columns is None:
+            return tuple(name for name in CANDLE_SCHEMA if name != "ts")
+        return (*self.columns, "close") if self.empty == "fill_close" else self.columns
 
     @classmethod
     def of(cls, on_missing: str, empty: str, columns: Sequence[str] | None, known: Sequence[str]) -> Shape:
@@ -102,10 +110,15 @@ def _filled(frame: pl.DataFrame, close: float | None) -> tuple[pl.DataFrame, flo
     seen = pl.when(is_empty).then(None).otherwise(pl.col("close").fill_null(_HOLE))
     known = frame.select(known=seen.forward_fill().fill_null(_HOLE if close is None else close))["known"]
     filled = frame.with_columns(known.fill_nan(None)).with_columns(
-        *(pl.when(is_empty).then(pl.col("known")).otherwise(pl.col(name)).alias(name) for name in PRICES),
+        *(
+            pl.when(is_empty).then(pl.col("known")).otherwise(pl.col(name)).alias(name)
+            for name in PRICES
+            if name in frame.columns
+        ),
         *(
             pl.when(is_empty & pl.col("known").is_not_null()).then(0).otherwise(pl.col(name)).alias(name)
             for name in ("volume", "trades")
+            if name in frame.columns
         ),
     )
     return filled.drop("known"), filled["known"][-1]

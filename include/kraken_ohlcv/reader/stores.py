@@ -18,7 +18,7 @@ from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.core.settings import CANDLE_TABLE, CANDLES_URL_ENV, LEDGER_URL_ENV
-from kraken_ohlcv.stores.candle_frames import FRAME_SCHEMA, CandleFrames
+from kraken_ohlcv.stores.candle_frames import CANDLE_SCHEMA, CandleFrames
 from kraken_ohlcv.stores.ledger.session import Connection, column, connect, value
 from kraken_ohlcv.stores.queries import statement
 
@@ -129,7 +129,7 @@ def _check_table(questdb: QuestDBClient) -> list[str]:
         if "table does not exist" not in str(error):
             raise
         there = set()
-    wanted = {"ticker", "interval", *FRAME_SCHEMA}
+    wanted = {"ticker", "interval", *CANDLE_SCHEMA}
     if not there:
         raise SetUpError(
             f"the QuestDB of {CANDLES_URL_ENV} has no table {CANDLE_TABLE}: name the right server; {SET_UP}"

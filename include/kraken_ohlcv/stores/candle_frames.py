@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TIME: Final = pl.Datetime("us", "UTC")
 
-FRAME_SCHEMA: Final[dict[str, pl.DataType]] = {
+CANDLE_SCHEMA: Final[dict[str, pl.DataType]] = {
     "ts": TIME,
     **dict.fromkeys((*PRICES, "vwap", "volume"), pl.Float64()),
     "trades": pl.Int64(),
@@ -46,10 +46,10 @@ class CandleFrames:
     def __init__(self, questdb: QuestDBClient, *, extra: Sequence[str] = ()) -> None:
         """Keep what it reads with.
 
-        :param extra: columns of times to read beside those of :data:`FRAME_SCHEMA`
+        :param extra: columns of times to read beside those of :data:`CANDLE_SCHEMA`
         """
         self.questdb = questdb
-        self.schema = {**FRAME_SCHEMA, **dict.fromkeys(extra, TIME)}
+        self.schema = {**CANDLE_SCHEMA, **dict.fromkeys(extra, TIME)}
         self._session = new_session()
         self._is_exported = True
 
@@ -62,22 +62,31 @@ class CandleFrames:
         """Close the HTTP session."""
         self._session.close()
 
-    def read(self, tickers: Sequence[str], interval_minutes: int, covered: Range) -> dict[str, pl.DataFrame]:
+    def read(
+        self,
+        tickers: Sequence[str],
+        interval_minutes: int,
+        covered: Range,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> dict[str, pl.DataFrame]:
         """Return the stored candles of some series of one interval.
 
         :param tickers: Kraken's altnames, at least one
         :param covered: half-open, epoch seconds UTC
-        :return: by ticker, each, columns as of ``schema``, ascending; what is off the grid or stored twice is
-            in it
+        :param columns: of ``schema``, beside ``ts``; None = all
+        :return: by ticker, each, with ``ts`` first, ascending; what is off the grid or stored twice is in it
         :raises QuestDBUnavailableError: if QuestDB cannot be reached
         :raises QuestDBError: if it refuses the statement
         """
-        frame = self._exported(tickers, interval_minutes, covered) if self._is_exported else None
+        wanted = [name for name in self.schema if name != "ts" and (columns is None or name in columns)]
+        kinds = {"ts": TIME, **{name: self.schema[name] for name in wanted}}
+        if len(tickers) > 1:
+            kinds["ticker"] = pl.String()
+        frame = self._exported(tickers, interval_minutes, covered, wanted) if self._is_exported else None
         if frame is None:
-            frame = self._fetched(tickers, interval_minutes, covered)
-        frame = frame.select(
-            pl.col(name).cast(kind) for name, kind in self._named(frame.columns, len(tickers)).items()
-        )
+            frame = self._fetched(tickers, interval_minutes, covered, wanted)
+        frame = frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
         if not frame["ts"].is_sorted():
             frame = frame.sort("ts", maintain_order=True)
         if len(tickers) == 1:
@@ -85,29 +94,25 @@ class CandleFrames:
         parts = frame.partition_by("ticker", include_key=False, maintain_order=True, as_dict=True)
         return {ticker: parts.get((ticker,), frame.clear().drop("ticker")) for ticker in tickers}
 
-    def _named(self, columns: Sequence[str], n_tickers: int) -> dict[str, pl.DataType]:
-        return self.schema if n_tickers == 1 else {**self.schema, "ticker": pl.String()}
-
     def _statement(
-        self, tickers: Sequence[str], interval_minutes: int, covered: Range, *, is_exported: bool
+        self, tickers: Sequence[str], interval: int, covered: Range, columns: Sequence[str], *, time: str
     ) -> tuple[str, dict[str, str | int]]:
-        n_tickers, named = chosen(tickers)
-        times = {name for name, kind in self.schema.items() if kind == TIME} - {"ts"}
-        others = [name for name in self.schema if name != "ts"]
-        sql = rendered(
-            "candle_frame",
-            params={
-                "tickers": tickers if n_tickers else None,
-                "time": "ts" if is_exported else "ts::long",
-                "columns": others
-                if is_exported
-                else [f"{name}::long {name}" if name in times else name for name in others],
-            },
-        )
-        return sql, {"interval": str(interval_minutes), **bounds(covered), **named}
+        """Return a statement and its parameters.
 
-    def _exported(self, tickers: Sequence[str], interval: int, covered: Range) -> pl.DataFrame | None:
-        sql, parameters = self._statement(tickers, interval, covered, is_exported=True)
+        :param time: how a time is wanted, with ``{}`` for its name
+        """
+        n_tickers, named = chosen(tickers)
+        texts = [
+            f"{time.format(name)} {name}" if self.schema[name] == TIME else name for name in ("ts", *columns)
+        ]
+        params = {"tickers": tickers if n_tickers else None, "is_one": len(tickers) == 1, "columns": texts}
+        sql = rendered("candle_frame", params=params)
+        return sql, {"interval": str(interval), **bounds(covered), **named}
+
+    def _exported(
+        self, tickers: Sequence[str], interval: int, covered: Range, columns: Sequence[str]
+    ) -> pl.DataFrame | None:
+        sql, parameters = self._statement(tickers, interval, covered, columns, time="{}")
         try:
             content = export_parquet(self.questdb.address, sql, parameters, session=self._session)
         except QuestDBError as error:
@@ -117,16 +122,13 @@ class CandleFrames:
             return None
         return pl.read_parquet(io.BytesIO(content))
 
-    def _fetched(self, tickers: Sequence[str], interval: int, covered: Range) -> pl.DataFrame:
-        sql, parameters = self._statement(tickers, interval, covered, is_exported=False)
+    def _fetched(
+        self, tickers: Sequence[str], interval: int, covered: Range, columns: Sequence[str]
+    ) -> pl.DataFrame:
+        sql, parameters = self._statement(tickers, interval, covered, columns, time="{}::long")
         rows = self.questdb.query(sql, parameters, binary=True)
-        names = ["ts", *(["ticker"] if len(tickers) > 1 else []), *list(self.schema)[1:]]
-        kinds = {
-            name: pl.Int64()
-            if (kind := self.schema.get(name)) == TIME
-            else pl.String()
-            if kind is None or kind == pl.Categorical()
-            else kind
-            for name in names
-        }
+        plain = {TIME: pl.Int64(), CANDLE_SCHEMA["source"]: pl.String()}
+        kinds = {name: plain.get(self.schema[name], self.schema[name]) for name in ("ts", *columns)}
+        if len(tickers) > 1:
+            kinds["ticker"] = pl.String()
         return pl.DataFrame(rows, schema=kinds, orient="row")
