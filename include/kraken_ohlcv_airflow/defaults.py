@@ -55,14 +55,17 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
 
 
 def in_words(cron: str) -> str:
-    """Return a schedule in words, such as ``at 02:00 UTC``.
+    """Return a schedule in words, such as ``at 02:00 UTC``; as it is where there are none.
 
     :param cron: five-field cron, UTC
     """
     # Airflow brings it for its own pages; the words are the same there.
-    from cron_descriptor import Options, get_description  # noqa: PLC0415 (only where there is a schedule)
+    from cron_descriptor import FormatError, Options, get_description  # noqa: PLC0415 (only with a schedule)
 
-    said: str = get_description(cron, Options(use_24hour_time_format=True))
+    try:
+        said: str = get_description(cron, Options(use_24hour_time_format=True))
+    except FormatError:
+        return f"{cron} UTC"  # words are missing for a weekday such as 007, which Airflow keeps all the same
     return f"{said[0].lower()}{said[1:]} UTC"
 
 

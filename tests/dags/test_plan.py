@@ -64,6 +64,11 @@ def test_an_edit_of_the_file_is_all_that_dags_schedules_and_params_need(
     assert weekly["backfill_tier3"].dag_display_name == "backfill_tier3 (at 05:00, only on Sunday UTC)"
     expected = DEFAULTS["backfill_tier2_daily"] | {"tier": "TIER3"}
     assert weekly["backfill_tier3"].params.dump() == expected
+    # What is scheduled is watched, too.
+    assert weekly["validate_data_hourly"].params["tiers"] == ["TIER1", "TIER2", "TIER3"]
+
+    odd = parse("tiers:\n  TIER3: {schedule: 0 5 * * 007}\n")
+    assert odd["backfill_tier3"].dag_display_name == "backfill_tier3 (0 5 * * 007 UTC)"
 
     minutes = parse(
         "tiers:\n  TIER1: {intervals: [5, 60, 1440], schedule: 0 2 */2 * *, trades_call_budget: 9}\n"
@@ -97,6 +102,9 @@ def test_an_edit_of_the_file_is_all_that_dags_schedules_and_params_need(
         ("tiers: {'TIER4' : {schedule: 0 5 * * 0}\n", ["backfill_tier4"]),
         ("tiers:\n  TIER3: {schedule: 0 5 * * 0}\nassets: []\n", ["backfill_tier3"]),
         ("# TIER3: weekly\nrules: []\nselect: USD", []),
+        ("tiers: {TIER1: {hours: !!bool maybe}, TIER4: {schedule: 0 5 * * 0}}\n", ["backfill_tier4"]),
+        ("tier:\n  TIER3: {schedule: 0 5 * * 0}\n", ["backfill_tier3"]),
+        ("tiers:\n  TIER3: {schedule: '*,1 5 * * 0'}\n", ["backfill_tier3"]),
     ],
 )
 def test_a_mistake_takes_no_dag_away_and_leaves_the_schedules_shipped(

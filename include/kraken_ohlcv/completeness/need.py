@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from kraken_ohlcv.core.cron import longest_pause_s, widest_cron
-from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, HOUR_S, step_s
+from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, HOUR_S, MINUTE_S, step_s
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS
 from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.stores.ledger.plan import read_plan
@@ -71,14 +71,15 @@ class Need:
         :param plan: the tier's plan, with a schedule
         :raises ValueError: if it has none
         Rule: two runs should meet each candle in the API window, and no candle should be older than the
-            tier's ``hours``, or than its own length, when a run brings it. Lost candles halve the pause.
+            tier's ``hours``, or than its own length, when a run brings it.
+            Lost candles halve the pause, down to a minute.
         """
         if plan.schedule is None:
             raise ValueError(f"{tier} has no schedule")
         step = step_s(interval_minutes)
         limit_s = min(API_WINDOW_BUCKETS * step // RUNS_IN_WINDOW, max(plan.hours * HOUR_S, step))
         if seen.lost:
-            limit_s = min(limit_s, longest_pause_s(plan.schedule) // 2)
+            limit_s = min(limit_s, max(MINUTE_S, longest_pause_s(plan.schedule) // 2))
         return cls(tier, interval_minutes, plan.schedule, limit_s, seen)
 
     @property
@@ -88,7 +89,7 @@ class Need:
 
     @property
     def proposed(self) -> str | None:
-        """Return the schedule that would do: the rarest one; None when every minute is too rare."""
+        """Return the schedule that would do: the rarest one."""
         return widest_cron(self.limit_s + 1)
 
     @property

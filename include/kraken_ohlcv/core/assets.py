@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,17 @@ from kraken_ohlcv.core.errors import CatalogueError
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
 from kraken_ohlcv.core.tiers import TIERS, Intervals, Tier
-from kraken_ohlcv.core.yaml_lines import LineError, Loader, Nodes, line_of, pairs, read_top, shown, value_of
+from kraken_ohlcv.core.yaml_lines import (
+    LineError,
+    Loader,
+    Nodes,
+    is_null,
+    line_of,
+    pairs,
+    read_top,
+    shown,
+    value_of,
+)
 
 KEYS: Final = ("assets", "tiers", "select")
 """What the file may have at its top."""
@@ -84,10 +94,12 @@ class Catalogue:
 
     :ivar entries: as ordered in the file, tickers unique
     :ivar problems: lines that cannot be used; all others count
+    :ivar lines: number of each entry's line, by ticker
     """
 
     entries: list[CatalogueEntry]
     problems: list[LineProblem]
+    lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def tickers_with_problems(self) -> list[str]:
@@ -132,7 +144,7 @@ def catalogue_of(file: Path, loader: Loader, top: Nodes) -> Catalogue:
     Rule: one odd line spoils only itself.
     """
     others = set(top) - set(KEYS)
-    entries, problems = _read_entries(file, loader, top.get("assets"))
+    entries, problems, lines = _read_entries(file, loader, top.get("assets"))
     if problems and (others or not (entries or "select" in top)):
         raise CatalogueError(problems[0].said)
     if others:
@@ -143,37 +155,37 @@ def catalogue_of(file: Path, loader: Loader, top: Nodes) -> Catalogue:
         )
     if not entries and "select" not in top:
         raise CatalogueError(f"{file.name}: needs a list named assets with at least one entry, or select")
-    return Catalogue(list(entries.values()), problems)
+    return Catalogue(list(entries.values()), problems, lines)
 
 
 def _read_entries(
     file: Path, loader: Loader, node: yaml.Node | None
-) -> tuple[dict[str, CatalogueEntry], list[LineProblem]]:
+) -> tuple[dict[str, CatalogueEntry], list[LineProblem], dict[str, int]]:
     entries: dict[str, CatalogueEntry] = {}
     lines: dict[str, int] = {}
     problems = []
-    for item in _items(file, loader, node):
+    for item in _items(file, node):
         line = line_of(item)
         try:
             entry = _entry(loader, item)
             if entry.ticker in lines:
                 raise LineError(f"ticker {entry.ticker!r} is already in line {lines[entry.ticker]}")
         except LineError as error:
-            problems.append(LineProblem(line, _ticker_in(item), f"{file.name} line {line}: {error}"))
+            said = f"{file.name} line {error.line or line}: {error}"
+            problems.append(LineProblem(error.line or line, _ticker_in(item), said))
             continue
         entries[entry.ticker], lines[entry.ticker] = entry, line
-    return entries, problems
+    return entries, problems, lines
 
 
-def _items(file: Path, loader: Loader, node: yaml.Node | None) -> Sequence[yaml.Node]:
-    if isinstance(node, yaml.SequenceNode):
-        return list(node.value)
-    if node is not None:
-        try:
-            loader.construct_object(node, deep=True)
-        except yaml.YAMLError as error:
-            raise CatalogueError(f"{file.name}: not YAML: {error}") from error
-    return ()
+def _items(file: Path, node: yaml.Node | None) -> Sequence[yaml.Node]:
+    if node is None or is_null(node):
+        return ()
+    if not isinstance(node, yaml.SequenceNode):
+        # Nothing at all would be kept of what stands there.
+        what = shown(node.value) if isinstance(node, yaml.ScalarNode) else "a mapping"
+        raise CatalogueError(f"{file.name} line {line_of(node)}: needs a list named assets, not {what}")
+    return list(node.value)
 
 
 def _entry(loader: Loader, node: yaml.Node) -> CatalogueEntry:
@@ -192,11 +204,18 @@ def _entry(loader: Loader, node: yaml.Node) -> CatalogueEntry:
 def _why(error: ValidationError) -> str:
     first = error.errors()[0]
     where, given = ".".join(map(str, first["loc"])), first["input"]
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(CatalogueEntry.model_fields)
+        return f"{where} is {shown(given)}, but there is no such field: use {known}"
     cures = {
         "ticker": f"use Kraken's altname such as XBTUSD ({TICKER_PATTERN})",
         "tier": f"use one of {', '.join(TIERS)}",
         "history_from": f"use a day such as 2024-01-31, not before {EARLIEST_HISTORY}",
         "intervals": f"use a list of some of {', '.join(map(str, INTERVALS))}, in minutes",
+        **dict.fromkeys(
+            ("base", "quote", "note"), "use a text, in quotes where YAML takes it for something else"
+        ),
+        **dict.fromkeys(("active", "listed"), "use true or false"),
     }
     cure = cures.get(where.partition(".")[0], first["msg"])
     if where == "ticker" and isinstance(given, str) and is_tokenised(given):

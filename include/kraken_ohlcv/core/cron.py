@@ -15,6 +15,8 @@ from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S
 NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec sun mon tue wed thu fri sat".replace(" ", "|")
 FIELD: Final = rf"(?:[0-9*,/-]|{NAMES})+"
 FIVE_FIELDS: Final = re.compile(rf"{FIELD}(?: {FIELD}){{4}}", re.IGNORECASE)
+STAR_IN_LIST: Final = re.compile(r"[*],|,[*](?!/)")
+"""Every value and some more: croniter makes nothing sound of it."""
 
 FIRST_DAY: Final = date(2096, 1, 1)
 N_DAYS: Final = 9 * 366
@@ -34,9 +36,10 @@ def checked_cron(cron: str) -> str:
     :param cron: what somebody wrote
     :raises ValueError: says what a schedule looks like
     """
-    if not FIVE_FIELDS.fullmatch(cron) or not croniter.is_valid(cron):
+    if not FIVE_FIELDS.fullmatch(cron) or STAR_IN_LIST.search(cron) or not croniter.is_valid(cron):
         raise ValueError(
-            "use five cron fields, UTC: minute, hour, day, month and weekday, such as '0 2 * * *'"
+            "use five cron fields, UTC: minute, hour, day, month and weekday, such as '0 2 * * *'; null = "
+            "by hand only"
         )
     if not _ticks(cron).days:
         raise ValueError("there is no such day; use one that the calendar has, such as '0 2 1 * *'")

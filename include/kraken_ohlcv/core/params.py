@@ -256,7 +256,8 @@ class ValidationRequest(RunRequest):
         default=["TIER1", "TIER2"],
         min_length=1,
         title="Tiers",
-        description="Active assets of these tiers are checked.",
+        description="Active assets of these tiers are checked; by default TIER1, TIER2 and every other"
+        " tier that the plan schedules.",
         examples=list(get_args(Tier)),
         json_schema_extra=UNIQUE,
     )

@@ -12,9 +12,16 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kraken_ohlcv.core.assets import Catalogue, CatalogueEntry, LineProblem, catalogue_file, catalogue_of
+from kraken_ohlcv.core.assets import (
+    KEYS,
+    Catalogue,
+    CatalogueEntry,
+    LineProblem,
+    catalogue_file,
+    catalogue_of,
+)
 from kraken_ohlcv.core.errors import CatalogueError
-from kraken_ohlcv.core.selection import SelectRule
+from kraken_ohlcv.core.selection import CODE, GLOB, STATUS, SelectRule
 from kraken_ohlcv.core.tiers import SHIPPED, TIERS, TierPlan, out_of_reach
 from kraken_ohlcv.core.yaml_lines import (
     MAX_BYTES,
@@ -32,8 +39,24 @@ N_PAIRS: Final = 1500
 """Kraken lists about 1,400 pairs: so many a rule may take, as far as the file tells."""
 
 
-NAMED: Final = re.compile(r"""^[^#\n]*?["']?\b(TIER[1-4])["']?\s*:""", re.MULTILINE)
+COMMENT: Final = re.compile(r"(?:^|\s)#.*")
+NAMED: Final = re.compile(r"""\b(TIER[1-4])["']?\s*:""")
 """A tier as a key, in a text that may be no YAML."""
+
+
+CURES: Final = {
+    "string_type": "put it into quotes, YAML takes it for something else",
+    "tuple_type": "use a list, in brackets",
+    "model_type": "use a mapping such as {verified_pct: 99.9}",
+    "extra_forbidden": "there is no such field",
+}
+"""What to do about a value, by pydantic's kind of error, where its own words say too little."""
+WORDED: Final = {
+    CODE: "Kraken's code in capital letters, such as USD",
+    GLOB: "tickers in capital letters, with * for any text, such as ETH*",
+    STATUS: "a status of AssetPairs, such as online",
+}
+"""What a value should look like, by pattern."""
 
 
 class FileModel(BaseModel):
@@ -58,7 +81,8 @@ class TierOfFile:
 
     :ivar plan: its plan
     :ivar n_assets: how many assets it may have at most
-    :ivar is_in_doubt: whether the file has a mistake and names the tier, which it may have scheduled before
+    :ivar is_in_doubt: whether the file has a mistake and may have scheduled the tier before: it names the
+        tier, or cannot be read
     """
 
     plan: TierPlan
@@ -87,13 +111,17 @@ class PlanFile:
 
 @dataclass(slots=True)
 class _Mistakes:
-    """What is wrong with tiers and rules, a sentence each."""
+    """What is wrong with tiers and rules, a sentence each.
+
+    :ivar has_odd_tier: whether a tier has another name than ours, which may be one misspelt
+    """
 
     file: Path
     said: list[str] = field(default_factory=list)
+    has_odd_tier: bool = False
 
-    def note(self, node: yaml.Node, what: str) -> None:
-        self.said.append(f"{self.file.name} line {line_of(node)}: {what}")
+    def note(self, node: yaml.Node, what: str, line: int | None = None) -> None:
+        self.said.append(f"{self.file.name} line {line or line_of(node)}: {what}")
 
 
 def read_plan_file(file: Path | None = None) -> PlanFile:
@@ -111,7 +139,7 @@ def read_plan_file(file: Path | None = None) -> PlanFile:
     rules = _rules(loader, top, mistakes)
     if mistakes.said:
         raise CatalogueError("; ".join(mistakes.said))
-    return PlanFile(tiers, rules, _in_reach(file, top, catalogue, tiers))
+    return PlanFile(tiers, rules, _in_reach(file, catalogue, tiers))
 
 
 def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
@@ -122,26 +150,32 @@ def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
     """
     file = file or catalogue_file()
     try:
-        loader, top = read_top(file, is_quick=True)
-        mistakes = _Mistakes(file)
-        tiers, rules = _tiers(loader, top, mistakes), _rules(loader, top, mistakes)
-        if mistakes.said:
-            return _shipped(file)
+        loader, top = read_top(file)
     except CatalogueError:
         return _shipped(file)
+    mistakes = _Mistakes(file)
+    tiers, rules = _tiers(loader, top, mistakes), _rules(loader, top, mistakes)
+    # A key misspelt may be what was tiers before.
+    if mistakes.said or not top or set(top) - set(KEYS):
+        return _shipped(file, is_any_in_doubt=mistakes.has_odd_tier)
     n_lines = Counter(_tier_names(top.get("assets")))
     n_taken = Counter[str]({rule.tier: N_PAIRS for rule in rules})
     return {tier: TierOfFile(plan, n_lines[tier] + n_taken[tier]) for tier, plan in tiers.items()}
 
 
-def _shipped(file: Path) -> dict[str, TierOfFile]:
-    """Return the plan as shipped; a DAG that the file may have made appear before the mistake stays."""
+def _shipped(file: Path, *, is_any_in_doubt: bool = False) -> dict[str, TierOfFile]:
+    """Return the plan as shipped; a DAG that the file may have made appear before the mistake stays.
+
+    :param is_any_in_doubt: whether each tier may have had a schedule, whatever the file names
+    """
     try:
         with file.open("rb") as opened:
-            text = opened.read(MAX_BYTES).decode(errors="replace")
-    except OSError:
+            raw = opened.read(MAX_BYTES + 1)
+        text = raw.decode() if len(raw) <= MAX_BYTES else ""
+    except (OSError, UnicodeDecodeError):
         text = ""
-    named = set(NAMED.findall(text))
+    is_any_in_doubt = is_any_in_doubt or not text.strip()
+    named = TIERS if is_any_in_doubt else NAMED.findall(COMMENT.sub("", text))
     return {tier: TierOfFile(plan, 0, is_in_doubt=tier in named) for tier, plan in SHIPPED.items()}
 
 
@@ -166,17 +200,29 @@ def _tiers(loader: Loader, top: Nodes, mistakes: _Mistakes) -> dict[str, TierPla
             raise LineError("tiers must be a mapping from TIER1 .. TIER4 to its plan")
         named = pairs(node)
     except LineError as error:
-        mistakes.note(node, str(error))
+        mistakes.note(node, str(error), error.line)
         return found
     for name, inside in named.items():
         if name not in TIERS:
+            mistakes.has_odd_tier = True
             mistakes.note(inside, f"tiers.{name} is unknown: use one of {', '.join(TIERS)}")
             continue
         given = SHIPPED[name].model_dump()
         made = _model(loader, TierPlan, f"tiers.{name}", inside, mistakes, given)
-        if made is not None:
-            found[name] = made
+        if made is None:
+            continue
+        out = out_of_reach(made, made.intervals)
+        if out is not None:
+            mistakes.note(_of_reach(inside), f"tiers.{name}: {out}")
+        found[name] = made
     return found
+
+
+def _of_reach(tier: yaml.Node) -> yaml.Node:
+    """Return the field that a schedule out of reach is about; some of them may be as shipped."""
+    fields = pairs(tier) if isinstance(tier, yaml.MappingNode) else {}
+    about = ("intervals", "schedule", "repair_from", "trades_call_budget")
+    return next((fields[name] for name in about if name in fields), tier)
 
 
 def _rules(loader: Loader, top: Nodes, mistakes: _Mistakes) -> tuple[SelectRule, ...]:
@@ -204,7 +250,7 @@ def _model(
     try:
         fields = pairs(node)
     except LineError as error:
-        mistakes.note(node, f"{name}: {error}")
+        mistakes.note(node, f"{name}: {error}", error.line)
         return None
     given = dict(defaults)
     for key, value in fields.items():
@@ -214,24 +260,22 @@ def _model(
         try:
             given[key] = _value(loader, f"{name}.{key}", value)
         except LineError as error:
-            mistakes.note(value, str(error))
+            mistakes.note(value, str(error), error.line)
     if len(mistakes.said) > before:
         return None
     try:
         return model.model_validate(given)
     except ValidationError as error:
         for one in error.errors():
-            # What the schedule cannot keep is about three fields, and some may be as shipped.
-            about = ("intervals", "schedule", "repair_from")
-            key = str(one["loc"][0]) if one["loc"] else next((name for name in about if name in fields), "")
+            key = str(one["loc"][0])
             where = ".".join(map(str, (name, *one["loc"])))
-            said = one["msg"].removeprefix("Value error, ")
             if one["type"] == "missing":
                 said = f"{where} is missing: {model.model_fields[key].description}"
-            elif one["loc"]:
-                said = f"{where} is {shown(one['input'])}: {said}"
             else:
-                said = f"{name}: {said}"
+                cure = CURES.get(one["type"], one["msg"].removeprefix("Value error, "))
+                if one["type"] == "string_pattern_mismatch":
+                    cure = f"use {WORDED[one['ctx']['pattern']]}"
+                said = f"{where} is {shown(one['input'])}: {cure}"
             mistakes.note(fields.get(key, node), said)
         return None
 
@@ -247,7 +291,7 @@ def _example(model: Any) -> str:
     return "{schedule: '0 2 * * *'}" if model is TierPlan else "{quote: USD, tier: TIER4}"
 
 
-def _in_reach(file: Path, top: Nodes, catalogue: Catalogue, tiers: Mapping[str, TierPlan]) -> Catalogue:
+def _in_reach(file: Path, catalogue: Catalogue, tiers: Mapping[str, TierPlan]) -> Catalogue:
     """Return the catalogue without the lines whose own intervals the schedule of their tier cannot keep."""
     said = {
         entry.ticker: out
@@ -256,13 +300,7 @@ def _in_reach(file: Path, top: Nodes, catalogue: Catalogue, tiers: Mapping[str, 
     }
     if not said:
         return catalogue
-    lines = {
-        value.value: line_of(item)
-        for item in reversed(top["assets"].value)
-        if isinstance(item, yaml.MappingNode)
-        for key, value in item.value
-        if key.value == "ticker"
-    }
+    lines = catalogue.lines
     problems = [
         LineProblem(lines[ticker], ticker, f"{file.name} line {lines[ticker]}: intervals: {out}")
         for ticker, out in said.items()

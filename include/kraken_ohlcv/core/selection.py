@@ -14,6 +14,7 @@ from kraken_ohlcv.core.tiers import Tier
 
 TICKER: Final = re.compile(TICKER_PATTERN)
 CODE: Final = "^[A-Z0-9.]{1,16}$"
+STATUS: Final = "^[a-z_]{1,32}$"
 GLOB: Final = r"^[A-Z0-9*?\[\]!.-]{1,32}$"
 
 SAME: Final = {"BTC": "XBT", "DOGE": "XDG"}
@@ -48,7 +49,7 @@ class SelectRule(BaseModel):
     base: Code | None = Field(default=None, description="Base asset such as XBT; absent = any.")
     status: str = Field(
         default="online",
-        pattern="^[a-z_]{1,32}$",
+        pattern=STATUS,
         description="AssetPairs status of the pairs that are taken; one that was taken stays.",
     )
     include: Globs = Field(default=(), description="Tickers such as ETH*; absent = all.")
@@ -66,6 +67,15 @@ class SelectRule(BaseModel):
             and (not self.include or _matches(pair.ticker, self.include))
             and not _matches(pair.ticker, self.exclude)
         )
+
+    def __str__(self) -> str:
+        """Return what the file says, such as ``quote: USD, tier: TIER4``."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        worded = {
+            name: f"[{', '.join(value)}]" if isinstance(value, list) else value
+            for name, value in said.items()
+        }
+        return ", ".join(f"{name}: {value}" for name, value in worded.items())
 
 
 def _is(wanted: str | None, code: str) -> bool:
@@ -118,3 +128,18 @@ def choose(
                 found.append(Taken(pair.ticker, pair.base, pair.quote, rule.tier, number))
                 break
     return found
+
+
+def idle(rules: Sequence[SelectRule], pairs: Iterable[Listed]) -> list[str]:
+    """Return what to say of rules that fit no pair at all, a sentence each: nothing is kept by them.
+
+    :param rules: in the order of the file
+    :param pairs: those that the exchange lists, and those taken before
+    """
+    known = list(pairs)
+    return [
+        f"rule {number} of select ({rule}) fits none of the {len(known):,} pairs of Kraken, so that it keeps "
+        "nothing: correct it, or take it out of the file"
+        for number, rule in enumerate(rules, start=1)
+        if not any(rule.fits(pair, is_taken=pair.status is None) for pair in known)
+    ]

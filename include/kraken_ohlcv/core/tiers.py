@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 from kraken_ohlcv.core.cron import checked_cron, longest_pause_s, widest_cron
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, HOUR_S, INTERVALS, check_served, step_s
@@ -119,13 +119,6 @@ class TierPlan(BaseModel):
 
     targets: Targets = Field(default=Targets(), description="What the tier is to reach.")
 
-    @model_validator(mode="after")
-    def _is_in_reach(self) -> Self:
-        said = out_of_reach(self, self.intervals)
-        if said is not None:
-            raise ValueError(said)
-        return self
-
 
 def out_of_reach(plan: TierPlan, intervals: Sequence[int]) -> str | None:
     """Return why a schedule cannot keep some intervals, and which one would.
@@ -135,16 +128,18 @@ def out_of_reach(plan: TierPlan, intervals: Sequence[int]) -> str | None:
     :return: a sentence about the shortest one that cannot be kept, or None
     Rule: what leaves the API window between two runs is lost to OHLC calls; only trades bring it back.
     """
-    if plan.schedule is None or "trades" in plan.repair_from:
+    has_trades = "trades" in plan.repair_from
+    if plan.schedule is None or (has_trades and plan.trades_call_budget > 0):
         return None
+    cure = "give it a trades_call_budget" if has_trades else "add trades to repair_from"
     pause_s = longest_pause_s(plan.schedule)
     for interval in sorted(intervals):
         window_s = API_WINDOW_BUCKETS * step_s(interval)
         if window_s < pause_s:
             return (
                 f"Kraken serves {_hours(window_s)} of interval {interval}, but schedule {plan.schedule!r} "
-                f"pauses for {_hours(pause_s)}: use a schedule such as '{widest_cron(window_s)}', or add "
-                "trades to repair_from"
+                f"pauses for {_hours(pause_s)}: use a schedule such as '{widest_cron(window_s)}', or "
+                f"{cure}"
             )
     return None
 

@@ -1,11 +1,14 @@
-"""Times and durations in words that are quickly read. Pure."""
+"""Times, durations and lists in words that are quickly read. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+MOST_NAMED: Final = 10
 
 
 def moment(moment_s: float) -> str:
@@ -54,6 +57,15 @@ def counted(n: int, noun: str) -> str:
     :return: for example ``1 ticker``, ``20 tickers``, ``2 series``
     """
     return f"{n} {noun}" if n == 1 or noun.endswith("s") else f"{n} {noun}s"
+
+
+def named(names: Sequence[str]) -> str:
+    """Return some names, however many there are.
+
+    :return: for example ``XBTUSD, ETHUSD``; of many the first, and how many more
+    """
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def sentence(text: str) -> str:

@@ -14,7 +14,7 @@ from kraken_ohlcv.core.params import refuse_tokenised
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
-from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, suggestion
+from kraken_ohlcv.detection.pairs import ask_pairs, idle_rules, judge_pairs, suggestion
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import count_work
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
@@ -63,6 +63,8 @@ def open_run(
     now_s = ask_clock(connection, kraken, worker_now).believed_s()
     execute(connection, "start_run", run, request, now_s=now_s)
     pairs = ask_pairs(connection, kraken)
+    notes = idle_rules(connection, pairs)
+    note_oddities(connection, run, ticker="plan", source="select", n_rows=0, odd=(), notes=notes)
     _add_named(connection, request, pairs)
     asked = [asset.ticker for asset in read_assets(connection, tickers=request.tickers, tier=request.tier)]
     for ticker in asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError, UnknownPairError
@@ -13,11 +13,12 @@ from kraken_ohlcv.clients.exchange.models import AssetPair, AssetPairs
 from kraken_ohlcv.core.assets import LineProblem
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
 from kraken_ohlcv.core.problems import pair_problem
-from kraken_ohlcv.core.selection import SAME, Listed, choose
+from kraken_ohlcv.core.selection import SAME, Listed, choose, idle
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import named
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
-from kraken_ohlcv.stores.ledger.plan import list_kept, read_plan, take_pairs
+from kraken_ohlcv.stores.ledger.plan import Kept, list_kept, read_plan, take_pairs
 from kraken_ohlcv.stores.ledger.session import Connection, execute_many
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ MOST_VANISHED: Final = 0.5
 """AssetPairs is not believed when a larger share of our pairs is missing from it at once."""
 FEWEST_VANISHED: Final = 3
 """Fewer than that may leave together, however few we have."""
-MAX_NAMED: Final = 10
 MOST_SUGGESTED: Final = 3
 """With more tickers one edit away, none of them is likely."""
 
@@ -76,7 +76,7 @@ def ask_pairs(connection: Connection, kraken: KrakenClient) -> AssetPairs:
     if len(vanished) >= FEWEST_VANISHED and len(vanished) > MOST_VANISHED * len(expected):
         raise KrakenNotBelievedError(
             f"{len(vanished)} of our {len(expected)} pairs vanished from AssetPairs at once; not believed: "
-            f"{_named(vanished)}; if they have really left Kraken, set listed: false on their lines in "
+            f"{named(vanished)}; if they have really left Kraken, set listed: false on their lines in "
             "assets.yaml"
         )
     _take_pairs(connection, pairs)
@@ -90,11 +90,7 @@ def _take_pairs(connection: Connection, pairs: AssetPairs) -> None:
     if not plan.rules and not before:
         return
     own = {one.ticker for one in kept if one.kept_by == "line"}.union(plan.passed_over)
-    absent = [
-        Listed(one.ticker, one.base, one.quote, None) for one in before.values() if one.ticker not in pairs
-    ]
-    listed = [Listed(pair.ticker, *codes_of(pair), pair.status) for pair in pairs.values()]
-    chosen = choose(plan.rules, [*listed, *absent], own=own, taken=before)
+    chosen = choose(plan.rules, _known(pairs, before.values()), own=own, taken=before)
     let_go = sorted(before.keys() - {one.ticker for one in chosen} - own)
     note = "taken by rule {} of select".format
     take_pairs(
@@ -113,14 +109,25 @@ def _take_pairs(connection: Connection, pairs: AssetPairs) -> None:
     )
     new = [one for one in chosen if one.ticker not in before]
     for tier in sorted({one.tier for one in new}):
-        log.info("taken into %s: %s", tier, _named([one.ticker for one in new if one.tier == tier]))
+        log.info("taken into %s: %s", tier, named([one.ticker for one in new if one.tier == tier]))
     if let_go:
-        log.info("no rule takes %s any more; candles and gaps stay", _named(let_go))
+        log.info("no rule takes %s any more; candles and gaps stay", named(let_go))
 
 
-def _named(tickers: Sequence[str]) -> str:
-    more = f" and {len(tickers) - MAX_NAMED} more" if len(tickers) > MAX_NAMED else ""
-    return f"{', '.join(tickers[:MAX_NAMED])}{more}"
+def _known(pairs: AssetPairs, kept: Iterable[Kept]) -> list[Listed]:
+    """Return the pairs that a rule may take: those listed, and those kept by rules that are not listed."""
+    absent = [Listed(one.ticker, one.base, one.quote, None) for one in kept if one.ticker not in pairs]
+    return [*(Listed(pair.ticker, *codes_of(pair), pair.status) for pair in pairs.values()), *absent]
+
+
+def idle_rules(connection: Connection, pairs: AssetPairs) -> list[str]:
+    """Return what to say of rules of the plan that fit no pair, a sentence each.
+
+    :param pairs: what AssetPairs says
+    """
+    rules = read_plan(connection).rules
+    kept = [one for one in list_kept(connection) if one.kept_by == "rule"] if rules else []
+    return idle(rules, _known(pairs, kept))
 
 
 def codes_of(pair: AssetPair) -> tuple[str, str]:

@@ -19,8 +19,9 @@ from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.tiers import is_judged, tier_hours
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import named
 from kraken_ohlcv.detection.clock import ask_clock
-from kraken_ohlcv.detection.pairs import ask_pairs, judge_pairs, observe_listing
+from kraken_ohlcv.detection.pairs import ask_pairs, idle_rules, judge_pairs, observe_listing
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.coverage import read_coverage
 from kraken_ohlcv.stores.ledger.incidents import observe
@@ -45,6 +46,7 @@ class ExchangeState:
     :ivar status: SystemStatus, or None when it does not answer
     :ivar error: why it does not answer, or None
     :ivar doubt: why what it says is not believed, or None
+    :ivar idle: sentences about rules of the plan that fit none of its pairs
     """
 
     now_s: int
@@ -52,6 +54,7 @@ class ExchangeState:
     status: str | None
     error: str | None
     doubt: str | None = None
+    idle: Sequence[str] = ()
 
     def problem(self) -> Problem | None:
         """Return what is wrong with the exchange, if anything."""
@@ -94,7 +97,7 @@ def ask_state(
         return state if status != "online" else replace(state, error=str(error))
     tickers = [asset.ticker for asset in _assets(connection, tiers)]
     judge_pairs(connection, kraken, tickers, pairs, now_s=clock.now_s)
-    return state
+    return replace(state, idle=idle_rules(connection, pairs))
 
 
 def _assets(connection: Connection, tiers: Iterable[str]) -> list[Asset]:
@@ -112,12 +115,14 @@ class Check:
     :ivar interval_minutes: candle length, minutes
     :ivar judged: each series, in tier order
     :ivar unknown: tickers that the exchange never had, as far as is known
+    :ivar others: tickers that are kept at other intervals only, and were not judged
     """
 
     now_s: int
     interval_minutes: int
     judged: list[Judgement]
     unknown: Sequence[str] = ()
+    others: Sequence[str] = ()
 
     def tickers(self, *kinds: Freshness) -> list[str]:
         """Return the tickers with one of some verdicts."""
@@ -128,10 +133,9 @@ class Check:
         late = [one for one in self.judged if one.is_overdue]
         if not late:
             return None
-        candles = INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
         return Problem(
             IncidentClass.STALE,
-            f"{candles} candles are missing that should be here by now",
+            f"{self._candles()} candles are missing that should be here by now",
             since_s=self._since_s(late),
             subjects={
                 one.end.series.ticker: {"interval_minutes": self.interval_minutes, **_facts(one)}
@@ -153,6 +157,18 @@ class Check:
                     subjects={tier: {"overdue": len(late), "series": len(series)}},
                 )
         return None
+
+    def _candles(self) -> str:
+        return INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
+
+    def _passed_by(self) -> list[str]:
+        """Return who was not judged, a sentence: nobody would know that they are stale."""
+        if not self.others:
+            return []
+        return [
+            f"no {self._candles()} candles are kept of {named(self.others)}, so that this check does not "
+            "judge them: start one with their interval_minutes"
+        ]
 
     def _since_s(self, late: Sequence[Judgement]) -> int:
         return self.now_s - max(one.hours_overdue for one in late) * HOUR_S
@@ -188,7 +204,7 @@ class Check:
             "pairs_delisted": [ticker for ticker in delisted if ticker not in self.unknown],
             "pairs_unknown": list(self.unknown),
             "assets_quiet": self.tickers(Freshness.QUIET),
-            "warnings": [state.doubt] if state.doubt else [],
+            "warnings": [*([state.doubt] if state.doubt else []), *state.idle, *self._passed_by()],
         }
 
 
@@ -219,7 +235,8 @@ def check(
     :param now_s: time of the check, epoch seconds UTC
     :return: the check
     """
-    assets = [asset for asset in _assets(connection, tiers) if is_judged(asset.upkeep, interval_minutes)]
+    asked = _assets(connection, tiers)
+    assets = [asset for asset in asked if is_judged(asset.upkeep, interval_minutes)]
     step = step_s(interval_minutes)
     ends = {asset.ticker: newest[asset.ticker] + step for asset in assets if asset.ticker in newest}
     # A series without a candle begins with the asset: nothing is expected of it before.
@@ -242,7 +259,8 @@ def check(
         )
         judged.append(judge(end, now_s=now_s, hours=tier_hours(asset.upkeep.plan, hours)))
     unknown = [asset.ticker for asset in assets if asset.is_unknown]
-    return Check(now_s, interval_minutes, judged, unknown)
+    others = [asset.ticker for asset in asked if not is_judged(asset.upkeep, interval_minutes)]
+    return Check(now_s, interval_minutes, judged, unknown, others)
 
 
 def _accepted_behind(

@@ -339,6 +339,12 @@ def test_the_report_says_what_schedules_need_by_the_figures_of_their_runs(
     assert (minute["verdict"], minute["proposed"]) == ("too rare", "0 */6 * * *")
     assert (minute["gaps_per_run"], minute["candles_lost"]) == (1.0, 300)
     with connect(ledger_uri) as connection:
+        connection.execute("UPDATE assets SET active = FALSE WHERE ticker = %s", (minutely.ticker,))
+    body = report_on(ledger_uri, questdb, tier="TIER1", run="run_1b").body()
+    # No run was to fetch what an asset that is switched off has lost.
+    assert body["schedules"][0]["candles_lost"] == 0
+    with connect(ledger_uri) as connection:
+        connection.execute("UPDATE assets SET active = TRUE WHERE ticker = %s", (minutely.ticker,))
         connection.execute(
             "UPDATE gap_records SET accepted_by = 'ada', accepted_at = detected_at, accepted_reason = 'lost'"
         )

@@ -166,6 +166,30 @@ def test_an_answer_that_cannot_be_true_takes_and_lets_go_nothing(
     assert kept(world) == before
 
 
+def test_a_rule_that_fits_no_pair_is_named_by_every_run(world: World) -> None:
+    idle = SelectRule(quote="UDS", tier="TIER4", exclude=("ETH*", "SOL*"))
+    plan(world, "XBTUSD", rules=(USD, idle))
+    said = "rule 2 of select (tier: TIER4, quote: UDS, exclude: [ETH*, SOL*]) fits none of the "
+    for warnings in (backfill(world)["warnings"], hourly_check(world)[0]["warnings"]):
+        assert [one for one in warnings if "rule" in one] == [one for one in warnings if one.startswith(said)]
+        assert len([one for one in warnings if one.startswith(said)]) == 1
+    # One that fits only what has a line of its own, or what an earlier rule takes, is not idle.
+    plan(world, "XBTUSD", rules=(USD, SelectRule(quote="USD", tier="TIER4", include=("XBTUSD", "ETHUSD"))))
+    assert not [one for one in backfill(world)["warnings"] if "rule" in one]
+
+
+def test_the_hourly_check_names_those_that_it_cannot_judge_by_its_candles(world: World) -> None:
+    own = CatalogueEntry(ticker="ETHUSD", base="ETH", quote="USD", tier="TIER1", intervals=(60,))
+    plan(world, own, CatalogueEntry(ticker="SOLUSD", base="SOL", quote="USD", tier="TIER1"))
+    backfill(world)
+    result, _ = hourly_check(world)
+    assert result["assets_checked"] == 1
+    assert result["warnings"] == [
+        "no daily candles are kept of ETHUSD, so that this check does not judge them: start one with their"
+        " interval_minutes"
+    ]
+
+
 def test_tokenised_pairs_are_never_taken(world: World, altered: AlteredExchange) -> None:
     def with_token(pairs: dict[str, Any]) -> dict[str, Any]:
         token = {**pairs["XXBTZUSD"], "altname": "ETHxUSD", "wsname": "ETHx/USD"}

@@ -69,6 +69,14 @@ CASES = [
         "0 */12 * * *",
         id="candles that were lost halve the pause",
     ),
+    pytest.param(
+        TierPlan(intervals=(1,), schedule="* * * * *"),
+        1,
+        QUIET._replace(lost=3),
+        Verdict.FITS,
+        "* * * * *",
+        id="nothing runs more often than every minute",
+    ),
 ]
 
 

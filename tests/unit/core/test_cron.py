@@ -46,6 +46,7 @@ def test_no_pause_of_the_next_years_is_longer(cron: str) -> None:
     [
         *("", "daily", "@daily", "0 2 * *", "0 2 * * * *", "0 25 * * *", "61 * * * *", "0 0 L * *"),
         *("H 2 * * *", "0 0 31 2 *", "0 0 * * 1#2", "0  2 * * *", " 0 2 * * *", "R R * * *"),
+        *("*,1 * * * *", "0 2 1,* * *", "0 2 * * */2,*"),
     ],
 )
 def test_a_schedule_that_never_ticks_or_is_of_another_kind_is_refused(cron: str) -> None:

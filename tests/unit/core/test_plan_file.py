@@ -136,6 +136,36 @@ MISTAKES = [
         ["line 5", "targets.coverage"],
         id="an unknown target",
     ),
+    pytest.param(
+        "tiers:\n  TIER2:\n    intervals: [1]\n    trades_call_budget: 0",
+        ["line 5", "12 h of interval 1", "'0 */8 * * *'", "trades_call_budget"],
+        id="minutes daily with trades but no call for them",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    hours: !!bool maybe",
+        ["line 5", "'maybe'", "!!bool", "remove the tag"],
+        id="a tag that is not true",
+    ),
+    pytest.param("tiers:\n  TIER1:\n    hours: !!int ''", ["line 5", "!!int"], id="a tag of nothing"),
+    pytest.param(
+        "tiers:\n  TIER1:\n    schedule: off", ["line 5", "is False", "quotes"], id="off for a schedule"
+    ),
+    pytest.param("tiers:\n  TIER1:\n    intervals: {60: 1}", ["line 5", "60", "key"], id="numbers as keys"),
+    pytest.param(
+        "select:\n  - tier: TIER4\n    exclude: [*EUR]",
+        ["line 5", "'*EUR]'", "value that begins with *", "quotes"],
+        id="a glob that YAML takes for an alias",
+    ),
+    pytest.param(
+        "select:\n  - {tier: TIER4, exclude: [*]}",
+        ["line 4", "value that begins with *", "quotes"],
+        id="a bare star",
+    ),
+    pytest.param(
+        "select:\n  - {tier: TIER4, include: [eth*]}",
+        ["line 4", "include.0", "'eth*'", "capital letters"],
+        id="a glob in lower case",
+    ),
     pytest.param("select: {quote: USD}", ["line 3", "select", "list"], id="one rule that is no list"),
     pytest.param("select:\n  - USD", ["line 4", "mapping"], id="a bare quote"),
     pytest.param(
@@ -159,6 +189,9 @@ def test_a_mistake_in_tiers_or_rules_is_told_with_line_and_cure_and_takes_no_sch
     for part in ["mine.yaml", *said]:
         assert part in str(error.value)
     assert len(str(error.value)) < 500
+    assert str(error.value).count("mine.yaml line ") == str(error.value).replace("begun in line", "").count(
+        "line "
+    )
     assert {tier: one.plan for tier, one in tiers_at_parse(file).items()} == SHIPPED
 
 
@@ -223,3 +256,84 @@ def test_a_bad_line_of_an_asset_stops_only_that_asset(tmp_path: Path) -> None:
 def test_a_schedule_that_pauses_no_longer_than_the_window_keeps_minutes(tmp_path: Path, cron: str) -> None:
     text = f"{ONE}tiers:\n  TIER1: {{intervals: [1], schedule: {cron}, repair_from: [ohlc]}}\n"
     assert read_plan_file(written(tmp_path, text)).tiers["TIER1"].schedule == cron
+
+
+ALL = ["TIER1", "TIER2", "TIER3", "TIER4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful"),
+    [
+        pytest.param(
+            "tiers: {TIER1: {hours: 0}, TIER3: {schedule: 0 5 * * 0}}", ["TIER1", "TIER3"], id="on one line"
+        ),
+        pytest.param("tier:\n  TIER3: {schedule: 0 5 * * 0}\n", ["TIER3"], id="a key misspelt"),
+        pytest.param("- tiers:\n    TIER4: {schedule: 0 5 * * 0}\n", ["TIER4"], id="a list at the top"),
+        pytest.param("tiers:\n  TIER1: {hours: 0}  # not TIER3: weekly\n", ["TIER1"], id="only in a comment"),
+        pytest.param("tiers:\n  TEIR3: {schedule: 0 5 * * 0}\n", ALL, id="a tier misspelt"),
+        pytest.param("", ALL, id="empty, as while it is saved"),
+        pytest.param(
+            f"assets: []\n{'# long' * 200_000}\ntiers: {{TIER3: {{}}}}", ALL, id="too long to be read"
+        ),
+    ],
+)
+def test_a_dag_that_a_file_with_a_mistake_may_have_scheduled_stays(
+    tmp_path: Path, text: str, doubtful: list[str]
+) -> None:
+    found = tiers_at_parse(written(tmp_path, text))
+    assert {tier: one.plan for tier, one in found.items()} == SHIPPED
+    assert [tier for tier, one in found.items() if one.is_in_doubt] == doubtful
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_no_dag_goes_when_the_file_is_saved_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(f"# schöner\n{ONE}tiers:\n  TIER3: {{schedule: 0 5 * * 0}}\n".encode(encoding))
+    assert all(one.is_in_doubt for one in tiers_at_parse(file).values())
+    with pytest.raises(CatalogueError, match=r"line 1: byte 0x.. is not UTF-8; save the file as UTF-8"):
+        read_plan_file(file)
+
+
+def test_no_dag_goes_when_the_file_is_not_there(tmp_path: Path) -> None:
+    assert all(one.is_in_doubt for one in tiers_at_parse(tmp_path / "none").values())
+
+
+def test_a_plan_with_windows_line_ends_and_a_byte_order_mark_is_one_like_any_other(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(
+        b"\xef\xbb\xbf" + f"{ONE}tiers:\n  TIER3: {{schedule: 0 5 * * 0}}\n".replace("\n", "\r\n").encode()
+    )
+    assert read_plan_file(file).tiers["TIER3"].schedule == "0 5 * * 0"
+    assert tiers_at_parse(file)["TIER3"].plan.schedule == "0 5 * * 0"
+
+
+@pytest.mark.parametrize("odd", ["XBTUSD: {tier: TIER1}", "{XBTUSD: {tier: TIER1}}", "XBTUSD"])
+def test_assets_that_are_no_list_are_refused_also_beside_rules_since_none_of_them_would_be_kept(
+    tmp_path: Path, odd: str
+) -> None:
+    file = written(tmp_path, f"select:\n  - {{quote: USD, tier: TIER4}}\nassets:\n  {odd}\n")
+    with pytest.raises(CatalogueError, match="line 4: needs a list named assets, not"):
+        read_plan_file(file)
+
+
+def test_a_line_out_of_reach_is_named_with_its_own_number_whatever_the_lines_before_it(
+    tmp_path: Path,
+) -> None:
+    text = (
+        "assets:\n"
+        "  - {ticker: [SOLUSD], base: SOL, quote: USD, tier: TIER3}\n"
+        "  - {ticker: SOLUSD, base: SOL, quote: USD, tier: TIER9}\n"
+        "  - {ticker: SOLUSD, base: SOL, quote: USD, tier: TIER3, intervals: [1]}\n"
+        "tiers:\n  TIER3: {schedule: 0 5 * * 0, repair_from: [ohlc]}\n"
+    )
+    problems = read_plan_file(written(tmp_path, text + "select: []\n")).catalogue.problems
+    assert [problem.line for problem in problems] == [2, 3, 4]
+    assert "168 h" in problems[2].said
+
+
+def test_a_line_with_many_levels_takes_no_schedule(tmp_path: Path) -> None:
+    deep = "[" * 40 + "]" * 40
+    text = f"{ONE}  - {{ticker: ETHUSD, base: {deep}}}\ntiers:\n  TIER3: {{schedule: 0 5 * * 0}}\n"
+    file = written(tmp_path, text)
+    assert read_plan_file(file).tiers["TIER3"].schedule == "0 5 * * 0"
+    assert tiers_at_parse(file)["TIER3"].plan.schedule == "0 5 * * 0"
