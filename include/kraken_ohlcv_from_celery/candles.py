@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -24,7 +25,8 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.sources.archive.parse import OLDEST_S
 from kraken_ohlcv.stores.candle_store import STORED_SCHEMA, read_frame, write_frame
 from kraken_ohlcv.stores.contradictions import admitted
-from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.series_state import find_series
+from kraken_ohlcv.stores.ledger.session import Connection, fill_lock
 from kraken_ohlcv.stores.queries import MICROSECONDS, rendered
 from kraken_ohlcv_from_celery.mapping import CandleSource, Mapping, MappingError
 from kraken_ohlcv_from_celery.report import Report
@@ -156,13 +158,21 @@ def import_candles(
     """
     for part, span in sorted(spans.items()):
         report = CandleReport(part.series)
-        for frame in _chunks(old, source, part, span):
-            fresh = _fresh(new, source, report, frame, now_s=now_s)
-            opens = BucketSet.of_points(fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes))
-            if write and opens:
-                with admitted(connection, part.series, opens, now_s=now_s) as admission:
-                    write_frame(new, part.series, fresh, stored_us=admission.moment_us)
-            report.coming |= opens
+        with ExitStack() as locks:
+            known = find_series(connection, part.series) if write else None
+            if known is not None:
+                # A candle that a run stores meanwhile would be overwritten.
+                locks.enter_context(fill_lock(connection, known["series_id"]))
+            for frame in _chunks(old, source, part, span):
+                fresh = _fresh(new, source, report, frame, now_s=now_s)
+                opens = BucketSet.of_points(
+                    fresh["ts_s"].to_list(), step=step_s(part.series.interval_minutes)
+                )
+                if write and opens:
+                    with admitted(connection, part.series, opens, now_s=now_s) as admission:
+                        admission.note_new(opens)
+                        write_frame(new, part.series, fresh, stored_us=admission.moment_us)
+                report.coming |= opens
         yield report
 
 

@@ -154,14 +154,9 @@ class SeriesSnapshot:
         :return: buckets that were stored and are not any more, and buckets that were not stored and are
         """
         coverage, stored = self.looked.coverage, self.looked.stored
-        parts = [
-            (max(month[0], self.clock.start_s), min(month[1], until_s or 0))
-            for month in coverage.months
-            if month in coverage.reconciled
-        ]
-        known = BucketSet.opening_in(parts, step=stored.step)
+        grid = (self.clock.start_s, until_s or 0)
         quiet = (coverage.missing | coverage.empty.all) - coverage.disputed
-        return known - quiet - stored, known & quiet & stored
+        return coverage.accounted(grid) - stored, stored.within(grid) & quiet
 
     def corrected(self) -> Coverage:
         """Return the pages as they are to be, without proofs that a candle contradicts; trades' proofs stay.

@@ -75,6 +75,7 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
         with admitted(
             context.connection, series, opens, by=result.evidence, run=context.run, now_s=context.now_s
         ) as admission:
+            admission.note_new(added)
             moment_us = admission.moment_us
             replaced = [(before[one.ts_s], one) for one in candles if one.ts_s in before]
             keep_replaced(context.connection, series, replaced, moment_us=moment_us)

@@ -24,8 +24,9 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.coverage import proven_spans, read_coverage, read_months, save
+from kraken_ohlcv.stores.ledger.history import log_unwitnessed
 from kraken_ohlcv.stores.ledger.moments import open_write
-from kraken_ohlcv.stores.ledger.series_state import bump_revision, locked_state
+from kraken_ohlcv.stores.ledger.series_state import bump_revision, find_series, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import SUCCESSIVE, copied
 from kraken_ohlcv.stores.queries import (
@@ -48,13 +49,29 @@ BUCKETS_AT_ONCE: Final = 500_000
 class Admission:
     """A write of candles that may go on.
 
+    :ivar connection: the ledger
+    :ivar series: ticker and interval of the candles
     :ivar moment_us: of the write, epoch microseconds: the ``stored_at`` of its candles, and the end of the
         proofs that they contradict
+    :ivar accounted: buckets that were stored when the pages were last reconciled
     :ivar withdrawn: buckets that were proven empty and no longer are, by series
     """
 
+    connection: Connection
+    series: Series
     moment_us: int
+    accounted: BucketSet
     withdrawn: list[tuple[Series, BucketSet]]
+
+    def note_new(self, buckets: BucketSet) -> None:
+        """Note those new candles in whose buckets others were: these are gone, and no write of ours did it.
+
+        :param buckets: that hold no candle and are about to get one
+        """
+        gone = buckets & self.accounted
+        if gone:
+            with self.connection.transaction():
+                log_unwitnessed(self.connection, {self.series: (gone, BucketSet(gone.step))})
 
 
 @contextmanager
@@ -83,9 +100,19 @@ def admitted(
     files gave; against a proof from trades it is the candle that is suspect.
     """
     with open_write(connection) as moment_us:
+        accounted = _accounted(connection, series, candles)
         withdrawn = withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
-        yield Admission(moment_us, withdrawn)
+        yield Admission(connection, series, moment_us, accounted, withdrawn)
         withdrawn += withdraw_contradicted(connection, series, candles, by=by, run=run, now_s=now_s)
+
+
+def _accounted(connection: Connection, series: Series, candles: BucketSet) -> BucketSet:
+    """Return those of some buckets that were stored as far as the pages tell."""
+    known = find_series(connection, series)
+    if known is None or known["until_s"] is None:
+        return BucketSet(candles.step)
+    grid = (known["start_s"], known["until_s"])
+    return read_months(connection, series, months_of(candles)).accounted(grid) & candles
 
 
 def withdraw_contradicted(

@@ -40,7 +40,7 @@ class Past:
         and all is unknown
     :ivar candles: what was stored, see :data:`kraken_ohlcv.stores.candle_store.FRAME_SCHEMA`; ascending
     :ivar empty: buckets proven empty
-    :ivar unknown: buckets of which nothing is known any more; neither stored nor proven empty
+    :ivar unknown: buckets whose past is lost; neither stored nor proven empty
     """
 
     start_s: int | None
@@ -147,7 +147,7 @@ class _Replaced:
         ]
 
     def overwritten(self, now: pl.DataFrame) -> pl.DataFrame:
-        """Return the candles of which an earlier version stands than the ledger knows to have replaced it.
+        """Return the candles whose earlier version stands, though the ledger knows what replaced it.
 
         A store that was restored from a copy holds such ones, or another program has overwritten them.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv_from_celery.mapping import read_mapping
 from tests.environments import ROOT
 
@@ -31,12 +33,15 @@ VIEW = "ohlcv_1d_from_60"
 
 @pytest.fixture
 def readable(world: World) -> Iterator[World]:
-    """Give a world with candles, a hole that was filled, and one that waits."""
+    """Give a world with candles, one of them restated, a hole that was filled, and one that waits."""
     series = Series("XBTUSD", 60)
     start, end = world.window(series)
     world.store(
         series, (start - 100 * 3600, end), without=[(start - 50 * 3600, start - 40 * 3600), (end - 7200, end)]
     )
+    newest = world.stored(series, (end - 10 * 3600, end - 7200))
+    said_less = [replace(one, trades=one.trades - 1) for one in newest.values() if one.trades > 1]
+    write_candles(world.questdb, series, said_less, (end - 10 * 3600, end - 7200))
     world.run()
     yield world
     world.questdb.query(f"DROP MATERIALIZED VIEW IF EXISTS {VIEW}")

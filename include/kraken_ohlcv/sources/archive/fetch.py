@@ -278,7 +278,7 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
         trust=read.trust(),
     )
     if work.dry_run:
-        stored = keep(moment_us=None)
+        stored = keep(admission=None)
         return file_result(member, "checked", **_figures(read, stored))
     (asset,) = read_assets(context.connection, tickers=[series.ticker], tier="ALL")
     series_id = register(context.connection, series, oldest_s=staged.span[0], now_s=context.now_s)
@@ -286,7 +286,7 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
         with admitted(
             context.connection, series, staged.candles, run=context.run, now_s=context.now_s
         ) as admission:
-            stored = keep(moment_us=admission.moment_us)
+            stored = keep(admission=admission)
         figures = _figures(read, stored)
         empty = _proven(read, stored) if is_identified else BucketSet(staged.step)
         with context.connection.transaction():

@@ -37,9 +37,9 @@ from kraken_ohlcv.stores.candle_store import (
     read_frame,
     write_frame,
 )
+from kraken_ohlcv.stores.contradictions import Admission
 from kraken_ohlcv.stores.ledger.history import log_former_sources, log_replaced
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
-from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.other_intervals import copied_opens
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def store(
     *,
     provisional_s: int,
     trust: FileTrust,
-    moment_us: int | None,
+    admission: Admission | None,
 ) -> Stored:
     """Write what of a file is missing or stronger than what is stored; stored rows are not written again.
 
@@ -204,18 +204,18 @@ def store(
     :param staged: the file
     :param provisional_s: rows from here on are provisional, epoch seconds UTC
     :param trust: how far the file is trusted
-    :param moment_us: of the write, epoch microseconds; None = compare, but write nothing
+    :param admission: of the write; None = compare, but write nothing
     :return: what became of the rows
     :raises ReadBackError: if a candle is not readable as it was sent
     :raises QuestDBError: if QuestDB does not accept or not apply a batch
     """
     questdb = context.questdb
-    verb = "compared" if moment_us is None else "compared and wrote"
+    verb = "compared" if admission is None else "compared and wrote"
     progress = Progress(f"{series}: {verb}", "row", staged.n_good, log.info, clock=context.clock)
     # What a task that died has sent is to be seen, not written once more as if it were new.
     questdb.wait_applied(CANDLE_TABLE)
     if not count_stored(questdb, series, staged.span):
-        return _store_new(questdb, series, staged, progress, provisional_s=provisional_s, moment_us=moment_us)
+        return _store_new(questdb, series, staged, progress, provisional_s=provisional_s, admission=admission)
     copies = copied_opens(questdb, series, staged.span)
     pending = read_pending(context.connection, series)
     done = Stored(staged.step)
@@ -225,27 +225,27 @@ def store(
         found = judged(rows, stored, provisional_s=provisional_s, trust=trust)
         done.add(found, stored, provisional_s=provisional_s)
         corrected = found.filter(pl.col("verdict") == "correct")
-        ended = [] if moment_us is None else _written_before(found, pending)
+        ended = [] if admission is None else _written_before(found, pending)
         done.corrected |= done.buckets(corrected) | BucketSet.of_points(ended, step=staged.step)
         done.n_corrected += corrected.height + len(ended)
         write = found.filter(pl.col("verdict").is_in(WRITTEN)).select(*STORED_SCHEMA)
         done.n_written += write.height
         progress.add(rows.height)
-        if moment_us is None or write.is_empty():
+        if admission is None or write.is_empty():
             continue
         for part in corrected.iter_slices(LOGGED_ROWS):
             both = zip(_candles(part, "_stored"), _candles(part), strict=True)
             versions = [(old, new, pending.get(new, context.now_s)) for old, new in both]
             log_versions(context.connection, series, versions)
-        _keep_replaced(context.connection, series, before, write, moment_us=moment_us)
-        write_frame(questdb, series, write, stored_us=moment_us)
+        admission.note_new(done.buckets(found.filter(pl.col("verdict") == "new")))
+        _keep_replaced(admission, before, write)
+        write_frame(questdb, series, write, stored_us=admission.moment_us)
     return done
 
 
-def _keep_replaced(
-    connection: Connection, series: Series, before: pl.DataFrame, write: pl.DataFrame, *, moment_us: int
-) -> None:
+def _keep_replaced(admission: Admission, before: pl.DataFrame, write: pl.DataFrame) -> None:
     """Keep what rows replace: of those that change a source and nothing else, only that."""
+    connection, series, moment_us = admission.connection, admission.series, admission.moment_us
     both = before.join(write, on="ts_s", how="inner", suffix="_new", maintain_order="left")
     is_same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_new")) for name in (*FIGURES, "vwap"))
     former = {
@@ -266,19 +266,20 @@ def _store_new(
     progress: Progress,
     *,
     provisional_s: int,
-    moment_us: int | None,
+    admission: Admission | None,
 ) -> Stored:
     """Write a file into a range in which nothing is stored, so that there is nothing to compare it with."""
     done, sums = Stored(staged.step), WrittenSums()
     done.new, done.n_written = staged.candles, len(staged.candles)
-    if moment_us is None:
+    if admission is None:
         return done
+    admission.note_new(done.new)
 
     def prepared() -> Iterator[tuple[int, PreparedFrame]]:
         for rows in staged.frames():
             candles = _as_candles(rows, provisional_s).select(*STORED_SCHEMA)
             sums.add(candles)
-            yield candles.height, prepare_frame(questdb, series, candles, stored_us=moment_us)
+            yield candles.height, prepare_frame(questdb, series, candles, stored_us=admission.moment_us)
 
     for number, (n_rows, batch) in enumerate(ahead(prepared()), start=1):
         questdb.send(batch)

@@ -113,6 +113,21 @@ class Coverage:
         """Keep what was read beside what it becomes."""
         self.before = (self.missing, self.empty, self.disputed, dict(self.reconciled))
 
+    def accounted(self, grid: Range) -> BucketSet:
+        """Return the buckets that were stored as far as the pages tell: neither missing nor proven empty.
+
+        A proof that was withdrawn since they were reconciled leaves its bucket among them.
+
+        :param grid: what the pages account for, half-open, epoch seconds UTC
+        """
+        parts = [
+            (max(month[0], grid[0]), min(month[1], grid[1]))
+            for month in self.months
+            if month in self.reconciled
+        ]
+        every = BucketSet.opening_in(parts, step=self.missing.step)
+        return every - ((self.missing | self.empty.all) - self.disputed)
+
     def holds(self, part: Range) -> bool:
         """Return whether all months of a range, epoch seconds UTC, were read."""
         return set(months_in([part])).issubset(self.months)

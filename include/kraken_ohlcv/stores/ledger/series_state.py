@@ -14,6 +14,7 @@ from kraken_ohlcv.stores.ledger.session import (
     by_series,
     column,
     execute,
+    first,
     rows,
     series_transaction,
 )
@@ -90,6 +91,16 @@ def read_state(connection: Connection, series: Series) -> SeriesState:
     :return: its ledger
     """
     return read_states(connection, [series.ticker], [series.interval_minutes])[series]
+
+
+def find_series(connection: Connection, series: Series) -> Row | None:
+    """Return what the ledger says of a series itself, without its gaps, or None if it was never processed.
+
+    :param series: ticker and interval
+    :return: ``series_id``, ``start_s``, ``until_s``, ``scanned_s``, ``revision``, as of :class:`SeriesState`
+    """
+    wanted = {"tickers": [series.ticker], "intervals": [series.interval_minutes]}
+    return first(connection, "read_series", Row, wanted)
 
 
 def series_id_of(connection: Connection, series: Series) -> int:
