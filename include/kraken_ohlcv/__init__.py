@@ -12,7 +12,7 @@ What every docstring of this package takes for granted:
 docs/GLOSSARY.md has the other terms.
 
 Who reads candles needs only ``from kraken_ohlcv import read_candles`` and the other names of :data:`READER`;
-docs/READ.md shows how.
+docs/READ.md and docs/EXPORT.md show how.
 """
 
 from importlib import import_module
@@ -24,6 +24,7 @@ READER = {
     "IncompleteError": "reader.holes",
     "complete_until": "reader.figures",
     "coverage": "reader.figures",
+    "export_candles": "export",
     "iter_candles": "reader.candles",
     "open_stores": "reader.stores",
     "read_candles": "reader.candles",

@@ -1,4 +1,5 @@
 from kraken_ohlcv.core.bucket_status import BucketStatus as BucketStatus
+from kraken_ohlcv.export import export_candles as export_candles
 from kraken_ohlcv.reader.candles import iter_candles as iter_candles
 from kraken_ohlcv.reader.candles import read_candles as read_candles
 from kraken_ohlcv.reader.figures import complete_until as complete_until

@@ -1,0 +1,75 @@
+"""What tests of exports do: open the stores as a reader does, and read an export without this package."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kraken_ohlcv.reader.stores import open_stores
+from local.questdb import PASSWORD, USER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kraken_ohlcv.core.gap import Series
+    from kraken_ohlcv.reader.stores import Stores
+    from local.questdb import QuestDBServer
+
+FIGURES = ("open", "high", "low", "close", "vwap", "volume")
+
+
+def candles_url(server: QuestDBServer) -> str:
+    """Return where a reader finds the candles."""
+    return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/qdb?http_port={server.http_port}"
+
+
+@contextmanager
+def opened(server: QuestDBServer, ledger_url: str, now_s: float) -> Iterator[Stores]:
+    """Give both stores at a moment of the exchange."""
+    with open_stores(candles_url(server), ledger_url, clock=lambda: now_s) as stores:
+        yield stores
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """Return the manifest of an export."""
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return found
+
+
+def months_of(folder: Path, series: Series) -> dict[str, Any]:
+    """Return the months of a series in the manifest."""
+    found: dict[str, Any] = manifest_of(folder)["series"][f"{series.ticker}_{series.interval_minutes}"][
+        "months"
+    ]
+    return found
+
+
+def lines_of(folder: Path, series: Series) -> list[dict[str, Any]]:
+    """Return all lines of a series, oldest month first."""
+    return [
+        json.loads(line)
+        for month in months_of(folder, series).values()
+        for line in gzip.decompress((folder / month["files"]["ledger"]["path"]).read_bytes()).splitlines()
+    ]
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Return every file of a folder: when it was written, and its bytes."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file but the manifest, which tells when it was made."""
+    return {name: data for name, (_, data) in contents(folder).items() if name != "manifest.json"}
+
+
+def changed(before: dict[str, tuple[int, bytes]], after: dict[str, tuple[int, bytes]]) -> set[str]:
+    """Return the names of files that were written, or are gone."""
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

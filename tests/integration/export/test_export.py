@@ -1,0 +1,467 @@
+"""An export says of every bucket what both stores say, and continues where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.export import ExportError, ExportRefusedError, export_candles, exporter
+from kraken_ohlcv.export.exporter import export_series
+from kraken_ohlcv.reader.scope import Asked, find_rows
+from kraken_ohlcv.sources.archive.parse import checked_blocks
+from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.queries import statement
+from tests.integration.damage import candle
+from tests.integration.export.exports import (
+    FIGURES,
+    candles_url,
+    changed,
+    contents,
+    files,
+    lines_of,
+    manifest_of,
+    months_of,
+    opened,
+)
+from tests.integration.ledger_pages import add_proof, know
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kraken_ohlcv.export import Exported
+    from local.questdb import QuestDBServer
+    from tests.integration.world import World
+
+HOUR = 3600
+HOURLY = Series("XBTUSD", 60)
+AUGUST = 1_785_542_400  # 2026-08-01T00:00:00Z
+SEPTEMBER = 1_788_220_800
+OCTOBER = 1_790_812_800
+NOVEMBER = 1_793_491_200
+NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
+TWO_MINUTES_S = 120
+
+
+class Desk:
+    """Both stores of a test, and exports of them."""
+
+    def __init__(self, world: World, server: QuestDBServer, folder: Path) -> None:
+        self.world, self.server, self.folder = world, server, folder
+
+    def export(self, series: Series = HOURLY, *, now_s: float = NOW, **options: Any) -> Exported:
+        """Export a series."""
+        with opened(self.server, self.world.dsn, now_s) as stores:
+            return export_candles(
+                options.pop("folder", self.folder),
+                series.ticker,
+                series.interval_minutes,
+                stores=stores,
+                **options,
+            )
+
+    def put(self, *opens: int, series: Series = HOURLY, **changes: Any) -> None:
+        """Store candles."""
+        rows = [candle(series, ts_s, **changes) for ts_s in opens]
+        self.world.questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
+
+    def know(self, start_s: int, series: Series = HOURLY) -> None:
+        """Make a series known to the ledger, and the pair's first trade with it."""
+        with connect(self.world.dsn) as connection:
+            know(connection, series, start_s)
+            connection.execute(
+                "UPDATE assets SET first_trade_at = to_timestamp(%s) WHERE ticker = %s",
+                (start_s, series.ticker),
+            )
+
+    def prove(self, start_s: int, end_s: int, evidence: str = "trades", series: Series = HOURLY) -> None:
+        """Prove buckets empty."""
+        with connect(self.world.dsn) as connection:
+            add_proof(connection, series, start_s, end_s, evidence)
+
+
+@pytest.fixture
+def desk(world: World, questdb_server: QuestDBServer, tmp_path: Path) -> Desk:
+    """Give the stores of XBTUSD: all hours from 1 September on, but for three holes."""
+    found = Desk(world, questdb_server, tmp_path / "out")
+    found.know(SEPTEMBER)
+    holes = {SEPTEMBER + 5 * HOUR, OCTOBER + 7 * HOUR, OCTOBER + 8 * HOUR}
+    opens = [ts_s for ts_s in range(SEPTEMBER, NOW - HOUR, HOUR) if ts_s not in holes]
+    found.put(*opens)
+    found.prove(SEPTEMBER + 5 * HOUR, SEPTEMBER + 6 * HOUR)
+    return found
+
+
+def test_an_export_has_a_folder_per_series_and_month_and_says_what_is_in_it(desk: Desk) -> None:
+    done = desk.export()
+
+    assert sorted(contents(desk.folder)) == [
+        "XBTUSD_60/2026-09/XBTUSD_60.csv",
+        "XBTUSD_60/2026-09/candles.parquet",
+        "XBTUSD_60/2026-09/ledger.jsonl.gz",
+        "XBTUSD_60/2026-10/XBTUSD_60.incomplete.csv",
+        "XBTUSD_60/2026-10/candles.parquet",
+        "XBTUSD_60/2026-10/ledger.jsonl.gz",
+        "XBTUSD_60/2026-11/XBTUSD_60.incomplete.csv",
+        "XBTUSD_60/2026-11/candles.parquet",
+        "XBTUSD_60/2026-11/ledger.jsonl.gz",
+        "manifest.json",
+    ]
+    september, october, november = months_of(desk.folder, HOURLY).values()
+    assert (september["rows"], september["proofs"], september["holes"]) == (719, {"trades": 1}, {})
+    assert (september["is_whole"], october["is_whole"], november["is_whole"]) == (True, False, False)
+    assert (october["rows"], october["sources"], october["holes"]) == (742, {"ohlc": 742}, {"missing": 2})
+    assert october["hole_ranges"] == [
+        {"start": "2026-10-01T07:00:00Z", "end": "2026-10-01T09:00:00Z", "buckets": 2, "status": "missing"}
+    ]
+    assert (november["start"], november["end"]) == ("2026-11-01T00:00:00Z", "2026-11-23T12:00:00Z")
+    assert (done.written, done.unchanged, done.buckets, done.rows) == (3, 0, 720 + 744 + 540, 719 + 742 + 540)
+    assert (dict(done.proofs), dict(done.holes)) == ({"trades": 1}, {"missing": 2})
+    assert str(done) == (
+        f"{desk.folder}: 3 months written, 0 unchanged; "
+        "2,004 buckets: 2,001 stored, 1 proven empty, 2 missing"
+    )
+
+
+def test_all_three_files_of_a_month_say_the_same(desk: Desk) -> None:
+    desk.put(OCTOBER, open=0.1 + 0.2, low=1e-9, vwap=None, source="archive", trades=12)
+    desk.export()
+    lines = [line for line in lines_of(desk.folder, HOURLY) if OCTOBER <= line["ts"] < NOVEMBER]
+    assert len(lines) == 744
+    assert float.fromhex(lines[0]["open"]) == 0.1 + 0.2
+    assert (lines[0]["vwap"], lines[0]["source"], lines[0]["trades"]) == (None, "archive", 12)
+    assert [(line["ts"], line["status"]) for line in lines[7:9]] == [
+        (OCTOBER + 7 * HOUR, "missing"),
+        (OCTOBER + 8 * HOUR, "missing"),
+    ]
+
+    parquet = pl.read_parquet(desk.folder / "XBTUSD_60/2026-10/candles.parquet")
+    again = parquet.select(pl.col("ts").dt.epoch("s"), "status", *FIGURES, "trades", "source").rows()
+    assert again == [
+        (
+            line["ts"],
+            line["status"],
+            *(float.fromhex(line[name]) if line.get(name) else None for name in FIGURES),
+            line.get("trades"),
+            line.get("source"),
+        )
+        for line in lines
+    ]
+    blocks = checked_blocks(
+        [(desk.folder / "XBTUSD_60/2026-10/XBTUSD_60.incomplete.csv").read_bytes()], HOURLY, now_s=NOW
+    )
+    good = pl.concat([block.good for block in blocks])
+    assert good["ts_s"].to_list() == [line["ts"] for line in lines if line["status"] == "stored"]
+    assert good["open"][0] == 0.1 + 0.2
+
+
+def test_done_again_nothing_is_written_not_even_the_manifest(desk: Desk) -> None:
+    desk.export()
+    before = contents(desk.folder)
+    done = desk.export()
+    assert (done.written, done.unchanged) == (0, 3)
+    assert changed(before, contents(desk.folder)) == set()
+
+
+def test_a_restated_candle_changes_its_month_and_no_other(desk: Desk) -> None:
+    desk.export()
+    before = contents(desk.folder)
+    desk.put(OCTOBER + 20 * HOUR, close=1.25)
+    done = desk.export()
+    assert (done.written, done.unchanged) == (1, 2)
+    assert changed(before, contents(desk.folder)) == {
+        "manifest.json",
+        "XBTUSD_60/2026-10/XBTUSD_60.incomplete.csv",
+        "XBTUSD_60/2026-10/candles.parquet",
+        "XBTUSD_60/2026-10/ledger.jsonl.gz",
+    }
+
+
+def test_a_month_that_becomes_whole_gets_the_name_of_an_archive_file_and_loses_the_other(desk: Desk) -> None:
+    desk.export()
+    desk.prove(OCTOBER + 7 * HOUR, OCTOBER + 9 * HOUR, "archive")
+    desk.export()
+    folder = desk.folder / "XBTUSD_60/2026-10"
+    assert sorted(one.name for one in folder.iterdir()) == [
+        "XBTUSD_60.csv",
+        "candles.parquet",
+        "ledger.jsonl.gz",
+    ]
+    assert months_of(desk.folder, HOURLY)["2026-10"]["proofs"] == {"archive": 2}
+
+
+def test_a_withdrawn_proof_makes_a_whole_month_incomplete_again(desk: Desk) -> None:
+    desk.export()
+    with connect(desk.world.dsn) as connection:
+        connection.execute("UPDATE coverage_months SET empty_trades = NULL")
+    desk.export()
+    names = {one.name for one in (desk.folder / "XBTUSD_60/2026-09").iterdir()}
+    assert names == {"XBTUSD_60.incomplete.csv", "candles.parquet", "ledger.jsonl.gz"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.unlink(), id="gone"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-1]), id="cut off"),
+        pytest.param(lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), id="another byte"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ledger.jsonl.gz", "candles.parquet", "XBTUSD_60.csv"])
+def test_a_damaged_file_is_written_again_as_it_was(
+    desk: Desk, name: str, damage: Callable[[Path], object]
+) -> None:
+    desk.export(end="2026-10-01")
+    path = desk.folder / "XBTUSD_60/2026-09" / name
+    before = path.read_bytes()
+    others = {one: state for one, state in contents(desk.folder).items() if one.startswith("X")}
+    damage(path)
+    desk.export(end="2026-10-01")
+    assert path.read_bytes() == before
+    assert changed(others, contents(desk.folder)) - {"manifest.json"} == {f"XBTUSD_60/2026-09/{name}"}
+
+
+def test_an_export_killed_at_any_month_continues_and_its_manifest_never_lied(
+    desk: Desk, tmp_path: Path
+) -> None:
+    script = (
+        "import os, sys\n"
+        "from kraken_ohlcv.export import exporter, export_candles\n"
+        "exporter.SAVE_EVERY_S = 0\n"
+        "def watch(done, planned):\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "export_candles(sys.argv[1], 'XBTUSD', 60, progress=watch)\n"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OHLCV_CANDLES_URL": candles_url(desk.server),
+        "OHLCV_LEDGER_URL": desk.world.dsn,
+    }
+    killed = subprocess.run(  # noqa: S603 (this interpreter, a script of ours)
+        [sys.executable, "-c", script, str(desk.folder)], check=False, timeout=TWO_MINUTES_S, env=environment
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert list(months_of(desk.folder, HOURLY)) == ["2026-09"]
+    before = contents(desk.folder)
+    done = desk.export()
+    assert (done.written, done.unchanged) == (2, 1)
+    assert changed(before, contents(desk.folder)) & before.keys() == {"manifest.json"}
+    desk.export(folder=tmp_path / "at_once")
+    assert files(desk.folder) == files(tmp_path / "at_once")
+
+
+@pytest.mark.parametrize("failing", ["ledger.jsonl.gz", "candles.parquet", "XBTUSD_60.incomplete.csv"])
+def test_a_month_that_is_half_replaced_is_in_no_manifest_until_it_is_whole(
+    desk: Desk, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.export()
+    desk.put(OCTOBER + 20 * HOUR, close=1.25)
+    real = exporter.write_whole
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == failing:
+            raise ExportError("the disk is full")
+        real(path, data)
+
+    monkeypatch.setattr(exporter, "write_whole", full)
+    with pytest.raises(ExportError, match="the disk is full"):
+        desk.export()
+    assert list(months_of(desk.folder, HOURLY)) == ["2026-09", "2026-11"]
+    monkeypatch.undo()
+    desk.export()
+    assert list(months_of(desk.folder, HOURLY)) == ["2026-09", "2026-10", "2026-11"]
+    (line,) = (one for one in lines_of(desk.folder, HOURLY) if one["ts"] == OCTOBER + 20 * HOUR)
+    assert float.fromhex(line["close"]) == 1.25
+
+
+def test_a_narrower_range_is_widened_to_whole_months_and_takes_nothing_away(desk: Desk) -> None:
+    desk.export()
+    before = contents(desk.folder)
+    done = desk.export(start="2026-10-15", end="2026-10-16T12:00")
+    assert (done.written, done.unchanged, done.buckets) == (0, 1, 744)
+    assert changed(before, contents(desk.folder)) == set()
+
+
+def test_months_before_the_series_was_loaded_are_missing_as_far_as_the_pair_traded(desk: Desk) -> None:
+    with connect(desk.world.dsn) as connection:
+        connection.execute("UPDATE assets SET first_trade_at = to_timestamp(%s)", (AUGUST + 10 * HOUR,))
+    desk.export(start="2026-08-01", end="2026-09-01")
+    (august,) = months_of(desk.folder, HOURLY).values()
+    assert (august["start"], august["rows"]) == ("2026-08-01T10:00:00Z", 0)
+    assert (august["holes"], august["is_whole"]) == ({"missing": 734}, False)
+
+
+def test_the_month_of_the_first_trade_is_whole_though_it_has_fewer_buckets(desk: Desk) -> None:
+    with connect(desk.world.dsn) as connection:
+        connection.execute("UPDATE assets SET first_trade_at = to_timestamp(%s)", (SEPTEMBER - 2 * HOUR,))
+    desk.put(SEPTEMBER - HOUR, SEPTEMBER - 2 * HOUR)
+    desk.export()
+    august = months_of(desk.folder, HOURLY)["2026-08"]
+    assert (august["start"], august["buckets"], august["is_whole"]) == ("2026-08-31T22:00:00Z", 2, True)
+
+
+@pytest.mark.parametrize("interval", [10080, 21600])
+def test_a_candle_longer_than_a_day_is_in_the_month_that_it_opens_in_and_in_no_other(
+    desk: Desk, interval: int
+) -> None:
+    series = Series("XBTUSD", interval)
+    step = interval * 60
+    first = -(-SEPTEMBER // step) * step
+    opens = list(range(first, NOW - step, step))
+    desk.know(first, series)
+    desk.put(*opens, series=series)
+    desk.export(series)
+    lines = lines_of(desk.folder, series)
+    assert [line["ts"] for line in lines] == opens
+    for name, month in months_of(desk.folder, series).items():
+        assert month["start"].startswith(name)
+
+
+def test_a_format_that_is_added_is_written_for_all_months_and_kept_up_from_then_on(desk: Desk) -> None:
+    desk.export(formats=["ledger"])
+    assert not list(desk.folder.rglob("*.parquet"))
+    before = contents(desk.folder)
+    desk.export(formats=["parquet"])
+    assert len(list(desk.folder.rglob("*.parquet"))) == 3
+    assert {name for name in changed(before, contents(desk.folder)) if name.endswith(".gz")} == set()
+    desk.put(OCTOBER + 20 * HOUR, close=1.25)
+    desk.export(formats=["ledger"])
+    parquet = pl.read_parquet(desk.folder / "XBTUSD_60/2026-10/candles.parquet")
+    assert parquet["close"][20] == 1.25
+
+
+def test_months_read_one_by_one_give_the_same_files_as_read_together(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.export()
+    monkeypatch.setattr(exporter, "BUCKETS_AT_ONCE", 1)
+    desk.export(folder=tmp_path / "one_by_one")
+    assert files(desk.folder) == files(tmp_path / "one_by_one")
+
+
+def test_progress_is_told_month_by_month_and_ends_with_what_was_planned(desk: Desk) -> None:
+    told: list[tuple[int, int]] = []
+    desk.export(progress=lambda done, planned: told.append((done, planned)))
+    assert [done for done, _ in told] == [720, 720 + 744, 720 + 744 + 720]
+    assert {planned for _, planned in told} == {720 + 744 + 720}
+
+
+def test_a_long_export_logs_how_far_it_has_come_every_half_minute(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticks = iter(range(0, 100_000, 20))
+    with opened(desk.server, desk.world.dsn, NOW) as stores, caplog.at_level(logging.INFO):
+        export_series(
+            stores, desk.folder, find_rows(stores, ["XBTUSD"], 60), Asked(), clock=lambda: next(ticks)
+        )
+    said = [record.message for record in caplog.records if record.message.startswith("export to")]
+    assert said
+    assert said[0].startswith(f"export to {desk.folder}: did 720 of 2,184 buckets")
+
+
+def test_a_series_without_anything_is_named_and_stops_no_other(desk: Desk) -> None:
+    desk.world.catalogue(["XBTUSD", "ETHUSD"])
+    with connect(desk.world.dsn) as connection:
+        connection.execute("UPDATE assets SET delisted_at = now() WHERE ticker = 'ETHUSD'")
+    with opened(desk.server, desk.world.dsn, NOW) as stores:
+        done = export_candles(desk.folder, ["ETHUSD", "XBTUSD"], 60, stores=stores)
+    assert list(done.without) == ["ETHUSD_60"]
+    assert "nothing of ETHUSD_60: " in str(done)
+    assert done.written == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(
+            {"formats": ["xlsx"]}, "'xlsx' is not one of ledger, parquet, csv", id="an unknown format"
+        ),
+        pytest.param({"formats": []}, "no format is named", id="no format"),
+        pytest.param({"start": "yesterday"}, "'yesterday' is no time", id="no time"),
+        pytest.param(
+            {"start": "2026-11-01", "end": "2026-10-01"}, "is before start", id="the wrong way round"
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(
+    desk: Desk, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadRequestError, match=said):
+        desk.export(**options)
+    assert not desk.folder.exists()
+
+
+def test_an_unknown_ticker_is_refused_before_anything_is_written(desk: Desk) -> None:
+    with pytest.raises(BadRequestError, match="'BTCUSD' is not in the catalogue"):
+        desk.export(Series("BTCUSD", 60))
+    assert not desk.folder.exists()
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(desk: Desk) -> None:
+    desk.folder.mkdir()
+    (desk.folder / "XBTUSD_60.csv").write_bytes(b"mine")
+    with pytest.raises(ExportRefusedError, match="so it is no export"):
+        desk.export()
+    assert [one.name for one in desk.folder.iterdir()] == ["XBTUSD_60.csv"]
+
+
+def test_an_export_of_another_exchange_is_not_continued(desk: Desk) -> None:
+    desk.export()
+    assert manifest_of(desk.folder)["exchange"] is None
+    claim(desk, "https://api.kraken.com")
+    desk.export()
+    assert manifest_of(desk.folder)["exchange"] == "https://api.kraken.com"
+    before = contents(desk.folder)
+    claim(desk, "http://127.0.0.1:8000")
+    with pytest.raises(
+        ExportRefusedError, match=r"exchange https://api\.kraken\.com, and this one has http://127"
+    ):
+        desk.export()
+    assert changed(before, contents(desk.folder)) == set()
+
+
+def claim(desk: Desk, base_url: str) -> None:
+    """Let the ledger belong to an exchange."""
+    with connect(desk.world.dsn) as connection:
+        connection.execute("TRUNCATE exchange")
+        connection.execute("INSERT INTO exchange (base_url) VALUES (%s)", (base_url,))
+
+
+def test_a_path_in_a_manifest_leads_nobody_out_of_the_folder(desk: Desk, tmp_path: Path) -> None:
+    desk.export()
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"mine")
+    text = (desk.folder / "manifest.json").read_text(encoding="utf-8")
+    (desk.folder / "manifest.json").write_text(
+        text.replace("XBTUSD_60/2026-09/XBTUSD_60.csv", "../precious"), encoding="utf-8"
+    )
+    done = desk.export()
+    assert done.written == 1
+    assert precious.read_bytes() == b"mine"
+    assert (
+        months_of(desk.folder, HOURLY)["2026-09"]["files"]["csv"]["path"] == "XBTUSD_60/2026-09/XBTUSD_60.csv"
+    )
+
+
+def test_minutes_of_a_month_with_more_holes_than_the_manifest_lists_are_all_in_the_ledger(desk: Desk) -> None:
+    minutes = Series("XBTUSD", 1)
+    desk.know(OCTOBER, minutes)
+    opens = range(OCTOBER, OCTOBER + 2400 * 60, 120)
+    desk.put(*opens, series=minutes)
+    desk.export(minutes, end="2026-11-01")
+    (october,) = months_of(desk.folder, minutes).values()
+    assert october["rows"] == 1200
+    assert (len(october["hole_ranges"]), october["hole_ranges_omitted"]) == (1000, 200)
+    assert october["holes"] == {"missing": 44_640 - 1200}
+    assert len(lines_of(desk.folder, minutes)) == 44_640
