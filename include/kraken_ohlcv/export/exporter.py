@@ -49,7 +49,7 @@ SAVE_EVERY_S: Final = 10.0
 again."""
 
 Watch: TypeAlias = Callable[[int, int], object]
-"""Is told how many buckets are done, and how many there are to do."""
+"""Takes how many buckets are done, and how many there are to do."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Exported:
     :ivar rows: stored candles
     :ivar proofs: buckets proven empty, by evidence
     :ivar holes: buckets that are neither, by status: ``missing``, ``pending``, ``unknown``
-    :ivar without: series of which there was nothing to export, and why, by their names in the manifest
+    :ivar without: why there was nothing to export, by the name of the series in the manifest
     """
 
     folder: Path
@@ -119,7 +119,7 @@ def export_candles(
     :param end: the month of the moment before this time is the last one; None = up to now
     :param formats: some of ``ledger``, ``parquet``, ``csv``; those that the folder has already are kept up,
         too
-    :param progress: is told how many buckets are done and planned, a month at a time; None = a line in the
+    :param progress: takes how many buckets are done and planned, a month at a time; None = a line in the
         log every 30 s
     :param stores: open stores; None = those of ``OHLCV_CANDLES_URL`` and ``OHLCV_LEDGER_URL``, opened for
         this call
@@ -157,7 +157,8 @@ def export_series(
     :param those: the series, each once
     :param asked: the range, widened to whole UTC months
     :param formats: words of :class:`ExportFormat`; those that the folder has already are kept up, too
-    :param watch: is told how far it has come, a month at a time; None = a line in the log every 30 s
+    :param watch: takes how many buckets are done and planned, a month at a time; None = a line in the log
+        every 30 s
     :param clock: monotonic, seconds
     :return: what was done
     :raises BadRequestError: if no format is named, or one that does not exist

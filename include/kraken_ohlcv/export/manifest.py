@@ -156,7 +156,7 @@ def begin(folder: Path, *, exchange: str | None, as_of: str | None) -> Manifest:
 
     :param folder: an empty one, or an export
     :param exchange: base URL of the exchange that the ledger belongs to
-    :param as_of: moment as of which the stores are read, None = as they are
+    :param as_of: moment whose state of the stores is read, None = now
     :raises ExportRefusedError: if it is another export, or its manifest cannot be read
     :raises ExportError: if it cannot be written
     """
