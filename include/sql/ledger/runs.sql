@@ -1,13 +1,14 @@
 -- PostgreSQL. Runs, what they have done, and those started out of turn.
 
 -- name: start_run
--- Record a run and the exchange's time it works with; a cleared run keeps its row.
+-- Record a run and the exchange's time it works with; a cleared run keeps its row, and one that works does not only plan.
 -- In: dag_id, run_id, now_s (epoch seconds), tier, intervals (int[]).
 INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, asked_at)
 VALUES (%(dag_id)s, %(run_id)s, to_timestamp(%(now_s)s), %(tier)s, %(intervals)s, clock_timestamp())
 ON CONFLICT (dag_id, run_id) DO UPDATE
 SET exchange_now = excluded.exchange_now,
     asked_at = excluded.asked_at,
+    plan = NULL,
     tier = excluded.tier,
     intervals = excluded.intervals
 
@@ -39,11 +40,21 @@ FROM backfill_runs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 
 -- name: read_planned
--- Calls that a run has planned, and calls that its budget for trades leaves beside them. In: dag_id, run_id,
+-- Calls that a run has planned or made, and calls that its budget for trades leaves beside them. In: dag_id, run_id,
 -- budget (calls). Out: calls_planned, calls_left.
 SELECT
-    ohlc_planned + walks_planned AS calls_planned,
+    ohlc_planned + greatest(walks_planned, trade_calls) AS calls_planned,
     greatest(0, %(budget)s - trade_calls) AS calls_left
+FROM backfill_runs
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
+
+-- name: read_free_calls
+-- Calls for trades that a run may make in all before a person is asked, and those that it has made. In: dag_id, run_id,
+-- threshold (calls of any kind). Out: free, made; is_approved (whether a person has approved more).
+SELECT
+    greatest(0, %(threshold)s - ohlc_planned) AS free,
+    trade_calls AS made,
+    coalesce(approval ->> 'answer' = 'approved', false) AS is_approved
 FROM backfill_runs
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s
 

@@ -65,6 +65,17 @@ UPDATE trade_jobs
 SET is_waiting = false
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s AND is_waiting
 
+-- name: let_trade_job_wait
+-- Let what is left of a range wait for an approval. In: dag_id, run_id, ticker, start_s (epoch seconds), calls (estimated
+-- anew for the whole range).
+UPDATE trade_jobs
+SET is_waiting = true,
+    calls = %(calls)s
+WHERE dag_id = %(dag_id)s
+    AND run_id = %(run_id)s
+    AND ticker = %(ticker)s
+    AND range_start = to_timestamp(%(start_s)s)
+
 -- name: note_reached
 -- Note how far a job has come. In: dag_id, run_id, ticker, start_s, reached_s (epoch seconds).
 UPDATE trade_jobs

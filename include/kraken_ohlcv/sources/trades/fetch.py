@@ -44,11 +44,13 @@ class OutOfCallsError(Exception):
     """The walk makes no call now; the message is how the log goes on.
 
     :ivar goes_on: whether it waits only for others to have their turn with the exchange
+    :ivar is_waiting: whether it waits for an approval
     """
 
-    def __init__(self, said: str, *, goes_on: bool) -> None:
+    def __init__(self, said: str, *, goes_on: bool = False, is_waiting: bool = False) -> None:
         super().__init__(said)
         self.goes_on = goes_on
+        self.is_waiting = is_waiting
 
 
 class TradeReader:
@@ -56,14 +58,16 @@ class TradeReader:
 
     :param context: what to work with
     :param budget: calls that the run may make for trades, >= 0
+    :param free: of these, calls that it may make without an approval
     :ivar odd: trades that cannot be used
     :ivar pages: pages with trades not seen before; other calls were made again
     """
 
-    def __init__(self, context: RunContext, ticker: str, *, budget: int) -> None:
+    def __init__(self, context: RunContext, ticker: str, *, budget: int, free: int) -> None:
         self._context = context
         self._ticker = ticker
-        self._budget = budget
+        self._budget = min(budget, free)
+        self._is_free = free >= budget
         self._n_rows, self._notes = 0, list[str]()
         self.odd: list[OddTrade] = []
         self.pages = 0
@@ -103,7 +107,9 @@ class TradeReader:
         if self._context.calls_left < CALLS_PER_PAGE:
             raise OutOfCallsError("then the slot was released to other tasks", goes_on=True)
         if not self._spend():
-            raise OutOfCallsError("then the run's calls ran out", goes_on=False)
+            if self._is_free:
+                raise OutOfCallsError("then the run's calls ran out")
+            raise OutOfCallsError("then more calls needed an approval", is_waiting=True)
         page = self._context.kraken.get_trades(self._ticker, since_ns=since_ns, may_repeat=self._spend)
         if page.trades:
             refuse_rows_of_the_future(

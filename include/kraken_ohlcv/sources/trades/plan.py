@@ -19,10 +19,11 @@ from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.disputes import to_recheck
 from kraken_ohlcv.sources.trades.estimate import TradeCounts, expected_calls, trade_counts
 from kraken_ohlcv.sources.trades.fetch import CURSOR
+from kraken_ohlcv.stores.ledger.approvals import read_free_calls
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
-from kraken_ohlcv.stores.ledger.session import column, execute, value
+from kraken_ohlcv.stores.ledger.session import execute, value
 from kraken_ohlcv.stores.ledger.trades import TradeJob, plan_jobs
 
 MOST_WEEKLY_CALLS: Final = 50
@@ -71,8 +72,8 @@ def plan_walks(
     if request.span is None:
         jobs += _rechecks(context, request, listed, jobs)
     if request.approve_above_calls is not None:
-        (planned,) = column(context.connection, "read_planned", context.run, budget=budget)
-        jobs = _with_waiting(jobs, room=request.approve_above_calls - planned, budget=budget)
+        calls_of_run = read_free_calls(context.connection, context.run, threshold=request.approve_above_calls)
+        jobs = _with_waiting(jobs, room=calls_of_run.free - calls_of_run.made, budget=budget)
     plan_jobs(context.connection, context.run, jobs, budget=budget, now_s=context.now_s)
     calls: Counter[str] = Counter()
     for job in jobs if budget else ():
@@ -84,7 +85,7 @@ def plan_walks(
 def _with_waiting(jobs: Sequence[TradeJob], *, room: int, budget: int) -> list[TradeJob]:
     """Return the walks, those that wait for an approval marked: the first that has no room, and all behind.
 
-    :param room: calls that the run may still make without an approval
+    :param room: calls for trades that the run may still make without an approval
     :param budget: calls that it may make for trades: what lies beyond is not made, and not asked about
     """
     marked: list[TradeJob] = []

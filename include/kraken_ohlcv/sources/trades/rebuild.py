@@ -37,6 +37,7 @@ from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_starts_s
 from kraken_ohlcv.sources.trades.resolve import NOT_READ, Remains
+from kraken_ohlcv.stores.ledger.approvals import read_free_calls
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.runs import count_work
@@ -87,6 +88,8 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
         except OutOfCallsError as stop:
             log.info("%s: read up to %s, %s", job.ticker, iso(walk.reached_s), stop)
             walk.put_back(f"trades were read up to {iso(walk.reached_s)}, {stop}")
+            if stop.is_waiting:
+                execute(context.connection, "let_trade_job_wait", context.run, job, calls=walk.calls)
             return stop.goes_on
         except UnknownPairError as error:
             for series, gaps in walk.open.items():
@@ -123,6 +126,7 @@ class _Walk:
     :ivar open: the gaps being filled, by series and id: the end of the last bucket that is missing of each in
         the range, epoch seconds UTC
     :ivar reached_s: up to where the range was read, epoch seconds UTC
+    :ivar calls: what the whole range takes, as far as is known now
     """
 
     def __init__(
@@ -138,12 +142,15 @@ class _Walk:
         self._job = job
         self._request = request
         self._starts = starts
-        self.reader = TradeReader(context, job.ticker, budget=request.trades_call_budget)
+        self.reader = TradeReader(
+            context, job.ticker, budget=request.trades_call_budget, free=_free_calls(context, request)
+        )
         self._remains = Remains(asset.upkeep, context.now_s, self.reader.odd)
         self._lacking: dict[Series, BucketSet] = {}
         self._whole: dict[int, Gap] = {}
         self.open: dict[Series, dict[int, int]] = {series: {} for series in starts}
         self.reached_s = job.start_s
+        self.calls = job.calls
 
     def go(self) -> None:
         """Walk to the end of the range.
@@ -181,8 +188,12 @@ class _Walk:
             page, cursor = self.reader.next_page(cursor)
             self._take(builder, page, cursor)
             made, looked_at_s = self._context.kraken.calls - calls, self.reached_s - began_s
-            # What was read tells more than the estimate of the plan.
-            planned = -(-made * (self._job.end_s - began_s) // looked_at_s) if looked_at_s else None
+            planned = None
+            if looked_at_s:
+                # What was read tells more than the estimate of the plan.
+                planned = -(-made * (self._job.end_s - began_s) // looked_at_s)
+                whole_s = self._job.end_s - self._job.start_s
+                self.calls = max(self._job.calls, -(-made * whole_s // looked_at_s))
             progress.reach(made, planned=planned, detail=f"trades are read up to {iso(self.reached_s)}")
 
     def put_back(self, said: str, *, is_error: bool = False) -> None:
@@ -308,6 +319,14 @@ class _Walk:
         if self._job.start_s <= part.start_s and part.end_s <= self._job.end_s:
             return self._remains.unproven(gap, part)
         return self._remains.left(gap, part, NOT_READ, Outcome.DEFERRED)
+
+
+def _free_calls(context: RunContext, request: BackfillRequest) -> int:
+    """Return how many calls for trades the run may make in all without asking a person."""
+    if request.approve_above_calls is None:
+        return request.trades_call_budget
+    calls = read_free_calls(context.connection, context.run, threshold=request.approve_above_calls)
+    return request.trades_call_budget if calls.is_approved else calls.free
 
 
 def _result(built: Built, series: Series) -> SourceResult:

@@ -39,6 +39,28 @@ class Approval:
         return {"calls": self.calls, "answer": self.answer, "by": self.answered_by}
 
 
+@dataclass(frozen=True, slots=True)
+class FreeCalls:
+    """Calls for trades that a run may make without asking a person.
+
+    :ivar free: in all
+    :ivar made: of these, calls made again included
+    :ivar is_approved: whether a person has approved those beyond
+    """
+
+    free: int
+    made: int
+    is_approved: bool
+
+
+def read_free_calls(connection: Connection, run: RunKey, *, threshold: int) -> FreeCalls:
+    """Return how many calls for trades a run may make without asking a person.
+
+    :param threshold: calls of any kind that it may make
+    """
+    return one(connection, "read_free_calls", FreeCalls, run, threshold=threshold)
+
+
 def read_approval(connection: Connection, run: RunKey) -> Approval | None:
     """Return what a person was asked about a run, or None."""
     found = value(connection, "read_approval", run)
@@ -50,8 +72,8 @@ def ask(connection: Connection, run: RunKey, *, budget: int, now_s: int) -> Appr
 
     :param budget: calls that the run may make for trades
     :param now_s: epoch seconds UTC
-    :return: what is asked; None when nothing waits. A question that stands, or was answered, is the same
-        again, until the run plans its walks anew
+    :return: what is asked; None when nothing waits, or no call is left to approve. A question that stands,
+        or was answered, is the same again, until the run plans its walks anew
     """
     standing = read_approval(connection, run)
     if standing is not None:
@@ -61,10 +83,12 @@ def ask(connection: Connection, run: RunKey, *, budget: int, now_s: int) -> Appr
         return None
     planned: dict[str, int] = one(connection, "read_planned", dict, run, budget=budget)
     walks = [
-        {"ticker": job.ticker, "from": iso(job.start_s), "to": iso(job.end_s), "calls": job.calls}
+        {"ticker": job.ticker, "from": iso(job.reached_s), "to": iso(job.end_s), "calls": job.calls_left}
         for job in waiting
     ]
-    calls = min(sum(job.calls for job in waiting), planned["calls_left"])
+    calls = min(sum(job.calls_left for job in waiting), planned["calls_left"])
+    if not calls:
+        return None
     asked = Approval(calls=calls, planned=planned["calls_planned"], asked_s=now_s, walks=walks)
     _record(connection, run, asked)
     return asked
@@ -95,9 +119,11 @@ def answer(
     with connection.transaction():
         _record(connection, run, answered)
         if said == APPROVED:
-            calls = sum(walk["calls"] for walk in asked.walks)
-            execute(connection, "plan_trade_calls", run, calls=calls, budget=budget)
             execute(connection, "release_trade_jobs", run)
+            # With what is left of walks that did not wait, and broke off.
+            jobs = rows(connection, "read_trade_jobs", TradeJob, run)
+            calls = sum(job.calls_left for job in jobs if not job.is_done)
+            execute(connection, "plan_trade_calls", run, calls=calls, budget=budget)
 
 
 def waited_s(connection: Connection, run: RunKey, *, now_s: int) -> int:
