@@ -12,11 +12,12 @@ from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.problems import key_of_approval, waiting_run
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.wording import counted, moment
 from kraken_ohlcv.stores.ledger.approvals import APPROVED, Approval, answer, ask
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import kraken, ledger, questdb, run_key, run_url
 from kraken_ohlcv_airflow.deadlines import approval_wait
-from kraken_ohlcv_airflow.report import report
+from kraken_ohlcv_airflow.report import patiently, report
 from kraken_ohlcv_airflow.step_errors import recording_errors
 from kraken_ohlcv_airflow.tasks import mappable, skip_when_planning
 
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 APPROVE: Final = "Approve"
 REJECT: Final = "Reject"
 
+PATIENCE_S: Final = 10.0
+"""No attempt to tell starts later than this after the first; a later delivery tells what it could not."""
 SLACK_WAIT_S: Final = 30.0
+"""How long one attempt waits when Slack asks for it."""
+
+MOST_ROWS: Final = 50
+"""Ranges that a question names; the others are counted."""
 
 
 class ApproveCallsOperator(HITLOperator):
@@ -65,8 +72,8 @@ class ApproveCallsOperator(HITLOperator):
                 self._show(run, None)
                 return _items(connection, run, request) if asked.answer == APPROVED else []
         until_s = now_s + int((self.response_timeout or approval_wait()).total_seconds())
-        self.subject = f"{run.dag_id}: {asked.calls} more calls to Kraken?"
-        self.body = _body(asked, request.approve_above_calls)
+        self.subject = f"{run.dag_id}: {counted(asked.calls, 'more call')} to Kraken?"
+        self.body = _body(asked, request.approve_above_calls, until_s=until_s)
         self._show(run, waiting_run(run, calls=asked.calls, asked_s=asked.asked_s, until_s=until_s))
         return super().execute(context)
 
@@ -92,7 +99,9 @@ class ApproveCallsOperator(HITLOperator):
         return items
 
     def _show(self, run: RunKey, problem: Problem | None) -> None:
-        report(lambda _: {key_of_approval(run.dag_id): problem}, url=run_url(run), slack_wait_s=SLACK_WAIT_S)
+        seen = {key_of_approval(run.dag_id): problem}
+        # A Slack that does not answer keeps nobody from answering.
+        patiently(lambda: report(lambda _: seen, url=run_url(run), slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
 
 def _items(connection: Connection, run: RunKey, request: BackfillRequest) -> Sequence[dict[str, Any]]:
@@ -101,15 +110,30 @@ def _items(connection: Connection, run: RunKey, request: BackfillRequest) -> Seq
     return mappable(steps.items_of_jobs(steps.context_of(connection, kraken(), questdb(), run)))
 
 
-def _body(asked: Approval, threshold: int | None) -> str:
+def _body(asked: Approval, threshold: int | None, *, until_s: int) -> str:
+    shown, others = asked.walks[:MOST_ROWS], asked.walks[MOST_ROWS:]
+    rows = [(walk["ticker"], walk["from"], walk["to"], walk["calls"]) for walk in shown]
+    if others:
+        rows.append((
+            f"and {counted(len(others), 'more range')}",
+            "",
+            "",
+            sum(one["calls"] for one in others),
+        ))
     lines = [
-        f"The run has made or planned {asked.planned} calls; with these it makes more than {threshold}"
-        " (param `approve_above_calls`). What Kraken's OHLC call serves is stored already.",
+        f"The run has made or planned {counted(asked.planned, 'call')}; with these it makes more than"
+        f" {threshold} (param `approve_above_calls`). What Kraken's OHLC call serves is stored already.",
         "",
         "| ticker | from | to | calls |",
         "|---|---|---|---|",
-        *(f"| {walk['ticker']} | {walk['from']} | {walk['to']} | {walk['calls']} |" for walk in asked.walks),
+        *(f"| {' | '.join(map(str, row))} |" for row in rows),
         "",
-        "Rejected, or without an answer in time, these ranges stay open for a later run.",
     ]
+    if asked.calls < sum(walk["calls"] for walk in asked.walks):
+        lines.append(
+            f"The run's budget leaves {counted(asked.calls, 'call')} for them (param `trades_call_budget`)."
+        )
+    lines.append(
+        f"Rejected, or without an answer by {moment(until_s)}, these ranges stay open for a later run."
+    )
     return "\n".join(lines)

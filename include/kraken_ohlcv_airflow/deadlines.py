@@ -15,11 +15,15 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 from airflow.sdk.exceptions import AirflowRuntimeError
 
+from kraken_ohlcv.core.errors import SetUpError
+from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.core.problems import late_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv.core.settings import APPROVAL_HOURS_ENV
 from kraken_ohlcv.stores.ledger.approvals import waited_s
+from kraken_ohlcv.stores.ledger.runs import read_run_plan
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import ledger, run_url
 from kraken_ohlcv_airflow.report import patiently_in_thread, report
 
@@ -27,6 +31,8 @@ log = logging.getLogger(__name__)
 
 APPROVAL_HOURS: Final = 4.0
 """So long a run waits for an answer; without one it goes on as if rejected."""
+MOST_APPROVAL_HOURS: Final = 168.0
+"""While a run waits, no other of its DAG begins."""
 
 ENDED: Final = frozenset({"success", "failed"})
 """States of a run that is over; the failure callback has reported a failed one."""
@@ -40,8 +46,21 @@ SLACK_WAIT_S: Final = 60.0
 
 
 def approval_wait() -> timedelta:
-    """Return how long a run waits for the approval of calls beyond its threshold."""
-    return timedelta(hours=float(os.environ.get(APPROVAL_HOURS_ENV) or APPROVAL_HOURS))
+    """Return how long a run waits for the approval of calls beyond its threshold.
+
+    :raises SetUpError: if the environment does not say it as a number of hours
+    """
+    said = os.environ.get(APPROVAL_HOURS_ENV, "").strip()
+    try:
+        hours = float(said) if said else APPROVAL_HOURS
+    except ValueError:
+        hours = 0.0
+    if not 0 < hours <= MOST_APPROVAL_HOURS:
+        raise SetUpError(
+            f"{APPROVAL_HOURS_ENV} is {said!r}: give hours, more than 0 and at most"
+            f" {MOST_APPROVAL_HOURS:g}, such as 4 or 0.5"
+        )
+    return timedelta(hours=hours)
 
 
 class RunDue(BaseDeadlineReference):
@@ -132,7 +151,12 @@ def report_unless_over(
     if state in ENDED:
         return f"nothing to report: {state}"
     late = late_run(run, state=state, due_s=due_s)
-    report(lambda _: {late.key: late}, url=run_url(run), slack_wait_s=SLACK_WAIT_S)
+
+    def look(connection: Connection) -> dict[str, Problem | None]:
+        # Nobody's candles wait for a run that only plans.
+        return {} if read_run_plan(connection, run) is not None else {late.key: late}
+
+    report(look, url=run_url(run), slack_wait_s=SLACK_WAIT_S)
     # Asked last, since the triggerer takes seconds for its first question to Airflow.
     if state_now(run) == "success":
         # It ended meanwhile, and its success callback may have looked before there was an incident.

@@ -1,4 +1,7 @@
-"""What the dag-processor does when a DAG's run has ended: its incident opens, grows, or is over."""
+"""What the dag-processor does when a DAG's run has ended: its incident opens, grows, or is over.
+
+A run that was stopped while it waited for an approval waits no longer, either.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any, Final
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from kraken_ohlcv.core.incident import Problem
-from kraken_ohlcv.core.problems import failed_run, key_of_run
+from kraken_ohlcv.core.problems import failed_run, key_of_approval, key_of_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.runs import read_failures, read_run, read_run_plan
 from kraken_ohlcv.stores.ledger.session import Connection
@@ -46,7 +49,10 @@ def report_failure(context: Any) -> None:
             return {}
         errors = given or _reasons(context, connection, run)
         now_s = int(time.time())
-        return {key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s)}
+        return {
+            key_of_run(run.dag_id): failed_run(run, errors, now_s=now_s),
+            key_of_approval(run.dag_id): None,
+        }
 
     patiently(lambda: report(look, url=run_url(run), slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 
@@ -61,7 +67,9 @@ def report_success(context: Any) -> None:
 
     def look(connection: Connection) -> dict[str, Problem | None]:
         # A run that only plans says nothing about the ones that work.
-        return {} if read_run_plan(connection, run) is not None else {key_of_run(run.dag_id): None}
+        if read_run_plan(connection, run) is not None:
+            return {}
+        return {key_of_run(run.dag_id): None, key_of_approval(run.dag_id): None}
 
     patiently(lambda: report(look, slack_wait_s=SLACK_WAIT_S), PATIENCE_S)
 

@@ -127,8 +127,9 @@ def _run(name: str, facts: Facts) -> list[str]:
 
 
 def _waiting(name: str, facts: Facts) -> list[str]:
-    until = _fact(iso_moment(str(facts.get("until"))))
-    return [f"• {name}: {_fact(facts.get('calls'))} calls to Kraken, waits until {until}"]
+    until, calls = _fact(iso_moment(str(facts.get("until")))), facts.get("calls")
+    wanted = counted(calls, "call") if isinstance(calls, int) else f"{_fact(calls)} calls"
+    return [f"• {name}: {wanted} to Kraken, waits until {until}"]
 
 
 def _first_of(facts: Facts, name: str, *, more: str) -> list[str]:

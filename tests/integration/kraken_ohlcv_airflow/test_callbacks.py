@@ -13,8 +13,10 @@ import psycopg
 import pytest
 
 from kraken_ohlcv.core.incident import IncidentClass, Problem
+from kraken_ohlcv.core.problems import waiting_run
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.stores.ledger.incidents import observe, read_open
+from kraken_ohlcv.stores.ledger.runs import record_plan
 from kraken_ohlcv.stores.ledger.session import connect, execute
 from kraken_ohlcv_airflow import deadlines
 from kraken_ohlcv_airflow.deadlines import report_late, report_unless_over
@@ -190,6 +192,43 @@ def test_a_run_that_waits_for_an_approval_at_its_deadline_is_late_only_when_it_h
         assert reporting.result() == "reported: running"
     (text,) = posted(slack)
     assert f"{DAG_ID} is not finished in time" in text
+
+
+@pytest.mark.parametrize("end", ["failure", "success"])
+def test_the_end_of_a_run_that_was_stopped_while_it_waited_for_an_approval_ends_that_incident(
+    slack: SlackAdmin, ledger_uri: str, end: str
+) -> None:
+    run = RunKey(DAG_ID, "manual__1")
+    with connect(ledger_uri) as connection:
+        waiting = waiting_run(run, calls=9, asked_s=0, until_s=14_400)
+        observe(connection, {waiting.key: waiting}, now_s=60)
+
+    if end == "failure":
+        report_failure(ended(reason="timed_out"))
+    else:  # somebody has marked it a success
+        report_success(ended(reason="success"))
+
+    with connect(ledger_uri) as connection:
+        assert waiting.key not in read_open(connection)
+
+
+@pytest.mark.parametrize("tell", ["failure", "deadline", "success"])
+def test_what_becomes_of_a_run_that_only_plans_is_no_incident_and_ends_none(
+    slack: SlackAdmin, ledger_uri: str, tell: str
+) -> None:
+    report_failure(ended(ti=Instance({"errors": ["prepare: broken"]})))
+    request = SimpleNamespace(tier="TIER1", intervals=[60])
+    with connect(ledger_uri) as connection:
+        record_plan(connection, RunKey(DAG_ID, "plan"), request, {}, now_s=0)
+        before = read_open(connection)
+        if tell == "failure":
+            report_failure(ended("plan", ti=Instance({"errors": ["prepare: broken"]})))
+        elif tell == "success":
+            report_success(ended("plan", reason="success"))
+        else:
+            asyncio.run(report_late(missed("plan", state="running")))
+        assert read_open(connection) == before
+    assert len(posted(slack)) == 1
 
 
 def test_a_run_that_ends_well_while_it_is_reported_leaves_no_incident(
