@@ -14,6 +14,7 @@ from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import SeriesBuckets
 from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.completeness.series_rows import SeriesRow, rows_of
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.months import months_in
@@ -36,6 +37,7 @@ from kraken_ohlcv.stores.ledger.verified_days import (
     issue,
     leave,
     looking_at_days,
+    note_loss,
     publish_again,
     read_verified,
     read_watched,
@@ -99,6 +101,9 @@ def look_at_days(
 def still_complete(connection: Connection, questdb: QuestDBClient, key: DayKey) -> VerifiedDay | None:
     """Return what is known of a day that is complete at this moment, counted in the stores.
 
+    A loss that nobody has noticed is noted: the reader goes without this revision, and so there is a next
+    one, even if all is back before anybody else looks.
+
     :return: None when it is not, or no longer: its next revision will say when it is
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
@@ -106,7 +111,10 @@ def still_complete(connection: Connection, questdb: QuestDBClient, key: DayKey) 
     if known is None or not known.is_complete:
         return None
     found = _look(connection, questdb, kept_series(connection), [key], now_s=key.day_s + DAY_S).get(key)
-    return None if found is None else replace(known, **found._asdict())
+    if found is None:
+        note_loss(connection, Series(known.tickers[0], key.interval_minutes), key.day_s)
+        return None
+    return replace(known, **found._asdict())
 
 
 def _to_look_at(

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, Self
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.grid import floor_s
-from kraken_ohlcv.core.intervals import DAY_S, MINUTE_S
+from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, MINUTE_S
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.tiers import TIERS
 from kraken_ohlcv.core.times import iso, midnight_s, utc
 
 
@@ -65,11 +66,14 @@ class DayKey(NamedTuple):
         """
         try:
             tier, interval, day = key.split("|")
-            return cls(tier, int(interval), midnight_s(date.fromisoformat(day)))
+            parsed = cls(tier, int(interval), midnight_s(date.fromisoformat(day)))
         except ValueError:
-            raise BadRequestError(
-                f"{key!r} is no key of a verified day: write it like TIER1|60|2026-11-27"
-            ) from None
+            parsed = None
+        is_known = parsed is not None and parsed.tier in TIERS and parsed.interval_minutes in INTERVALS
+        # One day has one key: another spelling would never be published.
+        if parsed is None or not is_known or str(parsed) != key:
+            raise BadRequestError(f"{key!r} is no key of a verified day: write it like TIER1|60|2026-11-27")
+        return parsed
 
 
 def day_of(open_s: int, step: int) -> int:

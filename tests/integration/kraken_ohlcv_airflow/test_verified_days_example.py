@@ -15,6 +15,7 @@ from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.core.verified_day import DayKey
+from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv_airflow.verified import verified_day
 from tests.integration.completeness.test_verified_days import D2, HOURLY, look, take_away
 
@@ -73,6 +74,24 @@ def test_a_day_that_has_lost_a_candle_since_its_event_is_left_for_its_next_revis
     assert written(folder)["revision"] == 2
 
 
+def test_a_day_that_was_left_for_a_loss_is_published_again_even_if_nobody_else_saw_the_loss(
+    world: World, folder: Path
+) -> None:
+    open_s = D2 + 3 * HOUR_S
+    part = open_s, open_s + HOUR_S
+    candle = world.stored(HOURLY, part)[open_s]
+    take_away(world, open_s)
+    with pytest.raises(AirflowSkipException, match=r"its next revision starts another run"):
+        consume()
+    write_candles(world.questdb, HOURLY, [candle], part)
+
+    world.run()
+    assert look(world) == {D2: (2, "repaired")}
+    consume()
+    assert written(folder)["revision"] == 2
+    assert look(world) == {}
+
+
 def test_a_day_that_changes_while_it_is_read_is_read_again(
     world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,5 +121,12 @@ def test_a_reader_is_told_what_a_day_holds_and_nothing_of_a_day_that_was_never_c
     assert (day["key"], day["revision"], day["series"], day["candles"]) == (KEY, 1, 1, 24)
     assert verified_day("TIER1|1440|2026-11-21") is None
     assert verified_day("TIER4|60|2026-11-21") is None
-    with pytest.raises(BadRequestError, match="write it like"):
-        verified_day("yesterday")
+    for no_key in (
+        "yesterday",
+        "TIER1|60|20261121",
+        "tier1|60|2026-11-21",
+        "TIER1|61|2026-11-21",
+        "TIER1|060|2026-11-21",
+    ):
+        with pytest.raises(BadRequestError, match="write it like"):
+            verified_day(no_key)

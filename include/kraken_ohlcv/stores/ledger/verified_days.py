@@ -55,6 +55,15 @@ def looking_at_days(connection: Connection) -> Iterator[list[Changed]]:
         yield rows(connection, "take_day_changes", changed)
 
 
+def note_loss(connection: Connection, series: Series, day_s: int) -> None:
+    """Note that a day of a series is not what it was.
+
+    :param series: one that was processed
+    :param day_s: first second of the day, epoch seconds UTC
+    """
+    execute(connection, "note_day_change", series, first_s=day_s, last_s=day_s, kind=DayChange.LOST)
+
+
 def read_watched(connection: Connection) -> dict[tuple[str, int], Watched]:
     """Return which days are looked at, by tier and interval."""
 
