@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def plan_only(run: RunKey, request: Any, open_run: Callable[..., int], price: Price) -> NoReturn:
-    """Plan a whole run, record nothing but the run and its plan, and skip all that would follow.
+    """Plan a whole run, record nothing but its plan, and skip all that would follow.
 
     :param run: the run
     :param request: its params
@@ -47,7 +47,6 @@ def plan_only(run: RunKey, request: Any, open_run: Callable[..., int], price: Pr
 
     with recording_errors(), ledger() as connection:
         file, client = plan_file_of(dag), PlanningClient(kraken())
-        record_plan(connection, run, request, {}, now_s=int(time.time()))
         plan = price(connection, client, opening)
         record_plan(connection, run, request, plan, now_s=int(time.time()))
     for line in table(plan):
@@ -63,9 +62,13 @@ def planned_result(run: RunKey, summary: dict[str, Any], errors: Sequence[str]) 
     :param errors: sentences about steps that failed
     :raises psycopg.Error: if the ledger does not answer
     """
+    from kraken_ohlcv.price.plan import PASSED_OVER  # noqa: PLC0415 (arrays, see above)
+
     plan = patiently(lambda connection: read_run_plan(connection, run)) or {}
+    passed_over: dict[str, Any] = {name: plan.get(name, []) for name in PASSED_OVER if name in summary}
     return summary | {
         "plan_only": True,
+        **passed_over,
         "plan": plan,
         "warnings": plan.get("warnings", []),
         "errors": [*errors, *plan.get("errors", [])],

@@ -23,6 +23,7 @@ from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
 from kraken_ohlcv.stores.ledger.assets import check_exchange, claim_exchange, sync_catalogue
 from kraken_ohlcv.stores.ledger.plan import write_plan
+from kraken_ohlcv.stores.ledger.runs import record_plan
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import (
     exchange_url,
@@ -102,13 +103,18 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
         migrate_ledger(ledger_dsn(LEDGER_CONN_ID))
         context: Any = get_current_context()
         dag_run, params = context["dag_run"], context["params"]
+        only_plans = is_planning()
+        if only_plans:
+            # Before anything may fail: what becomes of a plan opens and ends no incident.
+            with ledger() as connection:
+                asked = {name: params[name] for name in ("tier", "intervals")}
+                record_plan(connection, run_key(context), asked, {}, now_s=int(time.time()))
         refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
         refuse_unknown_keys(dag_run.conf, context["dag"].params)
         plan = read_plan_file(Path(assets_file) if assets_file else None)
         catalogue = plan.catalogue
         for problem in catalogue.problems:
             log.error("%s", problem.said)
-        only_plans = is_planning()
         with ledger() as connection:
             if only_plans:
                 check_exchange(connection, exchange_url(), accept=False)

@@ -8,6 +8,7 @@ import pytest
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
@@ -83,6 +84,23 @@ def test_a_plan_for_what_a_run_refuses_is_red_and_names_it(dag_bag: DagBag, worl
     assert result["errors"] == [
         "ask_exchange: repair_range begins on 2026-11-20 and ends on 2026-11-19: start must be earlier"
     ]
+
+
+def test_a_plan_that_ends_in_its_first_task_opens_no_incident(
+    dag_bag: DagBag, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("assets: [{ticker: XBTUSD}]\nselect: [{quote: USD}]\n", encoding="utf-8")
+    monkeypatch.setenv(ASSETS_FILE_ENV, str(file))
+    with connect(world.dsn) as connection:
+        connection.execute("TRUNCATE incidents RESTART IDENTITY CASCADE")
+
+    state, states, result = run_dag(dag_bag, BACKFILL, plan_only=True)
+
+    assert (state, states["prepare"]) == ("failed", "failed")
+    assert result is not None
+    assert "mine.yaml line 2" in str(result["errors"])
+    assert world.rows("SELECT key FROM incidents") == []
 
 
 def test_a_plan_recovers_no_incident(dag_bag: DagBag, world: World) -> None:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.tiers import SHIPPED
+from kraken_ohlcv.stores.ledger.plan import write_plan
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.planning import digests
 from tests.integration.trades_world import HOURLY, past, store_history
 
@@ -68,3 +71,35 @@ def test_the_price_of_no_gap_is_a_sentence(site: Site, world: World) -> None:
     del world
     answer = site.client("admin").get("/ohlcv/api/gaps/999/price")
     assert answer.status_code == 404
+
+
+def test_a_price_goes_by_the_plan_of_the_tier_whose_dag_the_button_starts(
+    site: Site, world: World, gap_ids: dict[str, int]
+) -> None:
+    site.clock.now_s = world.exchange.now_s()
+    lavish = SHIPPED["TIER3"].model_copy(update={"trades_call_budget": 100})
+    frugal = SHIPPED["TIER1"].model_copy(update={"trades_call_budget": 2})
+    with connect(world.dsn) as connection:
+        write_plan(connection, {**SHIPPED, "TIER1": frugal, "TIER3": lavish}, (), (), pace_s=1.0)
+        # Without a schedule its tier has no DAG, and the button starts that of TIER1.
+        connection.execute("UPDATE assets SET tier = 'TIER3' WHERE ticker = 'XBTUSD'")
+
+    plan = site.client("admin").get(f"/ohlcv/api/gaps/{gap_ids['UNFILLABLE']}/price?source=trades").json()
+
+    assert plan["calls"]["trades"] == 2
+
+
+def test_a_price_is_put_into_words(site: Site, world: World, gap_ids: dict[str, int]) -> None:
+    site.clock.now_s = world.exchange.now_s()
+    client = site.client("admin")
+    words = " ".join(client.get(f"/ohlcv/gaps/{gap_ids['FAILED']}/price").text.split())
+    # Trades close what lies beyond the API window, in the same run.
+    assert "calls to Kraken (1 OHLC, " in words
+    assert " for trades), which takes less than a minute." in words
+    assert "<h1>Price of XBTUSD 1 h</h1>" in words
+    words = " ".join(client.get(f"/ohlcv/gaps/{gap_ids['UNFILLABLE']}/price?source=trades").text.split())
+    assert "<h1>Price of XBTUSD 1 h from trades</h1>" in words
+    words = " ".join(client.get("/ohlcv/prices/retry-failed?tier=TIER2").text.split())
+    assert "A run would make no call to Kraken." in words
+    assert "Start it" not in words
+    assert "<h1>Price of the failed gaps of Tier 2</h1>" in words

@@ -19,13 +19,15 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.detection.detect import detect
-from kraken_ohlcv.price.plan import Price, SeriesPrice, as_plan, why_open
+from kraken_ohlcv.price.plan import OUTSIDE, PASSED_OVER, Price, SeriesPrice, as_plan, why_open
 from kraken_ohlcv.repair.attempt import is_within_reach
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
+from kraken_ohlcv.sources.trades.plan import MOST_WEEKLY_CALLS
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
+from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.gaps import start_attempt
 from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState
@@ -37,6 +39,10 @@ Opening = Callable[[Connection], int]
 
 SERIES_AT_ONCE: Final = 500
 """Series of one transaction: each holds two locks until it is rolled back, and others wait for them."""
+
+NO_HISTORY: Final = (
+    "its history_from is not in this plan: the first run asks for the pair's first trade, then plan again"
+)
 
 
 @contextmanager
@@ -76,7 +82,10 @@ def price_backfill(
             detect(connection, questdb, run, request, batch, now_s=now_s)
             context = context_of(connection, kraken, questdb, run)
             _add(price, context, request, batch, locator)
-    n_weekly = sum(endpoint == "OHLC" for endpoint, _ in kraken.withheld)
+    price.warnings += sorted(
+        f"{ticker}: {NO_HISTORY}" for endpoint, ticker in kraken.withheld if endpoint == "Trades"
+    )
+    n_weekly = min(MOST_WEEKLY_CALLS, sum(endpoint == "OHLC" for endpoint, _ in kraken.withheld))
     return as_plan(
         price,
         trades_budget=request.trades_call_budget,
@@ -126,6 +135,8 @@ def _add(
     remarks = recorded.remarks if recorded else {}
     price.warnings += [said for said in remarks.get("warnings", []) if said not in price.warnings]
     price.errors += remarks.get("errors", [])
+    for name in PASSED_OVER:
+        price.passed_over[name] += remarks.get(name, [])
     lost = (one for one in read_results(connection, run).values() if "error" in one)
     price.errors += [sentence(one["file"], one["error"]) for one in lost]
 
@@ -182,11 +193,24 @@ def _series_price(
             price.candles["ohlc"] += n
         elif any(member.series == gap.series and member.may_hold(gap.range) for member in members):
             price.candles["archive"] += n
-        elif walk := next((job for job in jobs if _closes(job, gap)), None):
-            price.walked[walk] += n
         else:
-            price.stays_open[why_open(gap, request, now_s=context.now_s)] += n
+            for walk, n_walked in _walked(context, gap, jobs):
+                price.walked[walk] += n_walked
+                n -= n_walked
+            is_cut = request.span is not None and n < gap.missing_candles
+            why = OUTSIDE if is_cut else why_open(gap, request, now_s=context.now_s)
+            price.stays_open[why] += n
     return price
+
+
+def _walked(context: RunContext, gap: Gap, jobs: Iterable[TradeJob]) -> Iterator[tuple[TradeJob, int]]:
+    """Give the walks through trades that pass a gap, and how many missing buckets of it each passes."""
+    passing = [job for job in jobs if _closes(job, gap)]
+    if not passing:
+        return
+    missing = read_months(context.connection, gap.series, [gap.range]).missing.within(gap.range)
+    for job in passing:
+        yield job, len(missing.within(job.range))
 
 
 def _closes(job: TradeJob, gap: Gap) -> bool:

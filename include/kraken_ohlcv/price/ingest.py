@@ -12,13 +12,14 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files
 from kraken_ohlcv.price.backfill import Opening, nothing_kept, sizes
 from kraken_ohlcv.price.plan import Price, SeriesPrice, as_plan
+from kraken_ohlcv.sources.archive.fetch import is_known
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
 from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states
-from kraken_ohlcv.stores.ledger.session import Connection, fetch
+from kraken_ohlcv.stores.ledger.session import Connection
 
 NO_FILE = "no file covers its time"
 KNOWN = "the file of its time has been read before: again reads it once more"
@@ -52,7 +53,7 @@ def price_ingest(
         # As a dry run, which judges no earlier file and changes no gap.
         items = find_files(context, request.model_copy(update={"dry_run": True}), locator)
         members = [Member.from_dict(file) for item in items for file in item["files"]]
-        new = [member for member in members if not _is_known(connection, member, request)]
+        new = [member for member in members if _is_read(connection, member, request, locator)]
         price.files = sizes(new, locator)
         series = {member.series for member in members}
         states = read_states(
@@ -82,10 +83,13 @@ def price_ingest(
     return as_plan(price, trades_budget=0, n_others=n_compared, pace_s=kraken.min_interval_s)
 
 
-def _is_known(connection: Connection, member: Member, request: ArchiveRequest) -> bool:
-    if request.again or request.trust == "file" or member.identity is None:
-        return False
-    return bool(fetch(connection, "read_archive_file", member.series, identity=member.identity))
+def _is_read(
+    connection: Connection, member: Member, request: ArchiveRequest, locator: ArchiveLocator
+) -> bool:
+    if request.again or request.trust == "file":
+        return True
+    with locator.open_for(member) as archive:
+        return not is_known(connection, member, archive)
 
 
 def _series_price(state: SeriesState, members: Iterable[Member], new: Iterable[Member]) -> SeriesPrice:

@@ -11,6 +11,7 @@ from kraken_ohlcv.core.gap import WAITING, Gap, GapStatus, Series, UnfillableRea
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.tiers import SOURCES
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import counted, duration
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.stores.ledger.trades import TradeJob
 
@@ -19,7 +20,12 @@ MOST_SERIES: Final = 1000
 
 CAPPED: Final = "max_gaps_per_asset leaves it to a later run"
 NOT_SERVED: Final = "Kraken's OHLC call no longer serves it: add trades or archive to repair_from"
+NOT_OHLC: Final = "Kraken's OHLC call serves it: add ohlc or trades to repair_from"
 OVER_BUDGET: Final = "trades_call_budget is spent before it"
+OUTSIDE: Final = "it lies outside of repair_range"
+
+PASSED_OVER: Final = ("series_skipped", "pairs_delisted", "pairs_unknown")
+"""What a run, and so its plan, does not look at; named as in the result."""
 
 
 def _reasons(stays_open: Counter[str]) -> list[dict[str, Any]]:
@@ -75,6 +81,7 @@ class Price:
     :ivar jobs: walks through trades with the tier of their ticker
     :ivar files: files of the archive, with their length in bytes
     :ivar n_series: series looked at
+    :ivar passed_over: what the run would not look at, by :data:`PASSED_OVER`
     :ivar warnings: a sentence each
     :ivar errors: what would make the run fail, a sentence each
     """
@@ -83,6 +90,7 @@ class Price:
     jobs: list[tuple[str, TradeJob]] = field(default_factory=list)
     files: list[tuple[Member, int]] = field(default_factory=list)
     n_series: int = 0
+    passed_over: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in PASSED_OVER})
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -114,11 +122,18 @@ def why_open(gap: Gap, request: BackfillRequest, *, now_s: int) -> str:
             if "archive" in request.repair_from
             else NOT_SERVED
         )
-    if gap.next_attempt_s is not None and gap.next_attempt_s > now_s and not request.retry_failed:
+    if not request.retry_failed and (why := _waits(gap, now_s=now_s)):
+        return why
+    return CAPPED if {"ohlc", "trades"}.intersection(request.repair_from) else NOT_OHLC
+
+
+def _waits(gap: Gap, *, now_s: int) -> str | None:
+    """Return why a gap is not tried now unless ``retry_failed`` asks for it, or None."""
+    if gap.next_attempt_s is not None and gap.next_attempt_s > now_s:
         return f"its next attempt is after {iso(gap.next_attempt_s)}"
-    if gap.status is GapStatus.FAILED and gap.next_attempt_s is None and not request.retry_failed:
+    if gap.status is GapStatus.FAILED and gap.next_attempt_s is None:
         return "it failed for good: retry_failed tries it again"
-    return CAPPED
+    return None
 
 
 def as_plan(price: Price, *, trades_budget: int, n_others: int, pace_s: float) -> dict[str, Any]:
@@ -171,6 +186,7 @@ def as_plan(price: Price, *, trades_budget: int, n_others: int, pace_s: float) -
         "files": [{"file": member.name, "bytes": n_bytes} for member, n_bytes in price.files[:MOST_SERIES]],
         "calls_over_budget": sum(job.calls - n for job, n in within.items()),
         "stays_open": _reasons(stays_open),
+        **price.passed_over,
         "warnings": price.warnings,
         "errors": price.errors,
     }
@@ -183,8 +199,8 @@ def table(plan: Mapping[str, Any]) -> list[str]:
     """
     calls = plan["calls"]
     lines = [
-        f"{calls['total']} calls ({calls['ohlc']} OHLC, {calls['trades']} for trades), "
-        f"about {plan['minutes']} minutes; {plan['archive_bytes']:,} bytes of archive",
+        f"{counted(calls['total'], 'call')} ({calls['ohlc']} OHLC, {calls['trades']} for trades), "
+        f"{duration(round(plan['minutes'] * 60))}; {plan['archive_bytes']:,} bytes of archive",
         f"{'series':<20} {'missing':>9}{''.join(f' {name:>9}' for name in SOURCES)}  stays open",
     ]
     for one in plan["series"]:
@@ -193,12 +209,20 @@ def table(plan: Mapping[str, Any]) -> list[str]:
         by_source = "".join(f" {source.get(name, 0):>9}" for name in SOURCES)
         name = f"{one['ticker']} {one['interval']}"
         lines.append(f"{name:<20} {one['missing_candles']:>9}{by_source}  {why}".rstrip())
-    lines.append(f"{plan['series_complete']} series are complete")
+    lines.append(
+        f"{plan['series_complete']} series {'is' if plan['series_complete'] == 1 else 'are'} complete"
+    )
+    lines += [
+        f"{one['ticker']} {one['interval']} is skipped: its newest candle, of {one['last_candle']},"
+        " is older than lookback_days"
+        for one in plan["series_skipped"]
+    ]
+    lines += [f"{ticker} is skipped: Kraken does not list it" for ticker in plan["pairs_unknown"]]
     for walk in plan["walks"]:
         over = walk["calls"] - walk["calls_in_budget"]
         lines.append(
-            f"trades of {walk['ticker']}, {walk['from']} to {walk['to']}: {walk['calls']} calls"
+            f"trades of {walk['ticker']}, {walk['from']} to {walk['to']}: {counted(walk['calls'], 'call')}"
             + (f", {over} of them over the budget" if over else "")
         )
     lines += [f"file {one['file']}: {one['bytes']:,} bytes" for one in plan["files"]]
-    return lines
+    return [*lines, *plan["warnings"], *plan["errors"]]

@@ -9,8 +9,9 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.schedules import backfill_of
+from kraken_ohlcv.core.schedules import BACKFILL_DAGS, BackfillScope
 from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.core.wording import duration
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
@@ -18,8 +19,8 @@ from kraken_ohlcv_airflow.connections import archive_locator, kraken
 from kraken_ohlcv_airflow.web.access import may_trigger
 from kraken_ohlcv_airflow.web.actions import GapId, conf_of_gap, subject_of_gap
 from kraken_ohlcv_airflow.web.queries import Tier
-from kraken_ohlcv_airflow.web.render import page
-from kraken_ohlcv_airflow.web.repairs import Source, conf_for_failed, dag_of_tier
+from kraken_ohlcv_airflow.web.render import interval_name, page
+from kraken_ohlcv_airflow.web.repairs import Source, conf_for_failed, dag_of_tier, tier_of_dag
 from kraken_ohlcv_airflow.web.stores import ledger, questdb
 
 router = APIRouter()
@@ -39,10 +40,11 @@ def price(request: Request, conf: dict[str, Any], tier: str) -> dict[str, Any]:
     now_s = int(request.app.state.clock())
     with ledger() as connection, questdb() as store:
         tiers = read_plan(connection).tiers
-        dag_id = dag_of_tier(tier, tiers)
-        scope = backfill_of(tier, tiers[tier]).backfill if tier in tiers else None
-        asked = BackfillRequest.from_params({**(scope.params() if scope else {}), **conf})
-        run = RunKey(dag_id, "price")
+        repairing = tier_of_dag(tier, tiers)
+        # As the DAG's own params, which the button leaves as they are.
+        scope = BackfillScope(repairing, tiers[repairing])
+        asked = BackfillRequest.from_params({**scope.params(), **conf})
+        run = RunKey(BACKFILL_DAGS[repairing], "price")
 
         def opening(connection: Connection) -> int:
             execute(connection, "start_run", run, asked, now_s=now_s)
@@ -82,7 +84,8 @@ def show_price(request: Request, user: GetUserDep, gap_id: GapId, source: Source
         user,
         dag_id,
         up="../../",
-        title=f"{subject.ticker} {subject.interval_minutes}",
+        title=f"{subject.ticker} {interval_name(subject.interval_minutes)}"
+        + (f" from {source}" if source else ""),
         plan=price(request, conf_of_gap(request, gap_id, subject, source), subject.tier),
         action="backfill",
         fields={"gap_id": gap_id} | ({} if source is None else {"source": source}),
@@ -102,19 +105,21 @@ def show_retry_price(
         user,
         dag_id,
         up="../",
-        title=f"Failed gaps of {tier.replace('TIER', 'Tier ')}",
+        title=f"the failed gaps of {tier.replace('TIER', 'Tier ')}",
         plan=plan,
         action="retry-failed",
         fields={"tier": tier},
     )
 
 
-def _page(request: Request, user: GetUserDep, dag_id: str, **shown: Any) -> Response:
+def _page(request: Request, user: GetUserDep, dag_id: str, plan: dict[str, Any], **shown: Any) -> Response:
     """Return the page of a price, with the button for those who may start the DAG."""
     return page(
         "price.html",
         active="gaps",
         now=utc(int(request.app.state.clock())),
         may_start=may_trigger(request, user, dag_id),
+        plan=plan,
+        lasts=duration(round(plan["minutes"] * 60)),
         **shown,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kraken_ohlcv.core.gap import WAITING, GapStatus, UnfillableReason
-from kraken_ohlcv.core.schedules import BACKFILL_DAGS, BACKFILL_TIER1, has_dag
+from kraken_ohlcv.core.schedules import BACKFILL_DAGS, has_dag
 from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.sources.archive.plan import quarters_of
 from kraken_ohlcv.stores.ledger.archive import Quarter
@@ -23,7 +23,16 @@ def dag_of_tier(tier: str, tiers: Mapping[str, TierPlan]) -> str:
     :param tiers: the plan of every tier
     :return: its own one; for tiers without one that of TIER1, since every backfill takes any ticker
     """
-    return BACKFILL_DAGS[tier] if tier in tiers and has_dag(tier, tiers[tier]) else BACKFILL_TIER1.dag_id
+    return BACKFILL_DAGS[tier_of_dag(tier, tiers)]
+
+
+def tier_of_dag(tier: str, tiers: Mapping[str, TierPlan]) -> str:
+    """Return the tier whose backfill DAG repairs a tier.
+
+    :param tier: ``TIER1`` .. ``TIER4``, or empty
+    :param tiers: the plan of every tier
+    """
+    return tier if tier in tiers and has_dag(tier, tiers[tier]) else "TIER1"
 
 
 def sources_of(gap: GapSubject, *, quarters: Mapping[str, Quarter] | None, now_s: int) -> list[Source]:

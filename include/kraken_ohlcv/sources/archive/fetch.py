@@ -45,7 +45,7 @@ from kraken_ohlcv.sources.archive.store import FileTrust, Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.archive import read_results
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.session import execute, fetch, fill_lock, value
+from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch, fill_lock, value
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ def file_result(member: Member, status: str, **figures: Any) -> dict[str, Any]:
 
 def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]:
     is_read_anew = work.again or work.trust_file
-    if not is_read_anew and _is_known(work, member, archive):
+    if not is_read_anew and is_known(work.context.connection, member, archive):
         return file_result(member, "known")
     scratch = work.locator.work_folder / "under-way"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -175,9 +175,12 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         return _store_and_settle(work, member, read)
 
 
-def _is_known(work: Ingestion, member: Member, archive: Archive) -> bool:
-    """Return whether the ledger knows a file; its bytes are read for that only where they may be known."""
-    found = fetch(work.context.connection, "read_archive_identities", member.series)
+def is_known(connection: Connection, member: Member, archive: Archive) -> bool:
+    """Return whether the ledger knows a file; its bytes are read for that only where they may be known.
+
+    :param archive: what holds the file
+    """
+    found = fetch(connection, "read_archive_identities", member.series)
     known = {row["identity"] for row in found}
     if member.identity is not None:
         return member.identity in known
