@@ -10,21 +10,23 @@ from kraken_ohlcv.monitoring.validate import ask_state, check, observe_check
 from kraken_ohlcv.stores.ledger.session import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kraken_ohlcv.monitoring.catch_up import CatchUp
     from tests.integration.world import World
 
 
-def hourly_check(world: World) -> tuple[dict[str, Any], list[CatchUp]]:
+def hourly_check(world: World, tiers: Sequence[str] = ("TIER1",)) -> tuple[dict[str, Any], list[CatchUp]]:
     """Do what the validation DAG does; return its result and the runs it would start."""
     with connect(world.dsn) as connection:
-        state = ask_state(connection, world.kraken(), ["TIER1"], world.worker_now)
+        state = ask_state(connection, world.kraken(), tiers, world.worker_now)
         newest = dict(
             world.questdb.query(
                 "SELECT ticker, ts::long / 1000000L FROM ohlcv WHERE interval = '1440'"
                 " LATEST ON ts PARTITION BY ticker"
             )
         )
-        checked = check(connection, newest, ["TIER1"], interval_minutes=1440, hours=24, now_s=state.now_s)
+        checked = check(connection, newest, tiers, interval_minutes=1440, hours=24, now_s=state.now_s)
         observe_check(connection, state, checked, url=None)
         chosen = catch_up(
             connection,

@@ -41,6 +41,8 @@ EARLIEST_HISTORY: Final = date(2013, 9, 1)
 TICKER_PATTERN: Final = "^[A-Z0-9]{4,20}$"
 """Form of Kraken's altnames; ``XBT/USD`` and ``BTC-USD`` are not."""
 
+NO_TICKER: Final = re.compile("[^A-Z0-9]")
+
 TOKENISED: Final = re.compile(r"[A-Z0-9.]{1,15}x[A-Z0-9]{3,6}")
 """Form of the altnames of tokenised assets (xStocks), such as ``AAPLxUSD``: of mixed case, and asked for in
 another way (REST reference, ``asset_class``)."""
@@ -103,8 +105,9 @@ class Catalogue:
 
     @property
     def tickers_with_problems(self) -> list[str]:
-        """Return the tickers named by lines that cannot be used."""
-        return [problem.ticker for problem in self.problems if problem.ticker]
+        """Return the tickers named by lines that cannot be used, also as they are meant by ``xbt/usd``."""
+        named = [problem.ticker for problem in self.problems if problem.ticker]
+        return list(dict.fromkeys([*named, *(NO_TICKER.sub("", one.upper()) for one in named)]))
 
 
 def is_tokenised(ticker: str) -> bool:

@@ -39,7 +39,8 @@ class NewestEnd:
     :ivar last_s: open time of the newest candle, epoch seconds UTC, or None when nothing is stored
     :ivar settled_s: end of the newest bucket that is stored, or proven empty or accepted as missing behind
         the newest candle, epoch seconds UTC, or None when nothing is stored or accepted
-    :ivar added_s: when the asset came into the catalogue, epoch seconds UTC
+    :ivar added_s: when the asset came into the catalogue, or to the tier, intervals and schedule that it has
+        now, whichever was later, epoch seconds UTC
     :ivar is_delisted: whether its pair has left the exchange or takes no new orders
     """
 

@@ -244,6 +244,8 @@ def check(
     accepted = _accepted_behind(connection, begun, interval_minutes)
     ends |= {ticker: begun[ticker] for ticker in accepted}
     settled = _moved_over(connection, ends, accepted, interval_minutes, now_s=now_s)
+    tickers = [asset.ticker for asset in assets]
+    since = {row["ticker"]: row["since_s"] for row in fetch(connection, "read_kept_since", tickers=tickers)}
     judged = []
     for asset in assets:
         series = Series(asset.ticker, interval_minutes)
@@ -254,7 +256,7 @@ def check(
             asset.upkeep,
             last_s,
             settled.get(asset.ticker),
-            asset.added_s,
+            since[asset.ticker],
             not asset.is_trading,
         )
         judged.append(judge(end, now_s=now_s, hours=tier_hours(asset.upkeep.plan, hours)))

@@ -26,6 +26,15 @@ WHERE ticker = ANY(%(tickers)s::text[])
     OR (%(tickers)s::text[] IS NULL AND active AND listed AND %(tier)s IN (tier, 'ALL'))
 ORDER BY tier, position, ticker
 
+-- name: read_kept_since
+-- Since when assets are kept as they are now: their tier, their intervals, and the schedule of their tier.
+-- In: tickers (text[]). Out: ticker, since_s (epoch seconds).
+SELECT
+    ticker,
+    extract(epoch FROM greatest(added_at, kept_since))::bigint AS since_s
+FROM assets
+WHERE ticker = ANY(%(tickers)s::text[])
+
 -- name: list_series
 -- The assets that have or should have candles, with the intervals of their known series.
 -- In: tier, tickers (LIKE patterns, text[]), each null = any.
@@ -88,7 +97,12 @@ SET base = excluded.base,
     note = excluded.note,
     history_from = excluded.history_from,
     intervals = excluded.intervals,
-    kept_by = 'line'
+    kept_by = 'line',
+    kept_since = CASE
+        WHEN a.active AND a.listed AND (a.tier, a.intervals) IS NOT DISTINCT FROM (excluded.tier, excluded.intervals)
+            THEN a.kept_since
+        ELSE now()
+    END
 WHERE (
     a.base, a.quote, a.tier, a.active, a.listed, a.position, a.note, a.history_from, a.intervals, a.kept_by
 )

@@ -26,8 +26,21 @@ FROM (
 LEFT JOIN kept_plan ON TRUE
 
 -- name: write_plan
--- Record the plan; an unchanged one is not written. In: tiers (object), rules (array), passed_over (text[], tickers of
--- lines that cannot be used), pace_s (seconds between two calls).
+-- Record the plan; an unchanged one is not written. The assets of a tier with another schedule, or with other intervals,
+-- are kept as they are from now on. In: tiers (object), rules (array), passed_over (text[], tickers of lines that cannot
+-- be used), pace_s (seconds between two calls).
+WITH changed AS (
+    SELECT said.tier
+    FROM kept_plan, jsonb_each(%(tiers)s::jsonb) AS said (tier, plan)
+    WHERE (kept_plan.tiers -> said.tier -> 'schedule', kept_plan.tiers -> said.tier -> 'intervals')
+        IS DISTINCT FROM (said.plan -> 'schedule', said.plan -> 'intervals')
+),
+moved AS (
+    UPDATE assets
+    SET kept_since = now()
+    FROM changed
+    WHERE assets.tier = changed.tier
+)
 INSERT INTO kept_plan AS p (tiers, rules, passed_over, pace_s)
 VALUES (%(tiers)s, %(rules)s, %(passed_over)s::text[], %(pace_s)s)
 ON CONFLICT (is_only) DO UPDATE
@@ -67,7 +80,8 @@ SET base = excluded.base,
     note = excluded.note,
     history_from = NULL,
     intervals = NULL,
-    kept_by = 'rule'
+    kept_by = 'rule',
+    kept_since = CASE WHEN a.active AND a.listed AND a.tier = excluded.tier THEN a.kept_since ELSE now() END
 WHERE a.kept_by IS DISTINCT FROM 'line'
     AND (a.base, a.quote, a.tier, a.active, a.note, a.kept_by)
     IS DISTINCT FROM (excluded.base, excluded.quote, excluded.tier, TRUE, excluded.note, 'rule')

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from kraken_ohlcv.stores.ledger.incidents import snooze
+from kraken_ohlcv.stores.ledger.plan import write_plan
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.watching import hourly_check, messages
 
@@ -187,3 +191,61 @@ def test_a_snoozed_incident_does_not_tell_its_growth(loaded: World) -> None:
     hourly_check(loaded)
 
     assert messages(loaded) == [("stale", "opened")]
+
+
+def planned(world: World, tier: str, *, intervals: tuple[int, ...] | None = None, **tiers: TierPlan) -> None:
+    """Do what task prepare does with a plan, whose assets are all in one tier."""
+    entries = [
+        CatalogueEntry(ticker=one, base=one[:-3], quote="USD", tier=tier, intervals=intervals)
+        for one in TICKERS
+    ]
+    with connect(world.dsn) as connection:
+        write_plan(connection, {**SHIPPED, **tiers}, (), (), pace_s=1.0)
+        sync_catalogue(connection, entries)
+
+
+def moved(world: World) -> bool:
+    """Return whether the assets are kept in another way since they were looked at last."""
+    with connect(world.dsn) as connection:
+        n_moved = connection.execute(
+            "UPDATE assets SET kept_since = NULL WHERE kept_since IS NOT NULL"
+        ).rowcount
+    assert n_moved in {0, len(TICKERS)}
+    return n_moved > 0
+
+
+def test_a_tier_that_gets_a_schedule_is_not_late_before_its_first_run_was_due(world: World) -> None:
+    world.exchange.set_clock(MIDNIGHT)
+    planned(world, "TIER3")
+    planned(world, "TIER3", TIER3=TierPlan(schedule="0 5 * * 3"))
+    with connect(world.dsn) as connection:
+        connection.execute(
+            "UPDATE assets SET added_at = '2026-01-01T00:00:00Z', kept_since = '2026-11-23T00:00:00Z'"
+        )
+    hourly_check(world, ["TIER3"])
+    # Wednesday, when the run begins.
+    world.exchange.advance(2 * DAY + 5 * HOUR)
+    hourly_check(world, ["TIER3"])
+    assert messages(world) == []
+    world.exchange.advance(HOUR)
+    hourly_check(world, ["TIER3"])
+    assert messages(world) == [("source", "opened")]
+
+
+def test_it_is_known_since_when_an_asset_is_kept_as_it_is(world: World) -> None:
+    world.catalogue(TICKERS)
+    planned(world, "TIER3")
+    assert moved(world)
+    weekly = TierPlan(schedule="0 5 * * 3")
+    planned(world, "TIER3", TIER2=weekly)
+    assert not moved(world)  # another tier's matter
+    planned(world, "TIER3", TIER3=weekly)
+    assert moved(world)
+    planned(world, "TIER3", TIER3=weekly.model_copy(update={"max_gaps_per_asset": 3}))
+    assert not moved(world)
+    planned(world, "TIER2", TIER3=weekly, TIER2=weekly)
+    assert moved(world)
+    planned(world, "TIER2", TIER3=weekly, TIER2=weekly, intervals=(60,))
+    assert moved(world)
+    planned(world, "TIER2", TIER3=weekly, TIER2=weekly, intervals=(60,))
+    assert not moved(world)

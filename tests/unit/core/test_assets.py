@@ -166,6 +166,14 @@ def test_a_bad_line_names_the_ticker_that_it_is_about(tmp_path: Path) -> None:
     assert catalogue.tickers_with_problems == ["ETHUSD"]
 
 
+@pytest.mark.parametrize("odd", ["ethusd", "ETH/USD", "Eth-Usd"])
+def test_a_ticker_in_another_form_keeps_its_asset_as_it_is_and_from_the_rules(
+    tmp_path: Path, odd: str
+) -> None:
+    catalogue = read_catalogue(written(tmp_path, entry(ticker=odd)))
+    assert catalogue.tickers_with_problems == [odd, "ETHUSD"]
+
+
 LAUGHS = "\n".join(
     ["assets:", "  - &a0 {ticker: XBTUSD, base: BTC, quote: USD, tier: TIER1}"]
     + [f"  - &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 40)]
