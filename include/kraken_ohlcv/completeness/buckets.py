@@ -146,6 +146,16 @@ class SeriesBuckets:
     disputed: BucketSet
     restated: BucketSet
 
+    @property
+    def complete_until_s(self) -> int | None:
+        """Return up to where every bucket looked at is stored or proven empty, epoch seconds UTC.
+
+        :return: None when not even the first one is
+        """
+        start_s, end_s = self.looked_at
+        until_s = end_s if self.missing.start_s is None else self.missing.start_s
+        return until_s if until_s > start_s else None
+
     @classmethod
     def of(
         cls,

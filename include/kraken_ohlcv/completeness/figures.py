@@ -170,10 +170,14 @@ def series_figures(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     found = Buckets(connection, questdb, rows, now_s=now_s).read(rows, covered)
-    return {one.row.series: _figures(one, now_s) for one in found}
+    return {one.row.series: figures_of(one, now_s) for one in found}
 
 
-def _figures(found: SeriesBuckets, now_s: int) -> Figures:
+def figures_of(found: SeriesBuckets, now_s: int) -> Figures:
+    """Return the figures of a series.
+
+    :param found: what its buckets are; only those looked at are counted
+    """
     interval = found.row.interval_minutes
     reach = reach_of(found.grid, interval, now_s=now_s)
     first_s, last_s = found.span or (None, None)

@@ -225,13 +225,19 @@ class GapDecision(BaseModel):
 
         :raises BadRequestError: if a time is none, or the range is empty
         """
-        start_s, end_s = _epoch_s("start", self.start), _epoch_s("end", self.end)
+        start_s, end_s = epoch_s("start", self.start), epoch_s("end", self.end)
         if start_s >= end_s:
             raise BadRequestError(f"start {self.start} is not before end {self.end}")
         return start_s, end_s
 
 
-def _epoch_s(name: str, text: str) -> int:
+def epoch_s(name: str, text: str) -> int:
+    """Return a moment that somebody wrote, epoch seconds UTC.
+
+    :param name: of what it was given for, for the message
+    :param text: ISO day or time; without an offset it is UTC
+    :raises BadRequestError: if it is none
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -84,9 +84,10 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise SurroundingsError("; ".join(texts))
 
 
-def server_findings(questdb: QuestDBClient) -> list[Finding]:
+def server_findings(questdb: QuestDBClient, *, is_writer: bool = True) -> list[Finding]:
     """Judge the settings of the server.
 
+    :param is_writer: whether the login is to write candles
     :return: what is wrong
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
@@ -97,7 +98,10 @@ def server_findings(questdb: QuestDBClient) -> list[Finding]:
         if settings.get(name) == "true"
     ]
     login = questdb.address.user
-    if settings.get("pg.readonly.user.enabled") == "true" and settings.get("pg.readonly.user") == login:
+    reads_only = (
+        settings.get("pg.readonly.user.enabled") == "true" and settings.get("pg.readonly.user") == login
+    )
+    if is_writer and reads_only:
         found.append(
             Finding(
                 f"QuestDB lets login {login!r} only read",

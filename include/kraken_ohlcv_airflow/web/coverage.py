@@ -19,6 +19,7 @@ from kraken_ohlcv.completeness.series_cells import (
 )
 from kraken_ohlcv.completeness.series_rows import Listing, list_rows
 from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.gap_choices import STATUS_CHOICES
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS, MANUALS, SCHEDULES
 from kraken_ohlcv.core.tiers import TierPlan
@@ -29,7 +30,6 @@ from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.web.heatmap import LEGEND, draw
 from kraken_ohlcv_airflow.web.queries import (
     FIRST_DAY,
-    STATUS_CHOICES,
     Absent,
     Day,
     PagedQuery,

@@ -22,6 +22,7 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
     ListedGap,
     Tally,
     list_required_files,
+    listed_gaps,
     tally_gaps,
     total,
 )
@@ -67,8 +68,7 @@ def list_gaps(connection: Connection, query: GapQuery, chosen: GapFilter) -> Gap
     tallies = tally_gaps(connection, chosen)
     of_all = total(tallies.values())
     number, pages = query.chosen_page(of_all.gaps, PAGE_SIZE)
-    limits = {"page_size": PAGE_SIZE, "page_offset": (number - 1) * PAGE_SIZE}
-    gaps = rows(connection, "list_gaps", ListedGap, chosen, limits)
+    gaps = listed_gaps(connection, chosen, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
     return GapPage(total=of_all, by_status=tallies, page=number, pages=pages, gaps=gaps)
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from kraken_ohlcv.completeness.buckets import EXPIRING_S
-from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.gap_choices import ACCEPTED_CHOICES, STATUS_CHOICES, StatusChoice
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, INTERVALS
 from kraken_ohlcv.core.times import midnight_s
-from kraken_ohlcv.stores.ledger.gap_lists import OPEN_STATUSES, GapFilter
+from kraken_ohlcv.stores.ledger.gap_lists import GapFilter
 
 MAX_TICKERS: Final = 50
 MAX_PAGE: Final = 100_000
@@ -17,31 +17,6 @@ FIRST_DAY: Final = date(1970, 1, 1)
 LAST_DAY: Final = date(2999, 12, 31)
 
 Tier = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
-StatusChoice = Literal[
-    "open",
-    "fillable",
-    "expiring",
-    "accepted",
-    "detected",
-    "backfilling",
-    "failed",
-    "unfillable",
-    "filled",
-    "all",
-]
-
-FILLABLE: Final = [GapStatus.DETECTED, GapStatus.BACKFILLING, GapStatus.FAILED]
-STATUS_CHOICES: Final[dict[str, list[GapStatus] | None]] = {
-    "open": list(OPEN_STATUSES),
-    "fillable": FILLABLE,
-    "expiring": FILLABLE,
-    "accepted": list(OPEN_STATUSES),
-    "all": None,
-    **{status.lower(): [status] for status in GapStatus},
-}
-"""Gap states that a choice of the form stands for; None = every one."""
-ACCEPTED_CHOICES: Final = {"expiring": False, "accepted": True}
-"""Whether a choice is about accepted gaps; the others show both kinds: an accepted gap is still open."""
 
 
 def _absent_if_empty(value: Any) -> Any:

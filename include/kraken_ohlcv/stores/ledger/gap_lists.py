@@ -18,8 +18,6 @@ from kraken_ohlcv.stores.ledger.session import Connection, rows
 
 PAGE_SIZE: Final = 50
 
-OPEN_STATUSES: Final = tuple(status for status in GapStatus if status is not GapStatus.FILLED)
-
 
 @dataclass(frozen=True, slots=True)
 class GapFilter:
@@ -121,6 +119,18 @@ class FailedTally:
     tier: str
     intervals: list[int]
     n_gaps: int
+
+
+def listed_gaps(
+    connection: Connection, chosen: GapFilter, *, limit: int | None = None, offset: int = 0
+) -> list[ListedGap]:
+    """Return the gaps that a filter leaves, the most urgent first.
+
+    :param chosen: the filter
+    :param limit: so many at most; None = all
+    :param offset: so many are passed over
+    """
+    return rows(connection, "list_gaps", ListedGap, chosen, page_size=limit, page_offset=offset)
 
 
 def tally_gaps(connection: Connection, chosen: GapFilter) -> dict[GapStatus, Tally]:
