@@ -1,4 +1,4 @@
-"""Start, stop and use the sandbox: ``python -m local up|down|status|demo|airflow|psql|set-up``."""
+"""Start, stop and use the sandbox: ``python -m local COMMAND``, see the names at the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from local.postgres import PSQL
 from local.processes import SandboxError
 from local.questdb import USER as QUESTDB_USER
@@ -135,6 +136,18 @@ def psql(arguments: Sequence[str]) -> NoReturn:
     os.execv(PSQL, ["psql", address, *rest])  # noqa: S606 (the caller's own command line)
 
 
+def kraken_ohlcv(arguments: Sequence[str]) -> NoReturn:
+    """Become the package's own command line, on the stores that run.
+
+    :param arguments: for example ``status``
+    :raises SandboxError: if no mode runs
+    """
+    stack = running_stack("questdb")
+    urls = {CANDLES_URL_ENV: stack.candles_url, LEDGER_URL_ENV: stack.ledger_uri}
+    command = [sys.executable, "-m", "kraken_ohlcv_cli", *arguments]
+    os.execve(sys.executable, command, {**os.environ, **urls})  # noqa: S606 (the caller's own command line)
+
+
 def running_stack(service: str) -> Stack:
     """Return the mode with a running service.
 
@@ -163,7 +176,7 @@ def print_addresses(stack: Stack) -> None:
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "demo": demo}
-SHELLS = {"airflow": airflow, "psql": psql, "set-up": set_up}
+SHELLS = {"airflow": airflow, "psql": psql, "set-up": set_up, "kraken-ohlcv": kraken_ohlcv}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -143,6 +144,16 @@ class Stack:
     def candles_uri(self) -> str:
         """Libpq URI of QuestDB."""
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.state.ports['questdb_pg']}/{DATABASE}"
+
+    @property
+    def candles_url(self) -> str:
+        """URL of QuestDB for those who read candles; holds a password."""
+        query = {
+            "http_port": self.state.ports["questdb_http"],
+            "http_login": USER,
+            "http_password": self.home.secrets().questdb_password,
+        }
+        return f"{self.candles_uri}?{urlencode(query)}"
 
     def is_complete(self) -> bool:
         """Return whether every service of the mode runs, with the settings wanted now."""

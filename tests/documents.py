@@ -25,8 +25,8 @@ SETTING: Final = re.compile(r"^[A-Z][A-Z0-9_]*=\S*$|^[A-Z][A-Z0-9_]*='[^']*'$")
 CONF: Final = re.compile(r"^--conf '(\{.+\})'$")
 ASSIGNMENT: Final = re.compile(r"^([A-Z][A-Z0-9_]*=\S* +)+")
 PROGRAMS: Final = (
-    "airflow", "astro", "curl", "df", "docker", "git", "kubectl", "make", "pg_dump", "pg_restore",
-    "systemctl", ".venv/bin/python",
+    "airflow", "astro", "curl", "df", "docker", "git", "kraken-ohlcv", "kubectl", "make", "pg_dump",
+    "pg_restore", "systemctl", ".venv/bin/python",
 )  # fmt: skip
 """A code span that begins with one of these, and says more than its name, is a command."""
 SPAN: Final = re.compile(rf"^({'|'.join(map(re.escape, PROGRAMS))}) +\S")

@@ -6,8 +6,13 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 OURS: Final = "kraken_ohlcv_airflow"
@@ -49,6 +54,61 @@ def run_python(
         text=True,
         check=False,
     )
+
+
+def install(python: Path, wheel: Path) -> None:
+    """Install a wheel, and nothing that it needs.
+
+    :param python: interpreter of a virtual environment
+    """
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+    ]
+    subprocess.run([*pip, str(wheel)], check=True)  # noqa: S603 (of our tests)
+
+
+def python_with(folder: Path, requirements: Iterable[str]) -> Path:
+    """Make a virtual environment with some of what is installed here, and all that it needs.
+
+    :param folder: where it is made
+    :param requirements: as a distribution names them, with extras and markers
+    :return: its interpreter
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)  # noqa: S603
+    (site,) = folder.glob("lib/python*/site-packages")
+    for name in _closure(requirements):
+        found = distribution(name)
+        for top in {
+            file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")
+        }:
+            (site / top).symlink_to(Path(str(found.locate_file(top))))
+    return folder / "bin" / "python"
+
+
+def _closure(requirements: Iterable[str]) -> set[str]:
+    """Return the distributions that some requirements need, by normalised name."""
+    found: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    waiting = [(Requirement(one), "") for one in requirements]
+    while waiting:
+        wanted, extra = waiting.pop()
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(wanted.name)
+        found.add(name)
+        for own in ("", *sorted(wanted.extras)):
+            if (name, own) not in seen:
+                seen.add((name, own))
+                waiting += [(Requirement(one), own) for one in distribution(name).requires or ()]
+    return found
 
 
 def python_without_ours(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Bring the candles and gap records of the Celery application over.
 
-``python -m kraken_ohlcv_from_celery MAPPING.yaml`` says what would be done; with ``--write`` it is done.
+``kraken-ohlcv import-celery MAPPING.yaml`` says what would be done; with ``--write`` it is done.
 Safe to run again: what stands already is left as it is. ``--mark-imported`` instead of a mapping gives
 candles that version 0.1.0 brought over the source ``imported``.
 """
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     :param argv: arguments without the program's name
     :return: exit code: 0 done, 1 a database failed, 2 the mapping does not fit
     """
-    parser = argparse.ArgumentParser(prog="python -m kraken_ohlcv_from_celery", description=__doc__)
+    parser = argparse.ArgumentParser(prog="kraken-ohlcv import-celery", description=__doc__)
     parser.add_argument("mapping", type=Path, nargs="?", help="YAML, see docs/FROM_CELERY.md")
     parser.add_argument("--mark-imported", action="store_true", help="mark candles imported by version 0.1.0")
     parser.add_argument("--tickers", nargs="+", help="with --mark-imported: only these")

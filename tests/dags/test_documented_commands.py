@@ -12,10 +12,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer.main
 
 from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.params import BackfillRequest, refuse_unknown_keys
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
+from kraken_ohlcv_cli.app import app
 from tests.deploy import test_documented_commands as deployment
 from tests.documents import ROOT, Found, commands, confs, settings, words
 
@@ -35,6 +37,7 @@ class Way:
 
     :ivar pattern: of the whole command, without assignments before it
     :ivar how: ``airflow``: read here by its own parser, the conf of a trigger judged as it and the DAG do;
+        ``kraken-ohlcv``: read here by its own parser;
         ``make``: it is a target; ``test``: by the tests named; else what it needs and is not here
     :ivar tests: files whose tests run what the command runs; each must exist
     """
@@ -63,16 +66,17 @@ WAYS = (
     Way(r'make bench BENCH=("?)(big )?[a-z_]+\1', "make", ("tests/bench/test_runner.py",)),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
     Way(
-        r"python -m kraken_ohlcv_from_celery .+",
-        "test",
+        r"kraken-ohlcv import-celery .+",
+        "kraken-ohlcv",
         ("tests/integration/kraken_ohlcv_from_celery/test_import.py",),
     ),
     Way(
-        r"(\.venv/bin/python -m local set-up|python -m kraken_ohlcv_airflow\.setup\.stores)"
-        " --accept-exchange",
+        r"(\.venv/bin/python -m local set-up|kraken-ohlcv set-up stores) --accept-exchange",
         "test",
         ("tests/deploy/test_set_up.py", "tests/integration/backfill/test_faults.py"),
     ),
+    Way(r"kraken-ohlcv .+", "kraken-ohlcv", ("tests/integration/kraken_ohlcv_cli/test_status.py",)),
+    Way(r"\.venv/bin/python -m local kraken-ohlcv status", "test", ("tests/local/test_up.py",)),
     Way(r"(cp -a|touch) .+", "test", ("tests/integration/documents/test_documented_sql.py",)),
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
@@ -158,6 +162,16 @@ def parsed(found: Found) -> Namespace:
 def test_airflows_own_parser_reads_the_command(found: Found, dag_bag: DagBag) -> None:
     dag_id = getattr(parsed(found), "dag_id", None)
     assert dag_id is None or dag_id in dag_bag.dags
+
+
+@pytest.mark.parametrize("found", [one for one in FOUND if words(one.text)[0] == "kraken-ohlcv"], ids=str)
+def test_the_command_lines_own_parser_reads_the_command(found: Found) -> None:
+    command: Any = typer.main.get_command(app)
+    given = words(found.text)[1:]
+    while given and given[0] in getattr(command, "commands", {}):
+        command = command.commands[given.pop(0)]
+    if given[:1] not in (["COMMAND"], ["--install-completion"]):
+        command.make_context(found.text, given)
 
 
 @pytest.mark.parametrize("found", triggers(), ids=str)

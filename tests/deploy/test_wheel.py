@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from typing import TYPE_CHECKING
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
-from tests.environments import ROOT, python_without_ours, run_python
+from tests.deploy.conftest import SOURCES
+from tests.environments import ROOT, install, python_without_ours, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.development
 
-SOURCES = ("dags", "include", "plugins")
 NOT_INSTALLED = ("include/orchestration/", "plugins/ohlcv_", ".airflowignore")
 """Only for a checkout: what stands in for paths that version 0.1.0 stored, and what Airflow reads there."""
 ONE_FILE = """
@@ -97,38 +96,11 @@ print("all of it works")
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the distribution's wheel, built from a copy of the sources."""
-    folder = tmp_path_factory.mktemp("sources")
-    for name in SOURCES:
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
-    build = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
-    done = subprocess.run(  # noqa: S603 (a constant)
-        [sys.executable, "-c", build], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return folder / done.stdout.split()[-1]
-
-
-@pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
     """Give an interpreter with Airflow, the wheel, and somebody else's package ``include``."""
     environment = tmp_path_factory.mktemp("environment")
     interpreter = python_without_ours(environment)
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        interpreter,
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-    ]
-    subprocess.run([*install, str(wheel)], check=True)  # noqa: S603 (of this file)
+    install(interpreter, wheel)
     (site,) = environment.glob("lib/python*/site-packages")
     (site / "include").mkdir()
     (site / "include" / "__init__.py").write_text('OWNER = "somebody else"\n')

@@ -160,6 +160,16 @@ def test_a_shell_reaches_each_store(directory: Path, stack: Stack, store: str, d
     assert sandbox(directory, "psql", store, "-Atc", "SELECT current_database()").strip() == database
 
 
+def test_the_command_line_reads_the_stores(directory: Path, stack: Stack) -> None:
+    del stack
+    found = json.loads(sandbox(directory, "kraken-ohlcv", "config", "check", "--json"))
+    assert [(one["about"], one["is_good"]) for one in found["checks"]] == [
+        ("plan", True),
+        ("ledger", True),
+        ("candles", True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -1,4 +1,4 @@
-"""Prepare what Airflow with this project needs: ``python -m kraken_ohlcv_airflow.setup.stores``.
+"""Prepare what Airflow with this project needs: ``kraken-ohlcv set-up stores``.
 
 Run before the first start and after every upgrade; may be repeated at any time. Airflow's own database is
 migrated, the pools are imported, the ledger's role and database are made where they are absent, and both
@@ -125,7 +125,7 @@ def main(argv: Sequence[str]) -> None:
     :param argv: arguments without the program's name
     :raises SystemExit: if something cannot be prepared
     """
-    parser = argparse.ArgumentParser(prog="python -m kraken_ohlcv_airflow.setup.stores", description=__doc__)
+    parser = argparse.ArgumentParser(prog="kraken-ohlcv set-up stores", description=__doc__)
     parser.add_argument(
         "--accept-exchange", action="store_true", help="accept a new address of the ledger's exchange"
     )

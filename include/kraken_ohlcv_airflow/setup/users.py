@@ -1,7 +1,7 @@
 """Give the users of Airflow's web server the passwords of the environment.
 
 Airflow's simple auth manager reads passwords from a file; those it does not find it makes up and prints to
-its log. Deployments run ``python -m kraken_ohlcv_airflow.setup.users`` before ``airflow api-server``, so that
+its log. Deployments run ``kraken-ohlcv set-up users`` before ``airflow api-server``, so that
 secrets have one source.
 """
 

@@ -316,7 +316,7 @@ def test_another_exchange_on_the_same_ledger_is_refused_with_both_addresses(
             claim_exchange(connection, KrakenHook("kraken_default").base_url)
         assert world.exchange.url in str(error.value)
         assert "https://api.kraken.com" in str(error.value)
-        assert "kraken_ohlcv_airflow.setup.stores --accept-exchange once" in str(error.value)
+        assert "kraken-ohlcv set-up stores --accept-exchange once" in str(error.value)
 
         with pytest.raises(WrongExchangeError):
             check_exchange(connection, KrakenHook("kraken_default").base_url, accept=False)

@@ -99,8 +99,8 @@ def _refuse_other(known: str, base_url: str) -> None:
         raise WrongExchangeError(
             f"this ledger and its candles belong to {known}, but the connection points at {base_url}: point "
             "it back. The same market under another address? Then run "
-            "python -m kraken_ohlcv_airflow.setup.stores "
-            "--accept-exchange once. Another exchange needs its own PostgreSQL database and QuestDB"
+            "kraken-ohlcv set-up stores --accept-exchange once. Another exchange needs its own PostgreSQL "
+            "database and QuestDB"
         )
 
 

@@ -1,0 +1,52 @@
+"""Commands of an Airflow installation: ``set-up stores``, ``set-up users``, ``import-celery``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kraken_ohlcv_cli.errors import need_airflow
+
+
+def set_up_stores(
+    accept_exchange: Annotated[
+        bool, typer.Option("--accept-exchange", help="Accept a new address of the ledger's exchange.")
+    ] = False,
+) -> None:
+    """Bring Airflow's database, pools, ledger and candle table to this version; may be repeated."""
+    need_airflow("set-up stores")
+    from kraken_ohlcv_airflow.setup.stores import main
+
+    main(["--accept-exchange"] if accept_exchange else [])
+
+
+def set_up_users() -> None:
+    """Write the passwords of the web server's users from AIRFLOW_PASSWORD_<NAME>."""
+    need_airflow("set-up users")
+    from kraken_ohlcv_airflow.setup.users import main
+
+    main()
+
+
+def import_celery(
+    mapping: Annotated[Path | None, typer.Argument(help="YAML, see docs/FROM_CELERY.md.")] = None,
+    mark_imported: Annotated[
+        bool, typer.Option("--mark-imported", help="Mark candles imported by version 0.1.0.")
+    ] = False,
+    tickers: Annotated[
+        list[str] | None, typer.Option(help="With --mark-imported: only this one; may be repeated.")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the changes; without it, nothing is changed.")
+    ] = False,
+) -> None:
+    """Bring the candles and gap records of the Celery application over; may be repeated."""
+    need_airflow("import-celery")
+    from kraken_ohlcv_from_celery.__main__ import main
+
+    given = [] if mapping is None else [str(mapping)]
+    given += ["--mark-imported"] if mark_imported else []
+    given += ["--tickers", *tickers] if tickers else []
+    raise typer.Exit(main([*given, *(["--write"] if write else [])]))
