@@ -228,13 +228,12 @@ class _Export:
         for interval, rows in by_interval.items():
             whole = Asked(start_s, None if end_s is None else _ceiled(end_s, interval))
             for part in parts_of(self._stores, rows, whole, now_s=self._now_s):
-                listed = self._manifest.of(part.series).ranges()
-                there = [
+                # A candle that opens in the last month may close in the next one, which nobody asked for.
+                months = sorted(
                     month
-                    for month in listed
+                    for month in {*months_in([part.covered]), *self._manifest.of(part.series).ranges()}
                     if (start_s is None or month[0] >= start_s) and (end_s is None or month[1] <= end_s)
-                ]
-                months = sorted({*months_in([part.covered]), *there})
+                )
                 if not months:
                     self._done.without[folder_name(part.series)] = part.nothing or "no bucket in that range"
                 yield part, months

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from kraken_ohlcv.clients.errors import QuestDBUnavailableError
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.settings import CANDLE_TABLE
@@ -21,6 +22,7 @@ from kraken_ohlcv.reader.scope import Asked, find_rows
 from kraken_ohlcv.sources.archive.parse import checked_blocks
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
+from tests.documents import tokens
 from tests.integration.damage import candle
 from tests.integration.export.exports import (
     FIGURES,
@@ -311,10 +313,12 @@ def test_the_month_of_the_first_trade_is_whole_though_it_has_fewer_buckets(desk:
     assert (august["start"], august["buckets"], august["is_whole"]) == ("2026-08-31T22:00:00Z", 2, True)
 
 
+@pytest.mark.parametrize("at_once", [1, 500_000])
 @pytest.mark.parametrize("interval", [10080, 21600])
 def test_a_candle_longer_than_a_day_is_in_the_month_that_it_opens_in_and_in_no_other(
-    desk: Desk, interval: int
+    desk: Desk, interval: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(exporter, "BUCKETS_AT_ONCE", at_once)
     series = Series("XBTUSD", interval)
     step = interval * 60
     first = -(-SEPTEMBER // step) * step
@@ -326,6 +330,19 @@ def test_a_candle_longer_than_a_day_is_in_the_month_that_it_opens_in_and_in_no_o
     assert [line["ts"] for line in lines] == opens
     for name, month in months_of(desk.folder, series).items():
         assert month["start"].startswith(name)
+
+
+def test_a_range_in_which_no_candle_lies_whole_still_means_the_candles_of_its_month(desk: Desk) -> None:
+    series = Series("XBTUSD", 21600)
+    step = 21600 * 60
+    first = -(-SEPTEMBER // step) * step
+    desk.know(first, series)
+    opens = list(range(first, NOW - step, step))
+    desk.put(*opens, series=series)
+    desk.export(series, start="2026-10-25", end="2026-11-01")
+    assert [line["ts"] for line in lines_of(desk.folder, series)] == [
+        ts_s for ts_s in opens if OCTOBER <= ts_s < NOVEMBER
+    ]
 
 
 def test_a_format_that_is_added_is_written_for_all_months_and_kept_up_from_then_on(desk: Desk) -> None:
@@ -441,17 +458,17 @@ def claim(desk: Desk, base_url: str) -> None:
 def test_a_path_in_a_manifest_leads_nobody_out_of_the_folder(desk: Desk, tmp_path: Path) -> None:
     desk.export()
     precious = tmp_path / "precious"
-    precious.write_bytes(b"mine")
+    precious.write_bytes((desk.folder / "XBTUSD_60/2026-09/XBTUSD_60.csv").read_bytes())
     text = (desk.folder / "manifest.json").read_text(encoding="utf-8")
     (desk.folder / "manifest.json").write_text(
         text.replace("XBTUSD_60/2026-09/XBTUSD_60.csv", "../precious"), encoding="utf-8"
     )
+    before = contents(tmp_path)["precious"]
     done = desk.export()
     assert done.written == 1
-    assert precious.read_bytes() == b"mine"
-    assert (
-        months_of(desk.folder, HOURLY)["2026-09"]["files"]["csv"]["path"] == "XBTUSD_60/2026-09/XBTUSD_60.csv"
-    )
+    assert contents(tmp_path)["precious"] == before
+    path = months_of(desk.folder, HOURLY)["2026-09"]["files"]["csv"]["path"]
+    assert path == "XBTUSD_60/2026-09/XBTUSD_60.csv"
 
 
 def test_minutes_of_a_month_with_more_holes_than_the_manifest_lists_are_all_in_the_ledger(desk: Desk) -> None:
@@ -465,3 +482,87 @@ def test_minutes_of_a_month_with_more_holes_than_the_manifest_lists_are_all_in_t
     assert (len(october["hole_ranges"]), october["hole_ranges_omitted"]) == (1000, 200)
     assert october["holes"] == {"missing": 44_640 - 1200}
     assert len(lines_of(desk.folder, minutes)) == 44_640
+
+
+def test_a_store_that_goes_away_meanwhile_ends_the_export_and_it_continues_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(done: int, planned: int) -> None:
+        del planned
+        if done == 720:
+            desk.server.stop()
+
+    monkeypatch.setattr(exporter, "BUCKETS_AT_ONCE", 1)
+    try:
+        with pytest.raises(QuestDBUnavailableError):
+            desk.export(progress=stop)
+    finally:
+        desk.server.start()
+    assert list(months_of(desk.folder, HOURLY)) == ["2026-09"]
+    done = desk.export()
+    assert (done.written, done.unchanged) == (2, 1)
+
+
+def test_what_closes_between_two_exports_is_added_and_what_was_pending_is_not_called_missing(
+    desk: Desk,
+) -> None:
+    desk.export(now_s=NOW)
+    (before,) = [line for line in lines_of(desk.folder, HOURLY) if line["ts"] == NOW // HOUR * HOUR - HOUR]
+    assert before["status"] == "stored"
+    done = desk.export(now_s=NOW + HOUR)
+    assert (done.written, done.unchanged) == (1, 2)
+    assert lines_of(desk.folder, HOURLY)[-1]["status"] == "pending"
+    assert months_of(desk.folder, HOURLY)["2026-11"]["holes"] == {"pending": 1}
+
+
+def test_rows_that_are_no_candles_of_the_grid_do_not_get_in(desk: Desk) -> None:
+    desk.put(OCTOBER + 90, series=HOURLY)
+    desk.put(OCTOBER + 7 * HOUR + 60, series=HOURLY)
+    done = desk.export()
+    assert (done.rows, dict(done.holes)) == (719 + 742 + 540, {"missing": 2})
+
+
+def test_a_foreign_candle_without_all_figures_is_told_as_it_is_and_its_month_is_not_whole(desk: Desk) -> None:
+    desk.put(SEPTEMBER, volume=None, source="somebody's")
+    desk.export()
+    line = lines_of(desk.folder, HOURLY)[0]
+    assert (line["status"], line["volume"], line["source"]) == ("stored", None, "somebody's")
+    september = months_of(desk.folder, HOURLY)["2026-09"]
+    assert (september["rows"], september["sources"]) == (719, {"ohlc": 718, "somebody's": 1})
+    assert (september["holes"], september["is_whole"]) == ({}, False)
+
+
+def test_the_months_of_a_delisted_pair_are_whole_up_to_its_end(desk: Desk) -> None:
+    with connect(desk.world.dsn) as connection:
+        connection.execute(
+            "UPDATE assets SET delisted_at = to_timestamp(%s), pair_status = NULL", (OCTOBER + 5 * HOUR + 90,)
+        )
+    desk.export()
+    october = months_of(desk.folder, HOURLY)["2026-10"]
+    assert list(months_of(desk.folder, HOURLY)) == ["2026-09", "2026-10"]
+    assert (october["end"], october["buckets"]) == ("2026-10-01T05:00:00Z", 5)
+    assert october["is_whole"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_named_with_its_cure(desk: Desk) -> None:
+    desk.export(end="2026-10-01")
+    (desk.folder / "XBTUSD_60/2026-10").write_bytes(b"")
+    with pytest.raises(ExportError, match=r"cannot be written .*run the same export again; it continues"):
+        desk.export()
+
+
+def test_the_example_of_the_document_runs_with_urls_of_the_environment(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OHLCV_CANDLES_URL", candles_url(desk.server))
+    monkeypatch.setenv("OHLCV_LEDGER_URL", desk.world.dsn)
+    desk.world.catalogue(["XBTUSD", "ETHUSD"])
+    text = next(
+        token.content
+        for token in tokens("docs/EXPORT.md")
+        if token.type == "fence" and token.info == "python"
+    )
+    names: dict[str, Any] = {}
+    exec(text.replace("/srv/exports/majors", str(desk.folder)), names)  # noqa: S102 (our own document)
+    assert names["done"].written > 0
+    assert "XBTUSD_60" in manifest_of(desk.folder)["series"]
