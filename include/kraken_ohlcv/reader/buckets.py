@@ -127,23 +127,33 @@ def read_buckets(
     :param stores: both stores
     :param parts: what to look at, each series once, at least one
     :param columns: of the candles, beside ``ts``; None = all
-    :return: of each piece, the series that have buckets in it, in the order of ``parts``
+    :return: the series that have buckets, in the order of ``parts``: several at once, or pieces of one
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    covered = [part.covered for part in parts if part.n_buckets]
-    if not covered:
-        return
-    whole = min(start_s for start_s, _ in covered), max(end_s for _, end_s in covered)
-    at_s = whole[0]
-    while at_s < whole[1]:
-        end_s = _piece_end_s(at_s, whole[1], parts[0].step, stores.frames.most_rows // len(covered))
-        some = []
-        for part in parts:
-            here = max(at_s, part.covered[0]), min(end_s, part.covered[1])
-            if here[0] < here[1]:
-                some.append((part, here))
-        if some:
-            yield _read(stores, some, now_s=now_s, columns=columns)
+    together: list[Part] = []
+    n_buckets = 0
+    for part in parts:
+        if together and n_buckets + part.n_buckets > stores.frames.most_rows:
+            yield from _pieces(stores, together, now_s=now_s, columns=columns)
+            together, n_buckets = [], 0
+        if part.n_buckets:
+            together.append(part)
+            n_buckets += part.n_buckets
+    if together:
+        yield from _pieces(stores, together, now_s=now_s, columns=columns)
+
+
+def _pieces(
+    stores: Stores, parts: Sequence[Part], *, now_s: int, columns: Sequence[str] | None
+) -> Iterator[list[Buckets]]:
+    """Return the buckets of series that fit together, or of a single one that does not, piece by piece."""
+    at_s, until_s = min(part.covered[0] for part in parts), max(part.covered[1] for part in parts)
+    while at_s < until_s:
+        end_s = (
+            until_s if len(parts) > 1 else _piece_end_s(at_s, until_s, parts[0].step, stores.frames.most_rows)
+        )
+        some = [(part, (max(at_s, part.covered[0]), min(end_s, part.covered[1]))) for part in parts]
+        yield _read(stores, some, now_s=now_s, columns=columns)
         at_s = end_s
 
 
@@ -180,8 +190,12 @@ def _judged(part: Part, here: Range, candles: pl.DataFrame, empty: Emptiness, *,
     is_ours = (rest == 0) & (places >= 0) & (places < n)
     if not is_ours.all():
         candles, places = candles.filter(pl.Series(is_ours)), places[is_ours]
-    if np.any(np.diff(places) <= 0):
-        (first,) = places[1:][np.diff(places) <= 0][:1]
+    if np.any(np.diff(places) < 0):
+        order = np.argsort(places, kind="stable")
+        candles, places = candles[order], places[order]
+    is_again = np.diff(places) == 0
+    if is_again.any():
+        first = places[1:][is_again][0]
         raise OhlcvError(
             f"{part.series}: QuestDB holds the candle of {iso(here[0] + int(first) * step)} twice: the table "
             f"is not deduplicated any more: run {ENABLE_DEDUP}, then a backfill of that range"

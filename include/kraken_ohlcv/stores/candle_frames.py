@@ -75,7 +75,8 @@ class CandleFrames:
         :param tickers: Kraken's altnames, at least one
         :param covered: half-open, epoch seconds UTC
         :param columns: of ``schema``, beside ``ts``; None = all
-        :return: by ticker, each, with ``ts`` first, ascending; what is off the grid or stored twice is in it
+        :return: by ticker, each, with ``ts`` first; ascending, as the table has them; what is off the
+            grid or stored twice is in it
         :raises QuestDBUnavailableError: if QuestDB cannot be reached
         :raises QuestDBError: if it refuses the statement
         """
@@ -86,9 +87,8 @@ class CandleFrames:
         frame = self._exported(tickers, interval_minutes, covered, wanted) if self._is_exported else None
         if frame is None:
             frame = self._fetched(tickers, interval_minutes, covered, wanted)
-        frame = frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
-        if not frame["ts"].is_sorted():
-            frame = frame.sort("ts", maintain_order=True)
+        if dict(frame.schema) != kinds:
+            frame = frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
         if len(tickers) == 1:
             return {tickers[0]: frame}
         parts = frame.partition_by("ticker", include_key=False, maintain_order=True, as_dict=True)
