@@ -28,6 +28,7 @@ READER = {
     "iter_candles": "reader.candles",
     "open_stores": "reader.stores",
     "read_candles": "reader.candles",
+    "snapshot": "reader.past",
     "tickers_of": "reader.scope",
 }
 """Module of each name for readers; imported at first use, since frames are slow to import and DAG files do

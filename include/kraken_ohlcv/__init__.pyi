@@ -6,6 +6,7 @@ from kraken_ohlcv.reader.figures import complete_until as complete_until
 from kraken_ohlcv.reader.figures import coverage as coverage
 from kraken_ohlcv.reader.holes import Hole as Hole
 from kraken_ohlcv.reader.holes import IncompleteError as IncompleteError
+from kraken_ohlcv.reader.past import snapshot as snapshot
 from kraken_ohlcv.reader.scope import tickers_of as tickers_of
 from kraken_ohlcv.reader.stores import open_stores as open_stores
 

@@ -11,15 +11,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kraken_ohlcv.completeness.series_rows import SeriesRow
+from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.reader.scope import Asked, Part, parts_of
-from kraken_ohlcv.reader.stores import Stores
+from kraken_ohlcv.reader.stores import STORED_AT, Stores
 from kraken_ohlcv.stores.bucket_arrays import marks_of
-from kraken_ohlcv.stores.candle_frames import TIME
+from kraken_ohlcv.stores.candle_frames import MOST_ROWS_PGWIRE, TIME
+from kraken_ohlcv.stores.history import read_past
 from kraken_ohlcv.stores.ledger.coverage import Emptiness, read_pages
 from kraken_ohlcv.stores.queries import MICROSECONDS
 from kraken_ohlcv.stores.surroundings import ENABLE_DEDUP
@@ -86,7 +88,9 @@ class Buckets:
         return Buckets(self.row, (self.covered[0], end_s), self.step, candles, codes)
 
 
-def bucket_frame(stores: Stores, row: SeriesRow, covered: Range, *, now_s: int | None = None) -> pl.DataFrame:
+def bucket_frame(
+    stores: Stores, row: SeriesRow, covered: Range, *, now_s: int | None = None, at_us: int | None = None
+) -> pl.DataFrame:
     """Return a row per bucket of a series in a range.
 
     A range of one month of minutes takes about ten megabytes; for a longer one go month by month.
@@ -95,14 +99,16 @@ def bucket_frame(stores: Stores, row: SeriesRow, covered: Range, *, now_s: int |
     :param row: the series, see :func:`kraken_ohlcv.reader.scope.find_rows`
     :param covered: half-open, epoch seconds UTC; buckets that lie in it whole
     :param now_s: the exchange's time, epoch seconds UTC; None = as the stores tell it
+    :param at_us: the moment of the ledger's clock that is read, epoch microseconds; None = now
     :return: columns ``ts`` (open time, UTC), ``open``, ``high``, ``low``, ``close``, ``vwap`` (quote units),
         ``volume`` (base units), ``trades``, ``source``, ``stored_at`` where the table has it, all null unless
         stored, and ``status``; ascending. No row for what the pair cannot have
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     moment_s = int(stores.clock()) if now_s is None else now_s
-    parts = parts_of(stores, [row], Asked(*covered), now_s=moment_s)
-    frames = [one.frame() for some in read_buckets(stores, parts, now_s=moment_s) for one in some]
+    parts = parts_of(stores, [row], Asked(*covered), now_s=moment_s, at_us=at_us)
+    read = read_buckets(stores, parts, now_s=moment_s, at_us=at_us)
+    frames = [one.frame() for some in read for one in some]
     return pl.concat(frames) if frames else empty_frame(stores)
 
 
@@ -120,16 +126,27 @@ def empty_frame(stores: Stores, columns: Sequence[str] | None = None) -> pl.Data
 
 
 def read_buckets(
-    stores: Stores, parts: Sequence[Part], *, now_s: int, columns: Sequence[str] | None = None
+    stores: Stores,
+    parts: Sequence[Part],
+    *,
+    now_s: int,
+    columns: Sequence[str] | None = None,
+    at_us: int | None = None,
 ) -> Iterator[list[Buckets]]:
     """Return the buckets of some series of one interval, in pieces that fit in memory, oldest first.
 
     :param stores: both stores
     :param parts: what to look at, each series once, at least one
     :param columns: of the candles, beside ``ts``; None = all
+    :param at_us: the moment of the ledger's clock that is read, epoch microseconds; None = now
     :return: the series that have buckets, in the order of ``parts``: several at once, or pieces of one
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
+    if at_us is not None:
+        for part in parts:
+            for here in _ranges(part, MOST_ROWS_PGWIRE):
+                yield [_read_past(stores, part, here, now_s=now_s, columns=columns, at_us=at_us)]
+        return
     together: list[Part] = []
     n_buckets = 0
     for part in parts:
@@ -147,24 +164,24 @@ def _pieces(
     stores: Stores, parts: Sequence[Part], *, now_s: int, columns: Sequence[str] | None
 ) -> Iterator[list[Buckets]]:
     """Return the buckets of series that fit together, or of a single one that does not, piece by piece."""
-    at_s, until_s = min(part.covered[0] for part in parts), max(part.covered[1] for part in parts)
+    if len(parts) > 1:
+        yield _read(stores, [(part, part.covered) for part in parts], now_s=now_s, columns=columns)
+        return
+    for here in _ranges(parts[0], stores.frames.most_rows):
+        yield _read(stores, [(parts[0], here)], now_s=now_s, columns=columns)
+
+
+def _ranges(part: Part, most: int) -> Iterator[Range]:
+    """Return a part in pieces of so many buckets at most, each with whole months where one fits in."""
+    at_s, until_s = part.covered
     while at_s < until_s:
-        end_s = (
-            until_s if len(parts) > 1 else _piece_end_s(at_s, until_s, parts[0].step, stores.frames.most_rows)
-        )
-        some = [(part, (max(at_s, part.covered[0]), min(end_s, part.covered[1]))) for part in parts]
-        yield _read(stores, some, now_s=now_s, columns=columns)
+        end_s = until_s
+        if until_s - at_s > most * part.step:
+            full_s = at_s + most * part.step
+            month_s = -(-month_of(full_s)[0] // part.step) * part.step
+            end_s = month_s if at_s < month_s <= full_s else full_s
+        yield at_s, end_s
         at_s = end_s
-
-
-def _piece_end_s(at_s: int, until_s: int, step: int, most: int) -> int:
-    """Return where a piece of so many buckets at most ends: behind its last whole month, on the grid."""
-    most_s = max(1, most) * step
-    if until_s - at_s <= most_s:
-        return until_s
-    month_s = month_of(at_s + most_s)[0]
-    end_s = -(-month_s // step) * step
-    return end_s if at_s < end_s <= at_s + most_s else at_s + most_s
 
 
 def _read(
@@ -182,7 +199,28 @@ def _read(
     ]
 
 
-def _judged(part: Part, here: Range, candles: pl.DataFrame, empty: Emptiness, *, now_s: int) -> Buckets:
+def _read_past(
+    stores: Stores, part: Part, here: Range, *, now_s: int, columns: Sequence[str] | None, at_us: int
+) -> Buckets:
+    past = read_past(stores.questdb, stores.ledger, part.series, here, at_us=at_us)
+    times = {"ts": pl.col("ts_s") * MICROSECONDS, STORED_AT: pl.col("stored_us")}
+    candles = past.candles.select(
+        times.get(name, pl.col(name)).cast(kind).alias(name)
+        for name, kind in stores.frames.schema.items()
+        if name == "ts" or columns is None or name in columns
+    )
+    return _judged(part, here, candles, past.empty, now_s=now_s, unknown=past.unknown)
+
+
+def _judged(
+    part: Part,
+    here: Range,
+    candles: pl.DataFrame,
+    empty: Emptiness,
+    *,
+    now_s: int,
+    unknown: BucketSet | None = None,
+) -> Buckets:
     step = part.step
     n = (here[1] - here[0]) // step
     offsets = candles["ts"].to_physical().to_numpy() - here[0] * MICROSECONDS
@@ -209,6 +247,8 @@ def _judged(part: Part, here: Range, candles: pl.DataFrame, empty: Emptiness, *,
         if proven:
             marks = marks_of(proven, first=here[0] // step, n=n)
             codes[marks] = CODES[BucketStatus.empty_by(evidence)]
+    if unknown:
+        codes[marks_of(unknown, first=here[0] // step, n=n)] = CODES[BucketStatus.UNKNOWN]
     codes[places] = CODES[BucketStatus.STORED]
     return Buckets(part.row, here, step, candles, codes)
 

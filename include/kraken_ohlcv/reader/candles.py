@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import polars as pl
 
@@ -16,7 +15,8 @@ from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.reader.buckets import Buckets, empty_frame, read_buckets
-from kraken_ohlcv.reader.holes import Found, IncompleteError, holes_of
+from kraken_ohlcv.reader.holes import Found, Hole, IncompleteError, holes_of
+from kraken_ohlcv.reader.past import AsOf, Digests, When, when_of
 from kraken_ohlcv.reader.scope import EARLIEST_S, Asked, Part, find_rows, parts_of
 from kraken_ohlcv.reader.shape import (
     AVAILABLE_AT,
@@ -30,7 +30,7 @@ from kraken_ohlcv.reader.shape import (
     one_of,
     widened,
 )
-from kraken_ohlcv.reader.stores import Stores, open_stores
+from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.stores.queries import MICROSECONDS
 
 Moment: TypeAlias = datetime | date | str
@@ -47,6 +47,7 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
     *,
     on_missing: OnMissing = "raise",
     empty: Empty = "omit",
+    as_of: AsOf | None = None,
     columns: Sequence[str] | None = None,
     layout: Layout = "long",
     library: Library = "polars",
@@ -65,6 +66,9 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
     :param empty: what a bucket proven empty becomes: ``omit`` = no row; ``rows`` = a row without figures and
         its evidence as status; ``fill_close`` = the same with the close before it as all four prices, volume
         and trades 0; without figures where no close is known, as behind a hole
+    :param as_of: candles and statuses as they stood at this time by the ledger's clock, UTC without an
+        offset; or the name of a snapshot, see :func:`kraken_ohlcv.reader.past.snapshot`; None = as they stand
+        now. Before records began everything is ``unknown``
     :param columns: those wanted beside ``ts`` and ``status``, which are always there; None = all
     :param layout: of several tickers: ``long`` = a column ``ticker``, series after series; ``wide`` = one row
         per open time, columns such as ``close_XBTUSD``; a ticker without a row then has nulls, its status too
@@ -79,47 +83,40 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
         pair's first trade or after it left the exchange
     :raises IncompleteError: if there are holes and ``on_missing`` is ``raise``; names them and their cure
     :raises BadRequestError: if an argument cannot be used, or of a series nothing can be read at all
+    :raises SnapshotError: if there is no such snapshot, or it does not read as it first did
     :raises SetUpError: if a store is not set up, another version's, or its login may not read
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     one_of("layout", layout, Layout)
     one_of("library", library, Library)
-    is_one = isinstance(tickers, str)
+    named = [tickers] if isinstance(tickers, str) else list(tickers)
     with opened(stores) as both:
         shape = Shape.of(on_missing, empty, columns, _known_columns(both))
-        asked = asked_of(start, end)
-        now_s = int(both.clock())
-        parts = _parts(
-            both, [tickers] if isinstance(tickers, str) else list(tickers), interval_minutes, asked, now_s
-        )
-        frames: dict[str, list[pl.DataFrame]] = {part.row.asset.ticker: [] for part in parts}
-        holes: dict[str, list[tuple[Range, BucketStatus]]] = {ticker: [] for ticker in frames}
-        is_refused = shape.on_missing == "raise" and any(part.beyond[0] < part.beyond[1] for part in parts)
-        for piece in _walk(both, parts, asked, shape, now_s):
-            ticker = piece.buckets.row.asset.ticker
-            holes[ticker] += piece.holes
+        reading = _Reading.of(both, named, interval_minutes, asked_of(start, end), shape, as_of)
+        frames: dict[str, list[pl.DataFrame]] = {ticker: [] for ticker in named}
+        holes: dict[str, list[tuple[Range, BucketStatus]]] = {ticker: [] for ticker in named}
+        is_refused = reading.goes_beyond
+        for piece in reading.walk():
+            holes[piece.ticker] += piece.holes
             is_refused = is_refused or bool(piece.holes)
             if not is_refused:
-                frames[ticker].append(piece.frame())
+                frames[piece.ticker].append(piece.frame())
         if is_refused:
-            found = (Found(part, holes[part.row.asset.ticker]) for part in parts)
-            raise IncompleteError(holes_of(both, found))
-        step = parts[0].step
+            raise IncompleteError(reading.holes_of(holes))
+        step = reading.parts[0].step
         nothing = empty_frame(both, shape.figures)
     whole = {ticker: pl.concat(some) if some else nothing for ticker, some in frames.items()}
     del frames
     if layout == "wide":
-        return handed_over(
-            widened({one: shape.finished(frame, step, is_long=False) for one, frame in whole.items()}),
-            library,
-        )
-    if is_one:
-        return handed_over(shape.finished(next(iter(whole.values())), step, is_long=False), library)
-    named = [frame.with_columns(ticker=pl.lit(ticker, pl.Categorical)) for ticker, frame in whole.items()]
-    return handed_over(shape.finished(pl.concat(named), step, is_long=True), library)
+        finished = {one: shape.finished(frame, step, is_long=False) for one, frame in whole.items()}
+        return handed_over(widened(finished), library)
+    if isinstance(tickers, str):
+        return handed_over(shape.finished(whole[tickers], step, is_long=False), library)
+    long = [frame.with_columns(ticker=pl.lit(ticker, pl.Categorical)) for ticker, frame in whole.items()]
+    return handed_over(shape.finished(pl.concat(long), step, is_long=True), library)
 
 
-def iter_candles(
+def iter_candles(  # noqa: PLR0913 (as of read_candles)
     ticker: str,
     interval_minutes: int,
     start: Moment | None = None,
@@ -127,6 +124,7 @@ def iter_candles(
     *,
     on_missing: OnMissing = "raise",
     empty: Empty = "omit",
+    as_of: AsOf | None = None,
     columns: Sequence[str] | None = None,
     stores: Stores | None = None,
 ) -> Iterator[pl.DataFrame]:
@@ -139,16 +137,13 @@ def iter_candles(
     """
     with opened(stores) as both:
         shape = Shape.of(on_missing, empty, columns, _known_columns(both))
-        asked = asked_of(start, end)
-        now_s = int(both.clock())
-        parts = _parts(both, [ticker], interval_minutes, asked, now_s)
-        (part,) = parts
-        if shape.on_missing == "raise" and part.beyond[0] < part.beyond[1]:
-            raise IncompleteError(holes_of(both, [Found(part, ())]))
-        for piece in _walk(both, parts, asked, shape, now_s):
+        reading = _Reading.of(both, [ticker], interval_minutes, asked_of(start, end), shape, as_of)
+        if reading.goes_beyond:
+            raise IncompleteError(reading.holes_of({ticker: ()}))
+        for piece in reading.walk():
             if piece.holes:
-                raise IncompleteError(holes_of(both, [Found(part, piece.holes)]))
-            frame = shape.finished(piece.frame(), part.step, is_long=False)
+                raise IncompleteError(reading.holes_of({ticker: piece.holes}))
+            frame = shape.finished(piece.frame(), reading.parts[0].step, is_long=False)
             if frame.height:
                 yield frame
 
@@ -177,30 +172,8 @@ def _moment_s(name: str, moment: Moment) -> float:
     return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
 
 
-@contextmanager
-def opened(stores: Stores | None) -> Iterator[Stores]:
-    """Give stores that are open, or those of the environment, which are closed again.
-
-    :param stores: open stores, or None
-    :return: context manager of open stores
-    """
-    if stores is not None:
-        yield stores
-        return
-    with open_stores() as both:
-        yield both
-
-
 def _known_columns(stores: Stores) -> list[str]:
     return ["ts", AVAILABLE_AT, *list(stores.frames.schema)[1:], "status"]
-
-
-def _parts(stores: Stores, tickers: Sequence[str], interval: int, asked: Asked, now_s: int) -> list[Part]:
-    parts = parts_of(stores, find_rows(stores, tickers, interval), asked, now_s=now_s)
-    for part in parts:
-        if part.nothing:
-            raise BadRequestError(f"{part.series} {part.nothing}")
-    return parts
 
 
 class _Piece:
@@ -208,50 +181,101 @@ class _Piece:
 
     def __init__(self, buckets: Buckets, shape: Shape, closes: dict[str, float | None]) -> None:
         self.buckets, self._shape, self._closes = buckets, shape, closes
+        self.ticker = buckets.row.asset.ticker
         self.holes: list[tuple[Range, BucketStatus]] = []
         if shape.on_missing == "raise":
             self.holes = sorted((stretch, one) for one in HOLES for stretch in buckets.stretches(one))
 
     def frame(self) -> pl.DataFrame:
         """Return the rows; pieces of a series are asked in their order."""
-        ticker = self.buckets.row.asset.ticker
-        frame, self._closes[ticker] = self._shape.frame(self.buckets, self._closes.get(ticker))
+        frame, self._closes[self.ticker] = self._shape.frame(self.buckets, self._closes.get(self.ticker))
         return frame
 
 
-def _walk(stores: Stores, parts: Sequence[Part], asked: Asked, shape: Shape, now_s: int) -> Iterator[_Piece]:
-    """Return what there is of each series, piece by piece; without an end, as far as it is due."""
-    closes: dict[str, float | None] = {}
-    if shape.empty == "fill_close":
-        closes = {
-            part.row.asset.ticker: _close_before(stores, part, now_s) for part in parts if part.n_buckets
-        }
-    ended: set[str] = set()
-    for some in read_buckets(stores, parts, now_s=now_s, columns=shape.figures):
-        for one in some:
-            ticker = one.row.asset.ticker
-            if ticker in ended:
-                continue
-            pending = one.stretches(BucketStatus.PENDING) if asked.end_s is None else []
-            if pending and shape.on_missing == "raise":
-                ended.add(ticker)
-                one = one.until(pending[0][0])  # noqa: PLW2901 (what of it counts)
-            yield _Piece(one, shape, closes)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A read that has begun: its time, its series and the form of its frame are settled."""
 
+    stores: Stores
+    parts: list[Part]
+    asked: Asked
+    shape: Shape
+    when: When
 
-def _close_before(stores: Stores, part: Part, now_s: int) -> float | None:
-    """Return the close of the last candle before a part, if everything in between is proven empty."""
-    end_s, n = part.covered[0], FIRST_LOOK_BACK
-    while end_s > EARLIEST_S:
-        back = replace(part, covered=(max(EARLIEST_S // part.step * part.step, end_s - n * part.step), end_s))
-        for some in reversed(list(read_buckets(stores, [back], now_s=now_s, columns=["close"]))):
-            (one,) = some
-            opens = one.candles["ts"].tail(1).to_physical().to_list()
-            known_s = opens[0] // MICROSECONDS + part.step if opens else one.covered[0]
-            if any(end > known_s for status in HOLES for _, end in one.stretches(status)):
-                return None
-            if opens:
-                close: float | None = one.candles["close"][-1]
-                return close
-        end_s, n = back.covered[0], min(n * FIRST_LOOK_BACK, stores.frames.most_rows)
-    return None
+    @classmethod
+    def of(
+        cls,
+        stores: Stores,
+        tickers: Sequence[str],
+        interval: int,
+        asked: Asked,
+        shape: Shape,
+        as_of: AsOf | None,
+    ) -> Self:
+        """Begin a read."""
+        when = when_of(stores, as_of)
+        rows = find_rows(stores, tickers, interval)
+        parts = parts_of(stores, rows, asked, now_s=when.now_s, at_us=when.at_us)
+        for part in parts:
+            if part.nothing:
+                raise BadRequestError(f"{part.series} {part.nothing}")
+        return cls(stores, parts, asked, shape, when)
+
+    @property
+    def goes_beyond(self) -> bool:
+        """Return whether more is asked for than can be there yet, and that is refused."""
+        return self.shape.on_missing == "raise" and any(
+            part.beyond[0] < part.beyond[1] for part in self.parts
+        )
+
+    def holes_of(self, holes: Mapping[str, Sequence[tuple[Range, BucketStatus]]]) -> list[Hole]:
+        """Return the holes of each series, by what was found of it."""
+        found = (Found(part, holes[part.row.asset.ticker]) for part in self.parts)
+        return holes_of(self.stores, found, is_past=self.when.at_us is not None)
+
+    def walk(self) -> Iterator[_Piece]:
+        """Return what there is of each series, piece by piece; without an end, as far as it is due."""
+        named, digests = self.when.snapshot, Digests()
+        closes: dict[str, float | None] = {}
+        if self.shape.empty == "fill_close":
+            closes = {
+                part.row.asset.ticker: self._close_before(part) for part in self.parts if part.n_buckets
+            }
+        ended: set[str] = set()
+        for some in self._read(self.parts, None if named else self.shape.figures):
+            for one in some:
+                if named:
+                    digests.add(one)
+                ticker = one.row.asset.ticker
+                if ticker in ended:
+                    continue
+                pending = one.stretches(BucketStatus.PENDING) if self.asked.end_s is None else []
+                if pending and self.shape.on_missing == "raise":
+                    ended.add(ticker)
+                    one = one.until(pending[0][0])  # noqa: PLW2901 (what of it counts)
+                yield _Piece(one, self.shape, closes)
+        if named:
+            for part in self.parts:
+                digests.settle(self.stores, named, part)
+
+    def _read(self, parts: Sequence[Part], columns: Sequence[str] | None) -> Iterator[list[Buckets]]:
+        now_s, at_us = self.when.now_s, self.when.at_us
+        return read_buckets(self.stores, parts, now_s=now_s, columns=columns, at_us=at_us)
+
+    def _close_before(self, part: Part) -> float | None:
+        """Return the close of the last candle before a part, if everything in between is proven empty."""
+        end_s, n = part.covered[0], FIRST_LOOK_BACK
+        while end_s > EARLIEST_S:
+            start_s = max(EARLIEST_S // part.step * part.step, end_s - n * part.step)
+            back = replace(part, covered=(start_s, end_s))
+            for some in reversed(list(self._read([back], ["close"]))):
+                (one,) = some
+                opens = one.candles["ts"].tail(1).to_physical().to_list()
+                known_s = opens[0] // MICROSECONDS + part.step if opens else one.covered[0]
+                if any(end > known_s for status in HOLES for _, end in one.stretches(status)):
+                    return None
+                if opens:
+                    close: float | None = one.candles["close"][-1]
+                    return close
+            end_s, n = start_s, min(n * FIRST_LOOK_BACK, self.stores.frames.most_rows)
+        return None

@@ -25,6 +25,14 @@ MOST_NAMED: Final = 10
 """Holes that a message names."""
 
 
+THEN: Final = {
+    BucketStatus.MISSING: "it was missing then; read it without as_of to see whether it has come since",
+    BucketStatus.PENDING: "it was not due yet",
+    BucketStatus.UNKNOWN: "what it was then, nothing tells: records begin later, or a store has lost it",
+}
+"""How a hole of the past stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hole:
     """Buckets that cannot be read: of one gap record, or a stretch that no record knows.
@@ -89,19 +97,24 @@ class Found(NamedTuple):
     stretches: Sequence[tuple[Range, BucketStatus]]
 
 
-def holes_of(stores: Stores, found: Iterable[Found]) -> list[Hole]:
+def holes_of(stores: Stores, found: Iterable[Found], *, is_past: bool = False) -> list[Hole]:
     """Return the holes of some series: buckets of one gap record together.
 
     :param stores: both stores
     :param found: of each series, its stretches
+    :param is_past: whether they are those of an earlier moment, of whose gaps today's say nothing
     """
-    return [hole for one in found for hole in _holes(stores, one)]
+    return [hole for one in found for hole in _holes(stores, one, is_past=is_past)]
 
 
-def _holes(stores: Stores, found: Found) -> list[Hole]:
+def _holes(stores: Stores, found: Found, *, is_past: bool) -> list[Hole]:
     part, stretches = found
     holes: list[Hole] = []
-    if stretches:
+    if is_past:
+        for stretch, status in stretches:
+            n, why = (stretch[1] - stretch[0]) // part.step, THEN[status]
+            holes.append(_hole(part, stretch, n, status, None, why))
+    elif stretches:
         states = read_states(stores.ledger, [part.row.asset.ticker], [part.row.interval_minutes])
         gaps = states[part.series].gaps if part.series in states else []
         holes = _by_gap(part, stretches, gaps)
@@ -171,8 +184,6 @@ def _hole(part: Part, piece: Range, n: int, status: BucketStatus | None, gap: Ga
 
 def _without_gap(part: Part, piece: Range, status: BucketStatus) -> str:
     asset, interval = part.row
-    if status is BucketStatus.UNKNOWN:
-        return "nothing was recorded of that time yet"
     if status is BucketStatus.PENDING:
         by_s = due_s(asset.upkeep, interval, piece[1], hours=asset.upkeep.plan.hours)
         return f"not due yet, expected by {iso(by_s)}"

@@ -15,10 +15,11 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import check_served, step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.times import midnight_s
+from kraken_ohlcv.core.times import iso, midnight_s
 from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
-from kraken_ohlcv.stores.ledger.session import by_series, rows
+from kraken_ohlcv.stores.ledger.session import by_series, rows, value
+from kraken_ohlcv.stores.queries import MICROSECONDS
 from kraken_ohlcv.stores.stored_buckets import read_spans
 
 EARLIEST_S: Final = midnight_s(EARLIEST_HISTORY)
@@ -112,24 +113,44 @@ def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> 
     return rows_of([found[ticker] for ticker in tickers], [interval_minutes])
 
 
-def parts_of(stores: Stores, those: Sequence[SeriesRow], asked: Asked, *, now_s: int) -> list[Part]:
+def parts_of(
+    stores: Stores, those: Sequence[SeriesRow], asked: Asked, *, now_s: int, at_us: int | None = None
+) -> list[Part]:
     """Return what to look at of some series of one interval.
 
     :param stores: both stores
     :param those: the series, at least one
     :param asked: the range
+    :param at_us: the moment of the ledger's clock that is read, epoch microseconds; None = now
     :return: in the same order
+    :raises BadRequestError: if a series without a start was not known at the moment
     """
     interval = those[0].interval_minutes
     tickers = [row.asset.ticker for row in those]
-    shape = by_series(lambda start_s, **_: start_s)
-    known = dict(rows(stores.ledger, "read_series", shape, tickers=tickers, intervals=[interval]))
+    known = _starts(stores, tickers, interval, at_us)
+    if at_us is not None and asked.start_s is None:
+        for row in those:
+            if row.series not in known:
+                raise BadRequestError(
+                    f"{row.series} was not known yet at {iso(at_us / MICROSECONDS)}: give a start, or a "
+                    "later as_of"
+                )
     unsure = [row.asset.ticker for row in those if _needs_span(row.asset, asked)]
     spans = read_spans(stores.questdb, unsure, interval, until_s=now_s) if unsure else {}
     return [
         _part(row, asked, known_s=known.get(row.series), span=spans.get(row.asset.ticker), now_s=now_s)
         for row in those
     ]
+
+
+def _starts(stores: Stores, tickers: Sequence[str], interval: int, at_us: int | None) -> dict[Series, int]:
+    """Return where series begin as the ledger knows it, or knew it at a moment; unknown ones are absent."""
+    if at_us is None:
+        shape = by_series(lambda start_s, **_: start_s)
+        return dict(rows(stores.ledger, "read_series", shape, tickers=list(tickers), intervals=[interval]))
+    each = [Series(ticker, interval) for ticker in tickers]
+    found = {series: value(stores.ledger, "read_start_at", series, at_us=at_us) for series in each}
+    return {series: start_s for series, start_s in found.items() if start_s is not None}
 
 
 def _needs_span(asset: Asset, asked: Asked) -> bool:

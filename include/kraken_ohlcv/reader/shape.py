@@ -82,8 +82,7 @@ class Shape:
         :param is_long: whether it has a column ``ticker``
         """
         whole = frame.with_columns((pl.col("ts") + pl.duration(seconds=step)).alias(AVAILABLE_AT))
-        others = [name for name in frame.columns if name not in ALWAYS]
-        wanted = [AVAILABLE_AT, *others] if self.columns is None else self.columns
+        wanted = (AVAILABLE_AT, *self.figures) if self.columns is None else self.columns
         names = [*(["ticker"] if is_long else []), "ts", *wanted, "status"]
         return whole.select(list(dict.fromkeys(names)))
 

@@ -74,6 +74,20 @@ def open_stores(
             frames.close()
 
 
+@contextmanager
+def opened(stores: Stores | None) -> Iterator[Stores]:
+    """Give stores that are open, or those of the environment, which are closed again.
+
+    :param stores: open stores, or None
+    :return: context manager of open stores
+    """
+    if stores is not None:
+        yield stores
+        return
+    with open_stores() as both:
+        yield both
+
+
 def _url(given: str | None, setting: str) -> str:
     url = given or os.environ.get(setting)
     if not url:

@@ -52,6 +52,10 @@ WHERE plan IS NULL
 ORDER BY asked_at DESC, exchange_now DESC
 LIMIT 1
 
+-- name: ledger_now
+-- This server's own clock. Out: now_s (epoch seconds).
+SELECT extract(epoch FROM clock_timestamp())::float8 AS now_s
+
 -- name: read_revision
 -- The newest migration of this ledger. Out: version_num, for example 0027.
 SELECT version_num

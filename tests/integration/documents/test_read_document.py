@@ -33,8 +33,8 @@ def recipes() -> dict[str, str]:
 RECIPES = recipes()
 
 
-def test_there_are_five_recipes_and_a_beginning() -> None:
-    assert len(RECIPES) == 6
+def test_there_are_five_recipes_a_beginning_and_a_snapshot() -> None:
+    assert len(RECIPES) == 7
 
 
 @pytest.fixture
@@ -70,5 +70,6 @@ def test_each_recipe_runs_as_it_stands(kept: World) -> None:
         else known.clear()
     )
     assert late.height == 0
+    assert left["As it was known"]["frame"].height == 21 * 24
     assert left["Wait until candles are complete"]["week"].height == 7 * 24
     assert left["Compare with a table of your own"]["differences"].height >= 24
