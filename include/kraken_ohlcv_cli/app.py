@@ -11,7 +11,7 @@ from kraken_ohlcv_cli import airflow_commands, data_commands, look_commands
 
 HELP = """Kraken OHLCV candles: what is complete, what is missing, what a repair costs; candles as files.
 
-Commands read both stores and write neither; runs are started in Airflow.
+Commands change no candle and no gap; runs are started in Airflow.
 Exit codes: 0 good, 1 incomplete or a failed check, 2 usage."""
 
 
@@ -26,6 +26,7 @@ def _group(help_text: str) -> typer.Typer:
 
 app = _group(HELP)
 config = _group("Check the configuration.")
+snapshot = _group("Name moments at which candles can be read again.")
 set_up = _group("Prepare an Airflow installation.")
 
 
@@ -48,6 +49,10 @@ app.command()(look_commands.status)
 app.command()(look_commands.gaps)
 app.command()(look_commands.plan)
 app.command()(data_commands.read)
+app.command()(data_commands.export)
+app.add_typer(snapshot, name="snapshot")
+snapshot.command("pin")(data_commands.pin)
+snapshot.command("list")(data_commands.list_snapshots)
 app.add_typer(config, name="config")
 config.command()(look_commands.check)
 app.add_typer(set_up, name="set-up")

@@ -1,4 +1,4 @@
-"""Commands that hand candles out: ``read``."""
+"""Commands that hand candles out: ``read``, ``export``, ``snapshot``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kraken_ohlcv_cli.options import AsJson, CandlesUrl, Empty, Form, From, LedgerUrl, OnMissing, To
+from kraken_ohlcv_cli.errors import finish
+from kraken_ohlcv_cli.options import AsJson, CandlesUrl, Empty, Form, Format, From, LedgerUrl, OnMissing, To
 
 
 def read(
@@ -58,3 +59,71 @@ def read(
             stores=stores,
         )
     give_out(frame, chosen, out)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or an export, which is continued.")],
+    tickers: Annotated[list[str], typer.Argument(help="Tickers such as XBTUSD.")],
+    interval: Annotated[
+        list[int], typer.Option("--interval", "-i", help="Candle length in minutes; may be repeated.")
+    ],
+    start: Annotated[str | None, typer.Option("--from", help="In the first UTC month.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Behind the last UTC month.")] = None,
+    formats: Annotated[
+        list[Format] | None, typer.Option("--format", help="May be repeated; default: all.")
+    ] = None,
+    as_json: AsJson = False,
+    candles_url: CandlesUrl = None,
+    ledger_url: LedgerUrl = None,
+) -> None:
+    """Export series by month, with proofs, holes and a manifest of hashes; repeated, it continues.
+
+    Ends with 1 when a bucket of them is missing, or there is nothing to export of one.
+    """
+    from kraken_ohlcv_cli import exports
+    from kraken_ohlcv_cli.output import print_json
+    from kraken_ohlcv_cli.stores import opened
+
+    with opened(candles_url, ledger_url) as stores:
+        done = exports.export(stores, folder, tickers, interval, start, end, formats)
+    if as_json:
+        print_json(exports.as_json(done))
+    else:
+        print(done)
+    finish(not (done.holes["missing"] or done.holes["unknown"] or done.without))
+
+
+def pin(
+    name: Annotated[str, typer.Argument(help="Name of the snapshot, not taken yet.")],
+    as_json: AsJson = False,
+    candles_url: CandlesUrl = None,
+    ledger_url: LedgerUrl = None,
+) -> None:
+    """Name this moment, so that candles can be read again as they are now; needs a login that may write."""
+    from kraken_ohlcv_cli import snapshots
+    from kraken_ohlcv_cli.output import print_json
+    from kraken_ohlcv_cli.stores import opened
+
+    with opened(candles_url, ledger_url) as stores:
+        pinned = snapshots.pin(stores.ledger, name)
+    if as_json:
+        print_json(snapshots.as_json(pinned))
+    else:
+        snapshots.show([pinned])
+
+
+def list_snapshots(
+    as_json: AsJson = False, candles_url: CandlesUrl = None, ledger_url: LedgerUrl = None
+) -> None:
+    """List the snapshots, the newest first."""
+    from kraken_ohlcv.stores.ledger.snapshots import list_snapshots as read
+    from kraken_ohlcv_cli import snapshots
+    from kraken_ohlcv_cli.output import print_json
+    from kraken_ohlcv_cli.stores import opened
+
+    with opened(candles_url, ledger_url) as stores:
+        found = read(stores.ledger)
+    if as_json:
+        print_json([snapshots.as_json(one) for one in found])
+    else:
+        snapshots.show(found)

@@ -24,7 +24,7 @@ GOOD: Final = 0
 INCOMPLETE: Final = 1
 """Something is missing, a check failed, or a store did not answer."""
 USAGE: Final = 2
-"""What was asked for does not exist, or lacks something that only the caller can give."""
+"""What was asked for does not exist, or something is missing that only the caller can give."""
 
 
 MISUSES: Final = (BadRequestError, ConnectionFieldError, SetUpError, WrongExchangeError)

@@ -27,7 +27,7 @@ LedgerUrl: TypeAlias = Annotated[
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-# The words of read_candles, whose module is slow to import; a test compares them.
+# The words of read_candles and export_candles, whose modules are slow to import; a test compares them.
 OnMissing: TypeAlias = Literal["raise", "mark", "drop"]
 Empty: TypeAlias = Literal["omit", "rows", "fill_close"]
 
@@ -71,6 +71,14 @@ class Source(StrEnum):
     OHLC = "ohlc"
     ARCHIVE = "archive"
     TRADES = "trades"
+
+
+class Format(StrEnum):
+    """In which forms a series is exported."""
+
+    LEDGER = "ledger"
+    PARQUET = "parquet"
+    CSV = "csv"
 
 
 class Form(StrEnum):

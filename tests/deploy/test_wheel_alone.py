@@ -127,3 +127,15 @@ def test_it_reads_candles_in_python_and_on_the_command_line(
     header, *lines = (tmp_path / "candles.csv").read_text().splitlines()
     closes = [float(line.split(",")[header.split(",").index("close")]) for line in lines]
     assert closes == [candle.close for candle in truth.values()]
+
+
+def test_it_exports_and_goes_on_with_an_export(
+    alone: Path, stores: tuple[World, dict[str, str]], tmp_path: Path
+) -> None:
+    _, variables = stores
+    command = ("export", "out", "XBTUSD", "--interval", "60", "--json")
+    first = answer(run(alone / "kraken-ohlcv", *command, cwd=tmp_path, **variables))
+    again = answer(run(alone / "kraken-ohlcv", *command, cwd=tmp_path, **variables))
+    assert first["rows"] > 0
+    assert (first["written"], first["unchanged"]) == (again["unchanged"], again["written"])
+    assert (tmp_path / "out" / "manifest.json").is_file()

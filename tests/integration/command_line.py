@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_cli.__main__ import main
 from local.questdb import PASSWORD, USER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from local.questdb import QuestDBServer
 
 
@@ -55,6 +59,21 @@ class CommandLine:
         said = self._capsys.readouterr()
         code = ended.value.code
         return Done(code if isinstance(code, int) else 0 if code is None else 1, said.out, said.err)
+
+
+@contextmanager
+def only_reads(dsn: str) -> Iterator[str]:
+    """Give the DSN of a role that may only read a ledger."""
+    with connect(dsn) as connection:
+        connection.execute("DROP ROLE IF EXISTS only_reads")
+        connection.execute("CREATE ROLE only_reads LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
+    try:
+        yield dsn.replace("postgres@", "only_reads@")
+    finally:
+        with connect(dsn) as connection:
+            connection.execute("DROP OWNED BY only_reads")
+            connection.execute("DROP ROLE only_reads")
 
 
 def candles_url(server: QuestDBServer, *, user: str = USER, password: str = PASSWORD) -> str:

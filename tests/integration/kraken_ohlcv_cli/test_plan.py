@@ -8,7 +8,7 @@ import pytest
 
 from kraken_ohlcv.core.settings import LEDGER_URL_ENV
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.session import connect
+from tests.integration.command_line import only_reads
 from tests.integration.planning import digests, plan_only
 from tests.integration.trades_world import BOTH, HOURLY, past, store_history
 
@@ -67,7 +67,7 @@ def test_minutes_follow_the_pace(world: World, cli: CommandLine) -> None:
 def test_people_see_calls_series_and_what_stays_open(world: World, cli: CommandLine) -> None:
     done = cli(*ONE[:-1], "--from-source", "ohlc")
     assert done.code == 0
-    assert "1 calls (1 OHLC, 0 for trades)" in done.out
+    assert "1 call (1 OHLC, 0 for trades)" in done.out
     assert "XBTUSD 60" in done.out
     assert "Kraken's OHLC call no longer serves it: add trades or archive to repair_from" in done.out
 
@@ -117,19 +117,11 @@ def test_what_does_not_exist_is_refused_by_name(
 def test_a_login_that_only_reads_is_told_which_one_is_needed(
     world: World, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with connect(world.dsn) as connection:
-        connection.execute("DROP ROLE IF EXISTS only_reads")
-        connection.execute("CREATE ROLE only_reads LOGIN")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
-    try:
-        monkeypatch.setenv(LEDGER_URL_ENV, world.dsn.replace("postgres@", "only_reads@"))
+    with only_reads(world.dsn) as dsn:
+        monkeypatch.setenv(LEDGER_URL_ENV, dsn)
         done = cli(*ONE)
         assert done.code == 2
         assert "give --ledger-url the login of the runs" in done.err
-    finally:
-        with connect(world.dsn) as connection:
-            connection.execute("DROP OWNED BY only_reads")
-            connection.execute("DROP ROLE only_reads")
 
 
 def test_an_exchange_that_does_not_answer_ends_a_plan_that_asks_it(world: World, cli: CommandLine) -> None:

@@ -9,8 +9,8 @@ import pytest
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table
+from tests.integration.command_line import only_reads
 from tests.integration.trades_world import DAILY, HOUR, HOURLY, store_history
 
 if TYPE_CHECKING:
@@ -163,18 +163,10 @@ def test_a_login_that_only_reads_suffices(
     world: World, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep_up(world)
-    with connect(world.dsn) as connection:
-        connection.execute("DROP ROLE IF EXISTS only_reads")
-        connection.execute("CREATE ROLE only_reads LOGIN")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
-    try:
-        monkeypatch.setenv(LEDGER_URL_ENV, world.dsn.replace("postgres@", "only_reads@"))
+    with only_reads(world.dsn) as dsn:
+        monkeypatch.setenv(LEDGER_URL_ENV, dsn)
         assert cli(*ONE).code == 0
         assert cli("gaps", "--fail-on", "missing", "--interval", "60").code == 0
-    finally:
-        with connect(world.dsn) as connection:
-            connection.execute("DROP OWNED BY only_reads")
-            connection.execute("DROP ROLE only_reads")
 
 
 def test_daily_candles_have_a_line_of_their_own(world: World, cli: CommandLine) -> None:

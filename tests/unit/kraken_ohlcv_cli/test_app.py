@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-COMMANDS = {"status", "gaps", "read", "plan", "config", "set-up", "import-celery"}
+COMMANDS = {"status", "gaps", "read", "export", "snapshot", "plan", "config", "set-up", "import-celery"}
 SLOW = ("airflow", "alembic", "numpy", "polars", "psycopg", "requests", "sqlalchemy", "yaml")
 
 
