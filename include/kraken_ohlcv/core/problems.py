@@ -9,6 +9,7 @@ from typing import Any, Final
 from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import capitalised
 
 MAX_LINES: Final = 20
 """Errors of a run, or odd rows of a pair, that an incident keeps; the rest is counted."""
@@ -90,7 +91,7 @@ def pair_problem(
 ) -> Problem:
     """Return a problem of a pair.
 
-    :param ticker: as the catalogue spells it, or ``line 7`` when a line of it names none
+    :param ticker: as the catalogue spells it; ``line 7`` when a line of it names none, or ``other lines``
     :param since_s: since when, epoch seconds UTC
     :param said: a sentence in place of the usual one of the kind
     :param rows: a sentence per odd row, or a line per disputed range
@@ -102,7 +103,13 @@ def pair_problem(
         **facts,
         **(_first_lines("rows", rows) if rows else {}),
     }
-    return Problem(key_of_pair(ticker), HEADLINES[kind].format(ticker), since_s, {kind.value: shown})
+    return Problem(key_of_pair(ticker), _headline(kind, ticker), since_s, {kind.value: shown})
+
+
+def _headline(kind: PairProblem, name: str) -> str:
+    if kind is PairProblem.BAD_LINE and " " in name:
+        return f"{capitalised(name)} of assets.yaml cannot be used"
+    return HEADLINES[kind].format(name)
 
 
 def with_others(
@@ -121,7 +128,7 @@ def with_others(
     if not subjects:
         return None
     worst = next(kind for kind in PairProblem if kind in subjects)
-    return replace(seen, headline=HEADLINES[worst].format(outstanding.name), subjects=subjects)
+    return replace(seen, headline=_headline(worst, outstanding.name), subjects=subjects)
 
 
 def _first_lines(name: str, lines: Sequence[str]) -> dict[str, Any]:

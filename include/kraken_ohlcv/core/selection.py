@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
@@ -130,16 +130,17 @@ def choose(
     return found
 
 
-def idle(rules: Sequence[SelectRule], pairs: Iterable[Listed]) -> list[str]:
+def idle(rules: Sequence[SelectRule], pairs: Iterable[Listed], *, taken: Container[str]) -> list[str]:
     """Return what to say of rules that fit no pair at all, a sentence each: nothing is kept by them.
 
     :param rules: in the order of the file
     :param pairs: those that the exchange lists, and those taken before
+    :param taken: tickers that rules took before
     """
     known = list(pairs)
     return [
         f"rule {number} of select ({rule}) fits none of the {len(known):,} pairs of Kraken, so that it keeps "
         "nothing: correct it, or take it out of the file"
         for number, rule in enumerate(rules, start=1)
-        if not any(rule.fits(pair, is_taken=pair.status is None) for pair in known)
+        if not any(rule.fits(pair, is_taken=pair.ticker in taken) for pair in known)
     ]

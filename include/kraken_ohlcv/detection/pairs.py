@@ -15,7 +15,7 @@ from kraken_ohlcv.core.incident import IncidentClass, PairProblem, Problem
 from kraken_ohlcv.core.problems import pair_problem
 from kraken_ohlcv.core.selection import SAME, Listed, choose, idle
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.core.wording import named
+from kraken_ohlcv.core.wording import counted, named
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
 from kraken_ohlcv.stores.ledger.plan import Kept, list_kept, read_plan, take_pairs
@@ -43,6 +43,9 @@ LEGACY: Final = re.compile("^[XZ]([A-Z]{3})$")
 LISTING: Final = (PairProblem.UNKNOWN, PairProblem.LEFT)
 """Kinds of problem that AssetPairs and a pair's own answers tell."""
 BAD_LINES: Final = (PairProblem.BAD_LINE,)
+MOST_LINES: Final = 20
+"""So many lines that cannot be used have an incident each; the others have one together."""
+OTHER_LINES: Final = "other lines"
 SHORT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 """What may stand in the key of an incident."""
 
@@ -127,7 +130,7 @@ def idle_rules(connection: Connection, pairs: AssetPairs) -> list[str]:
     """
     rules = read_plan(connection).rules
     kept = [one for one in list_kept(connection) if one.kept_by == "rule"] if rules else []
-    return idle(rules, _known(pairs, kept))
+    return idle(rules, _known(pairs, kept), taken={one.ticker for one in kept})
 
 
 def codes_of(pair: AssetPair) -> tuple[str, str]:
@@ -251,10 +254,13 @@ def observe_lines(
     :param url: where to look at the run, or None
     """
     bad: dict[str, Problem | None] = {}
-    for problem in problems:
+    for problem in problems[:MOST_LINES]:
         is_name = problem.ticker is not None and SHORT_NAME.fullmatch(problem.ticker)
         name = problem.ticker if is_name and problem.ticker else f"line {problem.line}"
         bad[name] = pair_problem(name, PairProblem.BAD_LINE, said=problem.said, since_s=now_s)
+    if others := problems[MOST_LINES:]:
+        said = f"{counted(len(others), 'more line')} cannot be used; the first: {others[0].said}"
+        bad[OTHER_LINES] = pair_problem(OTHER_LINES, PairProblem.BAD_LINE, said=said, since_s=now_s)
     cured = dict.fromkeys(_open_tickers(connection, BAD_LINES))
     observe_pairs(connection, {**cured, **bad}, BAD_LINES, now_s=now_s, url=url)
 

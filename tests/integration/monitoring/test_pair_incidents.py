@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kraken_ohlcv.core.assets import LineProblem
 from kraken_ohlcv.core.incident import PairProblem
 from kraken_ohlcv.core.problems import pair_problem
+from kraken_ohlcv.detection.pairs import MOST_LINES, observe_lines
 from kraken_ohlcv.stores.ledger.incidents import observe_pairs, read_open
 from kraken_ohlcv.stores.ledger.session import connect
 
@@ -65,3 +67,20 @@ def test_an_incident_leads_to_the_run_that_saw_it_last(ledger_uri: str) -> None:
         observe_pairs(connection, {"XBTUSD": None}, DATA, now_s=2_000, url="http://airflow/3")
         ((_, incident),) = read_open(connection).values()
         assert incident.problem.url == "http://airflow/2"
+
+
+def test_of_a_thousand_bad_lines_a_few_have_an_incident_each_and_the_others_one_together(
+    ledger_uri: str,
+) -> None:
+    bad = [LineProblem(n, f"SYN{n}USD", f"assets.yaml line {n}: tier is 4") for n in range(1, 1001)]
+    with connect(ledger_uri) as connection:
+        observe_lines(connection, bad, now_s=1_000, url=None)
+        found = {key: one.problem for key, (_, one) in read_open(connection).items()}
+        assert len(found) == MOST_LINES + 1
+        others = found["pair:other lines"]
+        assert others.headline == "Other lines of assets.yaml cannot be used"
+        said = others.subjects["bad line"]["said"]
+        assert said == "980 more lines cannot be used; the first: assets.yaml line 21: tier is 4"
+        observe_lines(connection, bad[:MOST_LINES], now_s=2_000, url=None)
+        observe_lines(connection, bad[:MOST_LINES], now_s=3_000, url=None)
+        assert len(read_open(connection)) == MOST_LINES

@@ -82,3 +82,10 @@ def test_of_very_many_odd_rows_the_first_are_kept_and_all_are_counted() -> None:
 
     facts = problem.subjects["odd data"]
     assert (facts["rows"], facts["n_rows"]) == (rows[:MAX_LINES], 25)
+
+
+def test_a_line_without_a_ticker_is_called_by_its_number() -> None:
+    problem = pair_problem("line 7", PairProblem.BAD_LINE, said="tier is 4", since_s=NOW_S)
+    assert (problem.key, problem.headline) == ("pair:line 7", "Line 7 of assets.yaml cannot be used")
+    named = pair_problem("XBTUSD", PairProblem.BAD_LINE, said="tier is 4", since_s=NOW_S)
+    assert named.headline == "The line of XBTUSD in assets.yaml cannot be used"
