@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.export import ExportError, ExportRefusedError, export_candles, exporter
 from kraken_ohlcv.export.exporter import export_series
 from kraken_ohlcv.reader.scope import Asked, find_rows
+from kraken_ohlcv.reader.stores import open_stores
 from kraken_ohlcv.sources.archive.parse import checked_blocks
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from kraken_ohlcv.export import Exported
     from local.questdb import QuestDBServer
+    from tests.integration.archive_world import ArchiveWorld
     from tests.integration.world import World
 
 HOUR = 3600
@@ -566,3 +569,35 @@ def test_the_example_of_the_document_runs_with_urls_of_the_environment(
     exec(text.replace("/srv/exports/majors", str(desk.folder)), names)  # noqa: S102 (our own document)
     assert names["done"].written > 0
     assert "XBTUSD_60" in manifest_of(desk.folder)["series"]
+
+
+def test_logins_that_may_only_read_and_a_closed_http_port_give_the_same_files(
+    desk: Desk, tmp_path: Path
+) -> None:
+    draw = random.Random(15)
+    for hour in range(50):
+        prices = sorted(draw.uniform(1e-9, 1e9) for _ in range(4))
+        names = ("low", "open", "close", "high")
+        desk.put(
+            SEPTEMBER + hour * HOUR, **dict(zip(names, prices, strict=True)), volume=draw.random(), vwap=None
+        )
+    desk.export()
+    only_reads = f"{desk.world.dsn}&options=-c%20default_transaction_read_only%3Don"
+    only_pgwire = candles_url(desk.server).replace(f"http_port={desk.server.http_port}", "http_port=1")
+    with open_stores(only_pgwire, only_reads, clock=lambda: NOW) as stores:
+        export_candles(tmp_path / "other", "XBTUSD", 60, stores=stores)
+    assert files(tmp_path / "other") == files(desk.folder)
+
+
+def test_whole_months_can_be_taken_in_as_an_archive_and_others_prove_nothing(
+    desk: Desk, archive: ArchiveWorld
+) -> None:
+    desk.export(folder=archive.folder / "export")
+    before = desk.world.contents()
+    done = archive.run(path="export", tickers=["XBTUSD"], intervals=[60])
+    assert done["raised"] == []
+    assert done["files_ingested"] == 1
+    after = desk.world.contents()
+    for name in ("ohlcv", "coverage_changes", "candle_restatements"):
+        assert after[name] == before[name]
+    assert desk.world.missing(HOURLY) == [(OCTOBER + 7 * HOUR, OCTOBER + 9 * HOUR)]
