@@ -1,7 +1,7 @@
 """What a year of candles and of daily runs leaves behind; ``docs/GROWTH.md`` multiplies these figures.
 
 * ``candle on disk, against its values``: a year of hourly and daily candles in the candle store, in months
-  that are complete. The values of a candle take 76 bytes: a time, three symbols, six numbers, a count.
+  that are complete. The values of a candle take 84 bytes: two times, three symbols, six numbers, a count.
 * ``ledger, against candles``: what a day of runs adds to the ledger, against what its candles add to the
   candle store. The runs are real, on the simulated exchange: each day all candles of the day before are
   missing, are found, fetched, read back and recorded, and a completeness report is kept.
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bench.tools.services import Services
     from kraken_ohlcv.clients.questdb.client import QuestDBClient
 
-CANDLE_BYTES: Final = 76
+CANDLE_BYTES: Final = 84
 MAX_OVERHEAD: Final = 1.25
 """Target for a candle on disk: indexes, padding and the last page of each column may add a quarter."""
 YEAR: Final = (1_735_689_600, 1_767_225_600)
