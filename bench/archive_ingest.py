@@ -117,7 +117,9 @@ class Minutes:
 
     def slices(self) -> Sequence[pl.DataFrame]:
         """Return the candles as the raw client sends them."""
-        whole = pl.concat(self.frames()).with_columns(pl.lit(ARCHIVE).alias("source"))
+        whole = pl.concat(self.frames()).with_columns(
+            source=pl.lit(ARCHIVE), stored_at=pl.lit(END_S * 1_000_000, pl.Int64).cast(pl.Datetime("us"))
+        )
         return list(whole.iter_slices(SLICE_ROWS))
 
 

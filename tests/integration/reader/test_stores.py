@@ -15,6 +15,8 @@ from kraken_ohlcv import complete_until, coverage, open_stores, read_candles
 from kraken_ohlcv.clients.errors import QuestDBRefusedError, QuestDBUnavailableError
 from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.stores.history import read_past
+from kraken_ohlcv.stores.ledger.moments import settled_us
 from local.questdb import DATABASE, PASSWORD, USER, start_questdb
 from tests.conftest import ROOT, set_connection
 from tests.integration.damage import NOW, Damaged, History
@@ -94,9 +96,12 @@ def test_logins_that_may_only_read_read_the_same(
                 read_candles(["AAAUSD", "BBBUSD"], 60, on_missing="mark", stores=stores),
                 coverage("AAAUSD", 60, stores=stores),
             )
+            span, at_us = (NOW - 1000 * 3600, NOW), settled_us(stores.ledger)
+            past = read_past(stores.questdb, stores.ledger, AAA, span, at_us=at_us)
             found[name] = [
                 *(frame.to_dicts() for frame in frames),
                 complete_until("AAAUSD", 60, stores=stores),
+                (past.start_s, past.candles.to_dicts(), past.empty.all, past.unknown),
             ]
         assert ("over PGWire" in caplog.text) == (name == "reader")
     assert found["reader"] == found["owner"]
