@@ -15,7 +15,7 @@ from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.clients.questdb.export import export_parquet
 from kraken_ohlcv.core.candle import PRICES
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.queries import bounds, chosen, rendered
+from kraken_ohlcv.stores.queries import bounds, chosen, rendered, statement
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class CandleFrames:
         self.schema = {**CANDLE_SCHEMA, **dict.fromkeys(extra, TIME)}
         self._session = new_session()
         self._is_exported = True
+        self._is_same_server = False
 
     @property
     def most_rows(self) -> int:
@@ -114,6 +115,7 @@ class CandleFrames:
     ) -> pl.DataFrame | None:
         sql, parameters = self._statement(tickers, interval, covered, columns, time="{}")
         try:
+            self._check_server()
             content = export_parquet(self.questdb.address, sql, parameters, session=self._session)
         except QuestDBError as error:
             # PGWire serves as well, only more slowly; and it says what is wrong with the table.
@@ -121,6 +123,24 @@ class CandleFrames:
             self._is_exported = False
             return None
         return pl.read_parquet(io.BytesIO(content))
+
+    def _check_server(self) -> None:
+        """Refuse an HTTP port of another server, as behind a tunnel that leads only PGWire elsewhere.
+
+        :raises QuestDBError: if HTTP does not reach the server that PGWire does
+        """
+        if self._is_same_server:
+            return
+        sql, address = statement("server_state"), self.questdb.address
+        before = self.questdb.query(sql)
+        there = pl.read_parquet(io.BytesIO(export_parquet(address, sql, {}, session=self._session))).rows()
+        # Writes may go on; a copy of the server, which has its identity, stands at another transaction.
+        if not before or not before <= there <= self.questdb.query(sql):
+            raise QuestDBError(
+                f"port {address.http_port} of {address.host} belongs to another QuestDB than port "
+                f"{address.port}: name the HTTP port of that one with http_port in {address.name}"
+            )
+        self._is_same_server = True
 
     def _fetched(
         self, tickers: Sequence[str], interval: int, covered: Range, columns: Sequence[str]

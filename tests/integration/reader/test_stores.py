@@ -13,14 +13,16 @@ import pytest
 
 from kraken_ohlcv import complete_until, coverage, open_stores, read_candles
 from kraken_ohlcv.clients.errors import QuestDBRefusedError, QuestDBUnavailableError
+from kraken_ohlcv.clients.questdb.address import QuestDBAddress
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.history import read_past
 from kraken_ohlcv.stores.ledger.moments import settled_us
 from local.questdb import DATABASE, PASSWORD, USER, start_questdb
 from tests.conftest import ROOT, set_connection
-from tests.integration.damage import NOW, Damaged, History
-from tests.integration.reader.test_random_damage import damage
+from tests.integration.damage import NOW, Damaged, History, candle
+from tests.integration.reader.test_random_damage import INSERT, damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +124,33 @@ def test_an_http_port_where_nobody_listens_is_done_without(
 
     with open_stores(unheard, ledger_uri, clock=lambda: NOW) as others:
         assert read_candles("AAAUSD", 60, stores=others).equals(usual)
+
+
+def test_an_http_port_of_another_questdb_is_never_read(
+    stores: Stores,
+    candles_url: str,
+    ledger_uri: str,
+    guarded_server: QuestDBServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from kraken_ohlcv.stores.schema import ensure_candle_table  # noqa: PLC0415 (imports Alembic)
+
+    caplog.set_level(logging.INFO, "kraken_ohlcv")
+    fill(stores, ledger_uri)
+    usual = read_candles("AAAUSD", 60, stores=stores)
+    login = f"http_login={USER}&http_password=other"
+    other = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{guarded_server.pg_port}/{DATABASE}?{login}"
+    elsewhere = QuestDBClient(
+        QuestDBAddress.of_url(f"{other}&http_port={guarded_server.http_port}", name="other")
+    )
+    ensure_candle_table(elsewhere)
+    elsewhere.write_batch("ohlcv", INSERT, [candle(AAA, NOW // 3600 * 3600 - 7200, close=9.0)])
+    crossed = f"{candles_url.partition('?')[0]}?http_port={guarded_server.http_port}&{login}"
+
+    with open_stores(crossed, ledger_uri, clock=lambda: NOW) as others:
+        assert read_candles("AAAUSD", 60, stores=others).equals(usual)
+
+    assert f"port {guarded_server.http_port} of 127.0.0.1 belongs to another QuestDB" in caplog.text
 
 
 @pytest.mark.parametrize(
