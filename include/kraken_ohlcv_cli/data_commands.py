@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kraken_ohlcv_cli.errors import finish
-from kraken_ohlcv_cli.options import AsJson, CandlesUrl, Empty, Form, Format, From, LedgerUrl, OnMissing, To
+from kraken_ohlcv_cli.options import (
+    TIMES,
+    AsJson,
+    CandlesUrl,
+    Empty,
+    Form,
+    Format,
+    From,
+    LedgerUrl,
+    OnMissing,
+    To,
+)
 
 
 def read(
@@ -29,6 +41,11 @@ def read(
     column: Annotated[
         list[str] | None, typer.Option("--column", "-c", help="Only this column; may be repeated.")
     ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=TIMES, help="As both stores held them at this time by the ledger's clock, UTC."),
+    ] = None,
+    snapshot: Annotated[str | None, typer.Option(help="As of this snapshot, see snapshot pin.")] = None,
     wide: Annotated[bool, typer.Option("--wide", help="One row per open time, a column per ticker.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write: .csv, .parquet or .json.")
@@ -45,6 +62,8 @@ def read(
     from kraken_ohlcv_cli.frames import form_of, give_out
     from kraken_ohlcv_cli.stores import opened
 
+    if as_of is not None and snapshot is not None:
+        raise typer.BadParameter("a snapshot is a time: give --as-of or --snapshot")
     chosen = form_of(Form.JSON if as_json else form, out)
     with opened(candles_url, ledger_url) as stores:
         frame = read_candles(
@@ -56,6 +75,7 @@ def read(
             empty=empty,
             columns=column,
             layout="wide" if wide else "long",
+            as_of=as_of or snapshot,
             stores=stores,
         )
     give_out(frame, chosen, out)
@@ -100,12 +120,15 @@ def pin(
     ledger_url: LedgerUrl = None,
 ) -> None:
     """Name this moment, so that candles can be read again as they are now; needs a login that may write."""
+    from kraken_ohlcv.reader.past import snapshot
+    from kraken_ohlcv.stores.ledger.snapshots import find_snapshot
     from kraken_ohlcv_cli import snapshots
     from kraken_ohlcv_cli.output import print_json
     from kraken_ohlcv_cli.stores import opened
 
     with opened(candles_url, ledger_url) as stores:
-        pinned = snapshots.pin(stores.ledger, name)
+        snapshot(name, stores=stores)
+        pinned = find_snapshot(stores.ledger, name)
     if as_json:
         print_json(snapshots.as_json(pinned))
     else:
@@ -127,3 +150,23 @@ def list_snapshots(
         print_json([snapshots.as_json(one) for one in found])
     else:
         snapshots.show(found)
+
+
+def check_snapshot(
+    name: Annotated[str, typer.Argument(help="Name of the snapshot.")],
+    as_json: AsJson = False,
+    candles_url: CandlesUrl = None,
+    ledger_url: LedgerUrl = None,
+) -> None:
+    """Read again what was read at a snapshot; ends with 1 unless it is still the same, bit by bit."""
+    from kraken_ohlcv_cli import snapshots
+    from kraken_ohlcv_cli.output import print_json
+    from kraken_ohlcv_cli.stores import opened
+
+    with opened(candles_url, ledger_url) as stores:
+        found = list(snapshots.read_again(stores, name))
+    if as_json:
+        print_json([one.as_json() for one in found])
+    else:
+        snapshots.show_reread(found)
+    finish(all(one.fault is None for one in found))
