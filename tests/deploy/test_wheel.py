@@ -109,12 +109,13 @@ def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
 
 @pytest.fixture
 def home(airflow_db: str, tmp_path: Path) -> Path:
-    """Give the home of an Airflow with a database, a user, and one file in its dags folder."""
+    """Give the home of an Airflow with a database, a user, one file in its dags folder, and its plan."""
     made = tmp_path / "home"
     (made / "dags").mkdir(parents=True)
     shutil.copy(airflow_db.removeprefix("sqlite:///"), made / "airflow.db")
     (made / "simple_auth_manager_passwords.json.generated").write_text(json.dumps({"admin": "secret"}))
     (made / "dags" / "candles.py").write_text(ONE_FILE)
+    shutil.copy(ROOT / "include" / "assets.yaml", made / "dags")
     return made
 
 

@@ -40,7 +40,7 @@ N_PAIRS: Final = 1500
 
 
 COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-NAMED: Final = re.compile(r"""\b(TIER[1-4])["']?\s*:""")
+NAMED: Final = re.compile(r"""(TIER[1-4])["']?\s*:""")
 """A tier as a key, in a text that may be no YAML."""
 
 
@@ -200,6 +200,7 @@ def _tiers(loader: Loader, top: Nodes, mistakes: _Mistakes) -> dict[str, TierPla
             raise LineError("tiers must be a mapping from TIER1 .. TIER4 to its plan")
         named = pairs(node)
     except LineError as error:
+        mistakes.has_odd_tier = True
         mistakes.note(node, str(error), error.line)
         return found
     for name, inside in named.items():

@@ -129,7 +129,8 @@ WHERE report_id = %(report_id)s
 -- What the scheduled runs of backfills have done lately, and what the API window took before a run had it.
 -- In: tiers, dag_ids (text[]), intervals (int[]), a place each; since_s, now_s (epoch seconds).
 -- Out: tier, interval_minutes, n_runs, calls (OHLC calls of all intervals), gaps (taken on, of the interval), lost
--- (candles that left the window in this time, of active assets that were there when they closed).
+-- (candles that left the window in this time and under the present schedule, of active assets that were there when they
+-- closed).
 WITH asked AS (
     SELECT
         tier,
@@ -179,6 +180,7 @@ lost AS (
         AND gap_records.accepted_by IS NULL
         AND gap_records.expires_at BETWEEN to_timestamp(%(since_s)s) AND to_timestamp(%(now_s)s)
         AND gap_records.gap_start >= assets.added_at
+        AND gap_records.expires_at > coalesce(assets.kept_since, '-infinity')
         AND assets.active
         AND assets.listed
     GROUP BY assets.tier, gap_records.interval_minutes

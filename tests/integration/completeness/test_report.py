@@ -344,7 +344,15 @@ def test_the_report_says_what_schedules_need_by_the_figures_of_their_runs(
     # No run was to fetch what an asset that is switched off has lost.
     assert body["schedules"][0]["candles_lost"] == 0
     with connect(ledger_uri) as connection:
-        connection.execute("UPDATE assets SET active = TRUE WHERE ticker = %s", (minutely.ticker,))
+        connection.execute(
+            "UPDATE assets SET active = TRUE, kept_since = to_timestamp(%s) WHERE ticker = %s",
+            (NOW - HOUR, minutely.ticker),
+        )
+    body = report_on(ledger_uri, questdb, tier="TIER1", run="run_1c").body()
+    # Nor does what was lost under another schedule say anything of this one.
+    assert body["schedules"][0]["candles_lost"] == 0
+    with connect(ledger_uri) as connection:
+        connection.execute("UPDATE assets SET kept_since = NULL")
         connection.execute(
             "UPDATE gap_records SET accepted_by = 'ada', accepted_at = detected_at, accepted_reason = 'lost'"
         )

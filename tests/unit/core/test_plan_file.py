@@ -271,6 +271,7 @@ ALL = ["TIER1", "TIER2", "TIER3", "TIER4"]
         pytest.param("- tiers:\n    TIER4: {schedule: 0 5 * * 0}\n", ["TIER4"], id="a list at the top"),
         pytest.param("tiers:\n  TIER1: {hours: 0}  # not TIER3: weekly\n", ["TIER1"], id="only in a comment"),
         pytest.param("tiers:\n  TEIR3: {schedule: 0 5 * * 0}\n", ALL, id="a tier misspelt"),
+        pytest.param("tiers:\n  !TIER3 : {schedule: 0 5 * * 0}\n", ALL, id="a tier that is a tag"),
         pytest.param("", ALL, id="empty, as while it is saved"),
         pytest.param(
             f"assets: []\n{'# long' * 200_000}\ntiers: {{TIER3: {{}}}}", ALL, id="too long to be read"
