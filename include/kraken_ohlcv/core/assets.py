@@ -121,9 +121,16 @@ def is_tokenised(ticker: str) -> bool:
 def catalogue_file() -> Path:
     """Return the file in use: the one named by ``OHLCV_ASSETS_FILE``, or the package's own.
 
-    :return: path, which may not exist
+    :return: full path, which may not exist
+    :raises CatalogueError: if the environment names a path that is not a full one
     """
-    return Path(os.environ.get(ASSETS_FILE_ENV) or DEFAULT_FILE)
+    file = Path(os.environ.get(ASSETS_FILE_ENV) or DEFAULT_FILE)
+    if not file.is_absolute():
+        raise CatalogueError(
+            f"{ASSETS_FILE_ENV} is {str(file)!r}, which is no full path: some processes would find the file "
+            "and others not; set it to a path that begins with /"
+        )
+    return file
 
 
 def read_catalogue(file: Path | None = None) -> Catalogue:

@@ -148,8 +148,8 @@ def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
     :param file: YAML file; None = the one in use
     :return: every tier; as shipped when anything is wrong with the file, which task ``prepare`` reports
     """
-    file = file or catalogue_file()
     try:
+        file = file or catalogue_file()
         loader, top = read_top(file)
     except CatalogueError:
         return _shipped(file)
@@ -163,20 +163,26 @@ def tiers_at_parse(file: Path | None = None) -> dict[str, TierOfFile]:
     return {tier: TierOfFile(plan, n_lines[tier] + n_taken[tier]) for tier, plan in tiers.items()}
 
 
-def _shipped(file: Path, *, is_any_in_doubt: bool = False) -> dict[str, TierOfFile]:
+def _shipped(file: Path | None, *, is_any_in_doubt: bool = False) -> dict[str, TierOfFile]:
     """Return the plan as shipped; a DAG that the file may have made appear before the mistake stays.
 
+    :param file: the file, None = nobody knows which
     :param is_any_in_doubt: whether each tier may have had a schedule, whatever the file names
     """
-    try:
-        with file.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
-        text = raw.decode() if len(raw) <= MAX_BYTES else ""
-    except (OSError, UnicodeDecodeError):
-        text = ""
+    text = "" if file is None else _text_of(file)
     is_any_in_doubt = is_any_in_doubt or not text.strip()
     named = TIERS if is_any_in_doubt else NAMED.findall(COMMENT.sub("", text))
     return {tier: TierOfFile(plan, 0, is_in_doubt=tier in named) for tier, plan in SHIPPED.items()}
+
+
+def _text_of(file: Path) -> str:
+    """Return what a file says; nothing when it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+        return raw.decode() if len(raw) <= MAX_BYTES else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _tier_names(node: yaml.Node | None) -> list[str]:

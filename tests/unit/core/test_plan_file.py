@@ -9,6 +9,7 @@ import pytest
 from kraken_ohlcv.core.errors import CatalogueError
 from kraken_ohlcv.core.plan_file import N_PAIRS, read_plan_file, tiers_at_parse
 from kraken_ohlcv.core.selection import SelectRule
+from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
 from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
 
 if TYPE_CHECKING:
@@ -338,3 +339,15 @@ def test_a_line_with_many_levels_takes_no_schedule(tmp_path: Path) -> None:
     file = written(tmp_path, text)
     assert read_plan_file(file).tiers["TIER3"].schedule == "0 5 * * 0"
     assert tiers_at_parse(file)["TIER3"].plan.schedule == "0 5 * * 0"
+
+
+@pytest.mark.parametrize("path", ["mine.yaml", "~/mine.yaml", "include/../mine.yaml"])
+def test_a_file_that_only_some_processes_would_find_is_refused_and_no_dag_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    written(tmp_path, ONE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(ASSETS_FILE_ENV, path)
+    with pytest.raises(CatalogueError, match=f"{ASSETS_FILE_ENV} is '{path}', which is no full path"):
+        read_plan_file()
+    assert all(one.is_in_doubt for one in tiers_at_parse().values())
