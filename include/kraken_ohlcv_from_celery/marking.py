@@ -8,6 +8,7 @@ file was ever ingested. Inside the span of such a file nothing tells, and it sta
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,8 @@ from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.candle import ARCHIVE, IMPORTED
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.ledger.session import Connection, rows
+from kraken_ohlcv.stores.ledger.series_state import find_series
+from kraken_ohlcv.stores.ledger.session import Connection, fill_lock, rows
 from kraken_ohlcv.stores.queries import bounds, key, statement
 from kraken_ohlcv.stores.source_change import change_source
 from kraken_ohlcv_from_celery.report import Report
@@ -58,7 +60,11 @@ def mark_imported(
         if source == ARCHIVE:
             files = rows(connection, "read_archive_spans", lambda first_s, end_s: (first_s, end_s), series)
             parts = ranges.subtract(parts, files)
-        marked = sum(_mark(connection, questdb, series, source, part, write=write) for part in parts)
+        with ExitStack() as locks:
+            known = find_series(connection, series) if write else None
+            if known is not None:
+                locks.enter_context(fill_lock(connection, known["series_id"]))
+            marked = sum(_mark(connection, questdb, series, source, part, write=write) for part in parts)
         report.marked += marked
         report.left += n - marked
     yield from reports.values()

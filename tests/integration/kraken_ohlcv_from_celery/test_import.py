@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import yaml
 
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.stores.candle_store import write_candles
-from kraken_ohlcv.stores.ledger.series_state import register_series
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.moments import settled_us
+from kraken_ohlcv.stores.ledger.series_state import register_series, series_id_of
+from kraken_ohlcv.stores.ledger.session import connect, fill_lock
 from kraken_ohlcv_from_celery.__main__ import main
 from tests.integration.in_step import assert_in_step
 from tests.integration.ledger_pages import add_proof
 from tests.integration.old_application import DAILY, HOUR, HOURLY, MAPPING, START, at
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from tests.integration.old_application import Old
@@ -65,6 +68,33 @@ def test_a_candle_that_stands_here_is_never_replaced(old: Old, capsys: pytest.Ca
     assert old.stored() == {0: (100.0, "imported")}
 
 
+def test_every_candle_that_comes_over_has_the_moment_of_its_write(old: Old) -> None:
+    for hour in range(3):
+        old.candle(hour)
+    with connect(old.world.dsn) as connection:
+        before_us = settled_us(connection)
+        assert old.bring_over(MAPPING, "--write") == 0
+        moments = {one.stored_us for one in old.world.stored(HOURLY, (START, START + 3 * HOUR)).values()}
+        (moment_us,) = moments
+        assert moment_us is not None
+        assert before_us < moment_us <= settled_us(connection)
+
+
+def test_an_import_waits_for_a_fill_and_leaves_its_candle_alone(old: Old) -> None:
+    old.candle(0)
+    hour = (START, START + HOUR)
+    with connect(old.world.dsn) as connection, ThreadPoolExecutor(1) as pool:
+        register_series(connection, {HOURLY: START})
+        with fill_lock(connection, series_id_of(connection, HOURLY)):
+            done = pool.submit(old.bring_over, MAPPING, "--write")
+            waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            wait_for(lambda: connection.execute(waiting).fetchone() or done.done())
+            assert not done.done()
+            old.world.store(HOURLY, hour)
+        assert done.result() == 0
+    assert old.stored()[0][1] == "ohlc"
+
+
 def test_an_hour_brought_over_withdraws_the_proof_that_its_day_was_empty(old: Old) -> None:
     day_s = START // (24 * HOUR) * 24 * HOUR
     with connect(old.world.dsn) as connection:
@@ -111,8 +141,13 @@ def test_candles_that_an_earlier_version_brought_over_are_marked_as_imported(
     assert world.stored(HOURLY, (START, START + 5 * HOUR)) == before
 
     assert main(["--mark-imported", "--write"]) == 0
-    sources = [one.source for one in world.stored(HOURLY, (START, START + 5 * HOUR)).values()]
-    assert sources == ["imported", "ohlc", "imported", "archive", "trades"]
+    now = world.stored(HOURLY, (START, START + 5 * HOUR)).values()
+    assert [one.source for one in now] == ["imported", "ohlc", "imported", "archive", "trades"]
+    assert [one.stored_us is not None for one in now] == [True, False, True, False, False]
+    assert world.rows("SELECT source, buckets::text FROM former_sources ORDER BY source") == [
+        {"source": "archive", "buckets": "1"},
+        {"source": "ohlc", "buckets": "1"},
+    ]
     capsys.readouterr()
     assert main(["--mark-imported", "--write"]) == 0
     assert "marked" not in capsys.readouterr().out
