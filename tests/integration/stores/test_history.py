@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -459,3 +461,33 @@ def test_a_lost_candle_that_is_fetched_again_at_once_is_unknown_before_and_not_m
     assert before.candles.is_empty()
     assert before.unknown == BucketSet.of_ranges([october], step=HOUR)
     assert (after.candles.height, len(after.unknown)) == (len(seen), 0)
+
+
+def test_a_snapshot_taken_while_tasks_write_reads_the_same_at_once_and_in_the_end(
+    archive: ArchiveWorld,
+) -> None:
+    world = archive.world
+    stop = threading.Event()
+
+    def work() -> int:
+        """Restate the hours again and again, and prove them empty in between."""
+        with connect(world.dsn) as own:
+            actor = Actor(archive, own)
+            while not stop.is_set():
+                number = actor.n_writes
+                actor.do(Step(("ohlc", "trades")[number % 2], number % 5, 60, 1 + number))
+                actor.do(Step("proof", number % 7, 30, number))
+            return actor.n_writes
+
+    with connect(world.dsn) as connection, ThreadPoolExecutor(1) as pool:
+        know(connection, HOURLY, START)
+        writing = pool.submit(work)
+        seen: dict[int, State] = {}
+        for number in range(25):
+            moment_us = pin_snapshot(connection, f"{number}").moment_us
+            seen[moment_us] = held_at(world, connection, moment_us, BucketSet(HOUR))
+        stop.set()
+        assert writing.result() > 5
+        for moment_us, state in seen.items():
+            assert held_at(world, connection, moment_us, BucketSet(HOUR)) == state
+    assert len({str(state) for state in seen.values()}) > 5
