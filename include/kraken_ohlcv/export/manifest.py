@@ -23,8 +23,8 @@ from kraken_ohlcv.export.formats import ExportFormat
 
 NAME: Final = "manifest.json"
 VERSION: Final = 1
-MOST_HOLES: Final = 1000
-"""Holes of a month that are listed; the ledger file has all of them."""
+MOST_HOLES: Final = 50
+"""Holes of a month that are listed, so that the manifest stays small; the ledger file has all of them."""
 
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
 """ISO 8601 in UTC."""
