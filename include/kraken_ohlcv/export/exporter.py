@@ -6,7 +6,6 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -36,9 +35,11 @@ from kraken_ohlcv.export.manifest import (
 from kraken_ohlcv.export.summary import facts_of
 from kraken_ohlcv.reader.buckets import bucket_frame
 from kraken_ohlcv.reader.candles import Moment, asked_of
+from kraken_ohlcv.reader.past import AsOf, When, when_of
 from kraken_ohlcv.reader.scope import Asked, Part, find_rows, parts_of
-from kraken_ohlcv.reader.stores import Stores, open_stores
+from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.stores.ledger.session import column
+from kraken_ohlcv.stores.queries import MICROSECONDS
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Exported:
         )
 
 
-def export_candles(
+def export_candles(  # noqa: PLR0913 (what people write at a prompt: each option by its own name)
     folder: str | Path,
     tickers: str | Sequence[str],
     intervals: int | Sequence[int],
@@ -106,6 +107,7 @@ def export_candles(
     end: Moment | None = None,
     *,
     formats: Collection[str] = tuple(ExportFormat),
+    as_of: AsOf | None = None,
     progress: Watch | None = None,
     stores: Stores | None = None,
 ) -> Exported:
@@ -119,25 +121,29 @@ def export_candles(
     :param end: the month of the moment before this time is the last one; None = up to now
     :param formats: some of ``ledger``, ``parquet``, ``csv``; those that the folder has already are kept up,
         too
+    :param as_of: what both stores held at this time by the ledger's clock, UTC without an offset; or at the
+        snapshot of this name; None = what they hold now
     :param progress: takes how many buckets are done and planned, a month at a time; None = a line in the
         log every 30 s
     :param stores: open stores; None = those of ``OHLCV_CANDLES_URL`` and ``OHLCV_LEDGER_URL``, opened for
         this call
     :return: what was done
     :raises BadRequestError: if an argument cannot be used
+    :raises SnapshotError: if there is no such snapshot
     :raises ExportRefusedError: if the folder is no export, another one, or one that is being written
     :raises ExportError: if a file cannot be written; done again, it continues
     :raises SetUpError: if a store is not set up, another version's, or its login may not read
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     asked = asked_of(start, end)
-    with open_stores() if stores is None else nullcontext(stores) as opened:
+    with opened(stores) as both:
         those = [
             row
             for interval in ([intervals] if isinstance(intervals, int) else intervals)
-            for row in find_rows(opened, [tickers] if isinstance(tickers, str) else tickers, interval)
+            for row in find_rows(both, [tickers] if isinstance(tickers, str) else tickers, interval)
         ]
-        return export_series(opened, Path(folder), those, asked, formats=formats, watch=progress)
+        when = when_of(both, as_of)
+        return export_series(both, Path(folder), those, asked, when=when, formats=formats, watch=progress)
 
 
 def export_series(
@@ -146,6 +152,7 @@ def export_series(
     those: Sequence[SeriesRow],
     asked: Asked,
     *,
+    when: When,
     formats: Collection[str] = tuple(ExportFormat),
     watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -156,6 +163,7 @@ def export_series(
     :param folder: a new or empty one, or an export, which is then continued
     :param those: the series, each once
     :param asked: the range, widened to whole UTC months
+    :param when: the time of the export
     :param formats: words of :class:`ExportFormat`; those that the folder has already are kept up, too
     :param watch: takes how many buckets are done and planned, a month at a time; None = a line in the log
         every 30 s
@@ -170,8 +178,12 @@ def export_series(
     refuse_strangers(folder)
     with held(folder):
         exchange = column(stores.ledger, "read_exchange")
-        manifest = begin(folder, exchange=exchange[0] if exchange else None, as_of=None)
-        return _Export(stores, folder, manifest, kinds, clock).run(those, asked, watch)
+        manifest = begin(
+            folder,
+            exchange=exchange[0] if exchange else None,
+            as_of=None if when.at_us is None else moment(when.at_us / MICROSECONDS),
+        )
+        return _Export(stores, folder, manifest, kinds, when, clock).run(those, asked, watch)
 
 
 def _kinds(formats: Collection[str]) -> list[ExportFormat]:
@@ -192,11 +204,12 @@ class _Export:
         folder: Path,
         manifest: Manifest,
         kinds: Sequence[ExportFormat],
+        when: When,
         clock: Callable[[], float],
     ) -> None:
         self._stores, self._folder, self._manifest, self._clock = stores, folder, manifest, clock
         self._kinds = [one for one in ExportFormat if one in {*kinds, *manifest.formats()}]
-        self._now_s = int(stores.clock())
+        self._when, self._exported_at = when, moment(int(stores.clock()))
         self._done = Exported(folder)
         self._saved_s, self._is_saved = clock(), True
 
@@ -227,7 +240,7 @@ class _Export:
             by_interval[row.interval_minutes].append(row)
         for interval, rows in by_interval.items():
             whole = Asked(start_s, None if end_s is None else _ceiled(end_s, interval))
-            for part in parts_of(self._stores, rows, whole, now_s=self._now_s):
+            for part in parts_of(self._stores, rows, whole, now_s=self._when.now_s, at_us=self._when.at_us):
                 # A candle that opens in the last month may close in the next one, which nobody asked for.
                 months = sorted(
                     month
@@ -242,7 +255,9 @@ class _Export:
         """Export the months of a series; return each when it is done."""
         for together in _batches(part, months):
             covered = together[0][0], _ceiled(together[-1][1], part.row.interval_minutes)
-            frame = bucket_frame(self._stores, part.row, covered, now_s=self._now_s)
+            frame = bucket_frame(
+                self._stores, part.row, covered, now_s=self._when.now_s, at_us=self._when.at_us
+            )
             for month in together:
                 opens = pl.col("ts").dt.epoch("s")
                 self._month(part, month, frame.filter((opens >= month[0]) & (opens < month[1])))
@@ -276,7 +291,7 @@ class _Export:
             files[kind] = ExportedFile(path=paths[kind], bytes=len(data), sha256=sha256_of(data))
         take_away(self._folder / home / file_name(ExportFormat.CSV, series, is_whole=not facts.is_whole))
         months[name] = Month(
-            **dict(facts), files={kind: files[kind] for kind in self._kinds}, exported_at=moment(self._now_s)
+            **dict(facts), files={kind: files[kind] for kind in self._kinds}, exported_at=self._exported_at
         )
         self._done.add(months[name], is_new=True)
         self._is_saved = False

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from kraken_ohlcv import snapshot
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
-from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.errors import BadRequestError, SnapshotError
+from kraken_ohlcv.core.evidence import SourceResult
+from kraken_ohlcv.core.gap import FilledFrom, Series
+from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.export import ExportError, ExportRefusedError, export_candles, exporter
 from kraken_ohlcv.export.exporter import export_series
+from kraken_ohlcv.reader.past import When
 from kraken_ohlcv.reader.scope import Asked, find_rows
 from kraken_ohlcv.reader.stores import open_stores
+from kraken_ohlcv.repair.context import RunContext
+from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.archive.parse import checked_blocks
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
@@ -41,6 +49,7 @@ from tests.integration.ledger_pages import add_proof, know
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from kraken_ohlcv.export import Exported
@@ -79,6 +88,28 @@ class Desk:
         """Store candles."""
         rows = [candle(series, ts_s, **changes) for ts_s in opens]
         self.world.questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
+
+    def pin(self, name: str) -> datetime:
+        """Pin this moment."""
+        with opened(self.server, self.world.dsn, NOW) as stores:
+            return snapshot(name, stores=stores)
+
+    def restate(self, ts_s: int, close: float) -> None:
+        """Replace a candle as trades tell it."""
+        covered = ts_s, ts_s + HOUR
+        new = StoredCandle(ts_s, 1.5, 1.5, 1.0, close, 1.25, 2.0, 9, source="trades")
+        result = SourceResult(
+            covered,
+            {ts_s: new},
+            BucketSet(HOUR),
+            is_busy=False,
+            window_start_s=ts_s,
+            step=HOUR,
+            source=FilledFrom.TRADES,
+        )
+        run = RunKey("backfill_tier1_daily", "restated")
+        with connect(self.world.dsn) as connection:
+            write(RunContext(connection, self.world.kraken(), self.world.questdb, run, NOW), HOURLY, result)
 
     def know(self, start_s: int, series: Series = HOURLY) -> None:
         """Make a series known to the ledger, and the pair's first trade with it."""
@@ -383,7 +414,12 @@ def test_a_long_export_logs_how_far_it_has_come_every_half_minute(
     ticks = iter(range(0, 100_000, 20))
     with opened(desk.server, desk.world.dsn, NOW) as stores, caplog.at_level(logging.INFO):
         export_series(
-            stores, desk.folder, find_rows(stores, ["XBTUSD"], 60), Asked(), clock=lambda: next(ticks)
+            stores,
+            desk.folder,
+            find_rows(stores, ["XBTUSD"], 60),
+            Asked(),
+            when=When(NOW),
+            clock=lambda: next(ticks),
         )
     said = [record.message for record in caplog.records if record.message.startswith("export to")]
     assert said
@@ -601,3 +637,36 @@ def test_whole_months_can_be_taken_in_as_an_archive_and_others_prove_nothing(
     for name in ("ohlcv", "coverage_changes", "candle_restatements"):
         assert after[name] == before[name]
     assert desk.world.missing(HOURLY) == [(OCTOBER + 7 * HOUR, OCTOBER + 9 * HOUR)]
+
+
+def test_an_export_of_the_past_is_as_it_was_then_and_does_not_mix_with_the_present(
+    desk: Desk, tmp_path: Path
+) -> None:
+    moment = desk.pin("before")
+    then = desk.export(folder=tmp_path / "then", as_of="before")
+    desk.restate(OCTOBER + 20 * HOUR, close=1.25)
+    now = desk.export()
+    again = desk.export(folder=tmp_path / "again", as_of=moment)
+
+    assert files(tmp_path / "again") == files(tmp_path / "then")
+    assert (then.rows, again.rows) == (now.rows, now.rows)
+    assert {
+        name for name, data in files(desk.folder).items() if files(tmp_path / "then").get(name) != data
+    } == {
+        "XBTUSD_60/2026-10/XBTUSD_60.incomplete.csv",
+        "XBTUSD_60/2026-10/candles.parquet",
+        "XBTUSD_60/2026-10/ledger.jsonl.gz",
+    }
+    assert manifest_of(tmp_path / "then")["as_of"] == f"{moment.replace(tzinfo=None).isoformat()}Z"
+    for folder, as_of in ((tmp_path / "then", None), (desk.folder, "before")):
+        with pytest.raises(ExportRefusedError, match="holds an export with as_of"):
+            desk.export(folder=folder, as_of=as_of)
+    before = contents(tmp_path / "then")
+    assert desk.export(folder=tmp_path / "then", as_of=moment).written == 0
+    assert changed(before, contents(tmp_path / "then")) == set()
+
+
+def test_what_an_unknown_snapshot_is_asked_for_makes_no_folder(desk: Desk) -> None:
+    with pytest.raises(SnapshotError, match="there is no snapshot 'nowhere'"):
+        desk.export(as_of="nowhere")
+    assert not desk.folder.exists()
