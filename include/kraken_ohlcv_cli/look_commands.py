@@ -126,10 +126,15 @@ def plan(
     lookback_days: Annotated[
         int | None, typer.Option(min=0, help="Skip series whose newest candle is older; 0 = no limit.")
     ] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Claim failed gaps before their next attempt.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Claim failed gaps before their next attempt.")
+    ] = False,
     ask_exchange: Annotated[
         bool,
-        typer.Option(help="Ask the exchange's clock, state and pairs first, through the shared limiter."),
+        typer.Option(
+            "--ask-exchange",
+            help="Ask the exchange's clock, state and pairs first, through the shared limiter.",
+        ),
     ] = False,
     exchange_url: Annotated[
         str | None,

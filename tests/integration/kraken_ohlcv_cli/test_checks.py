@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kraken_ohlcv.clients.questdb.address import QuestDBAddress
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.schema import ensure_candle_table
+from local.questdb import start_questdb
+from tests.integration.command_line import candles_url, only_reads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from local.questdb import QuestDBServer
     from tests.integration.command_line import CommandLine
     from tests.integration.world import World
 
@@ -106,3 +113,27 @@ def test_people_get_a_line_per_check(world: World, cli: CommandLine) -> None:
     del world
     lines = cli("config", "check").out.splitlines()
     assert [line.split()[:2] for line in lines] == [["good", "plan"], ["good", "ledger"], ["good", "candles"]]
+
+
+@pytest.fixture(scope="module")
+def guarded_server(service_directory: Path) -> Iterator[QuestDBServer]:
+    """Give a QuestDB with a login that may only read."""
+    settings = {
+        "QDB_PG_READONLY_USER_ENABLED": "true",
+        "QDB_PG_READONLY_USER": "reader",
+        "QDB_PG_READONLY_PASSWORD": "reads",
+    }
+    server = start_questdb(service_directory / "guarded_cli", env=settings)
+    yield server
+    server.stop()
+
+
+def test_logins_that_only_read_are_no_fault_of_who_reads(
+    world: World, cli: CommandLine, monkeypatch: pytest.MonkeyPatch, guarded_server: QuestDBServer
+) -> None:
+    owner = QuestDBAddress.of_url(candles_url(guarded_server), name="owner")
+    ensure_candle_table(QuestDBClient(owner))
+    monkeypatch.setenv(CANDLES_URL_ENV, candles_url(guarded_server, user="reader", password="reads"))  # noqa: S106
+    with only_reads(world.dsn) as dsn:
+        monkeypatch.setenv(LEDGER_URL_ENV, dsn)
+        assert wrong(cli) == []

@@ -114,6 +114,13 @@ def test_what_does_not_exist_is_refused_by_name(
         assert done.code == 0, done.err
 
 
+def test_the_archive_is_planned_without_a_call_to_the_exchange(world: World, cli: CommandLine) -> None:
+    done = cli(*ONE, "--from-source", "archive", "--archive-url", world.exchange.archive_url)
+    assert done.code == 0, done.err
+    assert world.exchange.calls() == []
+    assert done.json["missing_candles"] == 253
+
+
 def test_a_login_that_only_reads_is_told_which_one_is_needed(
     world: World, cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
