@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, Unpack, overload
 
 import polars as pl
 
@@ -37,6 +37,41 @@ Moment: TypeAlias = datetime | date | str
 
 FIRST_LOOK_BACK: Final = 64
 """Buckets in which the close before a range is looked for first."""
+
+
+class Options(TypedDict, total=False):
+    """The options of :func:`read_candles` that do not change the type of what it returns."""
+
+    on_missing: OnMissing
+    empty: Empty
+    as_of: AsOf | None
+    columns: Sequence[str] | None
+    layout: Layout
+    stores: Stores | None
+
+
+@overload
+def read_candles(
+    tickers: str | Sequence[str],
+    interval_minutes: int,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    library: Literal["polars"] = "polars",
+    **options: Unpack[Options],
+) -> pl.DataFrame: ...
+
+
+@overload
+def read_candles(
+    tickers: str | Sequence[str],
+    interval_minutes: int,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    library: Literal["pandas", "arrow"],
+    **options: Unpack[Options],
+) -> Any: ...
 
 
 def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option by its own name)
@@ -86,6 +121,7 @@ def read_candles(  # noqa: PLR0913 (what people write at a prompt: each option b
     :raises SnapshotError: if there is no such snapshot, or it does not read as it first did
     :raises SetUpError: if a store is not set up, another version's, or its login may not read
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    :raises psycopg.OperationalError: if the ledger cannot be reached
     """
     one_of("layout", layout, Layout)
     one_of("library", library, Library)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Final, NamedTuple
 
 from kraken_ohlcv.completeness.buckets import Grid, grid_of, reach_of
@@ -13,7 +14,7 @@ from kraken_ohlcv.core.assets import EARLIEST_HISTORY
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
-from kraken_ohlcv.core.intervals import check_served, step_s
+from kraken_ohlcv.core.intervals import INTERVALS, check_served, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso, midnight_s
 from kraken_ohlcv.reader.stores import Stores
@@ -97,9 +98,14 @@ def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> 
         interval
     """
     try:
-        check_served(interval_minutes)
-    except ValueError as error:
-        raise BadRequestError(str(error)) from None
+        # A float would be another text in QuestDB, and find no candle.
+        interval = index(interval_minutes)
+        check_served(interval)
+    except (TypeError, ValueError):
+        raise BadRequestError(
+            f"interval {interval_minutes!r} is not one of Kraken's, in whole minutes: "
+            f"{', '.join(map(str, INTERVALS))}"
+        ) from None
     if not tickers:
         raise BadRequestError("no ticker is named")
     if twice := sorted({ticker for ticker in tickers if list(tickers).count(ticker) > 1}):
@@ -110,7 +116,7 @@ def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> 
             f"ticker {unknown[0]!r} is not in the catalogue: use Kraken's altname, such as XBTUSD, or add "
             "the pair to assets.yaml"
         )
-    return rows_of([found[ticker] for ticker in tickers], [interval_minutes])
+    return rows_of([found[ticker] for ticker in tickers], [interval])
 
 
 def parts_of(

@@ -273,7 +273,9 @@ def test_behind_the_newest_candle_of_a_pair_not_expected_nothing_is_known(
         pytest.param({"tickers": "NONEUSD"}, "ticker 'NONEUSD' is not in the catalogue", id="ticker"),
         pytest.param({"tickers": []}, "no ticker is named", id="no ticker"),
         pytest.param({"tickers": ["AAAUSD", "AAAUSD"]}, "'AAAUSD' is named twice", id="a ticker twice"),
-        pytest.param({"interval_minutes": 7}, "interval 7 is not one of Kraken's: 1, 5,", id="interval"),
+        pytest.param({"interval_minutes": 7}, "interval 7 is not one of Kraken's, in whole", id="interval"),
+        pytest.param({"interval_minutes": 60.0}, "interval 60.0 is not one of", id="interval as a float"),
+        pytest.param({"interval_minutes": "60"}, "interval '60' is not one of", id="interval as a text"),
         pytest.param({"start": "yesterday"}, "start 'yesterday' is no time: write it like", id="start"),
         pytest.param(
             {"start": "2026-11-02", "end": "2026-11-01"}, "end 2026-11-01T00:00:00 is before", id="order"

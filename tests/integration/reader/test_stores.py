@@ -191,6 +191,8 @@ def test_a_candle_table_of_another_version_is_one_clear_sentence(
     stores: Stores, candles_url: str, ledger_uri: str, sql: str, said: str
 ) -> None:
     stores.questdb.query(sql)
+    if sql.startswith("ALTER"):
+        stores.questdb.wait_applied("ohlcv")
 
     with pytest.raises(SetUpError) as refused, open_stores(candles_url, ledger_uri):
         pass
