@@ -34,10 +34,10 @@ from kraken_ohlcv.export.manifest import (
 )
 from kraken_ohlcv.export.summary import facts_of
 from kraken_ohlcv.reader.buckets import bucket_frame
-from kraken_ohlcv.reader.candles import Moment, asked_of
 from kraken_ohlcv.reader.past import AsOf, When, when_of
 from kraken_ohlcv.reader.scope import Asked, Part, find_rows, parts_of
 from kraken_ohlcv.reader.stores import Stores, opened
+from kraken_ohlcv.reader.times import Moment, asked_of
 from kraken_ohlcv.stores.ledger.session import column
 from kraken_ohlcv.stores.queries import MICROSECONDS
 

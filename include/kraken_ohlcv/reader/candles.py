@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, Unpack, overload
+from typing import Any, Final, Literal, Self, TypedDict, Unpack, overload
 
 import polars as pl
 
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.reader.buckets import Buckets, empty_frame, read_buckets
 from kraken_ohlcv.reader.holes import Found, Hole, IncompleteError, holes_of
 from kraken_ohlcv.reader.past import AsOf, Digests, When, when_of
@@ -31,9 +28,8 @@ from kraken_ohlcv.reader.shape import (
     widened,
 )
 from kraken_ohlcv.reader.stores import Stores, opened
+from kraken_ohlcv.reader.times import Moment, asked_of
 from kraken_ohlcv.stores.queries import MICROSECONDS
-
-Moment: TypeAlias = datetime | date | str
 
 FIRST_LOOK_BACK: Final = 64
 """Buckets in which the close before a range is looked for first."""
@@ -182,30 +178,6 @@ def iter_candles(  # noqa: PLR0913 (as of read_candles)
             frame = shape.finished(piece.frame(), reading.parts[0].step, is_long=False)
             if frame.height:
                 yield frame
-
-
-def asked_of(start: Moment | None, end: Moment | None) -> Asked:
-    """Return a range as a read takes it.
-
-    :raises BadRequestError: if a border is no time, or the range ends before it begins
-    """
-    start_s = None if start is None else math.ceil(_moment_s("start", start))
-    end_s = None if end is None else math.floor(_moment_s("end", end))
-    if start_s is not None and end_s is not None and end_s < start_s:
-        raise BadRequestError(f"end {iso(end_s)} is before start {iso(start_s)}")
-    return Asked(start_s, end_s)
-
-
-def _moment_s(name: str, moment: Moment) -> float:
-    try:
-        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    except ValueError:
-        raise BadRequestError(
-            f"{name} {moment!r} is no time: write it like 2026-11-01 or 2026-11-01T14:00"
-        ) from None
-    if not isinstance(parsed, datetime):
-        parsed = datetime(parsed.year, parsed.month, parsed.day, tzinfo=UTC)
-    return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
 
 
 def _known_columns(stores: Stores) -> list[str]:

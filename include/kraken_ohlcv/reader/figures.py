@@ -13,9 +13,9 @@ from kraken_ohlcv.completeness.figures import percent
 from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.times import utc
-from kraken_ohlcv.reader.candles import Moment, asked_of
 from kraken_ohlcv.reader.scope import Part, find_rows, parts_of
 from kraken_ohlcv.reader.stores import Stores, opened
+from kraken_ohlcv.reader.times import Moment, asked_of
 from kraken_ohlcv.stores.candle_frames import TIME
 from kraken_ohlcv.stores.ledger.coverage import read_months
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 import polars as pl
@@ -18,6 +18,7 @@ from kraken_ohlcv.core.times import iso, utc
 from kraken_ohlcv.reader.buckets import Buckets
 from kraken_ohlcv.reader.scope import Part
 from kraken_ohlcv.reader.stores import Stores, opened
+from kraken_ohlcv.reader.times import Moment, moment_of
 from kraken_ohlcv.stores.ledger.moments import settled_us
 from kraken_ohlcv.stores.ledger.session import value
 from kraken_ohlcv.stores.ledger.snapshots import (
@@ -32,7 +33,7 @@ from kraken_ohlcv.stores.queries import MICROSECONDS
 
 log = logging.getLogger(__name__)
 
-AsOf: TypeAlias = datetime | str
+AsOf: TypeAlias = Moment
 """A moment by the ledger's clock, or the name of a snapshot."""
 
 
@@ -72,27 +73,41 @@ def snapshot(name: str, *, stores: Stores | None = None) -> datetime:
 def when_of(stores: Stores, as_of: AsOf | None) -> When:
     """Return the time of a read.
 
-    :param as_of: a moment, UTC without an offset; the name of a snapshot; or None for now
+    :param as_of: the name of a snapshot; a moment, UTC without an offset; or None for now
     :raises SnapshotError: if there is no such snapshot
     :raises BadRequestError: if a write may still change what the moment is
     """
     now_s = stores.clock()
     if as_of is None:
         return When(int(now_s))
-    named = find_snapshot(stores.ledger, as_of) if isinstance(as_of, str) else None
-    at_us = _microseconds(as_of) if isinstance(as_of, datetime) else named.moment_us if named else 0
-    if named is None and at_us > (settled := settled_us(stores.ledger)):
-        raise BadRequestError(
-            f"as_of {iso(at_us / MICROSECONDS)} is not settled: the newest moment that no open write can "
-            f"change is {iso(settled / MICROSECONDS)}"
-        )
+    named = _named(stores, as_of)
+    if named is not None:
+        at_us = named.moment_us
+    else:
+        at_us = round(moment_of("as_of", as_of).timestamp() * MICROSECONDS)
+        settled = settled_us(stores.ledger)
+        if at_us > settled:
+            raise BadRequestError(
+                f"as_of {iso(at_us / MICROSECONDS)} is not settled: the newest moment that no open write can "
+                f"change is {iso(settled / MICROSECONDS)}"
+            )
     # The exchange's clock may be another than the ledger's, by which moments are counted.
     ahead_s = now_s - float(value(stores.ledger, "ledger_now"))
     return When(int(at_us / MICROSECONDS + ahead_s), at_us, named)
 
 
-def _microseconds(moment: datetime) -> int:
-    return round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * MICROSECONDS)
+def _named(stores: Stores, as_of: AsOf) -> Snapshot | None:
+    """Return the snapshot of a name; None for a time, unless a snapshot is called like it."""
+    if not isinstance(as_of, str):
+        return None
+    try:
+        return find_snapshot(stores.ledger, as_of)
+    except SnapshotError as error:
+        try:
+            moment_of("as_of", as_of)
+        except BadRequestError:
+            raise error from None
+        return None
 
 
 class Digests:

@@ -88,6 +88,7 @@ def test_candles_and_statuses_come_as_they_stood_then(past: Stores) -> None:
     put(past, {-25: 9})
 
     assert read(past, first).equals(at_first)
+    assert read(past, first.isoformat()).equals(at_first)
     assert read(past, second).equals(at_second)
     now = read(past, None)
     assert [frame["trades"][15] for frame in (at_first, at_second, now)] == [3, 7, 9]
