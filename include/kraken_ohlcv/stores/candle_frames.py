@@ -117,12 +117,12 @@ class CandleFrames:
         try:
             self._check_server()
             content = export_parquet(self.questdb.address, sql, parameters, session=self._session)
-        except QuestDBError as error:
+            return pl.read_parquet(io.BytesIO(content))
+        except (QuestDBError, pl.exceptions.PolarsError) as error:
             # PGWire serves as well, only more slowly; and it says what is wrong with the table.
             log.info("candles are read over PGWire, because the export over HTTP does not serve: %s", error)
             self._is_exported = False
             return None
-        return pl.read_parquet(io.BytesIO(content))
 
     def _check_server(self) -> None:
         """Refuse an HTTP port of another server, as behind a tunnel that leads only PGWire elsewhere.

@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 
 from kraken_ohlcv import BucketStatus, IncompleteError, complete_until, coverage, read_candles
+from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.errors import BadRequestError, OhlcvError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.stores.ledger.assets import sync_catalogue
 from tests.integration.damage import NOW, Damaged, History, candle
 from tests.integration.ledger_pages import add_gap
 from tests.integration.reader.test_random_damage import INSERT, close_of, damage
@@ -87,6 +89,25 @@ def test_wide_has_a_row_per_time_and_a_status_per_ticker(whole: Stores) -> None:
     assert frame["volume_BBBUSD"].to_list() == [1.5, 0.0, 0.0, 1.5]
     assert frame["status_BBBUSD"].to_list() == ["stored", "empty_trades", "empty_archive", "stored"]
     assert frame["status_AAAUSD"].to_list() == ["stored"] * 4
+
+
+def test_more_tickers_than_a_statement_names_are_read_alike(stores: Stores, ledger_uri: str) -> None:
+    few = {"AAAUSD", "BBBUSD", "T200USD"}
+    many = ["AAAUSD", "BBBUSD", *(f"T{n}USD" for n in range(100, 510))]
+    damage(stores, ledger_uri, History([], {}))
+    entries = [CatalogueEntry(ticker=one, base=one[:-3], quote="USD", tier="TIER1") for one in many]
+    sync_catalogue(stores.ledger, entries)
+    rows = [candle(Series(one, 60), HERE - 50 * 3600, close=float(len(one))) for one in sorted(few)]
+    # Another pair's, which nobody asks for.
+    rows.append(candle(Series("ZZZUSD", 60), HERE - 50 * 3600))
+    stores.questdb.write_batch("ohlcv", INSERT, rows)
+
+    frame = read_candles(many, 60, open_at(-51), open_at(-49), on_missing="mark", stores=stores)
+
+    assert frame.height == 2 * len(many)
+    assert frame["ticker"].unique(maintain_order=True).to_list() == many
+    stored = frame.filter(pl.col("status") == "stored")
+    assert dict(zip(stored["ticker"], stored["close"], strict=True)) == {one: float(len(one)) for one in few}
 
 
 def test_a_filled_bucket_repeats_the_close_before_the_range(whole: Stores) -> None:

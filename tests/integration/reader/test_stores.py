@@ -6,10 +6,14 @@ import json
 import logging
 import subprocess
 import sys
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import requests
 
 from kraken_ohlcv import complete_until, coverage, open_stores, read_candles
 from kraken_ohlcv.clients.errors import QuestDBRefusedError, QuestDBUnavailableError
@@ -25,7 +29,7 @@ from tests.integration.damage import NOW, Damaged, History, candle
 from tests.integration.reader.test_random_damage import INSERT, damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from kraken_ohlcv.reader.stores import Stores
@@ -151,6 +155,60 @@ def test_an_http_port_of_another_questdb_is_never_read(
         assert read_candles("AAAUSD", 60, stores=others).equals(usual)
 
     assert f"port {guarded_server.http_port} of 127.0.0.1 belongs to another QuestDB" in caplog.text
+
+
+@contextmanager
+def answering(status: int, body: Callable[[str], bytes]) -> Iterator[int]:
+    """Give the port of an HTTP server that answers each path so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = body(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "spoilt"),
+    [
+        pytest.param(200, lambda whole: whole[:-100], id="cut off"),
+        pytest.param(200, lambda _: b"", id="empty"),
+        pytest.param(200, lambda _: b"ts,open\n1,2\n", id="another format"),
+        pytest.param(200, lambda whole: whole[:4] + b"?" * 200 + whole[-4:], id="not what it claims"),
+        pytest.param(400, lambda _: b'{"error": "invalid format"}', id="refused"),
+        pytest.param(502, lambda _: b"<html>Bad gateway</html>", id="a proxy's error"),
+    ],
+)
+def test_an_export_that_is_not_whole_is_not_believed(
+    stores: Stores, candles_url: str, ledger_uri: str, status: int, spoilt: Callable[[bytes], bytes]
+) -> None:
+    fill(stores, ledger_uri)
+    usual = read_candles("AAAUSD", 60, stores=stores)
+    address = stores.questdb.address
+
+    def body(path: str) -> bytes:
+        return spoilt(requests.get(f"http://127.0.0.1:{address.http_port}{path}", timeout=60).content)
+
+    with (
+        answering(status, body) as port,
+        open_stores(
+            f"{candles_url.partition('?')[0]}?http_port={port}", ledger_uri, clock=lambda: NOW
+        ) as others,
+    ):
+        assert read_candles("AAAUSD", 60, stores=others).equals(usual)
 
 
 @pytest.mark.parametrize(
