@@ -40,7 +40,7 @@ class CandleFrames:
     """Reads the candle table as frames; which way serves is found out once.
 
     :ivar questdb: client of the candle store
-    :ivar columns: what is read beside open time and ticker
+    :ivar schema: columns that can be read, and their types
     """
 
     def __init__(self, questdb: QuestDBClient, *, extra: Sequence[str] = ()) -> None:
