@@ -135,7 +135,7 @@ class BackfillRequest(RunRequest):
         le=36500,
         title="Lookback (days)",
         description="Series whose newest candle is older are skipped and named, unless the asset was added"
-        " since. 0 = no limit.",
+        " since, or two pauses of its schedule are longer. 0 = no limit.",
     )
     max_gaps_per_asset: int = Field(
         ge=0,

@@ -96,7 +96,8 @@ class TierPlan(BaseModel):
         default=7,
         ge=0,
         le=36500,
-        description="Series whose newest candle is older are skipped and named; 0 = no limit.",
+        description="Series whose newest candle is older are skipped and named, unless two pauses of the"
+        " schedule are longer; 0 = no limit.",
     )
     max_gaps_per_asset: StrictInt = Field(
         default=10,

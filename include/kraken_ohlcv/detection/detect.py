@@ -91,6 +91,7 @@ def select(
                 span[1],
                 added_s=asset.added_s,
                 interval_minutes=interval,
+                cron=asset.upkeep.cron(interval),
                 lookback_days=request.lookback_days,
                 now_s=now_s,
             ):
@@ -311,19 +312,21 @@ def record_survey(
 
 
 def is_left_alone(
-    last_s: int, *, added_s: int, interval_minutes: int, lookback_days: int, now_s: int
+    last_s: int, *, added_s: int, interval_minutes: int, cron: str | None, lookback_days: int, now_s: int
 ) -> bool:
     """Return whether a series is too old to be processed.
 
     :param last_s: open time of its newest candle, epoch seconds UTC
     :param added_s: when its asset came into the catalogue, epoch seconds UTC
+    :param cron: schedule that keeps the series, five-field cron, UTC, or None
     :param lookback_days: limit in days, >= 0; 0 = no limit
-    :return: True when the newest candle closed, and the asset was added, more than max(lookback, two candles)
-        ago: before it was added nobody was to fetch anything, so old candles that were brought in, from the
-        archive or another application, say nothing about the pair
+    :return: True when the newest candle closed, and the asset was added, more than max(lookback, two candles,
+        two pauses of the schedule) ago: before it was added nobody was to fetch anything, so old candles that
+        were brought in, from the archive or another application, say nothing about the pair; and a series is
+        not too old for its own schedule, nor when one of its runs has failed
     """
     if lookback_days == 0:
         return False
     step = step_s(interval_minutes)
-    limit = max(lookback_days * DAY_S, 2 * step)
+    limit = max(lookback_days * DAY_S, 2 * step, 0 if cron is None else 2 * longest_pause_s(cron) + step)
     return now_s - max(last_s + step, added_s) > limit

@@ -8,6 +8,8 @@ import pytest
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
+from kraken_ohlcv.stores.ledger.plan import write_plan
 from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.in_step import assert_in_step, gaps_of
 
@@ -163,6 +165,18 @@ def test_a_series_older_than_the_lookback_is_named_and_left_alone(world: World) 
     assert [(s["ticker"], s["interval"]) for s in summary["series_skipped"]] == [("XBTUSD", 60)]
     assert (summary["assets_processed"], summary["ohlc_calls"], world.gaps()) == (0, 0, [])
     assert world.run(lookback_days=0)["gaps_filled"] == len(world.gaps()) == 1
+
+
+def test_a_weekly_schedule_keeps_its_series_week_after_week(world: World) -> None:
+    weekly = TierPlan(schedule="0 5 * * 0")
+    world.exchange.set_clock("2026-11-22T05:00:10Z")
+    with connect(world.dsn) as connection:
+        write_plan(connection, {**SHIPPED, "TIER1": weekly}, (), (), pace_s=1.0)
+        connection.execute("UPDATE assets SET added_at = '2026-01-01T00:00:00Z'")
+    for _ in range(3):
+        summary = world.run(intervals=[1440], lookback_days=weekly.lookback_days)
+        assert (summary["series_skipped"], summary["ohlc_calls"]) == ([], 1)
+        world.exchange.advance(7 * 24 * HOUR)
 
 
 def test_old_candles_of_an_asset_just_added_do_not_keep_the_scheduled_run_from_it(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import api_window_start_s
 from kraken_ohlcv.core.params import BackfillRequest
-from kraken_ohlcv.core.tiers import Upkeep
+from kraken_ohlcv.core.tiers import TierPlan, Upkeep
 from kraken_ohlcv.detection.detect import SeriesSelection, select, warnings
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.counts import Counted
@@ -30,6 +30,7 @@ def asset(
     delisted_s: int | None = None,
     first_trade_s: float | None = None,
     seen_s: int | None = NOW - 300 * DAY,
+    upkeep: Upkeep = Upkeep.shipped("TIER1"),  # noqa: B008 (it never changes)
 ) -> Asset:
     return Asset(
         ticker=ticker,
@@ -38,7 +39,7 @@ def asset(
         delisted_s=delisted_s,
         first_trade_s=first_trade_s,
         added_s=NOW - 400 * DAY,
-        upkeep=Upkeep.shipped("TIER1"),
+        upkeep=upkeep,
         seen_s=seen_s,
     )
 
@@ -107,6 +108,20 @@ def test_a_series_older_than_the_lookback_is_skipped_and_named() -> None:
     assert a_second_later == SeriesSelection(
         skipped=[{"ticker": "XBTUSD", "interval": 60, "last_candle": "2026-11-16T11:00:00"}]
     )
+
+
+def test_no_series_is_too_old_for_the_schedule_that_keeps_it_even_after_a_run_that_failed() -> None:
+    weekly = asset(upkeep=Upkeep(TierPlan(schedule="0 5 * * 0"), (1440,)))
+    midnight = NOW // DAY * DAY
+    for days, is_skipped in ((8, False), (15, False), (17, True)):
+        newest = midnight - days * DAY
+        selection = selected(
+            {DAILY: span(newest - DAY, newest, step=DAY)},
+            assets=(weekly,),
+            intervals=(1440,),
+            now_s=midnight + 5 * HOUR,
+        )
+        assert bool(selection.skipped) == is_skipped, days
 
 
 def test_without_a_lookback_no_series_is_too_old() -> None:
