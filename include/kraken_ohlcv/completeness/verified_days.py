@@ -170,11 +170,21 @@ def _look(
         return {}
     buckets = Buckets(connection, questdb, every, now_s=now_s)
     found: dict[DayKey, Found] = {}
-    for scope, those in days.items():
+    for scope, asked in days.items():
+        those = _begun(buckets, rows[scope], sorted(asked))
         for month in months_in((day_s, day_s + DAY_S) for day_s in those):
-            in_month = [day_s for day_s in sorted(those) if month[0] <= day_s < month[1]]
+            in_month = [day_s for day_s in those if month[0] <= day_s < month[1]]
             found |= _look_at_month(buckets, scope, rows[scope], in_month)
     return found
+
+
+def _begun(buckets: Buckets, rows: Sequence[SeriesRow], days: Sequence[int]) -> list[int]:
+    """Return those among some days in which any series has begun; before, none is complete."""
+    starts = [start_s for row in rows if (start_s := buckets.start_s(row.series)) is not None]
+    if not starts:
+        return []
+    interval = rows[0].interval_minutes
+    return [day_s for day_s in days if opens_of_day(day_s, interval)[1] > min(starts)]
 
 
 def _look_at_month(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from kraken_ohlcv.completeness import verified_days
 from kraken_ohlcv.completeness.verified_days import look_at_days, still_complete
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
@@ -339,6 +341,23 @@ def test_older_days_are_published_when_a_run_asks_for_them_and_followed_from_the
     take_away(world, back)
     world.run()
     assert look(world) == {back: (2, "repaired")}
+
+
+def test_days_before_every_candle_are_not_read_however_many_are_asked_for(
+    loaded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    months: list[int] = []
+    look_at_month = verified_days._look_at_month
+
+    def counted(*given: Any) -> Any:
+        months.append(given[3][0])
+        return look_at_month(*given)
+
+    monkeypatch.setattr(verified_days, "_look_at_month", counted)
+    window = loaded.window(HOURLY)
+    found = look(loaded, asked=ReportRequest(verified_since=date(1970, 1, 1)))
+    assert [*found] == [*range(window[0] // DAY_S * DAY_S + DAY_S, TODAY, DAY_S)]
+    assert len(months) <= 2
 
 
 def test_days_that_were_published_are_published_again_when_a_run_asks_for_them(loaded: World) -> None:
