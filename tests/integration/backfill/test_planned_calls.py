@@ -126,3 +126,17 @@ def test_the_look_up_of_a_first_trade_is_planned_when_an_answer_shows_the_need_o
     summary = world.run(repair_from=["ohlc"])
 
     assert (summary["calls_planned"], summary["calls_spent"], summary["calls_retried"]) == (2, 2, 0)
+
+
+def test_a_range_that_is_checked_is_planned_from_where_an_earlier_run_stopped(world: World) -> None:
+    store_history(world, HOURLY, buckets=900, without=[])
+    start = datetime.fromtimestamp(past(world, HOURLY, first=800, last=0)[0], UTC).date()
+    asked = {"start": str(start), "end": str(start + timedelta(days=20))}
+    first = world.run(repair_range=asked, trades_call_budget=8, repair_from=["trades"])
+    (left,) = first["trades_left_open"]
+
+    summary = world.run(repair_range=asked, trades_call_budget=200, repair_from=["trades"])
+
+    assert summary["trades_left_open"] == []
+    assert summary["calls_planned"] <= left["calls"] + 2
+    assert_as_planned(summary, ranges=1)

@@ -108,7 +108,8 @@ def _from_cursor(
         return job
     builder = CandleBuilder.from_state(state["builder"])
     last_s = CURSOR.validate_python(state["place"]).last_s
-    if last_s is None or not builder.intervals >= set(intervals) or builder.oldest_s > job.start_s:
+    is_same = builder.span == job.range if job.is_recheck else builder.oldest_s <= job.start_s
+    if last_s is None or not builder.intervals >= set(intervals) or not is_same:
         return job
     read_s = min(max(job.start_s, int(last_s)), job.end_s - 1)
     return replace(job, calls=expected_calls((read_s, job.end_s), counts))
