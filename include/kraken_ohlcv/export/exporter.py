@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -136,12 +136,14 @@ def export_candles(  # noqa: PLR0913 (what people write at a prompt: each option
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     asked = asked_of(start, end)
+    named = [tickers] if isinstance(tickers, str) else list(tickers)
+    lengths = list(intervals) if isinstance(intervals, Iterable) else [intervals]
+    if not lengths:
+        raise BadRequestError("no interval is named")
     with opened(stores) as both:
-        those = [
-            row
-            for interval in ([intervals] if isinstance(intervals, int) else intervals)
-            for row in find_rows(both, [tickers] if isinstance(tickers, str) else tickers, interval)
-        ]
+        those = [row for interval in lengths for row in find_rows(both, named, interval)]
+        if len({row.series for row in those}) < len(those):
+            raise BadRequestError(f"one of the intervals {', '.join(map(str, lengths))} is named twice")
         when = when_of(both, as_of)
         return export_series(both, Path(folder), those, asked, when=when, formats=formats, watch=progress)
 

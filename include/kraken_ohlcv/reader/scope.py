@@ -108,6 +108,8 @@ def find_rows(stores: Stores, tickers: Sequence[str], interval_minutes: int) -> 
         ) from None
     if not tickers:
         raise BadRequestError("no ticker is named")
+    if strange := [ticker for ticker in tickers if not isinstance(ticker, str)]:
+        raise BadRequestError(f"ticker {strange[0]!r} is no text: use Kraken's altname, such as XBTUSD")
     if twice := sorted({ticker for ticker in tickers if list(tickers).count(ticker) > 1}):
         raise BadRequestError(f"ticker {twice[0]!r} is named twice")
     found = {asset.ticker: asset for asset in read_assets(stores.ledger, tickers=tickers, tier="ALL")}

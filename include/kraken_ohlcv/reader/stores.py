@@ -5,26 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
 import psycopg
-from psycopg.errors import InsufficientPrivilege, UndefinedTable
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import InsufficientPrivilege
 
 from kraken_ohlcv.clients.errors import QuestDBError
 from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.core.errors import SetUpError
+from kraken_ohlcv.core.errors import OhlcvError, SetUpError
 from kraken_ohlcv.core.settings import CANDLE_TABLE, CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.stores.candle_frames import CANDLE_SCHEMA, CandleFrames
 from kraken_ohlcv.stores.ledger.session import Connection, column, connect, value
 from kraken_ohlcv.stores.queries import statement
 
 SAMPLE_LEDGER_URL: Final = "postgresql://user:password@host:5432/ohlcv"
+ESCAPED: Final = "in a password, @ is %40, / is %2F and % is %25"
 STORED_AT: Final = "stored_at"
 SET_UP: Final = "the first task of any of this package's DAGs brings it up to date"
+
+
+class LedgerUnavailableError(OhlcvError):
+    """The ledger is out of reach, or refuses the login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ def open_stores(
     :return: context manager of the stores; closing it closes the connections
     :raises SetUpError: if a URL is absent or cannot be used, a store is another version's or nobody's, or its
         login may not read; the message says what to do
+    :raises LedgerUnavailableError: if PostgreSQL cannot be reached, or refuses the login
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     address = QuestDBAddress.of_url(_url(candles_url, CANDLES_URL_ENV), name=CANDLES_URL_ENV)
@@ -97,8 +104,16 @@ def _url(given: str | None, setting: str) -> str:
 
 @contextmanager
 def _ledger(dsn: str) -> Iterator[Connection]:
+    _check_ledger_url(dsn)
     try:
-        with connect(dsn) as connection:
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(connect(dsn))
+            except psycopg.OperationalError as error:
+                said = " ".join(str(error).split())
+                raise LedgerUnavailableError(
+                    f"the ledger of {LEDGER_URL_ENV} is out of reach or refuses the login: {said}"
+                ) from error
             yield connection
     except InsufficientPrivilege as error:
         said = " ".join(str(error).split())
@@ -106,11 +121,18 @@ def _ledger(dsn: str) -> Iterator[Connection]:
             f"the login of {LEDGER_URL_ENV} may not read the ledger ({said}): run GRANT SELECT ON ALL TABLES "
             "IN SCHEMA public TO that login as the ledger's owner"
         ) from error
-    except psycopg.ProgrammingError as error:
-        if error.sqlstate is not None:
-            raise
+
+
+def _check_ledger_url(dsn: str) -> None:
+    """Refuse what is no URL, and one in which a part of the password would be taken for host or database."""
+    try:
+        said = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        said = {"host": ""}
+    names = [str(said.get(part, "")) for part in ("host", "dbname")]
+    if not any(said.values()) or any("@" in name[1:] for name in names):
         # Not the text itself, which may hold a password.
-        raise SetUpError(f"{LEDGER_URL_ENV} cannot be read: write it like {SAMPLE_LEDGER_URL}") from None
+        raise SetUpError(f"{LEDGER_URL_ENV} cannot be read: write it like {SAMPLE_LEDGER_URL}; {ESCAPED}")
 
 
 def _check_revision(connection: Connection) -> None:
@@ -119,7 +141,10 @@ def _check_revision(connection: Connection) -> None:
     ours = max(name[:4] for name in names if name.endswith(".sql"))
     try:
         theirs = value(connection, "read_revision")
-    except UndefinedTable:
+    except (InsufficientPrivilege, psycopg.OperationalError):
+        raise
+    except psycopg.DatabaseError:
+        # No such table; a server that is not PostgreSQL says so in its own way.
         theirs = None
     if theirs is None:
         raise SetUpError(f"the database of {LEDGER_URL_ENV} holds no ledger: name the right one; {SET_UP}")

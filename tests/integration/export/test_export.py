@@ -79,7 +79,7 @@ class Desk:
             return export_candles(
                 options.pop("folder", self.folder),
                 series.ticker,
-                series.interval_minutes,
+                options.pop("intervals", series.interval_minutes),
                 stores=stores,
                 **options,
             )
@@ -445,6 +445,9 @@ def test_a_series_without_anything_is_named_and_stops_no_other(desk: Desk) -> No
         ),
         pytest.param({"formats": []}, "no format is named", id="no format"),
         pytest.param({"start": "yesterday"}, "'yesterday' is no time", id="no time"),
+        pytest.param({"intervals": []}, "no interval is named", id="no interval"),
+        pytest.param({"intervals": [60, 60]}, "60, 60 is named twice", id="an interval twice"),
+        pytest.param({"intervals": 60.0}, "interval 60.0 is not one of Kraken's", id="a fraction"),
         pytest.param(
             {"start": "2026-11-01", "end": "2026-10-01"}, "is before start", id="the wrong way round"
         ),

@@ -201,3 +201,5 @@ def test_a_moment_that_may_still_change_is_refused(past: Stores) -> None:
         BadRequestError, match="is not settled: the newest moment that no open write can change"
     ):
         read(past, datetime.now(UTC) + timedelta(minutes=10))
+    with pytest.raises(BadRequestError, match="is not settled"):
+        read(past, (datetime.now(UTC) + timedelta(days=2)).date())

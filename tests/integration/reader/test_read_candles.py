@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from kraken_ohlcv import BucketStatus, IncompleteError, complete_until, coverage, read_candles
+from kraken_ohlcv import (
+    BucketStatus,
+    IncompleteError,
+    complete_until,
+    coverage,
+    iter_candles,
+    read_candles,
+)
 from kraken_ohlcv.core.assets import CatalogueEntry
 from kraken_ohlcv.core.errors import BadRequestError, OhlcvError
 from kraken_ohlcv.core.gap import Series
@@ -294,10 +301,13 @@ def test_behind_the_newest_candle_of_a_pair_not_expected_nothing_is_known(
         pytest.param({"tickers": "NONEUSD"}, "ticker 'NONEUSD' is not in the catalogue", id="ticker"),
         pytest.param({"tickers": []}, "no ticker is named", id="no ticker"),
         pytest.param({"tickers": ["AAAUSD", "AAAUSD"]}, "'AAAUSD' is named twice", id="a ticker twice"),
+        pytest.param({"tickers": [None]}, "ticker None is no text", id="ticker of no text"),
         pytest.param({"interval_minutes": 7}, "interval 7 is not one of Kraken's, in whole", id="interval"),
         pytest.param({"interval_minutes": 60.0}, "interval 60.0 is not one of", id="interval as a float"),
         pytest.param({"interval_minutes": "60"}, "interval '60' is not one of", id="interval as a text"),
         pytest.param({"start": "yesterday"}, "start 'yesterday' is no time: write it like", id="start"),
+        pytest.param({"start": 1_795_392_000}, "start 1795392000 is no time", id="start as a number"),
+        pytest.param({"as_of": 1_795_392_000}, "as_of 1795392000 is no time", id="as_of as a number"),
         pytest.param(
             {"start": "2026-11-02", "end": "2026-11-01"}, "end 2026-11-01T00:00:00 is before", id="order"
         ),
@@ -324,6 +334,24 @@ def test_a_request_that_cannot_be_served_is_refused_by_name(
         read_candles(**{"tickers": "AAAUSD", "interval_minutes": 60, "stores": whole, **arguments})
 
     assert said in str(refused.value)
+
+
+def test_several_tickers_are_refused_where_one_is_asked_for(whole: Stores) -> None:
+    both: Any = ["AAAUSD", "BBBUSD"]
+    with pytest.raises(BadRequestError, match=r"ticker \['AAAUSD', 'BBBUSD'\] is no text"):
+        complete_until(both, 60, stores=whole)
+    with pytest.raises(BadRequestError, match=r"ticker \['AAAUSD', 'BBBUSD'\] is no text"):
+        next(iter_candles(both, 60, stores=whole))
+
+
+@pytest.mark.parametrize("late", [datetime.max.replace(tzinfo=UTC), date.max, "9999-12-31T23:59:59.9"])
+def test_the_end_of_all_time_is_a_time_like_any_other(whole: Stores, late: Any) -> None:
+    with pytest.raises(IncompleteError, match=r"from 2026-11-23T12:00:00 to 9999-01-01.*: not closed yet"):
+        read_candles("AAAUSD", 60, open_at(-3), late, stores=whole)
+
+    assert read_candles("AAAUSD", 60, open_at(-3), late, on_missing="mark", stores=whole).height == 3
+    assert read_candles("AAAUSD", 60, late, stores=whole).is_empty()
+    assert coverage("AAAUSD", 60, late, late, stores=whole)["buckets"].to_list() == [0]
 
 
 def test_a_candle_off_the_grid_belongs_to_no_bucket(whole: Stores) -> None:

@@ -21,6 +21,7 @@ from kraken_ohlcv.clients.questdb.address import QuestDBAddress
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.reader.stores import LedgerUnavailableError
 from kraken_ohlcv.stores.history import read_past
 from kraken_ohlcv.stores.ledger.moments import settled_us
 from local.questdb import DATABASE, PASSWORD, USER, start_questdb
@@ -285,6 +286,16 @@ def test_a_role_without_rights_is_told_which(
         pytest.param(
             "OHLCV_LEDGER_URL", "postgresql://u:s3cret@h:x/y?z", "OHLCV_LEDGER_URL cannot be", id="no URL"
         ),
+        pytest.param(
+            "OHLCV_LEDGER_URL", "postgresql://u:p@s3cret@127.0.0.1:9/y", "@ is %40", id="an at sign in it"
+        ),
+        pytest.param(
+            "OHLCV_LEDGER_URL", "postgresql://u:1/s3cret@127.0.0.1:9/y", "/ is %2F", id="a slash in it"
+        ),
+        pytest.param("OHLCV_LEDGER_URL", "s3cret", "OHLCV_LEDGER_URL cannot be", id="only a password"),
+        pytest.param(
+            "OHLCV_CANDLES_URL", "postgresql://u:1/s3cret@127.0.0.1:9/y", "no URL", id="a slash in QuestDB's"
+        ),
     ],
 )
 def test_a_url_that_cannot_be_used_names_its_setting_and_no_password(
@@ -311,6 +322,23 @@ def test_a_wrong_login_is_refused_by_its_setting(stores: Stores, candles_url: st
     with (
         pytest.raises(QuestDBRefusedError, match="OHLCV_CANDLES_URL"),
         open_stores(candles_url.replace(PASSWORD, "wrong"), ledger_uri),
+    ):
+        pass
+
+
+def test_a_ledger_url_that_leads_to_a_questdb_is_said_so(stores: Stores, candles_url: str) -> None:
+    del stores
+    with (
+        pytest.raises(SetUpError, match="the database of OHLCV_LEDGER_URL holds no ledger"),
+        open_stores(candles_url, candles_url.partition("?")[0]),
+    ):
+        pass
+
+
+def test_a_ledger_out_of_reach_is_named(candles_url: str) -> None:
+    with (
+        pytest.raises(LedgerUnavailableError, match="the ledger of OHLCV_LEDGER_URL is out of reach"),
+        open_stores(candles_url, "postgresql://u:p@127.0.0.1:9/ohlcv"),
     ):
         pass
 

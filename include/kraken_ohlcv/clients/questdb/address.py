@@ -75,7 +75,8 @@ class QuestDBAddress:
         except ValueError:
             # Not its text, which may quote a part of the password.
             raise SetUpError(f"{name} is no URL: write it like {SAMPLE_URL}") from None
-        if parts.scheme not in SCHEMES or not parts.hostname:
+        # A slash in a password ends the host there, and the at sign behind it goes into the path.
+        if parts.scheme not in SCHEMES or not parts.hostname or "@" in parts.path:
             raise SetUpError(f"{name} is no URL of a QuestDB: write it like {SAMPLE_URL}")
         given = dict(parse_qsl(parts.query))
         http_port = given.pop("http_port", "9000")
