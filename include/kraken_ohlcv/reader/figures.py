@@ -46,9 +46,8 @@ def complete_until(ticker: str, interval_minutes: int, *, stores: Stores | None 
         now_s = int(both.clock())
         rows = find_rows(both, [ticker], interval_minutes)
         (found,) = Buckets(both.ledger, both.questdb, rows, now_s=now_s).read(rows)
-    hole_s = found.missing.start_s
-    until_s = found.looked_at[1] if hole_s is None else hole_s
-    return utc(until_s) if until_s > found.looked_at[0] else None
+    until_s = found.complete_until_s
+    return None if until_s is None else utc(until_s)
 
 
 def coverage(
