@@ -76,6 +76,7 @@ class Gaps:
     :ivar missing: what is missing now; None when nobody asked for a verdict
     :ivar fail_on: what fails
     :ivar chosen: which series were selected
+    :ivar without_data: tickers that were named, and of which nothing is expected
     """
 
     now_s: int
@@ -84,11 +85,14 @@ class Gaps:
     missing: Missing | None
     fail_on: FailOn
     chosen: Chosen
+    without_data: Sequence[str] = ()
 
     @property
     def fails(self) -> bool:
         """Return whether the command ends with exit code 1."""
-        return self.missing is not None and self.missing.fails(self.fail_on)
+        if self.missing is None:
+            return False
+        return self.missing.fails(self.fail_on) or bool(self.without_data)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -99,6 +103,7 @@ class Gaps:
             "fail_on": self.fail_on.value,
             "fails": self.fails,
             "now": None if self.missing is None else asdict(self.missing),
+            "without_data": list(self.without_data),
             "not_counted": [str(series) for series in self.chosen.others],
         }
 
@@ -117,8 +122,9 @@ class Gaps:
         print_lines(lines)
 
     def _verdict(self, now: Missing) -> str:
-        if not now.expected:
-            return f"Fails on {self.fail_on}: nothing is expected, so there is no data to be complete."
+        if not now.expected or self.without_data:
+            whose = f" of {', '.join(self.without_data)}" if self.without_data else ""
+            return f"Fails on {self.fail_on}: nothing is expected{whose}, so there is no data to be complete."
         counts = (
             f"{counted(now.missing, 'candle')} missing now, {now.unaccepted} of them not accepted, "
             f"{now.expiring} expiring within a day, {now.unrecorded} in no gap before the next backfill"
@@ -152,14 +158,16 @@ def read_gaps(
         expires_until_s=now_s + EXPIRING_S if status == "expiring" else None,
         **_series_of(selection),
     )
-    missing = None
+    missing, without_data = None, []
     if fail_on is not FailOn.NOTHING:
         recorded = listed_gaps(connection, GapFilter(statuses=list(OPEN_STATUSES), **_series_of(selection)))
         of_series: dict[Series, list[ListedGap]] = {}
         for gap in recorded:
             of_series.setdefault(gap.series, []).append(gap)
         found = look(connection, questdb, those.rows, selection.covered, now_s=now_s)
-        missing = sum((_missing(one, of_series.get(one.row.series, []), now_s) for one in found), Missing())
+        by_series = {one.row.series: _missing(one, of_series.get(one.row.series, []), now_s) for one in found}
+        missing = sum(by_series.values(), Missing())
+        without_data = those.without_data({series: one.expected for series, one in by_series.items()})
     return Gaps(
         now_s=now_s,
         gaps=listed_gaps(connection, chosen, limit=limit),
@@ -167,6 +175,7 @@ def read_gaps(
         missing=missing,
         fail_on=fail_on,
         chosen=those,
+        without_data=without_data,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
@@ -114,7 +114,8 @@ class Selection:
         others = [row.series for row in known if row not in rows]
         if not rows:
             raise BadRequestError(f"no series is kept{self._beside()}{_named(others)}")
-        return Chosen(rows, others)
+        named = {ticker.upper() for ticker in self.tickers or () if "*" not in ticker}
+        return Chosen(rows, others, frozenset(named))
 
     def _beside(self) -> str:
         named = [f"tier {self.tier}"] if self.tier else []
@@ -127,10 +128,20 @@ class Chosen(NamedTuple):
 
     :ivar rows: the series
     :ivar others: known series that the options fit, and that the plan does not keep
+    :ivar named: tickers that somebody named, each by itself
     """
 
     rows: list[SeriesRow]
     others: list[Series]
+    named: frozenset[str]
+
+    def without_data(self, expected: Mapping[Series, int]) -> list[str]:
+        """Return the named tickers of which nothing is expected: no data is never complete.
+
+        :param expected: buckets that are due, or here before they were, by series
+        """
+        there = {series.ticker for series, n_buckets in expected.items() if n_buckets}
+        return sorted(self.named - there)
 
     def remark(self) -> list[str]:
         """Return a line on what is left out, if anything is."""

@@ -93,8 +93,13 @@ class Status:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether something is expected, and nothing of it is missing."""
-        return self.total.expected > 0 and not self.total.missing
+        """Return whether something is expected, of each ticker that was named, and nothing is missing."""
+        return self.total.expected > 0 and not self.total.missing and not self.without_data
+
+    @property
+    def without_data(self) -> list[str]:
+        """Return the tickers that were named, and of which nothing is expected."""
+        return self.chosen.without_data({one.row.series: one.figures.expected for one in self.series})
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -104,6 +109,7 @@ class Status:
             "is_complete": self.is_complete,
             "total": self.total.brief(),
             "series": [one.as_json() for one in self.series],
+            "without_data": self.without_data,
             "not_counted": [str(series) for series in self.chosen.others],
             "incidents": list(self.incidents),
         }
@@ -127,6 +133,8 @@ class Status:
             return f"Nothing is expected of {n_series}: no data."
         if total.missing:
             return f"{counted(total.missing, 'candle')} of {n_series} missing; kraken-ohlcv gaps names them."
+        if self.without_data:
+            return f"Nothing is expected of {', '.join(self.without_data)}: no data."
         return f"Complete: {n_series}, {counted(total.expected, 'bucket')} stored or proven empty."
 
 

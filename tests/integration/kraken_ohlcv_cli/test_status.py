@@ -9,6 +9,7 @@ import pytest
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.command_line import only_reads
 from tests.integration.trades_world import DAILY, HOUR, HOURLY, store_history
@@ -206,3 +207,19 @@ def test_an_asset_that_left_the_catalogue_counts_only_where_it_is_named(
     assert [one["ticker"] for one in kept.json["series"]] == ["ETHUSD"]
     assert kept.json["not_counted"] == ["XBTUSD 60"]
     assert [one["ticker"] for one in named.json["series"]] == ["XBTUSD"]
+
+
+def test_a_named_ticker_without_data_is_not_complete(world: World, cli: CommandLine) -> None:
+    world.catalogue(["XBTUSD", "DAIUSD"])
+    world.run(tickers=["XBTUSD"])
+    with connect(world.dsn) as connection:
+        connection.execute("UPDATE assets SET delisted_at = now(), seen_at = NULL WHERE ticker = 'DAIUSD'")
+    options = ("--interval", "60", "--json")
+
+    all_of_it = cli("status", *options)
+    named = cli("status", "--ticker", "XBTUSD", "--ticker", "DAIUSD", *options)
+    gate = cli("gaps", "--fail-on", "missing", "--ticker", "XBTUSD", "--ticker", "DAIUSD", *options)
+
+    assert (all_of_it.code, all_of_it.json["is_complete"]) == (0, True)
+    assert (named.code, named.json["is_complete"], named.json["without_data"]) == (1, False, ["DAIUSD"])
+    assert (gate.code, gate.json["without_data"]) == (1, ["DAIUSD"])
