@@ -231,6 +231,7 @@ def left_alone(minutes: int, lookback: int, *, closed_ago: int, added_ago: int) 
         newest,
         added_s=NOW - added_ago,
         interval_minutes=minutes,
+        cron=None,
         lookback_days=lookback,
         now_s=NOW,
     )
