@@ -1,7 +1,8 @@
 -- PostgreSQL. Runs, what they have done, and those started out of turn.
 
 -- name: start_run
--- Record a run and the exchange's time it works with; a cleared run keeps its row, and one that works does not only plan.
+-- Record a run and the exchange's time it works with; a cleared run keeps its row, and one that works does not only
+-- plan.
 -- In: dag_id, run_id, now_s (epoch seconds), tier, intervals (int[]).
 INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, asked_at)
 VALUES (%(dag_id)s, %(run_id)s, to_timestamp(%(now_s)s), %(tier)s, %(intervals)s, clock_timestamp())

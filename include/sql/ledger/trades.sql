@@ -66,8 +66,8 @@ SET is_waiting = false
 WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s AND is_waiting
 
 -- name: let_trade_job_wait
--- Let what is left of a range wait for an approval. In: dag_id, run_id, ticker, start_s (epoch seconds), calls (estimated
--- anew for the whole range).
+-- Let what is left of a range wait for an approval. In: dag_id, run_id, ticker, start_s (epoch seconds), calls
+-- (estimated anew for the whole range).
 UPDATE trade_jobs
 SET is_waiting = true,
     calls = %(calls)s
