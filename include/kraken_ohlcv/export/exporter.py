@@ -278,12 +278,11 @@ class _Export:
         )
         home = f"{folder_name(series)}/{name}"
         paths = {kind: f"{home}/{file_name(kind, series, is_whole=facts.is_whole)}" for kind in self._kinds}
-        is_same = old is not None and old.says(facts)
-        files = self._kept(old, paths) if old is not None and is_same else {}
+        files = self._kept(old, paths) if old is not None and old.says(facts) else {}
         if old is not None and len(files) == len(paths):
             self._done.add(old, is_new=False)
             return
-        if old is not None and not is_same:
+        if old is not None and old.files.keys() - files.keys():
             # So that the manifest never names a file that holds something else.
             del months[name]
             self._save()

@@ -24,6 +24,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.export import ExportError, ExportRefusedError, export_candles, exporter
 from kraken_ohlcv.export.exporter import export_series
+from kraken_ohlcv.export.files import write_whole
 from kraken_ohlcv.reader.past import When
 from kraken_ohlcv.reader.scope import Asked, find_rows
 from kraken_ohlcv.reader.stores import open_stores
@@ -673,3 +674,43 @@ def test_what_an_unknown_snapshot_is_asked_for_makes_no_folder(desk: Desk) -> No
     with pytest.raises(SnapshotError, match="there is no snapshot 'nowhere'"):
         desk.export(as_of="nowhere")
     assert not desk.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("first_trade_s", "holes"),
+    [
+        pytest.param(SEPTEMBER, {"missing": 719}, id="lost"),
+        pytest.param(OCTOBER, {}, id="not expected any more"),
+    ],
+)
+def test_a_month_whose_candles_are_gone_is_not_left_as_it_was(
+    desk: Desk, first_trade_s: int, holes: dict[str, int]
+) -> None:
+    desk.export()
+    desk.world.questdb.query("ALTER TABLE ohlcv DROP PARTITION LIST '2026-09'")
+    with connect(desk.world.dsn) as connection:
+        connection.execute("UPDATE series SET start_ts = to_timestamp(%s)", (OCTOBER,))
+        connection.execute("UPDATE assets SET first_trade_at = to_timestamp(%s)", (first_trade_s,))
+    desk.export()
+    september = months_of(desk.folder, HOURLY)["2026-09"]
+    assert (september["rows"], september["holes"], september["is_whole"]) == (0, holes, False)
+    lines = [line for line in lines_of(desk.folder, HOURLY) if line["ts"] < OCTOBER]
+    assert len(lines) == september["buckets"]
+    assert {line["status"] for line in lines} <= {"missing", "empty_trades"}
+
+
+def test_a_damaged_month_is_in_no_manifest_until_it_is_whole_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.export()
+    (desk.folder / "XBTUSD_60/2026-09/ledger.jsonl.gz").write_bytes(b"")
+
+    def full(path: Path, data: bytes) -> None:
+        if path.parent.name == "2026-09":
+            raise ExportError("the disk is full")
+        write_whole(path, data)
+
+    monkeypatch.setattr(exporter, "write_whole", full)
+    with pytest.raises(ExportError, match="the disk is full"):
+        desk.export()
+    assert list(months_of(desk.folder, HOURLY)) == ["2026-10", "2026-11"]
