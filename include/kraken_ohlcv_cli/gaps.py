@@ -76,7 +76,7 @@ class Gaps:
     :ivar missing: what is missing now; None when nobody asked for a verdict
     :ivar fail_on: what fails
     :ivar chosen: which series were selected
-    :ivar without_data: tickers that were named, and of which nothing is expected
+    :ivar without_data: named tickers with nothing expected
     """
 
     now_s: int

@@ -136,7 +136,7 @@ class Chosen(NamedTuple):
     named: frozenset[str]
 
     def without_data(self, expected: Mapping[Series, int]) -> list[str]:
-        """Return the named tickers of which nothing is expected: no data is never complete.
+        """Return the named tickers with nothing expected: no data is never complete.
 
         :param expected: buckets that are due, or here before they were, by series
         """

@@ -98,7 +98,7 @@ class Status:
 
     @property
     def without_data(self) -> list[str]:
-        """Return the tickers that were named, and of which nothing is expected."""
+        """Return the named tickers with nothing expected."""
         return self.chosen.without_data({one.row.series: one.figures.expected for one in self.series})
 
     def as_json(self) -> dict[str, Any]:
