@@ -100,6 +100,8 @@ def test_a_plan_that_ends_in_its_first_task_opens_no_incident(
     assert (state, states["prepare"]) == ("failed", "failed")
     assert result is not None
     assert "mine.yaml line 2" in str(result["errors"])
+    # By this the callbacks of Airflow know that the run only planned.
+    assert world.rows("SELECT plan FROM backfill_runs") == [{"plan": {}}]
     assert world.rows("SELECT key FROM incidents") == []
 
 
