@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import EXPIRING_S, SeriesBuckets, reach_of
+from kraken_ohlcv.completeness.figures import figures_of
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
@@ -25,7 +26,7 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_cli.options import FailOn
 from kraken_ohlcv_cli.output import print_lines, print_table
-from kraken_ohlcv_cli.series import Chosen, Selection, look
+from kraken_ohlcv_cli.series import Chosen, Selection, lacking, look
 
 COLUMNS: Final = (
     "series",
@@ -49,6 +50,7 @@ class Missing:
     :ivar expiring: those among them that the API forgets within a day
     :ivar unrecorded: those among them in no gap yet: the next backfill records them
     :ivar expected: buckets that are due, or here before they were
+    :ivar lacking: series that begin later than the range, or of which nothing is expected
     """
 
     missing: int = 0
@@ -56,6 +58,7 @@ class Missing:
     expiring: int = 0
     unrecorded: int = 0
     expected: int = 0
+    lacking: int = 0
 
     def __add__(self, other: Missing) -> Missing:
         """Return the sum."""
@@ -63,7 +66,10 @@ class Missing:
 
     def fails(self, on: FailOn) -> bool:
         """Return whether it is reason enough to fail; nothing expected is no data, and never complete."""
-        return on is not FailOn.NOTHING and (not self.expected or getattr(self, on.value) > 0)
+        if on is FailOn.NOTHING:
+            return False
+        lacks = self.lacking > 0 and on is not FailOn.EXPIRING
+        return lacks or not self.expected or getattr(self, on.value) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class Gaps:
             f"{counted(now.missing, 'candle')} missing now, {now.unaccepted} of them not accepted, "
             f"{now.expiring} expiring within a day, {now.unrecorded} in no gap before the next backfill"
         )
+        if now.lacking:
+            counts += f"; {now.lacking} series without all that was asked for: kraken-ohlcv status says why"
         return f"{'Fails' if self.fails else 'Passes'} on {self.fail_on}: {counts}."
 
 
@@ -165,7 +173,10 @@ def read_gaps(
         for gap in recorded:
             of_series.setdefault(gap.series, []).append(gap)
         found = look(connection, questdb, those.rows, selection.covered, now_s=now_s)
-        by_series = {one.row.series: _missing(one, of_series.get(one.row.series, []), now_s) for one in found}
+        by_series = {
+            one.row.series: _missing(one, of_series.get(one.row.series, []), selection, now_s)
+            for one in found
+        }
         missing = sum(by_series.values(), Missing())
         without_data = those.without_data({series: one.expected for series, one in by_series.items()})
     return Gaps(
@@ -189,7 +200,7 @@ def _series_of(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _missing(found: SeriesBuckets, gaps: Sequence[ListedGap], now_s: int) -> Missing:
+def _missing(found: SeriesBuckets, gaps: Sequence[ListedGap], selection: Selection, now_s: int) -> Missing:
     reach = reach_of(found.grid, found.row.interval_minutes, now_s=now_s)
     due = found.missing.within(reach.due)
     unaccepted = due - _all_of([gap for gap in gaps if gap.acceptance is not None], due.step)
@@ -199,6 +210,7 @@ def _missing(found: SeriesBuckets, gaps: Sequence[ListedGap], now_s: int) -> Mis
         expiring=len(unaccepted.within(reach.expiring)),
         unrecorded=len(due - _all_of(gaps, due.step)),
         expected=len(found.stored) + len(found.empty.all) + len(due),
+        lacking=not found.row.asset.is_unknown and bool(lacking(found, figures_of(found, now_s), selection)),
     )
 
 

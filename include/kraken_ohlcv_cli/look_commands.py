@@ -38,7 +38,8 @@ def status(
 ) -> None:
     """Show how complete each series is now, counted in the stores, and the open incidents.
 
-    Ends with 1 when a due bucket is missing, or nothing is expected at all.
+    Ends with 1 when a due bucket is missing, a series begins later than --from, or nothing is expected, in
+    all or of a ticker that is named.
     """
     from kraken_ohlcv_cli.output import print_json
     from kraken_ohlcv_cli.series import Selection

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import SeriesBuckets
+from kraken_ohlcv.completeness.figures import Figures
 from kraken_ohlcv.completeness.read_buckets import Buckets
+from kraken_ohlcv.completeness.require import begins_later, why_nothing
 from kraken_ohlcv.completeness.series_rows import SeriesRow, list_rows
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
@@ -154,6 +156,21 @@ def _named(others: Sequence[Series]) -> str:
     shown = ", ".join(map(str, others[:MOST_NAMED]))
     more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
     return f": {shown}{more}, which the plan does not keep; name them with --ticker and --interval"
+
+
+def lacking(found: SeriesBuckets, figures: Figures, selection: Selection) -> str:
+    """Return why candles that were asked for are expected of no run; empty when a run would report each.
+
+    :param figures: of these buckets
+    :return: a clause about the series
+    """
+    asset = found.row.asset
+    if selection.start_s is not None and (
+        later := begins_later(asset, figures, found.row.interval_minutes, selection.start_s)
+    ):
+        return later
+    is_over = asset.delisted_s is not None and not asset.is_unknown
+    return "" if figures.expected or figures.pending or is_over else why_nothing(asset)
 
 
 def look(

@@ -14,7 +14,7 @@ from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.stores.ledger.incidents import read_open
 from kraken_ohlcv.stores.ledger.session import Connection, column
 from kraken_ohlcv_cli.output import print_lines, print_table
-from kraken_ohlcv_cli.series import Chosen, Selection, look
+from kraken_ohlcv_cli.series import Chosen, Selection, lacking, look
 
 MOST_LINES: Final = 60
 """Series in the table, the least verified first; JSON has all."""
@@ -41,11 +41,18 @@ class SeriesStatus:
     :ivar figures: its figures
     :ivar complete_until_s: every bucket before it is stored or proven empty, epoch seconds UTC; None when not
         even the first one is
+    :ivar lacks: why candles that were asked for are expected of no run, a clause, or empty
     """
 
     row: SeriesRow
     figures: Figures
     complete_until_s: int | None
+    lacks: str
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether more was asked for than runs expect; that of a pair nobody knows is an incident."""
+        return bool(self.lacks) and not self.row.asset.is_unknown
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON; times are ISO text, UTC."""
@@ -61,6 +68,7 @@ class SeriesStatus:
             "complete_until": _iso(self.complete_until_s),
             "oldest_missing": _iso(figures.oldest_missing_s),
             "next_expiry": _iso(figures.next_expiry_s),
+            "lacks": self.lacks or None,
         }
 
     def cells(self) -> list[object]:
@@ -93,8 +101,9 @@ class Status:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether something is expected, of each ticker that was named, and nothing is missing."""
-        return self.total.expected > 0 and not self.total.missing and not self.without_data
+        """Return whether something is expected, also of each ticker named, and nothing missing or lacking."""
+        is_whole = not self.total.missing and not any(one.is_short for one in self.series)
+        return self.total.expected > 0 and is_whole and not self.without_data
 
     @property
     def without_data(self) -> list[str]:
@@ -124,6 +133,7 @@ class Status:
         title = f"{iso(self.now_s)} UTC, {self.exchange or 'no run yet'}"
         print_table(COLUMNS, [one.cells() for one in shown], title=title, n_left=2)
         lines = [] if len(shown) == len(worst) else [f"and {len(worst) - len(shown)} more: --all shows them"]
+        lines += [f"{one.row.series} {one.lacks}." for one in shown if one.lacks]
         lines += [f"since {one['since']}: {one['headline']}" for one in self.incidents]
         print_lines([*lines, *self.chosen.remark(), self._verdict()])
 
@@ -135,6 +145,9 @@ class Status:
             return f"{counted(total.missing, 'candle')} of {n_series} missing; kraken-ohlcv gaps names them."
         if self.without_data:
             return f"Nothing is expected of {', '.join(self.without_data)}: no data."
+        if n_lacking := sum(one.is_short for one in self.series):
+            return f"Not complete: {n_lacking} of {n_series} without all that was asked for."
+        n_series = counted(sum(one.figures.expected > 0 for one in self.series), "series")
         return f"Complete: {n_series}, {counted(total.expected, 'bucket')} stored or proven empty."
 
 
@@ -149,10 +162,11 @@ def read_status(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     chosen = selection.choose(connection)
-    found = [
-        SeriesStatus(one.row, figures_of(one, now_s), one.complete_until_s)
-        for one in look(connection, questdb, chosen.rows, selection.covered, now_s=now_s)
-    ]
+    found = []
+    for one in look(connection, questdb, chosen.rows, selection.covered, now_s=now_s):
+        figures = figures_of(one, now_s)
+        lacks = lacking(one, figures, selection)
+        found.append(SeriesStatus(one.row, figures, one.complete_until_s, lacks))
     incidents = [
         {"key": key, "headline": incident.problem.headline, "since": iso(incident.problem.since_s)}
         for key, (_, incident) in read_open(connection).items()

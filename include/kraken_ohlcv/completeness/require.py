@@ -107,6 +107,14 @@ def _lacking(asset: Asset, figures: Figures, interval: int, since_s: int) -> str
         return f"holds {figures.disputed} where trades prove that nothing traded"
     if not figures.expected:
         return why_nothing(asset)
+    return begins_later(asset, figures, interval, since_s)
+
+
+def begins_later(asset: Asset, figures: Figures, interval: int, since_s: int) -> str:
+    """Return where a series begins, if that is later than asked for, and its pair traded before; or nothing.
+
+    :param since_s: epoch seconds UTC
+    """
     start_s = figures.start_s
     is_first = asset.first_trade_s is not None and start_s == floor_s(asset.first_trade_s, interval)
     if start_s is not None and start_s > since_s and not is_first:

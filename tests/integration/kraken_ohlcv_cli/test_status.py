@@ -101,6 +101,35 @@ def test_nothing_expected_is_no_data_and_not_good(world: World, cli: CommandLine
     assert (said.code, "no data" in said.out) == (1, True)
 
 
+def test_a_pair_that_nobody_knows_is_named_and_not_called_complete(world: World, cli: CommandLine) -> None:
+    world.catalogue(["XBTUSD", "NOPEUSD"])
+    keep_up(world)
+
+    done, said = cli("status", "--interval", "60", "--json"), cli("status", "--interval", "60")
+
+    assert done.code == 0
+    lacks = [one["lacks"] for one in done.json["series"]]
+    assert lacks == [None, "has no data: Kraken does not know the pair"]
+    assert "NOPEUSD 60 has no data: Kraken does not know the pair." in said.out
+    assert "Complete: 1 series, 720 buckets" in said.out
+
+
+def test_a_series_that_begins_later_than_asked_for_is_not_good(world: World, cli: CommandLine) -> None:
+    window = keep_up(world)
+    early, since = iso(window[0] - 100 * HOUR), iso(window[0])
+
+    done = cli(*ONE, "--from", early)
+
+    assert (done.code, done.json["is_complete"], done.json["total"]["missing"]) == (1, False, 0)
+    assert done.json["series"][0]["lacks"] == (
+        f"begins at {since} only (ingest Kraken's archive, or ask for less)"
+    )
+    assert [cli(*ONE, "--from", one).code for one in (since, iso(window[0] + HOUR))] == [0, 0]
+    fail_on = ("gaps", "--ticker", "XBTUSD", "--interval", "60", "--fail-on", "missing", "--from")
+    assert [cli(*fail_on, one).code for one in (early, since)] == [1, 0]
+    assert cli("read", "XBTUSD", "--interval", "60", "--from", early, "--to", since).code == 1
+
+
 def test_people_get_a_table_with_the_worst_series_and_a_sentence(world: World, cli: CommandLine) -> None:
     world.catalogue(["XBTUSD", "ETHUSD"])
     window = keep_up(world)
