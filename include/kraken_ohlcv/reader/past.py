@@ -20,7 +20,6 @@ from kraken_ohlcv.reader.scope import Part
 from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.reader.times import Moment, moment_of
 from kraken_ohlcv.stores.ledger.moments import settled_us
-from kraken_ohlcv.stores.ledger.session import value
 from kraken_ohlcv.stores.ledger.snapshots import (
     Snapshot,
     SnapshotRead,
@@ -77,9 +76,8 @@ def when_of(stores: Stores, as_of: AsOf | None) -> When:
     :raises SnapshotError: if there is no such snapshot
     :raises BadRequestError: if a write may still change what the moment is
     """
-    now_s = stores.clock()
     if as_of is None:
-        return When(int(now_s))
+        return When(int(stores.clock()))
     named = _named(stores, as_of)
     if named is not None:
         at_us = named.moment_us
@@ -92,8 +90,7 @@ def when_of(stores: Stores, as_of: AsOf | None) -> When:
                 f"change is {iso(settled / MICROSECONDS)}"
             )
     # The exchange's clock may be another than the ledger's, by which moments are counted.
-    ahead_s = now_s - float(value(stores.ledger, "ledger_now"))
-    return When(int(at_us / MICROSECONDS + ahead_s), at_us, named)
+    return When(int(at_us / MICROSECONDS + stores.ahead_s(at_us)), at_us, named)
 
 
 def _named(stores: Stores, as_of: AsOf) -> Snapshot | None:

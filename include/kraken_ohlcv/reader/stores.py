@@ -41,12 +41,14 @@ class Stores:
     :ivar ledger: connection to the ledger
     :ivar frames: reads the candle table as frames
     :ivar clock: the exchange's time, epoch seconds UTC
+    :ivar ahead_s: how far it was ahead of the ledger's clock at a moment of that one, epoch microseconds
     """
 
     questdb: QuestDBClient
     ledger: Connection
     frames: CandleFrames
     clock: Callable[[], float]
+    ahead_s: Callable[[int], float]
 
 
 @contextmanager
@@ -76,7 +78,9 @@ def open_stores(
         questdb = QuestDBClient(address)
         frames = CandleFrames(questdb, extra=_check_table(questdb))
         try:
-            yield Stores(questdb, connection, frames, clock or _clock_of(connection))
+            yield Stores(
+                questdb, connection, frames, clock or _clock_of(connection), _ahead_of(connection, clock)
+            )
         finally:
             frames.close()
 
@@ -185,5 +189,14 @@ def _clock_of(connection: Connection) -> Callable[[], float]:
     def ask() -> float:
         known = column(connection, "exchange_now")
         return float(known[0]) if known else time.time()
+
+    return ask
+
+
+def _ahead_of(connection: Connection, clock: Callable[[], float] | None) -> Callable[[int], float]:
+    def ask(at_us: int) -> float:
+        if clock is not None:
+            return clock() - float(value(connection, "ledger_now"))
+        return float(value(connection, "exchange_ahead", at_us=at_us) or 0)
 
     return ask

@@ -52,6 +52,17 @@ WHERE plan IS NULL
 ORDER BY asked_at DESC, exchange_now DESC
 LIMIT 1
 
+-- name: exchange_ahead
+-- How far the exchange's clock was ahead of this server's at a moment: as the newest run before it asked, or the first
+-- one behind it; no later run changes that. In: at_us (epoch microseconds). Out: ahead_s; no row when no run has asked.
+SELECT extract(epoch FROM exchange_now - asked_at)::float8 AS ahead_s
+FROM backfill_runs
+WHERE plan IS NULL
+ORDER BY
+    asked_at > to_timestamp(%(at_us)s / 1e6),
+    abs(extract(epoch FROM asked_at - to_timestamp(%(at_us)s / 1e6)))
+LIMIT 1
+
 -- name: ledger_now
 -- This server's own clock. Out: now_s (epoch seconds).
 SELECT extract(epoch FROM clock_timestamp())::float8 AS now_s

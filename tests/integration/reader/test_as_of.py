@@ -196,6 +196,29 @@ def test_a_login_that_may_only_read_reads_the_past_and_pins_nothing(
             connection.execute("DROP OWNED BY reads_past; DROP ROLE reads_past")
 
 
+def test_a_snapshot_ends_at_the_same_bucket_whatever_later_runs_hear_of_the_time(
+    past: Stores, candles_url: str, ledger_uri: str
+) -> None:
+    def hear(run: str, ahead_s: float) -> None:
+        past.ledger.execute(
+            "INSERT INTO backfill_runs (dag_id, run_id, exchange_now, tier, intervals, asked_at) VALUES"
+            " ('backfill_tier1_daily', %s, clock_timestamp() + make_interval(secs => %s), 'TIER1', '{60}',"
+            " clock_timestamp())",
+            (run, ahead_s),
+        )
+
+    now_s = float(value(past.ledger, "ledger_now"))
+    with open_stores(candles_url, ledger_uri) as stores:
+        hear("before", HERE - now_s + 20)
+        snapshot("on the hour", stores=stores)
+        first = read_candles("AAAUSD", 60, as_of="on the hour", on_missing="mark", stores=stores)
+        hear("behind", HERE - now_s - 60)
+        again = read_candles("AAAUSD", 60, as_of="on the hour", on_missing="mark", stores=stores)
+
+    assert first["available_at"].max() == open_at(0)
+    assert again.equals(first)
+
+
 def test_a_moment_that_may_still_change_is_refused(past: Stores) -> None:
     with pytest.raises(
         BadRequestError, match="is not settled: the newest moment that no open write can change"
