@@ -28,7 +28,7 @@ from kraken_ohlcv.stores.ledger.snapshots import pin_snapshot
 from kraken_ohlcv.stores.schema import migrate_ledger
 from kraken_ohlcv.stores.source_change import change_source
 from tests.integration.archive_world import archive_text
-from tests.integration.ledger_pages import add_proof, all_pages, know
+from tests.integration.ledger_pages import add_proof, add_proofs, all_pages, know
 from tests.integration.revisions import go_to
 
 if TYPE_CHECKING:
@@ -154,9 +154,11 @@ class Actor:
         self.archive.run(path="XBTUSD_60.csv", trust="file" if step.trades % 3 else "stored")
 
     def proof(self, step: Step) -> None:
-        """Let the ledger believe that nothing traded."""
-        evidence = [*Evidence][step.trades % 3]
-        add_proof(self.connection, HOURLY, *step.part, str(evidence))
+        """Prove what of it is not stored: no source proves a stored candle away."""
+        stored = BucketSet.of_points(read_candles(self.world.questdb, HOURLY, step.part), step=HOUR)
+        rest = BucketSet.of_ranges([step.part], step=HOUR) - stored
+        if rest:
+            add_proofs(self.connection, HOURLY, rest.ranges(), str([*Evidence][step.trades % 3]))
 
     def rename(self, step: Step) -> None:
         """Give candles other sources."""
@@ -231,6 +233,15 @@ def held_at(world: World, connection: Connection, at_us: int, doubtful: BucketSe
         Step("dies_after", 0, 9, 6),
         Step("proof", 0, 96, 1),
         Step("trades", 0, 96, 2),
+    ]
+)
+@example(
+    steps=[
+        Step("ohlc", 29, 60, 6),
+        Step("file", 0, 1, 1),
+        Step("proof", 0, 92, 1),
+        Step("ohlc", 0, 30, 1),
+        Step("file", 0, 1, 1),
     ]
 )
 def test_every_past_state_is_read_back_exactly(archive: ArchiveWorld, steps: list[Step]) -> None:
