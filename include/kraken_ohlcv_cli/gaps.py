@@ -26,7 +26,7 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_cli.options import FailOn
 from kraken_ohlcv_cli.output import print_lines, print_table
-from kraken_ohlcv_cli.series import Chosen, Selection, lacking, look
+from kraken_ohlcv_cli.series import Chosen, Selection, look, shortfall
 
 COLUMNS: Final = (
     "series",
@@ -50,7 +50,7 @@ class Missing:
     :ivar expiring: those among them that the API forgets within a day
     :ivar unrecorded: those among them in no gap yet: the next backfill records them
     :ivar expected: buckets that are due, or here before they were
-    :ivar lacking: series that begin later than the range, or of which nothing is expected
+    :ivar short: series that begin later than the range, or with nothing expected
     """
 
     missing: int = 0
@@ -58,7 +58,7 @@ class Missing:
     expiring: int = 0
     unrecorded: int = 0
     expected: int = 0
-    lacking: int = 0
+    short: int = 0
 
     def __add__(self, other: Missing) -> Missing:
         """Return the sum."""
@@ -68,8 +68,8 @@ class Missing:
         """Return whether it is reason enough to fail; nothing expected is no data, and never complete."""
         if on is FailOn.NOTHING:
             return False
-        lacks = self.lacking > 0 and on is not FailOn.EXPIRING
-        return lacks or not self.expected or getattr(self, on.value) > 0
+        is_short = self.short > 0 and on is not FailOn.EXPIRING
+        return is_short or not self.expected or getattr(self, on.value) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ class Gaps:
             f"{counted(now.missing, 'candle')} missing now, {now.unaccepted} of them not accepted, "
             f"{now.expiring} expiring within a day, {now.unrecorded} in no gap before the next backfill"
         )
-        if now.lacking:
-            counts += f"; {now.lacking} series without all that was asked for: kraken-ohlcv status says why"
+        if now.short:
+            counts += f"; {now.short} series without all that was asked for: kraken-ohlcv status says why"
         return f"{'Fails' if self.fails else 'Passes'} on {self.fail_on}: {counts}."
 
 
@@ -210,7 +210,7 @@ def _missing(found: SeriesBuckets, gaps: Sequence[ListedGap], selection: Selecti
         expiring=len(unaccepted.within(reach.expiring)),
         unrecorded=len(due - _all_of(gaps, due.step)),
         expected=len(found.stored) + len(found.empty.all) + len(due),
-        lacking=not found.row.asset.is_unknown and bool(lacking(found, figures_of(found, now_s), selection)),
+        short=not found.row.asset.is_unknown and bool(shortfall(found, figures_of(found, now_s), selection)),
     )
 
 

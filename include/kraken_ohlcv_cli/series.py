@@ -158,7 +158,7 @@ def _named(others: Sequence[Series]) -> str:
     return f": {shown}{more}, which the plan does not keep; name them with --ticker and --interval"
 
 
-def lacking(found: SeriesBuckets, figures: Figures, selection: Selection) -> str:
+def shortfall(found: SeriesBuckets, figures: Figures, selection: Selection) -> str:
     """Return why candles that were asked for are expected of no run; empty when a run would report each.
 
     :param figures: of these buckets

@@ -14,7 +14,7 @@ from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.stores.ledger.incidents import read_open
 from kraken_ohlcv.stores.ledger.session import Connection, column
 from kraken_ohlcv_cli.output import print_lines, print_table
-from kraken_ohlcv_cli.series import Chosen, Selection, lacking, look
+from kraken_ohlcv_cli.series import Chosen, Selection, look, shortfall
 
 MOST_LINES: Final = 60
 """Series in the table, the least verified first; JSON has all."""
@@ -41,18 +41,18 @@ class SeriesStatus:
     :ivar figures: its figures
     :ivar complete_until_s: every bucket before it is stored or proven empty, epoch seconds UTC; None when not
         even the first one is
-    :ivar lacks: why candles that were asked for are expected of no run, a clause, or empty
+    :ivar shortfall: why candles that were asked for are expected of no run, a clause, or empty
     """
 
     row: SeriesRow
     figures: Figures
     complete_until_s: int | None
-    lacks: str
+    shortfall: str
 
     @property
     def is_short(self) -> bool:
         """Return whether more was asked for than runs expect; that of a pair nobody knows is an incident."""
-        return bool(self.lacks) and not self.row.asset.is_unknown
+        return bool(self.shortfall) and not self.row.asset.is_unknown
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON; times are ISO text, UTC."""
@@ -68,7 +68,7 @@ class SeriesStatus:
             "complete_until": _iso(self.complete_until_s),
             "oldest_missing": _iso(figures.oldest_missing_s),
             "next_expiry": _iso(figures.next_expiry_s),
-            "lacks": self.lacks or None,
+            "shortfall": self.shortfall or None,
         }
 
     def cells(self) -> list[object]:
@@ -101,7 +101,7 @@ class Status:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether something is expected, also of each ticker named, and nothing missing or lacking."""
+        """Return whether something is expected, of each ticker named, too, and all of it is there."""
         is_whole = not self.total.missing and not any(one.is_short for one in self.series)
         return self.total.expected > 0 and is_whole and not self.without_data
 
@@ -133,7 +133,7 @@ class Status:
         title = f"{iso(self.now_s)} UTC, {self.exchange or 'no run yet'}"
         print_table(COLUMNS, [one.cells() for one in shown], title=title, n_left=2)
         lines = [] if len(shown) == len(worst) else [f"and {len(worst) - len(shown)} more: --all shows them"]
-        lines += [f"{one.row.series} {one.lacks}." for one in shown if one.lacks]
+        lines += [f"{one.row.series} {one.shortfall}." for one in shown if one.shortfall]
         lines += [f"since {one['since']}: {one['headline']}" for one in self.incidents]
         print_lines([*lines, *self.chosen.remark(), self._verdict()])
 
@@ -145,8 +145,8 @@ class Status:
             return f"{counted(total.missing, 'candle')} of {n_series} missing; kraken-ohlcv gaps names them."
         if self.without_data:
             return f"Nothing is expected of {', '.join(self.without_data)}: no data."
-        if n_lacking := sum(one.is_short for one in self.series):
-            return f"Not complete: {n_lacking} of {n_series} without all that was asked for."
+        if n_short := sum(one.is_short for one in self.series):
+            return f"Not complete: {n_short} of {n_series} without all that was asked for."
         n_series = counted(sum(one.figures.expected > 0 for one in self.series), "series")
         return f"Complete: {n_series}, {counted(total.expected, 'bucket')} stored or proven empty."
 
@@ -165,8 +165,7 @@ def read_status(
     found = []
     for one in look(connection, questdb, chosen.rows, selection.covered, now_s=now_s):
         figures = figures_of(one, now_s)
-        lacks = lacking(one, figures, selection)
-        found.append(SeriesStatus(one.row, figures, one.complete_until_s, lacks))
+        found.append(SeriesStatus(one.row, figures, one.complete_until_s, shortfall(one, figures, selection)))
     incidents = [
         {"key": key, "headline": incident.problem.headline, "since": iso(incident.problem.since_s)}
         for key, (_, incident) in read_open(connection).items()

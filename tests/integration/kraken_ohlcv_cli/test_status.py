@@ -108,8 +108,8 @@ def test_a_pair_that_nobody_knows_is_named_and_not_called_complete(world: World,
     done, said = cli("status", "--interval", "60", "--json"), cli("status", "--interval", "60")
 
     assert done.code == 0
-    lacks = [one["lacks"] for one in done.json["series"]]
-    assert lacks == [None, "has no data: Kraken does not know the pair"]
+    shortfall = [one["shortfall"] for one in done.json["series"]]
+    assert shortfall == [None, "has no data: Kraken does not know the pair"]
     assert "NOPEUSD 60 has no data: Kraken does not know the pair." in said.out
     assert "Complete: 1 series, 720 buckets" in said.out
 
@@ -121,7 +121,7 @@ def test_a_series_that_begins_later_than_asked_for_is_not_good(world: World, cli
     done = cli(*ONE, "--from", early)
 
     assert (done.code, done.json["is_complete"], done.json["total"]["missing"]) == (1, False, 0)
-    assert done.json["series"][0]["lacks"] == (
+    assert done.json["series"][0]["shortfall"] == (
         f"begins at {since} only (ingest Kraken's archive, or ask for less)"
     )
     assert [cli(*ONE, "--from", one).code for one in (since, iso(window[0] + HOUR))] == [0, 0]
