@@ -64,6 +64,8 @@ def read(
 
     if as_of is not None and snapshot is not None:
         raise typer.BadParameter("a snapshot is a time: give --as-of or --snapshot")
+    if as_json and form not in {None, Form.JSON}:
+        raise typer.BadParameter(f"--json and --format {form} are two forms: give one of them")
     chosen = form_of(Form.JSON if as_json else form, out)
     with opened(candles_url, ledger_url) as stores:
         frame = read_candles(

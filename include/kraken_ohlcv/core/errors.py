@@ -26,7 +26,11 @@ class SurroundingsError(OhlcvError, Permanent):
 
 
 class SnapshotError(OhlcvError, Permanent):
-    """A snapshot cannot be pinned or is not there; the message names it."""
+    """A snapshot cannot be pinned, or does not read as it did; the message names it."""
+
+
+class UnknownSnapshotError(SnapshotError, BadRequestError):
+    """There is no snapshot of a name; the message tells the names there are."""
 
 
 class SetUpError(OhlcvError):

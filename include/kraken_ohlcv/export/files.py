@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -59,11 +59,17 @@ def write_whole(path: Path, data: bytes) -> None:
     beside = begun(path)
     with _typed_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError:
+            # Half a file helps nobody, and takes room on a disk that may be full.
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
         _sync_folder(path.parent)
 
 

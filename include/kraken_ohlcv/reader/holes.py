@@ -184,9 +184,6 @@ def _hole(part: Part, piece: Range, n: int, status: BucketStatus | None, gap: Ga
 
 def _without_gap(part: Part, piece: Range, status: BucketStatus) -> str:
     asset, interval = part.row
-    if status is BucketStatus.PENDING:
-        by_s = due_s(asset.upkeep, interval, piece[1], hours=asset.upkeep.plan.hours)
-        return f"not due yet, expected by {iso(by_s)}"
     if piece[0] < part.grid.start_s:
         return (
             f"never loaded: ingest {_files(part, piece)} with DAG {INGEST_ARCHIVE.dag_id}, or give the pair "
@@ -197,6 +194,9 @@ def _without_gap(part: Part, piece: Range, status: BucketStatus) -> str:
             f"no schedule keeps {interval} minutes of {asset.tier}: trigger a backfill with "
             f'{{"tickers": ["{asset.ticker}"], "intervals": [{interval}]}}'
         )
+    if status is BucketStatus.PENDING:
+        by_s = due_s(asset.upkeep, interval, piece[1], hours=asset.upkeep.plan.hours)
+        return f"not due yet, expected by {iso(by_s)}"
     return f"not detected yet: the next run of DAG {BACKFILL_DAGS[asset.tier]} does, and fetches it"
 
 

@@ -96,7 +96,10 @@ def test_a_check_without_anything_to_compare_is_not_good(world: World, cli: Comm
     cli("snapshot", "pin", "backtest-17")
     done = cli("snapshot", "check", "backtest-17")
     assert (done.code, "there is nothing to compare" in done.err) == (1, True)
-    assert "there is no snapshot 'other': known are backtest-17" in cli("snapshot", "check", "other").err
+
+    unknown = cli("snapshot", "check", "other")
+    assert unknown.code == 2
+    assert "there is no snapshot 'other': known are backtest-17" in unknown.err
 
 
 def test_a_time_and_a_snapshot_exclude_each_other(cli: CommandLine) -> None:

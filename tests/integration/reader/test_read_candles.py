@@ -243,6 +243,17 @@ def test_a_hole_without_a_gap_says_what_it_waits_for(
     assert said in str(refused.value)
 
 
+def test_a_bucket_that_is_not_due_and_in_no_schedule_promises_no_run(stores: Stores, ledger_uri: str) -> None:
+    holed(stores, ledger_uri)
+
+    with pytest.raises(IncompleteError) as refused:
+        read_candles("AAAUSD", 15, open_at(-1), open_at(0), stores=stores)
+
+    (hole,) = refused.value.holes
+    assert (hole.status, hole.buckets) == (BucketStatus.PENDING, 4)
+    assert hole.cure.startswith("no schedule keeps 15 minutes of TIER1: trigger a backfill")
+
+
 def test_a_refusal_names_ten_holes_and_counts_the_others(stores: Stores, ledger_uri: str) -> None:
     holed(stores, ledger_uri, *range(-200, -160, 3))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +65,19 @@ def test_shells_complete_commands_and_choices() -> None:
 )
 def test_a_wrong_call_is_a_usage_error(arguments: list[str]) -> None:
     assert run(*arguments).returncode == 2
+
+
+def test_a_wrong_call_is_json_too_for_who_reads_json() -> None:
+    done = run("status", "--json", "--no-such-option")
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == {"error": "wrong usage: standard error says what is wrong"}
+    assert "--no-such-option" in done.stderr
+
+
+def test_two_forms_of_one_answer_are_refused() -> None:
+    done = run("read", "XBTUSD", "--interval", "60", "--json", "--format", "csv")
+    assert done.returncode == 2
+    assert "--json and --format csv are two forms" in done.stderr
 
 
 def test_the_version_is_the_packages() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kraken_ohlcv.core.errors import SnapshotError
+from kraken_ohlcv.core.errors import SnapshotError, UnknownSnapshotError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.stores.ledger.moments import settled_us
@@ -61,13 +61,13 @@ def pin_snapshot(connection: Connection, name: str) -> Snapshot:
 def find_snapshot(connection: Connection, name: str) -> Snapshot:
     """Return a snapshot.
 
-    :raises SnapshotError: if there is none of this name
+    :raises UnknownSnapshotError: if there is none of this name
     """
     found = first(connection, "read_snapshots", Snapshot, name=name)
     if found is None:
         names = [one.name for one in list_snapshots(connection)]
         known = f"known are {', '.join(names)}" if names else "none has been pinned yet"
-        raise SnapshotError(f"there is no snapshot {name!r}: {known}")
+        raise UnknownSnapshotError(f"there is no snapshot {name!r}: {known}")
     return found
 
 
