@@ -15,6 +15,7 @@ from kraken_ohlcv.core.errors import CatalogueError, SetUpError
 from kraken_ohlcv.core.plan_file import PlanFile, read_plan_file
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.core.wording import counted
+from kraken_ohlcv.reader.stores import LedgerUnavailableError
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import Connection, column
 from kraken_ohlcv.stores.surroundings import server_findings, table_findings
@@ -45,8 +46,8 @@ def check_plan(file: Path | None) -> list[Check]:
 
     :param file: YAML file; None = the one in use
     """
-    file = file or catalogue_file()
     try:
+        file = file or catalogue_file()
         plan = read_plan_file(file)
     except CatalogueError as error:
         return [Check(PLAN, False, str(error))]
@@ -69,7 +70,7 @@ def check_stores(candles_url: str | None, ledger_url: str | None) -> list[Check]
             ledger = Check(LEDGER, True, _ledger_said(stores.ledger))
     except QuestDBError as error:
         return [Check(CANDLES, False, str(error))]
-    except (SetUpError, psycopg.Error) as error:
+    except (SetUpError, LedgerUnavailableError, psycopg.Error) as error:
         said = " ".join(str(error).split())
         return [Check(CANDLES if CANDLES_URL_ENV in said else LEDGER, False, said)]
     good = Check(CANDLES, True, "the table and the server's settings are as they must be")
