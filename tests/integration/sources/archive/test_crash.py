@@ -62,7 +62,7 @@ CRASHES = [
     pytest.param("slice", 1, 0, id="before the first slice"),
     pytest.param("sent", 1, 45, id="after the first slice"),
     pytest.param("sent", 4, 195, id="between slices"),
-    pytest.param("applied", 7, 320, id="after the last slice, before the ledger"),
+    pytest.param("applied", 8, 320, id="after the last slice, before the ledger"),
 ]
 
 
