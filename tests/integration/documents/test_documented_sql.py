@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import threading
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -38,6 +39,7 @@ CANDLES = re.compile(r"\b(FROM|INTO|TABLE|UPDATE) ohlcv|\bwal_tables\(\)|^CHECKP
 FOUND = [found for found in statements() if found.document != HAS_ITS_OWN_TEST]
 OF_CANDLES = [found for found in FOUND if CANDLES.search(found.text)]
 OF_LEDGER = [found for found in FOUND if not CANDLES.search(found.text)]
+BLOCKS = [list(those) for _, those in groupby(OF_LEDGER, key=lambda one: (one.document, one.line))]
 
 
 def test_statements_for_both_stores_are_found() -> None:
@@ -45,10 +47,12 @@ def test_statements_for_both_stores_are_found() -> None:
     assert len(OF_CANDLES) >= 5
 
 
-@pytest.mark.parametrize("found", OF_LEDGER, ids=lambda one: f"{one.document}:{one.line}")
-def test_the_statement_runs_on_the_ledger(found: Found, ledger_uri: str) -> None:
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda those: f"{those[0].document}:{those[0].line}")
+def test_the_statements_of_a_block_run_on_the_ledger(block: list[Found], ledger_uri: str) -> None:
     with psycopg.connect(ledger_uri) as connection:
-        connection.execute(found.text)
+        for found in block:
+            connection.execute(found.text)
+        connection.rollback()
 
 
 def test_the_statements_run_on_the_candles_in_their_order_and_lose_none(world: World) -> None:
