@@ -41,6 +41,8 @@ PATIENCE_MS = PATIENCE_S * 1000
 expect.set_options(timeout=PATIENCE_MS)
 DAG_ID = "backfill_tier1_daily"
 FRAME = "iframe[title='Candles']"
+LOADED = """() => document.readyState === 'complete'
+    || new Promise((go) => addEventListener('load', () => go(true)))"""
 WINDOW_DAYS = 60
 XBT = "ohlcv/coverage?ticker=XBTUSD&interval=1440&range=30d"
 
@@ -75,7 +77,13 @@ class Screen:
         """Open one of our pages inside of Airflow's UI."""
         self.page.goto(f"{self.url}/plugin/candles/{address}")
         self.frame.locator("main h1").wait_for()
+        wait_until_loaded(self.frame)
         return self.frame
+
+
+def wait_until_loaded(frame: FrameLocator) -> None:
+    """Wait until a page's scripts listen: its heading can stand there before."""
+    frame.locator("html").evaluate(LOADED)
 
 
 @contextmanager
@@ -205,6 +213,7 @@ def test_filters_leave_what_they_name(stack: Stack, world: World) -> None:
         expect(names).to_have_text(["ETHUSD"])
         frame.get_by_role("link", name="Gaps", exact=True).click()
         frame.locator("main h1", has_text="Gaps").wait_for()
+        wait_until_loaded(frame)
         frame.locator("select[name='status']").select_option("failed")
         expect(frame.locator("table.list th b")).to_have_text(["ETHUSD"])
 
