@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Final
 
 from kraken_ohlcv_cli.app import app
 from kraken_ohlcv_cli.errors import USAGE, exit_code, expected, say
-
-AS_JSON: Final = "--json" in sys.argv
-"""Whether the caller reads JSON."""
 
 
 def main() -> None:
@@ -18,14 +14,15 @@ def main() -> None:
 
     :raises SystemExit: always, with the exit code
     """
+    as_json = "--json" in sys.argv
     try:
         app(prog_name="kraken-ohlcv")
     except SystemExit as ended:
-        if ended.code == USAGE and AS_JSON:
+        if ended.code == USAGE and as_json:
             print(json.dumps({"error": "wrong usage: standard error says what is wrong"}))
         raise
     except expected() as error:
-        say(error, as_json=AS_JSON)
+        say(error, as_json=as_json)
         raise SystemExit(exit_code(error)) from None
 
 

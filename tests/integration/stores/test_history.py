@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
@@ -30,6 +31,7 @@ from kraken_ohlcv.stores.source_change import change_source
 from tests.integration.archive_world import archive_text
 from tests.integration.ledger_pages import add_proof, add_proofs, all_pages, know
 from tests.integration.revisions import go_to
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -479,6 +481,7 @@ def test_a_snapshot_taken_while_tasks_write_reads_the_same_at_once_and_in_the_en
 ) -> None:
     world = archive.world
     stop = threading.Event()
+    written: list[int] = []
 
     def work() -> int:
         """Restate the hours again and again, and prove them empty in between."""
@@ -488,16 +491,27 @@ def test_a_snapshot_taken_while_tasks_write_reads_the_same_at_once_and_in_the_en
                 number = actor.n_writes
                 actor.do(Step(("ohlc", "trades")[number % 2], number % 5, 60, 1 + number))
                 actor.do(Step("proof", number % 7, 30, number))
+                written.append(number)
             return actor.n_writes
 
     with connect(world.dsn) as connection, ThreadPoolExecutor(1) as pool:
         know(connection, HOURLY, START)
         writing = pool.submit(work)
         seen: dict[int, State] = {}
-        for number in range(25):
+        numbers = count(1)
+
+        def pin() -> bool:
+            """Pin one more, and return whether enough was pinned and written meanwhile."""
+            number = next(numbers)
             moment_us = pin_snapshot(connection, f"{number}").moment_us
             seen[moment_us] = held_at(world, connection, moment_us, BucketSet(HOUR))
-        stop.set()
+            n_states = len({str(state) for state in seen.values()})
+            return writing.done() or (number >= 25 and n_states > 5 and len(written) > 5)
+
+        try:
+            wait_for(pin)
+        finally:
+            stop.set()
         assert writing.result() > 5
         for moment_us, state in seen.items():
             assert held_at(world, connection, moment_us, BucketSet(HOUR)) == state
