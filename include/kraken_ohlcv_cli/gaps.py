@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.buckets import EXPIRING_S, SeriesBuckets, reach_of
-from kraken_ohlcv.completeness.figures import figures_of
+from kraken_ohlcv.completeness.buckets import EXPIRING_S, reach_of
 from kraken_ohlcv.core import ranges
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
@@ -26,7 +25,7 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_cli.options import FailOn
 from kraken_ohlcv_cli.output import print_lines, print_table
-from kraken_ohlcv_cli.series import Chosen, Selection, look, shortfall
+from kraken_ohlcv_cli.series import Chosen, Looked, Selection, look
 
 COLUMNS: Final = (
     "series",
@@ -172,10 +171,9 @@ def read_gaps(
         of_series: dict[Series, list[ListedGap]] = {}
         for gap in recorded:
             of_series.setdefault(gap.series, []).append(gap)
-        found = look(connection, questdb, those.rows, selection.covered, now_s=now_s)
         by_series = {
-            one.row.series: _missing(one, of_series.get(one.row.series, []), selection, now_s)
-            for one in found
+            (series := one.buckets.row.series): _missing(one, of_series.get(series, []), now_s)
+            for one in look(connection, questdb, those, selection, now_s=now_s)
         }
         missing = sum(by_series.values(), Missing())
         without_data = those.without_data({series: one.expected for series, one in by_series.items()})
@@ -200,17 +198,18 @@ def _series_of(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _missing(found: SeriesBuckets, gaps: Sequence[ListedGap], selection: Selection, now_s: int) -> Missing:
+def _missing(looked: Looked, gaps: Sequence[ListedGap], now_s: int) -> Missing:
+    found, figures = looked.buckets, looked.figures
     reach = reach_of(found.grid, found.row.interval_minutes, now_s=now_s)
     due = found.missing.within(reach.due)
     unaccepted = due - _all_of([gap for gap in gaps if gap.acceptance is not None], due.step)
     return Missing(
-        missing=len(due),
+        missing=figures.missing,
         unaccepted=len(unaccepted),
         expiring=len(unaccepted.within(reach.expiring)),
         unrecorded=len(due - _all_of(gaps, due.step)),
-        expected=len(found.stored) + len(found.empty.all) + len(due),
-        short=not found.row.asset.is_unknown and bool(shortfall(found, figures_of(found, now_s), selection)),
+        expected=figures.expected,
+        short=looked.is_short,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import SeriesBuckets
-from kraken_ohlcv.completeness.figures import Figures
+from kraken_ohlcv.completeness.figures import Figures, figures_of
 from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.completeness.require import begins_later, why_nothing
 from kraken_ohlcv.completeness.series_rows import SeriesRow, list_rows
@@ -20,12 +20,11 @@ from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.params import epoch_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.tiers import TIERS
+from kraken_ohlcv.core.wording import named
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import Connection
 
 TICKER: Final = r"[A-Za-z0-9*]{1,20}"
-MOST_NAMED: Final = 10
-"""Series that a sentence names."""
 FOR_EVER_S: Final = 2**40
 """Later than any moment, epoch seconds UTC."""
 
@@ -115,14 +114,14 @@ class Selection:
         ]
         others = [row.series for row in known if row not in rows]
         if not rows:
-            raise BadRequestError(f"no series is kept{self._beside()}{_named(others)}")
-        named = {ticker.upper() for ticker in self.tickers or () if "*" not in ticker}
-        return Chosen(rows, others, frozenset(named))
+            raise BadRequestError(f"no series is kept{self._beside()}{_left_out(others)}")
+        by_name = frozenset(ticker.upper() for ticker in self.tickers or () if "*" not in ticker)
+        return Chosen(rows, others, by_name)
 
     def _beside(self) -> str:
-        named = [f"tier {self.tier}"] if self.tier else []
-        named += [f"interval {interval}" for interval in self.intervals or ()]
-        return f" of {', '.join(named)}" if named else ""
+        chosen = [f"tier {self.tier}"] if self.tier else []
+        chosen += [f"interval {interval}" for interval in self.intervals or ()]
+        return f" of {', '.join(chosen)}" if chosen else ""
 
 
 class Chosen(NamedTuple):
@@ -147,46 +146,55 @@ class Chosen(NamedTuple):
 
     def remark(self) -> list[str]:
         """Return a line on what is left out, if anything is."""
-        return [f"Not counted{_named(self.others)}."] if self.others else []
+        return [f"Not counted{_left_out(self.others)}."] if self.others else []
 
 
-def _named(others: Sequence[Series]) -> str:
+def _left_out(others: Sequence[Series]) -> str:
     if not others:
         return ""
-    shown = ", ".join(map(str, others[:MOST_NAMED]))
-    more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
-    return f": {shown}{more}, which the plan does not keep; name them with --ticker and --interval"
+    shown = named([str(series) for series in others])
+    return f": {shown}, which the plan does not keep; name them with --ticker and --interval"
 
 
-def shortfall(found: SeriesBuckets, figures: Figures, selection: Selection) -> str:
-    """Return why candles that were asked for are expected of no run; empty when a run would report each.
+class Looked(NamedTuple):
+    """A series as it is now.
 
-    :param figures: of these buckets
-    :return: a clause about the series
+    :ivar buckets: what its buckets are
+    :ivar figures: how they add up
+    :ivar shortfall: why candles that were asked for are expected of no run, a clause about the series; empty
+        when a run would report each
     """
-    asset = found.row.asset
-    if selection.start_s is not None and (
-        later := begins_later(asset, figures, found.row.interval_minutes, selection.start_s)
-    ):
-        return later
-    is_over = asset.delisted_s is not None and not asset.is_unknown
-    return "" if figures.expected or figures.pending or is_over else why_nothing(asset)
+
+    buckets: SeriesBuckets
+    figures: Figures
+    shortfall: str
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether more was asked for than runs expect; that of a pair nobody knows is an incident."""
+        return bool(self.shortfall) and not self.buckets.row.asset.is_unknown
 
 
 def look(
-    connection: Connection,
-    questdb: QuestDBClient,
-    rows: Sequence[SeriesRow],
-    covered: Range | None,
-    *,
-    now_s: int,
-) -> Iterator[SeriesBuckets]:
-    """Return what the buckets of some series are now, whatever the last run recorded.
+    connection: Connection, questdb: QuestDBClient, chosen: Chosen, selection: Selection, *, now_s: int
+) -> Iterator[Looked]:
+    """Return what some series are now, whatever the last run recorded.
 
-    :param rows: those that the catalogue does not expect (``listed: false``) are passed over
-    :param covered: only buckets that overlap this range, epoch seconds UTC; None = all
+    :param chosen: what ``selection`` chose; series that the catalogue does not expect (``listed: false``) are
+        passed over
+    :param selection: a range leaves the buckets that overlap it
     :return: a series at a time, in their order
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
-    expected = [row for row in rows if row.listing != "not_expected"]
-    return Buckets(connection, questdb, expected, now_s=now_s).read(expected, covered)
+    expected = [row for row in chosen.rows if row.listing != "not_expected"]
+    for one in Buckets(connection, questdb, expected, now_s=now_s).read(expected, selection.covered):
+        figures = figures_of(one, now_s)
+        yield Looked(one, figures, _shortfall(one.row, figures, selection.start_s))
+
+
+def _shortfall(row: SeriesRow, figures: Figures, start_s: int | None) -> str:
+    asset = row.asset
+    if start_s is not None and (later := begins_later(asset, figures, row.interval_minutes, start_s)):
+        return later
+    is_over = asset.delisted_s is not None and not asset.is_unknown
+    return "" if figures.expected or figures.pending or is_over else why_nothing(asset)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
-from kraken_ohlcv.completeness.figures import Figures, figures_of, together
+from kraken_ohlcv.completeness.figures import Figures, together
 from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.stores.ledger.incidents import read_open
 from kraken_ohlcv.stores.ledger.session import Connection, column
 from kraken_ohlcv_cli.output import print_lines, print_table
-from kraken_ohlcv_cli.series import Chosen, Selection, look, shortfall
+from kraken_ohlcv_cli.series import Chosen, Selection, look
 
 MOST_LINES: Final = 60
 """Series in the table, the least verified first; JSON has all."""
@@ -41,18 +41,15 @@ class SeriesStatus:
     :ivar figures: its figures
     :ivar complete_until_s: every bucket before it is stored or proven empty, epoch seconds UTC; None when not
         even the first one is
-    :ivar shortfall: why candles that were asked for are expected of no run, a clause, or empty
+    :ivar shortfall: as of :class:`kraken_ohlcv_cli.series.Looked`
+    :ivar is_short: likewise
     """
 
     row: SeriesRow
     figures: Figures
     complete_until_s: int | None
     shortfall: str
-
-    @property
-    def is_short(self) -> bool:
-        """Return whether more was asked for than runs expect; that of a pair nobody knows is an incident."""
-        return bool(self.shortfall) and not self.row.asset.is_unknown
+    is_short: bool
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON; times are ISO text, UTC."""
@@ -162,10 +159,10 @@ def read_status(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     chosen = selection.choose(connection)
-    found = []
-    for one in look(connection, questdb, chosen.rows, selection.covered, now_s=now_s):
-        figures = figures_of(one, now_s)
-        found.append(SeriesStatus(one.row, figures, one.complete_until_s, shortfall(one, figures, selection)))
+    found = [
+        SeriesStatus(one.buckets.row, one.figures, one.buckets.complete_until_s, one.shortfall, one.is_short)
+        for one in look(connection, questdb, chosen, selection, now_s=now_s)
+    ]
     incidents = [
         {"key": key, "headline": incident.problem.headline, "since": iso(incident.problem.since_s)}
         for key, (_, incident) in read_open(connection).items()

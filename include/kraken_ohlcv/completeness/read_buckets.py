@@ -10,7 +10,7 @@ from kraken_ohlcv.completeness.buckets import Grid, SeriesBuckets, grid_of
 from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.grid import ceil_s, floor_s
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.months import months_in
 from kraken_ohlcv.core.ranges import Range
@@ -103,7 +103,7 @@ class Buckets:
         if covered is not None:
             # The buckets that the borders lie in belong to it.
             start_s = max(start_s, floor_s(covered[0], interval))
-            end_s = min(end_s, -floor_s(-covered[1], interval))
+            end_s = min(end_s, ceil_s(covered[1], interval))
         return _Part(row, grid, span, (start_s, max(start_s, end_s)))
 
     def _read(self, parts: Sequence[_Part]) -> Iterator[SeriesBuckets]:

@@ -30,16 +30,6 @@ class BucketStatus(StrEnum):
         """Return the status of a bucket that some evidence proves empty."""
         return cls(f"empty_{evidence}")
 
-    @property
-    def is_empty(self) -> bool:
-        """Return whether the bucket is proven to have had no trades."""
-        return self in EMPTY
-
-    @property
-    def is_known(self) -> bool:
-        """Return whether the bucket is stored or proven empty: what a reader can work with."""
-        return self is BucketStatus.STORED or self in EMPTY
-
 
 EMPTY = frozenset(BucketStatus.empty_by(evidence) for evidence in Evidence)
 """Proven to have had no trades."""

@@ -22,6 +22,16 @@ def floor_s(moment_s: float, interval_minutes: int) -> int:
     return int(moment_s // step) * step
 
 
+def ceil_s(moment_s: int, interval_minutes: int) -> int:
+    """Return the first open time at or after a moment: also the end of the bucket that opens before it.
+
+    :param moment_s: epoch seconds UTC
+    :return: epoch seconds UTC, a multiple of the candle length
+    """
+    step = step_s(interval_minutes)
+    return -(-moment_s // step) * step
+
+
 def api_window_start_s(now_s: float, interval_minutes: int) -> int:
     """Return the oldest open time that the OHLC call promises to serve.
 

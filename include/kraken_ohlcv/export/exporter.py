@@ -14,14 +14,14 @@ import polars as pl
 
 from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.grid import ceil_s
 from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.export.files import held, is_intact, sha256_of, take_away, write_whole
-from kraken_ohlcv.export.formats import ExportFormat, file_name, ledger_text, packed
+from kraken_ohlcv.export.formats import ExportFormat, file_name, packed
 from kraken_ohlcv.export.manifest import (
     ExportedFile,
     Manifest,
@@ -34,6 +34,7 @@ from kraken_ohlcv.export.manifest import (
 )
 from kraken_ohlcv.export.summary import facts_of
 from kraken_ohlcv.reader.buckets import bucket_frame
+from kraken_ohlcv.reader.lines import ledger_text
 from kraken_ohlcv.reader.past import AsOf, When, when_of
 from kraken_ohlcv.reader.scope import Asked, Part, find_rows, parts_of
 from kraken_ohlcv.reader.stores import Stores, opened
@@ -241,7 +242,7 @@ class _Export:
         for row in those:
             by_interval[row.interval_minutes].append(row)
         for interval, rows in by_interval.items():
-            whole = Asked(start_s, None if end_s is None else _ceiled(end_s, interval))
+            whole = Asked(start_s, None if end_s is None else ceil_s(end_s, interval))
             for part in parts_of(self._stores, rows, whole, now_s=self._when.now_s, at_us=self._when.at_us):
                 # A candle that opens in the last month may close in the next one, which nobody asked for.
                 months = sorted(
@@ -256,7 +257,7 @@ class _Export:
     def _series(self, part: Part, months: Sequence[Range]) -> Iterator[Range]:
         """Export the months of a series; return each when it is done."""
         for together in _batches(part, months):
-            covered = together[0][0], _ceiled(together[-1][1], part.row.interval_minutes)
+            covered = together[0][0], ceil_s(together[-1][1], part.row.interval_minutes)
             frame = bucket_frame(
                 self._stores, part.row, covered, now_s=self._when.now_s, at_us=self._when.at_us
             )
@@ -315,14 +316,8 @@ class _Export:
 
 def _is_over(part: Part, month: Range) -> bool:
     """Return whether no more buckets will open in a month: all have closed, or the pair is gone."""
-    is_closed = part.grid.closed_s >= _ceiled(month[1], part.row.interval_minutes)
+    is_closed = part.grid.closed_s >= ceil_s(month[1], part.row.interval_minutes)
     return is_closed or part.row.asset.delisted_s is not None
-
-
-def _ceiled(moment_s: int, interval_minutes: int) -> int:
-    """Return the first open time at or after a moment: the end of a bucket that opens before it."""
-    step = step_s(interval_minutes)
-    return -(-moment_s // step) * step
 
 
 def _n_buckets(part: Part, month: Range) -> int:

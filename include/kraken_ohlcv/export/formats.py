@@ -10,7 +10,6 @@ from typing import Final
 
 import polars as pl
 
-from kraken_ohlcv.core.bucket_line import ROW_COLUMNS, bucket_lines
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.candle import PRICES
 from kraken_ohlcv.core.gap import Series
@@ -52,7 +51,7 @@ def file_name(kind: ExportFormat, series: Series, *, is_whole: bool) -> str:
 def packed(kind: ExportFormat, series: Series, frame: pl.DataFrame, text: bytes) -> bytes:
     """Return the bytes of a file.
 
-    :param frame: as for :func:`ledger_text`
+    :param frame: as for :func:`kraken_ohlcv.reader.lines.ledger_text`
     :param text: what that function returns for it
     """
     match kind:
@@ -62,15 +61,6 @@ def packed(kind: ExportFormat, series: Series, frame: pl.DataFrame, text: bytes)
             return parquet_of(series, frame)
         case ExportFormat.CSV:
             return csv_of(frame)
-
-
-def ledger_text(series: Series, frame: pl.DataFrame) -> bytes:
-    """Return the canonical lines of all buckets, each with its line end.
-
-    :param frame: a row per bucket, ascending, with the columns of the reader's frame
-    """
-    rows = frame.select(pl.col("ts").dt.epoch("s").alias("ts_s"), *ROW_COLUMNS[1:]).iter_rows()
-    return "".join(f"{line}\n" for line in bucket_lines(series, rows)).encode("ascii")
 
 
 def gzipped(text: bytes) -> bytes:
@@ -87,7 +77,7 @@ def gzipped(text: bytes) -> bytes:
 def parquet_of(series: Series, frame: pl.DataFrame) -> bytes:
     """Return all buckets as a Parquet file.
 
-    :param frame: as for :func:`ledger_text`
+    :param frame: as for :func:`kraken_ohlcv.reader.lines.ledger_text`
     """
     file = io.BytesIO()
     frame.select(
@@ -105,7 +95,8 @@ def parquet_of(series: Series, frame: pl.DataFrame) -> bytes:
 def csv_of(frame: pl.DataFrame) -> bytes:
     """Return the stored candles as Kraken's archive has them: no header, no vwap, LF, shortest numbers.
 
-    :param frame: as for :func:`ledger_text`; a candle that has not all figures is left out
+    :param frame: as for :func:`kraken_ohlcv.reader.lines.ledger_text`; a candle that has not all figures is
+        left out
     """
     candles = frame.filter(pl.col("status") == BucketStatus.STORED.value).drop_nulls(FIGURES)
     rows = candles.select(pl.col("ts").dt.epoch("s").alias("ts_s"), *FIGURES).iter_rows()

@@ -14,6 +14,7 @@ from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.errors import OhlcvError
+from kraken_ohlcv.core.grid import ceil_s
 from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
@@ -178,7 +179,7 @@ def _ranges(part: Part, most: int) -> Iterator[Range]:
         end_s = until_s
         if until_s - at_s > most * part.step:
             full_s = at_s + most * part.step
-            month_s = -(-month_of(full_s)[0] // part.step) * part.step
+            month_s = ceil_s(month_of(full_s)[0], part.row.interval_minutes)
             end_s = month_s if at_s < month_s <= full_s else full_s
         yield at_s, end_s
         at_s = end_s

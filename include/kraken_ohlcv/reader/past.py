@@ -10,12 +10,12 @@ from typing import NamedTuple, TypeAlias
 import polars as pl
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
-from kraken_ohlcv.core.bucket_line import ROW_COLUMNS, bucket_lines
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.errors import BadRequestError, SetUpError, SnapshotError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.times import iso, utc
 from kraken_ohlcv.reader.buckets import Buckets
+from kraken_ohlcv.reader.lines import ledger_text
 from kraken_ohlcv.reader.scope import Part
 from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.reader.times import Moment, moment_of
@@ -119,15 +119,12 @@ class Digests:
 
     def add(self, buckets: Buckets) -> None:
         """Add the next buckets of a series."""
-        rows = buckets.frame().select(
-            pl.col("ts").to_physical().floordiv(MICROSECONDS).alias("ts_s"),
-            pl.col("status").cast(pl.String).replace(str(BucketStatus.PENDING), str(BucketStatus.MISSING)),
-            *(pl.col(name) for name in ROW_COLUMNS[2:-1]),
-            pl.col("source").cast(pl.String),
+        status = pl.col("status").cast(pl.String)
+        rows = buckets.frame().with_columns(
+            status.replace(str(BucketStatus.PENDING), str(BucketStatus.MISSING))
         )
         digest = self._hashes.setdefault(buckets.row.series, hashlib.sha256())
-        lines = bucket_lines(buckets.row.series, rows.select(ROW_COLUMNS).iter_rows())
-        digest.update("".join(f"{line}\n" for line in lines).encode("ascii"))
+        digest.update(ledger_text(buckets.row.series, rows))
 
     def settle(self, stores: Stores, named: Snapshot, part: Part) -> None:
         """Compare what was read of a series with what was first read at a snapshot, or keep it as the first.

@@ -13,7 +13,7 @@ from kraken_ohlcv.completeness.series_rows import SeriesRow, rows_of
 from kraken_ohlcv.core.assets import EARLIEST_HISTORY
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.grid import ceil_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, check_served, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso, midnight_s
@@ -170,14 +170,13 @@ def _needs_span(asset: Asset, asked: Asked) -> bool:
 
 def _part(row: SeriesRow, asked: Asked, *, known_s: int | None, span: Range | None, now_s: int) -> Part:
     asset, interval = row
-    step = step_s(interval)
     grid = grid_of(asset, interval, known_s=known_s, span=span, now_s=now_s)
     begin_s = grid.start_s
     if asked.start_s is not None:
         traded_s = EARLIEST_S if asset.first_trade_s is None else floor_s(asset.first_trade_s, interval)
         # What lies before the series' start was never loaded: missing, as far as the pair can have traded.
         begin_s = max(asked.start_s, min(traded_s, grid.start_s))
-    begin_s = -(-begin_s // step) * step
+    begin_s = ceil_s(begin_s, interval)
     end_s = grid.closed_s if asked.end_s is None else floor_s(asked.end_s, interval)
     covered = begin_s, max(begin_s, min(end_s, grid.closed_s))
     nothing = ""

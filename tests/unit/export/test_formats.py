@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.export.formats import ExportFormat, csv_of, file_name, gzipped, ledger_text, parquet_of
+from kraken_ohlcv.export.formats import ExportFormat, csv_of, file_name, gzipped, parquet_of
+from kraken_ohlcv.reader.lines import ledger_text
 from kraken_ohlcv.sources.archive.parse import checked_blocks
 
 HOURLY = Series("XBTUSD", 60)

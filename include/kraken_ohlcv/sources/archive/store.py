@@ -38,7 +38,7 @@ from kraken_ohlcv.stores.candle_store import (
     write_frame,
 )
 from kraken_ohlcv.stores.contradictions import Admission
-from kraken_ohlcv.stores.ledger.history import log_former_sources, log_replaced
+from kraken_ohlcv.stores.ledger.history import LOGGED_ROWS, log_former_sources, log_replaced
 from kraken_ohlcv.stores.ledger.restatements import log_versions, read_pending
 from kraken_ohlcv.stores.other_intervals import copied_opens
 
@@ -51,8 +51,6 @@ UNAPPLIED_BATCHES: Final = 10
 """So many batches may be on their way before we wait for the server to apply them."""
 WRITTEN: Final = ("new", "confirm", "correct")
 """Verdicts on rows that are written."""
-LOGGED_ROWS: Final = 10_000
-"""Corrections that are logged at once."""
 
 
 class FileTrust(Enum):

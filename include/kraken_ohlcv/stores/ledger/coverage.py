@@ -7,7 +7,7 @@ when the page was reconciled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -321,15 +321,27 @@ def _changes(coverage: Coverage, month: Range) -> list[dict[str, Any]]:
     ]
     changed.append((None, old.all - new.all))
     return [
-        {
-            **_named(coverage, month),
-            "evidence": evidence,
-            "first_bucket": start_s // buckets.step - -(-month[0] // buckets.step),
-            "buckets": buckets.text((start_s, end_s)),
-        }
+        {**place, "evidence": evidence}
         for evidence, buckets in changed
-        if (start_s := buckets.start_s) is not None and (end_s := buckets.end_s) is not None
+        for place in by_month(coverage.series, buckets)
     ]
+
+
+def by_month(series: Series, buckets: BucketSet) -> Iterator[dict[str, Any]]:
+    """Return buckets as the ledger logs them: month by month, from the first to the last, a character each.
+
+    :return: ``ticker``, ``interval_minutes``, ``month``, ``first_bucket`` (of the month, from 0), ``buckets``
+    """
+    for month in months_of(buckets):
+        part = buckets.within(month)
+        start_s, end_s = part.start_s, part.end_s
+        if start_s is not None and end_s is not None:
+            yield {
+                **series._asdict(),
+                "month": date_of(month),
+                "first_bucket": start_s // part.step - -(-month[0] // part.step),
+                "buckets": part.text((start_s, end_s)),
+            }
 
 
 def _changed_days(coverage: Coverage, month: Range) -> list[dict[str, Any]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
-from kraken_ohlcv.core.months import months_of
-from kraken_ohlcv.stores.ledger.coverage import date_of
+from kraken_ohlcv.stores.ledger.coverage import by_month
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
 LOGGED_ROWS: Final = 10_000
@@ -83,7 +82,7 @@ def log_former_sources(
     each = [
         {**place, "source": source, "stored_us": stored_us}
         for (source, stored_us), buckets in former.items()
-        for place in _places(series, buckets)
+        for place in by_month(series, buckets)
     ]
     execute_many(connection, "log_former_source", each, moment_us=moment_us)
 
@@ -98,20 +97,6 @@ def log_unwitnessed(connection: Connection, changes: Mapping[Series, tuple[Bucke
         {**place, "kind": kind}
         for series, found in changes.items()
         for kind, buckets in zip(("gone", "come"), found, strict=True)
-        for place in _places(series, buckets)
+        for place in by_month(series, buckets)
     ]
     execute_many(connection, "log_unwitnessed", each)
-
-
-def _places(series: Series, buckets: BucketSet) -> Iterator[dict[str, Any]]:
-    """Return buckets as the ledger names them: month by month, a character per bucket."""
-    for month in months_of(buckets):
-        part = buckets.within(month)
-        start_s, end_s = part.start_s, part.end_s
-        if start_s is not None and end_s is not None:
-            yield {
-                **series._asdict(),
-                "month": date_of(month),
-                "first_bucket": start_s // part.step - -(-month[0] // part.step),
-                "buckets": part.text((start_s, end_s)),
-            }
