@@ -24,7 +24,6 @@ from kraken_ohlcv import open_stores, read_candles
 from kraken_ohlcv.clients.questdb.export import export_parquet
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.stores.ledger.session import connect
-from local.questdb import DATABASE, PASSWORD, USER
 
 if TYPE_CHECKING:
     from bench.tools.services import Services
@@ -86,7 +85,7 @@ def time_ratio(stage: Stage, uri: str) -> Ratio:
     """
     import polars as pl  # noqa: PLC0415 (the other benchmarks do without it)
 
-    url = url_of(stage.services)
+    url = stage.services.questdb.url()
     bounds = {"from_us": stage.covered[0] * 1_000_000, "until_us": stage.covered[1] * 1_000_000}
     heights: dict[str, int] = {}
 
@@ -119,7 +118,7 @@ def memory_ratio(stage: Stage, uri: str) -> Ratio:
     :param stage: what is stored
     :param uri: of a ledger that knows it
     """
-    arguments = [url_of(stage.services), uri, str(stage.pairs), *map(str, stage.covered)]
+    arguments = [stage.services.questdb.url(), uri, str(stage.pairs), *map(str, stage.covered)]
     answer = subprocess.run(  # noqa: S603 (our own module)
         [sys.executable, "-m", "bench.read", *arguments], check=True, stdout=subprocess.PIPE, text=True
     )
@@ -129,14 +128,6 @@ def memory_ratio(stage: Stage, uri: str) -> Ratio:
         (found["peak_mib"] - found["small_mib"]) / found["frame_mib"],
         MEMORY_TARGET,
         details=found,
-    )
-
-
-def url_of(services: Services) -> str:
-    """Return the URL of the candle store."""
-    server = services.questdb
-    return (
-        f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/{DATABASE}?http_port={server.http_port}"
     )
 
 

@@ -129,6 +129,15 @@ class QuestDBServer:
             connect_timeout=5,
         )
 
+    def url(self, user: str = USER, password: str = PASSWORD) -> str:
+        """Return the URL of the server for those who read candles; holds the password.
+
+        :param user: of PGWire
+        :param password: of this user
+        """
+        address = f"127.0.0.1:{self.pg_port}/{DATABASE}?http_port={self.http_port}"
+        return f"postgresql://{user}:{password}@{address}"
+
     @property
     def ilp_settings(self) -> str:
         """Return what a client of ILP over HTTP needs to know; holds the password."""

@@ -14,7 +14,6 @@ import pytest
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.core.times import iso
 from tests.environments import install, python_with
-from tests.integration.command_line import candles_url
 from tests.integration.trades_world import HOURLY, store_history
 from tests.integration.world import World
 
@@ -59,7 +58,7 @@ def stores(
     world = World(exchange, ledger_uri)
     store_history(world, HOURLY, buckets=0, without=[])
     world.run()
-    return world, {CANDLES_URL_ENV: candles_url(questdb_server), LEDGER_URL_ENV: ledger_uri}
+    return world, {CANDLES_URL_ENV: questdb_server.url(), LEDGER_URL_ENV: ledger_uri}
 
 
 def run(program: Path, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,6 @@ import pytest
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_cli.__main__ import main
-from local.questdb import PASSWORD, USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,12 +75,7 @@ def only_reads(dsn: str) -> Iterator[str]:
             connection.execute("DROP ROLE only_reads")
 
 
-def candles_url(server: QuestDBServer, *, user: str = USER, password: str = PASSWORD) -> str:
-    """Return the URL of a QuestDB."""
-    return f"postgresql://{user}:{password}@127.0.0.1:{server.pg_port}/qdb?http_port={server.http_port}"
-
-
 def name_stores(monkeypatch: pytest.MonkeyPatch, server: QuestDBServer, dsn: str) -> None:
     """Set the two URLs in the environment."""
-    monkeypatch.setenv(CANDLES_URL_ENV, candles_url(server))
+    monkeypatch.setenv(CANDLES_URL_ENV, server.url())
     monkeypatch.setenv(LEDGER_URL_ENV, dsn)

@@ -155,8 +155,7 @@ class SeriesSnapshot:
         """
         coverage, stored = self.looked.coverage, self.looked.stored
         grid = (self.clock.start_s, until_s or 0)
-        quiet = (coverage.missing | coverage.empty.all) - coverage.disputed
-        return coverage.accounted(grid) - stored, stored.within(grid) & quiet
+        return coverage.accounted(grid) - stored, stored.within(grid) & coverage.without_candle
 
     def corrected(self) -> Coverage:
         """Return the pages as they are to be, without proofs that a candle contradicts; trades' proofs stay.

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from tests.documents import tokens
-from tests.integration.reader.conftest import url_of
 
 if TYPE_CHECKING:
     from local.questdb import QuestDBServer
@@ -43,7 +42,7 @@ def kept(world: World, questdb_server: QuestDBServer, monkeypatch: pytest.Monkey
     world.catalogue(["XBTUSD", "ETHUSD"])
     summary = world.run(intervals=[60, 1440])
     assert summary["gaps_unfillable"] == summary["gaps_failed"] == 0
-    monkeypatch.setenv("OHLCV_CANDLES_URL", url_of(questdb_server))
+    monkeypatch.setenv("OHLCV_CANDLES_URL", questdb_server.url())
     monkeypatch.setenv("OHLCV_LEDGER_URL", world.dsn)
     return world
 

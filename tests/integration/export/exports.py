@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.reader.stores import open_stores
-from local.questdb import PASSWORD, USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,15 +20,10 @@ if TYPE_CHECKING:
 FIGURES = ("open", "high", "low", "close", "vwap", "volume")
 
 
-def candles_url(server: QuestDBServer) -> str:
-    """Return where a reader finds the candles."""
-    return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/qdb?http_port={server.http_port}"
-
-
 @contextmanager
 def opened(server: QuestDBServer, ledger_url: str, now_s: float) -> Iterator[Stores]:
     """Give both stores at a moment of the exchange."""
-    with open_stores(candles_url(server), ledger_url, clock=lambda: now_s) as stores:
+    with open_stores(server.url(), ledger_url, clock=lambda: now_s) as stores:
         yield stores
 
 

@@ -37,7 +37,6 @@ from tests.documents import tokens
 from tests.integration.damage import candle
 from tests.integration.export.exports import (
     FIGURES,
-    candles_url,
     changed,
     contents,
     files,
@@ -282,7 +281,7 @@ def test_an_export_killed_at_any_month_continues_and_its_manifest_never_lied(
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "OHLCV_CANDLES_URL": candles_url(desk.server),
+        "OHLCV_CANDLES_URL": desk.server.url(),
         "OHLCV_LEDGER_URL": desk.world.dsn,
     }
     killed = subprocess.run(  # noqa: S603 (this interpreter, a script of ours)
@@ -597,7 +596,7 @@ def test_a_file_in_the_place_of_a_folder_is_named_with_its_cure(desk: Desk) -> N
 def test_the_example_of_the_document_runs_with_urls_of_the_environment(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OHLCV_CANDLES_URL", candles_url(desk.server))
+    monkeypatch.setenv("OHLCV_CANDLES_URL", desk.server.url())
     monkeypatch.setenv("OHLCV_LEDGER_URL", desk.world.dsn)
     desk.world.catalogue(["XBTUSD", "ETHUSD"])
     text = next(
@@ -623,7 +622,7 @@ def test_logins_that_may_only_read_and_a_closed_http_port_give_the_same_files(
         )
     desk.export()
     only_reads = f"{desk.world.dsn}&options=-c%20default_transaction_read_only%3Don"
-    only_pgwire = candles_url(desk.server).replace(f"http_port={desk.server.http_port}", "http_port=1")
+    only_pgwire = desk.server.url().replace(f"http_port={desk.server.http_port}", "http_port=1")
     with open_stores(only_pgwire, only_reads, clock=lambda: NOW) as stores:
         export_candles(tmp_path / "other", "XBTUSD", 60, stores=stores)
     assert files(tmp_path / "other") == files(desk.folder)

@@ -12,7 +12,7 @@ from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from local.questdb import start_questdb
-from tests.integration.command_line import candles_url, only_reads
+from tests.integration.command_line import only_reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,9 +131,9 @@ def guarded_server(service_directory: Path) -> Iterator[QuestDBServer]:
 def test_logins_that_only_read_are_no_fault_of_who_reads(
     world: World, cli: CommandLine, monkeypatch: pytest.MonkeyPatch, guarded_server: QuestDBServer
 ) -> None:
-    owner = QuestDBAddress.of_url(candles_url(guarded_server), name="owner")
+    owner = QuestDBAddress.of_url(guarded_server.url(), name="owner")
     ensure_candle_table(QuestDBClient(owner))
-    monkeypatch.setenv(CANDLES_URL_ENV, candles_url(guarded_server, user="reader", password="reads"))  # noqa: S106
+    monkeypatch.setenv(CANDLES_URL_ENV, guarded_server.url("reader", "reads"))
     with only_reads(world.dsn) as dsn:
         monkeypatch.setenv(LEDGER_URL_ENV, dsn)
         assert wrong(cli) == []

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kraken_ohlcv.reader.stores import open_stores
-from local.questdb import DATABASE, PASSWORD, USER
 from tests.integration.damage import NOW
 
 if TYPE_CHECKING:
@@ -17,18 +16,11 @@ if TYPE_CHECKING:
     from local.questdb import QuestDBServer
 
 
-def url_of(server: QuestDBServer) -> str:
-    """Return the URL of a QuestDB as its administrator reads it."""
-    return (
-        f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{server.pg_port}/{DATABASE}?http_port={server.http_port}"
-    )
-
-
 @pytest.fixture
 def candles_url(candle_table: str, questdb_server: QuestDBServer) -> str:
     """Give the URL of a candle store without a table."""
     del candle_table
-    return url_of(questdb_server)
+    return questdb_server.url()
 
 
 @pytest.fixture

@@ -126,7 +126,12 @@ class Coverage:
             if month in self.reconciled
         ]
         every = BucketSet.opening_in(parts, step=self.missing.step)
-        return every - ((self.missing | self.empty.all) - self.disputed)
+        return every - self.without_candle
+
+    @property
+    def without_candle(self) -> BucketSet:
+        """Return the buckets that were not stored as far as the pages tell: missing or proven empty."""
+        return (self.missing | self.empty.all) - self.disputed
 
     def holds(self, part: Range) -> bool:
         """Return whether all months of a range, epoch seconds UTC, were read."""
