@@ -46,6 +46,15 @@ LEDGER_TEMPLATE = "ohlcv_template"
 EXCHANGE_NOW = "2026-11-23T12:34:56Z"
 
 
+def pytest_configure() -> None:
+    """Let an example of a property take as long as a busy machine makes it take."""
+    if is_installed("hypothesis"):
+        from hypothesis import settings  # noqa: PLC0415
+
+        settings.register_profile("busy", deadline=None)
+        settings.load_profile("busy")
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out the tests that cannot even be imported with the packages that are there."""
     file = collection_path / "conftest.py" if collection_path.is_dir() else collection_path

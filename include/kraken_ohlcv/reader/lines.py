@@ -27,6 +27,8 @@ PAIRS: Final = np.frombuffer(bytes(range(256)).hex().encode(), dtype=np.uint16)
 DIGITS: Final = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 EXPONENTS: Final = np.array([f'p{stored - BIAS:+d}"' for stored in range(SPECIAL)], dtype="S8")
 """The end of a double's text, by its stored exponent."""
+TEXT: Final = np.dtype([("one", "S5"), ("digit", "u1"), ("pairs", "u2", (6,)), ("exponent", "S8")])
+"""The text of a usual, positive double."""
 
 
 def ledger_text(series: Series, frame: pl.DataFrame) -> bytes:
@@ -94,17 +96,17 @@ def _quoted(texts: pl.Series) -> pl.Series:
 def _hexed(values: pl.Series) -> NDArray[np.bytes_]:
     """Return doubles as :func:`kraken_ohlcv.core.bucket_line.hexed` does, shape (n,)."""
     doubles = values.cast(pl.Float64).fill_null(0.0).to_numpy()
-    bits = doubles.view(np.uint64)
     octets = doubles.astype(">f8").view(np.uint8).reshape(-1, 8)
-    stored = ((bits >> np.uint64(52)) & np.uint64(SPECIAL)).astype(np.int64)
+    stored = ((doubles.view(np.uint64) >> np.uint64(52)) & np.uint64(SPECIAL)).astype(np.intp)
     if np.any(stored == SPECIAL):
         hexed(float(doubles[np.argmax(stored == SPECIAL)]))
-    texts = np.zeros((len(doubles), 26), dtype=np.uint8)
-    texts[:, :5] = np.frombuffer(b'"0x1.', dtype=np.uint8)
-    texts[:, 5] = DIGITS[octets[:, 1] & 0x0F]
-    texts[:, 6:18] = PAIRS[octets[:, 2:]].view(np.uint8)
-    texts[:, 18:] = EXPONENTS[stored].view(np.uint8).reshape(-1, 8)
-    made = texts.view("S26").ravel()
+    texts = np.empty(len(doubles), dtype=TEXT)
+    texts["one"] = b'"0x1.'
+    texts["digit"] = DIGITS[octets[:, 1] & 0x0F]
+    for place in range(6):
+        texts["pairs"][:, place] = PAIRS[octets[:, 2 + place]]
+    texts["exponent"] = EXPONENTS[stored]
+    made = texts.view(f"S{TEXT.itemsize}")
     made[doubles == 0] = hexed(0.0).encode("ascii")
     made[values.is_null().to_numpy()] = hexed(None).encode("ascii")
     # What is smaller than every usual double, and what is negative, its zero included.
