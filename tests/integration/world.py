@@ -50,7 +50,7 @@ CLEARED_TABLES = (
     " partitions_seen, empty_sightings, candle_restatements, backfill_runs, trade_jobs, trade_cursors,"
     " weekly_trades, one_off_checks, range_repairs, disputes, exchange_clock, gap_decisions, kept_plan,"
     " day_changes, watched_days, verified_days, replaced_candles, former_sources, unwitnessed_changes,"
-    " series_starts, snapshots, snapshot_reads"
+    " series_starts, snapshots, snapshot_reads, objective_days"
 )
 
 

@@ -100,16 +100,16 @@ class Report:
         """Return whether each tier that has a target reaches it: null where nothing is due."""
         found = []
         for tier, plan in sorted({asset.tier: asset.upkeep.plan for asset in self.assets}.items()):
-            if plan.targets.verified_pct is not None:
+            if plan.promised.verified_pct is not None:
                 tickers = {asset.ticker for asset in self.assets if asset.tier == tier}
                 share = together(
                     one for series, one in self.figures.items() if series.ticker in tickers
                 ).verified_pct
                 found.append({
                     "tier": tier,
-                    "target_pct": plan.targets.verified_pct,
+                    "target_pct": plan.promised.verified_pct,
                     "verified_pct": share,
-                    "is_met": plan.targets.is_met(share),
+                    "is_met": plan.promised.is_met(share),
                 })
         return found
 

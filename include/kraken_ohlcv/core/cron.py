@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from croniter import croniter
 
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S
+from kraken_ohlcv.core.ranges import Range
 
 NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec sun mon tue wed thu fri sat".replace(" ", "|")
 FIELD: Final = rf"(?:[0-9*,/-]|{NAMES})+"
@@ -100,6 +101,40 @@ def next_tick_after(cron: str, moment_s: int) -> int:
     :return: epoch seconds UTC, > ``moment_s``
     """
     return int(croniter(cron, datetime.fromtimestamp(moment_s, UTC)).get_next(float))
+
+
+class TickRun(NamedTuple):
+    """Ticks that follow each other at equal distances.
+
+    :ivar first_s: the first one, epoch seconds UTC
+    :ivar last_s: the last one
+    :ivar pause_s: from one to the next, seconds, > 0
+    """
+
+    first_s: int
+    last_s: int
+    pause_s: int
+
+
+def tick_runs(cron: str, covered: Range) -> list[TickRun]:
+    """Return the ticks around a range, as few runs of equal distances as it takes.
+
+    :param cron: five-field cron, UTC
+    :param covered: half-open, not empty, epoch seconds UTC
+    :return: ascending; each begins with the last tick of the one before; the first tick is not after the
+        range's beginning, the last one not before its end
+    """
+    ticks = [last_tick_before(cron, covered[0])]
+    following = croniter(cron, datetime.fromtimestamp(ticks[0], UTC))
+    while ticks[-1] < covered[1]:
+        ticks.append(int(following.get_next(float)))
+    found: list[TickRun] = []
+    for one, later in pairwise(ticks):
+        if found and found[-1].pause_s == later - one:
+            found[-1] = found[-1]._replace(last_s=later)
+        else:
+            found.append(TickRun(one, later, later - one))
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -102,6 +102,19 @@ def due_end_s(upkeep: Upkeep, interval_minutes: int, now_s: int, *, hours: int |
     return floor_s(last_tick_before(cron, now_s - upkeep.grace_s(interval_minutes)) - 1, interval_minutes)
 
 
+def late_end_s(upkeep: Upkeep, interval_minutes: int, moment_us: int, *, within_s: int) -> int:
+    """Return up to where buckets that come at a moment come too late.
+
+    :param upkeep: how the series of the asset are kept
+    :param moment_us: when they come, epoch microseconds
+    :param within_s: how long after it is due a bucket is still in time, seconds
+    :return: close of the newest bucket that is late, on the grid, epoch seconds UTC; those that close later
+        are in time
+    """
+    # The newest second before the moment: what comes at the very end of its time is in time.
+    return due_end_s(upkeep, interval_minutes, -(-moment_us // 1_000_000) - 1 - within_s)
+
+
 def judge(end: NewestEnd, *, now_s: int, hours: int) -> Judgement:
     """Return how a series stands.
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 from kraken_ohlcv.core.cron import checked_cron, longest_pause_s, widest_cron
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, HOUR_S, INTERVALS, check_served, step_s
+from kraken_ohlcv.core.objective import Objective
 
 Tier: TypeAlias = Literal["TIER1", "TIER2", "TIER3", "TIER4"]
 TIERS: Final[tuple[str, ...]] = get_args(Tier)
@@ -58,16 +59,30 @@ Cron: TypeAlias = Annotated[str, AfterValidator(checked_cron)]
 
 
 class Targets(BaseModel):
-    """What a tier is to reach; the report and page Coverage say whether it does."""
+    """What a tier is to reach; pages Objectives and Coverage and the report say whether it does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     verified_pct: float | None = Field(
-        default=None,
+        default=99.9,
         gt=0,
         le=100,
         strict=True,
         description="Share of the due buckets that are stored or proven empty, percent; null = no target.",
+    )
+    fresh_pct: float | None = Field(
+        default=99.0,
+        gt=0,
+        le=100,
+        strict=True,
+        description="Share of the due buckets that are here in time, percent; null = no target.",
+    )
+    # The hourly check reports what is overdue within an hour; a delay that is over by then needs nobody.
+    fresh_within_minutes: StrictInt = Field(
+        default=60,
+        ge=0,
+        le=525_600,
+        description="A bucket is in time when it is here at most so long after it is due, minutes.",
     )
 
     def is_met(self, verified_pct: float | None) -> bool | None:
@@ -78,6 +93,14 @@ class Targets(BaseModel):
         if self.verified_pct is None or verified_pct is None:
             return None
         return verified_pct >= self.verified_pct
+
+    @property
+    def by_objective(self) -> dict[Objective, float | None]:
+        """Return each target, percent; None = there is none."""
+        return {Objective.VERIFIED: self.verified_pct, Objective.FRESH: self.fresh_pct}
+
+
+NO_TARGETS: Final = Targets(verified_pct=None, fresh_pct=None)
 
 
 class TierPlan(BaseModel):
@@ -119,6 +142,11 @@ class TierPlan(BaseModel):
     )
 
     targets: Targets = Field(default=Targets(), description="What the tier is to reach.")
+
+    @property
+    def promised(self) -> Targets:
+        """Return what the tier is to reach: nothing while no schedule keeps it."""
+        return NO_TARGETS if self.schedule is None else self.targets
 
 
 def out_of_reach(plan: TierPlan, intervals: Sequence[int]) -> str | None:

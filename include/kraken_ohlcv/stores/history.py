@@ -22,7 +22,7 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.bucket_arrays import is_in, opening_at
 from kraken_ohlcv.stores.candle_store import FRAME_SCHEMA, read_frame
-from kraken_ohlcv.stores.ledger.coverage import Emptiness, date_of
+from kraken_ohlcv.stores.ledger.coverage import Emptiness, date_of, of_log
 from kraken_ohlcv.stores.ledger.session import Connection, Row, fetch, value
 from kraken_ohlcv.stores.queries import MICROSECONDS
 
@@ -82,7 +82,7 @@ def read_past(
     found = log.versions_at(stands.select(*FRAME_SCHEMA), at_us)
     unwitnessed = {"gone": BucketSet(step), "come": BucketSet(step)}
     for row in fetch(connection, "read_unwitnessed", series, months=months, at_us=at_us):
-        unwitnessed[row["kind"]] |= _buckets(row, step)
+        unwitnessed[row["kind"]] |= of_log(row, step)
     # It carries no moment, though it was stored since.
     closes_later = pl.col("ts_s") + step > began_us // MICROSECONDS
     has_come = pl.Series(is_in(found["ts_s"].to_numpy(), unwitnessed["come"]))
@@ -119,7 +119,7 @@ class _Replaced:
         return cls(
             step,
             pl.DataFrame(replaced, schema=VERSION_SCHEMA, orient="row"),
-            [(row, _buckets(row, step)) for row in former],
+            [(row, of_log(row, step)) for row in former],
         )
 
     def versions_at(self, now: pl.DataFrame, at_us: int) -> pl.DataFrame:
@@ -177,13 +177,8 @@ def _proven_at(connection: Connection, series: Series, months: list[date], at_us
     step = step_s(series.interval_minutes)
     by = {evidence: BucketSet(step) for evidence in Evidence}
     for row in fetch(connection, "read_proof_changes", series, months=months, at_us=at_us):
-        buckets = _buckets(row, step)
+        buckets = of_log(row, step)
         by = {evidence: proven - buckets for evidence, proven in by.items()}
         if row["evidence"] is not None:
             by[Evidence(row["evidence"])] |= buckets
     return Emptiness(step, by)
-
-
-def _buckets(row: Row, step: int) -> BucketSet:
-    first = -(-row["month_s"] // step) + row["first_bucket"]
-    return BucketSet.of_text(row["buckets"], first=first, step=step)

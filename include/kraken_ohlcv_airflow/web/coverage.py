@@ -166,7 +166,7 @@ def targets_of(series: Sequence[SeriesCells], tiers: Mapping[str, TierPlan]) -> 
     """
     found = []
     for tier in sorted({one.tier for one in series}):
-        targets = tiers[tier].targets
+        targets = tiers[tier].promised
         if targets.verified_pct is not None:
             those = [one for one in series if one.tier == tier]
             share = percent(sum(one.verified for one in those), sum(one.expected for one in those))

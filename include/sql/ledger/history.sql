@@ -136,6 +136,34 @@ SELECT
 FROM former_sources
 WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s AND month = ANY(%(months)s)
 
+-- name: read_first_stored
+-- When the oldest replaced version of candles was stored. In: tickers (text[]), interval_minutes, from_s, until_s (open
+-- times, epoch seconds, half-open). Out: ticker, ts_s (epoch seconds), stored_us (epoch microseconds; null = before
+-- records began).
+SELECT
+    ticker,
+    extract(epoch FROM ts)::bigint AS ts_s,
+    CASE WHEN count(stored_at) = count(*) THEN microseconds(min(stored_at)) END AS stored_us
+FROM replaced_candles
+WHERE ticker = ANY(%(tickers)s)
+    AND interval_minutes = %(interval_minutes)s
+    AND ts >= to_timestamp(%(from_s)s)
+    AND ts < to_timestamp(%(until_s)s)
+GROUP BY ticker, ts
+
+-- name: read_first_called
+-- When candles were stored whose source alone was changed. In: tickers (text[]), interval_minutes, months (date[]).
+-- Out: ticker, month_s (epoch seconds), first_bucket, buckets (text), stored_us (epoch microseconds; null = before
+-- records began).
+SELECT
+    ticker,
+    extract(epoch FROM month)::bigint AS month_s,
+    first_bucket,
+    buckets::text,
+    microseconds(stored_at) AS stored_us
+FROM former_sources
+WHERE ticker = ANY(%(tickers)s) AND interval_minutes = %(interval_minutes)s AND month = ANY(%(months)s)
+
 -- name: read_unwitnessed
 -- Buckets that were found gone, or to have come, after a moment.
 -- In: ticker, interval_minutes, months (date[]), at_us (epoch microseconds).
@@ -166,6 +194,26 @@ WHERE ticker = %(ticker)s
     AND month = ANY(%(months)s)
     AND (recorded_at IS NULL OR recorded_at <= moment_at(%(at_us)s))
 ORDER BY change_id
+
+-- name: read_proven
+-- When buckets that close after a moment were proven empty. In: tickers (text[]), interval_minutes, months (date[]),
+-- from_s (epoch seconds).
+-- Out: ticker, month_s (epoch seconds), first_bucket, buckets (text), proven_us (epoch microseconds; null = before
+-- records began).
+SELECT
+    ticker,
+    extract(epoch FROM month)::bigint AS month_s,
+    first_bucket,
+    buckets::text,
+    microseconds(recorded_at) AS proven_us
+FROM coverage_changes
+WHERE ticker = ANY(%(tickers)s)
+    AND interval_minutes = %(interval_minutes)s
+    AND month = ANY(%(months)s)
+    AND evidence IS NOT NULL
+    -- The first bucket of a month opens in it: a bucket more than is needed may come along.
+    AND month + (first_bucket + length(buckets) + 1) * %(interval_minutes)s * INTERVAL '1 minute'
+    > to_timestamp(%(from_s)s) AT TIME ZONE 'UTC'
 
 -- name: read_start_at
 -- Where a series began as the ledger knew it at a moment. In: ticker, interval_minutes, at_us (epoch microseconds).

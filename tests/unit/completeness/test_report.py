@@ -68,7 +68,9 @@ def test_of_many_series_the_result_names_the_least_verified_and_says_how_many_it
 def test_a_target_is_met_or_missed_by_what_is_verified_and_neither_where_nothing_is_due() -> None:
     of_series = {Series("XBTUSD", 60): figures(fillable=1), Series("ETHUSD", 60): figures()}
     made = report(of_series)
-    assert made.targets() == []
+    untold = Upkeep.shipped("TIER3").plan
+    assets = [replace(asset, upkeep=Upkeep(untold, (60, 1440))) for asset in made.assets]
+    assert replace(made, assets=assets).targets() == []
     for target, is_met in ((99.0, True), (99.5, True), (99.6, False)):
         aimed = Upkeep.shipped("TIER1").plan.model_copy(update={"targets": Targets(verified_pct=target)})
         assets = [replace(asset, upkeep=Upkeep(aimed, (60, 1440))) for asset in made.assets]

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from croniter import croniter
 
-from kraken_ohlcv.core.cron import checked_cron, longest_pause_s, next_tick_after, widest_cron
+from kraken_ohlcv.core.cron import checked_cron, longest_pause_s, next_tick_after, tick_runs, widest_cron
 from tests.unit.builders import DAY, at
 
 HOUR, MINUTE = 3600, 60
@@ -70,3 +70,24 @@ def test_the_schedule_proposed_pauses_for_less_than_the_window(window: int, expe
     if expected is not None:
         assert croniter.is_valid(expected)
         assert longest_pause_s(expected) < window
+
+
+RUNS = [
+    pytest.param("0 2 * * *", 1, id="daily"),
+    pytest.param("*/5 * * * *", 1, id="every five minutes"),
+    pytest.param("0 9-17 * * *", 11, id="office hours: five days, and the nights around them"),
+    pytest.param("0 2 1 * *", 1, id="monthly: no tick in the range"),
+]
+
+
+@pytest.mark.parametrize(("cron", "n_runs"), RUNS)
+def test_runs_of_ticks_hold_every_tick_around_a_range_once(cron: str, n_runs: int) -> None:
+    start = at("2026-11-02")
+    covered = start, start + 5 * DAY
+    runs = tick_runs(cron, covered)
+    assert len(runs) == n_runs
+    assert all(one.last_s == later.first_s for one, later in pairwise(runs))
+    told = sorted({tick for run in runs for tick in range(run.first_s, run.last_s + 1, run.pause_s)})
+    assert told[0] <= covered[0]
+    assert told[-1] >= covered[1]
+    assert all(next_tick_after(cron, one) == later for one, later in pairwise(told))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kraken_ohlcv.core.cron import last_tick_before
-from kraken_ohlcv.core.freshness import Freshness, NewestEnd, due_end_s, due_s, judge
+from kraken_ohlcv.core.freshness import Freshness, NewestEnd, due_end_s, due_s, judge, late_end_s
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
 from kraken_ohlcv.core.intervals import DAY_S, HOUR_S, MINUTE_S, step_s
@@ -127,3 +127,13 @@ def test_what_is_due_ends_with_the_newest_bucket_whose_time_has_come(tier: str, 
                 <= moment_s
                 < due_s(Upkeep.shipped(tier), minutes, end_s + step, hours=24)
             )
+
+
+@pytest.mark.parametrize("minutes", [60, 1440])
+def test_a_bucket_is_late_when_it_comes_after_its_time(minutes: int) -> None:
+    upkeep, within_s = Upkeep.shipped("TIER1"), HOUR_S
+    for close_s in range(MIDNIGHT, MIDNIGHT + 3 * DAY_S, step_s(minutes)):
+        last_us = (due_s(upkeep, minutes, close_s, hours=24) + within_s) * 1_000_000
+        for moment_us, is_late in ((last_us - 1, False), (last_us, False), (last_us + 1, True)):
+            end_s = late_end_s(upkeep, minutes, moment_us, within_s=within_s)
+            assert (close_s <= end_s) is is_late

@@ -10,7 +10,7 @@ from kraken_ohlcv.core.errors import CatalogueError
 from kraken_ohlcv.core.plan_file import N_PAIRS, read_plan_file, tiers_at_parse
 from kraken_ohlcv.core.selection import SelectRule
 from kraken_ohlcv.core.settings import ASSETS_FILE_ENV
-from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
+from kraken_ohlcv.core.tiers import SHIPPED, Targets, TierPlan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,24 @@ def test_a_tier_may_have_a_target(tmp_path: Path, share: float) -> None:
     targets = plan.tiers["TIER1"].targets
     assert targets.verified_pct == share
     assert (targets.is_met(None), targets.is_met(share), targets.is_met(share - 0.1)) == (None, True, False)
-    assert plan.tiers["TIER2"].targets.is_met(0.0) is None
+    assert plan.tiers["TIER2"].targets == Targets()
+
+
+def test_targets_are_there_as_shipped_and_null_switches_one_off(tmp_path: Path) -> None:
+    assert Targets() == Targets(verified_pct=99.9, fresh_pct=99.0, fresh_within_minutes=60)
+    text = "tiers:\n  TIER1: {targets: {verified_pct: null, fresh_within_minutes: 5}}\n"
+    targets = read_plan_file(written(tmp_path, ONE + text)).tiers["TIER1"].targets
+    assert (targets.verified_pct, targets.fresh_pct, targets.fresh_within_minutes) == (None, 99.0, 5)
+    assert targets.is_met(0.0) is None
+
+
+def test_a_tier_without_a_schedule_promises_nothing() -> None:
+    assert {tier: plan.promised.verified_pct for tier, plan in SHIPPED.items()} == {
+        "TIER1": 99.9,
+        "TIER2": 99.9,
+        "TIER3": None,
+        "TIER4": None,
+    }
 
 
 def test_rules_alone_are_a_plan(tmp_path: Path) -> None:
@@ -125,6 +142,26 @@ MISTAKES = [
         "tiers:\n  TIER1:\n    targets: {verified_pct: 101}",
         ["line 5", "targets.verified_pct", "101"],
         id="101 %",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {fresh_pct: 0}",
+        ["line 5", "targets.fresh_pct", "0"],
+        id="fresh at 0 %",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {fresh_within_minutes: null}",
+        ["line 5", "targets.fresh_within_minutes"],
+        id="no time to be fresh in",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {fresh_within_minutes: 1.5}",
+        ["line 5", "targets.fresh_within_minutes", "1.5"],
+        id="a minute and a half",
+    ),
+    pytest.param(
+        "tiers:\n  TIER1:\n    targets: {fresh_within_minutes: -1}",
+        ["line 5", "targets.fresh_within_minutes", "-1", "0"],
+        id="time that runs backwards",
     ),
     pytest.param("tiers:\n  TIER1:\n    targets: 99", ["line 5", "targets", "99"], id="a bare target"),
     pytest.param(

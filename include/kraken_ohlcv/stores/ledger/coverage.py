@@ -349,6 +349,12 @@ def by_month(series: Series, buckets: BucketSet) -> Iterator[dict[str, Any]]:
             }
 
 
+def of_log(row: Mapping[str, Any], step: int) -> BucketSet:
+    """Return the buckets of a row of the log, see :func:`by_month`; ``month_s`` is in epoch seconds."""
+    first = -(-row["month_s"] // step) + row["first_bucket"]
+    return BucketSet.of_text(row["buckets"], first=first, step=step)
+
+
 def _changed_days(coverage: Coverage, month: Range) -> list[dict[str, Any]]:
     """Return the days that hold buckets of a changed page, and those of them that have lost some."""
     missing, empty, disputed, reconciled = coverage.before
