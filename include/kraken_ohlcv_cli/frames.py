@@ -46,6 +46,7 @@ def give_out(frame: pl.DataFrame, form: Form, out: Path | None) -> None:
     :param frame: as :func:`kraken_ohlcv.read_candles` returns it
     :param form: in which form
     :param out: the file, replaced when it is there; None = standard output
+    :raises BadRequestError: if its folder is not there
     """
     if form is Form.TABLE:
         _print(frame)
@@ -54,6 +55,8 @@ def give_out(frame: pl.DataFrame, form: Form, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(data.decode())
         return
+    if not out.parent.is_dir():
+        raise BadRequestError(f"file {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)

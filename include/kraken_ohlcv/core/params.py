@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails
 
 from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, is_tokenised
 from kraken_ohlcv.core.errors import BadRequestError
@@ -24,7 +25,8 @@ TierOrAll: TypeAlias = Literal[Tier, "ALL"]
 # As whole numbers with an enumeration: JSON schema takes 60.0 for an integer, too.
 Interval: TypeAlias = Annotated[int, Field(json_schema_extra={"enum": list(INTERVALS)})]
 # Tokenised assets are let in, so that a sentence refuses them and not a pattern.
-Ticker: TypeAlias = Annotated[str, Field(pattern=f"{TICKER_PATTERN}|^{TOKENISED.pattern}$")]
+TICKER_OR_TOKENISED: Final = f"{TICKER_PATTERN}|^{TOKENISED.pattern}$"
+Ticker: TypeAlias = Annotated[str, Field(pattern=TICKER_OR_TOKENISED)]
 Tickers: TypeAlias = Annotated[list[Ticker], Field(min_length=1, json_schema_extra=UNIQUE)]
 Day: TypeAlias = Annotated[
     date, WithJsonSchema({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
@@ -87,7 +89,7 @@ class RunRequest(BaseModel):
         except ValidationError as error:
             raise BadRequestError(
                 "; ".join(
-                    f"param {'.'.join(map(str, one['loc']))} is {one['input']!r}: {one['msg']}"
+                    f"param {'.'.join(map(str, one['loc']))} is {one['input']!r}: {_cure(one)}"
                     for one in error.errors()
                 )
             ) from None
@@ -382,3 +384,9 @@ def refuse_unknown_keys(conf: Mapping[str, Any] | None, known: Iterable[str]) ->
     for key in conf or {}:
         if key not in names:
             raise BadRequestError(f"conf key {key!r} is unknown; this DAG knows {', '.join(names)}")
+
+
+def _cure(error: ErrorDetails) -> str:
+    if error.get("ctx", {}).get("pattern") == TICKER_OR_TOKENISED:
+        return "use Kraken's altname in capital letters, such as XBTUSD"
+    return error["msg"]

@@ -105,7 +105,7 @@ def test_the_schemas_accept(name: str, value: object) -> None:
         pytest.param("max_gaps_per_asset", -1, "-1", id="a negative cap"),
         pytest.param("max_gaps_per_asset", "10", "'10'", id="a cap as text"),
         pytest.param("tickers", ["XBT/USD"], "'XBT/USD'", id="a display name"),
-        pytest.param("tickers", ["xbtusd"], "'xbtusd'", id="a ticker in lower case"),
+        pytest.param("tickers", ["xbtusd"], "'xbtusd': use Kraken's altname", id="a ticker in lower case"),
         pytest.param("tickers", "XBTUSD", "'XBTUSD'", id="a bare ticker"),
         pytest.param("tickers", [], r"\[\]", id="an empty list of tickers"),
         pytest.param("tickers", ["XBTUSD", "XBTUSD"], "XBTUSD", id="a ticker twice"),
