@@ -105,7 +105,7 @@ def test_the_schemas_accept(name: str, value: object) -> None:
         pytest.param("max_gaps_per_asset", -1, "-1", id="a negative cap"),
         pytest.param("max_gaps_per_asset", "10", "'10'", id="a cap as text"),
         pytest.param("tickers", ["XBT/USD"], "'XBT/USD'", id="a display name"),
-        pytest.param("tickers", ["xbtusd"], "'xbtusd': use Kraken's altname", id="a ticker in lower case"),
+        pytest.param("tickers", ["xbtusd"], "'xbtusd'", id="a ticker in lower case"),
         pytest.param("tickers", "XBTUSD", "'XBTUSD'", id="a bare ticker"),
         pytest.param("tickers", [], r"\[\]", id="an empty list of tickers"),
         pytest.param("tickers", ["XBTUSD", "XBTUSD"], "XBTUSD", id="a ticker twice"),
@@ -176,6 +176,7 @@ def test_an_unknown_conf_key_is_refused_by_name_with_those_known(key: str) -> No
         pytest.param("tier", "TIER9", "param tier is 'TIER9': Input should be 'TIER1', 'TIER2'", id="a tier"),
         pytest.param("intervals", [60.5], r"param intervals\.0 is 60\.5: .*integer", id="half a minute"),
         pytest.param("tickers", [], r"param tickers is \[\]: .*at least 1", id="no ticker"),
+        pytest.param("tickers", ["xbtusd"], "'xbtusd': use Kraken's altname", id="a ticker in lower case"),
         pytest.param("trades_call_budget", -1, "param trades_call_budget is -1: .*greater than", id="a debt"),
         pytest.param(
             "repair_range", {"start": "2026-02-30", "end": "2026-03-01"}, "'2026-02-30'", id="no such day"
