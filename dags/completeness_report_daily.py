@@ -5,7 +5,8 @@ yet; compares the hourly candles with the daily ones; reports how long gaps took
 Replaces the Celery Beat entry `completeness-report-daily`.
 
 * **Reads** Kraken (Time), QuestDB `ohlcv`, the ledger. **Writes** `completeness_reports` and
-  `completeness_lines` in PostgreSQL, the history of all reports; no candle and no gap.
+  `completeness_lines` in PostgreSQL, the history of all reports, and `objective_days`, what each day of every
+  scheduled tier reached of its targets (docs/OBJECTIVES.md); no candle and no gap.
 * **Where to look**: the log of task `report` has a table; its last lines name days whose hourly and daily
   candles contradict each other.
 * **Emits** an event of asset `kraken_ohlcv_completeness` with the figures, and of `kraken_ohlcv_verified` per

@@ -47,10 +47,12 @@ def ask_exchange() -> dict[str, Any]:
 
 @task(multiple_outputs=False)
 def report(asked: Any) -> dict[str, Any]:
-    """Count every bucket of every series, keep the report, and show it in the log."""
+    """Count every bucket of every series, keep the report, judge the targets, and show it in the log."""
     # Arrays and tables are slow to import, and every task instance imports this file.
+    from kraken_ohlcv.completeness.objectives import keep_days  # noqa: PLC0415
     from kraken_ohlcv.completeness.report import make_report  # noqa: PLC0415
     from kraken_ohlcv.completeness.table import as_text  # noqa: PLC0415
+    from kraken_ohlcv.monitoring.slo import observe_budgets  # noqa: PLC0415
     from kraken_ohlcv.repair.disputes import observe_disputes  # noqa: PLC0415
 
     with recording_errors(), ledger() as connection:
@@ -59,6 +61,8 @@ def report(asked: Any) -> dict[str, Any]:
         made.keep(connection, run)
         tickers = [asset.ticker for asset in made.assets]
         observe_disputes(connection, tickers, now_s=made.now_s, url=run_url(run))
+        keep_days(connection, questdb(), now_s=made.now_s)
+        observe_budgets(connection, now_s=made.now_s, url=run_url(run))
     for line in as_text(made).splitlines():
         log.info("%s", line)
     return made.result()

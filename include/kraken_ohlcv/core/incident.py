@@ -23,6 +23,7 @@ class IncidentClass(StrEnum):
     AT_RISK = "at_risk"
     PAIR = "pair"
     APPROVAL = "approval"
+    SLO = "slo"
 
 
 class PairProblem(StrEnum):
@@ -47,8 +48,10 @@ GOOD_CHECKS: Final = {
     IncidentClass.AT_RISK: 2,
     IncidentClass.PAIR: 2,
     IncidentClass.APPROVAL: 1,
+    IncidentClass.SLO: 1,
 }
-"""Good checks in a row that end an incident: two where checks may flap, one where a run succeeds or fails."""
+"""Good checks in a row that end an incident: two where checks may flap, one where a run succeeds or fails, or
+whole days are judged."""
 
 
 class MessageKind(StrEnum):
@@ -64,10 +67,10 @@ class Problem:
     """What a check saw.
 
     :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>``,
-        ``pair:<ticker>`` or ``approval:<dag_id>``
+        ``pair:<ticker>``, ``approval:<dag_id>`` or ``slo:<tier>``
     :ivar headline: what is wrong, one sentence without the subjects
     :ivar since_s: since when, epoch seconds UTC
-    :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap, run, or
+    :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap, run, target, or
         :class:`PairProblem`
     :ivar tried: what was tried against it, one sentence, or None
     :ivar url: where to look, or None
@@ -87,7 +90,7 @@ class Problem:
 
     @property
     def name(self) -> str:
-        """The DAG or ticker that it is about; empty for the other classes."""
+        """The DAG, ticker or tier that it is about; empty for the other classes."""
         return self.key.partition(":")[2]
 
 

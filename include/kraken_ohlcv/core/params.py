@@ -273,7 +273,9 @@ class ValidationRequest(RunRequest):
         list[
             Annotated[
                 str,
-                Field(pattern="^(stale|source|at_risk|run:[a-z0-9_]+|pair:[A-Za-z0-9._ -]{1,32})$"),
+                Field(
+                    pattern="^(stale|source|at_risk|slo:TIER[1-4]|run:[a-z0-9_]+|pair:[A-Za-z0-9._ -]{1,32})$"
+                ),
             ]
         ]
         | None
@@ -281,7 +283,7 @@ class ValidationRequest(RunRequest):
         default=None,
         title="Snooze incidents",
         description="Open incidents whose growth is not reported: stale, source, at_risk,"
-        " run:<dag_id>, pair:<ticker>.",
+        " slo:<tier>, run:<dag_id>, pair:<ticker>.",
     )
     snooze_hours: int = Field(
         default=24,

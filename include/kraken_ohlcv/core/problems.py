@@ -44,6 +44,11 @@ def key_of_approval(dag_id: str) -> str:
     return f"{IncidentClass.APPROVAL}:{dag_id}"
 
 
+def key_of_slo(tier: str) -> str:
+    """Return the key of the incident about the error budget of a tier."""
+    return f"{IncidentClass.SLO}:{tier}"
+
+
 def waiting_run(run: RunKey, *, calls: int, asked_s: int, until_s: int) -> Problem:
     """Return the problem of a run that waits for an approval.
 

@@ -83,6 +83,13 @@ WORDS: Final = {
         " an answer in time they stay open for a later run. What OHLC calls serve is stored already.",
         after="The answer, or that there was none, stands in the result of the run. Nothing to do.",
     ),
+    IncidentClass.SLO: IncidentTexts(
+        wrong=None,
+        over="no longer spends its error budget too fast",
+        next="Open the page Objectives in Airflow: it names the worst series. Backfills keep fetching what"
+        " is missing. If candles come late day after day, read the runs of the tier's backfill.",
+        after="The last day was good. What was spent stays spent: see the page Objectives in Airflow.",
+    ),
 }
 
 PAIR_NEXT: Final = {

@@ -25,6 +25,12 @@ COUNTED_IN_DAYS_H: Final = 72
 """From so many hours on days are easier to grasp."""
 INDENT: Final = "    ◦ "
 
+TARGET_WORDS: Final = {
+    "verified": "of the due candles are stored or proven empty",
+    "fresh": "of the due candles came in time",
+}
+"""What the share of each target says."""
+
 NOUNS: Final = {
     IncidentClass.STALE: "ticker",
     IncidentClass.SOURCE: "tier",
@@ -32,6 +38,7 @@ NOUNS: Final = {
     IncidentClass.AT_RISK: "series",
     IncidentClass.PAIR: "finding",
     IncidentClass.APPROVAL: "run",
+    IncidentClass.SLO: "target",
 }
 """What the subjects of a class are."""
 
@@ -160,6 +167,21 @@ def _finding(name: str, facts: Facts) -> list[str]:
     return [line, *_first_of(facts, "rows", more="more")]
 
 
+def _target(name: str, facts: Facts) -> list[str]:
+    reached, target, worst = (facts.get(one) for one in ("reached_pct", "target_pct", "worst"))
+    budget, left = facts.get("budget"), facts.get("left")
+    said = TARGET_WORDS.get(name, f"of the due candles reach {name}")
+    lines = [f"• {_fact(reached)} % {said}, over 30 days. The target is {_fact(target)} %."]
+    if isinstance(left, int | float) and isinstance(budget, int | float):
+        rest = f"{left:,.1f} are left" if left >= 0 else f"it is overspent by {-left:,.1f}"
+        lines.append(f"{INDENT}Budget: {budget:,.1f} candles; {rest}.")
+    of_day, of_week = (_fact(facts.get(f"bad_of_{span}")) for span in ("day", "week"))
+    lines.append(f"{INDENT}Spent since yesterday: {of_day}; within seven days: {of_week}.")
+    if isinstance(worst, list) and worst:
+        lines.append(f"{INDENT}Worst: {', '.join(_fact(one) for one in worst)}.")
+    return lines
+
+
 def _fact(value: Any) -> str:
     return fitted(str(value), FACT_CHARACTERS)
 
@@ -170,4 +192,5 @@ _DESCRIBE: Final = {
     IncidentClass.AT_RISK: _series,
     IncidentClass.PAIR: _finding,
     IncidentClass.APPROVAL: _waiting,
+    IncidentClass.SLO: _target,
 }

@@ -128,6 +128,33 @@ def test_a_source_that_is_down_sends_people_to_krakens_status_page_first() -> No
     assert over.startswith("✅ Over: new candles are coming in again\nIt lasted 5 hours:")
 
 
+def test_a_budget_that_burns_is_told_with_what_is_left_of_it_and_the_worst_series() -> None:
+    spent = {"reached_pct": 98.7, "target_pct": 99.9, "budget": 15.0, "left": -5.0}
+    late = {"reached_pct": 98.95, "target_pct": 99.0, "budget": 1500.0, "left": 1.5}
+    bad = {"bad_of_day": 4, "bad_of_week": 20, "worst": ["XBTUSD 60 (16)", "ETHUSD 1440 (4)"]}
+    problem = Problem(
+        "slo:TIER1",
+        "TIER1 spends its error budget too fast",
+        since_s=SINCE,
+        subjects={"verified": spent | bad, "fresh": late | bad | {"worst": []}},
+    )
+    incident = open_incident(problem, now_s=SINCE)
+    assert compose(incident, OPENED, as_of_s=LATER).text.splitlines()[:9] == [
+        "🔴 TIER1 spends its error budget too fast",
+        "Since Mon 23 Nov 2026, 03:30 UTC, 5 hours so far.",
+        "• 98.95 % of the due candles came in time, over 30 days. The target is 99.0 %.",
+        "    ◦ Budget: 1,500.0 candles; 1.5 are left.",
+        "    ◦ Spent since yesterday: 4; within seven days: 20.",
+        "• 98.7 % of the due candles are stored or proven empty, over 30 days. The target is 99.9 %.",
+        "    ◦ Budget: 15.0 candles; it is overspent by 5.0.",
+        "    ◦ Spent since yesterday: 4; within seven days: 20.",
+        "    ◦ Worst: XBTUSD 60 (16), ETHUSD 1440 (4).",
+    ]
+    over = compose(incident, RECOVERED, as_of_s=LATER).text
+    assert over.startswith("✅ Over: TIER1 no longer spends its error budget too fast\nIt lasted 5 hours:")
+    assert "2 targets were affected: fresh, verified." in over
+
+
 def test_a_tier_that_is_late_as_a_whole_is_reported_with_its_numbers() -> None:
     problem = Problem(
         "source",

@@ -14,6 +14,7 @@ INCIDENT_LOCK: Final = 0x4F484C43494E
 """Advisory lock under which incidents change, so that two checks never open the same one twice."""
 
 SOURCE: Final = IncidentClass.SOURCE.value
+STALE: Final = IncidentClass.STALE.value
 
 
 def incident_of(
@@ -50,7 +51,8 @@ def observe(
     """Bring incidents up to what a check saw.
 
     While the source itself is in trouble, everything else that goes wrong follows from it: no other incident
-    is opened or grows until it has recovered.
+    is opened or grows until it has recovered. In the same way the error budget of a tier burns because its
+    candles are late, while these are an incident.
 
     :param seen: by incident key: the problem, or None where the check looked and saw nothing wrong; keys that
         the check does not judge are absent
@@ -61,7 +63,7 @@ def observe(
         execute(connection, "lock_incidents", lock=INCIDENT_LOCK)
         outstanding = read_open(connection)
         for key in sorted(seen, key=lambda key: key != SOURCE):
-            problem, is_absorbed = seen[key], key != SOURCE and SOURCE in outstanding
+            problem, is_absorbed = seen[key], _is_absorbed(key, outstanding)
             if problem is not None and problem.url is None:
                 problem = replace(problem, url=url)
             if key in outstanding:
@@ -74,6 +76,14 @@ def observe(
                 named = sorted(problem.subjects)
                 incident_id = value(connection, "insert_incident", problem, named=named, now_s=now_s)
                 outstanding[key] = incident_id, open_incident(problem, now_s=now_s)
+
+
+def _is_absorbed(key: str, outstanding: Mapping[str, tuple[int, Incident]]) -> bool:
+    kind, _, name = key.partition(":")
+    if kind != IncidentClass.SLO or STALE not in outstanding:
+        return key != SOURCE and SOURCE in outstanding
+    late = outstanding[STALE][1].problem.subjects.values()
+    return SOURCE in outstanding or any(facts.get("tier") == name for facts in late)
 
 
 def _update(connection: Connection, incident_id: int, incident: Incident, *, now_s: int) -> None:
