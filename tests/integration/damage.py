@@ -18,7 +18,7 @@ from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.ledger_pages import add_proof, proven
-from tests.integration.world import CLEARED_TABLES
+from tests.integration.world import empty_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +101,7 @@ def histories(draw: st.DrawFn, *intervals: int) -> History:
 def spoil(dsn: str, questdb: QuestDBClient, history: History) -> None:
     """Make both stores hold a history and nothing else."""
     with connect(dsn) as connection:
-        connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY CASCADE")
+        empty_ledger(connection)
         sync_catalogue(
             connection,
             [CatalogueEntry(ticker=t, base=t[:3], quote="USD", tier=tier) for t, tier in TIERS.items()],  # type: ignore[arg-type]

@@ -50,8 +50,17 @@ CLEARED_TABLES = (
     " partitions_seen, empty_sightings, candle_restatements, backfill_runs, trade_jobs, trade_cursors,"
     " weekly_trades, one_off_checks, range_repairs, disputes, exchange_clock, gap_decisions, kept_plan,"
     " day_changes, watched_days, verified_days, replaced_candles, former_sources, unwitnessed_changes,"
-    " series_starts, snapshots, snapshot_reads, objective_days"
+    " series_starts, snapshots, snapshot_reads, objective_days, seal_log, seal_progress, seal_disagreements,"
+    " added_candles"
 )
+
+
+def empty_ledger(connection: Connection) -> None:
+    """Delete all that runs have written."""
+    # The log of seals refuses it.
+    connection.execute("SET session_replication_role = replica")
+    connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY CASCADE")
+    connection.execute("SET session_replication_role = origin")
 
 
 class WatchedKraken(KrakenClient):
@@ -207,7 +216,7 @@ class World:
         """Make the world anew: nothing stored, an empty ledger, a faultless exchange at a given time."""
         self.exchange.reset(clock=clock)
         with connect(self.dsn) as connection:
-            connection.execute(f"TRUNCATE {CLEARED_TABLES} RESTART IDENTITY CASCADE")
+            empty_ledger(connection)
         self.questdb.query("DROP TABLE ohlcv")
         ensure_candle_table(self.questdb)
         self.catalogue(tickers)

@@ -24,7 +24,7 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.stores.ledger.coverage import proven_spans, read_coverage, read_months, save
-from kraken_ohlcv.stores.ledger.history import log_unwitnessed
+from kraken_ohlcv.stores.ledger.history import log_added, log_unwitnessed
 from kraken_ohlcv.stores.ledger.moments import open_write
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, find_series, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection
@@ -64,13 +64,16 @@ class Admission:
     withdrawn: list[tuple[Series, BucketSet]]
 
     def note_new(self, buckets: BucketSet) -> None:
-        """Note those new candles in whose buckets others were: these are gone, and no write of ours did it.
+        """Note new candles: of which days that are sealed, and in whose buckets others were.
+
+        The latter are gone, and no write of ours did it.
 
         :param buckets: that hold no candle and are about to get one
         """
         gone = buckets & self.accounted
-        if gone:
-            with self.connection.transaction():
+        with self.connection.transaction():
+            log_added(self.connection, self.series, buckets)
+            if gone:
                 log_unwitnessed(self.connection, {self.series: (gone, BucketSet(gone.step))})
 
 

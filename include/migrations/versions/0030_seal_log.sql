@@ -48,7 +48,7 @@ CREATE TABLE seal_log (
 ALTER TABLE seal_log ALTER COLUMN leaves SET STORAGE EXTERNAL;
 CREATE UNIQUE INDEX seal_log_of_series ON seal_log (ticker, interval_minutes, day, revision DESC) WHERE kind = 'day';
 CREATE INDEX seal_log_of_day ON seal_log (day) WHERE kind = 'day';
-CREATE INDEX seal_log_as_of ON seal_log (as_of_us);
+CREATE INDEX seal_log_of_records ON seal_log (number) WHERE kind = 'records';
 
 CREATE FUNCTION refuse_seal_change() RETURNS trigger
 LANGUAGE plpgsql AS $$

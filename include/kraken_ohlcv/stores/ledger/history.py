@@ -1,4 +1,4 @@
-"""What the ledger keeps so that the past can be read: replaced versions of candles, and what nobody wrote."""
+"""What the ledger keeps so that the past can be read: what writes replace and add, and what nobody wrote."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.verified_day import opens_of_day
 from kraken_ohlcv.stores.ledger.coverage import by_month
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, value
 
 LOGGED_ROWS: Final = 10_000
 """Versions that are logged at once."""
@@ -100,3 +101,16 @@ def log_unwitnessed(connection: Connection, changes: Mapping[Series, tuple[Bucke
         for place in by_month(series, buckets)
     ]
     execute_many(connection, "log_unwitnessed", each)
+
+
+def log_added(connection: Connection, series: Series, buckets: BucketSet) -> None:
+    """Keep which buckets of sealed days held no candle before a write.
+
+    :param connection: the ledger, in the session whose write is open: a sealing that this does not see yet
+        has an earlier moment, and announced its days before it
+    :param buckets: that are about to get a candle; those of days that are not sealed need no record
+    """
+    until_s: int | None = value(connection, "read_sealed_until")
+    if until_s is not None:
+        sealed = buckets.within((0, opens_of_day(until_s, series.interval_minutes)[1]))
+        execute_many(connection, "log_added", by_month(series, sealed))
