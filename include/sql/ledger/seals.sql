@@ -19,10 +19,19 @@ SELECT pg_advisory_unlock(%(lock_class)s, 0)
 LOCK TABLE seal_log IN SHARE ROW EXCLUSIVE MODE
 
 -- name: insert_seals
--- Add entries to the log. In: numbers (bigint[]), texts (text[]), hashes, leaves (bytea[]), a place an entry.
+-- Add entries to the log. In: after (number of the entry before), texts (one after the other, a line feed between two),
+-- hashes, leaves (hexadecimal likewise, a comma between two; leaves empty = null).
 INSERT INTO seal_log (number, entry, entry_hash, leaves)
-SELECT *
-FROM unnest(%(numbers)s::bigint[], %(texts)s::text[], %(hashes)s::bytea[], %(leaves)s::bytea[])
+SELECT
+    %(after)s + place,
+    entry,
+    decode(entry_hash, 'hex'),
+    decode(leaves, 'hex')
+FROM ROWS FROM (
+    unnest(string_to_array(%(texts)s, chr(10))),
+    unnest(string_to_array(%(hashes)s, ',')),
+    unnest(string_to_array(%(leaves)s, ',', ''))
+) WITH ORDINALITY AS added (entry, entry_hash, leaves, place)
 
 -- name: read_seal_head
 -- The newest entry. Out: number, hash (hexadecimal), as_of_us (epoch microseconds); no row of an empty log.

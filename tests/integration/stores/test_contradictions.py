@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +14,8 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.stores.contradictions import withdraw_contradicted
-from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.seals import announce
+from kraken_ohlcv.stores.ledger.session import connect, fetch
 from tests.integration.ledger_pages import add_proof, know
 from tests.integration.world import World, at_step
 
@@ -262,3 +263,34 @@ def test_of_any_proofs_exactly_those_are_withdrawn_inside_whose_bucket_a_candle_
         for other, open_s, evidence in standing
         if evidence == "trades" or not is_contradicted(other, open_s)
     }
+
+
+@pytest.mark.parametrize("store", STORERS)
+def test_a_write_keeps_which_buckets_of_sealed_days_it_fills(
+    store: Callable[[World, ArchiveWorld, Range], None], world: World, archive: ArchiveWorld, day: Range
+) -> None:
+    with connect(world.dsn) as connection:
+        announce(connection, day[0])
+    store(world, archive, day)
+    with connect(world.dsn) as connection:
+        found = fetch(connection, "read_added", HOURLY, months=[month_start(day[0])], at_us=0)
+    filled = BucketSet(HOUR)
+    for row in found:
+        first = row["month_s"] // HOUR + row["first_bucket"]
+        filled |= BucketSet.of_text(row["buckets"], first=first, step=HOUR)
+    assert filled.ranges() == [(day[0] + 5 * HOUR, day[0] + 9 * HOUR)]
+    stored_us = world.questdb.query(
+        "SELECT DISTINCT stored_at::long FROM ohlcv WHERE stored_at IS NOT NULL AND interval = '60'"
+    )
+    assert {(row["written_us"],) for row in found} == set(stored_us)
+
+
+def test_a_write_keeps_nothing_of_days_that_are_not_sealed(world: World, day: Range) -> None:
+    with connect(world.dsn) as connection:
+        announce(connection, day[0] - DAY)
+    world.run()
+    assert world.rows("SELECT * FROM added_candles") == []
+
+
+def month_start(moment_s: int) -> date:
+    return datetime.fromtimestamp(moment_s, UTC).date().replace(day=1)

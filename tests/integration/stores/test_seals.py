@@ -152,15 +152,15 @@ OTHER_TEXT = RecordsSeal(number=3, before=NO_ENTRY, as_of_us=1, table="t", recor
     [
         pytest.param({"number": 4}, psycopg.errors.RaiseException, "entry 4 does not follow", id="gap"),
         pytest.param({"before": NO_ENTRY}, psycopg.errors.RaiseException, "entry 3", id="other link"),
-        pytest.param({"number": 2}, psycopg.errors.UniqueViolation, "", id="number taken"),
-        pytest.param({"number": 0}, psycopg.errors.CheckViolation, "", id="number before the first"),
+        pytest.param({"number": 2}, psycopg.errors.UniqueViolation, None, id="number taken"),
+        pytest.param({"number": 0}, psycopg.errors.CheckViolation, None, id="number before the first"),
         pytest.param({"hash": b"0" * 32}, psycopg.errors.CheckViolation, "its_hash", id="other hash"),
         pytest.param({"column": 4}, psycopg.errors.CheckViolation, "its_number", id="two numbers"),
-        pytest.param({"text": "{}"}, psycopg.errors.IntegrityError, "", id="no entry"),
+        pytest.param({"text": "{}"}, psycopg.errors.IntegrityError, None, id="no entry"),
     ],
 )
 def test_an_entry_that_does_not_extend_the_log_is_refused(
-    ledger: Connection, changes: dict[str, Any], error: type[Exception], said: str
+    ledger: Connection, changes: dict[str, Any], error: type[Exception], said: str | None
 ) -> None:
     with pytest.raises(error, match=said):
         insert(ledger, **changes)

@@ -270,7 +270,7 @@ FROM added_candles;
 ALTER TABLE incidents
 DROP CONSTRAINT incidents_class_check,
 ADD CONSTRAINT incidents_class_check
-CHECK (class IN ('stale', 'source', 'run', 'at_risk', 'pair', 'approval', 'seal'));
+CHECK (class IN ('stale', 'source', 'run', 'at_risk', 'pair', 'approval', 'slo', 'seal'));
 
 -- PostgreSQL. Downgrade
 
@@ -278,7 +278,8 @@ DELETE FROM incidents WHERE class = 'seal';
 
 ALTER TABLE incidents
 DROP CONSTRAINT incidents_class_check,
-ADD CONSTRAINT incidents_class_check CHECK (class IN ('stale', 'source', 'run', 'at_risk', 'pair', 'approval'));
+ADD CONSTRAINT incidents_class_check
+CHECK (class IN ('stale', 'source', 'run', 'at_risk', 'pair', 'approval', 'slo'));
 
 DROP VIEW sealable_records;
 DROP FUNCTION bucket_opens_at;
