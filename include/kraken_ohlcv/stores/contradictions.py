@@ -64,7 +64,7 @@ class Admission:
     withdrawn: list[tuple[Series, BucketSet]]
 
     def note_new(self, buckets: BucketSet) -> None:
-        """Note new candles: of which days that are sealed, and in whose buckets others were.
+        """Note those new candles that lie in sealed days, and those in whose buckets others were.
 
         The latter are gone, and no write of ours did it.
 
