@@ -12,7 +12,7 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.ingest import find_files
 from kraken_ohlcv.price.backfill import Opening, nothing_kept, sizes
 from kraken_ohlcv.price.plan import Price, SeriesPrice, as_plan
-from kraken_ohlcv.sources.archive.fetch import is_known
+from kraken_ohlcv.sources.archive.known import is_known
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Member
 from kraken_ohlcv.sources.archive.request import ArchiveRequest

@@ -17,7 +17,7 @@ from kraken_ohlcv.core.wording import counted, duration, moment, sentence
 
 FOLDER: Final = Path(__file__).resolve().parent
 
-TABS: Final = (("coverage", "Coverage"), ("gaps", "Gaps"), ("incidents", "Incidents"))
+TABS: Final = (("coverage", "Coverage"), ("gaps", "Gaps"), ("incidents", "Incidents"), ("archive", "Archive"))
 """Address and title of each page."""
 
 UNITS: Final = ((60 * 24, "d"), (60, "h"), (1, "min"))

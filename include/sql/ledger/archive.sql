@@ -26,7 +26,6 @@ INSERT INTO archive_files AS f (
     rows_bad,
     rows_written,
     rows_equal,
-    findings,
     reject_file,
     identified_by,
     dag_id,
@@ -47,7 +46,6 @@ VALUES (
     %(rows_bad)s,
     %(rows_written)s,
     %(rows_equal)s,
-    %(contradictions)s,
     %(reject_file)s,
     %(identified_by)s,
     %(dag_id)s,
@@ -57,7 +55,6 @@ VALUES (
 ON CONFLICT (ticker, interval_minutes, identity) DO UPDATE
 SET rows_written = f.rows_written + excluded.rows_written,
     rows_equal = excluded.rows_equal,
-    findings = excluded.findings,
     reject_file = excluded.reject_file,
     identified_by = coalesce(excluded.identified_by, f.identified_by),
     dag_id = excluded.dag_id,
@@ -86,10 +83,12 @@ ORDER BY first_ts
 
 -- name: read_unverified_files
 -- Archive files that nothing has identified so far.
--- In: tickers (text[]). Out: file_id, name, ticker, interval_minutes, release, first_s, end_s (epoch seconds).
+-- In: tickers (text[]).
+-- Out: file_id, name, identity, ticker, interval_minutes, release, first_s, end_s (epoch seconds).
 SELECT
     file_id,
     name,
+    identity,
     ticker,
     interval_minutes,
     release,
@@ -100,8 +99,20 @@ WHERE identified_by IS NULL AND ticker = ANY(%(tickers)s)
 ORDER BY file_id
 
 -- name: identify_archive_file
--- Say by what an archive file is known to be that of its series. In: file_id, identified_by.
-UPDATE archive_files SET identified_by = %(identified_by)s WHERE file_id = %(file_id)s
+-- Say by what an archive file is known to be that of its series, which ends the finding that nothing tells.
+-- In: file_id, identified_by.
+WITH identified AS (
+    UPDATE archive_files
+    SET identified_by = %(identified_by)s
+    WHERE file_id = %(file_id)s
+    RETURNING ticker, interval_minutes, identity
+)
+DELETE FROM archive_findings
+USING identified
+WHERE archive_findings.ticker = identified.ticker
+    AND archive_findings.interval_minutes = identified.interval_minutes
+    AND archive_findings.identity = identified.identity
+    AND archive_findings.kind = 'unidentified'
 
 -- name: record_archive_result
 -- What a run made of an archive file; the last try overwrites. In: dag_id, run_id, name, result (jsonb).

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
-
-from psycopg.types.json import Jsonb
+from typing import Any
 
 from kraken_ohlcv.clients.errors import ArchiveServerError, QuestDBError
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.archive_finding import ArchiveFile, ArchiveFinding
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
@@ -25,14 +23,19 @@ from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.sources.archive.apply import apply_file, register
 from kraken_ohlcv.sources.archive.errors import ArchiveError, ArchiveRefusedError
+from kraken_ohlcv.sources.archive.findings import of_file, of_refusal, of_rows
 from kraken_ohlcv.sources.archive.identity import BY_TRUST, Claim, identify
+from kraken_ohlcv.sources.archive.known import BY_CONTENT, identity_of, is_known
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
 from kraken_ohlcv.sources.archive.members import Archive, Member
 from kraken_ohlcv.sources.archive.proof import (
+    COUNTED,
     STORED_ELSE,
     STORED_OTHER,
+    Finding,
     Judgement,
     Witness,
+    busy_holes,
     contradictions,
     judge,
     marked_quarters,
@@ -44,13 +47,11 @@ from kraken_ohlcv.sources.archive.staging import Staged, stage
 from kraken_ohlcv.sources.archive.store import FileTrust, Stored, store
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.ledger.archive import read_results
+from kraken_ohlcv.stores.ledger.archive_findings import replace_findings
 from kraken_ohlcv.stores.ledger.assets import read_assets
-from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch, fill_lock, value
+from kraken_ohlcv.stores.ledger.session import execute, fill_lock, value
 
 log = logging.getLogger(__name__)
-
-BY_CONTENT: Final = "sha256:"
-"""How the identity of a file begins that only its content tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,10 @@ class _Read:
 
     identity: str
     staged: Staged
-    reject_file: str | None
+    rejects: RejectFile
     remarks: list[str] = field(default_factory=list)
     judged: Judgement = field(init=False)
+    busy: BucketSet = field(init=False)
     identified_by: str | None = None
 
     def trust(self) -> FileTrust:
@@ -116,7 +118,11 @@ def ingest_member(work: Ingestion, member: Member) -> None:
     """
     try:
         with work.locator.open_for(member) as archive:
-            result = _ingest(work, member, archive)
+            try:
+                result = _ingest(work, member, archive)
+            except ArchiveRefusedError as error:
+                _note_refused(work, member, archive, error)
+                raise
     except (ArchiveError, ArchiveServerError, QuestDBError, ReadBackError) as error:
         _record(work, member, file_result(member, "failed", error=str(error)))
         raise ArchiveError(f"{member.name}: {error}") from error
@@ -133,6 +139,22 @@ def ingest_member(work: Ingestion, member: Member) -> None:
 def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:
     context = work.context
     execute(context.connection, "record_archive_result", context.run, name=member.name, result=result)
+
+
+def _note_refused(work: Ingestion, member: Member, archive: Archive, error: ArchiveRefusedError) -> None:
+    """Keep why a file was refused, if its bytes can be told from another file's."""
+    try:
+        identity = identity_of(member, archive)
+    except ArchiveRefusedError:
+        return  # the result of the run has it
+    _note(work, member, identity, of_refusal(error))
+
+
+def _note(work: Ingestion, member: Member, identity: str, found: Sequence[ArchiveFinding]) -> None:
+    """Keep what was found about a file, in place of what another ingest of the same bytes has found."""
+    if not work.dry_run:
+        file = ArchiveFile(member.series, identity, member.name, member.release.name or None)
+        replace_findings(work.context.connection, work.context.run, file, found, now_s=work.context.now_s)
 
 
 def file_result(member: Member, status: str, **figures: Any) -> dict[str, Any]:
@@ -163,6 +185,7 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
         for remark in read.remarks:
             log.warning("%s: %s", member.name, remark)
         if not read.staged.n_good:
+            _note(work, member, read.identity, of_rows(read.rejects))
             return file_result(member, "empty", rows=read.staged.n_rows, remarks=["nothing to ingest"])
         staged, until_s = read.staged, member.release.last_day_s(read.staged.span[1])
         claim = Claim(work.context, member.series, staged.span, staged.frames, until_s, member.is_published)
@@ -173,23 +196,6 @@ def _ingest(work: Ingestion, member: Member, archive: Archive) -> dict[str, Any]
                 f"the pair's shorter candles beside it contradict all its rows: {read.judged.found[0][0]}"
             )
         return _store_and_settle(work, member, read)
-
-
-def is_known(connection: Connection, member: Member, archive: Archive) -> bool:
-    """Return whether the ledger knows a file; its bytes are read for that only where they may be known.
-
-    :param archive: what holds the file
-    """
-    found = fetch(connection, "read_archive_identities", member.series)
-    known = {row["identity"] for row in found}
-    if member.identity is not None:
-        return member.identity in known
-    if not any(one.startswith(BY_CONTENT) for one in known):
-        return False
-    digest = hashlib.sha256()
-    for block in archive.blocks(member.path):
-        digest.update(block)
-    return BY_CONTENT + digest.hexdigest() in known
 
 
 def _watched(work: Ingestion, archive: Archive, path: str) -> Iterator[bytes]:
@@ -216,9 +222,9 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path) -> _R
         )
     except ArchiveRefusedError as error:
         if rejects.written:
-            raise ArchiveRefusedError(f"{error}; they are named in {rejects.written}") from error
+            raise type(error)(f"{error}; they are named in {rejects.written}") from error
         raise
-    read = _Read(member.identity or BY_CONTENT + staged.sha256, staged, rejects.written)
+    read = _Read(member.identity or BY_CONTENT + staged.sha256, staged, rejects)
     if staged.n_bad > MUCH_SHARE * staged.n_rows:
         if not work.dry_run:
             note_oddities(
@@ -241,8 +247,11 @@ def _read(work: Ingestion, member: Member, archive: Archive, folder: Path) -> _R
 
 def _judged(work: Ingestion, member: Member, archive: Archive, folder: Path, read: _Read) -> Judgement:
     """Compare a file with the finest one of its pair, and with the others where it may prove something."""
-    plausible = plausibly_empty(read.staged, member.release)
-    return judge(read.staged, plausible, _witnesses(work, member, archive, folder, read, plausible))
+    staged = read.staged
+    has_holes = bool(staged.left_out)
+    read.busy = busy_holes(staged.frames(COUNTED), staged.step) if has_holes else staged.left_out
+    plausible = plausibly_empty(staged, member.release, read.busy)
+    return judge(staged, plausible, _witnesses(work, member, archive, folder, read, plausible))
 
 
 def _witnesses(
@@ -308,8 +317,16 @@ def _store_and_settle(work: Ingestion, member: Member, read: _Read) -> dict[str,
                 release=member.release.name or None,
                 first_s=staged.span[0],
                 end_s=staged.span[1],
-                contradictions=Jsonb(figures["contradictions"]),
             )
+            found = of_file(
+                staged,
+                stored,
+                [*read.judged.found, *_with_stored(read, stored)],
+                read.busy,
+                last_day_s=member.release.last_day_s(staged.span[1]),
+                is_identified=is_identified,
+            )
+            _note(work, member, read.identity, [*of_rows(read.rejects), *found])
         # A start that was lowered leaves holes that are not recorded yet.
         reconcile_series(
             context.connection,
@@ -336,9 +353,13 @@ def _lacking(read: _Read, stored: Stored) -> BucketSet:
     return stored.absent - staged.odd - staged.disputed - read.judged.spoiled
 
 
+def _with_stored(read: _Read, stored: Stored) -> list[Finding]:
+    """Return in what a file contradicts stored candles."""
+    return [(STORED_ELSE, _lacking(read, stored)), (STORED_OTHER, stored.disputed)]
+
+
 def _figures(read: _Read, stored: Stored) -> dict[str, Any]:
     staged = read.staged
-    with_stored = [(STORED_ELSE, _lacking(read, stored)), (STORED_OTHER, stored.disputed)]
     return {
         "rows": staged.n_rows,
         "rows_good": staged.n_good,
@@ -350,8 +371,8 @@ def _figures(read: _Read, stored: Stored) -> dict[str, Any]:
         "rows_equal": stored.n_equal,
         "rows_provisional_left_alone": stored.n_provisional,
         "candles_corrected": stored.n_corrected,
-        "reject_file": read.reject_file,
-        "contradictions": contradictions([*read.judged.found, *with_stored]),
+        "reject_file": read.rejects.written,
+        "contradictions": contradictions([*read.judged.found, *_with_stored(read, stored)]),
         "remarks": read.remarks,
         "identified_by": read.identified_by,
     }

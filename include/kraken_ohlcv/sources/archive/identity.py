@@ -19,6 +19,7 @@ import polars as pl
 
 from kraken_ohlcv.clients.errors import KrakenError
 from kraken_ohlcv.clients.exchange.trade_pages import MAX_TRADES
+from kraken_ohlcv.core.archive_finding import ArchiveFile, ArchiveFinding
 from kraken_ohlcv.core.candle import ARCHIVE, PROVISIONAL, StoredCandle, from_ohlc
 from kraken_ohlcv.core.candle_builder import CandleBuilder
 from kraken_ohlcv.core.gap import Series
@@ -26,7 +27,7 @@ from kraken_ohlcv.core.grid import api_window_start_s, floor_s
 from kraken_ohlcv.core.intervals import INTERVALS, step_s
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError, OtherSeriesError
 from kraken_ohlcv.sources.archive.names import release_of
 from kraken_ohlcv.sources.archive.references import (
     CANDLES,
@@ -37,6 +38,7 @@ from kraken_ohlcv.sources.archive.references import (
     whole_buckets,
 )
 from kraken_ohlcv.stores.candle_store import read_frame
+from kraken_ohlcv.stores.ledger.archive_findings import note_findings
 from kraken_ohlcv.stores.ledger.series_state import series_id_of
 from kraken_ohlcv.stores.ledger.session import Row, execute, fetch, fill_lock
 from kraken_ohlcv.stores.source_change import change_source
@@ -156,7 +158,7 @@ def identify(claim: Claim, *, may_ask: bool = True) -> str | None:
         if total.n >= ENOUGH:
             break
     if total.refutes:
-        raise ArchiveRefusedError(
+        raise OtherSeriesError(
             f"{total.differing} of the {total.n} candles that can be compared with {told_by} of "
             f"{claim.series.ticker} differ in close or number of trades ({total.differing / total.n:.0%}; "
             f"{total.closes / total.n:.0%} in the close): {_FOREIGN.format(claim.series)}"
@@ -272,7 +274,7 @@ def _refuse_broken_seams(claim: Claim) -> None:
             free = SEAM_ROOM * high
             broken.append(bool(row["low"][0] > high + free or row["high"][0] < low - free))
     if broken and all(broken):
-        raise ArchiveRefusedError(
+        raise OtherSeriesError(
             "the prices of the file do not go on where those stored beside it end: "
             f"{_FOREIGN.format(claim.series)}"
         )
@@ -292,10 +294,15 @@ def judge_unverified(context: RunContext, tickers: Sequence[str]) -> list[str]:
         try:
             _judge_stored(context, row)
         except ArchiveRefusedError as error:
-            refuted.append(
+            sentence = (
                 f"{row['name']} was ingested as provisional, and it is now known that {error}. Repair its "
                 'range with "repair_from": ["trades"] and "repair_range"'
             )
+            refuted.append(sentence)
+            series = Series(row["ticker"], row["interval_minutes"])
+            file = ArchiveFile(series, row["identity"], row["name"], row["release"])
+            found = [ArchiveFinding(error.kind, 1, {"why": sentence})]
+            note_findings(context.connection, context.run, file, found, now_s=context.now_s)
     return refuted
 
 

@@ -224,11 +224,12 @@ def _is_another_series(spoiled: BucketSet, staged: Staged) -> bool:
     return n_rows >= COMPARED_ROWS and 2 * len(spoiled) > n_rows
 
 
-def plausibly_empty(staged: Staged, release: Release) -> BucketSet:
+def plausibly_empty(staged: Staged, release: Release, busy: BucketSet) -> BucketSet:
     """Return the buckets left out that may be empty, as far as the file itself tells.
 
     :param staged: the file
     :param release: what it speaks about
+    :param busy: holes between busy neighbours, see :func:`busy_holes`
     """
     step, holes = staged.step, staged.left_out
     if not holes:
@@ -237,7 +238,7 @@ def plausibly_empty(staged: Staged, release: Release) -> BucketSet:
     inside = holes.within((start_s, release.last_day_s(end_s) // step * step))
     last_days = [(one.end_s - DAY_S, one.end_s) for one in quarters_in([staged.span])]
     lost = BucketSet.of_ranges(ranges.widened(last_days, step=step), step=step)
-    return inside - lost - staged.odd - busy_holes(staged.frames(COUNTED), step)
+    return inside - lost - staged.odd - busy
 
 
 def busy_holes(frames: Iterable[pl.DataFrame], step: int) -> BucketSet:

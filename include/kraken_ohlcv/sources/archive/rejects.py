@@ -9,8 +9,11 @@ from typing import Final
 
 import polars as pl
 
+from kraken_ohlcv.core.ranges import Range
+
 MOST_ROWS: Final = 100_000
 MOST_SHOWN: Final = 10
+NAMED: Final = ("line", "reason", "text")
 NOT_NAMED: Final = "from here on, odd rows are only counted"
 
 
@@ -27,34 +30,44 @@ class RejectFile:
         mark = hashlib.sha256(source.encode()).hexdigest()[:8]
         stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", source)[-100:]
         self.path = folder / f"{stem}.{mark}.rejects.csv"
-        self._n_rows = 0
+        self.n_rows = 0
+        """Odd rows so far."""
         self.first: list[str] = []
         """A sentence for each of the first odd rows."""
+        self.times: Range | None = None
+        """Open times of the first and the last odd row that has one, epoch seconds UTC."""
         self.path.unlink(missing_ok=True)
 
     @property
     def written(self) -> str | None:
         """Return its path, or None when there was no bad row."""
-        return str(self.path) if self._n_rows else None
+        return str(self.path) if self.n_rows else None
 
     def add(self, bad: pl.DataFrame) -> None:
         """Write bad rows.
 
-        :param bad: ``line``, ``reason``, ``text``
+        :param bad: ``line``, ``reason``, ``text``, and ``ts_s`` where that can be believed
         """
         if bad.is_empty():
             return
         shown = bad.head(MOST_SHOWN - len(self.first))
-        self.first += [f"line {line}: {why}: {text}" for line, why, text in shown.iter_rows()]
-        n_left = max(0, MOST_ROWS - self._n_rows)
-        rows = bad.head(n_left)
+        self.first += [f"line {line}: {why}: {text}" for line, why, text in shown.select(NAMED).iter_rows()]
+        first_s, last_s = bad.select(pl.col("ts_s").min().alias("a"), pl.col("ts_s").max()).row(0)
+        if first_s is not None:
+            before_s, after_s = self.times or (first_s, last_s)
+            self.times = min(before_s, first_s), max(after_s, last_s)
+        n_left = max(0, MOST_ROWS - self.n_rows)
+        rows = bad.select(NAMED).head(n_left)
         if 0 < n_left < bad.height:
-            last = bad.slice(n_left, 1).with_columns(
-                pl.lit(NOT_NAMED).alias("reason"), pl.lit("").alias("text")
+            last = (
+                bad
+                .select(NAMED)
+                .slice(n_left, 1)
+                .with_columns(pl.lit(NOT_NAMED).alias("reason"), pl.lit("").alias("text"))
             )
             rows = pl.concat([rows, last])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            named = rows.select(pl.lit(self._source).alias("file"), "line", "reason", "text")
-            named.write_csv(file, include_header=not self._n_rows)
-        self._n_rows += bad.height
+            named = rows.select(pl.lit(self._source).alias("file"), *NAMED)
+            named.write_csv(file, include_header=not self.n_rows)
+        self.n_rows += bad.height

@@ -22,7 +22,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError, OtherIntervalError
 from kraken_ohlcv.sources.archive.parse import BAD_SCHEMA, COLUMNS, EMPTY_LINE, Checked, checked_blocks
 from kraken_ohlcv.sources.archive.places import EVERYWHERE, OddPlaces
 from kraken_ohlcv.sources.archive.prefetch import ahead
@@ -252,7 +252,7 @@ class _Keeper:
 
     def _reject(self, bad: pl.DataFrame) -> None:
         if self._rejects is not None:
-            self._rejects.add(bad.select("line", "reason", "text"))
+            self._rejects.add(bad)
         self._staged.n_bad += bad.height
 
     def _refuse_odd_whole(self) -> None:
@@ -271,7 +271,7 @@ class _Keeper:
 
     def _refuse_longer_candles(self) -> None:
         if self._staged.n_good >= TELLING_ROWS and self._grid > self._step:
-            raise ArchiveRefusedError(
+            raise OtherIntervalError(
                 f"all {self._staged.n_good} rows lie on a grid of {self._grid // 60} minutes, so these are "
                 f"not the {self._series.interval_minutes}-minute candles that the file's name tells"
             )

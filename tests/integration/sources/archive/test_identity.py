@@ -222,6 +222,12 @@ def test_a_file_whose_prices_break_off_at_both_ends_is_refused_although_nobody_c
     assert "do not go on where those stored beside it end" in done["errors"][0]
 
 
+def kinds(world: World) -> list[str]:
+    """Return what is known to be wrong with the hourly file."""
+    found = world.rows("SELECT kind FROM archive_findings WHERE interval_minutes = 60 ORDER BY kind")
+    return [row["kind"] for row in found]
+
+
 def unverified(archive: ArchiveWorld, covered: Range, factor: float) -> dict[str, Any]:
     """Take in a file of a pair that the exchange no longer knows."""
     archive.world.exchange.set_pair("XBTUSD", "delisted")
@@ -244,6 +250,7 @@ def test_a_file_that_nothing_can_be_compared_with_is_provisional_proves_nothing_
     assert world.proven(HOURLY) == []
     (file,) = world.rows("SELECT * FROM archive_files")
     assert file["identified_by"] is None
+    assert kinds(world) == ["unidentified"]
 
 
 def test_an_unverified_file_replaces_nothing(archive: ArchiveWorld, old: Range) -> None:
@@ -283,6 +290,7 @@ def test_an_unverified_file_that_turns_out_foreign_is_refused_at_the_first_overl
 
     assert (done["files_refused"], done["files_ingested"]) == (1, 0)
     assert "40 of the 40 candles" in done["errors"][0]
+    assert kinds(world) == ["other_series"]
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.0008], ids=["true", "foreign"])
@@ -304,10 +312,12 @@ def test_an_unverified_file_is_judged_by_the_next_run_when_another_interval_has_
         last = {one.source for one in world.stored(HOURLY, (covered[1] - DAY, covered[1])).values()}
         assert last == {"archive_provisional"}
         assert done["warnings"] == []
+        assert kinds(world) == []
     else:
         assert (inner, file["identified_by"]) == ({"archive_provisional"}, None)
         (warning,) = done["warnings"]
         assert warning.startswith("XBTUSD_60.csv was ingested as provisional")
+        assert kinds(world) == ["other_series", "unidentified"]
 
 
 def test_a_file_that_is_trusted_replaces_what_differs_and_all_of_it_is_logged(

@@ -52,8 +52,8 @@ def test_an_hour_that_shorter_candles_have_stays_a_gap_and_is_told(archive: Arch
     assert evidence(world) == []
     assert [(gap["status"], gap["start_s"]) for gap in world.gaps(HOURLY)] == [("UNFILLABLE", hole[0])]
     assert done["contradictions"] == {LEFT_OUT: 3}
-    (file,) = world.rows("SELECT * FROM archive_files")
-    assert [(found["what"], found["buckets"]) for found in file["findings"]] == [(LEFT_OUT, 3)]
+    (found,) = world.rows("SELECT * FROM archive_findings WHERE kind <> 'last_day'")
+    assert (found["kind"], found["n"]) == ("left_out", 3)
 
 
 def test_a_stored_candle_that_the_archive_lacks_stays_and_is_told(archive: ArchiveWorld, old: Range) -> None:
@@ -335,19 +335,27 @@ def test_bad_rows_are_named_and_the_good_ones_go_in(archive: ArchiveWorld, old: 
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "said", "kind"),
     [
-        pytest.param(lambda lines: [*lines[:100], *(["x"] * 101)], "rows are odd", id="too many bad rows"),
+        pytest.param(
+            lambda lines: [*lines[:100], *(["x"] * 101)], "rows are odd", "refused", id="too many bad rows"
+        ),
         pytest.param(
             lambda lines: [f"{line.split(',')[0]},1,1,1,1,5,3" for line in lines],
             "not the candles of XBTUSD",
+            "other_series",
             id="prices of another pair",
         ),
-        pytest.param(lambda lines: lines[::4] * 1, "grid of 240 minutes", id="candles of another interval"),
+        pytest.param(
+            lambda lines: lines[::4] * 1,
+            "grid of 240 minutes",
+            "other_interval",
+            id="candles of another interval",
+        ),
     ],
 )
-def test_a_refused_file_leaves_no_trace_and_does_not_stop_the_others(
-    archive: ArchiveWorld, old: Range, spoil: Any, said: str
+def test_a_refused_file_leaves_nothing_but_why_and_does_not_stop_the_others(
+    archive: ArchiveWorld, old: Range, spoil: Any, said: str, kind: str
 ) -> None:
     world = archive.world
     world.store(HOURLY, (old[0], old[0] + 50 * HOUR))
@@ -365,3 +373,6 @@ def test_a_refused_file_leaves_no_trace_and_does_not_stop_the_others(
     after = [row for row in world.contents()["ohlcv"] if row[2] == "60"]
     assert after == before
     assert world.gaps(HOURLY) == []
+    (found,) = world.rows("SELECT * FROM archive_findings WHERE interval_minutes = 60")
+    assert (found["kind"], found["n"], said in found["detail"]["why"]) == (kind, 1, True)
+    assert found["identity"].startswith("sha256:")

@@ -67,7 +67,9 @@ def hours(*pairs: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def judged(staged: Staged, release: Release, *witnesses: Witness) -> Judgement:
-    return judge(staged, plausibly_empty(staged, release), witnesses)
+    return judge(
+        staged, plausibly_empty(staged, release, busy_holes(staged.frames(), staged.step)), witnesses
+    )
 
 
 def only(empty: list[tuple[int, int]]) -> Judgement:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.sources.archive import staging as staging_module
 from kraken_ohlcv.sources.archive.names import Release
-from kraken_ohlcv.sources.archive.proof import judge, plausibly_empty, witness
+from kraken_ohlcv.sources.archive.proof import busy_holes, judge, plausibly_empty, witness
 from kraken_ohlcv.sources.archive.staging import Staged, stage
 from tests.unit.builders import quick
 
@@ -149,7 +149,7 @@ def test_exactly_what_the_rules_allow_is_proven_empty(
             witness(staged(Path(folder), other, files[other]), other, own_minutes=minutes)
             for other in sorted(files)
         ]
-        judged = judge(mine, plausibly_empty(mine, release), others)
+        judged = judge(mine, plausibly_empty(mine, release, busy_holes(mine.frames(), mine.step)), others)
 
     spoiled = contradicted(minutes, rows, files)
     if len(rows) >= 10 and 2 * len(spoiled) > len(rows):

@@ -1,0 +1,7 @@
+"""Keep what is wrong with files of the archive in a table of its own."""
+
+from kraken_ohlcv.stores.revision import steps
+
+revision = "0030"
+down_revision = "0029"
+upgrade, downgrade = steps(__file__)
