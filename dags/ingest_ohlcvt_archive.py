@@ -11,8 +11,8 @@ wait for a `required_csv_file`. Successor of the command `ingest_sequential --ti
 * **Reads** the archive folder, with the checksums in it, or, by HTTP Range, the connection
   `kraken_archive`; QuestDB `ohlcv`; the ledger; one answer of the exchange per file, where nothing else tells
   whose candles it holds.
-* **Writes** `ohlcv`; in PostgreSQL `archive_files`, `archive_results`, `gap_records`, `gap_outcomes`,
-  `coverage_months`, `candle_restatements`; reject files into `OHLCV_ARCHIVE_WORK_FOLDER`.
+* **Writes** `ohlcv`; in PostgreSQL `archive_files`, `archive_findings`, `archive_results`, `gap_records`,
+  `gap_outcomes`, `coverage_months`, `candle_restatements`; reject files into `OHLCV_ARCHIVE_WORK_FOLDER`.
   **Emits** events of assets `kraken_ohlcv` and `kraken_ohlcv_verified`, as backfills do.
 * **Rerun it** whenever you like: a file of the same content is not read again, stored rows are not
   written again. After a crash the next run does what is left.

@@ -101,7 +101,7 @@ def test_the_page_names_files_counts_and_buckets_and_escapes_what_files_say(site
         "ETHUSD_1440&lt;b&gt;.csv",
         "line 4: empty line: &lt;i&gt;",
         "left out, although shorter candles of the release traded",
-        "2026-06-01 – 2026-06-01 02:00",
+        "2026-06-01 \u2013 2026-06-01 02:00",
         "Odd rows: 12 rows in 1 file",
         "Other interval: 1 file",
         WHY,
