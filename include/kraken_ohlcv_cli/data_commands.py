@@ -1,4 +1,4 @@
-"""Commands that hand candles out: ``read``, ``export``, ``snapshot``."""
+"""Commands that hand candles out: ``read``, ``price``, ``export``, ``snapshot``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import typer
 
 from kraken_ohlcv_cli.errors import finish
 from kraken_ohlcv_cli.options import (
-    TIMES,
     AsJson,
+    AsOfSnapshot,
+    AsOfTime,
     CandlesUrl,
     Empty,
     Form,
@@ -41,11 +42,8 @@ def read(
     column: Annotated[
         list[str] | None, typer.Option("--column", "-c", help="Only this column; may be repeated.")
     ] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(formats=TIMES, help="As both stores held them at this time by the ledger's clock, UTC."),
-    ] = None,
-    snapshot: Annotated[str | None, typer.Option(help="As of this snapshot, see snapshot pin.")] = None,
+    as_of: AsOfTime = None,
+    snapshot: AsOfSnapshot = None,
     wide: Annotated[bool, typer.Option("--wide", help="One row per open time, a column per ticker.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write: .csv, .parquet or .json.")
@@ -62,8 +60,7 @@ def read(
     from kraken_ohlcv_cli.frames import form_of, give_out
     from kraken_ohlcv_cli.stores import opened
 
-    if as_of is not None and snapshot is not None:
-        raise typer.BadParameter("a snapshot is a time: give --as-of or --snapshot")
+    moment = _one_moment(as_of, snapshot)
     if as_json and form not in {None, Form.JSON}:
         raise typer.BadParameter(f"--json and --format {form} are two forms: give one of them")
     chosen = form_of(Form.JSON if as_json else form, out)
@@ -77,10 +74,47 @@ def read(
             empty=empty,
             columns=column,
             layout="wide" if wide else "long",
-            as_of=as_of or snapshot,
+            as_of=moment,
             stores=stores,
         )
     give_out(frame, chosen, out)
+
+
+def price(
+    ticker: Annotated[str, typer.Argument(help="Ticker such as XBTUSD.")],
+    at: Annotated[str, typer.Argument(help="Time, UTC: 2026-03-01T12:00.", show_default=False)],
+    interval: Annotated[int, typer.Option("--interval", "-i", help="Candle length in minutes.")],
+    as_of: AsOfTime = None,
+    snapshot: AsOfSnapshot = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write: .json or .txt.")] = None,
+    as_json: AsJson = False,
+    candles_url: CandlesUrl = None,
+    ledger_url: LedgerUrl = None,
+) -> None:
+    """State the price at a time: the close of the last candle before it, and what proves that it is the last.
+
+    Ends with 1 when a bucket in between is neither stored nor proven to have had no trades.
+    """
+    from kraken_ohlcv.reader.price_at import price_at
+    from kraken_ohlcv_cli import price
+    from kraken_ohlcv_cli.stores import opened
+
+    moment = _one_moment(as_of, snapshot)
+    price.check_file(out)
+    with opened(candles_url, ledger_url) as stores:
+        statement = price_at(ticker.upper(), interval, at, as_of=moment, stores=stores)
+    price.give_out(statement, out, as_json=as_json)
+    finish(statement.is_proven)
+
+
+def _one_moment(as_of: datetime | None, snapshot: str | None) -> datetime | str | None:
+    """Return the moment of a read.
+
+    :raises typer.BadParameter: if it is named twice
+    """
+    if as_of is not None and snapshot is not None:
+        raise typer.BadParameter("a snapshot is a time: give --as-of or --snapshot")
+    return as_of or snapshot
 
 
 def export(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ import polars as pl
 
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv_cli.options import Form
-from kraken_ohlcv_cli.output import print_lines, print_table
+from kraken_ohlcv_cli.output import print_lines, print_table, write_whole
 
 MOST_ROWS: Final = 40
 """Rows of a table, half of them from either end; files have all."""
@@ -55,14 +54,7 @@ def give_out(frame: pl.DataFrame, form: Form, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(data.decode())
         return
-    if not out.parent.is_dir():
-        raise BadRequestError(f"file {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(out, data)
     print(f"{out}: {frame.height:,} rows", file=sys.stderr)
 
 

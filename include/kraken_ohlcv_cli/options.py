@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
@@ -29,6 +30,13 @@ LedgerUrl: TypeAlias = Annotated[
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+AsOfTime: TypeAlias = Annotated[
+    datetime | None,
+    typer.Option(formats=TIMES, help="As both stores held them at this time by the ledger's clock, UTC."),
+]
+AsOfSnapshot: TypeAlias = Annotated[
+    str | None, typer.Option("--snapshot", help="As of this snapshot, see snapshot pin.")
+]
 # The words of read_candles and export_candles, whose modules are slow to import; a test compares them.
 OnMissing: TypeAlias = Literal["raise", "mark", "drop"]
 Empty: TypeAlias = Literal["omit", "rows", "fill_close"]

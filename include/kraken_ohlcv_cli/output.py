@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+
+from kraken_ohlcv.core.errors import BadRequestError
 
 WIDTH: Final = 200
 """Columns of a table that goes into a file or a pipe."""
@@ -41,6 +45,21 @@ def print_table(
     for line in lines:
         table.add_row(*("-" if value is None else str(value) for value in line))
     console().print(table)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, which is there only once it is whole; an older one is replaced.
+
+    :raises BadRequestError: if its folder is not there
+    """
+    if not path.parent.is_dir():
+        raise BadRequestError(f"file {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Self, TypedDict, Unpack, overload
+from typing import Any, Literal, Self, TypedDict, Unpack, overload
 
 import polars as pl
 
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.reader.backwards import read_backwards
 from kraken_ohlcv.reader.buckets import Buckets, empty_frame, read_buckets
 from kraken_ohlcv.reader.holes import Found, Hole, IncompleteError, holes_of
 from kraken_ohlcv.reader.past import AsOf, Digests, When, when_of
@@ -30,9 +31,6 @@ from kraken_ohlcv.reader.shape import (
 from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.reader.times import Moment, asked_of
 from kraken_ohlcv.stores.queries import MICROSECONDS
-
-FIRST_LOOK_BACK: Final = 64
-"""Buckets in which the close before a range is looked for first."""
 
 
 class Options(TypedDict, total=False):
@@ -272,18 +270,14 @@ class _Reading:
 
     def _close_before(self, part: Part) -> float | None:
         """Return the close of the last candle before a part, if everything in between is proven empty."""
-        end_s, n = part.covered[0], FIRST_LOOK_BACK
-        while end_s > EARLIEST_S:
-            start_s = max(EARLIEST_S // part.step * part.step, end_s - n * part.step)
-            back = replace(part, covered=(start_s, end_s))
-            for some in reversed(list(self._read([back], ["close"]))):
-                (one,) = some
-                opens = one.candles["ts"].tail(1).to_physical().to_list()
-                known_s = opens[0] // MICROSECONDS + part.step if opens else one.covered[0]
-                if any(end > known_s for status in HOLES for _, end in one.stretches(status)):
-                    return None
-                if opens:
-                    close: float | None = one.candles["close"][-1]
-                    return close
-            end_s, n = start_s, min(n * FIRST_LOOK_BACK, self.stores.frames.most_rows)
+        before = replace(part, covered=(EARLIEST_S // part.step * part.step, part.covered[0]))
+        now_s, at_us = self.when.now_s, self.when.at_us
+        for one in read_backwards(self.stores, before, now_s=now_s, columns=["close"], at_us=at_us):
+            opens = one.candles["ts"].tail(1).to_physical().to_list()
+            known_s = opens[0] // MICROSECONDS + part.step if opens else one.covered[0]
+            if any(end > known_s for status in HOLES for _, end in one.stretches(status)):
+                return None
+            if opens:
+                close: float | None = one.candles["close"][-1]
+                return close
         return None

@@ -93,6 +93,12 @@ def when_of(stores: Stores, as_of: AsOf | None) -> When:
     return When(int(at_us / MICROSECONDS + stores.ahead_s(at_us)), at_us, named)
 
 
+def when_settled(stores: Stores) -> When:
+    """Return the newest moment that no open write can change, to be read like one of the past."""
+    at_us = settled_us(stores.ledger)
+    return When(int(at_us / MICROSECONDS + stores.ahead_s(at_us)), at_us)
+
+
 def _named(stores: Stores, as_of: AsOf) -> Snapshot | None:
     """Return the snapshot of a name; None for a time, unless a snapshot is called like it."""
     if not isinstance(as_of, str):

@@ -52,7 +52,7 @@ class FindingQuery(SeriesQuery, PagedQuery):
 
 
 class ReleaseFindings(BaseModel):
-    """What was found in the files of a release; ``files`` were ingested, of which ``found`` speaks by kind.
+    """What was found in the files of a release; how many ``files`` were ingested, and findings by kind.
 
     Files that were refused were not ingested. Without a release: files whose name tells none.
     """

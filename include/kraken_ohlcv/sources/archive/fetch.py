@@ -142,7 +142,7 @@ def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:
 
 
 def _note_refused(work: Ingestion, member: Member, archive: Archive, error: ArchiveRefusedError) -> None:
-    """Keep why a file was refused, if its bytes can be told from another file's."""
+    """Keep why a file was refused, if its bytes identify it."""
     try:
         identity = identity_of(member, archive)
     except ArchiveRefusedError:
