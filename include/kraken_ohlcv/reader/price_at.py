@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -120,6 +120,7 @@ class PriceStatement:
             "before": self.before.as_json(),
             "empty_since": dict(self.empty),
             "containing": self.containing.as_json(),
+            "holes": [asdict(hole) for hole in self.holes],
             "remarks": list(self.remarks),
         }
 
@@ -143,7 +144,7 @@ def price_at(
     :param as_of: as of :func:`kraken_ohlcv.reader.candles.read_candles`; None = the newest moment that no
         open write can change
     :param stores: open stores; None = those of the environment, opened for this call
-    :return: the statement; its ``price`` is None when the last candle before the time is not proven to be it
+    :return: the statement; its ``price`` is None when nothing proves that no later candle closed by then
     :raises BadRequestError: if an argument cannot be used, the time is later than ``as_of``, or the pair had
         no bucket that closed by then, or had left Kraken before
     :raises SnapshotError: if there is no such snapshot
@@ -165,7 +166,7 @@ def price_at(
 
 
 def _refuse_outside(part: Part, at_s: int, boundary_s: int) -> None:
-    """Refuse a time of which the series can say nothing."""
+    """Refuse a time before the series begins, or after it has ended."""
     if part.nothing:
         raise BadRequestError(f"{part.series} {part.nothing}")
     if boundary_s <= part.covered[0]:

@@ -32,8 +32,8 @@ def recipes() -> dict[str, str]:
 RECIPES = recipes()
 
 
-def test_there_are_five_recipes_a_beginning_and_a_snapshot() -> None:
-    assert len(RECIPES) == 7
+def test_there_are_five_recipes_a_beginning_a_snapshot_and_a_price() -> None:
+    assert len(RECIPES) == 8
 
 
 @pytest.fixture

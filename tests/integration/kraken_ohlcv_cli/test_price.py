@@ -47,7 +47,7 @@ def test_text_json_and_files_say_the_same_and_a_hole_ends_with_1_and_its_cure(
 
     assert unproven.code == 1
     assert "price       not proven" in unproven.out
-    assert f"1 bucket missing from {iso(before)}" in unproven.out
+    assert f"2 buckets missing from {iso(before - HOUR)}" in unproven.out
 
 
 def test_what_cannot_be_asked_is_wrong_usage(world: World, cli: CommandLine, tmp_path: Path) -> None:
