@@ -70,5 +70,6 @@ def test_each_recipe_runs_as_it_stands(kept: World) -> None:
     )
     assert late.height == 0
     assert left["As it was known"]["frame"].height == 21 * 24
+    assert left["The price at a time"]["statement"].is_proven
     assert left["Wait until candles are complete"]["week"].height == 7 * 24
     assert left["Compare with a table of your own"]["differences"].height >= 24

@@ -97,7 +97,7 @@ def test_each_defect_of_a_file_is_kept_once_with_its_buckets_and_a_second_ingest
     details = {row["kind"]: row["detail"] for row in kept}
     assert details["busy_hole"] == {"ranges": [["2026-06-12T06:00:00", "2026-06-12T08:00:00"]]}
     assert [row for row in details["odd_rows"]["rows"] if row.endswith("rubbish")] == [
-        f"line 57: 2 fields instead of 7: {at(60) + 60},rubbish"
+        f"line 58: 2 fields instead of 7: {at(60) + 60},rubbish"
     ]
 
     archive.run(path=".", intervals=[60])
