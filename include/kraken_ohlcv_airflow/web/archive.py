@@ -25,7 +25,7 @@ from kraken_ohlcv_airflow.web.stores import ledger
 router = APIRouter()
 
 WRONG: Final = "wrong"
-FAULTS: Final = [kind for kind in FindingKind if kind is not FindingKind.LAST_DAY]
+FAULTS: Final[list[FindingKind]] = [kind for kind in FindingKind if kind is not FindingKind.LAST_DAY]
 """Kinds that say something is wrong; the last day of a release is provisional in every file."""
 
 

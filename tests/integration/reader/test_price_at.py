@@ -93,7 +93,7 @@ def test_a_missing_hour_in_between_leaves_the_price_unproven_and_is_named_with_i
 
 
 def test_an_hour_that_is_not_due_yet_leaves_the_price_unproven(told: Stores) -> None:
-    statement = price_at("AAAUSD", 60, utc(NOW), stores=told)
+    statement = price_at("AAAUSD", 60, utc(NOW - 9), stores=told)
 
     assert (statement.price, statement.before.status) == (None, "pending")
     assert "not due yet" in statement.doubt

@@ -250,7 +250,7 @@ def test_a_file_that_nothing_can_be_compared_with_is_provisional_proves_nothing_
     assert world.proven(HOURLY) == []
     (file,) = world.rows("SELECT * FROM archive_files")
     assert file["identified_by"] is None
-    assert kinds(world) == ["unidentified"]
+    assert kinds(world) == ["busy_hole", "unidentified"]
 
 
 def test_an_unverified_file_replaces_nothing(archive: ArchiveWorld, old: Range) -> None:
