@@ -134,7 +134,7 @@ def test_contradictions_recorded_by_earlier_versions_are_findings_after_the_migr
     kept = {kind: found for kind, found in of_kinds(world).items() if kind in carried}
     assert len(kept) == len(carried)
 
-    go_to(world.dsn, "0029")
+    go_to(world.dsn, "0031")
     (file,) = world.rows("SELECT findings FROM archive_files")
     recorded = {one["what"]: one["buckets"] for one in file["findings"]}
     assert recorded["left out, although a candle is stored"] == 1

@@ -2,6 +2,6 @@
 
 from kraken_ohlcv.stores.revision import steps
 
-revision = "0030"
-down_revision = "0029"
+revision = "0032"
+down_revision = "0031"
 upgrade, downgrade = steps(__file__)
