@@ -115,8 +115,9 @@ class AirflowSettings:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "10",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-            # Commands of this stack name DAGs without a prefix.
+            # Commands of this stack name DAGs without a prefix, and it makes the pool of pools.json.
             "OHLCV_DAG_PREFIX": "",
+            "OHLCV_POOL": "",
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
         }
         for conn_id, fields in self.connections.items():

@@ -1,4 +1,4 @@
-"""Commands of an Airflow installation: ``set-up stores``, ``set-up users``, ``import-celery``."""
+"""Commands of an Airflow installation: ``init``, ``set-up stores``, ``set-up users``, ``import-celery``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import Annotated
 import typer
 
 from kraken_ohlcv_cli.errors import need_airflow
+from kraken_ohlcv_cli.options import CandlesUrl, LedgerUrl
+
+
+def init(candles_url: CandlesUrl = None, ledger_url: LedgerUrl = None) -> None:
+    """Bring ledger and candle table to this version without touching Airflow's database; may be repeated."""
+    from kraken_ohlcv_cli.init import init_stores
+    from kraken_ohlcv_cli.output import print_lines
+
+    print_lines(init_stores(candles_url, ledger_url))
 
 
 def set_up_stores(

@@ -82,7 +82,7 @@ WAYS = (
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
     Way(r"(date -u; )?curl .*https://api\.kraken\.com/.*", "the live exchange"),
     Way(r"git pull", "a person"),
-    Way(r"pip install \.", "test", ("tests/deploy/test_wheel.py",)),
+    Way(r"pip install (\.|'\.\[airflow\]')", "test", ("tests/deploy/test_wheel.py",)),
     Way(r"df -h", "a person"),
     Way(r"pg_(dump|restore) .+", "test", ("tests/integration/documents/test_documented_sql.py",)),
 )

@@ -1,5 +1,6 @@
 """Names shared by DAGs, domain, sandbox and tests: connections, pool, tables, settings."""
 
+import os
 from typing import Final
 
 KRAKEN_CONN_ID: Final = "kraken_default"
@@ -8,7 +9,9 @@ LEDGER_CONN_ID: Final = "ohlcv_postgres"
 SLACK_WEBHOOK_CONN_ID: Final = "slack_alerts"
 SLACK_API_CONN_ID: Final = "slack_api"
 
-KRAKEN_POOL: Final = "kraken_api"
+POOL_ENV: Final = "OHLCV_POOL"
+"""Environment variable with the name of the pool, the same in all processes of an Airflow."""
+KRAKEN_POOL: Final = os.environ.get(POOL_ENV) or "kraken_api"
 KRAKEN_POOL_DESCRIPTION: Final = (
     "Tasks that call Kraken, one at a time; the rate itself is kept by the limiter in PostgreSQL"
 )

@@ -108,7 +108,7 @@ def _url(given: str | None, setting: str) -> str:
 
 @contextmanager
 def _ledger(dsn: str) -> Iterator[Connection]:
-    _check_ledger_url(dsn)
+    check_ledger_url(dsn)
     try:
         with ExitStack() as stack:
             try:
@@ -127,8 +127,12 @@ def _ledger(dsn: str) -> Iterator[Connection]:
         ) from error
 
 
-def _check_ledger_url(dsn: str) -> None:
-    """Refuse what is no URL, and one in which a part of the password would be taken for host or database."""
+def check_ledger_url(dsn: str) -> None:
+    """Refuse what is no URL, and one in which a part of the password would be taken for host or database.
+
+    :param dsn: libpq URI or DSN, as somebody gave it
+    :raises SetUpError: without the text itself, which may hold a password
+    """
     try:
         said = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:

@@ -264,7 +264,10 @@ def why_not_migrated(error: BaseException | None, *, role: str) -> str | None:
         case psycopg.errors.InsufficientPrivilege() if "schema public" in said:
             do = f'run GRANT CREATE ON SCHEMA public TO "{role}" in it as its owner'
         case psycopg.errors.InsufficientPrivilege():
-            do = "make its role the owner of the database and of all that is in it"
+            do = (
+                "run kraken-ohlcv init as the owner of the ledger's tables, or make this role the owner "
+                "of the database and of all that is in it"
+            )
         case psycopg.errors.FeatureNotSupported() | psycopg.errors.UndefinedFile() if "btree_gist" in said:
             do = "install PostgreSQL's contrib package on its server, which brings extension btree_gist"
         case _:

@@ -9,7 +9,18 @@ import sys
 
 import pytest
 
-COMMANDS = {"status", "gaps", "read", "export", "snapshot", "plan", "config", "set-up", "import-celery"}
+COMMANDS = {
+    "init",
+    "status",
+    "gaps",
+    "read",
+    "export",
+    "snapshot",
+    "plan",
+    "config",
+    "set-up",
+    "import-celery",
+}
 SLOW = ("airflow", "alembic", "numpy", "polars", "psycopg", "requests", "sqlalchemy", "yaml")
 
 
