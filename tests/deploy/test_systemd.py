@@ -123,7 +123,7 @@ def test_questdb_is_set_up_as_in_compose() -> None:
 
 def test_the_environment_file_has_what_airflow_needs_in_compose() -> None:
     of_compose = project(filled_in())["services"]["api-server"]["environment"]
-    elsewhere = ("AIRFLOW__CELERY", "AIRFLOW__SENTRY", "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK")
+    elsewhere = ("AIRFLOW__CELERY", "AIRFLOW__SENTRY", "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK", "DUMB_INIT")
     given = {name for name, value in of_compose.items() if value is not None}
     needed = {name for name in given if not name.startswith(elsewhere)}
     assert len(needed) > 15
