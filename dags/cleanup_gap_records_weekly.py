@@ -20,6 +20,7 @@ Deletes what nobody asks for any more, and keeps its figures by month. Replaces 
 * **Result**: the return value of task `result`; with `dry_run` the numbers that would have been deleted.
 """
 
+import logging
 import time
 from dataclasses import asdict
 from typing import Any
@@ -32,7 +33,9 @@ from kraken_ohlcv.monitoring.cleanup import Cleaned, clean_up, foresee
 from kraken_ohlcv_airflow.connections import ledger
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors
-from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
+from kraken_ohlcv_airflow.tasks import notify, prepare, say, verdict
+
+log = logging.getLogger(__name__)
 
 
 @task(multiple_outputs=False)
@@ -41,7 +44,10 @@ def clean() -> dict[str, Any]:
     request = CleanupRequest.from_params(get_current_context()["params"])
     do = foresee if request.dry_run else clean_up
     with recording_errors(), ledger() as connection:
-        return asdict(do(connection, days=request.days, now_s=int(time.time())))
+        cleaned = do(connection, days=request.days, now_s=int(time.time()))
+    for line in cleaned.in_words(days=request.days, dry_run=request.dry_run):
+        log.info("%s", line)
+    return asdict(cleaned)
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)
@@ -51,7 +57,9 @@ def result() -> dict[str, Any]:
     instance: Any = context["ti"]
     cleaned = instance.xcom_pull(task_ids="clean") or asdict(Cleaned())
     asked = CleanupRequest.from_params(context["params"]).model_dump()
-    return {**cleaned, **asked, "errors": errors_of(context, ["prepare", "clean"])}
+    summary = {**cleaned, **asked, "errors": errors_of(context, ["prepare", "clean"])}
+    say(summary, Cleaned(**cleaned).in_words(days=asked["days"], dry_run=asked["dry_run"]))
+    return summary
 
 
 @candle_dag(CLEANUP, kind="maintain", priority=5, schemas=CleanupRequest.schemas(), doc=__doc__)

@@ -22,6 +22,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.tiers import all_wanted
+from kraken_ohlcv.core.wording import counted, duration, named
 from kraken_ohlcv.repair.attempt import attempt_all
 from kraken_ohlcv.repair.context import RunContext, calls_at_a_stretch
 from kraken_ohlcv.repair.plan import make_plan, shared, work_items
@@ -77,6 +78,7 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
         one per stretch of calls where those are quicker than task instances
     """
     if "ohlc" not in request.repair_from:
+        log.info("no OHLC call: repair_from is %s", ", ".join(request.repair_from))
         return []
     assets, states = assets_and_states(context, request)
     plan = make_plan(
@@ -99,12 +101,24 @@ def plan_ohlc(context: RunContext, request: BackfillRequest) -> list[dict[str, A
         )
     asked = list(dict.fromkeys(asked))
     execute(context.connection, "plan_ohlc_calls", context.run, calls=len(asked))
+    log.info("%s", _calls_in_words(context, asked, len(plan.claimed)))
     items = work_items("series", ((series.ticker, list(series)) for series in asked))
     # A pair whose first trade nobody has looked up yet may take a call for that.
     unknown = {asset.ticker for asset in assets if asset.first_trade_s is None}
     calls = [len(item["series"]) + (item["label"] in unknown) for item in items]
     at_most = context.stretch - CALLS_PER_SERIES + 1
     return shared(items, calls, min_interval_s=context.kraken.min_interval_s, at_most=at_most)
+
+
+def _calls_in_words(context: RunContext, asked: Sequence[Series], n_gaps: int) -> str:
+    if not asked:
+        return "no OHLC call: no gap within reach of the API is due for an attempt"
+    tickers = list(dict.fromkeys(series.ticker for series in asked))
+    took_s = round(len(asked) * context.kraken.min_interval_s)
+    return (
+        f"{counted(len(asked), 'OHLC call')} for {counted(n_gaps, 'gap')} of {counted(len(tickers), 'asset')}"
+        f" ({named(tickers)}), {duration(took_s)} at {context.kraken.min_interval_s:g} s per call"
+    )
 
 
 def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillRequest) -> bool:
@@ -149,6 +163,8 @@ def fill_ohlc(context: RunContext, item: Mapping[str, Any], request: BackfillReq
 
     progress = Progress(f"{item['label']}: asked", "series", len(in_turn), log.info, clock=context.clock)
     attempt_all(fills(), progress, waits=lambda: bool(untried))
+    if untried:
+        log.info("%s left; this task goes on after others had their turn", counted(len(untried), "series"))
     return bool(untried)
 
 
@@ -168,9 +184,12 @@ def plan_archive(
     :raises ArchiveServerError: if it does not give a usable answer
     """
     if "archive" not in request.repair_from or locator is None:
+        log.info("no file of the archive: repair_from is %s", ", ".join(request.repair_from))
         return []
     _, states = assets_and_states(context, request)
     members = plan_fetch(context, locator, _gaps(states, request))
+    files = f": {named([member.name for member in members])}" if members else ""
+    log.info("%s of the archive to ingest%s", counted(len(members), "file"), files)
     return work_items("files", ((member.series.ticker, member.as_dict()) for member in members))
 
 
@@ -205,6 +224,7 @@ def plan_trades(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     if "trades" not in request.repair_from:
+        log.info("no trades: repair_from is %s", ", ".join(request.repair_from))
         return []
     assets, states = assets_and_states(context, request)
     results = read_results(context.connection, context.run)
@@ -221,7 +241,20 @@ def plan_trades(
     ]
     series_asked = {Series(ticker, interval) for item in asked for ticker, interval in item["series"]}
     calls = plan_walks(context, request, assets, gaps, series_asked)
+    log.info("%s", _walks_in_words(context, calls, request.trades_call_budget))
     return _walk_items(context, calls)
+
+
+def _walks_in_words(context: RunContext, calls: Mapping[str, int], budget: int) -> str:
+    if not calls:
+        why = "no other gap is due for an attempt" if budget else "trades_call_budget is 0"
+        return f"no trades to read: {why}"
+    total = sum(calls.values())
+    took_s = round(min(total, budget) * context.kraken.min_interval_s)
+    return (
+        f"trades of {named(list(calls))} to read, about {counted(total, 'call')} ({duration(took_s)}); the"
+        f" run may make {budget:,}"
+    )
 
 
 def _walk_items(context: RunContext, calls: Mapping[str, int]) -> list[dict[str, Any]]:

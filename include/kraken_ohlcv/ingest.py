@@ -10,6 +10,7 @@ from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.wording import counted, named
 from kraken_ohlcv.detection.exchange import open_run
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import gap_figures, nothing
@@ -138,6 +139,11 @@ def _planned(
     )
     results = {member.name: file_result(member, "failed", error=DIED) for member in found.members}
     results |= {name: {"file": name, "status": "refused", "error": why} for name, why in found.lost.items()}
+    for lost, why in found.lost.items():
+        log.error("%s: %s", lost, why)
+    files = f": {named([one.name for one in found.members])}" if found.members else ""
+    why = f": {not_published} is not published yet" if not_published else ""
+    log.info("%s to ingest%s%s", counted(len(found.members), "file"), files, why)
     planned = ({"name": name, "result": result} for name, result in results.items())
     execute_many(context.connection, "record_archive_result", planned, context.run)
     return [{"label": member.name, "files": [member.as_dict()]} for member in found.members]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,9 +26,10 @@ from kraken_ohlcv_airflow.connections import (
     run_url,
 )
 from kraken_ohlcv_airflow.defaults import CANDLES
-from kraken_ohlcv_airflow.plan_only import plan_only, planned_result
+from kraken_ohlcv_airflow.plan_only import ONLY_PLANNED, plan_only, planned_result
+from kraken_ohlcv_airflow.run_table import table_of
 from kraken_ohlcv_airflow.step_errors import errors_of, recording_errors, sentence_of
-from kraken_ohlcv_airflow.tasks import mappable, skip_when_planning
+from kraken_ohlcv_airflow.tasks import mappable, say, skip_when_planning
 
 if TYPE_CHECKING:
     from kraken_ohlcv.clients.exchange.planning import PlanningClient
@@ -102,9 +103,23 @@ def ingest(work: dict[str, Any]) -> None:
 @task(trigger_rule="all_done", multiple_outputs=False)
 def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
+    run, request = _asked()
+    summary = _summary(run, request)
+    say(summary, _in_words(run, request, summary))
+    return summary
+
+
+def _in_words(run: RunKey, request: ArchiveRequest, summary: Mapping[str, Any]) -> list[str]:
+    from kraken_ohlcv.sources.archive.summary_text import ingest_in_words  # noqa: PLC0415
+
+    if request.plan_only:
+        return [ONLY_PLANNED]
+    return [*ingest_in_words(summary), *table_of(run)]
+
+
+def _summary(run: RunKey, request: ArchiveRequest) -> dict[str, Any]:
     from kraken_ohlcv import ingest as steps  # noqa: PLC0415
 
-    run, request = _asked()
     errors = errors_of(get_current_context(), STEPS)
     try:
         if request.plan_only:

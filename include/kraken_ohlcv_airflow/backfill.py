@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from kraken_ohlcv.detection.pairs import observe_listing
 from kraken_ohlcv.monitoring.watch import observe_source
 from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import empty_summary, summarise
+from kraken_ohlcv.repair.summary_text import backfill_in_words
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.approval import ApproveCallsOperator
@@ -38,7 +39,8 @@ from kraken_ohlcv_airflow.connections import (
 )
 from kraken_ohlcv_airflow.defaults import CANDLES, candle_dag
 from kraken_ohlcv_airflow.detect_gaps import DetectGapsOperator
-from kraken_ohlcv_airflow.plan_only import plan_only, planned_result
+from kraken_ohlcv_airflow.plan_only import ONLY_PLANNED, plan_only, planned_result
+from kraken_ohlcv_airflow.run_table import table_of
 from kraken_ohlcv_airflow.step_errors import (
     errors_of,
     failed_steps,
@@ -46,7 +48,7 @@ from kraken_ohlcv_airflow.step_errors import (
     recording_errors,
     sentence_of,
 )
-from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, skip_when_planning, verdict
+from kraken_ohlcv_airflow.tasks import mappable, notify, prepare, say, skip_when_planning, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
 
 if TYPE_CHECKING:
@@ -176,6 +178,18 @@ def _refuse_unplanned(asked: Any) -> None:
 def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
+    summary = _summary(run, request)
+    say(summary, _in_words(run, request, summary))
+    return summary
+
+
+def _in_words(run: RunKey, request: BackfillRequest, summary: Mapping[str, Any]) -> list[str]:
+    if request.plan_only:
+        return [ONLY_PLANNED]
+    return [*backfill_in_words(summary, request.tickers), *table_of(run)]
+
+
+def _summary(run: RunKey, request: BackfillRequest) -> dict[str, Any]:
     asked: dict[str, Any] = {"tier": request.tier, "intervals": request.intervals}
     context = get_current_context()
     errors = errors_of(context, STEPS)

@@ -10,7 +10,9 @@ import psycopg
 from airflow.sdk import Asset, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from kraken_ohlcv.completeness.report_text import report_in_words
 from kraken_ohlcv.core.params import ReportRequest
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -22,6 +24,7 @@ from kraken_ohlcv_airflow.step_errors import (
     recording_errors,
     sentence_of,
 )
+from kraken_ohlcv_airflow.tasks import say
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock; when it is not to be had or not believed, the worker's may do."""
     with recording_errors(), ledger() as connection:
         clock = ask_clock(connection, kraken(), time.time)
+    log.info("it is %s UTC by the %s's clock", iso(clock.now_s), clock.source)
     return {"now_s": clock.now_s, "clock": clock.source, "doubt": clock.doubt}
 
 
@@ -71,6 +75,12 @@ def report(asked: Any) -> dict[str, Any]:
 @task(trigger_rule="all_done", multiple_outputs=False)
 def result() -> dict[str, Any]:
     """Return the report; never raises, and without QuestDB tells what the ledger alone knows."""
+    summary = _result()
+    say(summary, report_in_words(summary))
+    return summary
+
+
+def _result() -> dict[str, Any]:
     from kraken_ohlcv.completeness.report import gap_counts  # noqa: PLC0415
 
     context = get_current_context()

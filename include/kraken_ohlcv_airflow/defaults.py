@@ -51,6 +51,8 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
     "max_retry_delay": timedelta(minutes=10),
     "retry_policy": ExceptionRetryPolicy([RetryRule(exception=NO_RETRY, action=RetryAction.FAIL)]),
     "execution_timeout": timedelta(minutes=30),
+    # What a task returns is in its XCom; its log says what it did.
+    "show_return_value_in_logs": False,
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv_airflow.connections import questdb
 from kraken_ohlcv_airflow.step_errors import recording_errors
 
@@ -38,4 +39,6 @@ class NewestCandlesOperator(BaseOperator):
         """
         del context
         with recording_errors():
-            return dict(questdb().query(self.sql))
+            newest = dict(questdb().query(self.sql))
+        self.log.info("found the newest candle of %s", counted(len(newest), "series"))
+        return newest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Price: TypeAlias = Callable[[Connection, PlanningClient, Opening], dict[str, Any]]
 
 log = logging.getLogger(__name__)
+
+ONLY_PLANNED: Final = "The run only planned: the log of task ask_exchange has the plan as a table."
 
 
 def plan_only(run: RunKey, request: Any, open_run: Callable[..., int], price: Price) -> NoReturn:

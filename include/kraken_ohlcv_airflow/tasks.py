@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from kraken_ohlcv.core.errors import RunFailedError
 from kraken_ohlcv.core.params import refuse_backfill_run, refuse_unknown_keys
 from kraken_ohlcv.core.plan_file import PlanFile, read_plan_file
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.detection.pairs import observe_lines
 from kraken_ohlcv.monitoring.notify import deliver
 from kraken_ohlcv.repair.plan import fitted
@@ -37,6 +38,9 @@ from kraken_ohlcv_airflow.connections import (
 from kraken_ohlcv_airflow.step_errors import recording_errors
 
 log = logging.getLogger(__name__)
+
+LINES_KEY: Final = "lines"
+"""XCom key of the result in words."""
 
 PLANNED: Final = "the run only plans: task result returns the plan, and nothing else is done"
 
@@ -131,6 +135,11 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
         if not only_plans:
             with ledger() as connection:
                 check_proofs_once(connection, store, now_s=int(time.time()))
+        log.info(
+            "ready: %s in the plan's file, %s; ledger and candle table are up to date",
+            counted(len(catalogue.entries), "asset"),
+            counted(len(plan.rules), "rule"),
+        )
         return [asdict(problem) for problem in catalogue.problems]
 
 
@@ -145,7 +154,28 @@ def notify() -> None:
 
     skip_when_planning()
     with ledger() as connection:
-        deliver(connection, slack_channel(), now_s=int(time.time()))
+        done = deliver(connection, slack_channel(), now_s=int(time.time()))
+    if done.sent or done.edited:
+        log.info("%s sent, %s edited", counted(done.sent, "message"), counted(done.edited, "message"))
+    elif not done.dropped:
+        log.info("no message to send: no incident has changed")
+
+
+def say(summary: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Log the result of a run as people read it, and hand it on to task ``verdict``, which says it again.
+
+    :param summary: the result, whose ``warnings`` are logged, too, if it has any
+    :param lines: the result in words
+    """
+    instance: Any = get_current_context()["ti"]
+    instance.xcom_push(key=LINES_KEY, value=list(lines))
+    for line in lines:
+        log.info("%s", line)
+    for warning in summary.get("warnings", []):
+        log.warning("%s", warning)
+    if summary["errors"]:
+        n_errors = counted(len(summary["errors"]), "error")
+        log.error("%s, named in the log of task verdict, which fails the run", n_errors)
 
 
 @task(trigger_rule="all_done", retries=0)
@@ -153,5 +183,12 @@ def verdict(summary: Any) -> None:
     """Fail the run when a step failed or something could not be done."""
     if summary is None:
         raise RunFailedError("task result gave nothing: its log says why")
-    if summary["errors"]:
-        raise RunFailedError("; ".join(summary["errors"]))
+    instance: Any = get_current_context()["ti"]
+    for line in instance.xcom_pull(task_ids="result", key=LINES_KEY) or []:
+        log.info("%s", line)
+    if not summary["errors"]:
+        log.info("Nothing failed.")
+        return
+    for error in summary["errors"]:
+        log.error("%s", error)
+    raise RunFailedError("; ".join(summary["errors"]))

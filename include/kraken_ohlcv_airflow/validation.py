@@ -13,13 +13,17 @@ from kraken_ohlcv.core.freshness import OVERDUE
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import ValidationRequest
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import named
 from kraken_ohlcv.monitoring.catch_up import catch_up
+from kraken_ohlcv.monitoring.check_text import check_in_words
 from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check, observe_check
 from kraken_ohlcv.repair.accept import accept_gap, take_back_gap
 from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
 from kraken_ohlcv_airflow.step_errors import errors_of, lines_passed_over, recording_errors
+from kraken_ohlcv_airflow.tasks import say
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,14 @@ def _url() -> str | None:
 def ask_exchange() -> dict[str, Any]:
     """Ask the exchange's clock, state and pairs; one that does not answer is a finding."""
     with recording_errors(), ledger() as connection:
-        return asdict(ask_state(connection, kraken(), _request().tiers, time.time))
+        state = ask_state(connection, kraken(), _request().tiers, time.time)
+    problem = state.problem()
+    if problem is not None:
+        log.warning("%s", problem.headline)
+    log.info(
+        "Kraken's status is %s; it is %s UTC by the %s's clock", state.status, iso(state.now_s), state.clock
+    )
+    return asdict(state)
 
 
 @task(multiple_outputs=False)
@@ -98,6 +109,10 @@ def plan_catch_up(state: Any, checked: Any) -> list[dict[str, Any]]:
             now_s=exchange.now_s,
             url=_url(),
         )
+    for one in chosen:
+        log.info("starts %s as %s for %s: %s", one.dag_id, one.run_id, named(one.tickers), one.reason)
+    if not chosen:
+        log.info("no backfill has to start before its schedule")
     return [
         {"trigger_dag_id": one.dag_id, "trigger_run_id": one.run_id, "conf": one.conf()} for one in chosen
     ]
@@ -115,4 +130,6 @@ def result() -> dict[str, Any]:
         else {**NOTHING_CHECKED, "interval_minutes": _request().interval_minutes, "warnings": []}
     )
     warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
-    return {**found, "warnings": warnings, "errors": errors_of(context, STEPS)}
+    summary = {**found, "warnings": warnings, "errors": errors_of(context, STEPS)}
+    say(summary, check_in_words(summary, _request().tiers))
+    return summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 from airflow.sdk import Asset, chain, get_current_context, task
@@ -9,7 +10,10 @@ from airflow.sdk.configuration import conf
 
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.verified_day import DayKey
+from kraken_ohlcv.core.wording import counted, named
 from kraken_ohlcv_airflow.connections import patiently, questdb
+
+log = logging.getLogger(__name__)
 
 VERIFIED: Final = Asset(name="kraken_ohlcv_verified", uri="x-ohlcv://ohlcv_postgres/verified_days")
 """Updated once per revision of a verified day, with its partition key (docs/COMPLETENESS.md)."""
@@ -32,6 +36,11 @@ def verify_days(asked: Any) -> list[dict[str, Any]]:
     found = patiently(
         lambda connection: look_at_days(connection, questdb(), now_s=now_s, at_most=at_most, asked=back)
     )
+    if found:
+        days = named([f"{one.key} #{one.revision} ({one.reason})" for one in found])
+        log.info("%s to publish: %s", counted(len(found), "verified day"), days)
+    else:
+        log.info("no day to publish: none has become complete, or changed, since the last run")
     return [one.as_event() for one in found]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,47 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class TaskLog(logging.Handler):
+    """Keeps what each task logs, as people read it in Airflow's UI.
+
+    :ivar by_task: lines such as ``INFO wrote 12``, by task id, in the order of the tasks
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.by_task: dict[str, list[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        from airflow.sdk import get_current_context  # noqa: PLC0415 (Airflow is slow to import)
+
+        try:
+            task_id = get_current_context()["ti"].task_id
+        except RuntimeError:
+            return  # no task is running
+        self.by_task.setdefault(task_id, []).append(f"{record.levelname} {record.getMessage()}")
+
+    def of(self, task_id: str) -> str:
+        """Return the lines of a task."""
+        return "\n".join(self.by_task.get(task_id, []))
+
+    def everything(self) -> str:
+        """Return the lines of all tasks."""
+        return "\n".join(line for lines in self.by_task.values() for line in lines)
+
+
+@pytest.fixture
+def task_log() -> Iterator[TaskLog]:
+    """Give what the tasks log that run meanwhile."""
+    root, kept = logging.getLogger(), TaskLog()
+    level = root.level
+    root.addHandler(kept)
+    root.setLevel(logging.INFO)
+    yield kept
+    root.setLevel(level)
+    root.removeHandler(kept)
 
 
 @pytest.fixture(scope="session")

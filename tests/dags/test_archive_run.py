@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
     from simulators.exchange_client import ExchangeAdmin
+    from tests.dags.conftest import TaskLog
 
 DAG_ID = "ingest_ohlcvt_archive"
 HOURLY = Series("XBTUSD", 60)
@@ -49,7 +50,9 @@ def world(folder: Path, exchange: ExchangeAdmin, ledger_uri: str) -> World:
     return World(exchange, ledger_uri)
 
 
-def test_files_of_a_folder_are_ingested_a_task_each(dag_bag: DagBag, world: World, folder: Path) -> None:
+def test_files_of_a_folder_are_ingested_a_task_each(
+    dag_bag: DagBag, world: World, folder: Path, task_log: TaskLog
+) -> None:
     start = world.window(HOURLY, buckets=1000)[0]
     covered = (start, start + 86400 * 3)
     for ticker in ("XBTUSD", "ETHUSD"):
@@ -65,6 +68,11 @@ def test_files_of_a_folder_are_ingested_a_task_each(dag_bag: DagBag, world: Worl
     assert result is not None
     assert (result["files_ingested"], result["rows_written"], result["errors"]) == (2, 144, [])
     assert len(world.stored(HOURLY, covered)) == 72
+    assert "INFO 2 files to ingest: " in task_log.of("find_files")
+    assert "XBTUSD_60.csv: ingested; 72 good rows, 0 bad; wrote 72, 0 stood already" in task_log.of("ingest")
+    did = ".: 2 files found: 2 ingested; wrote 144 of 144 good rows, 0 of them corrections; "
+    assert f"INFO {did}" in task_log.of("result")
+    assert f"INFO {did}" in task_log.of("verdict")
 
 
 def test_the_newest_full_release_is_ingested_a_task_a_member(dag_bag: DagBag, world: World) -> None:
@@ -83,7 +91,9 @@ def test_the_newest_full_release_is_ingested_a_task_a_member(dag_bag: DagBag, wo
     assert (result["files_ingested"], result["errors"]) == (2, [])
 
 
-def test_a_refused_file_fails_the_run_and_is_named(dag_bag: DagBag, world: World, folder: Path) -> None:
+def test_a_refused_file_fails_the_run_and_is_named(
+    dag_bag: DagBag, world: World, folder: Path, task_log: TaskLog
+) -> None:
     del world
     (folder / "XBTUSD_60.csv").write_text("1,2,3\n" * 50)
 
@@ -99,6 +109,9 @@ def test_a_refused_file_fails_the_run_and_is_named(dag_bag: DagBag, world: World
     (error,) = result["errors"]
     assert error.startswith("XBTUSD_60.csv: ")
     assert "50 of 50 rows are odd" in error
+    assert "1 file found: 1 refused; wrote 0 of 0 good rows" in task_log.of("result")
+    assert f"ERROR {error}" in task_log.of("ingest")
+    assert f"ERROR {error}" in task_log.of("verdict")
 
 
 def test_a_file_with_much_that_is_odd_opens_the_incident_of_its_pair(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
     from simulators.exchange_client import ExchangeAdmin
+    from tests.dags.conftest import TaskLog
 
 HOURLY = Series("XBTUSD", 60)
 
@@ -61,7 +63,9 @@ def run_dag(dag_bag: DagBag, dag_id: str, **conf: Any) -> tuple[str, dict[str, s
     return run.state, states, result.xcom_pull(task_ids="result")
 
 
-def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(dag_bag: DagBag, world: World) -> None:
+def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(
+    dag_bag: DagBag, world: World, task_log: TaskLog
+) -> None:
     covered = world.window(HOURLY)
     world.store(HOURLY, covered, without=[(covered[0] + 36000, covered[0] + 72000)])
 
@@ -82,6 +86,18 @@ def test_a_run_fills_the_holes_of_the_tickers_it_is_asked_for(dag_bag: DagBag, w
     assert (result["assets_processed"], result["gaps_detected"], result["gaps_filled"]) == (2, 3, 3)
     assert (result["total_candles_filled"], result["errors"]) == (10 + 720, [])
     assert world.stored(HOURLY, covered) == world.truth(HOURLY, covered)
+    assert "INFO looked at 2 series: 730 candles missing in 3 gaps of 2 series" in task_log.of("detect_gaps")
+    assert "INFO 2 OHLC calls for 3 gaps of 2 assets (" in task_log.of("plan")
+    filled = r"INFO XBTUSD 60: 10 missing in 1 gap; OHLC call \(\d+\.\d s\): 720 candles, 0 empty buckets; "
+    assert re.search(f"{filled}wrote 10, read back 10; 1 gap filled", task_log.of("fill_ohlc"))
+    did = "3 gaps: 3 filled, 0 unfillable, 0 failed, 0 deferred; 730 candles stored, 0 buckets proven empty"
+    for task_id in ("result", "verdict"):
+        assert did in task_log.of(task_id)
+        assert re.search(r"INFO XBTUSD 60 +1 +1 +0 +0 +0 +10 +0$", task_log.of(task_id), re.MULTILINE)
+    assert task_log.of("verdict").endswith("INFO Nothing failed.")
+    assert not re.search(
+        "^(WARNING|ERROR)|eturned value was|Context impl", task_log.everything(), re.MULTILINE
+    )
 
     state, _, again = run_dag(dag_bag, "backfill_tier1_daily", tickers=["XBTUSD", "ETHUSD"], intervals=[60])
     assert again is not None
@@ -141,7 +157,7 @@ def test_the_first_run_withdraws_what_an_older_version_proved_empty_against_a_st
     ],
 )
 def test_a_run_asked_for_nonsense_fails_and_says_so(
-    dag_bag: DagBag, world: World, conf: dict[str, Any], told: str
+    dag_bag: DagBag, world: World, task_log: TaskLog, conf: dict[str, Any], told: str
 ) -> None:
     del world
     state, states, result = run_dag(dag_bag, "backfill_tier1_daily", **conf)
@@ -149,6 +165,8 @@ def test_a_run_asked_for_nonsense_fails_and_says_so(
     assert (state, states["result"], states["verdict"]) == ("failed", "success", "failed")
     assert result is not None
     assert [told in error for error in result["errors"]] == [True]
+    assert "ERROR 1 error, named in the log of task verdict" in task_log.of("result")
+    assert f"ERROR {result['errors'][0]}" in task_log.of("verdict")
 
 
 def test_a_malformed_catalogue_fails_the_run_and_names_the_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from local.questdb import QuestDBServer
     from simulators.exchange_client import ExchangeAdmin
+    from tests.dags.conftest import TaskLog
 
 DAG_ID = "completeness_report_daily"
 HOURLY, DAILY = Series("XBTUSD", 60), Series("XBTUSD", 1440)
@@ -57,7 +59,9 @@ def newest_event() -> dict[str, Any]:
         return dict(event.extra)
 
 
-def test_a_report_counts_what_is_missing_and_keeps_it(dag_bag: DagBag, world: World) -> None:
+def test_a_report_counts_what_is_missing_and_keeps_it(
+    dag_bag: DagBag, world: World, task_log: TaskLog
+) -> None:
     first, end = world.window(HOURLY)
     world.store(HOURLY, (first, end), without=[(first + 100 * HOUR_S, first + 110 * HOUR_S)])
     world.store(DAILY, world.window(DAILY))
@@ -76,6 +80,9 @@ def test_a_report_counts_what_is_missing_and_keeps_it(dag_bag: DagBag, world: Wo
     assert result["cross_check"]["days_compared"] == 27
     assert (result["clock"], result["errors"], result["warnings"]) == ("exchange", [], [])
     assert newest_event() == {key: value for key, value in result.items() if key != "errors"}
+    assert "INFO TIER1: of 1 asset 100.0 % have no open gap; 0 assets with gaps" in task_log.of("result")
+    assert re.search(r"^INFO 60 +0 +0 +0 +1 +720 +710 +0 +10 ", task_log.of("verdict"), re.MULTILINE)
+    assert "XBTUSD 60" in task_log.of("report")
 
     run_dag(dag_bag, "backfill_tier1_daily")
     state, _, again = run_dag(dag_bag, DAG_ID)
@@ -128,7 +135,7 @@ def test_on_empty_databases_a_report_says_that_nothing_was_loaded(dag_bag: DagBa
 
 
 def test_without_questdb_the_run_fails_with_a_sentence_and_tells_what_the_ledger_knows(
-    dag_bag: DagBag, world: World, questdb_server: QuestDBServer
+    dag_bag: DagBag, world: World, questdb_server: QuestDBServer, task_log: TaskLog
 ) -> None:
     first, end = world.window(HOURLY)
     world.store(HOURLY, (first, end - 5 * HOUR_S))
@@ -146,6 +153,8 @@ def test_without_questdb_the_run_fails_with_a_sentence_and_tells_what_the_ledger
     assert result is not None
     assert (result["assets_with_gaps"], result["intervals"]["60"]["fillable_gaps"]) == (1, 1)
     assert ["QuestDB" in error for error in result["errors"]] == [True]
+    assert "INFO TIER1: of 1 asset 0.0 % have no open gap; 1 asset with gaps" in task_log.of("result")
+    assert f"ERROR {result['errors'][0]}" in task_log.of("verdict")
 
 
 def test_without_the_ledger_the_run_fails_with_a_sentence_and_claims_no_completeness(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
     from simulators.exchange_client import ExchangeAdmin
+    from tests.dags.conftest import TaskLog
 
 DAG_ID = "validate_data_hourly"
 HOURLY = Series("XBTUSD", 60)
@@ -84,10 +85,11 @@ def test_the_user_who_triggers_the_run_decides(dag_bag: DagBag, world: World) ->
     ],
 )
 def test_a_run_that_cannot_decide_what_it_was_asked_to_is_not_green(
-    dag_bag: DagBag, world: World, changes: dict[str, str], said: str
+    dag_bag: DagBag, world: World, task_log: TaskLog, changes: dict[str, str], said: str
 ) -> None:
     state, _, result = run_dag(dag_bag, DAG_ID, accept_gap=hole(world, 100, 110, **changes))
     assert result is not None
     assert state == "failed"
     assert said in str(result["errors"])
+    assert f"ERROR {result['errors'][0]}" in task_log.of("verdict")
     assert [gap["accepted_by"] for gap in world.gaps()] == [None]

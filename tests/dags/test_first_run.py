@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
     from simulators.exchange_client import ExchangeAdmin
+    from tests.dags.conftest import TaskLog
 
 EACH = 2
 """So many listed pairs of each tier say as much as all of them, in a tenth of the time."""
@@ -84,7 +85,7 @@ def world(
 
 
 def test_a_first_day_on_the_live_exchange_is_green_and_quiet_and_asks_nothing_of_pairs_that_it_lacks(
-    dag_bag: DagBag, world: World, shipped: list[CatalogueEntry]
+    dag_bag: DagBag, world: World, shipped: list[CatalogueEntry], task_log: TaskLog
 ) -> None:
     listed = [entry for entry in shipped if entry.ticker not in LACKED]
     assert (len(shipped), len(listed)) == (len(LACKED) + EACH * len(INTERVALS), EACH * len(INTERVALS))
@@ -106,6 +107,11 @@ def test_a_first_day_on_the_live_exchange_is_green_and_quiet_and_asks_nothing_of
     run(*BACKFILLS, CHECK)
 
     assert world.rows("SELECT * FROM incidents") == []
+    checked = (
+        "INFO TIER1, TIER2 at 1440 minutes: 4 series checked, 0 of them without data that should be here"
+    )
+    assert checked in task_log.of("verdict")
+    assert "INFO no backfill has to start before its schedule" in task_log.of("plan_catch_up")
     said = json.dumps(results)
     assert [ticker for ticker in LACKED if ticker in said] == []
     assert {call["ticker"] for call in world.exchange.calls()} & LACKED == set()

@@ -13,6 +13,8 @@ from tests.dags.test_backfill_run import run_dag
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
+    from tests.dags.conftest import TaskLog
+
 WORKING = [one for one in DagRunType if one is not DagRunType.BACKFILL_JOB]
 
 
@@ -43,7 +45,7 @@ def start_as(monkeypatch: pytest.MonkeyPatch, run_type: DagRunType) -> None:
 @pytest.mark.parametrize("run_type", WORKING, ids=str)
 @pytest.mark.usefixtures("stores")
 def test_a_run_of_this_type_works(
-    dag_bag: DagBag, monkeypatch: pytest.MonkeyPatch, run_type: DagRunType
+    dag_bag: DagBag, monkeypatch: pytest.MonkeyPatch, task_log: TaskLog, run_type: DagRunType
 ) -> None:
     start_as(monkeypatch, run_type)
 
@@ -51,6 +53,9 @@ def test_a_run_of_this_type_works(
 
     assert result is not None
     assert (state, result["errors"]) == ("success", [])
+    foreseen = "INFO would be deleted (dry run): 0 FILLED gap records and 0 FAILED ones older than 90 days, "
+    for task_id in ("clean", "result", "verdict"):
+        assert foreseen in task_log.of(task_id)
 
 
 @pytest.mark.usefixtures("stores")
@@ -66,3 +71,16 @@ def test_a_run_of_the_backfill_that_arrives_all_the_same_is_refused_with_what_to
     assert [("Backfill is refused" in error, "repair_range" in error) for error in result["errors"]] == [
         (True, True)
     ]
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_clean_up_of_an_unknown_param_deletes_nothing_and_names_it(
+    dag_bag: DagBag, task_log: TaskLog
+) -> None:
+    state, states, result = run_dag(dag_bag, "cleanup_gap_records_weekly", day=1)
+
+    assert (state, states["clean"]) == ("failed", "upstream_failed")
+    assert result is not None
+    assert ["conf key 'day' is unknown" in error for error in result["errors"]] == [True]
+    assert "ERROR 1 error, named in the log of task verdict" in task_log.of("result")
+    assert f"ERROR {result['errors'][0]}" in task_log.of("verdict")

@@ -67,6 +67,7 @@ class SourceResult:
     :ivar source: where the candles come from
     :ivar doubtful: buckets of ``traded`` that may be short of trades; they fill a hole and replace nothing
     :ivar odd: rows that cannot be used; their buckets are neither in ``traded`` nor in ``empty``
+    :ivar trade_ids: Kraken's numbers of the first and the last trade read, or None
     """
 
     covered: Range
@@ -78,6 +79,7 @@ class SourceResult:
     source: FilledFrom = FilledFrom.OHLC
     doubtful: Sequence[Range] = ()
     odd: Sequence[OddRow] = ()
+    trade_ids: tuple[int, int] | None = None
 
     @property
     def evidence(self) -> Evidence:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple, overload
+
+from kraken_ohlcv.core.ranges import Range
 
 
 class Trade(NamedTuple):
@@ -112,3 +115,16 @@ def follows(trades: Trades, last_id: int | None) -> bool:
         return True
     first = first if last_id is None else last_id + 1
     return list(trades.ids) == list(range(first, first + len(trades)))
+
+
+def id_span(trades: Sequence[Trade], span: Range) -> tuple[int, int] | None:
+    """Return the numbers of the first and the last trade of a range.
+
+    :param trades: ascending by time
+    :param span: half-open, epoch seconds UTC
+    :return: None when none of them is numbered, or lies in the range
+    """
+    columns = Trades.of(trades)
+    first, end = (bisect_left(columns.times, moment_s) for moment_s in span)
+    ids = [one for one in columns.ids[first:end] if one is not None]
+    return (ids[0], ids[-1]) if ids else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,12 +18,15 @@ from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.tiers import all_wanted
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.detection.look import refresh
+from kraken_ohlcv.detection.missing_text import missing_in_words
 from kraken_ohlcv.detection.reconciler import Reconciler
 from kraken_ohlcv.stores.contradictions import Contradiction, sweep
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.counts import Counted, Counts, counted_of, read_counted, write_counts
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, read_states, register_series
 from kraken_ohlcv.stores.ledger.session import Connection, execute, value
+
+log = logging.getLogger(__name__)
 
 FULL_SCAN_S: Final = 7 * DAY_S
 """So often all open times are read, because one candle may have taken the place of another."""
@@ -292,13 +296,14 @@ def record_survey(
     for series in reconciler.reconcile(list(states.values())):
         del selection.starts[series]
         selection.errors.append(_unsound(series, is_off_grid=False))
+    processed = [states[series].series_id for series in selection.starts]
     execute(connection, "note_scan", series_ids=survey.scanned, now_s=now_s)
     execute(
         connection,
         "record_survey",
         run,
         assets_processed=len({series.ticker for series in selection.starts}),
-        series_processed=[states[series].series_id for series in selection.starts],
+        series_processed=processed,
         remarks={
             "series_skipped": selection.skipped,
             "pairs_delisted": selection.delisted,
@@ -308,6 +313,8 @@ def record_survey(
             "contradictions": [one.as_json() for one in survey.contradictions[:MAX_NAMED]],
         },
     )
+    for line in missing_in_words(connection, processed, now_s=now_s):
+        log.info("%s", line)
     return selection
 
 

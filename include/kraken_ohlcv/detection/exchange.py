@@ -12,6 +12,8 @@ from kraken_ohlcv.clients.exchange.models import AssetPair
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.params import refuse_tokenised
 from kraken_ohlcv.core.run import RunKey
+from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.detection.oddities import PAIRS, note_oddities
 from kraken_ohlcv.detection.pairs import ask_pairs, idle_rules, judge_pairs, suggestion
@@ -81,6 +83,14 @@ def open_run(
     execute_many(connection, "record_pair_details", named)
     _find_first_trades(connection, kraken, asked)
     count_work(connection, run, api_calls=kraken.calls)
+    log.info(
+        "Kraken is %s; its clock says %s UTC, %+.1f s from this machine's; it lists %d of %s asked for",
+        status,
+        iso(now_s),
+        now_s - worker_now(),
+        len(known),
+        counted(len(asked), "pair"),
+    )
     return now_s
 
 

@@ -14,6 +14,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.gap import GapStatus, Series
 from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.stores.ledger.coverage import read_months, save
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, every_series
 from kraken_ohlcv.stores.ledger.session import (
@@ -50,6 +51,22 @@ class Cleaned:
     incidents_deleted: int = 0
     reports_deleted: int = 0
     cursors_deleted: int = 0
+
+    def in_words(self, *, days: int, dry_run: bool) -> list[str]:
+        """Return it for people who read the log.
+
+        :param days: age that was asked for, days
+        :param dry_run: whether nothing was deleted
+        :return: lines
+        """
+        verb = "would be deleted (dry run)" if dry_run else "deleted"
+        return [
+            f"{verb}: {counted(self.filled_deleted, 'FILLED gap record')} and"
+            f" {counted(self.failed_deleted, 'FAILED one')} older than {counted(days, 'day')},"
+            f" {counted(self.incidents_deleted, 'incident')} that are over,"
+            f" {counted(self.reports_deleted, 'report')} older than {REPORT_DAYS} days,"
+            f" {counted(self.cursors_deleted, 'checkpoint')} of walks that nobody continues"
+        ]
 
 
 class Deleted(NamedTuple):

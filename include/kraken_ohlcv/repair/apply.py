@@ -12,6 +12,7 @@ from kraken_ohlcv.core.months import months_in, months_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
 from kraken_ohlcv.repair.resolve import Findings, resolve_gap
+from kraken_ohlcv.repair.tally import Applied
 from kraken_ohlcv.stores.contradictions import contested
 from kraken_ohlcv.stores.ledger.coverage import Coverage, read_months, replace_sightings, save
 from kraken_ohlcv.stores.ledger.gaps import DIED, Claim, close_gap, read_claims, record_outcome, split_gap
@@ -23,7 +24,7 @@ from kraken_ohlcv.stores.ledger.session import execute, rows
 
 def apply_result(
     context: RunContext, series: Series, result: SourceResult, written: WriteResult, attempt: FillAttempt
-) -> str | None:
+) -> Applied:
     """Bring the ledger of a series up to what is stored now, in one transaction that reads its state once.
 
     Proofs are added and withdrawn, restatements marked as applied, gaps closed, trimmed or split, and the
@@ -33,7 +34,7 @@ def apply_result(
     :param result: what the source says
     :param written: what was written and read back
     :param attempt: the gaps it was asked for
-    :return: a sentence when something that was tried stays open and may come at another try, else None
+    :return: what became of the ledger
     """
     connection, run, now_s = context.connection, context.run, context.now_s
     have = written.have
@@ -67,6 +68,7 @@ def apply_result(
         if _is_final(result):
             traded = BucketSet.of_points(result.traded, step=result.step)
             withdrawn |= coverage.withdraw(traded, by=result.evidence)
+        newly_proven = proof.proven - coverage.empty.all
         coverage.prove(proof.proven, result.evidence)
         _note_stored(coverage, written)
         if result.evidence is not Evidence.ARCHIVE:
@@ -84,7 +86,9 @@ def apply_result(
             reach_s=result.window_start_s if result.begins_late else result.covered[0],
             now_s=now_s,
         )
-        problems, counted = _change_gaps(context, state, gaps, coverage, written, findings)
+        applied, counted = _change_gaps(context, state, gaps, coverage, written, findings)
+        applied.buckets_proven = len(newly_proven)
+        applied.proofs_withdrawn = written.n_withdrawn + len(withdrawn)
         save(connection, [coverage], run=run, now_s=now_s)
         count_work(
             connection,
@@ -96,15 +100,24 @@ def apply_result(
             settled = Settled(
                 candles_stored=len(written.new),
                 candles_restated=len(written.restated),
+                candles_compared=written.n_compared,
+                candles_differing=written.n_differing,
                 buckets_proven=len(proof.proven),
-                proofs_withdrawn=written.n_withdrawn + len(withdrawn),
+                proofs_withdrawn=applied.proofs_withdrawn,
                 candles_disputed=len(proof.proven & have),
             )
             covered_from_s, covered_to_s = result.covered
-            where = {"source": result.source, "start_s": covered_from_s, "end_s": covered_to_s}
+            first_id, last_id = result.trade_ids or (None, None)
+            where = {
+                "source": result.source,
+                "start_s": covered_from_s,
+                "end_s": covered_to_s,
+                "first_trade_id": first_id,
+                "last_trade_id": last_id,
+            }
             execute(connection, "record_repair", run, series, settled, where)
         bump_revision(connection, state.series_id)
-    return "; ".join(problems) or None
+    return applied
 
 
 def _is_final(result: SourceResult) -> bool:
@@ -156,11 +169,11 @@ def _change_gaps(
     coverage: Coverage,
     written: WriteResult,
     findings: Findings,
-) -> tuple[list[str], BucketSet]:
-    """Bring gaps of a series up to date; return what is to be said, and the candles counted with them."""
+) -> tuple[Applied, BucketSet]:
+    """Bring gaps of a series up to date; return what became of them, and the candles counted with them."""
     connection, run, attempt = context.connection, context.run, findings.attempt
     claimed = read_claims(connection, run, state.series)
-    problems: list[str] = []
+    applied = Applied()
     held, *_ = coverage.before
     counted = BucketSet(held.step)
     for gap in gaps:
@@ -177,12 +190,14 @@ def _change_gaps(
             counted |= closed
             continue
         segments = resolve_gap(gap, left, findings, is_attempted=is_tried)
+        applied.gaps_open += bool(segments) and is_tried
         if segments == [unchanged_segment(gap)]:
             continue
         if segments:
             split_gap(connection, run, gap, segments, candles=len(closed), is_claimed=is_tried)
             counted |= closed if is_tried else BucketSet(held.step)
-            problems += [s.error_message or "" for s in segments if is_tried and s.status is GapStatus.FAILED]
+            failed = [one for one in segments if is_tried and one.status is GapStatus.FAILED]
+            applied.problems += [one.error_message or "" for one in failed]
             continue
         claim = claimed.get(gap.gap_id)
         filled_from = _filled_from(before, len(closed), coverage, written, claim) or findings.result.source
@@ -194,10 +209,12 @@ def _change_gaps(
             candles=len(closed),
             now_s=context.now_s,
         )
+        applied.gaps_filled += 1
         counted |= closed
     for gap_id in set(attempt.tried or ()) - {gap.gap_id for gap in state.gaps}:
         record_outcome(connection, run, gap_id, Outcome.FILLED)
-    return problems, counted
+        applied.gaps_filled += 1
+    return applied, counted
 
 
 def _overlap(one: Range, other: Range) -> bool:

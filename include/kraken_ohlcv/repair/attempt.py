@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,8 @@ from kraken_ohlcv.stores.ledger.gaps import (
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection, being_filled, execute, rows
 
+log = logging.getLogger(__name__)
+
 
 def attempt_all(
     jobs: Iterable[Callable[[], object]], progress: Progress, *, waits: Callable[[], bool] = lambda: False
@@ -56,8 +59,10 @@ def attempt_all(
         try:
             job()
         except FillError as error:
+            log.error("%s", error)
             transient.append(str(error))
         except FillRefusedError as error:
+            log.error("%s", error)
             permanent.append(str(error))
         progress.add()
     if transient or permanent:

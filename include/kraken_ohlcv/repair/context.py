@@ -87,6 +87,9 @@ class WriteResult:
         some of which a task that died may have stored
     :ivar restated: buckets whose candle was replaced by another version, which is in the log
     :ivar n_withdrawn: buckets, of this series and of longer ones, that were proven empty and no longer are
+    :ivar n_written: candles written and read back, those that replace others included
+    :ivar n_compared: stored candles that the source gave, too
+    :ivar n_differing: those of them for which it gave other values
     """
 
     have: BucketSet
@@ -94,6 +97,9 @@ class WriteResult:
     closing: BucketSet
     restated: BucketSet
     n_withdrawn: int = 0
+    n_written: int = 0
+    n_compared: int = 0
+    n_differing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

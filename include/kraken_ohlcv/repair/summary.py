@@ -20,6 +20,7 @@ GAP_FIGURES: Final = (
     "gaps_detected",
     *(f"gaps_{outcome}" for outcome in Outcome),
     "total_candles_filled",
+    "buckets_proven_empty",
 )
 WORK: Final = (
     "assets_processed",
@@ -71,6 +72,7 @@ def gap_figures(connection: Connection, run: RunKey) -> dict[str, int]:
         "gaps_detected": sum(one["gaps"] for one in outcomes),
         **{f"gaps_{one['outcome']}": one["gaps"] for one in outcomes},
         "total_candles_filled": sum(one["candles"] for one in outcomes),
+        "buckets_proven_empty": sum(one["buckets"] for one in fetch(connection, "count_proven", run)),
     }
 
 

@@ -37,10 +37,12 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
     pending = read_pending(context.connection, series) if before else {}
     restated: list[int] = []
     differing: list[tuple[StoredCandle, StoredCandle]] = []
+    n_compared = 0
     for ts_s, stored in before.items():
         seen = result.traded.get(ts_s)
         if seen is None or ts_s in doubtful:
             continue
+        n_compared += 1
         with_more = completed(stored, seen)
         if not with_more and not seen.equals(stored):
             differing.append((stored, seen))
@@ -87,4 +89,7 @@ def write(context: RunContext, series: Series, result: SourceResult) -> WriteRes
         closing=added,
         restated=BucketSet.of_points(restated, step=result.step),
         n_withdrawn=n_withdrawn,
+        n_written=len(candles),
+        n_compared=n_compared,
+        n_differing=len(differing),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from typing import Final
 
@@ -38,6 +39,12 @@ MIGRATION_TIMEOUT_S: Final = 900.0
 
 FORMER_SOURCES: Final = {"archive_rim": PROVISIONAL}
 """Sources by the names that earlier versions stored them under."""
+
+
+# Alembic also says, at every run, what kind of database it found.
+logging.getLogger("alembic.runtime.migration").addFilter(
+    lambda record: record.getMessage().startswith("Running")
+)
 
 
 def migrate_ledger(dsn: str) -> None:

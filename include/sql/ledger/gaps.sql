@@ -273,3 +273,18 @@ SELECT DISTINCT g.ticker, g.interval_minutes
 FROM gap_outcomes AS o
 JOIN gap_records AS g USING (gap_id)
 WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND g.status = 'BACKFILLING'
+
+-- name: count_missing
+-- What some series are missing, those that miss most first. In: series_ids (int[]), now_s (epoch seconds, of a run).
+-- Out: ticker, interval_minutes, candles, gaps, new (gaps that the run detected).
+SELECT
+    g.ticker,
+    g.interval_minutes,
+    sum(g.missing_candles)::bigint AS candles,
+    count(*) AS gaps,
+    count(*) FILTER (WHERE g.detected_at = to_timestamp(%(now_s)s)) AS new
+FROM gap_records AS g
+JOIN series AS s USING (ticker, interval_minutes)
+WHERE g.status <> 'FILLED' AND s.series_id = ANY(%(series_ids)s)
+GROUP BY g.ticker, g.interval_minutes
+ORDER BY candles DESC, g.ticker, g.interval_minutes

@@ -177,6 +177,33 @@ WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s AND o.outcome = 'failed'
 GROUP BY g.ticker, g.interval_minutes, o.error
 ORDER BY g.ticker, g.interval_minutes, o.error
 
+-- name: read_series_outcomes
+-- What a run did with the gaps that it claimed, a row per series and outcome. In: dag_id, run_id.
+-- Out: ticker, interval_minutes, outcome, gaps, candles.
+SELECT
+    g.ticker,
+    g.interval_minutes,
+    o.outcome,
+    count(*) AS gaps,
+    sum(o.candles)::bigint AS candles
+FROM gap_outcomes AS o
+JOIN gap_records AS g USING (gap_id)
+WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s
+GROUP BY g.ticker, g.interval_minutes, o.outcome
+ORDER BY g.ticker, g.interval_minutes
+
+-- name: count_proven
+-- Buckets that a run has proven empty, or by stronger evidence than before, by series. In: dag_id, run_id.
+-- Out: ticker, interval_minutes, buckets.
+SELECT
+    ticker,
+    interval_minutes,
+    sum(bit_count(buckets))::bigint AS buckets
+FROM coverage_changes
+WHERE dag_id = %(dag_id)s AND run_id = %(run_id)s AND evidence IS NOT NULL
+GROUP BY ticker, interval_minutes
+ORDER BY ticker, interval_minutes
+
 -- name: count_outstanding
 -- Open gaps of the processed series that a run did not claim.
 -- In: dag_id, run_id, series_ids (int[]). Out: gaps.
@@ -194,20 +221,27 @@ WHERE g.status <> 'FILLED'
 -- name: record_repair
 -- Add to what a run has settled of a series in the range that it was asked to repair.
 -- In: dag_id, run_id, ticker, interval_minutes, source, start_s, end_s (epoch seconds; the range looked at),
--- candles_stored, candles_restated, buckets_proven, proofs_withdrawn, candles_disputed (numbers to add).
+-- first_trade_id, last_trade_id (or null), candles_stored, candles_compared, candles_differing, candles_restated,
+-- buckets_proven, proofs_withdrawn, candles_disputed (numbers to add).
 INSERT INTO range_repairs AS r (
-    dag_id, run_id, ticker, interval_minutes, source, range_start, range_end,
-    candles_stored, candles_restated, buckets_proven, proofs_withdrawn, candles_disputed
+    dag_id, run_id, ticker, interval_minutes, source, range_start, range_end, first_trade_id, last_trade_id,
+    candles_stored, candles_compared, candles_differing, candles_restated, buckets_proven, proofs_withdrawn,
+    candles_disputed
 )
 VALUES (
     %(dag_id)s, %(run_id)s, %(ticker)s, %(interval_minutes)s, %(source)s,
-    to_timestamp(%(start_s)s), to_timestamp(%(end_s)s),
-    %(candles_stored)s, %(candles_restated)s, %(buckets_proven)s, %(proofs_withdrawn)s, %(candles_disputed)s
+    to_timestamp(%(start_s)s), to_timestamp(%(end_s)s), %(first_trade_id)s, %(last_trade_id)s,
+    %(candles_stored)s, %(candles_compared)s, %(candles_differing)s, %(candles_restated)s, %(buckets_proven)s,
+    %(proofs_withdrawn)s, %(candles_disputed)s
 )
 ON CONFLICT (dag_id, run_id, ticker, interval_minutes, source) DO UPDATE
 SET range_start = least(r.range_start, excluded.range_start),
     range_end = greatest(r.range_end, excluded.range_end),
+    first_trade_id = least(r.first_trade_id, excluded.first_trade_id),
+    last_trade_id = greatest(r.last_trade_id, excluded.last_trade_id),
     candles_stored = r.candles_stored + excluded.candles_stored,
+    candles_compared = r.candles_compared + excluded.candles_compared,
+    candles_differing = r.candles_differing + excluded.candles_differing,
     candles_restated = r.candles_restated + excluded.candles_restated,
     buckets_proven = r.buckets_proven + excluded.buckets_proven,
     proofs_withdrawn = r.proofs_withdrawn + excluded.proofs_withdrawn,
@@ -224,14 +258,19 @@ SET error = excluded.error
 
 -- name: read_repairs
 -- What a run has settled in the range that it was asked to repair. In: dag_id, run_id.
--- Out: ticker, interval_minutes, source, start_s, end_s (epoch seconds or null), numbers, error or null.
+-- Out: ticker, interval_minutes, source, start_s, end_s (epoch seconds or null), first_trade_id and last_trade_id (or
+-- null), numbers, error or null.
 SELECT
     ticker,
     interval_minutes,
     source,
     extract(epoch FROM range_start)::bigint AS start_s,
     extract(epoch FROM range_end)::bigint AS end_s,
+    first_trade_id,
+    last_trade_id,
     candles_stored,
+    candles_compared,
+    candles_differing,
     candles_restated,
     buckets_proven,
     proofs_withdrawn,

@@ -83,7 +83,7 @@ def fetch(
         raise KrakenTransientError(
             f"{call}: the call to {url} failed ({_reason(error)}); "
             f"check the network and the connection's host"
-        ) from error
+        ) from None  # what lies below it says the same five times over, each with a traceback of its own
 
 
 def _reason(error: BaseException) -> str:

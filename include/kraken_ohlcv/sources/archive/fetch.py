@@ -17,6 +17,7 @@ from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.errors import ReadBackError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.progress import Progress
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.detection.oddities import MUCH_SHARE, note_oddities
 from kraken_ohlcv.detection.reconciler import reconcile_series
 from kraken_ohlcv.repair.attempt import attempt_all
@@ -127,13 +128,25 @@ def ingest_member(work: Ingestion, member: Member) -> None:
         _record(work, member, file_result(member, "failed", error=str(error)))
         raise ArchiveError(f"{member.name}: {error}") from error
     except ArchiveRefusedError as error:
-        log.error("%s: refused: %s", member.name, error)
         _record(work, member, file_result(member, "refused", error=str(error)))
         raise ArchiveRefusedError(f"{member.name}: {error}") from error
+    log.info("%s", _in_words(result))
     before = read_results(work.context.connection, work.context.run).get(member.name, {})
     # A file that is known because of another try of this task has been reported by that one.
     if result["status"] != "known" or before.get("status") != "ingested":
         _record(work, member, result)
+
+
+def _in_words(result: Mapping[str, Any]) -> str:
+    """Return what became of a file, a sentence."""
+    said = f"{result['file']}: {result['status']}"
+    if "rows_good" not in result:
+        return f"{said}; its content has been ingested before" if result["status"] == "known" else said
+    return (
+        f"{said}; {counted(result['rows_good'], 'good row')}, {result['rows_bad']:,} bad;"
+        f" wrote {result['rows_written']:,}, {result['rows_equal']:,} stood already,"
+        f" {result['candles_corrected']:,} corrected; identified by {result['identified_by'] or 'nothing'}"
+    )
 
 
 def _record(work: Ingestion, member: Member, result: dict[str, Any]) -> None:

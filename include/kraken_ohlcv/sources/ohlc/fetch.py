@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from kraken_ohlcv.clients.errors import (
@@ -18,11 +19,13 @@ from kraken_ohlcv.core.errors import FillError, FillRefusedError, ReadBackError
 from kraken_ohlcv.core.evidence import SourceResult
 from kraken_ohlcv.core.gap import FilledFrom, Series
 from kraken_ohlcv.core.grid import floor_s
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.detection.clock import refuse_rows_of_the_future
 from kraken_ohlcv.detection.oddities import note_oddities
 from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, fail, give_up_pair, is_within_reach
 from kraken_ohlcv.repair.context import FillAttempt, RunContext
+from kraken_ohlcv.repair.tally import Tally
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.ohlc.parse import read_answer
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
@@ -57,13 +60,16 @@ def fill_series(
     :raises FillRefusedError: if gaps stay open for a reason that will not pass
     """
     with fill_lock(context.connection, series_id_of(context.connection, series)):
-        _, attempted = begin(context, series, lambda gap: is_within_reach(gap, now_s=context.now_s))
+        state, attempted = begin(context, series, lambda gap: is_within_reach(gap, now_s=context.now_s))
         if not attempted and not is_recheck:
-            log.info("%s: nothing left to do", series)
+            log.info("%s: nothing left to do; others have filled its gaps meanwhile", series)
             return
+        tried = [gap.missing_candles for gap in state.gaps if gap.gap_id in attempted]
+        asked_s = context.clock()
         cron = asset.upkeep.cron(series.interval_minutes)
         try:
             result, start_s = _ask(context, asset, series, is_again=is_again)
+            took_s = context.clock() - asked_s
             written = write(context, series, result)
             attempt = FillAttempt(
                 attempted,
@@ -73,7 +79,7 @@ def fill_series(
                 is_recheck=is_recheck,
                 start_s=start_s,
             )
-            failed = apply_result(context, series, result, written, attempt)
+            applied = apply_result(context, series, result, written, attempt)
         except UnknownPairError as error:
             give_up_pair(context, series, attempted, str(error), cron=cron)
             return
@@ -85,8 +91,25 @@ def fill_series(
                 execute(context.connection, "record_repair_error", context.run, series, said)
             raised = FillRefusedError if is_permanent else FillError
             raise raised(f"{series}: {error}") from error
-        if failed:
-            raise FillError(f"{series}: {failed}")
+        tally = Tally()
+        tally.add(written, applied)
+        log.info(
+            "%s: %s; OHLC call (%.1f s): %s, %s; %s",
+            series,
+            _tried(tried),
+            took_s,
+            counted(len(result.traded), "candle"),
+            counted(len(result.empty), "empty bucket"),
+            tally.said(is_recheck=is_recheck),
+        )
+        if applied.problems:
+            raise FillError(f"{series}: {'; '.join(applied.problems)}")
+
+
+def _tried(missing: Sequence[int]) -> str:
+    if not missing:
+        return "no gap, its range is checked"
+    return f"{sum(missing):,} missing in {counted(len(missing), 'gap')}"
 
 
 def _ask(

@@ -31,9 +31,12 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.trade import id_span
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.repair.apply import apply_result
 from kraken_ohlcv.repair.attempt import begin, give_up_pair, put_back
 from kraken_ohlcv.repair.context import FillAttempt, RunContext, WriteResult
+from kraken_ohlcv.repair.tally import Tally
 from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.trades.fetch import CURSOR, OutOfCallsError, TradeReader, lead_starts_s
 from kraken_ohlcv.sources.trades.resolve import NOT_READ, Remains
@@ -86,7 +89,7 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
         try:
             walk.go()
         except OutOfCallsError as stop:
-            log.info("%s: read up to %s, %s", job.ticker, iso(walk.reached_s), stop)
+            log.info("%s; %s", walk.said(), stop)
             walk.put_back(f"trades were read up to {iso(walk.reached_s)}, {stop}")
             if stop.is_waiting:
                 execute(context.connection, "let_trade_job_wait", context.run, job, calls=walk.calls)
@@ -112,6 +115,7 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
                 calls_retried=made - spent,
             )
             walk.reader.note_oddities()
+        log.info("%s", walk.said())
         walk.put_back("the walk found nothing missing; the next run checks again")
     return False
 
@@ -151,6 +155,25 @@ class _Walk:
         self.open: dict[Series, dict[int, int]] = {series: {} for series in starts}
         self.reached_s = job.start_s
         self.calls = job.calls
+        self._tallies = {series: Tally() for series in starts}
+        self._n_trades = 0
+        self._ids: tuple[int, int] | None = None
+
+    def said(self) -> str:
+        """Return in words what the walk has read, and what that did to each series."""
+        is_recheck = self._job.is_recheck
+        done = (
+            f"{series.interval_minutes}: {tally.said(is_recheck=is_recheck)}"
+            for series, tally in self._tallies.items()
+        )
+        trades = f"{self._n_trades:,} trades"
+        if self._ids is not None:
+            trades += f", ids {self._ids[0]} to {self._ids[1]} in the range"
+        where = f"{iso(self._job.start_s)} to {iso(self._job.end_s)}"
+        return (
+            f"{self._job.ticker}: trades of {where}, read up to {iso(self.reached_s)} with"
+            f" {counted(self.reader.pages, 'call')} ({trades}). {'. '.join(done)}"
+        )
 
     def go(self) -> None:
         """Walk to the end of the range.
@@ -169,7 +192,7 @@ class _Walk:
             left = [part.range for those in own.values() for part in parts_of(those)]
             wanted[series.interval_minutes] = [self._job.range] if self._job.is_recheck else left
         if not any(wanted.values()):
-            log.info("%s: nothing left to do", self._job.ticker)
+            log.info("%s: no trades to read; others have filled its gaps meanwhile", self._job.ticker)
             self._note_done()
             return
         calls = self._context.kraken.calls
@@ -276,6 +299,10 @@ class _Walk:
         """Build on a page, write what is finished, and let ledger and cursor follow in one transaction."""
         context, connection, job = self._context, self._context.connection, self._job
         builder.add(page.trades, page.odd)
+        ids = id_span(page.trades, job.range)
+        self._n_trades += len(page.trades)
+        if ids is not None:
+            self._ids = (self._ids or ids)[0], ids[1]
         if shows_newest(page, cursor, context.now_s):
             builder.reach(context.now_s)
         built = builder.take()
@@ -283,7 +310,7 @@ class _Walk:
         for series, start_s in self._starts.items():
             part = built.get(series.interval_minutes)
             if part is not None and (since := part.since(start_s)) is not None:
-                results[series] = _result(since, series)
+                results[series] = _result(since, series, trade_ids=ids)
         written = {series: write(context, series, result) for series, result in results.items()}
         self.reached_s = builder.reached_s
         with connection.transaction():
@@ -310,7 +337,8 @@ class _Walk:
             asked=self._job.range,
             is_recheck=self._job.is_recheck,
         )
-        apply_result(self._context, series, result, written, attempt)
+        applied = apply_result(self._context, series, result, written, attempt)
+        self._tallies[series].add(written, applied)
         for gap_id in ends:
             del self.open[series][gap_id]
 
@@ -329,7 +357,7 @@ def _free_calls(context: RunContext, request: BackfillRequest) -> int:
     return request.trades_call_budget if calls.is_approved else calls.free
 
 
-def _result(built: Built, series: Series) -> SourceResult:
+def _result(built: Built, series: Series, *, trade_ids: tuple[int, int] | None) -> SourceResult:
     step = step_s(series.interval_minutes)
     traded = {candle.ts_s: candle for candle in built.candles}
     unknown = ranges.union(built.doubtful, built.spoilt)
@@ -344,4 +372,5 @@ def _result(built: Built, series: Series) -> SourceResult:
         step=step,
         source=FilledFrom.TRADES,
         doubtful=built.doubtful,
+        trade_ids=trade_ids,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -9,6 +10,8 @@ from typing import Any, Final
 from kraken_ohlcv.core.incident import Incident, IncidentClass, PairProblem, Problem, open_incident, see
 from kraken_ohlcv.core.problems import key_of_pair, with_others
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows, value
+
+log = logging.getLogger(__name__)
 
 INCIDENT_LOCK: Final = 0x4F484C43494E
 """Advisory lock under which incidents change, so that two checks never open the same one twice."""
@@ -71,10 +74,12 @@ def observe(
                 after = see(before, problem, now_s=now_s, is_absorbed=is_absorbed)
                 _update(connection, incident_id, after, now_s=now_s)
                 if after.is_over:
+                    log.info("incident %s is over", key)
                     del outstanding[key]
             elif problem is not None and not is_absorbed:
                 named = sorted(problem.subjects)
                 incident_id = value(connection, "insert_incident", problem, named=named, now_s=now_s)
+                log.warning("incident %s opened: %s", key, problem.headline)
                 outstanding[key] = incident_id, open_incident(problem, now_s=now_s)
 
 

@@ -117,6 +117,8 @@ class Settled:
     """What one answer, or one page of trades, has settled; all are numbers of buckets.
 
     :ivar candles_stored: missing before, in a gap or not
+    :ivar candles_compared: stored before, and held by the answer, too
+    :ivar candles_differing: those of them for which it gave other values
     :ivar candles_restated: replaced by another version
     :ivar buckets_proven: proven empty
     :ivar proofs_withdrawn: proven empty before, in this series or in longer ones, and no longer
@@ -124,6 +126,8 @@ class Settled:
     """
 
     candles_stored: int = 0
+    candles_compared: int = 0
+    candles_differing: int = 0
     candles_restated: int = 0
     buckets_proven: int = 0
     proofs_withdrawn: int = 0
@@ -139,6 +143,8 @@ class Repair(Settled):
     :ivar source: ``ohlc`` or ``trades``
     :ivar start_s: start of the range looked at, epoch seconds UTC, or None when there was no answer
     :ivar end_s: its end, exclusive, epoch seconds UTC, or None
+    :ivar first_trade_id: Kraken's number of the first trade read, or None where no numbered trade was
+    :ivar last_trade_id: that of the last one, or None
     :ivar error: why the run could not go on, or None
     """
 
@@ -147,6 +153,8 @@ class Repair(Settled):
     source: str
     start_s: int | None
     end_s: int | None
+    first_trade_id: int | None
+    last_trade_id: int | None
     error: str | None
 
     @property
@@ -162,5 +170,7 @@ class Repair(Settled):
             "source": self.source,
             "from": None if self.start_s is None else iso(self.start_s),
             "to": None if self.end_s is None else iso(self.end_s),
+            "first_trade_id": self.first_trade_id,
+            "last_trade_id": self.last_trade_id,
             **{counted.name: getattr(self, counted.name) for counted in fields(Settled)},
         }

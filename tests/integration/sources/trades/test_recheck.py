@@ -108,7 +108,12 @@ def test_candles_from_before_the_beginning_of_a_series_are_counted_and_told(worl
         "to": f"{days['end']}T00:00:00",
         "candles_stored": 48,
     }
-    assert world.run(repair_from=["trades"], repair_range=days)["total_candles_filled"] == 0
+    again = world.run(repair_from=["trades"], repair_range=days)
+    assert again["total_candles_filled"] == 0
+    (checked,) = again["repaired"]
+    assert (checked["candles_compared"], checked["candles_differing"]) == (48, 0)
+    n_trades = sum(candle.trades for candle in stored.values())
+    assert checked["last_trade_id"] - checked["first_trade_id"] + 1 == n_trades
 
 
 def test_a_check_that_runs_out_of_calls_goes_on_where_it_stopped(loaded: World) -> None:
