@@ -6,7 +6,10 @@ Replaces the Celery Beat entry `completeness-report-daily`.
 
 * **Reads** Kraken (Time), QuestDB `ohlcv`, the ledger. **Writes** `completeness_reports` and
   `completeness_lines` in PostgreSQL, the history of all reports, and `objective_days`, what each day of every
-  scheduled tier reached of its targets (docs/OBJECTIVES.md); no candle and no gap.
+  scheduled tier reached of its targets (docs/OBJECTIVES.md), and `statements`; no candle and no gap.
+* **Makes** the statement of the month before, of each tier that has assets and no such statement, on the
+  first of a month or with the next run. It waits until all of the month is due, a week at most. A statement
+  that cannot be made fails the run and leaves the report's figures as they are (docs/STATEMENT.md).
 * **Where to look**: the log of task `report` has a table; its last lines name days whose hourly and daily
   candles contradict each other.
 * **Emits** an event of asset `kraken_ohlcv_completeness` with the figures, and of `kraken_ohlcv_verified` per
@@ -26,7 +29,7 @@ from airflow.sdk import DAG, chain
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.plan_file import tiers_at_parse
 from kraken_ohlcv.core.schedules import COMPLETENESS
-from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result
+from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result, statements
 from kraken_ohlcv_airflow.defaults import candle_dag
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
@@ -43,7 +46,10 @@ def make(assets_file: str | Path | None = None) -> DAG:
         asked = ask_exchange()
         counted = report(asked)
         summary = result()
-        chain(prepare(assets_file=str(assets_file) if assets_file else None), asked, counted, summary)
+        monthly = statements(asked)
+        chain(
+            prepare(assets_file=str(assets_file) if assets_file else None), asked, counted, monthly, summary
+        )
         publish_verified_days(asked, summary)
         chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), notify().as_teardown()])
 

@@ -28,7 +28,7 @@ from kraken_ohlcv_airflow.tasks import say
 
 log = logging.getLogger(__name__)
 
-STEPS = ("prepare", "ask_exchange", "report")
+STEPS = ("prepare", "ask_exchange", "report", "statements")
 
 COMPLETENESS: Final = Asset(
     name="kraken_ohlcv_completeness", uri="x-ohlcv://ohlcv_postgres/completeness_reports"
@@ -70,6 +70,21 @@ def report(asked: Any) -> dict[str, Any]:
     for line in as_text(made).splitlines():
         log.info("%s", line)
     return made.result()
+
+
+@task(multiple_outputs=False)
+def statements(asked: Any) -> list[dict[str, Any]]:
+    """Make and keep the statement of the month before of each tier that has none yet; say which were made.
+
+    Runs behind the report and fails by itself: the figures of the report stand whatever becomes of it.
+
+    :param asked: what task ``ask_exchange`` returned
+    """
+    # Arrays and templates are slow to import, and every task instance imports this file.
+    from kraken_ohlcv.statement.make import keep_monthly  # noqa: PLC0415
+
+    with recording_errors(), ledger() as connection:
+        return keep_monthly(connection, questdb(), now_s=asked["now_s"])
 
 
 @task(trigger_rule="all_done", multiple_outputs=False)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+LENGTHS: Final = ((60 * 24, "d"), (60, "h"), (1, "min"))
 
 MOST_NAMED: Final = 10
 
@@ -86,3 +87,18 @@ def capitalised(text: str) -> str:
     """
     first_words = text.split(maxsplit=1)[:1]
     return text[:1].upper() + text[1:] if first_words and first_words[0].isalpha() else text
+
+
+def interval_name(minutes: int) -> str:
+    """Return a candle length as people say it.
+
+    :param minutes: candle length
+    :return: ``15 min``, ``1 h``, ``1 d``
+    """
+    size, unit = next((size, unit) for size, unit in LENGTHS if minutes % size == 0)
+    return f"{minutes // size} {unit}"
+
+
+def number(value: float) -> str:
+    """Return a number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u2009")

@@ -11,7 +11,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS, BackfillScope
 from kraken_ohlcv.core.times import utc
-from kraken_ohlcv.core.wording import duration
+from kraken_ohlcv.core.wording import duration, interval_name
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
@@ -19,7 +19,7 @@ from kraken_ohlcv_airflow.connections import archive_locator, kraken
 from kraken_ohlcv_airflow.web.access import may_trigger
 from kraken_ohlcv_airflow.web.actions import GapId, conf_of_gap, subject_of_gap
 from kraken_ohlcv_airflow.web.queries import Tier
-from kraken_ohlcv_airflow.web.render import interval_name, page
+from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.repairs import Source, conf_for_failed, dag_of_tier, tier_of_dag
 from kraken_ohlcv_airflow.web.stores import ledger, questdb
 

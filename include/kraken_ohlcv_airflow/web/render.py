@@ -13,29 +13,18 @@ from fastapi.responses import HTMLResponse
 
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.tiers import TIERS
-from kraken_ohlcv.core.wording import counted, duration, moment, sentence
+from kraken_ohlcv.core.wording import counted, duration, interval_name, moment, number, sentence
 
 FOLDER: Final = Path(__file__).resolve().parent
 
-TABS: Final = (("coverage", "Coverage"), ("gaps", "Gaps"), ("incidents", "Incidents"), ("archive", "Archive"))
+TABS: Final = (
+    ("coverage", "Coverage"),
+    ("gaps", "Gaps"),
+    ("incidents", "Incidents"),
+    ("statements", "Statements"),
+    ("archive", "Archive"),
+)
 """Address and title of each page."""
-
-UNITS: Final = ((60 * 24, "d"), (60, "h"), (1, "min"))
-
-
-def interval_name(minutes: int) -> str:
-    """Return a candle length as people say it.
-
-    :param minutes: candle length
-    :return: ``15 min``, ``1 h``, ``1 d``
-    """
-    size, unit = next((size, unit) for size, unit in UNITS if minutes % size == 0)
-    return f"{minutes // size} {unit}"
-
-
-def number(value: float) -> str:
-    """Return a number with thin spaces between thousands."""
-    return f"{value:,}".replace(",", "\u2009")
 
 
 def percent(value: float) -> str:
