@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from kraken_ohlcv.core.tiers import SHIPPED, TierPlan
 from kraken_ohlcv.statement.document import document_of
 from kraken_ohlcv.statement.gather import StatementError
 from kraken_ohlcv.statement.make import keep_monthly
+from kraken_ohlcv.stores.ledger.plan import write_plan
 from kraken_ohlcv.stores.ledger.statements import keep_statement, list_statements, read_statement
 from tests.integration.damage import candle
 from tests.integration.scripted_month import HOURLY, NOW, OCTOBER, OPEN, hours
@@ -47,10 +49,8 @@ def test_the_first_run_of_a_month_makes_that_of_the_month_before_and_no_other_ru
 def test_a_month_that_is_never_wholly_due_is_stated_after_a_week(month: Month) -> None:
     with month.ledger() as connection:
         # Nothing is due before the backfill of January.
-        connection.execute(
-            "INSERT INTO kept_plan (tiers, rules, passed_over, pace_s) VALUES"
-            """ ('{"TIER1": {"intervals": [60, 1440], "schedule": "0 0 1 1 *"}}', '[]', '{}', 1)"""
-        )
+        yearly = TierPlan(intervals=(60, 1440), schedule="0 0 1 1 *")
+        write_plan(connection, {**SHIPPED, "TIER1": yearly}, (), (), pace_s=1.0)
     assert kept(month, NOW) == [("TIER2", "2026-10", 1)]
     assert kept(month, OCTOBER.end_s + 7 * DAY) == [("TIER1", "2026-10", 1)]
 
