@@ -86,6 +86,26 @@ def open_stores(
 
 
 @contextmanager
+def stores_of(questdb: QuestDBClient, connection: Connection, *, now_s: int) -> Iterator[Stores]:
+    """Give both stores as a reader reaches them, of a client and a connection that are open.
+
+    :param now_s: the exchange's time, epoch seconds UTC
+    :return: context manager of the stores; closing it closes neither
+    :raises SetUpError: if the candle table cannot be read
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+
+    def clock() -> float:
+        return now_s
+
+    frames = CandleFrames(questdb, extra=_check_table(questdb))
+    try:
+        yield Stores(questdb, connection, frames, clock, _ahead_of(connection, clock))
+    finally:
+        frames.close()
+
+
+@contextmanager
 def opened(stores: Stores | None) -> Iterator[Stores]:
     """Give stores that are open, or those of the environment, which are closed again.
 

@@ -182,3 +182,41 @@ def _proven_at(connection: Connection, series: Series, months: list[date], at_us
         if row["evidence"] is not None:
             by[Evidence(row["evidence"])] |= buckets
     return Emptiness(step, by)
+
+
+def unrecorded_since(
+    connection: Connection, series: Series, covered: Range, now: pl.DataFrame, *, at_us: int
+) -> BucketSet:
+    """Return the buckets of sealed days whose candle was stored since, without a record of what was there.
+
+    :param connection: the ledger
+    :param covered: half-open, epoch seconds UTC
+    :param now: the candles that stand there: ``ts_s``, ``stored_us``
+    :param at_us: a moment at which the days were sealed, epoch microseconds
+    """
+    step, months = step_s(series.interval_minutes), [date_of(month) for month in months_in([covered])]
+    moment = ["ts_s", "replaced_us"]
+    later = now.select("ts_s", replaced_us="stored_us").filter(pl.col("replaced_us") > at_us)
+    if later.is_empty():
+        return BucketSet(step)
+    log = _Replaced.of(connection, series, covered, months)
+    added: dict[int, BucketSet] = {}
+    for row in fetch(connection, "read_added", series, months=months, at_us=at_us):
+        known = added.get(row["written_us"], BucketSet(step))
+        added[row["written_us"]] = known | of_log(row, step)
+    found = BucketSet(step)
+    while not later.is_empty():
+        older = pl.concat([
+            later.join(log.versions, on=moment).select("ts_s", "stored_us"),
+            *(
+                later.filter(
+                    (pl.col("replaced_us") == row["replaced_us"])
+                    & pl.Series(is_in(later["ts_s"].to_numpy(), buckets))
+                ).select("ts_s", stored_us=pl.lit(row["stored_us"], pl.Int64))
+                for row, buckets in log.sources
+            ),
+        ])
+        for (moment_us,), rows in later.join(older, on="ts_s", how="anti").group_by("replaced_us"):
+            found |= opening_at(rows["ts_s"].to_numpy(), step=step) - added.get(moment_us, BucketSet(step))
+        later = older.select("ts_s", replaced_us="stored_us").filter(pl.col("replaced_us") > at_us)
+    return found

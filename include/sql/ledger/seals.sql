@@ -184,3 +184,82 @@ WHERE ticker = %(ticker)s
     AND interval_minutes = %(interval_minutes)s
     AND month = ANY(%(months)s)
     AND written_at > moment_at(%(at_us)s)
+
+-- name: read_changed_tickers
+-- Tickers with proofs or a start recorded after a moment. In: interval_minutes, at_us (epoch microseconds). Out: ticker.
+SELECT ticker
+FROM coverage_changes
+WHERE recorded_at > moment_at(%(at_us)s) AND interval_minutes = %(interval_minutes)s
+UNION
+SELECT ticker
+FROM series_starts
+WHERE recorded_at > moment_at(%(at_us)s) AND interval_minutes = %(interval_minutes)s
+
+-- name: read_starts_at
+-- Where all series begin as the ledger knew it at a moment. In: at_us (epoch microseconds).
+-- Out: ticker, interval_minutes, start_s (epoch seconds).
+SELECT DISTINCT ON (ticker, interval_minutes)
+    ticker,
+    interval_minutes,
+    extract(epoch FROM start_ts)::bigint AS start_s
+FROM series_starts
+WHERE recorded_at IS NULL OR recorded_at <= moment_at(%(at_us)s)
+ORDER BY ticker, interval_minutes, change_id DESC
+
+-- name: read_changed_buckets
+-- Buckets whose proof has changed, or that were found gone or to have come, between two moments.
+-- In: after_us, until_us (epoch microseconds).
+-- Out: ticker, interval_minutes, month_s (epoch seconds), first_bucket, buckets (text), moment_us.
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM month)::bigint AS month_s,
+    first_bucket,
+    buckets::text,
+    microseconds(recorded_at) AS moment_us
+FROM coverage_changes
+WHERE recorded_at > moment_at(%(after_us)s) AND recorded_at <= moment_at(%(until_us)s)
+UNION ALL
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM month)::bigint,
+    first_bucket,
+    buckets::text,
+    microseconds(found_at)
+FROM unwitnessed_changes
+WHERE found_at > moment_at(%(after_us)s) AND found_at <= moment_at(%(until_us)s)
+
+-- name: read_disagreements
+-- Sealed days whose contents no record explains.
+-- Out: ticker, interval_minutes, day_s, ts_s (epoch seconds), said, found_s (epoch seconds).
+SELECT
+    ticker,
+    interval_minutes,
+    extract(epoch FROM day)::bigint AS day_s,
+    extract(epoch FROM ts)::bigint AS ts_s,
+    said,
+    extract(epoch FROM found_at)::bigint AS found_s
+FROM seal_disagreements
+ORDER BY ticker, interval_minutes, day
+
+-- name: write_disagreement
+-- Keep that a sealed day has changed without a record. In: ticker, interval_minutes, day_s, ts_s (epoch seconds), said.
+INSERT INTO seal_disagreements (ticker, interval_minutes, day, ts, said)
+VALUES (
+    %(ticker)s,
+    %(interval_minutes)s,
+    (to_timestamp(%(day_s)s) AT TIME ZONE 'UTC')::date,
+    to_timestamp(%(ts_s)s),
+    %(said)s
+)
+ON CONFLICT (ticker, interval_minutes, day) DO UPDATE
+SET ts = excluded.ts,
+    said = excluded.said
+
+-- name: delete_disagreement
+-- Forget that a sealed day has changed without a record. In: ticker, interval_minutes, day_s (epoch seconds).
+DELETE FROM seal_disagreements
+WHERE ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND day = (to_timestamp(%(day_s)s) AT TIME ZONE 'UTC')::date
