@@ -1,4 +1,4 @@
-"""Which sealed days are looked at again: those of which anything was written since."""
+"""Which sealed days are looked at again: those with anything written since."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALWAYS: Final = 1 << 62
 def changed_days(
     stores: Stores, kept: Mapping[Series, KeptSeries], *, after_us: int, until_us: int
 ) -> dict[tuple[Series, int], int]:
-    """Return days of which anything was written between two moments, sealed or not.
+    """Return days with anything written between two moments, sealed or not.
 
     :param kept: the series that are sealed
     :param after_us: up to here all was looked at before, epoch microseconds

@@ -85,7 +85,7 @@ def _present(stores: Stores, stretch: Stretch) -> Iterator[Buckets]:
 
 
 def _written_since(stores: Stores, some: Sequence[Buckets], at_us: int) -> set[str]:
-    """Return the tickers among some of one interval of which anything was written since a moment."""
+    """Return the tickers among some of one interval with anything written since a moment."""
     interval = some[0].row.interval_minutes
     # The pages were read before: what was committed since is seen now.
     found = set(column(stores.ledger, "read_changed_tickers", interval_minutes=interval, at_us=at_us))

@@ -244,7 +244,7 @@ class _Sealing:
 
 
 NO_BUCKETS = {"root": root_of([]), "hints": b"", "stored": 0, "empty": 0, "missing": 0}
-"""What a day has of which no bucket is left."""
+"""The state of a day without any bucket left."""
 
 
 def _by_month(days: Iterable[tuple[Series, int]]) -> Iterator[tuple[Series, list[int]]]:

@@ -191,7 +191,7 @@ def unrecorded_since(
 
     :param connection: the ledger
     :param covered: half-open, epoch seconds UTC
-    :param now: the candles that stand there: ``ts_s``, ``stored_us``
+    :param now: the candles stored there: ``ts_s``, ``stored_us``
     :param at_us: a moment at which the days were sealed, epoch microseconds
     """
     step, months = step_s(series.interval_minutes), [date_of(month) for month in months_in([covered])]
