@@ -2,6 +2,6 @@
 
 from kraken_ohlcv.stores.revision import steps
 
-revision = "0033"
-down_revision = "0032"
+revision = "0034"
+down_revision = "0033"
 upgrade, downgrade = steps(__file__)
