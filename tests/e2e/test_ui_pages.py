@@ -15,6 +15,9 @@ from playwright.sync_api import expect
 
 from demo.screenshots import take
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.core.objective import ObjectiveDay
+from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.stores.ledger.objectives import write_days
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv.stores.schema import migrate_ledger
 from local.airflow import answers
@@ -155,7 +158,7 @@ def test_a_person_logs_in_and_finds_the_pages_in_the_navigation(stack: Stack, wo
         on.page.get_by_role("link", name="Candles").click()
         on.frame.locator("main h1").wait_for()
         assert on.frame.locator("main h1").inner_text() == "Coverage"
-        for tab in ("Gaps", "Incidents", "Coverage"):
+        for tab in ("Gaps", "Incidents", "Objectives", "Coverage"):
             on.frame.get_by_role("link", name=tab, exact=True).click()
             on.frame.locator("main h1", has_text=tab).wait_for()
 
@@ -216,6 +219,26 @@ def test_filters_leave_what_they_name(stack: Stack, world: World) -> None:
         wait_until_loaded(frame)
         frame.locator("select[name='status']").select_option("failed")
         expect(frame.locator("table.list th b")).to_have_text(["ETHUSD"])
+
+
+def test_the_objectives_of_a_month_are_told_and_fit_a_telephone(stack: Stack, world: World) -> None:
+    today_s = int(time.time()) // DAY * DAY
+    days = [
+        ObjectiveDay("TIER1", 1440, today_s - ago * DAY, 20, {"XBTUSD": 1} if ago == 40 else {}, 20, {}, True)
+        for ago in range(70)
+    ]
+    with connect(world.dsn) as connection:
+        write_days(connection, days, now_s=int(time.time()))
+    month = f"{utc(today_s - 40 * DAY):%Y-%m}"
+    with screen(stack, "viewer") as on:
+        frame = on.open("ohlcv/objectives")
+        verified = frame.locator("section.objective", has_text="Verified")
+        expect(verified.first.locator(".reached")).to_have_text("100\u2009%")
+        frame.locator("select[name='month']").select_option(month)
+        expect(verified.nth(1).locator(".worst b")).to_have_text(["XBTUSD"])
+        expect(verified.nth(1).locator("rect.day-over")).to_have_count(1)
+        on.page.set_viewport_size({"width": 400, "height": 800})
+        assert frame.locator("html").evaluate("html => html.scrollWidth <= html.clientWidth")
 
 
 def test_an_admin_repairs_a_gap_and_the_cells_turn_complete(stack: Stack, world: World) -> None:
@@ -317,7 +340,9 @@ def test_screenshots_are_taken_in_both_themes(stack: Stack, world: World, tmp_pa
     del world
     password = stack.settings.home.secrets().passwords["viewer"]
     for theme in ("light", "dark"):
-        files = {name: tmp_path / theme / f"{name}.png" for name in ("coverage", "gaps", "incidents")}
+        files = {
+            name: tmp_path / theme / f"{name}.png" for name in ("coverage", "gaps", "incidents", "objectives")
+        }
         assert take(stack.settings.url, "viewer", password, files, theme=theme) is None
         assert all(file.read_bytes().startswith(b"\x89PNG") for file in files.values())
     refused = take(stack.settings.url, "viewer", "wrong", {"gaps": tmp_path / "none.png"})

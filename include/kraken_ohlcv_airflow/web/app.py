@@ -13,7 +13,16 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from kraken_ohlcv_airflow.web import actions, archive, coverage, gaps, incidents, prices, statements
+from kraken_ohlcv_airflow.web import (
+    actions,
+    archive,
+    coverage,
+    gaps,
+    incidents,
+    objectives,
+    prices,
+    statements,
+)
 from kraken_ohlcv_airflow.web.access import may_see
 from kraken_ohlcv_airflow.web.render import FOLDER, page
 from kraken_ohlcv_airflow.web.stores import StoreError
@@ -71,7 +80,7 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     app.middleware("http")(_with_headers)
     for kind in (StoreError, RequestValidationError, StarletteHTTPException):
         app.add_exception_handler(kind, _refused)
-    for module in (coverage, gaps, prices, incidents, archive, statements, actions):
+    for module in (coverage, gaps, prices, incidents, objectives, archive, statements, actions):
         app.include_router(module.router)
 
     @app.get("/", include_in_schema=False)

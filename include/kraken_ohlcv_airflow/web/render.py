@@ -21,6 +21,7 @@ TABS: Final = (
     ("coverage", "Coverage"),
     ("gaps", "Gaps"),
     ("incidents", "Incidents"),
+    ("objectives", "Objectives"),
     ("statements", "Statements"),
     ("archive", "Archive"),
 )

@@ -19,6 +19,13 @@ WHERE tier = %(tier)s
     AND day < (to_timestamp(%(until_s)s) AT TIME ZONE 'UTC')::date
 ORDER BY day, interval_minutes
 
+-- name: list_objective_months
+-- Months with days on which something was due. Out: month_s (epoch seconds), the newest first.
+SELECT DISTINCT extract(epoch FROM date_trunc('month', day::timestamp))::bigint AS month_s
+FROM objective_days
+WHERE due > 0 OR fresh_due > 0
+ORDER BY month_s DESC
+
 -- name: write_objective_day
 -- Write what is known of a day. In: fields of ObjectiveDay, missing and late as jsonb; now_s (epoch seconds).
 INSERT INTO objective_days (tier, interval_minutes, day, due, missing, fresh_due, late, is_final, judged_at)

@@ -7,7 +7,7 @@ from typing import Any
 
 from kraken_ohlcv.core.objective import ObjectiveDay
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.stores.ledger.session import Connection, execute_many, rows
+from kraken_ohlcv.stores.ledger.session import Connection, column, execute_many, rows
 
 
 def read_days(connection: Connection, tier: str, period: Range) -> list[tuple[int, ObjectiveDay]]:
@@ -22,6 +22,11 @@ def read_days(connection: Connection, tier: str, period: Range) -> list[tuple[in
         return judged_s, ObjectiveDay(**row)
 
     return rows(connection, "read_objective_days", judged, tier=tier, from_s=period[0], until_s=period[1])
+
+
+def read_months(connection: Connection) -> list[int]:
+    """Return the first seconds of the UTC months with days on which something was due, the newest first."""
+    return column(connection, "list_objective_months")
 
 
 def write_days(connection: Connection, days: Iterable[ObjectiveDay], *, now_s: int) -> None:
