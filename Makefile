@@ -22,7 +22,7 @@ setup: ## Make .venv with every pinned package
 demo: setup ## Break candle history and watch Airflow repair it (DEMO_EXIT=1: stop everything afterwards)
 	@$(RUN) -m local demo
 
-up: setup ## Start everything with the UI on the live exchange (KRAKEN_BASE_URL=URL, KRAKEN_REPLAY=FOLDER: another one)
+up: setup ## Start everything with the UI on the live exchange (KRAKEN_BASE_URL=URL, KRAKEN_REPLAY=FOLDER: another one; POSTGRES_URL=URL: your PostgreSQL)
 	@$(RUN) -m local up
 
 down: setup ## Stop everything; the data stays

@@ -31,6 +31,7 @@ from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.quarters import quarter_of
 from kraken_ohlcv.core.wording import counted
 from local.airflow_api import AirflowApi
+from local.installed_postgres import choose_postgres
 from local.settings import ModeHome, sandbox_directory, write_atomically
 from local.stack import MIN_INTERVAL_S, Exchange, Stack
 from simulators.exchange_client import ExchangeAdmin
@@ -297,7 +298,9 @@ def main() -> int:
     :return: exit code, 0 if everything was as it should be
     """
     console = Console(width=None if os.isatty(1) else 120, soft_wrap=False)
-    stack = Stack(ModeHome("demo"), Exchange())
+    home = ModeHome("demo")
+    choose_postgres(home, os.environ)
+    stack = Stack(home, Exchange())
     demo = Demo(stack, console)
     try:
         demo.play()

@@ -8,7 +8,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
+from local.installed_postgres import choose_postgres
 from local.postgres import PSQL
 from local.processes import SandboxError
 from local.questdb import USER as QUESTDB_USER
@@ -35,6 +38,7 @@ def up(mode: Mode | None) -> int:
         )
     home = ModeHome(meant)
     with home.locked():
+        choose_postgres(home, os.environ)
         stack = Stack(home, exchange)
         if stack.is_complete():
             print(f"Mode {meant} runs already.")
@@ -132,8 +136,11 @@ def psql(arguments: Sequence[str]) -> NoReturn:
         raise SandboxError(f"psql reaches ledger or candles, not {store!r}.")
     stack = running_stack("postgres" if store == "ledger" else "questdb")
     address = stack.ledger_uri if store == "ledger" else stack.candles_uri
-    # The address holds no secret: PostgreSQL listens on its socket only, QuestDB has its documented password.
-    os.execv(PSQL, ["psql", address, *rest])  # noqa: S606 (the caller's own command line)
+    fields = conninfo_to_dict(address)
+    # Others see the arguments of a program, but not its environment.
+    password = {"PGPASSWORD": str(fields.pop("password"))} if "password" in fields else {}
+    command = ["psql", make_conninfo("", **fields), *rest]
+    os.execve(PSQL, command, {**os.environ, **password})  # noqa: S606 (the caller's own command line)
 
 
 def kraken_ohlcv(arguments: Sequence[str]) -> NoReturn:

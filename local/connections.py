@@ -19,8 +19,7 @@ def connections_of(
     exchange_extra: Mapping[str, Any],
     questdb_ports: tuple[int, int],
     questdb_password: str | None = None,
-    postgres: str,
-    ledger: str,
+    ledger: Mapping[str, Any],
 ) -> Connections:
     """Return the connections to exchange, candle store and ledger.
 
@@ -28,8 +27,7 @@ def connections_of(
     :param exchange_extra: settings of the exchange's connection, such as ``min_interval_s``
     :param questdb_ports: of PostgreSQL's wire protocol and of HTTP
     :param questdb_password: of HTTP; None = HTTP asks for none
-    :param postgres: host, or folder of the Unix socket
-    :param ledger: name of the ledger's database
+    :param ledger: fields of the connection to the ledger's database
     :return: connection fields by connection id
     """
     http = {} if questdb_password is None else {"http_login": USER, "http_password": questdb_password}
@@ -45,10 +43,5 @@ def connections_of(
             "schema": DATABASE,
             "extra": {"http_port": http_port, **http},
         },
-        "ohlcv_postgres": {
-            "conn_type": "postgres",
-            "host": postgres,
-            "login": "postgres",
-            "schema": ledger,
-        },
+        "ohlcv_postgres": dict(ledger),
     }

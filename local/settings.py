@@ -108,6 +108,24 @@ class ModeHome:
         """Keep the state."""
         write_atomically(self.path / "state.json", json.dumps(asdict(state), indent=2) + "\n")
 
+    def postgres_url(self) -> str | None:
+        """Return the URL of the PostgreSQL that was named for the mode, None = the embedded one."""
+        try:
+            return (self.path / "postgres-url").read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def keep_postgres_url(self, url: str | None) -> None:
+        """Remember the URL of a PostgreSQL, in a file that only its owner can read.
+
+        :param url: None = the embedded one
+        """
+        file = self.path / "postgres-url"
+        if url is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_atomically(file, f"{url}\n", mode=0o600)
+
     def secrets(self) -> Secrets:
         """Return the mode's passwords and keys, made at first use."""
         file = self.path / "secrets.json"

@@ -16,7 +16,8 @@ import requests
 from local import airflow
 from local.airflow import AirflowSettings
 from local.connections import Connections, connections_of
-from local.postgres import PostgresServer, is_postgres_running, start_postgres, stop_postgres
+from local.installed_postgres import installed_postgres
+from local.postgres import is_postgres_running, start_postgres, stop_postgres
 from local.processes import ROOT, SandboxError, hold_port, load_process, start_process, stop_all
 from local.questdb import DATABASE, PASSWORD, USER, start_questdb, stop_questdb
 from simulators.exchange_client import SIMULATED_SKEW_S
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
+    from local.postgres import Databases
     from local.processes import ManagedProcess
     from local.questdb import QuestDBServer
     from local.settings import Mode, ModeHome
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
 LIVE_EXCHANGE = "https://api.kraken.com"
 REACH_TIMEOUT_S = 5.0
-LEDGER_DATABASE = "ohlcv"
-METADATA_DATABASE = "airflow"
 MIN_INTERVAL_S = 1.0
 CALL_TIMEOUT_S = 30
 DEMO_DAGS = ROOT / "demo" / "dags"
@@ -97,6 +97,7 @@ class Stack:
             replay = None if self.state.replay is None else Path(self.state.replay)
             exchange = Exchange(url=self.state.exchange_url, replay=replay)
         self.exchange = exchange
+        self.installed = installed_postgres(home)
         self.postgres_directory = home.path / "postgres"
         self.questdb_directory = home.path / "questdb"
 
@@ -121,9 +122,19 @@ class Stack:
         return self._local_url("questdb_http")
 
     @property
-    def postgres(self) -> PostgresServer:
-        """The mode's PostgreSQL, started if it does not run."""
-        return start_postgres(self.postgres_directory)
+    def postgres(self) -> Databases:
+        """The PostgreSQL that was named for the mode, or the mode's own, started if it does not run."""
+        return self.installed or start_postgres(self.postgres_directory)
+
+    @property
+    def ledger_database(self) -> str:
+        """Name of the ledger's database; on a server of others it says whose it is."""
+        return "ohlcv" if self.installed is None else f"ohlcv_{self.home.mode}"
+
+    @property
+    def metadata_database(self) -> str:
+        """Name of Airflow's own database, likewise."""
+        return "airflow" if self.installed is None else f"ohlcv_{self.home.mode}_airflow"
 
     @property
     def questdb(self) -> QuestDBServer:
@@ -138,7 +149,7 @@ class Stack:
     @property
     def ledger_uri(self) -> str:
         """Libpq URI of the ledger's database."""
-        return self.postgres.uri(LEDGER_DATABASE)
+        return self.postgres.uri(self.ledger_database)
 
     @property
     def candles_uri(self) -> str:
@@ -164,7 +175,7 @@ class Stack:
         """Return for each service of the mode whether it runs."""
         alive = airflow.running(self.home)
         return {
-            "postgres": is_postgres_running(self.postgres_directory),
+            "postgres": self._postgres_runs(),
             "questdb": is_alive(load_process(self.questdb_directory / "questdb.pid")),
             **{name: is_alive(load_process(self.home.pid_file(name))) for name in self._helpers()},
             **{name: name in alive for name in self._component_names()},
@@ -195,11 +206,11 @@ class Stack:
         airflow.wait_until_healthy(self._airflow_settings())
 
     def down(self) -> bool:
-        """Stop every service of the mode; the data stays.
+        """Stop every service of the mode, but not a PostgreSQL of others; the data stays.
 
         :return: whether anything ran
         """
-        did_run = any(self.services().values())
+        did_run = any(runs for name, runs in self.services().items() if self._is_own(name))
         airflow.stop_components(self.home)
         helpers = [load_process(self.home.pid_file(name)) for name in ("exchange", "slack")]
         with ThreadPoolExecutor() as pool:
@@ -237,6 +248,15 @@ class Stack:
         if self.home.mode == "demo":
             helpers["slack"] = ["simulators.slack"]
         return helpers
+
+    def _postgres_runs(self) -> bool:
+        if self.installed is not None:
+            return self.installed.is_running()
+        return is_postgres_running(self.postgres_directory)
+
+    def _is_own(self, service: str) -> bool:
+        """Return whether a service is started and stopped here."""
+        return service != "postgres" or self.installed is None
 
     def _component_names(self) -> list[str]:
         """Return the names of Airflow's processes."""
@@ -295,14 +315,16 @@ class Stack:
         process.wait_for_line(rf"^{name} listening on ")
 
     def _start_airflow(self, *, is_fresh: bool) -> None:
-        if not is_postgres_running(self.postgres_directory):
+        if self.installed is not None:
+            stop_postgres(self.postgres_directory)  # of a start before the other one was named
+        if not self._postgres_runs():
             # Airflow processes that have lost their database end by and by: not a base to build on.
             airflow.stop_components(self.home)
         postgres = self.postgres
         if is_fresh:
-            postgres.drop_database(LEDGER_DATABASE)
-        postgres.create_database(LEDGER_DATABASE)
-        if postgres.create_database(METADATA_DATABASE):
+            postgres.drop_database(self.ledger_database)
+        postgres.create_database(self.ledger_database)
+        if postgres.create_database(self.metadata_database):
             self.state.metadata_ready_for = None
         settings = self._airflow_settings()
         airflow.prepare_metadata(settings, self.state)
@@ -318,7 +340,7 @@ class Stack:
         return AirflowSettings(
             home=self.home,
             port=self.state.ports["airflow"],
-            database_uri=self.postgres.uri(METADATA_DATABASE),
+            database_uri=self.postgres.uri(self.metadata_database),
             connections=self._connections(),
             more_dags=DEMO_DAGS if self.home.mode == "demo" else None,
             workers=self.workers,
@@ -337,8 +359,7 @@ class Stack:
             },
             questdb_ports=(self.state.ports["questdb_pg"], self.state.ports["questdb_http"]),
             questdb_password=self.home.secrets().questdb_password,
-            postgres=self.postgres.socket_directory,
-            ledger=LEDGER_DATABASE,
+            ledger=self.postgres.connection(self.ledger_database),
         )
         if self.home.mode == "demo":
             found["kraken_archive"] = {"conn_type": "kraken_archive", "host": f"{self.exchange_url}/archive"}

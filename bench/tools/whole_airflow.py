@@ -87,8 +87,7 @@ def airflow_of(
             exchange_url=exchange.url,
             exchange_extra={"min_interval_s": min_interval_s, "max_clock_skew_s": SIMULATED_SKEW_S},
             questdb_ports=(services.questdb.pg_port, services.questdb.http_port),
-            postgres=services.postgres.socket_directory,
-            ledger=ledger,
+            ledger=services.postgres.connection(ledger),
         ),
         more_variables={
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),

@@ -62,6 +62,7 @@ WAYS = (
     Way(r"make demo", "make", ("tests/demo/test_preload.py", "tests/demo/test_census.py")),
     Way(r"make (up|down|status)", "make", ("tests/local/test_up.py",)),
     Way(r"make up KRAKEN_(BASE_URL|REPLAY)=\S+", "make", ("tests/local/test_stack.py",)),
+    Way(r"make up POSTGRES_URL=\S+", "make", ("tests/local/test_installed_postgres.py",)),
     Way(r"make (test|unit|quick|e2e|lint|bench|help)( PYTEST_ARGS=\S+)?", "make"),
     Way(r'make bench BENCH=("?)(big )?[a-z_]+\1', "make", ("tests/bench/test_runner.py",)),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),

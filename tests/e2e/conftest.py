@@ -98,8 +98,7 @@ def stack_session(
                 "max_clock_skew_s": SIMULATED_SKEW_S,
             },
             questdb_ports=(questdb_session.pg_port, questdb_session.http_port),
-            postgres=postgres_server.socket_directory,
-            ledger=ledger,
+            ledger=postgres_server.connection(ledger),
         )
         | {
             "slack_api": {

@@ -46,9 +46,12 @@ def test_creating_a_database_twice_keeps_it(postgres_server: PostgresServer) -> 
         postgres_server.drop_database(name)
 
 
-def test_survives_stop_kill_and_a_stale_pid_file(own_directory: Path) -> None:
-    data = own_directory / "data"
+@pytest.mark.parametrize("name", ["data", "too-long-for-a-socket" * 5], ids=["short path", "long path"])
+def test_survives_stop_kill_and_a_stale_pid_file(own_directory: Path, name: str) -> None:
+    data = own_directory / name
     server = start_postgres(data)
+    sockets = Path(server.socket_directory)
+    assert (sockets == data) == (name == "data")
     server.create_database("kept")
     again = start_postgres(data)
     assert again == server, "a running server is taken over"
@@ -62,9 +65,13 @@ def test_survives_stop_kill_and_a_stale_pid_file(own_directory: Path) -> None:
 
     lines = (data / "postmaster.pid").read_text().splitlines()
     (data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    lock = sockets / ".s.PGSQL.5432.lock"
+    lock.write_text(f"{os.getpid()}\n")
     assert not is_postgres_running(data), "this test's process is no server although its pid is in the file"
     server = start_postgres(data)
     with psycopg.connect(server.uri("kept")) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     server.stop()
     assert not is_postgres_running(data)
+    assert not lock.exists()
+    assert sockets.exists() == (name == "data"), "nothing is left in the temporary folder"

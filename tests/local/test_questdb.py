@@ -32,9 +32,13 @@ def test_keeps_data_and_ports_over(end: str, questdb_server: QuestDBServer, cand
     with questdb_server.connect() as connection:
         connection.execute("CREATE TABLE ohlcv (ts TIMESTAMP, n LONG) TIMESTAMP(ts) PARTITION BY MONTH WAL")
         connection.execute("INSERT INTO ohlcv VALUES ('2026-11-01', 7)")
+    unpacked = questdb_server.directory / "tmp"
+    n_files = len(list(unpacked.iterdir()))
+    assert n_files
     getattr(questdb_server, end)()
     assert not questdb_server.is_running()
     questdb_server.start()
+    assert len(list(unpacked.iterdir())) <= n_files, "what a killed one left is gone"
     assert (questdb_server.pg_port, questdb_server.http_port) == ports
     # Acknowledged is not yet readable: a killed server applies its log only after it answers again.
     QuestDBHook().client().wait_applied(candle_table)
