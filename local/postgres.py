@@ -40,7 +40,7 @@ SOCKET_LINE = 4
 
 
 class Databases(ABC):
-    """What is done with the databases of a server, whoever started it."""
+    """What is done with the databases of a server, ours or another."""
 
     __slots__ = ()
 
