@@ -6,10 +6,12 @@ they stood. A candle without a moment was stored before records began.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
+import numpy as np
 import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -64,40 +66,175 @@ def read_past(
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     :raises QuestDBError: if it does not apply what was written
     """
-    step = step_s(series.interval_minutes)
-    every = BucketSet.opening_in([covered], step=step)
-    began_us = value(connection, "read_records_began")
-    start_s = value(connection, "read_start_at", series, at_us=at_us)
-    if at_us < began_us or start_s is None:
-        return Past(None, pl.DataFrame(schema=FRAME_SCHEMA), Emptiness.none(step), every)
-    # QuestDB first: of what is replaced later, the ledger knows before it is.
-    questdb.wait_applied(CANDLE_TABLE)
-    now = read_frame(questdb, series, covered)
-    months = [date_of(month) for month in months_in([covered])]
-    log = _Replaced.of(connection, series, covered, months)
-    both = now.join(log.overwritten(now), on="ts_s", how="left", maintain_order="left")
-    is_lost = (pl.col("replaced_us") <= at_us) | ~pl.col("is_said")
-    # Of the others the ledger knows what stood before.
-    stands = both.remove(is_lost).with_columns(stored_us=pl.coalesce("replaced_us", "stored_us"))
-    found = log.versions_at(stands.select(*FRAME_SCHEMA), at_us)
-    unwitnessed = {"gone": BucketSet(step), "come": BucketSet(step)}
-    for row in fetch(connection, "read_unwitnessed", series, months=months, at_us=at_us):
-        unwitnessed[row["kind"]] |= of_log(row, step)
-    # It carries no moment, though it was stored since.
-    closes_later = pl.col("ts_s") + step > began_us // MICROSECONDS
-    has_come = pl.Series(is_in(found["ts_s"].to_numpy(), unwitnessed["come"]))
-    is_foreign = pl.col("stored_us").is_null() & (closes_later | has_come)
-    candles = found.remove(is_foreign)
-    lost = [*found.filter(is_foreign)["ts_s"], *both.filter(is_lost)["ts_s"]]
-    empty = _proven_at(connection, series, months, at_us).within(covered)
-    unknown = (unwitnessed["gone"] - empty.all) | BucketSet.of_points(lost, step=step)
-    return Past(
-        start_s, candles, empty, (unknown & every) - opening_at(candles["ts_s"].to_numpy(), step=step)
-    )
+    return Records.read(questdb, connection, series, covered).past(at_us)
+
+
+class CandlesThen(NamedTuple):
+    """What stood in some buckets, each at a moment of its own.
+
+    :ivar candles: what was stored, see :data:`kraken_ohlcv.stores.candle_store.FRAME_SCHEMA`; ascending
+    :ivar lost: ``ts_s`` of the candles stored now while nothing tells what stood then
+    :ivar come: ``ts_s`` and ``stored_us`` of the candles that came since into buckets that held none
+    """
+
+    candles: pl.DataFrame
+    lost: pl.Series
+    come: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
-class _Replaced:
+class Records:
+    """What both stores tell of the past of a series in a range, read once for any number of moments.
+
+    :ivar covered: half-open, epoch seconds UTC
+    :ivar step: bucket length, seconds
+    :ivar began_us: when records began, epoch microseconds
+    :ivar now: candles stored now, see :data:`kraken_ohlcv.stores.candle_store.FRAME_SCHEMA`; ascending
+    :ivar replaced: candles that stood before
+    :ivar starts: where the series began since when (epoch microseconds; None = before records began)
+    :ivar proofs: what was proven or withdrawn (evidence or None), and when (as above), in this order
+    :ivar unwitnessed: what was found gone or come that no write of ours did, and when
+    """
+
+    covered: Range
+    step: int
+    began_us: int
+    now: pl.DataFrame
+    replaced: Replaced
+    starts: list[tuple[int | None, int]]
+    proofs: list[tuple[int | None, Evidence | None, BucketSet]]
+    unwitnessed: list[tuple[int, str, BucketSet]]
+
+    @classmethod
+    def read(cls, questdb: QuestDBClient, connection: Connection, series: Series, covered: Range) -> Self:
+        """Read it.
+
+        :param connection: the ledger; a login that may only read suffices
+        :param covered: half-open, epoch seconds UTC
+        :raises QuestDBUnavailableError: if QuestDB cannot be reached
+        :raises QuestDBError: if it does not apply what was written
+        """
+        step = step_s(series.interval_minutes)
+        # QuestDB first: of what is replaced later, the ledger knows before it is.
+        questdb.wait_applied(CANDLE_TABLE)
+        now = read_frame(questdb, series, covered)
+        months = [date_of(month) for month in months_in([covered])]
+        proofs = fetch(connection, "read_proof_changes", series, months=months)
+        unwitnessed = fetch(connection, "read_unwitnessed", series, months=months)
+        return cls(
+            covered=covered,
+            step=step,
+            began_us=value(connection, "read_records_began"),
+            now=now,
+            replaced=Replaced.of(connection, series, covered, months),
+            starts=[tuple(row.values()) for row in fetch(connection, "read_starts", series)],
+            proofs=[
+                (row["recorded_us"], row["evidence"] and Evidence(row["evidence"]), of_log(row, step))
+                for row in proofs
+            ],
+            unwitnessed=[(row["found_us"], row["kind"], of_log(row, step)) for row in unwitnessed],
+        )
+
+    def past(self, at_us: int) -> Past:
+        """Return what the stores held at a moment.
+
+        :param at_us: epoch microseconds
+        """
+        every = BucketSet.opening_in([self.covered], step=self.step)
+        start_s = self.start_at(at_us)
+        if at_us < self.began_us or start_s is None:
+            return Past(None, pl.DataFrame(schema=FRAME_SCHEMA), Emptiness.none(self.step), every)
+        then = self.candles_at(self.now.with_columns(at_us=pl.lit(at_us, pl.Int64)))
+        (empty,) = self.proven_at([at_us])
+        lost = BucketSet.of_points(then.lost, step=self.step)
+        unknown = ((self.noted("gone", at_us) - empty.all) | lost) & every
+        stored = opening_at(then.candles["ts_s"].to_numpy(), step=self.step)
+        return Past(start_s, then.candles, empty.within(self.covered), unknown - stored)
+
+    def start_at(self, at_us: int) -> int | None:
+        """Return where the series began as the ledger knew it at a moment, or None if it was not known."""
+        known = [start_s for since_us, start_s in self.starts if since_us is None or since_us <= at_us]
+        return known[-1] if known else None
+
+    def candles_at(self, now: pl.DataFrame) -> CandlesThen:
+        """Return what stood in the buckets of some candles.
+
+        :param now: candles stored now, with ``at_us``: the moment that is asked for, epoch microseconds
+        """
+        both = now.join(self.replaced.overwritten(now), on="ts_s", how="left", maintain_order="left")
+        is_lost = (pl.col("replaced_us") <= pl.col("at_us")) | ~pl.col("is_said")
+        # Of the others the ledger knows what stood before.
+        stands = both.remove(is_lost).with_columns(stored_us=pl.coalesce("replaced_us", "stored_us"))
+        found, come = self.replaced.versions_at(stands.select(*FRAME_SCHEMA, "at_us"))
+        come_us = np.zeros(len(found), dtype=np.int64)
+        for found_us, kind, buckets in self.unwitnessed:
+            if kind == "come":
+                is_there = is_in(found["ts_s"].to_numpy(), buckets)
+                come_us[is_there] = np.maximum(come_us[is_there], found_us)
+        found = found.with_columns(come_us=pl.Series(come_us))
+        # It carries no moment, though it was stored since.
+        closes_later = pl.col("ts_s") + self.step > self.began_us // MICROSECONDS
+        is_foreign = pl.col("stored_us").is_null() & (closes_later | (pl.col("come_us") > pl.col("at_us")))
+        lost = pl.concat([found.filter(is_foreign)["ts_s"], both.filter(is_lost)["ts_s"]])
+        return CandlesThen(found.remove(is_foreign).select(*FRAME_SCHEMA), lost, come)
+
+    def noted(self, kind: str, at_us: int) -> BucketSet:
+        """Return the buckets that were found gone, or to have come, after a moment.
+
+        :param kind: ``gone`` or ``come``
+        """
+        found = BucketSet(self.step)
+        for found_us, noted, buckets in self.unwitnessed:
+            if noted == kind and found_us > at_us:
+                found |= buckets
+        return found
+
+    def proven_at(self, moments_us: Iterable[int]) -> Iterator[Emptiness]:
+        """Return what was proven empty at each of some moments: every change up to then, in their order.
+
+        :param moments_us: epoch microseconds; quick if ascending and settled
+        """
+        empty, done = Emptiness.none(self.step), list[int]()
+        for at_us in moments_us:
+            numbers = [n for n, (since_us, *_) in enumerate(self.proofs) if (since_us or 0) <= at_us]
+            if numbers[: len(done)] != done:
+                empty, done = Emptiness.none(self.step), []
+            for number in numbers[len(done) :]:
+                empty = _after(empty, *self.proofs[number][1:])
+            done = numbers
+            yield empty
+
+    def proven_now(self) -> Emptiness:
+        """Return what is proven empty after all changes."""
+        empty = Emptiness.none(self.step)
+        for _, evidence, buckets in self.proofs:
+            empty = _after(empty, evidence, buckets)
+        return empty
+
+    def held_since(self) -> pl.DataFrame:
+        """Return since when there is a candle in each bucket that holds one.
+
+        :return: ``ts_s``, ``since_us`` (epoch microseconds, 0 = before moments were recorded); ascending
+        """
+        stored_us = pl.col("stored_us").fill_null(0)
+        parts = [self.now, self.replaced.versions]
+        for row, buckets in self.replaced.sources:
+            renamed = self.now.filter(is_in(self.now["ts_s"].to_numpy(), buckets))
+            parts.append(renamed.with_columns(stored_us=pl.lit(row["stored_us"], pl.Int64)))
+        each = pl.concat([part.select("ts_s", since_us=stored_us) for part in parts])
+        return self.now.select("ts_s").join(each.group_by("ts_s").min(), on="ts_s", maintain_order="left")
+
+
+def _after(empty: Emptiness, evidence: Evidence | None, buckets: BucketSet) -> Emptiness:
+    """Return what is proven after one more change."""
+    by = {one: proven - buckets for one, proven in empty.by.items()}
+    if evidence is not None:
+        by[evidence] |= buckets
+    return Emptiness(empty.step, by)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
     """What the ledger has kept of the candles of a series in a range.
 
     :ivar step: candle length, seconds
@@ -122,18 +259,25 @@ class _Replaced:
             [(row, of_log(row, step)) for row in former],
         )
 
-    def versions_at(self, now: pl.DataFrame, at_us: int) -> pl.DataFrame:
-        """Return the versions that stood at a moment, going back from those that stand now."""
-        is_later = pl.col("stored_us") > at_us
-        standing, later = [now.remove(is_later)], now.filter(is_later)
+    def versions_at(self, now: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the versions that stood at the moments asked for, going back from those that stand now.
+
+        :param now: candles with ``at_us``, the moment that is asked for, epoch microseconds
+        :return: these, likewise; and ``ts_s`` and ``stored_us`` of the first ones after their moments before
+            which none stood
+        """
+        is_later = pl.col("stored_us") > pl.col("at_us")
+        standing, later, come = [now.remove(is_later)], now.filter(is_later), []
         while not later.is_empty():
-            before = later.select("ts_s", replaced_us="stored_us").join(
+            before = later.select("ts_s", "at_us", replaced_us="stored_us").join(
                 self.versions, on=["ts_s", "replaced_us"]
             )
-            older = pl.concat([before.select(*FRAME_SCHEMA), *self._called_before(later)])
+            older = pl.concat([before.select(*FRAME_SCHEMA, "at_us"), *self._called_before(later)])
+            come.append(later.join(older, on="ts_s", how="anti").select("ts_s", "stored_us"))
             standing.append(older.remove(is_later))
             later = older.filter(is_later)
-        return pl.concat(standing).sort("ts_s")
+        nothing = now.clear().select("ts_s", "stored_us")
+        return pl.concat(standing).sort("ts_s"), pl.concat([nothing, *come])
 
     def _called_before(self, later: pl.DataFrame) -> list[pl.DataFrame]:
         """Return those candles whose source alone was changed by the write that stored them, as they were."""
@@ -172,18 +316,6 @@ class _Replaced:
         return found.unique("ts_s", keep="first").select("ts_s", "replaced_us", "is_said")
 
 
-def _proven_at(connection: Connection, series: Series, months: list[date], at_us: int) -> Emptiness:
-    """Return what was proven empty at a moment: every change up to then, one after the other."""
-    step = step_s(series.interval_minutes)
-    by = {evidence: BucketSet(step) for evidence in Evidence}
-    for row in fetch(connection, "read_proof_changes", series, months=months, at_us=at_us):
-        buckets = of_log(row, step)
-        by = {evidence: proven - buckets for evidence, proven in by.items()}
-        if row["evidence"] is not None:
-            by[Evidence(row["evidence"])] |= buckets
-    return Emptiness(step, by)
-
-
 def unrecorded_since(
     connection: Connection, series: Series, covered: Range, now: pl.DataFrame, *, at_us: int
 ) -> BucketSet:
@@ -199,7 +331,7 @@ def unrecorded_since(
     later = now.select("ts_s", replaced_us="stored_us").filter(pl.col("replaced_us") > at_us)
     if later.is_empty():
         return BucketSet(step)
-    log = _Replaced.of(connection, series, covered, months)
+    log = Replaced.of(connection, series, covered, months)
     added: dict[int, BucketSet] = {}
     for row in fetch(connection, "read_added", series, months=months, at_us=at_us):
         known = added.get(row["written_us"], BucketSet(step))

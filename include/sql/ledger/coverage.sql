@@ -90,6 +90,24 @@ SELECT
 FROM coverage_months
 WHERE month = ANY(%(months)s) AND stored > 0
 
+-- name: read_month_counts
+-- What was counted of some months of a series. In: ticker, interval_minutes, months (date[]).
+-- Out: month_s (epoch seconds), stored, first_s, last_s (epoch seconds, null without a candle), off_grid_us.
+SELECT
+    extract(epoch FROM month)::bigint AS month_s,
+    stored,
+    extract(epoch FROM first_ts)::bigint AS first_s,
+    extract(epoch FROM last_ts)::bigint AS last_s,
+    off_grid_us
+FROM coverage_months
+WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s AND month = ANY(%(months)s)
+
+-- name: read_page_months
+-- The coverage months of a series. In: ticker, interval_minutes. Out: month_s (epoch seconds).
+SELECT extract(epoch FROM month)::bigint AS month_s
+FROM coverage_months
+WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s
+
 -- name: lock_counts
 -- Let one process at a time count, in this transaction. In: lock_class.
 SELECT pg_advisory_xact_lock(%(lock_class)s, 0)

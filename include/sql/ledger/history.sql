@@ -165,34 +165,39 @@ FROM former_sources
 WHERE ticker = ANY(%(tickers)s) AND interval_minutes = %(interval_minutes)s AND month = ANY(%(months)s)
 
 -- name: read_unwitnessed
--- Buckets that were found gone, or to have come, after a moment.
--- In: ticker, interval_minutes, months (date[]), at_us (epoch microseconds).
--- Out: month_s (epoch seconds), first_bucket, buckets (text), kind.
+-- Buckets that were found gone, or to have come. In: ticker, interval_minutes, months (date[]).
+-- Out: month_s (epoch seconds), first_bucket, buckets (text), kind, found_us (epoch microseconds).
 SELECT
     extract(epoch FROM month)::bigint AS month_s,
     first_bucket,
     buckets::text,
-    kind
+    kind,
+    microseconds(found_at) AS found_us
 FROM unwitnessed_changes
-WHERE ticker = %(ticker)s
-    AND interval_minutes = %(interval_minutes)s
-    AND month = ANY(%(months)s)
-    AND found_at > moment_at(%(at_us)s)
+WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s AND month = ANY(%(months)s)
 
 -- name: read_proof_changes
--- What was proven or withdrawn up to a moment, in the order in which it happened.
--- In: ticker, interval_minutes, months (date[]), at_us (epoch microseconds).
--- Out: month_s (epoch seconds), first_bucket, buckets (text), evidence (null = it was withdrawn).
+-- What was proven or withdrawn, in the order in which it happened. In: ticker, interval_minutes, months (date[]).
+-- Out: month_s (epoch seconds), first_bucket, buckets (text), evidence (null = it was withdrawn), recorded_us (epoch
+-- microseconds; null = before records began).
 SELECT
     extract(epoch FROM month)::bigint AS month_s,
     first_bucket,
     buckets::text,
-    evidence
+    evidence,
+    microseconds(recorded_at) AS recorded_us
 FROM coverage_changes
-WHERE ticker = %(ticker)s
-    AND interval_minutes = %(interval_minutes)s
-    AND month = ANY(%(months)s)
-    AND (recorded_at IS NULL OR recorded_at <= moment_at(%(at_us)s))
+WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s AND month = ANY(%(months)s)
+ORDER BY change_id
+
+-- name: read_starts
+-- Where a series began as the ledger knew it, in the order in which it was changed. In: ticker, interval_minutes.
+-- Out: recorded_us (epoch microseconds; null = before records began), start_s (epoch seconds).
+SELECT
+    microseconds(recorded_at) AS recorded_us,
+    extract(epoch FROM start_ts)::bigint AS start_s
+FROM series_starts
+WHERE ticker = %(ticker)s AND interval_minutes = %(interval_minutes)s
 ORDER BY change_id
 
 -- name: read_proven
@@ -230,6 +235,18 @@ LIMIT 1
 -- The newest moment that no open write can change. In: is_kept (whether no later write may get a moment up to now).
 -- Out: settled_us (epoch microseconds).
 SELECT settled_moment(%(is_kept)s) AS settled_us
+
+-- name: may_read_moments
+-- Whether this login may read the newest moment of a write. Out: a boolean.
+SELECT has_sequence_privilege('moments', 'SELECT')
+
+-- name: read_newest_moment
+-- The newest moment that was given to a write, or that nothing later was before. Out: moment_us (epoch microseconds).
+SELECT last_value AS moment_us FROM moments
+
+-- name: read_clock
+-- The ledger's clock. Out: now_us (epoch microseconds).
+SELECT microseconds(clock_timestamp()) AS now_us
 
 -- name: insert_snapshot
 -- Name a moment.
