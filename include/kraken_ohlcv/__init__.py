@@ -31,6 +31,7 @@ READER = {
     "read_candles": "reader.candles",
     "snapshot": "reader.past",
     "tickers_of": "reader.scope",
+    "verify": "seals.verify",
 }
 """Module of each name for readers; imported at first use, since frames are slow to import and DAG files do
 without them."""

@@ -10,6 +10,7 @@ from kraken_ohlcv.reader.past import snapshot as snapshot
 from kraken_ohlcv.reader.price_at import price_at as price_at
 from kraken_ohlcv.reader.scope import tickers_of as tickers_of
 from kraken_ohlcv.reader.stores import open_stores as open_stores
+from kraken_ohlcv.seals.verify import verify as verify
 
 __version__: str
 READER: dict[str, str]

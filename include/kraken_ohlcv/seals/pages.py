@@ -10,6 +10,7 @@ import polars as pl
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.bucket_set import BucketSet
+from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.gap import Gap, Series
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.verified_day import day_of
@@ -147,29 +148,35 @@ class Pages:
 
     def _stored(self) -> Iterator[Finding]:
         """Say where a page that was reconciled does not add up, or calls stored what is not."""
+        step, proven = self.coverage.missing.step, self.coverage.empty.by[Evidence.TRADES]
+        if strange := self.coverage.disputed - proven:
+            stands = f"{len(strange)} buckets are disputed that trades do not prove empty"
+            yield self._finding(FindingKind.MISSING_ALTERED, strange.start_s, stands=stands)
         if self.until_s is None:
             return
-        step = self.coverage.missing.step
         now = opening_at(self.records.now.filter(pl.col("ts_s") % step == 0)["ts_s"].to_numpy(), step=step)
-        grid = (self.start_s, self.until_s)
         for month in self.coverage.months:
             reconciled = self.coverage.reconciled.get(month)
             if reconciled is None:
                 continue
-            part = (max(month[0], grid[0]), max(month[0], grid[0], min(month[1], grid[1])))
-            every = BucketSet.opening_in([part], step=step)
-            empty, disputed = self.coverage.empty.all, self.coverage.disputed
-            known = (every - self.coverage.missing - empty) | (every & disputed)
+            start_s = max(month[0], self.start_s)
+            every = BucketSet.opening_in([(start_s, max(start_s, min(month[1], self.until_s)))], step=step)
+            disputed = self.coverage.disputed & every
+            known = (every - self.coverage.missing - self.coverage.empty.all) | disputed
             here = now.within(month)
             # Candles outside of the grid were counted, too; those that trades dispute were not, as they came.
-            outside, odd = len(here) - len(here.within(part)), len((every & disputed).within(month))
-            lost = (disputed.within(month) - here) if reconciled <= len(here) else BucketSet(step)
-            if not -odd <= reconciled - len(known) <= outside:
-                stands = f"{reconciled} candles, while its buckets leave {len(known)}"
-                yield self._finding(FindingKind.MISSING_ALTERED, known.start_s or part[0], stands=stands)
-            elif strange := (known - here if reconciled == len(here) else lost):
-                stands = f"{len(strange)} buckets count as stored that are not"
+            outside = len(here - every)
+            strange = BucketSet(step)
+            if reconciled == len(here):
+                strange = (known - here) | (disputed - here) | ((here & every & proven) - disputed)
+            elif reconciled < len(here):
+                strange = disputed - here
+            if strange:
+                stands = f"{len(strange)} buckets count as stored that are not, or as not disputed"
                 yield self._finding(FindingKind.MISSING_ALTERED, strange.start_s, stands=stands)
+            elif not -len(disputed) <= reconciled - len(known) <= outside:
+                stands = f"{reconciled} candles, while its buckets leave {len(known)}"
+                yield self._finding(FindingKind.MISSING_ALTERED, known.start_s or start_s, stands=stands)
 
     def _counts(self) -> Iterator[Finding]:
         """Say which month was counted otherwise than it ever stood."""
