@@ -34,8 +34,8 @@ def statement(
 ) -> None:
     """Make a statement of a tier and a range: targets, figures, gaps, incidents, restatements.
 
-    Ends with 1 when a target is missed or nothing is due. It is not kept; the ledger keeps the monthly ones
-    that the completeness report makes.
+    Ends with 1 when a target is missed, a seal is broken, or nothing is due. It is not kept; the ledger keeps
+    the monthly ones that the completeness report makes.
     """
     from kraken_ohlcv.statement.document import is_good
     from kraken_ohlcv.statement.make import make_statement

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.times import iso, utc
 from kraken_ohlcv.statement.facts import (
     OUTCOMES,
     Facts,
     GapFacts,
     IncidentFacts,
     RestatementFacts,
+    Seals,
     SeriesFacts,
 )
 from kraken_ohlcv.statement.limits import how_to_verify, unknown, unproven
@@ -82,6 +83,7 @@ def as_document(facts: Facts) -> dict[str, Any]:
             "listed": [_restatement(one) for one in facts.restatements.listed],
             "not_listed": facts.restatements.n_left,
         },
+        "seals": _seals(facts.seals),
         "unknown": unknown(facts),
         "verify": how_to_verify(facts),
     }
@@ -98,9 +100,10 @@ def sha256_of(text: str) -> str:
 
 
 def is_good(document: Mapping[str, Any]) -> bool:
-    """Return whether no target is missed, and there is data: nothing due is never good."""
+    """Return whether no target is missed, no seal is broken, and there is data: nothing due is never good."""
     met = [one["is_met"] for one in document["targets"] if one["target_pct"] is not None]
-    return bool(document["totals"]["due"]) and all(one is not False for one in met)
+    is_broken = document["seals"]["unreadable_entries"] or document["seals"]["changed_without_record"]
+    return bool(document["totals"]["due"]) and not is_broken and all(one is not False for one in met)
 
 
 def document_of(text: str) -> dict[str, Any]:
@@ -120,6 +123,10 @@ def _of(series: Series) -> dict[str, Any]:
 
 def _moment(moment_s: int | None) -> str | None:
     return None if moment_s is None else iso(moment_s)
+
+
+def _day(day_s: int) -> str:
+    return utc(day_s).date().isoformat()
 
 
 def _micro(moment_us: int) -> str:
@@ -243,6 +250,57 @@ def _incident(one: IncidentFacts, period: Range, made_s: int) -> dict[str, Any]:
         "seconds": end_s - one.since_s,
         "seconds_in_range": max(0, min(end_s, period[1]) - max(one.since_s, period[0])),
         "subjects": list(one.subjects),
+    }
+
+
+def _seals(seals: Seals) -> dict[str, Any]:
+    return {
+        "head": None
+        if seals.head is None
+        else {
+            "number": seals.head.number,
+            "hash": seals.head.hash,
+            "as_of": _micro(seals.head.as_of_us),
+        },
+        "days": [
+            {
+                "day": _day(one.day_s),
+                "root": one.root,
+                "sealed": one.sealed,
+                "unsealed": one.unsealed,
+                "all_series": one.all_series,
+            }
+            for one in seals.days
+        ],
+        "revisions": {
+            "total": seals.n_revisions,
+            "listed": [
+                {
+                    **_of(one.series),
+                    "day": _day(one.day_s),
+                    "revision": one.revision,
+                    "reasons": list(one.reasons),
+                    "as_of": _micro(one.as_of_us),
+                    "root": one.root,
+                    "root_before": one.root_before,
+                    "entry": one.number,
+                    "note": one.note,
+                }
+                for one in seals.revisions
+            ],
+            "not_listed": seals.n_revisions - len(seals.revisions),
+        },
+        "unreadable_entries": list(seals.unreadable),
+        "changed_without_record": [
+            {
+                **_of(one.series),
+                "day": _day(one.day_s),
+                "bucket": iso(one.ts_s),
+                "what": one.said,
+                "found_at": _moment(one.found_s),
+            }
+            for one in seals.disagreements
+        ],
     }
 
 

@@ -9,8 +9,10 @@ from typing import Any, Final
 from kraken_ohlcv.completeness.figures import percent
 from kraken_ohlcv.completeness.series_rows import Listing
 from kraken_ohlcv.core.gap import GapStatus, Series
+from kraken_ohlcv.core.seal import DaySeal
 from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.statement.period import Period
+from kraken_ohlcv.stores.ledger.disagreements import Disagreement
 
 PROVISIONAL: Final = ("archive_provisional", "imported")
 """Sources of stored candles that nothing has identified so far."""
@@ -257,6 +259,59 @@ class TargetFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SealHead:
+    """The newest entry of the log of seals.
+
+    :ivar number: place in the log
+    :ivar hash: hexadecimal; who keeps it elsewhere can show later that nothing up to it was altered
+    :ivar as_of_us: moment of the ledger's clock that it is about, epoch microseconds
+    """
+
+    number: int
+    hash: str
+    as_of_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDay:
+    """What is sealed of a UTC day.
+
+    :ivar day_s: its first second, epoch seconds UTC
+    :ivar root: over the newest seals of all series of the ledger, hexadecimal; None when there is none, or
+        the log was altered
+    :ivar sealed: series of the tier with a seal
+    :ivar unsealed: series of the tier with buckets of that day and without a seal
+    :ivar all_series: series of the ledger with a seal
+    """
+
+    day_s: int
+    root: str | None
+    sealed: int
+    unsealed: int
+    all_series: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """What the log of seals says of a range.
+
+    :ivar head: its newest entry; None of an empty log
+    :ivar days: every day of the range
+    :ivar revisions: days of the tier's series that were sealed again, the newest first, as many as are listed
+    :ivar n_revisions: how many there are
+    :ivar unreadable: numbers of entries that are none any more: somebody has altered the log
+    :ivar disagreements: sealed days of the tier's series that have changed, though no record explains it
+    """
+
+    head: SealHead | None
+    days: Sequence[SealedDay]
+    revisions: Sequence[DaySeal]
+    n_revisions: int
+    unreadable: Sequence[int]
+    disagreements: Sequence[Disagreement] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All facts of a tier and a range.
 
@@ -278,6 +333,7 @@ class Facts:
     :ivar restatements: other versions of candles
     :ivar incidents: those that concern the tier
     :ivar other_incidents: how many others were open in the range
+    :ivar seals: what is sealed of it
     """
 
     exchange: str | None
@@ -298,6 +354,7 @@ class Facts:
     restatements: Restatements
     incidents: Sequence[IncidentFacts]
     other_incidents: int
+    seals: Seals
 
     def total(self, name: str) -> int:
         """Return the sum of a count over all series.

@@ -33,6 +33,7 @@ from kraken_ohlcv.statement.facts import (
     SeriesFacts,
 )
 from kraken_ohlcv.statement.period import Period
+from kraken_ohlcv.statement.seals import seals_of
 from kraken_ohlcv.statement.targets import targets_of
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.coverage import read_months
@@ -115,6 +116,7 @@ def gather(connection: Connection, questdb: QuestDBClient, tier: str, period: Pe
         restatements=_restatements(connection, series, period),
         incidents=ours,
         other_incidents=len(incidents) - len(ours),
+        seals=seals_of(connection, [buckets for buckets, _ in found], period),
     )
 
 

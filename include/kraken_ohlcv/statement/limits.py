@@ -14,6 +14,9 @@ from kraken_ohlcv.stores.queries import MICROSECONDS
 KEPT_DAYS: Final = 90
 """The weekly clean-up deletes what ended longer ago, unless its param says otherwise."""
 
+MOST_TICKERS: Final = 20
+"""Tickers that a command names."""
+
 UNPROVEN_WORDS: Final[Mapping[str, str]] = {
     "missing": "neither stored nor proven empty",
     "archive_provisional": "stored from an archive file that nothing has identified yet",
@@ -44,7 +47,13 @@ def unproven(series: Sequence[SeriesFacts]) -> list[dict[str, Any]]:
 
 def unknown(facts: Facts) -> list[str]:
     """Return what the statement cannot know, a sentence each."""
-    return [*_before_records(facts), *_deleted(facts), *_of_the_tier(facts), *_not_over(facts)]
+    return [
+        *_before_records(facts),
+        *_deleted(facts),
+        *_of_the_tier(facts),
+        *_not_over(facts),
+        *_not_sealed(facts),
+    ]
 
 
 def _before_records(facts: Facts) -> Iterator[str]:
@@ -97,16 +106,56 @@ def _not_over(facts: Facts) -> Iterator[str]:
         )
 
 
+def _not_sealed(facts: Facts) -> Iterator[str]:
+    if facts.seals.unreadable:
+        entries = named([f"{number:,}" for number in facts.seals.unreadable])
+        yield (
+            f"The log of seals was altered: entry {entries} cannot be read any more, so no root is shown; "
+            "kraken-ohlcv verify names what else differs."
+        )
+    unsealed = sum(day.unsealed for day in facts.seals.days)
+    if unsealed:
+        is_or_are = "is" if unsealed == 1 else "are"
+        yield (
+            f"{counted(unsealed, 'day')} of single series {is_or_are} not sealed: no seal can show whether "
+            "they were altered."
+        )
+
+
 def how_to_verify(facts: Facts) -> list[dict[str, str]]:
     """Return the commands that check the statement, with what each of them does."""
     start, end = (utc(moment_s).date() for moment_s in facts.period)
+    tickers = list(dict.fromkeys(one.series.ticker for one in facts.series))
+    intervals = sorted({one.series.interval_minutes for one in facts.series})
+    lengths = " ".join(f"--interval {interval}" for interval in intervals)
+    are_few = len(tickers) <= MOST_TICKERS
+    named_here = " ".join(tickers) if are_few else "TICKERS"
+    span = f"{lengths} --from {start} --to {end}"
+    again = {
+        "command": f"kraken-ohlcv statement {facts.tier} --start {start} --end {end} --json",
+        "what": "Counts everything again in both stores; what has changed since has other figures.",
+    }
+    head = facts.seals.head
+    if head is None:
+        return [again]
     return [
         {
-            "command": f"kraken-ohlcv statement {facts.tier} --start {start} --end {end} --json",
-            "what": "Counts everything again in both stores; what has changed since has other figures.",
+            "command": " ".join([
+                "kraken-ohlcv verify",
+                *(tickers if are_few else ()),
+                span,
+                "--root",
+                head.hash,
+            ]),
+            "what": "Compares both stores with the seals of the range, and the log with the head in here.",
         },
         {
-            "command": f"kraken-ohlcv status --tier {facts.tier} --from {start} --to {end} --all",
-            "what": "Counts each series as it is now, by the buckets that overlap the range.",
+            "command": f"kraken-ohlcv export FOLDER {named_here} {span}",
+            "what": "Exports the candles with their seals, for somebody without the stores.",
         },
+        {
+            "command": "python verify_offline.py FOLDER",
+            "what": "Checks that export with Python alone; docs/SEALS.md says which roots it takes.",
+        },
+        again,
     ]

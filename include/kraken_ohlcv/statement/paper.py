@@ -22,6 +22,20 @@ LISTING_WORDS: Final = {
     "left": "the pair has left Kraken",
     "not_expected": "not expected by the catalogue",
 }
+REASON_WORDS: Final[Mapping[str, str]] = {
+    "first": "the day was due",
+    "extended": "the series begins earlier, or ends later",
+    "filled": "a missing bucket was stored",
+    "proven": "a bucket was proven empty",
+    "restated": "a candle got other values",
+    "confirmed": "another source confirmed a candle",
+    "renamed": "a candle has another source",
+    "contradicted": "a bucket proven empty was stored",
+    "withdrawn": "a proof was withdrawn",
+    "lost": "a candle was lost",
+    "accepted": "somebody accepted what no record explains",
+}
+"""Why a day was sealed again, in words; see :class:`kraken_ohlcv.core.seal.SealReason`."""
 TARGET_NAMES: Final = {"verified": "Verified share", "fresh": "Freshness"}
 
 
@@ -125,6 +139,7 @@ def _environment() -> jinja2.Environment:
         counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
         listing_words=LISTING_WORDS,
         outcomes=OUTCOMES,
+        reason_words=REASON_WORDS,
         # Our own text; escaped, its quotes would not be CSS.
         style=Markup(_text("paper.css")),  # noqa: S704
         target_names=TARGET_NAMES,
