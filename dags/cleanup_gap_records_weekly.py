@@ -37,6 +37,8 @@ from kraken_ohlcv_airflow.tasks import notify, prepare, say, verdict
 
 log = logging.getLogger(__name__)
 
+STEPS = ("prepare", "clean")
+
 
 @task(multiple_outputs=False)
 def clean() -> dict[str, Any]:
@@ -57,12 +59,20 @@ def result() -> dict[str, Any]:
     instance: Any = context["ti"]
     cleaned = instance.xcom_pull(task_ids="clean") or asdict(Cleaned())
     asked = CleanupRequest.from_params(context["params"]).model_dump()
-    summary = {**cleaned, **asked, "errors": errors_of(context, ["prepare", "clean"])}
-    say(summary, Cleaned(**cleaned).in_words(days=asked["days"], dry_run=asked["dry_run"]))
+    summary = {**cleaned, **asked, "errors": errors_of(context, STEPS)}
+    say(summary, Cleaned(**cleaned).in_words(days=asked["days"], dry_run=asked["dry_run"]), STEPS)
     return summary
 
 
-@candle_dag(CLEANUP, kind="maintain", priority=5, schemas=CleanupRequest.schemas(), doc=__doc__)
+@candle_dag(
+    CLEANUP,
+    title="Clean up the ledger",
+    description="Deletes old gap records, incidents and reports from the ledger, and keeps their figures.",
+    kind="maintain",
+    priority=5,
+    schemas=CleanupRequest.schemas(),
+    doc=__doc__,
+)
 def cleanup_gap_records_weekly() -> None:
     """Clean up, then say how much."""
     summary = result()

@@ -40,7 +40,15 @@ def make(assets_file: str | Path | None = None) -> DAG:
     plan = tiers_at_parse(Path(assets_file) if assets_file else None)["TIER1"].plan
     schemas = ReportRequest.schemas(intervals=list(plan.intervals))
 
-    @candle_dag(COMPLETENESS, kind="report", priority=10, schemas=schemas, doc=__doc__)
+    @candle_dag(
+        COMPLETENESS,
+        title="Report completeness",
+        description="Counts every candle that should be stored by now, and keeps the report.",
+        kind="report",
+        priority=10,
+        schemas=schemas,
+        doc=__doc__,
+    )
     def completeness_report_daily() -> None:
         """Count, then publish the report and send what has changed."""
         asked = ask_exchange()

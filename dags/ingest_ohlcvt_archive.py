@@ -32,7 +32,15 @@ from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
 
 
-@candle_dag(INGEST_ARCHIVE, kind="archive", priority=5, schemas=ArchiveRequest.schemas(), doc=__doc__)
+@candle_dag(
+    INGEST_ARCHIVE,
+    title="Ingest Kraken's archive",
+    description="Stores candles of Kraken's OHLCVT archive, and closes the gaps that they fill.",
+    kind="archive",
+    priority=5,
+    schemas=ArchiveRequest.schemas(),
+    doc=__doc__,
+)
 def ingest_ohlcvt_archive() -> None:
     """Find the files, ingest each, and report."""
     clock, work = ask_exchange(), find_files()

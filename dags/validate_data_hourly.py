@@ -1,4 +1,4 @@
-"""Check freshness, hourly; to repair past days use `repair_range` of a backfill, not Airflow's *Backfill*.
+"""Check freshness, hourly; to repair past days use `repair_start` of a backfill, not Airflow's *Backfill*.
 
 Looks whether the assets of TIER1, TIER2 and every other tier with a schedule have the daily candles they
 should have by now, alerts when they have not, and starts a backfill out of turn for what is overdue or about
@@ -37,7 +37,15 @@ def make(assets_file: str | Path | None = None) -> DAG:
         tiers=[tier for tier, one in tiers.items() if has_dag(tier, one.plan)]
     )
 
-    @candle_dag(VALIDATE, kind="watch", priority=30, schemas=schemas, doc=__doc__)
+    @candle_dag(
+        VALIDATE,
+        title="Check freshness",
+        description="Alerts when candles are late, and starts a backfill for what cannot wait.",
+        kind="watch",
+        priority=30,
+        schemas=schemas,
+        doc=__doc__,
+    )
     def validate_data_hourly() -> None:
         """Judge what the exchange says and what is stored, start what cannot wait, and report."""
         ready = prepare(assets_file=str(assets_file) if assets_file else None)

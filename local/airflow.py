@@ -115,6 +115,8 @@ class AirflowSettings:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "10",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+            # Airflow 3.3.2 itself calls what pathspec 1 deprecates: a warning in the log of every task.
+            "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
             # Commands of this stack name DAGs without a prefix, and it makes the pool of pools.json.
             "OHLCV_DAG_PREFIX": "",
             "OHLCV_POOL": "",

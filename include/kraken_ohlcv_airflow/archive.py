@@ -105,7 +105,7 @@ def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
     summary = _summary(run, request)
-    say(summary, _in_words(run, request, summary))
+    say(summary, _in_words(run, request, summary), STEPS)
     return summary
 
 

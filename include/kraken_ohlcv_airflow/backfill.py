@@ -179,7 +179,7 @@ def result() -> dict[str, Any]:
     """Return what the run did; never raises, so that there is always something to read."""
     run, request = _asked()
     summary = _summary(run, request)
-    say(summary, _in_words(run, request, summary))
+    say(summary, _in_words(run, request, summary), STEPS)
     return summary
 
 
@@ -273,7 +273,17 @@ def backfill_dag(
         raise ValueError(f"{entry.dag_id} has no backfill scope")
     schemas = BackfillRequest.schemas(**entry.backfill.params())
 
-    @candle_dag(entry, kind="backfill", priority=priority, schemas=schemas, doc=doc)
+    tier = entry.backfill.tier
+
+    @candle_dag(
+        entry,
+        title=f"Backfill {tier}",
+        description=f"Finds every missing candle of the {tier} assets, and fetches what Kraken still has.",
+        kind="backfill",
+        priority=priority,
+        schemas=schemas,
+        doc=doc,
+    )
     def backfill() -> None:
         clock = ask_exchange()
         detect_gaps = DetectGapsOperator(task_id="detect_gaps")

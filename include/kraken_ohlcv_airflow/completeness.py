@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 STEPS = ("prepare", "ask_exchange", "report", "statements")
 
 COMPLETENESS: Final = Asset(
-    name="kraken_ohlcv_completeness", uri="x-ohlcv://ohlcv_postgres/completeness_reports"
+    name="kraken_ohlcv_completeness",
+    uri="x-ohlcv://ohlcv_postgres/completeness_reports",
+    extra={"description": "Completeness reports; each event has the figures of one."},
 )
 """Updated by every completeness report; the event's extra is its result (docs/COMPLETENESS.md)."""
 
@@ -91,7 +93,7 @@ def statements(asked: Any) -> list[dict[str, Any]]:
 def result() -> dict[str, Any]:
     """Return the report; never raises, and without QuestDB tells what the ledger alone knows."""
     summary = _result()
-    say(summary, report_in_words(summary))
+    say(summary, report_in_words(summary), STEPS)
     return summary
 
 

@@ -18,7 +18,7 @@ from airflow.sdk import (
     dag,
 )
 
-from kraken_ohlcv.core.params import Schema
+from kraken_ohlcv.core.params import CONF_ONLY, Schema
 from kraken_ohlcv.core.schedules import Manual, Schedule
 from kraken_ohlcv_airflow.deadlines import approval_wait, deadline
 from kraken_ohlcv_airflow.failures import report_failure, report_success
@@ -28,7 +28,11 @@ SQL_FOLDER: Final = str(files("kraken_ohlcv.sql") / "questdb")
 OWNER: Final = "ohlcv"
 TAG: Final = "kraken-ohlcv"
 
-CANDLES: Final = Asset(name="kraken_ohlcv", uri="x-questdb://questdb_default/ohlcv")
+CANDLES: Final = Asset(
+    name="kraken_ohlcv",
+    uri="x-questdb://questdb_default/ohlcv",
+    extra={"description": "Candles in QuestDB; each event says how complete the series of its run are."},
+)
 """Updated by every backfill; the event's extra carries the completeness figures."""
 
 NO_RETRY: Final = "kraken_ohlcv.core.errors.Permanent"
@@ -72,25 +76,35 @@ def in_words(cron: str) -> str:
 
 
 def candle_dag(
-    entry: Schedule | Manual, *, kind: str, priority: int, schemas: dict[str, Schema], doc: str | None
+    entry: Schedule | Manual,
+    *,
+    title: str,
+    description: str,
+    kind: str,
+    priority: int,
+    schemas: dict[str, Schema],
+    doc: str | None,
 ) -> Callable[[Callable[[], None]], Callable[[], DAG]]:
     """Return the decorator ``@dag`` with what all DAGs of this project are made with.
 
     :param entry: its line of the schedule table, or of the table of manual DAGs
+    :param title: its name in the UI; its schedule follows in words
+    :param description: what it does, one sentence
     :param kind: tag beside the project's own
     :param priority: weight of its tasks in the pool; the higher go first
     :param schemas: JSON schema with ``default``, by param
     :param doc: the operator's manual of the DAG, Markdown
     :return: decorator of the function that wires the tasks
     """
-    schedule, name = None, entry.dag_id
+    schedule, name = None, title
     if isinstance(entry, Schedule) and entry.cron is not None:
         # Without run_immediately of zero a tick up to a tenth of the period ago would run at first start.
         schedule = CronTriggerTimetable(entry.cron, timezone="UTC", run_immediately=timedelta(0))
-        name = f"{entry.dag_id} ({in_words(entry.cron)})"
+        name = f"{title} ({in_words(entry.cron)})"
     return dag(
         dag_id=entry.dag_id,
         dag_display_name=name,
+        description=description,
         schedule=schedule,
         catchup=False,
         allowed_run_types=cast("Any", RUN_TYPES),  # Airflow takes the names, too
@@ -101,7 +115,7 @@ def candle_dag(
         on_failure_callback=report_failure,
         on_success_callback=report_success,
         default_args={**DEFAULT_ARGS, "priority_weight": priority, "weight_rule": "absolute"},
-        params={name: Param(**schema) for name, schema in schemas.items()},
+        params={name: Param(**schema) for name, schema in schemas.items() if CONF_ONLY not in schema},
         is_paused_upon_creation=False,  # as a Beat entry is; and a manual run of a paused DAG waits for ever
         template_searchpath=SQL_FOLDER,
         tags=[TAG, kind],

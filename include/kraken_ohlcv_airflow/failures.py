@@ -9,6 +9,7 @@ import logging
 import time
 from typing import Any, Final
 
+from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from kraken_ohlcv.core.incident import Problem
@@ -18,6 +19,7 @@ from kraken_ohlcv.stores.ledger.runs import read_failures, read_run, read_run_pl
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import run_url
 from kraken_ohlcv_airflow.report import patiently, report
+from kraken_ohlcv_airflow.step_errors import REFUSED_KEY
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ def report_failure(context: Any) -> None:
     :raises psycopg.OperationalError: if the ledger does not answer
     """
     run = _run(context)
+    if _of_result(context, REFUSED_KEY):
+        log.info("%s %s was refused as it was asked for: no incident", *run)
+        return
     given = _errors_of_result(context)
 
     def look(connection: Connection) -> dict[str, Problem | None]:
@@ -81,15 +86,20 @@ def _run(context: Any) -> RunKey:
 
 def _errors_of_result(context: Any) -> list[str]:
     """Return the errors in what task ``result`` returned."""
+    summary = _of_result(context, BaseXCom.XCOM_RETURN_KEY)
+    return list((summary or {}).get("errors", []))
+
+
+def _of_result(context: Any, key: str) -> Any:
+    """Return what task ``result`` left under a key, or None."""
     instance = context.get("ti")
     if instance is None or context["reason"] == TIMED_OUT:
-        return []
+        return None
     try:
-        summary = instance.xcom_pull(task_ids="result")
+        return instance.xcom_pull(task_ids="result", key=key)
     except AirflowRuntimeError:
         log.warning("Airflow does not return the result of the run: its errors come from the ledger")
-        return []
-    return list((summary or {}).get("errors", []))
+        return None
 
 
 def _reasons(context: Any, connection: Connection, run: RunKey) -> list[str]:

@@ -11,11 +11,15 @@ from airflow.sdk import get_current_context
 
 from kraken_ohlcv.clients.bounded import StatementTimeoutError
 from kraken_ohlcv.clients.errors import KrakenTransientError, RateLimitLockError
+from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.stores.ledger.session import is_full
 
 ERROR_KEY: Final = "error"
 """XCom key of what ended a step."""
+
+REFUSED_KEY: Final = "is_refused_by_hand"
+"""XCom key of task ``result``: whether its run is no incident, see :func:`is_refused_by_hand`."""
 
 
 class StepError(TypedDict):
@@ -23,10 +27,12 @@ class StepError(TypedDict):
 
     :ivar message: sentence of the exception
     :ivar is_source: whether it says something about the exchange, not about this system
+    :ivar is_request: whether it says that the run was asked for something that does not exist
     """
 
     message: str
     is_source: bool
+    is_request: bool
 
 
 @contextmanager
@@ -37,7 +43,8 @@ def recording_errors() -> Iterator[None]:
     except Exception as error:
         instance: Any = get_current_context()["ti"]
         is_source = isinstance(error, KrakenTransientError) and not isinstance(error, RateLimitLockError)
-        kept = StepError(message=sentence_of(error), is_source=is_source)
+        is_request = isinstance(error, BadRequestError)
+        kept = StepError(message=sentence_of(error), is_source=is_source, is_request=is_request)
         instance.xcom_push(key=ERROR_KEY, value=dict(kept))
         raise
 
@@ -89,7 +96,7 @@ def failed_steps(context: Any, task_ids: Sequence[str]) -> dict[str, StepError]:
     states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id], task_ids=list(task_ids)).get(
         run.run_id, {}
     )
-    silent = StepError(message="no message; its log says more", is_source=False)
+    silent = StepError(message="no message; its log says more", is_source=False, is_request=False)
     return {
         task_id: instance.xcom_pull(task_ids=task_id, key=ERROR_KEY) or silent
         for task_id in task_ids
@@ -105,3 +112,15 @@ def errors_of(context: Any, task_ids: Sequence[str]) -> list[str]:
     :return: for example ``prepare: conf key 'asets' is unknown ...``
     """
     return [f"{task_id}: {error['message']}" for task_id, error in failed_steps(context, task_ids).items()]
+
+
+def is_refused_by_hand(context: Any, task_ids: Sequence[str]) -> bool:
+    """Return whether a person has started this run with a conf that was refused: nobody else has to know.
+
+    :param context: Airflow's task context
+    :param task_ids: tasks to look at
+    """
+    if context["dag_run"].run_type != "manual":
+        return False
+    failed = failed_steps(context, task_ids).values()
+    return bool(failed) and all(error.get("is_request", False) for error in failed)

@@ -15,8 +15,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from kraken_hooks.dsn import ledger_dsn
 from kraken_ohlcv.core.errors import RunFailedError
-from kraken_ohlcv.core.params import refuse_backfill_run, refuse_unknown_keys
 from kraken_ohlcv.core.plan_file import PlanFile, read_plan_file
+from kraken_ohlcv.core.refusals import known_keys, refuse_backfill_run, refuse_unknown_keys
 from kraken_ohlcv.core.settings import LEDGER_CONN_ID
 from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.detection.pairs import observe_lines
@@ -35,7 +35,7 @@ from kraken_ohlcv_airflow.connections import (
     run_url,
     work_folder,
 )
-from kraken_ohlcv_airflow.step_errors import recording_errors
+from kraken_ohlcv_airflow.step_errors import REFUSED_KEY, is_refused_by_hand, recording_errors
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def prepare(*, is_storing: bool = False, assets_file: str | None = None) -> list
                 asked = {name: params[name] for name in ("tier", "intervals")}
                 record_plan(connection, run_key(context), asked, {}, now_s=int(time.time()))
         refuse_backfill_run(dag_run.run_type, dag_run.dag_id)
-        refuse_unknown_keys(dag_run.conf, context["dag"].params)
+        refuse_unknown_keys(dag_run.conf, known_keys(context["dag"].params))
         plan = read_plan_file(Path(assets_file) if assets_file else None)
         catalogue = plan.catalogue
         for problem in catalogue.problems:
@@ -161,14 +161,18 @@ def notify() -> None:
         log.info("no message to send: no incident has changed")
 
 
-def say(summary: Mapping[str, Any], lines: Sequence[str]) -> None:
+def say(summary: Mapping[str, Any], lines: Sequence[str], steps: Sequence[str]) -> None:
     """Log the result of a run as people read it, and hand it on to task ``verdict``, which says it again.
 
     :param summary: the result, whose ``warnings`` are logged, too, if it has any
     :param lines: the result in words
+    :param steps: tasks whose errors are among those of the result
     """
-    instance: Any = get_current_context()["ti"]
+    context: Any = get_current_context()
+    instance = context["ti"]
     instance.xcom_push(key=LINES_KEY, value=list(lines))
+    if summary["errors"]:
+        instance.xcom_push(key=REFUSED_KEY, value=is_refused_by_hand(context, steps))
     for line in lines:
         log.info("%s", line)
     for warning in summary.get("warnings", []):

@@ -131,5 +131,5 @@ def result() -> dict[str, Any]:
     )
     warnings = [*(one["said"] for one in lines_passed_over(context)), *found["warnings"]]
     summary = {**found, "warnings": warnings, "errors": errors_of(context, STEPS)}
-    say(summary, check_in_words(summary, _request().tiers))
+    say(summary, check_in_words(summary, _request().tiers), STEPS)
     return summary

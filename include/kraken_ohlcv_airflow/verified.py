@@ -15,7 +15,11 @@ from kraken_ohlcv_airflow.connections import patiently, questdb
 
 log = logging.getLogger(__name__)
 
-VERIFIED: Final = Asset(name="kraken_ohlcv_verified", uri="x-ohlcv://ohlcv_postgres/verified_days")
+VERIFIED: Final = Asset(
+    name="kraken_ohlcv_verified",
+    uri="x-ohlcv://ohlcv_postgres/verified_days",
+    extra={"description": "Days of a tier and interval whose candles are all there; an event per revision."},
+)
 """Updated once per revision of a verified day, with its partition key (docs/COMPLETENESS.md)."""
 
 

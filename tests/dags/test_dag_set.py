@@ -10,7 +10,9 @@ import pytest
 
 from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
 from kraken_ohlcv.core.settings import KRAKEN_POOL
-from kraken_ohlcv_airflow.defaults import OWNER, TAG
+from kraken_ohlcv_airflow.completeness import COMPLETENESS
+from kraken_ohlcv_airflow.defaults import CANDLES, OWNER, TAG
+from kraken_ohlcv_airflow.verified import VERIFIED
 from tests.environments import ROOT, run_python
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ DEFAULTS = {
         "full_scan": False,
         "trades_call_budget": 200,
         "repair_from": ["ohlc", "trades"],
-        "repair_range": None,
+        "repair_start": None,
+        "repair_end": None,
         "approve_above_calls": None,
         "plan_only": False,
     },
@@ -50,7 +53,8 @@ DEFAULTS = {
         "full_scan": False,
         "trades_call_budget": 200,
         "repair_from": ["ohlc", "trades"],
-        "repair_range": None,
+        "repair_start": None,
+        "repair_end": None,
         "approve_above_calls": None,
         "plan_only": False,
     },
@@ -158,6 +162,16 @@ def test_reading_the_dag_files_imports_nothing_heavy_since_every_task_instance_r
     )
     done = run_python(sys.executable, program, home=tmp_path)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_people_read_in_the_ui_what_a_dag_and_an_asset_are(dag_bag: DagBag) -> None:
+    assert len(dag_bag.dags) >= len(BEAT)
+    sentences = [dag.description or "" for dag in dag_bag.dags.values()]
+    sentences += [asset.extra["description"] for asset in (CANDLES, COMPLETENESS, VERIFIED)]
+    for sentence in sentences:
+        assert sentence.endswith(".")
+        assert sentence.count(".") == 1
+    assert [dag.dag_display_name for dag in dag_bag.dags.values() if "_" in dag.dag_display_name] == []
 
 
 @pytest.mark.parametrize(

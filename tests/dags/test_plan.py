@@ -56,19 +56,19 @@ def test_an_edit_of_the_file_is_all_that_dags_schedules_and_params_need(
     shipped = parse("")
     assert crons(shipped) == BEFORE
     assert {dag_id: dag.params.dump() for dag_id, dag in shipped.items()} == DEFAULTS
-    assert shipped["backfill_tier1_daily"].dag_display_name == "backfill_tier1_daily (at 02:00 UTC)"
-    assert shipped["ingest_ohlcvt_archive"].dag_display_name == "ingest_ohlcvt_archive"
+    assert shipped["backfill_tier1_daily"].dag_display_name == "Backfill TIER1 (at 02:00 UTC)"
+    assert shipped["ingest_ohlcvt_archive"].dag_display_name == "Ingest Kraken's archive"
 
     weekly = parse("tiers:\n  TIER3: {schedule: 0 5 * * 0}\n")
     assert crons(weekly) == {**BEFORE, "backfill_tier3": "0 5 * * 0"}
-    assert weekly["backfill_tier3"].dag_display_name == "backfill_tier3 (at 05:00, only on Sunday UTC)"
+    assert weekly["backfill_tier3"].dag_display_name == "Backfill TIER3 (at 05:00, only on Sunday UTC)"
     expected = DEFAULTS["backfill_tier2_daily"] | {"tier": "TIER3"}
     assert weekly["backfill_tier3"].params.dump() == expected
     # What is scheduled is watched, too.
     assert weekly["validate_data_hourly"].params["tiers"] == ["TIER1", "TIER2", "TIER3"]
 
     odd = parse("tiers:\n  TIER3: {schedule: 0 5 * * 007}\n")
-    assert odd["backfill_tier3"].dag_display_name == "backfill_tier3 (0 5 * * 007 UTC)"
+    assert odd["backfill_tier3"].dag_display_name == "Backfill TIER3 (0 5 * * 007 UTC)"
 
     minutes = parse(
         "tiers:\n  TIER1: {intervals: [5, 60, 1440], schedule: 0 2 */2 * *, trades_call_budget: 9}\n"

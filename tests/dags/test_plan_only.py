@@ -82,7 +82,7 @@ def test_a_plan_for_what_a_run_refuses_is_red_and_names_it(dag_bag: DagBag, worl
     )
     assert state == "failed"
     assert result["errors"] == [
-        "ask_exchange: repair_range begins on 2026-11-20 and ends on 2026-11-19: start must be earlier"
+        "ask_exchange: the range to repair begins on 2026-11-20 and ends on 2026-11-19: start must be earlier"
     ]
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
-from kraken_ohlcv.core.assets import NOT_SUPPORTED, TICKER_PATTERN, TOKENISED, is_tokenised
+from kraken_ohlcv.core.assets import TICKER_PATTERN, TOKENISED
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.schedules import BACKFILL_TIER1
 from kraken_ohlcv.core.tiers import DEFAULT_HOURS, DEFAULT_INTERVAL, SOURCES, Source, Tier
 from kraken_ohlcv.core.times import midnight_s
 
@@ -64,6 +63,9 @@ TICKERS: Final = Field(
     " AAPLxUSD are not supported.",
 )
 
+
+CONF_ONLY: Final = "x-conf-only"
+"""Key in the schema of a param that the trigger form hides: Airflow's editor garbles a typed JSON object."""
 
 PLAN_ONLY: Final = Field(
     title="Plan only",
@@ -143,7 +145,8 @@ class BackfillRequest(RunRequest):
         ge=0,
         le=100_000,
         title="Gaps per asset",
-        description="Gaps per asset that may cause calls, earliest expiry first. 0 = no limit.",
+        description="At most so many gaps of an asset are fetched by one run, first those that Kraken stops"
+        " serving soonest. 0 = no limit.",
     )
     tickers: Annotated[Tickers | None, TICKERS] = None
     retry_failed: bool = Field(
@@ -173,11 +176,22 @@ class BackfillRequest(RunRequest):
         examples=list(SOURCES),
         json_schema_extra=UNIQUE,
     )
+    repair_start: Day | None = Field(
+        default=None,
+        title="Repair from day",
+        description="Repair only the days from this one on (UTC), and compare their candles and proofs with"
+        " OHLC calls and trades. Needs repair_end. In conf, repair_range {start, end} means the same.",
+    )
+    repair_end: Day | None = Field(
+        default=None,
+        title="Repair up to day",
+        description="First day that is not repaired any more (UTC); it must have begun. Needs repair_start.",
+    )
     repair_range: RepairRange | None = Field(
         default=None,
         title="Range to repair",
-        description="Repair only this range, and check its candles and proofs again with OHLC calls"
-        " and trades: {start, end}, ISO days UTC, without the day end itself.",
+        description="The days of repair_start and repair_end as one object: {start, end}.",
+        json_schema_extra={CONF_ONLY: True},
     )
 
     approve_above_calls: int | None = Field(
@@ -191,24 +205,49 @@ class BackfillRequest(RunRequest):
     plan_only: Annotated[bool, PLAN_ONLY] = False
 
     @property
-    def span(self) -> Range | None:
-        """Return the range to repair, epoch seconds UTC, or None when everything is."""
-        if self.repair_range is None:
+    def days(self) -> tuple[date, date] | None:
+        """Return the first day to repair and the first one behind, UTC, or None when everything is.
+
+        :raises BadRequestError: if only one of them is given, or they are given twice
+        """
+        ends = (self.repair_start, self.repair_end)
+        if self.repair_range is not None and ends != (None, None):
+            raise BadRequestError("give repair_start and repair_end, or repair_range, not both")
+        if self.repair_range is not None:
+            return self.repair_range.start, self.repair_range.end
+        start, end = ends
+        if start is not None and end is not None:
+            return start, end
+        if start is None and end is None:
             return None
-        return midnight_s(self.repair_range.start), midnight_s(self.repair_range.end)
+        given, absent = ("repair_start", "repair_end") if end is None else ("repair_end", "repair_start")
+        raise BadRequestError(f"{given} is {start or end}, but {absent} is empty: give both or none")
+
+    @property
+    def span(self) -> Range | None:
+        """Return the range to repair, epoch seconds UTC, or None when everything is.
+
+        :raises BadRequestError: see :attr:`days`
+        """
+        days = self.days
+        return None if days is None else (midnight_s(days[0]), midnight_s(days[1]))
 
     def check(self, now_s: int) -> None:
         """Refuse a range that no run can repair.
 
         :raises BadRequestError: names the range and the cure
         """
-        if self.repair_range is None or self.span is None:
+        if self.days is None:
             return
-        start, end = self.repair_range.start, self.repair_range.end
+        start, end = self.days
         if start >= end:
-            raise BadRequestError(f"repair_range begins on {start} and ends on {end}: start must be earlier")
-        if self.span[1] > now_s:
-            raise BadRequestError(f"repair_range ends on {end}, which has not begun: use today or earlier")
+            raise BadRequestError(
+                f"the range to repair begins on {start} and ends on {end}: start must be earlier"
+            )
+        if midnight_s(end) > now_s:
+            raise BadRequestError(
+                f"the range to repair ends on {end}, which has not begun: use today or earlier"
+            )
 
 
 class GapDecision(BaseModel):
@@ -347,45 +386,6 @@ class CleanupRequest(RunRequest):
         description="Records filled, last tried or over longer ago are deleted.",
     )
     dry_run: bool = Field(default=False, title="Dry run", description="Only count what would be deleted.")
-
-
-def refuse_backfill_run(run_type: str, dag_id: str) -> None:
-    """Refuse a run of Airflow's own *Backfill*; Airflow does, too, unless somebody has changed the DAG.
-
-    :param run_type: what started the run, as Airflow calls it
-    :param dag_id: the run's DAG
-    :raises BadRequestError: says what to use instead
-    """
-    if run_type == "backfill":
-        raise BadRequestError(
-            f"a run of Airflow's Backfill is refused: every run of {dag_id} is about now, whatever its date; "
-            f"to repair past days, trigger {BACKFILL_TIER1.dag_id} with tickers and repair_range, such as "
-            '{"tickers": ["XBTUSD"], "repair_range": {"start": "2026-11-03", "end": "2026-11-06"}}'
-        )
-
-
-def refuse_tokenised(tickers: Iterable[str] | None) -> None:
-    """Refuse a run for assets that this package cannot ask for.
-
-    :param tickers: the tickers that a run names, or None
-    :raises BadRequestError: names the first tokenised one
-    """
-    for ticker in tickers or ():
-        if is_tokenised(ticker):
-            raise BadRequestError(f"ticker {ticker!r}: {NOT_SUPPORTED}; take it out of tickers")
-
-
-def refuse_unknown_keys(conf: Mapping[str, Any] | None, known: Iterable[str]) -> None:
-    """Refuse a run whose conf names what the DAG does not know; Airflow itself passes such keys silently.
-
-    :param conf: ``dag_run.conf``
-    :param known: names of the DAG's params
-    :raises BadRequestError: names the unknown key and the known ones
-    """
-    names = sorted(known)
-    for key in conf or {}:
-        if key not in names:
-            raise BadRequestError(f"conf key {key!r} is unknown; this DAG knows {', '.join(names)}")
 
 
 def _cure(error: ErrorDetails) -> str:

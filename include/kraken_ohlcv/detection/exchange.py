@@ -10,7 +10,7 @@ from kraken_ohlcv.clients.errors import KrakenMalformedReplyError, KrakenTransie
 from kraken_ohlcv.clients.exchange.client import KrakenClient
 from kraken_ohlcv.clients.exchange.models import AssetPair
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.params import refuse_tokenised
+from kraken_ohlcv.core.refusals import refuse_tokenised
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import counted

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from airflow.sdk.bases.xcom import BaseXCom
 
 from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.problems import waiting_run
@@ -22,6 +23,7 @@ from kraken_ohlcv_airflow import deadlines
 from kraken_ohlcv_airflow.deadlines import report_late, report_unless_over
 from kraken_ohlcv_airflow.failures import report_failure, report_success
 from kraken_ohlcv_airflow.report import patiently
+from kraken_ohlcv_airflow.step_errors import REFUSED_KEY
 from local.stack import webhook_connection
 from tests.conftest import set_connection
 from tests.integration.revisions import go_to
@@ -53,13 +55,13 @@ class Instance:
 
     task_id = "verdict"
 
-    def __init__(self, result: dict[str, Any] | None) -> None:
-        self.result = result
+    def __init__(self, result: dict[str, Any] | None, *, is_refused: bool = False) -> None:
+        self.left = {BaseXCom.XCOM_RETURN_KEY: result, REFUSED_KEY: is_refused}
 
-    def xcom_pull(self, task_ids: str) -> dict[str, Any] | None:
-        """Return what a task returned."""
+    def xcom_pull(self, task_ids: str, key: str) -> Any:
+        """Return what a task left under a key."""
         assert task_ids == "result"
-        return self.result
+        return self.left[key]
 
 
 def ended(run_id: str = "manual__1", *, reason: str = "task_failure", **more: Any) -> dict[str, Any]:
@@ -89,6 +91,16 @@ def test_a_failed_run_is_reported_with_what_its_result_says(slack: SlackAdmin) -
     assert f"{DAG_ID} failed" in text
     assert errors[0] in text
     assert f"{AIRFLOW}/dags/{DAG_ID}/runs/manual__1" in text
+
+
+def test_a_run_whose_conf_was_refused_to_a_person_is_no_incident(slack: SlackAdmin, ledger_uri: str) -> None:
+    errors = ["prepare: conf key 'asets' is unknown"]
+
+    report_failure(ended(ti=Instance({"errors": errors}, is_refused=True)))
+
+    assert posted(slack) == []
+    with connect(ledger_uri) as connection:
+        assert read_open(connection) == {}
 
 
 def test_a_run_reported_twice_is_one_subject_and_one_message(slack: SlackAdmin, ledger_uri: str) -> None:

@@ -8,7 +8,8 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are not pinned
 import pytest
 
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.params import BackfillRequest, refuse_unknown_keys
+from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.refusals import refuse_unknown_keys
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
 from tests.unit.builders import NOW, at
 
@@ -18,6 +19,8 @@ NAMES += [
     "full_scan",
     "trades_call_budget",
     "repair_from",
+    "repair_start",
+    "repair_end",
     "repair_range",
     "approve_above_calls",
     "plan_only",
@@ -154,6 +157,31 @@ def test_a_range_to_repair_goes_from_midnight_to_midnight_and_may_end_today() ->
 def test_a_range_that_no_run_can_repair_is_refused(start: str, end: str, said: str) -> None:
     with pytest.raises(BadRequestError, match=said):
         ranged(start, end).check(NOW)
+
+
+def test_two_days_of_the_trigger_form_are_the_same_range() -> None:
+    params = {name: schema["default"] for name, schema in schemas().items()}
+    days = {"repair_start": "2026-11-20", "repair_end": "2026-11-23"}
+    assert BackfillRequest.from_params(params | days).span == ranged("2026-11-20", "2026-11-23").span
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"repair_start": "2026-11-20"}, "repair_end is empty: give both", id="no end"),
+        pytest.param({"repair_end": "2026-11-20"}, "repair_start is empty: give both", id="no start"),
+        pytest.param(
+            {"repair_start": "2026-11-20", "repair_end": "2026-11-21"}
+            | {"repair_range": {"start": "2026-11-20", "end": "2026-11-21"}},
+            "not both",
+            id="a range in both forms",
+        ),
+    ],
+)
+def test_a_range_that_is_half_there_or_twice_there_is_refused(given: dict[str, Any], said: str) -> None:
+    params = {name: schema["default"] for name, schema in schemas().items()}
+    with pytest.raises(BadRequestError, match=said):
+        BackfillRequest.from_params(params | given).check(NOW)
 
 
 @pytest.mark.parametrize("conf", [None, {}, {"tier": "TIER2"}, dict.fromkeys(NAMES)])
