@@ -27,7 +27,7 @@ READER = {
     "export_candles": "export",
     "iter_candles": "reader.candles",
     "open_stores": "reader.stores",
-    "price_at": "reader.price_at",
+    "price_at": "seals.price",
     "read_candles": "reader.candles",
     "snapshot": "reader.past",
     "tickers_of": "reader.scope",

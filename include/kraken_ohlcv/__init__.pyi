@@ -7,9 +7,9 @@ from kraken_ohlcv.reader.figures import coverage as coverage
 from kraken_ohlcv.reader.holes import Hole as Hole
 from kraken_ohlcv.reader.holes import IncompleteError as IncompleteError
 from kraken_ohlcv.reader.past import snapshot as snapshot
-from kraken_ohlcv.reader.price_at import price_at as price_at
 from kraken_ohlcv.reader.scope import tickers_of as tickers_of
 from kraken_ohlcv.reader.stores import open_stores as open_stores
+from kraken_ohlcv.seals.price import price_at as price_at
 from kraken_ohlcv.seals.verify import verify as verify
 
 __version__: str

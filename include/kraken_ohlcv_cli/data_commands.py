@@ -87,15 +87,19 @@ def price(
     as_of: AsOfTime = None,
     snapshot: AsOfSnapshot = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write: .json or .txt.")] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="File for the proof that the candle is sealed, checked offline.")
+    ] = None,
     as_json: AsJson = False,
     candles_url: CandlesUrl = None,
     ledger_url: LedgerUrl = None,
 ) -> None:
     """State the price at a time: the close of the last candle before it, and what proves that it is the last.
 
-    Ends with 1 when a bucket in between is neither stored nor proven to have had no trades.
+    Ends with 1 when a bucket in between is neither stored nor proven to have had no trades, the day of the
+    candle does not hold what was sealed, or --proof is given and it is not sealed yet.
     """
-    from kraken_ohlcv.reader.price_at import price_at
+    from kraken_ohlcv.seals.price import price_at
     from kraken_ohlcv_cli import price
     from kraken_ohlcv_cli.stores import opened
 
@@ -104,7 +108,8 @@ def price(
     with opened(candles_url, ledger_url) as stores:
         statement = price_at(ticker.upper(), interval, at, as_of=moment, stores=stores)
     price.give_out(statement, out, as_json=as_json)
-    finish(statement.is_proven)
+    is_sealed = proof is None or price.write_proof(statement, proof)
+    finish(statement.is_proven and is_sealed)
 
 
 def _one_moment(as_of: datetime | None, snapshot: str | None) -> datetime | str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from kraken_ohlcv.core.bucket_seal import SealState
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.times import iso, utc
 from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.reader.price_at import PriceStatement, StatedBucket
 from kraken_ohlcv_cli.output import write_whole
@@ -24,6 +26,12 @@ OF_STATUS: Final = {
     "open": "not closed yet",
 }
 """What is said of a bucket without a candle."""
+OF_SEAL: Final = {
+    SealState.SEALED: "sealed as it stands",
+    SealState.CHANGED_SINCE: "sealed, and changed since: the next sealing makes a revision",
+    SealState.NOT_SEALED: "its day is not sealed yet",
+    SealState.NOT_AS_SEALED: "its day does not hold what was sealed: see kraken-ohlcv verify",
+}
 
 
 def check_file(out: Path | None) -> None:
@@ -47,6 +55,21 @@ def give_out(statement: PriceStatement, out: Path | None, *, as_json: bool) -> N
     print(texts[".json" if as_json else ".txt"])
 
 
+def write_proof(statement: PriceStatement, path: Path) -> bool:
+    """Write the proof that the candle of a statement is sealed into a file.
+
+    :param path: the file, replaced when it is there
+    :return: whether there is such a proof; if not, standard error says why
+    """
+    seal = None if statement.candle is None else statement.candle.seal
+    if seal is None or seal.proof is None:
+        why = "no candle is known" if seal is None else OF_SEAL[seal.state]
+        print(f"{path}: not written, there is no proof: {why}", file=sys.stderr)
+        return False
+    write_whole(path, f"{json.dumps(dict(seal.proof))}\n".encode())
+    return True
+
+
 def text(statement: PriceStatement) -> str:
     """Return a statement for people."""
     return "\n".join(_lines(statement))
@@ -61,15 +84,29 @@ def _lines(statement: PriceStatement) -> Iterator[str]:
         yield f"because     {statement.doubt}"
     if statement.candle is not None:
         yield f"candle      {_bucket(statement.candle)}"
+        yield from _seal(statement.candle)
     n_empty = sum(statement.empty.values())
     if n_empty:
         yield f"since then  {counted(n_empty, 'bucket')} without trades, each of them proven:"
         for status, n in statement.empty.items():
             yield f"            {n} {OF_STATUS[status]}"
         yield f"            the last one {_bucket(statement.before)}"
+        yield from _seal(statement.before)
     yield f"contains it {_bucket(statement.containing)}"
+    yield from _seal(statement.containing)
     for remark in statement.remarks:
         yield f"remark      {remark}"
+
+
+def _seal(bucket: StatedBucket) -> Iterator[str]:
+    if bucket.seal is None:
+        return
+    entry = bucket.seal.entry
+    yield f"            {OF_SEAL[bucket.seal.state]}"
+    if entry is not None:
+        day = f"revision {entry.revision} of {utc(entry.day_s).date().isoformat()}"
+        yield f"            {day}: entry {entry.number} of the log, {entry.hash}"
+        yield f"            root {entry.root}"
 
 
 def _bucket(bucket: StatedBucket) -> str:

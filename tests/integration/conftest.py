@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from kraken_ohlcv.reader.stores import open_stores
 from kraken_ohlcv.stores.ledger.session import connect
 from local.stack import webhook_connection
 from simulators.slack_client import BOT_TOKEN
@@ -14,6 +15,7 @@ from tests.conftest import set_connection
 from tests.integration.alert_desk import Desk
 from tests.integration.altered import AlteredExchange
 from tests.integration.archive_world import ArchiveWorld
+from tests.integration.damage import NOW
 from tests.integration.old_application import ASSETPRICE, GAP_RECORDS, Old
 from tests.integration.world import World
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kraken_ohlcv.reader.stores import Stores
     from local.postgres import PostgresServer
+    from local.questdb import QuestDBServer
     from simulators.exchange_client import ExchangeAdmin
     from simulators.slack_client import SlackAdmin
 
@@ -125,3 +129,22 @@ def old(
         yield one
     world.questdb.query("DROP TABLE assetprice")
     postgres_server.drop_database("celery")
+
+
+@pytest.fixture
+def candles_url(candle_table: str, questdb_server: QuestDBServer) -> str:
+    """Give the URL of a candle store without a table."""
+    del candle_table
+    return questdb_server.url()
+
+
+@pytest.fixture
+def stores(candles_url: str, ledger_uri: str, questdb_server: QuestDBServer) -> Iterator[Stores]:
+    """Give both stores, empty and open."""
+    from kraken_hooks.questdb import QuestDBHook  # noqa: PLC0415 (imports Airflow)
+    from kraken_ohlcv.stores.schema import ensure_candle_table  # noqa: PLC0415 (imports Alembic)
+
+    del questdb_server
+    ensure_candle_table(QuestDBHook(questdb_conn_id="questdb_default").client())
+    with open_stores(candles_url, ledger_uri, clock=lambda: NOW) as both:
+        yield both

@@ -16,6 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from kraken_ohlcv.core.bucket_line import ROW_COLUMNS, bucket_lines
+from kraken_ohlcv.core.bucket_seal import BucketSeal
 from kraken_ohlcv.core.bucket_status import EMPTY, BucketStatus
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.evidence import Evidence
@@ -31,7 +32,7 @@ from kraken_ohlcv.reader.holes import Found, Hole, holes_of
 from kraken_ohlcv.reader.past import AsOf, When, when_of, when_settled
 from kraken_ohlcv.reader.scope import EARLIEST_S, Asked, Part, find_rows, parts_of
 from kraken_ohlcv.reader.shape import HOLES
-from kraken_ohlcv.reader.stores import STORED_AT, Stores, opened
+from kraken_ohlcv.reader.stores import STORED_AT, Stores
 from kraken_ohlcv.reader.times import Moment, moment_of
 from kraken_ohlcv.stores.history import read_past
 from kraken_ohlcv.stores.queries import MICROSECONDS
@@ -51,6 +52,7 @@ class StatedBucket:
         None), ``volume`` (base units), ``trades``, ``source``; else None
     :ivar stored_at: when the candle became what it is, by the ledger's clock; None = before that was kept
     :ivar line: its canonical line, see :mod:`kraken_ohlcv.core.bucket_line`; None while it is open
+    :ivar seal: how it stands in the log of seals; None while it is open, or where seals were not asked for
     """
 
     start: datetime
@@ -59,6 +61,7 @@ class StatedBucket:
     candle: Mapping[str, Any] | None = None
     stored_at: datetime | None = None
     line: str | None = None
+    seal: BucketSeal | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON; times are ISO text, UTC."""
@@ -69,6 +72,7 @@ class StatedBucket:
             "candle": None if self.candle is None else dict(self.candle),
             "stored_at": None if self.stored_at is None else self.stored_at.isoformat(),
             "line": self.line,
+            "seal": None if self.seal is None else self.seal.as_json(),
         }
 
 
@@ -125,44 +129,24 @@ class PriceStatement:
         }
 
 
-def price_at(
-    ticker: str,
-    interval_minutes: int,
-    at: Moment,
-    *,
-    as_of: AsOf | None = None,
-    stores: Stores | None = None,
+def state_price(
+    stores: Stores, ticker: str, interval_minutes: int, at: Moment, *, as_of: AsOf | None = None
 ) -> PriceStatement:
-    """Return the price of a series at a time, and what proves it.
+    """Return the price of a series at a time without seals, see :func:`kraken_ohlcv.seals.price.price_at`.
 
-    At a boundary of two buckets, the price is the close of the one that closes there, and the bucket that
-    contains the time is the one that opens there.
-
-    :param ticker: Kraken's altname, for example ``XBTUSD``
-    :param interval_minutes: candle length, minutes: 1, 5, 15, 30, 60, 240, 1440, 10080 or 21600
-    :param at: ISO text, date or time, UTC without an offset; a fraction of a second does not count
-    :param as_of: as of :func:`kraken_ohlcv.reader.candles.read_candles`; None = the newest moment that no
-        open write can change
-    :param stores: open stores; None = those of the environment, opened for this call
-    :return: the statement; its ``price`` is None when nothing proves that no later candle closed by then
-    :raises BadRequestError: if an argument cannot be used, the time is later than ``as_of``, or the pair had
-        no bucket that closed by then, or had left Kraken before
-    :raises SnapshotError: if there is no such snapshot
-    :raises SetUpError: if a store is not set up, another version's, or its login may not read
-    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    :param stores: both stores; other parameters and errors are those of that function
     """
     at_s = math.floor(moment_of("at", at).timestamp())
-    with opened(stores) as both:
-        when = when_settled(both) if as_of is None else when_of(both, as_of)
-        (row,) = find_rows(both, [ticker], interval_minutes)
-        if at_s > when.now_s:
-            raise BadRequestError(f"{iso(at_s)} is in the future: it was {iso(when.now_s)} at the exchange")
-        (part,) = parts_of(both, [row], Asked(EARLIEST_S), now_s=when.now_s, at_us=when.at_us)
-        boundary_s = floor_s(at_s, row.interval_minutes)
-        _refuse_outside(part, at_s, boundary_s)
-        search = _Search(both, replace(part, covered=(part.covered[0], boundary_s)), when)
-        search.go()
-        return search.statement(at_s, is_past=as_of is not None)
+    when = when_settled(stores) if as_of is None else when_of(stores, as_of)
+    (row,) = find_rows(stores, [ticker], interval_minutes)
+    if at_s > when.now_s:
+        raise BadRequestError(f"{iso(at_s)} is in the future: it was {iso(when.now_s)} at the exchange")
+    (part,) = parts_of(stores, [row], Asked(EARLIEST_S), now_s=when.now_s, at_us=when.at_us)
+    boundary_s = floor_s(at_s, row.interval_minutes)
+    _refuse_outside(part, at_s, boundary_s)
+    search = _Search(stores, replace(part, covered=(part.covered[0], boundary_s)), when)
+    search.go()
+    return search.statement(at_s, is_past=as_of is not None)
 
 
 def _refuse_outside(part: Part, at_s: int, boundary_s: int) -> None:
