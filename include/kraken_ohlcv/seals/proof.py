@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from kraken_ohlcv.seals.rebuild import rebuild
-
 from kraken_ohlcv.core.bucket_seal import BucketSeal, SealState, inclusion_proof
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
@@ -11,8 +9,9 @@ from kraken_ohlcv.core.seal import DaySeal, entry_hash
 from kraken_ohlcv.core.verified_day import day_of, opens_of_day
 from kraken_ohlcv.reader.lines import canonical_lines
 from kraken_ohlcv.reader.stores import Stores
+from kraken_ohlcv.seals.rebuild import rebuild
 from kraken_ohlcv.stores.history import Records
-from kraken_ohlcv.stores.ledger.seals import StoredSeal, day_seals, newest_seals
+from kraken_ohlcv.stores.ledger.seals import StoredSeal, day_seals
 
 
 def seal_of(stores: Stores, series: Series, ts_s: int, line: str, *, until_us: int) -> BucketSeal:
@@ -27,22 +26,16 @@ def seal_of(stores: Stores, series: Series, ts_s: int, line: str, *, until_us: i
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     day_s = day_of(ts_s, step_s(series.interval_minutes))
-    found = day_seals(
-        stores.ledger,
-        tickers=[series.ticker],
-        intervals=[series.interval_minutes],
-        first_s=day_s,
-        last_s=day_s,
-    )
+    found = day_seals(stores.ledger, first_s=day_s, last_s=day_s)
     try:
-        revisions = [_entry(one) for one in found]
-        of_day = [_entry(one) for one in newest_seals(stores.ledger, first_s=day_s, last_s=day_s)]
+        entries = [_entry(one) for one in found]
     except ValueError:
         return BucketSeal(SealState.NOT_AS_SEALED)
-    standing = [seal for seal in revisions if seal.as_of_us <= until_us]
-    if not standing:
+    # Of each series the newest one, since they come in the order of the log.
+    of_day = {seal.series: seal for seal in entries if seal.as_of_us <= until_us}
+    seal = of_day.get(series)
+    if seal is None:
         return BucketSeal(SealState.NOT_SEALED)
-    seal = standing[-1]
     records = Records.read(
         stores.questdb, stores.ledger, series, opens_of_day(day_s, series.interval_minutes)
     )
@@ -58,7 +51,7 @@ def seal_of(stores: Stores, series: Series, ts_s: int, line: str, *, until_us: i
     return BucketSeal(
         SealState.SEALED if sealed == line else SealState.CHANGED_SINCE,
         seal,
-        inclusion_proof(seal, sealed, index, rebuilt.leaves.to_list(), of_day),
+        inclusion_proof(seal, sealed, index, rebuilt.leaves.to_list(), of_day.values()),
     )
 
 
