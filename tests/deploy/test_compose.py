@@ -159,7 +159,7 @@ def test_the_memory_of_what_grows_is_a_setting(variable: str, service: str) -> N
 
 
 @pytest.mark.parametrize("name", ["scheduler", "worker"])
-def test_whoever_runs_tasks_is_stopped_alone_and_has_time_to_wait_for_them(
+def test_a_process_that_runs_tasks_is_stopped_alone_and_has_time_to_wait_for_them(
     services: dict[str, Any], name: str
 ) -> None:
     assert services[name]["stop_grace_period"] == "2m"

@@ -47,6 +47,8 @@ def folder(tmp_path: Path) -> Path:
     for file in (".env.example", "docker-compose.yaml", "docker-compose.override.yml", "constraints.txt"):
         shutil.copy(ROOT / file, tmp_path)
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    # As in a checkout after `make setup`.
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     return tmp_path
 
 
