@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from kraken_ohlcv import __version__
-from kraken_ohlcv_cli import airflow_commands, data_commands, look_commands, paper_commands, verify_commands
+from kraken_ohlcv_cli import (
+    airflow_commands,
+    data_commands,
+    look_commands,
+    paper_commands,
+    proof_commands,
+    verify_commands,
+)
 
 HELP = """Kraken OHLCV candles: what is complete, what is missing, what a repair costs; candles as files.
 
@@ -54,6 +61,7 @@ app.command()(data_commands.export)
 app.command()(paper_commands.statement)
 app.command()(paper_commands.incident)
 app.command()(verify_commands.verify)
+app.command()(proof_commands.proof)
 app.add_typer(snapshot, name="snapshot")
 snapshot.command("pin")(data_commands.pin)
 snapshot.command("list")(data_commands.list_snapshots)

@@ -133,6 +133,12 @@ def export(
     formats: Annotated[
         list[Format] | None, typer.Option("--format", help="May be repeated; default: all.")
     ] = None,
+    whole_log: Annotated[
+        bool,
+        typer.Option(
+            "--whole-log", help="All seals of all series, so that a head of the log can be checked."
+        ),
+    ] = False,
     as_json: AsJson = False,
     candles_url: CandlesUrl = None,
     ledger_url: LedgerUrl = None,
@@ -146,11 +152,12 @@ def export(
     from kraken_ohlcv_cli.stores import opened
 
     with opened(candles_url, ledger_url) as stores:
-        done = exports.export(stores, folder, tickers, interval, start, end, formats)
+        done = exports.export(stores, folder, tickers, interval, start, end, formats, whole_log=whole_log)
     if as_json:
         print_json(exports.as_json(done))
     else:
         print(done)
+        print(f"SHA-256 of manifest.json {done.manifest_sha256}, of verify.py {done.verifier_sha256}")
     finish(not (done.holes["missing"] or done.holes["unknown"] or done.without))
 
 

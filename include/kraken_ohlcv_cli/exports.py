@@ -23,6 +23,8 @@ def export(
     start: str | None,
     end: str | None,
     formats: Sequence[str] | None,
+    *,
+    whole_log: bool,
 ) -> Exported:
     """Export candles, proofs and holes of series into a folder.
 
@@ -31,13 +33,24 @@ def export(
     """
     chosen: dict[str, Any] = {"formats": formats} if formats else {}
     with _progress() as watch:
-        return export_candles(folder, tickers, intervals, start, end, progress=watch, stores=stores, **chosen)
+        return export_candles(
+            folder,
+            tickers,
+            intervals,
+            start,
+            end,
+            whole_log=whole_log,
+            progress=watch,
+            stores=stores,
+            **chosen,
+        )
 
 
 def as_json(done: Exported) -> dict[str, Any]:
     """Return what an export has done as JSON."""
     said = {one.name: getattr(done, one.name) for one in fields(done)}
-    return said | {"folder": str(done.folder), "proofs": dict(done.proofs), "holes": dict(done.holes)}
+    counts = {name: dict(said[name]) for name in ("proofs", "holes", "days")}
+    return said | {"folder": str(done.folder), **counts}
 
 
 @contextmanager

@@ -6,6 +6,7 @@
 from kraken_ohlcv.export.exporter import Exported, export_candles, export_series
 from kraken_ohlcv.export.files import ExportError, ExportRefusedError
 from kraken_ohlcv.export.formats import ExportFormat
+from kraken_ohlcv.export.proof import prove_exported_bucket
 
 __all__ = [
     "ExportError",
@@ -14,4 +15,5 @@ __all__ = [
     "Exported",
     "export_candles",
     "export_series",
+    "prove_exported_bucket",
 ]

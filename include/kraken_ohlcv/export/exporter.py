@@ -23,6 +23,9 @@ from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.export.files import held, is_intact, sha256_of, take_away, write_whole
 from kraken_ohlcv.export.formats import ExportFormat, file_name, packed
 from kraken_ohlcv.export.manifest import (
+    NAME as MANIFEST,
+)
+from kraken_ohlcv.export.manifest import (
     ExportedFile,
     Manifest,
     Month,
@@ -32,6 +35,7 @@ from kraken_ohlcv.export.manifest import (
     refuse_strangers,
     save,
 )
+from kraken_ohlcv.export.seals import LogPart, add_seals, copy_verifier
 from kraken_ohlcv.export.summary import facts_of
 from kraken_ohlcv.reader.buckets import bucket_frame
 from kraken_ohlcv.reader.lines import ledger_text
@@ -65,7 +69,11 @@ class Exported:
     :ivar rows: stored candles
     :ivar proofs: buckets proven empty, by evidence
     :ivar holes: buckets that are neither, by status: ``missing``, ``pending``, ``unknown``
+    :ivar days: those read, with buckets or seals: ``as_sealed``, ``changed_since`` the newest seal,
+        ``not_sealed``
     :ivar without: why there was nothing to export, by the name of the series in the manifest
+    :ivar manifest_sha256: of ``manifest.json``, a root for the verifiers
+    :ivar verifier_sha256: of ``verify.py``, the copy of the offline verifier
     """
 
     folder: Path
@@ -75,7 +83,10 @@ class Exported:
     rows: int = 0
     proofs: Counter[str] = field(default_factory=Counter)
     holes: Counter[str] = field(default_factory=Counter)
+    days: Counter[str] = field(default_factory=Counter)
     without: dict[str, str] = field(default_factory=dict)
+    manifest_sha256: str = ""
+    verifier_sha256: str = ""
 
     def add(self, month: Month, *, is_new: bool) -> None:
         """Count a month.
@@ -96,7 +107,8 @@ class Exported:
         return (
             f"{self.folder}: {counted(self.written, 'month')} written, {self.unchanged} unchanged; "
             f"{self.buckets:,} buckets: {self.rows:,} stored, {self.proofs.total():,} proven empty, "
-            f"{holes}{nothing}"
+            f"{holes}; {counted(self.days['as_sealed'], 'day')} as sealed, "
+            f"{self.days['changed_since']} changed since, {self.days['not_sealed']} not sealed{nothing}"
         )
 
 
@@ -109,6 +121,7 @@ def export_candles(  # noqa: PLR0913 (what people write at a prompt: each option
     *,
     formats: Collection[str] = tuple(ExportFormat),
     as_of: AsOf | None = None,
+    whole_log: bool = False,
     progress: Watch | None = None,
     stores: Stores | None = None,
 ) -> Exported:
@@ -124,6 +137,8 @@ def export_candles(  # noqa: PLR0913 (what people write at a prompt: each option
         too
     :param as_of: what both stores held at this time by the ledger's clock, UTC without an offset; or at the
         snapshot of this name; None = what they hold now
+    :param whole_log: export the whole log of seals, by which a head of it that was kept elsewhere can be
+        checked, not only the seals of these days; a folder that has it keeps it
     :param progress: takes how many buckets are done and planned, a month at a time; None = a line in the
         log every 30 s
     :param stores: open stores; None = those of ``OHLCV_CANDLES_URL`` and ``OHLCV_LEDGER_URL``, opened for
@@ -146,10 +161,19 @@ def export_candles(  # noqa: PLR0913 (what people write at a prompt: each option
         if len({row.series for row in those}) < len(those):
             raise BadRequestError(f"one of the intervals {', '.join(map(str, lengths))} is named twice")
         when = when_of(both, as_of)
-        return export_series(both, Path(folder), those, asked, when=when, formats=formats, watch=progress)
+        return export_series(
+            both,
+            Path(folder),
+            those,
+            asked,
+            when=when,
+            formats=formats,
+            is_whole_log=whole_log,
+            watch=progress,
+        )
 
 
-def export_series(
+def export_series(  # noqa: PLR0913 (as above)
     stores: Stores,
     folder: Path,
     those: Sequence[SeriesRow],
@@ -157,6 +181,7 @@ def export_series(
     *,
     when: When,
     formats: Collection[str] = tuple(ExportFormat),
+    is_whole_log: bool = False,
     watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Exported:
@@ -168,6 +193,7 @@ def export_series(
     :param asked: the range, widened to whole UTC months
     :param when: the time of the export
     :param formats: words of :class:`ExportFormat`; those that the folder has already are kept up, too
+    :param is_whole_log: whether to export the whole log of seals; a folder that has it keeps it
     :param watch: takes how many buckets are done and planned, a month at a time; None = a line in the log
         every 30 s
     :param clock: monotonic, seconds
@@ -186,7 +212,10 @@ def export_series(
             exchange=exchange[0] if exchange else None,
             as_of=None if when.at_us is None else moment(when.at_us / MICROSECONDS),
         )
-        return _Export(stores, folder, manifest, kinds, when, clock).run(those, asked, watch)
+        export = _Export(stores, folder, manifest, kinds, when, clock)
+        done = export.run(those, asked, watch)
+        export.seal(is_whole_log=is_whole_log)
+        return done
 
 
 def _kinds(formats: Collection[str]) -> list[ExportFormat]:
@@ -214,6 +243,8 @@ class _Export:
         self._kinds = [one for one in ExportFormat if one in {*kinds, *manifest.formats()}]
         self._when, self._exported_at = when, moment(int(stores.clock()))
         self._done = Exported(folder)
+        # Before anything is read: what is sealed later may differ from it.
+        self._log, self._sealed = LogPart.begin(stores.ledger, when.at_us), manifest.seals
         self._saved_s, self._is_saved = clock(), True
 
     def run(self, those: Sequence[SeriesRow], asked: Asked, watch: Watch | None) -> Exported:
@@ -233,6 +264,24 @@ class _Export:
             if not self._is_saved:
                 self._save()
         return self._done
+
+    def seal(self, *, is_whole_log: bool) -> None:
+        """Add the seals, and the program that checks them."""
+        seals, data = add_seals(
+            self._folder, self._manifest, self._sealed, self._log, is_whole_log=is_whole_log
+        )
+        if data is not None:
+            if self._manifest.seals is not None:
+                self._manifest.seals = None
+                self._save()
+            write_whole(self._folder / seals.path, data)
+        if self._manifest.seals != seals:
+            self._manifest.seals = seals
+            self._save()
+        self._done.verifier_sha256 = copy_verifier(self._folder)
+        self._done.manifest_sha256 = sha256_of((self._folder / MANIFEST).read_bytes())
+        for days in self._log.standing.values():
+            self._done.days.update(why or "as_sealed" for _, why in days)
 
     def _plan(self, those: Sequence[SeriesRow], asked: Asked) -> Iterator[tuple[Part, list[Range]]]:
         """Return the months of each series: those that have buckets, and those that the folder has."""
@@ -256,6 +305,7 @@ class _Export:
 
     def _series(self, part: Part, months: Sequence[Range]) -> Iterator[Range]:
         """Export the months of a series; return each when it is done."""
+        seals = self._log.newest(part.series) if ExportFormat.LEDGER in self._kinds else None
         for together in _batches(part, months):
             covered = together[0][0], ceil_s(together[-1][1], part.row.interval_minutes)
             frame = bucket_frame(
@@ -263,7 +313,11 @@ class _Export:
             )
             for month in together:
                 opens = pl.col("ts").dt.epoch("s")
-                self._month(part, month, frame.filter((opens >= month[0]) & (opens < month[1])))
+                here = frame.filter((opens >= month[0]) & (opens < month[1]))
+                self._month(part, month, here)
+                name = f"{utc(month[0]):%Y-%m}"
+                if seals is not None and name in self._manifest.of(part.series).months:
+                    self._log.compare(part.series, name, here, seals.get(name, {}))
                 yield month
 
     def _month(self, part: Part, month: Range, frame: pl.DataFrame) -> None:
@@ -286,6 +340,7 @@ class _Export:
         if old is not None and old.files.keys() - files.keys():
             # So that the manifest never names a file that holds something else.
             del months[name]
+            self._manifest.seals = None
             self._save()
         for kind in paths.keys() - files.keys():
             data = packed(kind, series, frame, text)
@@ -295,6 +350,8 @@ class _Export:
         months[name] = Month(
             **dict(facts), files={kind: files[kind] for kind in self._kinds}, exported_at=self._exported_at
         )
+        # What it says of these days may be true no more; the end of the export puts it back.
+        self._manifest.seals = None
         self._done.add(months[name], is_new=True)
         self._is_saved = False
         if self._clock() - self._saved_s >= SAVE_EVERY_S:

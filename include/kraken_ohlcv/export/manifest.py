@@ -32,6 +32,8 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 MonthName = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 
+DayName = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-\d\d$")]
+
 
 class Part(BaseModel):
     """A part of the manifest; a key that it does not know is refused."""
@@ -103,6 +105,33 @@ class ExportedSeries(Part):
         return [month_of(midnight_s(date.fromisoformat(f"{name}-01"))) for name in self.months]
 
 
+class SealHead(Part):
+    """An entry of the log of seals, which a later one may follow."""
+
+    number: Annotated[int, Field(ge=1)]
+    hash: Sha256
+
+
+class Unsealed(Part):
+    """Days of a series that do not stand as sealed, half-open."""
+
+    series: str
+    start: DayName
+    end: DayName
+    days: Annotated[int, Field(ge=1)]
+    reason: Literal["not_sealed", "changed_since"]
+
+
+class Seals(ExportedFile):
+    """The entries of the log of seals that are exported, and the days that do not stand as sealed."""
+
+    lines_sha256: Sha256
+    entries: Count
+    head: SealHead | None
+    is_whole_log: bool
+    unsealed: list[Unsealed]
+
+
 class Versions(Part):
     """What wrote the export last."""
 
@@ -120,6 +149,7 @@ class Manifest(Part):
     as_of: Moment | None
     versions: Versions = Field(default_factory=Versions)
     series: dict[str, ExportedSeries] = Field(default_factory=dict)
+    seals: Seals | None = None
 
     def of(self, series: Series) -> ExportedSeries:
         """Return what there is of a series, which may be nothing yet."""

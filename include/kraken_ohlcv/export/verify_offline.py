@@ -79,6 +79,15 @@ class Found:
         """Whether there is no fault."""
         return not self.n_faults
 
+    def lines(self) -> Iterator[str]:
+        """Return all of it for people: faults first, then notes, and what was checked."""
+        yield from (f"FAULT {one}" for one in self.faults)
+        if self.n_faults > len(self.faults):
+            yield f"FAULT and {self.n_faults - len(self.faults)} more"
+        yield from (f"note  {one}" for one in self.notes)
+        yield from self.said
+        yield "whole" if self.is_whole else counted(self.n_faults, "fault")
+
     def fault(self, where: str, what: str) -> None:
         """Add a fault."""
         self.n_faults += 1
@@ -769,16 +778,33 @@ class Day:
     """The buckets of a series that belong to a UTC day.
 
     :ivar leaves: hash of each line, in order
-    :ivar counts: buckets by status
+    :ivar statuses: of each
     """
 
     leaves: list[bytes] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    statuses: list[str] = field(default_factory=list)
 
-    def sealed_counts(self) -> tuple[int, int, int]:
+    def sealed_part(self, seal: Seal) -> Day:
+        """Return the buckets that a seal can be about.
+
+        An export may begin before the series does, with buckets that hold no candle and are not sealed.
+        """
+        more = len(self.leaves) - sum(seal.counts)
+        if more <= 0 or "stored" in self.statuses[:more]:
+            return self
+        return Day(self.leaves[more:], self.statuses[more:])
+
+    def counts(self) -> tuple[int, int, int]:
         """Return stored, empty and missing buckets."""
-        empty = sum(self.counts.get(f"empty_{one}", 0) for one in EVIDENCE)
-        return self.counts.get("stored", 0), empty, self.counts.get("missing", 0)
+        empty = sum(self.statuses.count(f"empty_{one}") for one in EVIDENCE)
+        return self.statuses.count("stored"), empty, self.statuses.count("missing")
+
+
+def standing(day: Day, seal: Seal | None) -> str | None:
+    """Return why a day does not stand as sealed; None if it does."""
+    if seal is None:
+        return NOT_SEALED
+    return None if root_of(day.sealed_part(seal).leaves).hex() == seal.root else CHANGED
 
 
 class MonthReader:
@@ -832,7 +858,7 @@ class MonthReader:
     def _add_leaf(self, ts_s: int, line: bytes, status: str) -> None:
         day = self.days.setdefault((ts_s + self._step - 1) // DAY_S, Day())
         day.leaves.append(leaf_hash(line[:-1]))
-        day.counts[status] = day.counts.get(status, 0) + 1
+        day.statuses.append(status)
 
     def _count(self, bucket: Bucket) -> None:
         status = bucket.status
@@ -1002,16 +1028,17 @@ class Checker:
             day, seal = days.get(number, Day()), seals.get(number)
             where = f"{name} {day_name(number)}"
             if seal is None:
-                yield number, NOT_SEALED
+                yield number, standing(day, seal)
                 continue
-            is_same = root_of(day.leaves).hex() == seal.root
-            if is_same and day.sealed_counts() != seal.counts:
+            why = standing(day, seal)
+            if why is None and day.sealed_part(seal).counts() != seal.counts:
                 self._found.fault(where, f"seal number {seal.number} counts {seal.counts}, the lines others")
-            self._weigh(where, self._log.reach(series["ticker"], series["interval"], number), seal, is_same)
-            self.counts.as_sealed += is_same
-            yield number, None if is_same else CHANGED
+            reach = self._log.reach(series["ticker"], series["interval"], number)
+            self._weigh(where, reach, seal, is_same=why is None)
+            self.counts.as_sealed += why is None
+            yield number, why
 
-    def _weigh(self, where: str, reach: int, seal: Seal, is_same: bool) -> None:
+    def _weigh(self, where: str, reach: int, seal: Seal, *, is_same: bool) -> None:
         """Count what the root proves of a day."""
         if not reach:
             return
@@ -1252,13 +1279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = check_folder(asked.folder, root)
     except OSError as error:
         parser.error(str(error))
-    for fault in found.faults:
-        print(f"FAULT {fault}")
-    if found.n_faults > len(found.faults):
-        print(f"FAULT and {found.n_faults - len(found.faults)} more")
-    for note in found.notes:
-        print(f"note  {note}")
-    print(*found.said, "whole" if found.is_whole else f"{found.n_faults} faults", sep="\n")
+    print(*found.lines(), sep="\n")
     return 0 if found.is_whole else 1
 
 

@@ -34,12 +34,14 @@ FROM ROWS FROM (
 ) WITH ORDINALITY AS added (entry, entry_hash, leaves, place)
 
 -- name: read_seal_head
--- The newest entry. Out: number, hash (hexadecimal), as_of_us (epoch microseconds); no row of an empty log.
+-- The newest entry. In: at_us (of those up to this moment, epoch microseconds; null = of all). Out: number, hash
+-- (hexadecimal), as_of_us (epoch microseconds); no row of an empty log.
 SELECT
     number,
     encode(entry_hash, 'hex') AS hash,
     as_of_us
 FROM seal_log
+WHERE %(at_us)s::bigint IS NULL OR as_of_us <= %(at_us)s::bigint
 ORDER BY number DESC
 LIMIT 1
 
@@ -49,6 +51,22 @@ SELECT
 -- include: seal
 FROM seal_log
 WHERE number > %(after)s
+ORDER BY number
+LIMIT %(at_most)s
+
+-- name: read_seal_texts
+-- Texts of entries, in order. In: after, up_to (numbers), at_most, tickers (text[]), intervals (int[]): entries of days of
+-- these series, a place each; null = all entries. Out: number, text.
+SELECT
+    number,
+    entry AS text
+FROM seal_log
+WHERE number > %(after)s
+    AND number <= %(up_to)s
+    AND (
+        %(tickers)s::text[] IS NULL
+        OR (ticker, interval_minutes) IN (SELECT * FROM unnest(%(tickers)s::text[], %(intervals)s::int[]))
+    )
 ORDER BY number
 LIMIT %(at_most)s
 

@@ -13,28 +13,19 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from kraken_ohlcv import snapshot
 from kraken_ohlcv.clients.errors import QuestDBUnavailableError
-from kraken_ohlcv.core.bucket_set import BucketSet
-from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.errors import BadRequestError, SnapshotError
-from kraken_ohlcv.core.evidence import SourceResult
-from kraken_ohlcv.core.gap import FilledFrom, Series
-from kraken_ohlcv.core.run import RunKey
-from kraken_ohlcv.core.settings import CANDLE_TABLE
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.export import ExportError, ExportRefusedError, export_candles, exporter
 from kraken_ohlcv.export.exporter import export_series
 from kraken_ohlcv.export.files import write_whole
 from kraken_ohlcv.reader.past import When
 from kraken_ohlcv.reader.scope import Asked, find_rows
 from kraken_ohlcv.reader.stores import open_stores
-from kraken_ohlcv.repair.context import RunContext
-from kraken_ohlcv.repair.write import write
 from kraken_ohlcv.sources.archive.parse import checked_blocks
 from kraken_ohlcv.stores.ledger.session import connect
-from kraken_ohlcv.stores.queries import statement
 from tests.documents import tokens
-from tests.integration.damage import candle
+from tests.integration.export.desk import AUGUST, HOUR, HOURLY, NOVEMBER, NOW, OCTOBER, SEPTEMBER
 from tests.integration.export.exports import (
     FIGURES,
     changed,
@@ -45,97 +36,15 @@ from tests.integration.export.exports import (
     months_of,
     opened,
 )
-from tests.integration.ledger_pages import add_proof, know
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
-    from kraken_ohlcv.export import Exported
-    from local.questdb import QuestDBServer
     from tests.integration.archive_world import ArchiveWorld
-    from tests.integration.world import World
+    from tests.integration.export.desk import Desk
 
-HOUR = 3600
-HOURLY = Series("XBTUSD", 60)
-AUGUST = 1_785_542_400  # 2026-08-01T00:00:00Z
-SEPTEMBER = 1_788_220_800
-OCTOBER = 1_790_812_800
-NOVEMBER = 1_793_491_200
-NOW = 1_795_437_296  # 2026-11-23T12:34:56Z
 TWO_MINUTES_S = 120
-
-
-class Desk:
-    """Both stores of a test, and exports of them."""
-
-    def __init__(self, world: World, server: QuestDBServer, folder: Path) -> None:
-        self.world, self.server, self.folder = world, server, folder
-
-    def export(self, series: Series = HOURLY, *, now_s: float = NOW, **options: Any) -> Exported:
-        """Export a series."""
-        with opened(self.server, self.world.dsn, now_s) as stores:
-            return export_candles(
-                options.pop("folder", self.folder),
-                series.ticker,
-                options.pop("intervals", series.interval_minutes),
-                stores=stores,
-                **options,
-            )
-
-    def put(self, *opens: int, series: Series = HOURLY, **changes: Any) -> None:
-        """Store candles."""
-        rows = [candle(series, ts_s, **changes) for ts_s in opens]
-        self.world.questdb.write_batch(CANDLE_TABLE, statement("insert_candle"), rows)
-
-    def pin(self, name: str) -> datetime:
-        """Pin this moment."""
-        with opened(self.server, self.world.dsn, NOW) as stores:
-            return snapshot(name, stores=stores)
-
-    def restate(self, ts_s: int, close: float) -> None:
-        """Replace a candle as trades tell it."""
-        covered = ts_s, ts_s + HOUR
-        new = StoredCandle(ts_s, 1.5, 1.5, 1.0, close, 1.25, 2.0, 9, source="trades")
-        result = SourceResult(
-            covered,
-            {ts_s: new},
-            BucketSet(HOUR),
-            is_busy=False,
-            window_start_s=ts_s,
-            step=HOUR,
-            source=FilledFrom.TRADES,
-        )
-        run = RunKey("backfill_tier1_daily", "restated")
-        with connect(self.world.dsn) as connection:
-            write(RunContext(connection, self.world.kraken(), self.world.questdb, run, NOW), HOURLY, result)
-
-    def know(self, start_s: int, series: Series = HOURLY) -> None:
-        """Make a series known to the ledger, and the pair's first trade with it."""
-        with connect(self.world.dsn) as connection:
-            know(connection, series, start_s)
-            connection.execute(
-                "UPDATE assets SET first_trade_at = to_timestamp(%s) WHERE ticker = %s",
-                (start_s, series.ticker),
-            )
-
-    def prove(self, start_s: int, end_s: int, evidence: str = "trades", series: Series = HOURLY) -> None:
-        """Prove buckets empty."""
-        with connect(self.world.dsn) as connection:
-            add_proof(connection, series, start_s, end_s, evidence)
-
-
-@pytest.fixture
-def desk(world: World, questdb_server: QuestDBServer, tmp_path: Path) -> Desk:
-    """Give the stores of XBTUSD: all hours from 1 September on, but for three holes."""
-    found = Desk(world, questdb_server, tmp_path / "out")
-    found.know(SEPTEMBER)
-    holes = {SEPTEMBER + 5 * HOUR, OCTOBER + 7 * HOUR, OCTOBER + 8 * HOUR}
-    opens = [ts_s for ts_s in range(SEPTEMBER, NOW - HOUR, HOUR) if ts_s not in holes]
-    found.put(*opens)
-    found.prove(SEPTEMBER + 5 * HOUR, SEPTEMBER + 6 * HOUR)
-    return found
 
 
 def test_an_export_has_a_folder_per_series_and_month_and_says_what_is_in_it(desk: Desk) -> None:
@@ -152,6 +61,8 @@ def test_an_export_has_a_folder_per_series_and_month_and_says_what_is_in_it(desk
         "XBTUSD_60/2026-11/candles.parquet",
         "XBTUSD_60/2026-11/ledger.jsonl.gz",
         "manifest.json",
+        "seals.jsonl.gz",
+        "verify.py",
     ]
     september, october, november = months_of(desk.folder, HOURLY).values()
     assert (september["rows"], september["proofs"], september["holes"]) == (719, {"trades": 1}, {})
@@ -165,7 +76,8 @@ def test_an_export_has_a_folder_per_series_and_month_and_says_what_is_in_it(desk
     assert (dict(done.proofs), dict(done.holes)) == ({"trades": 1}, {"missing": 2})
     assert str(done) == (
         f"{desk.folder}: 3 months written, 0 unchanged; "
-        "2,004 buckets: 2,001 stored, 1 proven empty, 2 missing"
+        "2,004 buckets: 2,001 stored, 1 proven empty, 2 missing; "
+        "0 days as sealed, 0 changed since, 84 not sealed"
     )
 
 

@@ -107,6 +107,7 @@ def test_a_manifest_half_there_or_of_another_version_is_refused_and_kept(tmp_pat
 
 def test_every_key_of_the_manifest_is_explained_in_the_document() -> None:
     text = (ROOT / "docs" / "EXPORT.md").read_text(encoding="utf-8").partition("## manifest.json")[2]
+    text += (ROOT / "docs" / "SEALS.md").read_text(encoding="utf-8").partition("## Seals in an export")[2]
     words = set(re.findall(r"`([a-z0-9_]+)`", text))
     parts: list[type[BaseModel]] = [
         one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Part)

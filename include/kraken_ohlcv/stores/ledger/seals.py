@@ -152,9 +152,37 @@ def _insert(connection: Connection, part: Sequence[tuple[str, str, str]], newest
     )
 
 
-def head(connection: Connection) -> Head:
-    """Return the newest entry of the log."""
-    return first(connection, "read_seal_head", Head) or Head()
+def head(connection: Connection, *, at_us: int | None = None) -> Head:
+    """Return the newest entry of the log.
+
+    :param at_us: of those that seal what stood up to this moment, epoch microseconds; None = of all
+    """
+    return first(connection, "read_seal_head", Head, at_us=at_us) or Head()
+
+
+def read_texts(
+    connection: Connection, *, up_to: int, those: Sequence[Series] | None = None
+) -> Iterator[tuple[int, str]]:
+    """Return the texts of entries in order, some thousand at a time.
+
+    :param up_to: number of the last one
+    :param those: only entries of days of these series; None = all entries
+    :return: number, and text
+    """
+    chosen = {
+        "tickers": None if those is None else [one.ticker for one in those],
+        "intervals": None if those is None else [one.interval_minutes for one in those],
+    }
+    after = 0
+    while some := rows(
+        connection, "read_seal_texts", _numbered, after=after, up_to=up_to, at_most=READ_ENTRIES, **chosen
+    ):
+        yield from some
+        after = some[-1][0]
+
+
+def _numbered(number: int, text: str) -> tuple[int, str]:
+    return number, text
 
 
 def read_log(connection: Connection, *, after: int = 0) -> Iterator[StoredSeal]:
