@@ -27,7 +27,7 @@ def proof(
 ) -> None:
     """Prove that a single bucket was sealed, candle or not, to somebody who has a root and nothing else."""
     from kraken_ohlcv.export.proof import prove_exported_bucket
-    from kraken_ohlcv.seals.inclusion import prove_bucket
+    from kraken_ohlcv.seals.inclusion import prove_bucket, roots_of_proof
     from kraken_ohlcv_cli.stores import opened
 
     if export is not None:
@@ -35,12 +35,12 @@ def proof(
     else:
         with opened(candles_url, ledger_url) as stores:
             made = prove_bucket(stores, ticker, interval, at)
-    text = json.dumps(made.as_json(), indent=1) + "\n"
+    text = json.dumps(made, indent=1) + "\n"
     if out is None:
         print(text, end="")
         return
     out.write_text(text, encoding="ascii")
-    roots = made.roots()
+    roots = roots_of_proof(made)
     print(
         f"{out}: hash of the entry {roots.entry}, root of the day {roots.day or 'not known in this export'}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
@@ -15,10 +16,10 @@ from kraken_ohlcv.export.formats import ExportFormat
 from kraken_ohlcv.export.manifest import folder_name, read
 from kraken_ohlcv.export.verify_offline import Unreadable, read_lines
 from kraken_ohlcv.reader.times import Moment
-from kraken_ohlcv.seals.inclusion import NoProofError, Proof, open_time, prove_line
+from kraken_ohlcv.seals.inclusion import NoProofError, open_time, prove_line
 
 
-def prove_exported_bucket(folder: Path, ticker: str, interval_minutes: int, at: Moment) -> Proof:
+def prove_exported_bucket(folder: Path, ticker: str, interval_minutes: int, at: Moment) -> dict[str, Any]:
     """Return the proof of a bucket, from an export.
 
     It leads to the root of the whole day only if the export has the whole log of seals.
@@ -27,6 +28,7 @@ def prove_exported_bucket(folder: Path, ticker: str, interval_minutes: int, at: 
     :param ticker: Kraken's altname
     :param interval_minutes: bucket length, minutes
     :param at: open time of the bucket; ISO text or a time, UTC without an offset
+    :return: JSON, see :func:`kraken_ohlcv.core.bucket_seal.inclusion_proof`
     :raises BadRequestError: if the interval or the time cannot be meant
     :raises ExportRefusedError: if the manifest cannot be read
     :raises NoProofError: if the export does not hold the bucket, a seal of it, or does not hold it as sealed
@@ -58,5 +60,5 @@ def prove_exported_bucket(folder: Path, ticker: str, interval_minutes: int, at: 
         raise NoProofError(f"{folder} cannot be read: {error}; verify it") from error
     if series not in newest:
         raise NoProofError(f"{folder} has no seal of {series} on {utc(day_s):%Y-%m-%d}")
-    of_day = list(newest.values()) if manifest.seals.is_whole_log else None
+    of_day = newest.values() if manifest.seals.is_whole_log else ()
     return prove_line(lines, ts_s, newest[series], of_day)

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from kraken_ohlcv.core.bucket_seal import inclusion_proof
 from kraken_ohlcv.core.errors import BadRequestError, OhlcvError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import floor_s
-from kraken_ohlcv.core.merkle import audit_path, leaf_hash, root_by_path, root_of
-from kraken_ohlcv.core.seal import DaySeal, entry_hash, entry_of
+from kraken_ohlcv.core.merkle import leaf_hash, root_by_path, root_of
+from kraken_ohlcv.core.seal import DaySeal, entry_of
 from kraken_ohlcv.core.times import iso, utc
 from kraken_ohlcv.core.verified_day import day_of, opens_of_day
 from kraken_ohlcv.reader.buckets import bucket_frame
@@ -24,39 +24,9 @@ from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.reader.times import Moment, moment_of
 from kraken_ohlcv.stores.ledger.seals import newest_of, newest_seals
 
-PROOF_VERSION: Final = 1
-"""Version of the form of a proof."""
-
 
 class NoProofError(OhlcvError):
     """A bucket cannot be proven; the message says why, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A leaf of a tree.
-
-    :ivar index: from 0
-    :ivar size: leaves of the tree
-    :ivar path: its audit path, hexadecimal, the sibling of the leaf first
-    """
-
-    index: int
-    size: int
-    path: tuple[str, ...]
-
-    @classmethod
-    def of(cls, leaves: Sequence[bytes], index: int) -> Place:
-        """Return the place of a leaf; parameters as of :func:`kraken_ohlcv.core.merkle.audit_path`."""
-        return cls(index, len(leaves), tuple(one.hex() for one in audit_path(leaves, index)))
-
-    def root(self, leaf: bytes) -> str:
-        """Return the root of the tree that has this leaf here, hexadecimal.
-
-        :param leaf: its hash
-        :raises ValueError: if the path is none of such a place
-        """
-        return root_by_path(leaf, self.index, self.size, [bytes.fromhex(one) for one in self.path]).hex()
 
 
 class Roots(NamedTuple):
@@ -72,57 +42,37 @@ class Roots(NamedTuple):
     day: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """The proof of a bucket.
+def roots_of_proof(proof: Mapping[str, Any]) -> Roots:
+    """Check a proof, and return what it leads to.
 
-    :ivar line: its canonical line
-    :ivar entry: text of the entry that seals its day
-    :ivar place: of the line among those of the day
-    :ivar day: of the entry among the newest ones of all series of the day; None where they are not known
+    :param proof: in the form of :func:`kraken_ohlcv.core.bucket_seal.inclusion_proof`
+    :raises ValueError: if it does not lead from the line to the entry
     """
-
-    line: str
-    entry: str
-    place: Place
-    day: Place | None
-
-    def roots(self) -> Roots:
-        """Check the proof, and return what it leads to.
-
-        :raises ValueError: if it does not lead from the line to the entry
-        """
-        entry = entry_of(self.entry)
-        if not isinstance(entry, DaySeal):
-            raise ValueError("the entry seals no day")
-        if self.place.root(leaf_hash(self.line.encode("ascii"))) != entry.root:
-            raise ValueError("the path does not lead from the line to the root of the entry")
-        sealed = entry_hash(self.entry)
-        return Roots(sealed, entry.root, None if self.day is None else self.day.root(bytes.fromhex(sealed)))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it in its published form."""
-        return {
-            "proof_version": PROOF_VERSION,
-            "line": self.line,
-            "entry": self.entry,
-            **_as_json(self.place),
-            "day": None if self.day is None else _as_json(self.day),
-        }
+    entry = entry_of(proof["entry"])
+    if not isinstance(entry, DaySeal):
+        raise ValueError("the entry seals no day")
+    if _root(leaf_hash(proof["line"].encode("ascii")), proof) != entry.root:
+        raise ValueError("the path does not lead from the line to the root of the entry")
+    day = proof["day"]
+    return Roots(entry.hash, entry.root, None if day is None else _root(bytes.fromhex(entry.hash), day))
 
 
-def _as_json(place: Place) -> dict[str, Any]:
-    return {"index": place.index, "size": place.size, "path": list(place.path)}
+def _root(leaf: bytes, place: Mapping[str, Any]) -> str:
+    path = [bytes.fromhex(one) for one in place["path"]]
+    return root_by_path(leaf, place["index"], place["size"], path).hex()
 
 
-def prove_line(lines: Sequence[bytes], ts_s: int, seal: DaySeal, of_day: Sequence[DaySeal] | None) -> Proof:
+def prove_line(
+    lines: Sequence[bytes], ts_s: int, seal: DaySeal, of_day: Iterable[DaySeal] = ()
+) -> dict[str, Any]:
     """Return the proof of one of the lines of a day.
 
     :param lines: canonical lines of the buckets of the day, ascending; buckets before the series begins may
         come first
     :param ts_s: open time of the bucket, epoch seconds UTC
     :param seal: of the day
-    :param of_day: the newest seals of all series of that day, this one among them; None = not known
+    :param of_day: the newest seals of all series of that day, this one among them; none = not known
+    :return: JSON, see :func:`kraken_ohlcv.core.bucket_seal.inclusion_proof`
     :raises NoProofError: if the lines are not those that were sealed, or the bucket is none of them
     """
     sealed = lines[max(0, len(lines) - seal.buckets) :]
@@ -139,21 +89,17 @@ def prove_line(lines: Sequence[bytes], ts_s: int, seal: DaySeal, of_day: Sequenc
             "before"
         )
     index = opens.index(ts_s)
-    place = None
-    if of_day is not None:
-        ordered = sorted(of_day, key=lambda one: one.series)
-        place = Place.of([bytes.fromhex(one.hash) for one in ordered], ordered.index(seal))
-    line = sealed[index].decode("ascii")
-    return Proof(line=line, entry=seal.text, place=Place.of(leaves, index), day=place)
+    return inclusion_proof(seal, sealed[index].decode("ascii"), index, leaves, of_day)
 
 
-def prove_bucket(stores: Stores, ticker: str, interval_minutes: int, at: Moment) -> Proof:
+def prove_bucket(stores: Stores, ticker: str, interval_minutes: int, at: Moment) -> dict[str, Any]:
     """Return the proof of a bucket, from both stores.
 
     :param stores: both stores
     :param ticker: Kraken's altname
     :param interval_minutes: bucket length, minutes
     :param at: open time of the bucket; ISO text or a time, UTC without an offset
+    :return: JSON, see :func:`kraken_ohlcv.core.bucket_seal.inclusion_proof`
     :raises BadRequestError: if the ticker, the interval or the time cannot be meant
     :raises NoProofError: if its day is not sealed, or does not stand as it was sealed
     """

@@ -203,8 +203,8 @@ def test_a_bucket_is_proven_from_the_stores_and_from_an_export(
             proof = prove_bucket(stores, "XBTUSD", 60, utc(ts_s))
             root = root_of_day(stores.ledger, day_of(ts_s, HOUR))
         assert root is not None
-        assert f'"status":"{status}"' in proof.line
-        assert check_proof(json.dumps(proof.as_json()).encode(), root).is_whole
+        assert f'"status":"{status}"' in proof["line"]
+        assert check_proof(json.dumps(proof).encode(), root).is_whole
         assert prove_exported_bucket(sealed.folder, "XBTUSD", 60, utc(ts_s)) == proof
         arguments = (
             "proof",
@@ -227,7 +227,7 @@ def test_what_is_not_sealed_or_not_as_sealed_has_no_proof(sealed: Desk) -> None:
     with pytest.raises(NoProofError, match="has no ledger of XBTUSD 60 in 2026-11"):
         prove_exported_bucket(sealed.folder, "XBTUSD", 60, "2026-11-01")
     part = prove_exported_bucket(sealed.folder, "XBTUSD", 60, "2026-10-01T20:00")
-    assert part.roots().day is None
+    assert part["day"] is None
     sealed.restate(OCTOBER + 20 * HOUR, close=1.25)
     sealed.put(OCTOBER + 2 * DAY_S, close=1.75)
     sealed.export(end="2026-11-01")
@@ -236,7 +236,7 @@ def test_what_is_not_sealed_or_not_as_sealed_has_no_proof(sealed: Desk) -> None:
     with opened(sealed.server, sealed.world.dsn, NOW) as stores:
         # The ledger knows what the restated candle was; nobody recorded the other one.
         assert prove_bucket(stores, "XBTUSD", 60, "2026-10-01T20:00") != part
-        assert prove_bucket(stores, "XBTUSD", 60, "2026-10-01T20:00").line == part.line
+        assert prove_bucket(stores, "XBTUSD", 60, "2026-10-01T20:00")["line"] == part["line"]
         for at, said in (("2026-10-03", "is not as it was sealed"), ("2026-11-23T05:00", "is not sealed")):
             with pytest.raises(NoProofError, match=said):
                 prove_bucket(stores, "XBTUSD", 60, at)

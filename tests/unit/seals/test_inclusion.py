@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.seal import DaySeal, RecordsSeal, entry_of
 from kraken_ohlcv.export.verify_offline import check_proof
-from kraken_ohlcv.seals.inclusion import NoProofError, Place, Proof, open_time, prove_line
+from kraken_ohlcv.seals.inclusion import NoProofError, open_time, prove_line, roots_of_proof
 from tools import seal_vectors
 
 DAY = "2026-02-27"
@@ -35,15 +34,15 @@ VECTORS = [
 @pytest.mark.parametrize("place", range(6))
 def test_a_proof_is_that_of_the_vectors_and_leads_to_its_roots(place: int) -> None:
     proof = prove_line(LINES, OPENS[place], SEAL, SEALS[::-1])
-    assert proof.as_json() == VECTORS[place]["proof"]
-    assert proof.roots()._asdict() == VECTORS[place]["roots"]
-    assert check_proof(json.dumps(proof.as_json()).encode(), proof.roots().day).is_whole
+    assert proof == VECTORS[place]["proof"]
+    assert roots_of_proof(proof)._asdict() == VECTORS[place]["roots"]
+    assert check_proof(json.dumps(proof).encode(), roots_of_proof(proof).day).is_whole
 
 
 def test_without_the_other_seals_of_the_day_a_proof_leads_to_the_entry() -> None:
-    proof = prove_line(LINES, OPENS[0], SEAL, None)
-    assert proof.roots() == (SEAL.hash, SEAL.root, None)
-    assert check_proof(json.dumps(proof.as_json()).encode(), SEAL.hash).is_whole
+    proof = prove_line(LINES, OPENS[0], SEAL)
+    assert roots_of_proof(proof) == (SEAL.hash, SEAL.root, None)
+    assert check_proof(json.dumps(proof).encode(), SEAL.hash).is_whole
 
 
 def test_buckets_before_the_series_begins_are_none_of_the_sealed_ones() -> None:
@@ -64,15 +63,15 @@ def test_what_does_not_stand_as_sealed_has_no_proof(lines: list[bytes]) -> None:
     ("changes", "said"),
     [
         ({"line": LINES[0].decode()}, "does not lead from the line"),
-        ({"place": Place(1, 6, ())}, "too short"),
+        ({"path": []}, "too short"),
         ({"entry": "{}"}, "no entry"),
         ({"entry": RecordsSeal(number=1, before="0" * 64, as_of_us=0, table="t", records=()).text}, "no day"),
     ],
 )
 def test_an_altered_proof_leads_nowhere(changes: dict[str, Any], said: str) -> None:
-    proof: Proof = replace(prove_line(LINES, OPENS[1], SEAL, SEALS), **changes)
+    proof = {**prove_line(LINES, OPENS[1], SEAL, SEALS), **changes}
     with pytest.raises(ValueError, match=said):
-        proof.roots()
+        roots_of_proof(proof)
 
 
 def test_only_an_open_time_names_a_bucket() -> None:
