@@ -74,7 +74,7 @@ class LogPart:
     def entries(self, months: Mapping[Series, Iterable[str]] | None) -> Iterator[str]:
         """Return the texts of entries, in order.
 
-        :param months: of which months of each series; None = the whole log
+        :param months: the months of each series; None = the whole log
         """
         if months is None:
             yield from (text for _, text in read_texts(self.ledger, up_to=self.head.number))
