@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,8 +21,17 @@ def verify(
     root: Annotated[
         str | None,
         typer.Option(
-            help="Hash of an entry of the log, or root of a day, that you keep elsewhere.", show_default=False
+            help="Hash of an entry of the log, root of a day, or SHA-256 of a manifest that you keep elsewhere.",
+            show_default=False,
         ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Verify this export instead of the stores, offline.", show_default=False),
+    ] = None,
+    proof: Annotated[
+        Path | None,
+        typer.Option(help="Verify this proof of a bucket instead of the stores.", show_default=False),
     ] = None,
     as_json: AsJson = False,
     candles_url: CandlesUrl = None,
@@ -32,10 +42,21 @@ def verify(
     Ends with 1 when anything is not as it was sealed, or nothing is sealed of what you ask for.
     """
     from kraken_ohlcv.seals.verify import verify as verify_stores
-    from kraken_ohlcv_cli import verification
-    from kraken_ohlcv_cli.output import print_json
+    from kraken_ohlcv_cli import offline, verification
+    from kraken_ohlcv_cli.output import print_json, print_lines
     from kraken_ohlcv_cli.stores import opened
 
+    if export is not None or proof is not None:
+        if tickers or interval or start or end:
+            raise typer.BadParameter(
+                "an export or a proof is verified as a whole: leave tickers and range out"
+            )
+        checked = offline.verify_files(export, proof, root)
+        if as_json:
+            print_json(offline.as_json(checked))
+        else:
+            print_lines(checked.lines())
+        finish(checked.is_whole)
     with opened(candles_url, ledger_url) as stores, verification.progress() as watch:
         found = verify_stores(tickers, interval, start, end, root=root, progress=watch, stores=stores)
     if as_json:
