@@ -21,7 +21,7 @@ def verify(
     root: Annotated[
         str | None,
         typer.Option(
-            help="Hash of an entry of the log, root of a day, or SHA-256 of a manifest that you keep elsewhere.",
+            help="Hash of an entry of the log, root of a day, or SHA-256 of a manifest, kept elsewhere.",
             show_default=False,
         ),
     ] = None,
