@@ -57,10 +57,12 @@ def result() -> dict[str, Any]:
     """Return what was deleted; never raises, so that there is always something to read."""
     context = get_current_context()
     instance: Any = context["ti"]
-    cleaned = instance.xcom_pull(task_ids="clean") or asdict(Cleaned())
+    done = instance.xcom_pull(task_ids="clean")
+    cleaned = done or asdict(Cleaned())
     asked = CleanupRequest.from_params(context["params"]).model_dump()
     summary = {**cleaned, **asked, "errors": errors_of(context, STEPS)}
-    say(summary, Cleaned(**cleaned).in_words(days=asked["days"], dry_run=asked["dry_run"]), STEPS)
+    lines = Cleaned(**cleaned).in_words(days=asked["days"], dry_run=asked["dry_run"])
+    say(summary, lines if done else ["nothing was deleted: a step failed before"], STEPS)
     return summary
 
 

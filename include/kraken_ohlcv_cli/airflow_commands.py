@@ -1,4 +1,4 @@
-"""Commands of an Airflow installation: ``init``, ``set-up stores``, ``set-up users``, ``import-celery``."""
+"""Commands of an Airflow installation: ``init``, ``set-up``, ``test-message``, ``import-celery``."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ def set_up_users() -> None:
     from kraken_ohlcv_airflow.setup.users import main
 
     main()
+
+
+def test_message() -> None:
+    """Send a test message to the channel of the alerts, as Airflow's connections name it."""
+    need_airflow("test-message")
+    import getpass
+    import time
+
+    from kraken_ohlcv.monitoring.channel_check import send_test_message
+    from kraken_ohlcv_airflow.slack import slack_channel
+    from kraken_ohlcv_cli.output import print_lines
+
+    send_test_message(slack_channel(), by=getpass.getuser(), now_s=time.time())
+    print_lines(["The test message was sent: look into the channel."])
 
 
 def import_celery(

@@ -43,6 +43,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/ohlcv/actions/retry-failed": {"data": {"tier": "TIER1"}},
     "/ohlcv/actions/snooze": {"data": {"key": "stale", "hours": 1}},
     "/ohlcv/actions/take-back": {"data": {"gap_id": 1, "reason": "found"}},
+    "/ohlcv/actions/test-message": {},
+    "/ohlcv/api/test-message": {},
     "/ohlcv/api/gaps/1/accept": {"json": {"reason": "lost"}},
     "/ohlcv/api/gaps/1/backfill": {},
     "/ohlcv/api/gaps/1/take-back": {"json": {"reason": "found"}},

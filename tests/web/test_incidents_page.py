@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from kraken_ohlcv.core.incident import Problem
 from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
+from local.stack import webhook_connection
+from tests.conftest import set_connection
 from tests.unit.builders import DAY, HOUR, NOW
+from tests.web.conftest import OWN
 
 if TYPE_CHECKING:
+    from simulators.slack_client import SlackAdmin
     from tests.integration.world import World
     from tests.web.conftest import Site
 
@@ -89,3 +95,29 @@ def test_many_incidents_are_shown_page_by_page_open_ones_first(site: Site, world
 def test_a_quiet_ledger_says_so(site: Site, world: World) -> None:
     del world
     assert "No incidents so far." in site.client("viewer").get("/ohlcv/incidents").text
+
+
+def test_who_may_silence_incidents_may_send_a_test_message_and_reads_what_slack_said(
+    site: Site, world: World, slack_session: SlackAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del world
+    slack_session.reset()
+    address = "/ohlcv/actions/test-message"
+    assert "Send a test message" not in site.client("viewer").get("/ohlcv/incidents").text
+    assert site.client("viewer").post(address, headers=OWN).status_code == 403
+    admin = site.client("admin")
+    assert "Send a test message" in admin.get("/ohlcv/incidents").text
+    nowhere = admin.post("/ohlcv/api/test-message", headers=OWN)
+    assert (nowhere.status_code, "nobody was notified" in nowhere.text.lower()) == (409, True)
+
+    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack_session.webhook_url))
+    sent = admin.post(address, headers=OWN)
+    assert (sent.status_code, sent.headers["location"]) == (303, "../incidents?test=sent")
+    (message,) = slack_session.messages()
+    assert "Nothing is wrong." in message["text"]
+    assert "sent by admin" in message["text"]
+    assert "The test message was sent" in admin.get("/ohlcv/incidents?test=sent").text
+
+    slack_session.fault(kind="http", status=502)
+    refused = admin.post("/ohlcv/api/test-message", headers=OWN)
+    assert (refused.status_code, "Slack does not work (HTTP 502)" in refused.text) == (409, True)

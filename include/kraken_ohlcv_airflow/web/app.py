@@ -22,6 +22,7 @@ from kraken_ohlcv_airflow.web import (
     objectives,
     prices,
     statements,
+    test_messages,
 )
 from kraken_ohlcv_airflow.web.access import may_see
 from kraken_ohlcv_airflow.web.render import FOLDER, page
@@ -80,7 +81,17 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     app.middleware("http")(_with_headers)
     for kind in (StoreError, RequestValidationError, StarletteHTTPException):
         app.add_exception_handler(kind, _refused)
-    for module in (coverage, gaps, prices, incidents, objectives, archive, statements, actions):
+    for module in (
+        coverage,
+        gaps,
+        prices,
+        incidents,
+        objectives,
+        archive,
+        statements,
+        actions,
+        test_messages,
+    ):
         app.include_router(module.router)
 
     @app.get("/", include_in_schema=False)

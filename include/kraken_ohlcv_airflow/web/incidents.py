@@ -1,6 +1,7 @@
 """The page of incidents and its JSON twin."""
 
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
@@ -77,14 +78,21 @@ def read_incidents(query: Annotated[PagedQuery, Query()]) -> IncidentPage:
     return IncidentPage(**tally, page=number, pages=pages, incidents=incidents)
 
 
+class ShownQuery(PagedQuery):
+    """Which page of incidents, and whether a test message has just been sent."""
+
+    test: Literal["sent"] | None = None
+
+
 @router.get("/incidents", include_in_schema=False)
-def show_incidents(request: Request, user: GetUserDep, query: Annotated[PagedQuery, Query()]) -> Response:
+def show_incidents(request: Request, user: GetUserDep, query: Annotated[ShownQuery, Query()]) -> Response:
     """Show the incidents."""
     return page(
         "incidents.html",
         active="incidents",
         now=utc(request.app.state.clock()),
         log=read_incidents(query),
-        links=query.links,
+        links=partial(query.links, test=None),
+        is_test_sent=query.test == "sent",
         may_snooze=may_trigger(request, user, SNOOZE_DAG_ID),
     )

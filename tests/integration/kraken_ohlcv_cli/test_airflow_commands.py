@@ -8,11 +8,14 @@ import pytest
 
 import kraken_ohlcv_airflow.setup.stores
 import kraken_ohlcv_from_celery.__main__
+from local.stack import webhook_connection
+from tests.conftest import set_connection
 from tests.integration.trades_world import HOURLY, store_history
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from simulators.slack_client import SlackAdmin
     from tests.integration.command_line import CommandLine
     from tests.integration.world import World
 
@@ -60,3 +63,17 @@ def test_a_mapping_that_is_not_there_is_a_usage_error(cli: CommandLine, tmp_path
     done = cli("import-celery", str(tmp_path / "none.yaml"))
     assert done.code == 2
     assert "none.yaml" in done.err
+
+
+def test_a_test_message_reaches_the_channel_of_airflows_connection(
+    cli: CommandLine, slack_session: SlackAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack_session.reset()
+    nowhere = cli("test-message")
+    assert (nowhere.code, "neither a connection slack_api nor slack_alerts" in nowhere.err) == (2, True)
+
+    set_connection(monkeypatch, "slack_alerts", **webhook_connection(slack_session.webhook_url))
+    done = cli("test-message")
+    assert (done.code, "was sent" in done.out) == (0, True), done.err
+    (message,) = slack_session.messages()
+    assert "Nothing is wrong." in message["text"]
