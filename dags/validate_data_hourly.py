@@ -7,6 +7,8 @@ to be forgotten by the API. Replaces the Celery Beat entry `validate-data-hourly
 * **A series is stale** when its newest candle closed more than `hours` ago *and* the next one should be
   here: the daily backfill of its tier has had its time and half an hour more. A healthy system never alarms.
 * **Reads** Kraken (Time, SystemStatus, AssetPairs), QuestDB `ohlcv` in one statement, the ledger.
+* **Hourly candles of TIER1** are judged in the same way, and every other interval that TIER1 keeps: key
+  `series_stale` of the result. A ticker whose daily candles are late, too, is named once.
 * **Writes** `incidents` in PostgreSQL; posts to Slack; triggers the backfill DAGs.
 * **Acknowledge an incident**: `airflow dags trigger validate_data_hourly --conf '{"snooze": ["stale"],
   "snooze_hours": 12}'` keeps its growth quiet for twelve hours.

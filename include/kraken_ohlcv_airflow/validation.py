@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.sdk import get_current_context, task
 
-from kraken_ohlcv.core.freshness import OVERDUE
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import ValidationRequest
@@ -17,11 +16,18 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import named
 from kraken_ohlcv.monitoring.catch_up import catch_up
 from kraken_ohlcv.monitoring.check_text import check_in_words
-from kraken_ohlcv.monitoring.validate import ExchangeState, ask_state, check, observe_check
+from kraken_ohlcv.monitoring.validate import (
+    ExchangeState,
+    ask_state,
+    check,
+    check_further,
+    further_intervals,
+    observe_check,
+)
 from kraken_ohlcv.repair.accept import accept_gap, take_back_gap
 from kraken_ohlcv.stores.ledger.incidents import snooze
 from kraken_ohlcv.stores.ledger.session import Connection
-from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, run_key, run_url
+from kraken_ohlcv_airflow.connections import is_under_way, kraken, ledger, questdb, run_key, run_url
 from kraken_ohlcv_airflow.step_errors import errors_of, lines_passed_over, recording_errors
 from kraken_ohlcv_airflow.tasks import say
 
@@ -29,7 +35,12 @@ log = logging.getLogger(__name__)
 
 STEPS = ("prepare", "ask_exchange", "newest_candles", "check_freshness", "plan_catch_up")
 
-NOTHING_CHECKED: dict[str, Any] = {"assets_checked": 0, "assets_missing_data": [], "decisions": []}
+NOTHING_CHECKED: dict[str, Any] = {
+    "assets_checked": 0,
+    "assets_missing_data": [],
+    "series_stale": [],
+    "decisions": [],
+}
 
 
 def _request() -> ValidationRequest:
@@ -72,10 +83,12 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
             hours=request.hours,
             now_s=now_s,
         )
+        further = further_intervals(connection, request.tiers, request.interval_minutes)
+        checked = check_further(connection, questdb(), checked, further, hours=request.hours)
         observe_check(connection, exchange, checked, url=_url())
     return {
         "result": checked.result(exchange) | {"decisions": decisions},
-        "overdue": checked.tickers(*OVERDUE),
+        "overdue": checked.overdue(),
     }
 
 

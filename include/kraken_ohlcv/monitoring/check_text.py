@@ -40,6 +40,16 @@ def check_in_words(result: Mapping[str, Any], tiers: Sequence[str]) -> list[str]
     )
     if len(late) > MAX_LINES:
         lines.append(f"and {len(late) - MAX_LINES} more series")
+    late = result["series_stale"]
+    lines += text_table(
+        ["stale series", "newest candle", "hours overdue"],
+        [
+            (f"{one['ticker']} {one['interval']}", one["last_timestamp"] or "none", one["hours_overdue"])
+            for one in late[:MAX_LINES]
+        ],
+    )
+    if len(late) > MAX_LINES:
+        lines.append(f"and {len(late) - MAX_LINES} more series")
     for words, tickers in (
         ("no trades for a while, as is proven", result.get("assets_quiet", [])),
         ("delisted by Kraken", result.get("pairs_delisted", [])),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenError, KrakenNotBelievedError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.freshness import Freshness, Judgement, NewestEnd, judge
 from kraken_ohlcv.core.gap import Series
@@ -17,7 +18,7 @@ from kraken_ohlcv.core.incident import IncidentClass, Problem
 from kraken_ohlcv.core.intervals import HOUR_S, step_s
 from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.tiers import is_judged, tier_hours
+from kraken_ohlcv.core.tiers import DEFAULT_INTERVAL, is_judged, tier_hours
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import named
 from kraken_ohlcv.detection.clock import ask_clock
@@ -25,12 +26,17 @@ from kraken_ohlcv.detection.pairs import ask_pairs, idle_rules, judge_pairs, obs
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.coverage import read_coverage
 from kraken_ohlcv.stores.ledger.incidents import observe
+from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, fetch
+from kraken_ohlcv.stores.queries import rendered
 
 SOURCE_SHARE: Final = 0.8
 """When so many series of a tier are overdue at once, the source is to blame and not the series."""
 SOURCE_MINIMUM: Final = 5
 """A tier with fewer series says nothing about the source."""
+
+FURTHER_TIER: Final = "TIER1"
+"""Its series of all intervals are judged."""
 
 INTERVAL_WORDS: Final = {60: "hourly", 1440: "daily", 10080: "weekly"}
 """How people call the candles of some intervals."""
@@ -116,6 +122,7 @@ class Check:
     :ivar judged: each series, in tier order
     :ivar unknown: tickers that the exchange never had, as far as is known
     :ivar others: tickers that are kept at other intervals only, and were not judged
+    :ivar further: series of other intervals that were judged beside them
     """
 
     now_s: int
@@ -123,23 +130,36 @@ class Check:
     judged: list[Judgement]
     unknown: Sequence[str] = ()
     others: Sequence[str] = ()
+    further: Sequence[Judgement] = ()
 
     def tickers(self, *kinds: Freshness) -> list[str]:
         """Return the tickers with one of some verdicts."""
         return [one.end.series.ticker for one in self.judged if one.freshness in kinds]
 
+    def overdue(self) -> list[str]:
+        """Return the tickers with a series that should have newer candles."""
+        late = (one.end.series.ticker for one in (*self.judged, *self.further) if one.is_overdue)
+        return list(dict.fromkeys(late))
+
     def stale(self) -> Problem | None:
         """Return the problem of the overdue series, if there are any."""
-        late = [one for one in self.judged if one.is_overdue]
+        late = {one.end.series.ticker: one for one in self.judged if one.is_overdue}
+        # A ticker is named once: what brings its daily candles brings the hourly ones, too.
+        late |= {
+            str(one.end.series): one
+            for one in self.further
+            if one.is_overdue and one.end.series.ticker not in late
+        }
         if not late:
             return None
+        intervals = dict.fromkeys(one.end.series.interval_minutes for one in late.values())
         return Problem(
             IncidentClass.STALE,
-            f"{self._candles()} candles are missing that should be here by now",
-            since_s=self._since_s(late),
+            f"{' and '.join(map(_candles, intervals))} candles are missing that should be here by now",
+            since_s=self._since_s(list(late.values())),
             subjects={
-                one.end.series.ticker: {"interval_minutes": self.interval_minutes, **_facts(one)}
-                for one in late
+                name: {"interval_minutes": one.end.series.interval_minutes, **_facts(one)}
+                for name, one in late.items()
             },
         )
 
@@ -158,16 +178,13 @@ class Check:
                 )
         return None
 
-    def _candles(self) -> str:
-        return INTERVAL_WORDS.get(self.interval_minutes, f"{self.interval_minutes}-minute")
-
     def _passed_by(self) -> list[str]:
         """Return who was not judged, a sentence: nobody would know that they are stale."""
         if not self.others:
             return []
         return [
-            f"no {self._candles()} candles are kept of {named(self.others)}, so that this check does not "
-            "judge them: start one with their interval_minutes"
+            f"no {_candles(self.interval_minutes)} candles are kept of {named(self.others)}, so that this"
+            " check does not judge them: start one with their interval_minutes"
         ]
 
     def _since_s(self, late: Sequence[Judgement]) -> int:
@@ -178,8 +195,8 @@ class Check:
 
         :param state: what the exchange said of itself
         :return: ``assets_checked``, ``interval_minutes``, ``assets_missing_data`` (stale and never loaded
-            series), and the new keys ``clock``, ``exchange_status``, ``pairs_delisted``, ``pairs_unknown``,
-            ``assets_quiet``, ``warnings``
+            series), and the new keys ``series_stale`` (likewise, of other intervals), ``clock``,
+            ``exchange_status``, ``pairs_delisted``, ``pairs_unknown``, ``assets_quiet``, ``warnings``
         """
         missing = [
             one
@@ -198,6 +215,16 @@ class Check:
                 }
                 for one in missing
             ],
+            "series_stale": [
+                {
+                    "ticker": one.end.series.ticker,
+                    "interval": one.end.series.interval_minutes,
+                    "last_timestamp": None if one.end.last_s is None else iso(one.end.last_s),
+                    **_facts(one),
+                }
+                for one in self.further
+                if one.is_overdue
+            ],
             "checked_at": iso(self.now_s),
             "clock": state.clock,
             "exchange_status": state.status or state.error,
@@ -206,6 +233,10 @@ class Check:
             "assets_quiet": self.tickers(Freshness.QUIET),
             "warnings": [*([state.doubt] if state.doubt else []), *state.idle, *self._passed_by()],
         }
+
+
+def _candles(interval_minutes: int) -> str:
+    return INTERVAL_WORDS.get(interval_minutes, f"{interval_minutes}-minute")
 
 
 def _facts(one: Judgement) -> dict[str, Any]:
@@ -263,6 +294,37 @@ def check(
     unknown = [asset.ticker for asset in assets if asset.is_unknown]
     others = [asset.ticker for asset in asked if not is_judged(asset.upkeep, interval_minutes)]
     return Check(now_s, interval_minutes, judged, unknown, others)
+
+
+def further_intervals(connection: Connection, tiers: Sequence[str], interval_minutes: int) -> list[int]:
+    """Return what a check that names no interval judges beside daily candles: all that is kept of TIER1.
+
+    :param tiers: tiers that the check is about
+    :return: minutes
+    """
+    if interval_minutes != DEFAULT_INTERVAL or FURTHER_TIER not in tiers:
+        return []
+    kept = read_plan(connection).tiers[FURTHER_TIER].intervals
+    return [interval for interval in kept if interval != interval_minutes]
+
+
+def check_further(
+    connection: Connection, questdb: QuestDBClient, checked: Check, intervals: Sequence[int], *, hours: int
+) -> Check:
+    """Judge the series of TIER1 at other intervals, too.
+
+    :param intervals: see :func:`further_intervals`
+    :param hours: as in :func:`check`
+    :return: the check with them
+    :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    """
+    further: list[Judgement] = []
+    for interval in intervals:
+        newest = dict(questdb.query(rendered("newest_candles", params={"interval_minutes": interval})))
+        further += check(
+            connection, newest, [FURTHER_TIER], interval_minutes=interval, hours=hours, now_s=checked.now_s
+        ).judged
+    return replace(checked, further=further)
 
 
 def _accepted_behind(
