@@ -82,5 +82,6 @@ def test_a_clean_up_of_an_unknown_param_deletes_nothing_and_names_it(
     assert (state, states["clean"]) == ("failed", "upstream_failed")
     assert result is not None
     assert ["conf key 'day' is unknown" in error for error in result["errors"]] == [True]
+    assert "INFO nothing was deleted: a step failed before" in task_log.of("result")
     assert "ERROR 1 error, named in the log of task verdict" in task_log.of("result")
     assert f"ERROR {result['errors'][0]}" in task_log.of("verdict")
