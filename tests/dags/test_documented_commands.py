@@ -83,6 +83,7 @@ WAYS = (
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
     Way(r"(date -u; )?curl .*https://api\.kraken\.com/.*", "the live exchange"),
+    Way(r"python verify_offline\.py .+", "test", ("tests/unit/export/test_verify_offline.py",)),
     Way(r"git pull", "a person"),
     Way(r"pip install (\.|'\.\[airflow\]')", "test", ("tests/deploy/test_wheel.py",)),
     Way(r"df -h", "a person"),
