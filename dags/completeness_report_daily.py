@@ -31,6 +31,7 @@ from kraken_ohlcv.core.plan_file import tiers_at_parse
 from kraken_ohlcv.core.schedules import COMPLETENESS
 from kraken_ohlcv_airflow.completeness import ask_exchange, digest, publish, report, result, statements
 from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.sealing import seal
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 from kraken_ohlcv_airflow.verified import publish_verified_days
 
@@ -54,10 +55,9 @@ def make(assets_file: str | Path | None = None) -> DAG:
         asked = ask_exchange()
         counted = report(asked)
         summary = result()
-        monthly = statements(asked)
-        chain(
-            prepare(assets_file=str(assets_file) if assets_file else None), asked, counted, monthly, summary
-        )
+        # Behind the seals, whose roots a statement names.
+        steps = [counted, seal(asked), statements(asked), summary]
+        chain(prepare(assets_file=str(assets_file) if assets_file else None), asked, *steps)
         publish_verified_days(asked, summary)
         chain(summary, [publish(summary), verdict(summary), digest().as_teardown(), notify().as_teardown()])
 

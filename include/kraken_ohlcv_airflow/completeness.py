@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from kraken_ohlcv.completeness.report_text import report_in_words
 from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.times import iso
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.detection.clock import ask_clock
 from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import read_assets
@@ -28,7 +29,7 @@ from kraken_ohlcv_airflow.tasks import say
 
 log = logging.getLogger(__name__)
 
-STEPS = ("prepare", "ask_exchange", "report", "statements")
+STEPS = ("prepare", "ask_exchange", "report", "seal", "statements")
 
 COMPLETENESS: Final = Asset(
     name="kraken_ohlcv_completeness",
@@ -106,7 +107,11 @@ def _result() -> dict[str, Any]:
     made: dict[str, Any] | None = instance.xcom_pull(task_ids="report")
     if made is not None:
         warnings = [*(one["said"] for one in lines_passed_over(context)), *made["warnings"]]
-        return {**made, "warnings": warnings, "errors": errors}
+        seals: dict[str, Any] | None = instance.xcom_pull(task_ids="seal")
+        if seals is not None and seals["disagreements"]:
+            n_days = counted(seals["disagreements"], "sealed day")
+            warnings.append(f"{n_days} changed without a record: incident seal names them")
+        return {**made, "seals": seals, "warnings": warnings, "errors": errors}
     request = _request()
     try:
         return {**patiently(lambda connection: _of_ledger(connection, request)), "errors": errors}

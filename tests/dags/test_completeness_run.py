@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import HOUR_S
+from kraken_ohlcv.core.times import iso, utc
+from kraken_ohlcv.stores.ledger.moments import settled_us
+from kraken_ohlcv.stores.ledger.seals import head
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow.completeness import COMPLETENESS
 from local.processes import free_port
 from tests.conftest import set_connection
@@ -187,3 +192,48 @@ def test_a_report_of_an_unknown_param_is_refused(dag_bag: DagBag, world: World) 
     assert state == "failed"
     assert result is not None
     assert ["'teir'" in error for error in result["errors"]] == [True]
+
+
+def test_a_report_seals_days_and_opens_an_incident_until_a_change_is_accepted(
+    dag_bag: DagBag, world: World, task_log: TaskLog
+) -> None:
+    first, end = world.window(HOURLY)
+    world.store(HOURLY, (first, end), without=[(first + 100 * HOUR_S, first + 110 * HOUR_S)])
+    world.store(DAILY, world.window(DAILY))
+    world.run(intervals=[60, 1440])
+
+    _, _, result = run_dag(dag_bag, DAG_ID)
+
+    assert result is not None
+    seals = result["seals"]
+    assert seals["days"] > 700
+    assert (seals["revisions"], seals["disagreements"], seals["left"]) == ({}, 0, 0)
+    with connect(world.dsn) as connection:
+        newest = head(connection)
+        moment_us = settled_us(connection, is_kept=True)
+    assert seals["head"] == {"number": newest.number, "hash": newest.hash}
+    assert newest.hash in task_log("seal")
+
+    touched_s = first + 300 * HOUR_S
+    world.questdb.query(
+        "UPDATE ohlcv SET close = 1.5, stored_at = %(moment_us)s WHERE interval = '60' AND ts = %(us)s",
+        {"moment_us": moment_us, "us": touched_s * 1_000_000},
+    )
+    state, _, result = run_dag(dag_bag, DAG_ID)
+
+    assert result is not None
+    assert (state, result["errors"], result["seals"]["disagreements"]) == ("success", [], 1)
+    assert result["warnings"] == ["1 sealed day changed without a record: incident seal names them"]
+    ((facts,),) = (
+        row["subjects"].values() for row in world.rows("SELECT subjects FROM incidents WHERE key = 'seal'")
+    )
+    assert iso(touched_s) in facts["said"]
+
+    day = utc(touched_s).date()
+    span = {"start": day.isoformat(), "end": (day + timedelta(days=1)).isoformat()}
+    accepted = {"ticker": "XBTUSD", "interval": 60, **span, "reason": "checked by hand"}
+    _, _, result = run_dag(dag_bag, DAG_ID, accept_changed_days=[accepted])
+
+    assert result is not None
+    assert (result["seals"]["disagreements"], result["seals"]["revisions"]) == (0, {"accepted": 1})
+    assert world.rows("SELECT key FROM incidents WHERE key = 'seal' AND recovered_at IS NULL") == []

@@ -24,6 +24,7 @@ class IncidentClass(StrEnum):
     PAIR = "pair"
     APPROVAL = "approval"
     SLO = "slo"
+    SEAL = "seal"
 
 
 class PairProblem(StrEnum):
@@ -49,6 +50,7 @@ GOOD_CHECKS: Final = {
     IncidentClass.PAIR: 2,
     IncidentClass.APPROVAL: 1,
     IncidentClass.SLO: 1,
+    IncidentClass.SEAL: 1,
 }
 """Good checks in a row that end an incident: two where checks may flap, one where a run succeeds or fails, or
 whole days are judged."""
@@ -67,7 +69,8 @@ class Problem:
     """What a check saw.
 
     :ivar key: identity of the incident: ``stale``, ``source``, ``at_risk``, ``run:<dag_id>``,
-        ``pair:<ticker>``, ``approval:<dag_id>`` or ``slo:<tier>``
+        ``pair:<ticker>``, ``approval:<dag_id>``, ``slo:<tier>`` or
+        ``seal``
     :ivar headline: what is wrong, one sentence without the subjects
     :ivar since_s: since when, epoch seconds UTC
     :ivar subjects: what it concerns, with facts: by ticker (``hours_behind`` ...), gap, run, target, or

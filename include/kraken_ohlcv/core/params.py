@@ -117,6 +117,8 @@ def _flat(schema: Schema, parts: Mapping[str, Schema]) -> Schema:
     if "anyOf" in schema:
         kind, _ = (_flat(option, parts) for option in schema["anyOf"])
         flat = kind | flat | {"type": [kind["type"], "null"]}
+    if "$ref" in flat.get("items", {}):
+        flat["items"] = _flat(flat["items"], parts)
     return flat
 
 
@@ -313,7 +315,8 @@ class ValidationRequest(RunRequest):
             Annotated[
                 str,
                 Field(
-                    pattern="^(stale|source|at_risk|slo:TIER[1-4]|run:[a-z0-9_]+|pair:[A-Za-z0-9._ -]{1,32})$"
+                    pattern="^(stale|source|at_risk|seal|slo:TIER[1-4]|run:[a-z0-9_]+"
+                    "|pair:[A-Za-z0-9._ -]{1,32})$"
                 ),
             ]
         ]
@@ -321,7 +324,7 @@ class ValidationRequest(RunRequest):
     ) = Field(
         default=None,
         title="Snooze incidents",
-        description="Open incidents whose growth is not reported: stale, source, at_risk,"
+        description="Open incidents whose growth is not reported: stale, source, at_risk, seal,"
         " slo:<tier>, run:<dag_id>, pair:<ticker>.",
     )
     snooze_hours: int = Field(
@@ -345,6 +348,18 @@ class ValidationRequest(RunRequest):
     )
 
 
+class ChangedDays(BaseModel):
+    """Sealed UTC days of a series, without the day ``end`` itself, whose changes are accepted, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ticker: Ticker
+    interval: Interval
+    start: Day
+    end: Day
+    reason: Reason
+
+
 class ReportRequest(RunRequest):
     """The params of the completeness report's DAG."""
 
@@ -360,6 +375,13 @@ class ReportRequest(RunRequest):
         title="Verified since",
         description="Also publish the verified days of the tier and intervals from this UTC day on, again"
         " if they were published before; ISO day. Later runs go on from it.",
+    )
+
+    accept_changed_days: list[ChangedDays] | None = Field(
+        default=None,
+        title="Accept changed days",
+        description="What has changed of these sealed days is sealed though no record explains it: a list of"
+        " {ticker, interval, start, end, reason}, ISO days UTC, without the day end itself.",
     )
 
     def verified_since_of(self, tier: str, interval_minutes: int) -> int | None:

@@ -19,6 +19,7 @@ from kraken_ohlcv.core.wording import counted, moment
 from kraken_ohlcv.monitoring.channel import Channel
 from kraken_ohlcv.monitoring.mrkdwn import Content, escaped, laid_out, listed
 from kraken_ohlcv.stores.ledger.reports import KeptLine, KeptReport
+from kraken_ohlcv.stores.ledger.seals import Head, head
 from kraken_ohlcv.stores.ledger.session import Connection, by_series, execute, first, rows
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def compose(
     old_lines: Mapping[Series, KeptLine],
     *,
     taken: Sequence[tuple[str, str]] = (),
+    seals: Head | None = None,
     url: str | None,
 ) -> Content:
     """Return the message.
@@ -90,6 +92,7 @@ def compose(
     :param lines: series of this report
     :param old_lines: series of the one before
     :param taken: ticker and tier of pairs that a rule took since then
+    :param seals: the newest entry of the log of seals, so that its hash is known outside, too; None = none
     :param url: of the run, or None
     :return: the message, within the limits of Slack and Discord
     """
@@ -120,6 +123,8 @@ def compose(
         )
     # A report of an earlier version has none.
     state += _accepted(body.get("accepted"))
+    if seals is not None and seals.number:
+        state.append(f"Log of seals: entry {seals.number}, {seals.hash}")
     if before is None:
         news = ["This is the first report on these series: the next one says what has changed."]
     else:
@@ -190,6 +195,7 @@ def send_digest(connection: Connection, channel: Channel, run: RunKey, *, url: s
         _lines(connection, report),
         {} if before is None else _lines(connection, before),
         taken=[] if before is None else rows(connection, "list_taken", _pair, before),
+        seals=head(connection),
         url=url,
     )
     # Committed before the call: it may then have been sent.

@@ -90,6 +90,13 @@ WORDS: Final = {
         " is missing. If candles come late day after day, read the runs of the tier's backfill.",
         after="The last day was good. What was spent stays spent: see the page Objectives in Airflow.",
     ),
+    IncidentClass.SEAL: IncidentTexts(
+        wrong="sealed days have changed",
+        over="all sealed days stand as they were sealed",
+        next="These days keep their seals. Find out who wrote to the stores, and compare with a backup. Put"
+        " back what was there, or accept the change with param accept_changed_days of the report's DAG.",
+        after="The candles are what was sealed again, or somebody has accepted the change. Nothing to do.",
+    ),
 }
 
 PAIR_NEXT: Final = {

@@ -39,6 +39,7 @@ NOUNS: Final = {
     IncidentClass.PAIR: "finding",
     IncidentClass.APPROVAL: "run",
     IncidentClass.SLO: "target",
+    IncidentClass.SEAL: "series",
 }
 """What the subjects of a class are."""
 
@@ -182,6 +183,14 @@ def _target(name: str, facts: Facts) -> list[str]:
     return lines
 
 
+def _sealed(name: str, facts: Facts) -> list[str]:
+    ticker, _, minutes = name.partition(" ")
+    days = facts.get("days")
+    changed = counted(days, "day") if isinstance(days, int) else "days"
+    line = f"• {ticker}, {minutes}-minute candles: {changed}, the first is {_fact(facts.get('first_day'))}"
+    return [line, f"{INDENT}{capitalised(sentence(_fact(facts['said'])))}"] if facts.get("said") else [line]
+
+
 def _fact(value: Any) -> str:
     return fitted(str(value), FACT_CHARACTERS)
 
@@ -193,4 +202,5 @@ _DESCRIBE: Final = {
     IncidentClass.PAIR: _finding,
     IncidentClass.APPROVAL: _waiting,
     IncidentClass.SLO: _target,
+    IncidentClass.SEAL: _sealed,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,12 +76,16 @@ class Sealed:
     :ivar revisions: revisions of sealed days, by reason; one with several counts for each
     :ivar disagreements: days whose change no record explains, all that are open
     :ivar head: newest entry of the log
+    :ivar left: days that are due and not sealed yet
+    :ivar n_revisions: revisions, each counted once
     """
 
     days: int = 0
     revisions: Counter[SealReason] = field(default_factory=Counter)
     disagreements: list[Disagreement] = field(default_factory=list)
     head: Head = field(default_factory=Head)
+    left: int = 0
+    n_revisions: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a task returns it."""
@@ -90,15 +94,24 @@ class Sealed:
             "revisions": dict(sorted(self.revisions.items())),
             "disagreements": len(self.disagreements),
             "head": {"number": self.head.number, "hash": self.head.hash},
+            "left": self.left,
         }
 
 
-def seal(stores: Stores, *, now_s: int, accepted: Sequence[AcceptedDays] = ()) -> Sealed:
+def seal(
+    stores: Stores,
+    *,
+    now_s: int,
+    accepted: Sequence[AcceptedDays] = (),
+    is_over: Callable[[], bool] = lambda: False,
+) -> Sealed:
     """Seal what has changed of sealed days, and all days that are due, the newest first.
 
     :param stores: both stores; the ledger with a login that may write, in autocommit
     :param now_s: the exchange's time, epoch seconds UTC
     :param accepted: changes that are sealed though no record explains them
+    :param is_over: whether to leave the rest of the days, all older, to another sealing; asked after each
+        batch
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     :raises psycopg.errors.LockNotAvailable: if another sealing takes more than 15 minutes
     """
@@ -108,7 +121,7 @@ def seal(stores: Stores, *, now_s: int, accepted: Sequence[AcceptedDays] = ()) -
         at_us = settled_us(stores.ledger, is_kept=True)
         kept = read_kept(stores, now_s=now_s, at_us=at_us)
         done = Sealed()
-        run = _Sealing(stores, kept, at_us, done)
+        run = _Sealing(stores, kept, at_us, done, is_over)
         append(stores.ledger, record_drafts(unsealed_records(stores.ledger, until_us=at_us), as_of_us=at_us))
         sealed = sealed_days(stores.ledger)
         run.look_again(sealed, accepted)
@@ -124,6 +137,7 @@ class _Sealing:
     kept: Mapping[Series, KeptSeries]
     at_us: int
     done: Sealed
+    is_over: Callable[[], bool]
 
     def look_again(self, sealed: Mapping[Series, Sequence[range]], accepted: Sequence[AcceptedDays]) -> None:
         """Seal once more what has changed of sealed days since they were last looked at."""
@@ -182,6 +196,7 @@ class _Sealing:
             elif reasons is not None:
                 drafts.append(self._draft(series, states[day_s], reasons, seal_before, note))
                 self.done.revisions.update(reasons)
+                self.done.n_revisions += 1
         connection = self.stores.ledger
         with connection.transaction():
             append(connection, drafts)
@@ -199,6 +214,7 @@ class _Sealing:
         """Seal the days that are due and were never sealed, month by month, the newest first."""
         due = {series: unsealed(one.days, sealed.get(series, [])) for series, one in self.kept.items()}
         n_days = sum(len(days) for stretches in due.values() for days in stretches)
+        self.done.left = n_days
         progress = Progress("sealed", "day", n_days, log.info)
         for interval, of_month in _months(due):
             wanted = {series: frozenset(days) for series, days in of_month.items()}
@@ -215,7 +231,10 @@ class _Sealing:
                 ]
                 append(self.stores.ledger, drafts)
                 self.done.days += len(drafts)
+                self.done.left -= len(drafts)
                 progress.add(len(drafts))
+                if self.is_over():
+                    return
 
     def _draft(
         self,

@@ -40,7 +40,7 @@ router = APIRouter(dependencies=[Depends(same_origin)])
 MAX_ID: Final = 2**63 - 1
 GapId = Annotated[int, Path(ge=1, le=MAX_ID)]
 KEY_PATTERN: Final = (
-    "^(stale|source|at_risk|slo:TIER[1-4]|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32}"
+    "^(stale|source|at_risk|seal|slo:TIER[1-4]|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32}"
     "|approval:[A-Za-z0-9_.-]{1,250})$"
 )
 IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
