@@ -12,6 +12,8 @@ Replaces the Celery Beat entry `completeness-report-daily`.
   that cannot be made fails the run and leaves the report's figures as they are (docs/STATEMENT.md).
 * **Where to look**: the log of task `report` has a table; its last lines name days whose hourly and daily
   candles contradict each other.
+* **Seals** the due days of all series, whatever the tier, in `seal_log` (docs/SEALS.md). A sealed day that
+  has changed without a record opens incident `seal`; param `accept_changed_days` accepts the change.
 * **Emits** an event of asset `kraken_ohlcv_completeness` with the figures, and of `kraken_ohlcv_verified` per
   day that is verified. DAGs that must not run on incomplete candles use `require_complete`, or run once per
   verified day (docs/COMPLETENESS.md).

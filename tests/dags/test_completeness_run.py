@@ -212,7 +212,7 @@ def test_a_report_seals_days_and_opens_an_incident_until_a_change_is_accepted(
         newest = head(connection)
         moment_us = settled_us(connection, is_kept=True)
     assert seals["head"] == {"number": newest.number, "hash": newest.hash}
-    assert newest.hash in task_log("seal")
+    assert newest.hash in task_log.by_task["seal"][-1]
 
     touched_s = first + 300 * HOUR_S
     world.questdb.query(

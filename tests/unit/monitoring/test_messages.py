@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.incident import (
     Incident,
     IncidentClass,
@@ -24,6 +25,8 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.wording import capitalised, duration, iso_moment, moment
 from kraken_ohlcv.monitoring.messages import LATE_NEWS, NEARLY_OVER, REPEAT, WORDS, compose
 from kraken_ohlcv.monitoring.mrkdwn import TEXT_CHARACTERS, fitted, listed
+from kraken_ohlcv.monitoring.seals import seal_problem
+from kraken_ohlcv.stores.ledger.disagreements import Disagreement
 from simulators.slack import limits
 from tests.environments import ROOT
 from tests.unit.builders import HOUR, at, quick
@@ -507,3 +510,24 @@ def test_the_manual_explains_every_message() -> None:
         assert pair.headline.replace("XBTUSD", "`<ticker>`") in manual
     for headline in (failed_run(RUN, ["x"], now_s=0), late_run(RUN, state="", due_s=0)):
         assert headline.headline.replace(RUN.dag_id, "`<dag>`") in manual
+
+
+def test_sealed_days_that_changed_are_reported_by_series_with_the_first_candle() -> None:
+    found = [
+        Disagreement(Series("XBTUSD", 60), 1_795_305_600, 1_795_309_200, "the bucket is not what", SINCE),
+        Disagreement(Series("XBTUSD", 60), 1_795_392_000, 1_795_392_000, "another", SINCE + 60),
+    ]
+    problem = seal_problem(found, now_s=LATER)
+    assert problem is not None
+    incident = open_incident(problem, now_s=SINCE)
+    assert compose(incident, OPENED, as_of_s=LATER).text.splitlines()[:6] == [
+        "🔴 Sealed days have changed",
+        "2 sealed days changed, and no record of a write explains it.",
+        "Since Mon 23 Nov 2026, 03:30 UTC, 5 hours so far.",
+        "• XBTUSD, 60-minute candles: 2 days, the first is 2026-11-22",
+        "    ◦ The bucket is not what.",
+        "What happens next: These days keep their seals. Find out who wrote to the stores, and compare with a"
+        " backup. Put back what was there, or accept the change with param accept_changed_days of the"
+        " report's DAG.",
+    ]
+    assert seal_problem([], now_s=LATER) is None
