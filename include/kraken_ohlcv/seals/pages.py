@@ -180,10 +180,14 @@ class Pages:
 
     def _counts(self) -> Iterator[Finding]:
         """Say which month was counted otherwise than it ever stood."""
-        came = self.records.held_since()
+        step = self.coverage.missing.step
+        held = self.records.held_since().sort("since_us")
+        # What carries no moment though it closed since records began may have come at any time.
+        closes_later = pl.col("ts_s") + step > self.records.began_us // MICROSECONDS
+        own = held.remove((pl.col("since_us") == 0) & closes_later)
         for month, row in self.counts.items():
-            rows = came.filter(pl.col("ts_s").is_between(*month, closed="left")).sort("since_us")
-            if not _was_counted(rows, row, step=self.coverage.missing.step):
+            is_here = pl.col("ts_s").is_between(*month, closed="left")
+            if not any(_was_counted(each.filter(is_here), row, step=step) for each in (held, own)):
                 stands = f"{row['stored']} candles in {date_of(month):%Y-%m}"
                 yield self._finding(FindingKind.COUNT_ALTERED, month[0], stands=stands)
 
