@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kraken_ohlcv.core.incident import Problem
+from kraken_ohlcv.stores.ledger.incidents import observe
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow.web.app import HEADERS, build_app
 from tests.integration.ledger_pages import add_gap, know
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tests.integration.world import World
     from tests.web.conftest import Site
 
-PATH_VALUES = {"gap_id": "1", "key": "stale", "name": "pages.css"}
+PATH_VALUES = {"gap_id": "1", "key": "stale", "name": "pages.css", "number": "1"}
 QUERIES = {"/run": "?dag_id=backfill_tier1_daily"}
 """Of routes that do not answer without."""
 
@@ -111,7 +113,13 @@ def test_every_user_reads_everything(site: Site, world: World, user: str, addres
     with connect(world.dsn) as connection:
         know(connection, HOURLY, NOW - 48 * HOUR)
         assert add_gap(connection, HOURLY, (NOW // HOUR * HOUR - HOUR, NOW // HOUR * HOUR)) == 1
-    assert site.client(user).get(address).status_code in {200, 303}
+        observe(connection, {"source": Problem("source", "Kraken is down", NOW - HOUR)}, now_s=NOW)
+    answer = site.client(user).get(address)
+    if address.endswith("/statements/1"):
+        # None is kept: being told so is reading, too.
+        assert (answer.status_code, detail(answer)) == (404, "There is no statement 1.")
+    else:
+        assert answer.status_code in {200, 303}
 
 
 @pytest.mark.parametrize("address", WRITES)
