@@ -6,17 +6,21 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from click import Group
+from typer.main import get_command
+
 from kraken_ohlcv.core.seal import NO_ENTRY, DaySeal, SealReason
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.statement.document import is_good
 from kraken_ohlcv.stores.ledger.disagreements import Disagreement, keep_disagreements
 from kraken_ohlcv.stores.ledger.seals import Draft, append, read_log
+from kraken_ohlcv_cli.app import app
 from tests.integration.scripted_month import DAILY, HOURLY, OCTOBER, OTHER, made
 from tests.unit.builders import DAY, HOUR
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
-    from tests.integration.scripted_month import Month
+from tests.integration.scripted_month import Month
 
 FIRST, SECOND = OCTOBER.start_s, OCTOBER.start_s + DAY
 
@@ -89,6 +93,21 @@ def test_a_day_has_the_root_over_the_newest_seals_of_all_series(month: Month) ->
         f"{newest.hash}",
     ):
         assert said in html, said
+
+
+def test_the_commands_that_verify_it_are_commands_of_this_version(month: Month) -> None:
+    sealed(month)
+    commands = [one["command"] for one in made(month).document["verify"]]
+    ours = [one.split()[1:] for one in commands if one.startswith("kraken-ohlcv ")]
+    assert {words[0] for words in ours} == {"verify", "export", "statement"}
+    program = get_command(app)
+    for words in ours:
+        with program.make_context("kraken-ohlcv", list(words)) as context:
+            assert isinstance(program, Group)
+            _, command, rest = program.resolve_command(context, list(words))
+            assert command is not None
+            # Raises for an option or an argument that the command does not take.
+            command.make_context(words[0], rest, parent=context)
 
 
 def test_no_root_is_shown_of_a_log_that_somebody_has_altered(month: Month) -> None:
