@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from click import Group
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from kraken_ohlcv.core.seal import NO_ENTRY, DaySeal, SealReason
@@ -20,7 +20,7 @@ from tests.unit.builders import DAY, HOUR
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
-from tests.integration.scripted_month import Month
+    from tests.integration.scripted_month import Month
 
 FIRST, SECOND = OCTOBER.start_s, OCTOBER.start_s + DAY
 
@@ -103,7 +103,7 @@ def test_the_commands_that_verify_it_are_commands_of_this_version(month: Month) 
     program = get_command(app)
     for words in ours:
         with program.make_context("kraken-ohlcv", list(words)) as context:
-            assert isinstance(program, Group)
+            assert isinstance(program, TyperGroup)
             _, command, rest = program.resolve_command(context, list(words))
             assert command is not None
             # Raises for an option or an argument that the command does not take.
