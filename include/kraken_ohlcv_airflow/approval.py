@@ -66,6 +66,7 @@ class ApproveCallsOperator(HITLOperator):
         with ledger() as connection:
             asked = ask(connection, run, budget=request.trades_call_budget, now_s=now_s)
             if asked is None:
+                self.log.info("nothing to ask: no call waits for an approval")
                 return []
             if asked.answer is not None:
                 # This task was cut off after the answer: nobody is asked twice.
@@ -73,6 +74,7 @@ class ApproveCallsOperator(HITLOperator):
                 return _items(connection, run, request) if asked.answer == APPROVED else []
         until_s = now_s + int((self.response_timeout or approval_wait()).total_seconds())
         self.subject = f"{run.dag_id}: {counted(asked.calls, 'more call')} to Kraken?"
+        self.log.info("%s wait for an approval until %s", counted(asked.calls, "call"), moment(until_s))
         self.body = _body(asked, request.approve_above_calls, until_s=until_s)
         self._show(run, waiting_run(run, calls=asked.calls, asked_s=asked.asked_s, until_s=until_s))
         return super().execute(context)

@@ -115,7 +115,8 @@ def rebuild(context: RunContext, asset: Asset, job: TradeJob, request: BackfillR
                 calls_retried=made - spent,
             )
             walk.reader.note_oddities()
-        log.info("%s", walk.said())
+        if walk.reader.pages:
+            log.info("%s", walk.said())
         walk.put_back("the walk found nothing missing; the next run checks again")
     return False
 
