@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from kraken_ohlcv.reader.stores import Stores
 
 TARGET: Final = 3.0
-DUE_S: Final = 12 * HOUR_S
-"""After midnight, when the day before is due under every schedule."""
+DUE_S: Final = 36 * HOUR_S
+"""After the end of a day, when it is due without a schedule."""
 
 
 def run(services: Services) -> list[Ratio]:

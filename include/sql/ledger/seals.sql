@@ -20,17 +20,17 @@ LOCK TABLE seal_log IN SHARE ROW EXCLUSIVE MODE
 
 -- name: insert_seals
 -- Add entries to the log. In: after (number of the entry before), texts (one after the other, a line feed between two),
--- hashes, leaves (hexadecimal likewise, a comma between two; leaves empty = null).
+-- hashes, leaves (hexadecimal likewise, a comma between two; before leaves an x, of none a minus).
 INSERT INTO seal_log (number, entry, entry_hash, leaves)
 SELECT
     %(after)s + place,
     entry,
     decode(entry_hash, 'hex'),
-    decode(leaves, 'hex')
+    decode(substr(leaves, 2), 'hex')
 FROM ROWS FROM (
     unnest(string_to_array(%(texts)s, chr(10))),
     unnest(string_to_array(%(hashes)s, ',')),
-    unnest(string_to_array(%(leaves)s, ',', ''))
+    unnest(string_to_array(%(leaves)s, ',', '-'))
 ) WITH ORDINALITY AS added (entry, entry_hash, leaves, place)
 
 -- name: read_seal_head

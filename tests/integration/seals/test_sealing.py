@@ -14,7 +14,7 @@ from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.merkle import leaf_hash, root_of
 from kraken_ohlcv.core.seal import RecordsSeal, SealReason
 from kraken_ohlcv.reader.stores import open_stores
-from kraken_ohlcv.seals.sealing import AcceptedDays
+from kraken_ohlcv.seals.sealing import AcceptedDays, seal
 from kraken_ohlcv.stores.ledger.coverage import read_months, save
 from kraken_ohlcv.stores.ledger.moments import settled_us
 from kraken_ohlcv.stores.ledger.seals import read_log
@@ -172,8 +172,8 @@ def test_what_no_record_explains_is_named_until_it_is_accepted(stores: Stores) -
     accepted = AcceptedDays(HOURLY, day_s, day_s + DAY_S, "ann: checked against our copy")
     after = sealed(stores, accepted=[accepted])
     assert (after.disagreements, dict(after.revisions)) == ([], {SealReason.ACCEPTED: 1})
-    (seal,) = days_after(stores, before)
-    assert (seal.day_s, seal.revision, seal.note) == (day_s, 2, accepted.note)
+    (accepted_day,) = days_after(stores, before)
+    assert (accepted_day.day_s, accepted_day.revision, accepted_day.note) == (day_s, 2, accepted.note)
     assert sealed(stores).disagreements == []
 
 
@@ -233,3 +233,33 @@ def test_days_that_are_not_due_are_not_sealed(stores: Stores) -> None:
     sealed(stores)
     assert max(one.day_s for one in days_after(stores)) == DAYS[-1]
     assert min(one.day_s for one in days_after(stores)) == FIRST_S // DAY_S * DAY_S
+
+
+def test_a_sealing_that_is_over_leaves_older_days_to_the_next(stores: Stores) -> None:
+    done = seal(stores, now_s=NOW, is_over=lambda: True)
+    assert (done.days, done.left) == (3, 3)
+    assert (sealed(stores).days, sealed(stores).left) == (3, 0)
+
+
+def test_days_behind_the_end_of_a_delisted_pair_lose_their_buckets(stores: Stores) -> None:
+    before = sealed(stores).head.number
+    stores.ledger.execute("UPDATE assets SET delisted_at = to_timestamp(%s)", (DAYS[1] + 12 * HOUR,))
+    done = sealed(stores)
+    assert (done.days, done.disagreements) == (0, [])
+    found = {(one.series, one.day_s): (one.buckets, [*one.reasons]) for one in days_after(stores, before)}
+    lost = [SealReason.LOST]
+    assert found == {
+        (HOURLY, DAYS[1]): (12, lost),
+        (HOURLY, DAYS[2]): (0, lost),
+        (DAILY, DAYS[1]): (0, lost),
+        (DAILY, DAYS[2]): (0, lost),
+    }
+    after = done.head.number
+    assert sealed(stores).head.number == after
+    # The pair is back.
+    stores.ledger.execute("UPDATE assets SET delisted_at = NULL")
+    again = sealed(stores)
+    assert again.disagreements == []
+    assert {one.day_s: one.buckets for one in days_after(stores, after) if one.series == HOURLY}[
+        DAYS[2]
+    ] == 24

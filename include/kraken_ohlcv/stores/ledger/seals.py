@@ -130,7 +130,8 @@ def append(connection: Connection, drafts: Iterable[Draft]) -> Head:
             entry = replace(draft.entry, number=newest.number + 1, before=newest.hash)
             text = entry.text
             newest = Head(entry.number, entry_hash(text), entry.as_of_us)
-            part.append((text, newest.hash, (draft.leaves or b"").hex()))
+            leaves = "-" if draft.leaves is None else f"x{draft.leaves.hex()}"
+            part.append((text, newest.hash, leaves))
             if len(part) == INSERTED_ENTRIES:
                 _insert(connection, part, newest)
                 part = []
