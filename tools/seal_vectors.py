@@ -316,7 +316,7 @@ def export_of(
             "sha256": sha256(files["seals.jsonl.gz"]).hexdigest(), "lines_sha256": sha256(text).hexdigest(),
             "entries": len(log.texts),
             "head": {"number": len(log.texts), "hash": leaf(log.texts[-1].encode()).hex()},
-            "is_whole_log": True,
+            "is_whole_log": True, "witnesses": None,
             "unsealed": [
                 {
                     "series": name, "start": start, "end": end,

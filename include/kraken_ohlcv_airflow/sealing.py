@@ -15,6 +15,7 @@ from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.monitoring.seals import observe_seals
 from kraken_ohlcv_airflow.connections import ledger, questdb, run_key, run_url
 from kraken_ohlcv_airflow.step_errors import recording_errors
+from kraken_ohlcv_airflow.witnesses import vouch
 
 if TYPE_CHECKING:
     from kraken_ohlcv.seals.sealing import AcceptedDays
@@ -42,6 +43,7 @@ def seal(asked: Any) -> dict[str, Any]:
             done = sealing.seal(
                 stores, now_s=now_s, accepted=_accepted(), is_over=lambda: time.monotonic() > budget_until_s
             )
+        vouch(connection, done.head)
         observe_seals(
             connection,
             done.disagreements,

@@ -267,14 +267,14 @@ class _Export:
 
     def seal(self, *, is_whole_log: bool) -> None:
         """Add the seals, and the program that checks them."""
-        seals, data = add_seals(
+        seals, files = add_seals(
             self._folder, self._manifest, self._sealed, self._log, is_whole_log=is_whole_log
         )
-        if data is not None:
-            if self._manifest.seals is not None:
-                self._manifest.seals = None
-                self._save()
-            write_whole(self._folder / seals.path, data)
+        if files and self._manifest.seals is not None:
+            self._manifest.seals = None
+            self._save()
+        for path, data in files.items():
+            write_whole(self._folder / path, data)
         if self._manifest.seals != seals:
             self._manifest.seals = seals
             self._save()

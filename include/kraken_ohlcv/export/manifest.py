@@ -130,6 +130,7 @@ class Seals(ExportedFile):
     head: SealHead | None
     is_whole_log: bool
     unsealed: list[Unsealed]
+    witnesses: ExportedFile | None = None
 
 
 class Versions(Part):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,6 +24,7 @@ from kraken_ohlcv.export import verify_offline
 from kraken_ohlcv.export.files import is_intact, sha256_of, write_whole
 from kraken_ohlcv.export.formats import COMPRESSION, ExportFormat
 from kraken_ohlcv.export.manifest import (
+    ExportedFile,
     ExportedSeries,
     Manifest,
     Month,
@@ -33,10 +35,13 @@ from kraken_ohlcv.export.manifest import (
 )
 from kraken_ohlcv.export.verify_offline import CHANGED, NOT_SEALED, unsealed_ranges
 from kraken_ohlcv.seals.tree import line_leaves, roots_of
+from kraken_ohlcv.seals.witness import as_json
 from kraken_ohlcv.stores.ledger.seals import Head, head, read_texts
 from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.ledger.witnesses import read_witnesses
 
 FILE: Final = "seals.jsonl.gz"
+WITNESSES: Final = "witnesses.jsonl"
 VERIFIER: Final = "verify.py"
 
 Standing: TypeAlias = list[tuple[int, str | None]]
@@ -132,12 +137,12 @@ def standing_of(series: Series, frame: pl.DataFrame, seals: Mapping[int, DaySeal
 
 def add_seals(
     folder: Path, manifest: Manifest, old: Seals | None, log: LogPart, *, is_whole_log: bool
-) -> tuple[Seals, bytes | None]:
-    """Return what the manifest is to say of seals, and the bytes of their file.
+) -> tuple[Seals, dict[str, bytes]]:
+    """Return what the manifest is to say of seals, and the bytes of their files, by path.
 
     :param old: what it said when the export began
     :param is_whole_log: whether the whole log is exported; that of a folder that has it already always is
-    :return: what it says already, and no bytes, when nothing of it has changed
+    :return: what it says already, and no file, when nothing of it has changed
     """
     is_whole = is_whole_log or (old is not None and old.is_whole_log)
     months = {Series(one.ticker, one.interval): one.months.keys() for one in manifest.series.values()}
@@ -148,23 +153,35 @@ def add_seals(
             hashed.update(line)
             file.write(line)
             n += 1
-    data = packed.getvalue()
+    files = {FILE: packed.getvalue()}
+    # Without the entries they vouch for nothing.
+    vouching = read_witnesses(log.ledger, up_to=log.head.number) if is_whole else []
+    if vouching:
+        lines = (json.dumps(as_json(one), sort_keys=True, separators=(",", ":")) for one in vouching)
+        files[WITNESSES] = "".join(f"{line}\n" for line in lines).encode("ascii")
+    said = {
+        path: ExportedFile(path=path, bytes=len(data), sha256=sha256_of(data)) for path, data in files.items()
+    }
     new = Seals(
-        path=FILE,
-        bytes=len(data),
-        sha256=sha256_of(data),
+        **dict(said[FILE]),
         lines_sha256=hashed.hexdigest(),
         entries=n,
         head=SealHead(number=log.head.number, hash=log.head.hash) if log.head.number else None,
         is_whole_log=is_whole,
         unsealed=list(_unsealed(folder, manifest, old, log)),
+        witnesses=said.get(WITNESSES),
     )
-    told = ("lines_sha256", "is_whole_log", "unsealed")
+    told = ("lines_sha256", "is_whole_log", "unsealed", "witnesses")
     # The head may have moved on, by entries about something else.
     is_same = old is not None and all(getattr(old, one) == getattr(new, one) for one in told)
-    if old is not None and is_same and is_intact(folder / FILE, n_bytes=old.bytes, sha256=old.sha256):
-        return old, None
-    return new, data
+    kept = [one for one in (old, old.witnesses if old else None) if one is not None]
+    if old is not None and is_same and all(_is_intact(folder, one) for one in kept):
+        return old, {}
+    return new, files
+
+
+def _is_intact(folder: Path, file: ExportedFile) -> bool:
+    return is_intact(folder / file.path, n_bytes=file.bytes, sha256=file.sha256)
 
 
 def _unsealed(folder: Path, manifest: Manifest, old: Seals | None, log: LogPart) -> Iterator[Unsealed]:

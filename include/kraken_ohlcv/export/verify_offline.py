@@ -13,6 +13,7 @@ It is one file, and imports nothing of the package, so that it can be read and r
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import json
 import re
@@ -21,7 +22,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
-from hashlib import sha256
+from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,74 @@ def root_by_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> b
     if rest:
         raise ValueError("the path is too long")
     return found
+
+
+# Signatures: Ed25519 as of RFC 8032, section 5.1; slow, and nothing here is secret
+
+PRIME = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, PRIME - 2, PRIME) % PRIME
+KEY_BYTES = 32
+ROOT_OF_MINUS_ONE = pow(2, (PRIME - 1) // 4, PRIME)
+
+Point = tuple[int, int, int, int]
+"""A point of the curve: X, Y, Z and T = XY/Z."""
+
+
+def plus(one: Point, other: Point) -> Point:
+    """Return the sum of two points."""
+    a, b = (one[1] - one[0]) * (other[1] - other[0]), (one[1] + one[0]) * (other[1] + other[0])
+    c, d = 2 * one[3] * other[3] * CURVE, 2 * one[2] * other[2]
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
+
+
+def times(n: int, point: Point) -> Point:
+    """Return a multiple of a point."""
+    found = (0, 1, 1, 0)
+    while n:
+        if n & 1:
+            found = plus(found, point)
+        point, n = plus(point, point), n >> 1
+    return found
+
+
+def point_of(data: bytes) -> Point:
+    """Return the point that 32 bytes encode.
+
+    :raises ValueError: if they encode none
+    """
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, number & ((1 << 255) - 1)
+    if len(data) != KEY_BYTES or y >= PRIME:
+        raise ValueError("no point of the curve")
+    square = (y * y - 1) * pow(CURVE * y * y + 1, PRIME - 2, PRIME) % PRIME
+    x = pow(square, (PRIME + 3) // 8, PRIME)
+    if (x * x - square) % PRIME:
+        x = x * ROOT_OF_MINUS_ONE % PRIME
+    if (x * x - square) % PRIME or (x == 0 and sign):
+        raise ValueError("no point of the curve")
+    x = PRIME - x if x & 1 != sign else x
+    return x, y, 1, x * y % PRIME
+
+
+BASE = point_of((4 * pow(5, PRIME - 2, PRIME) % PRIME).to_bytes(KEY_BYTES, "little"))
+
+
+def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether a signature of a message is one of this key."""
+    if len(public_key) != KEY_BYTES or len(signature) != 2 * KEY_BYTES:
+        return False
+    try:
+        key, nonce = point_of(public_key), point_of(signature[:32])
+    except ValueError:
+        return False
+    s = int.from_bytes(signature[32:], "little")
+    if s >= ORDER:
+        return False
+    hashed = int.from_bytes(sha512(signature[:32] + public_key + message).digest(), "little") % ORDER
+    left, right = times(s, BASE), plus(nonce, times(hashed, key))
+    return not any((left[i] * right[2] - right[i] * left[2]) % PRIME for i in (0, 1))
 
 
 # Forms: every key and type is fixed
@@ -252,6 +321,7 @@ UNSEALED = {
     "reason": is_one(NOT_SEALED, CHANGED),
 }
 HEAD = {"number": is_count, "hash": is_hash}
+WITNESSES = {**FILE, "path": is_one("witnesses.jsonl")}
 SEALS = {
     **FILE,
     "path": is_one("seals.jsonl.gz"),
@@ -260,6 +330,7 @@ SEALS = {
     "head": or_null(lambda value: not misfits(value, HEAD)),
     "is_whole_log": is_of(bool),
     "unsealed": all_of(lambda one: not misfits(one, UNSEALED)),
+    "witnesses": or_null(lambda value: not misfits(value, WITNESSES)),
 }
 VERSIONS = {"kraken_ohlcv": is_text, "polars": is_text, "python": is_text}
 TOP = {
@@ -303,6 +374,12 @@ RECORDS_ENTRY = {
     "kind": is_one("records"),
     "records": lambda value: all_of(is_record)(value) and bool(value),
     "table": is_text,
+}
+WITNESS = {
+    "kind": is_one("signature", "time_stamp"),
+    "number": is_count,
+    "public_key": or_null(is_hash),
+    "value": is_text,
 }
 PLACE = {"index": is_count, "size": is_count, "path": all_of(is_hash)}
 PROOF = {
@@ -509,6 +586,30 @@ class Seal:
 
 
 @dataclass
+class Witnesses:
+    """What vouches for entries of the log.
+
+    :ivar signed: number, public key and signature of each, by number
+    :ivar stamps: how many time stamps there are
+    :ivar by_key: number of the newest entry that each public key has signed
+    """
+
+    signed: list[tuple[int, str, bytes]] = field(default_factory=list)
+    stamps: int = 0
+    by_key: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def meet(self, number: int, hashed: str, found: Found) -> None:
+        """Check the signatures of an entry."""
+        while self.signed and self.signed[0][0] == number:
+            _, public_key, signature = self.signed.pop(0)
+            text = f"kraken-ohlcv seal {number} {hashed}".encode("ascii")
+            if is_signed(bytes.fromhex(public_key), text, signature):
+                self.by_key[public_key] = number, hashed
+            else:
+                found.fault("witnesses.jsonl", f"the signature of number {number} is not one of {public_key}")
+
+
+@dataclass
 class Log:
     """What an export knows of the log of seals.
 
@@ -517,6 +618,7 @@ class Log:
     :ivar entries: how many there are
     :ivar head_number: number of the entry whose hash the root is, 0 = of none
     :ivar roots: number of the entry that another root proves, by ticker, interval and day; None = it is none
+    :ivar witnesses: what vouches for entries
     """
 
     newest: dict[str, dict[str, dict[int, Seal]]] = field(default_factory=dict)
@@ -524,6 +626,7 @@ class Log:
     entries: int = 0
     head_number: int = 0
     roots: dict[tuple[str, int, int], int] | None = None
+    witnesses: Witnesses = field(default_factory=Witnesses)
 
     def reach(self, ticker: str, interval: int, day: int) -> int:
         """Return the number of the last entry of a day that the root proves, 0 = it proves none."""
@@ -543,11 +646,42 @@ def day_entry_faults(entry: dict[str, Any]) -> list[str]:
     return wrong
 
 
+def read_witnesses(folder: Path, seals: dict[str, Any], found: Found) -> Witnesses:
+    """Return what vouches for entries, as the file of an export says."""
+    read, last = Witnesses(), (0, "")
+    if seals["witnesses"] is None or not is_as_said(folder, seals["witnesses"], found):
+        return read
+    for n, line in enumerate((folder / seals["witnesses"]["path"]).read_bytes().splitlines(), start=1):
+        try:
+            said = strict_json(line)
+            value = base64.b64decode(said["value"], validate=True) if not misfits(said, WITNESS) else None
+        except ValueError:
+            value = None
+        if value is None or (said["kind"] == "signature") != (said["public_key"] is not None):
+            found.fault("witnesses.jsonl", f"line {n} is no witness")
+            return read
+        if (said["number"], said["kind"]) <= last:
+            found.fault("witnesses.jsonl", f"line {n} is out of order")
+        last = said["number"], said["kind"]
+        if said["kind"] == "signature":
+            read.signed.append((said["number"], said["public_key"], value))
+        else:
+            read.stamps += 1
+    return read
+
+
 class LogReader:
     """Reads entries of the log in their order, and checks each against those before."""
 
-    def __init__(self, found: Found, seals: dict[str, Any], as_of: str | None, root: str | None) -> None:
-        self.log = Log()
+    def __init__(
+        self,
+        found: Found,
+        seals: dict[str, Any],
+        as_of: str | None,
+        root: str | None,
+        witnesses: Witnesses,
+    ) -> None:
+        self.log = Log(witnesses=witnesses)
         self._found, self._seals, self._root = found, seals, root
         self._as_of_us = None if as_of is None else micros(as_of)
         self._number, self._hash, self._moment_us = 0, NO_ENTRY, 0
@@ -577,6 +711,7 @@ class LogReader:
             self._found.fault(where, fault)
         self._number, self._hash = entry["number"], leaf_hash(text).hex()
         self._moment_us = entry["as_of_us"]
+        self.log.witnesses.meet(self._number, self._hash, self._found)
         if self._hash == self._root:
             self._take_root(entry, is_day_entry)
         if is_day_entry:
@@ -636,6 +771,9 @@ class LogReader:
         head, is_whole = self._seals["head"], self._seals["is_whole_log"]
         last = {"number": self._number, "hash": self._hash} if self._number else None
         is_behind = head is not None and head["number"] > self._number and not is_whole
+        if self.log.witnesses.signed:
+            numbers = [number for number, _, _ in self.log.witnesses.signed]
+            self._found.fault("witnesses.jsonl", f"no entry has number {numbers[0]}, which is signed")
         if head != last and not is_behind:
             self._found.fault(MANIFEST, f"the head of the log is {head}, and the last entry is {last}")
 
@@ -650,7 +788,8 @@ def read_log(folder: Path, manifest: dict[str, Any], root: str | None, found: Fo
         found.notes.append("the export holds no seals: no day of it can be compared with one")
         return Log()
     is_as_said(folder, seals, found)
-    reader, hashed = LogReader(found, seals, manifest["as_of"], root), sha256()
+    witnesses = read_witnesses(folder, seals, found)
+    reader, hashed = LogReader(found, seals, manifest["as_of"], root, witnesses), sha256()
     months = {name: one["months"] for name, one in manifest["series"].items()}
     try:
         for line in read_lines(folder / seals["path"]):
@@ -1104,12 +1243,14 @@ def unsealed_ranges(name: str, interval: int, days: list[tuple[int, str | None]]
 # What is asked for
 
 
-def check_folder(folder: Path, root: str | None = None) -> Found:
+def check_folder(folder: Path, root: str | None = None, *, key: str | None = None) -> Found:
     """Check an export.
 
     :param folder: with its manifest
     :param root: hash that was kept elsewhere, 64 hexadecimal digits: of the manifest, of an entry of the log
         of seals, of a UTC day, or of a day of a series; None = none was
+    :param key: public key that is known to be right, 64 hexadecimal digits: without a root, the newest entry
+        that it has signed is one
     :raises OSError: if the manifest cannot be read
     """
     found = Found()
@@ -1119,6 +1260,13 @@ def check_folder(folder: Path, root: str | None = None) -> Found:
     if manifest is None:
         return found
     log = read_log(folder, manifest, None if root == hashed else root, found)
+    if key is not None:
+        number, signed = log.witnesses.by_key.get(key, (0, None))
+        if signed is None:
+            found.fault("key", f"{key} has signed no entry that is here")
+        elif root is None:
+            # A signature is made of a log up to its entry, and exported with a whole log only.
+            root, log.head_number = signed, number
     checker = Checker(folder, manifest, log, found)
     for name, series in sorted(manifest["series"].items()):
         checker.series(name, series)
@@ -1134,6 +1282,7 @@ def check_folder(folder: Path, root: str | None = None) -> Found:
 def note_strangers(folder: Path, named: set[str], seals: dict[str, Any] | None, found: Found) -> None:
     """Report files that the manifest does not name."""
     ours = OURS | ({seals["path"]} if seals else set())
+    ours |= {seals["witnesses"]["path"]} if seals and seals["witnesses"] else set()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name in named or name in ours or (path.is_dir() and not path.is_symlink()):
@@ -1163,6 +1312,14 @@ def say_counts(checker: Checker, log: Log, manifest: dict[str, Any], found: Foun
         found.said.append(
             f"seals: {log.entries} entries, {part}; {counted(counts.as_sealed, 'day')} as sealed, "
             f"{checker.unsealed[CHANGED]} changed since, {checker.unsealed[NOT_SEALED]} are not sealed"
+        )
+    found.said += [
+        f"number {number} is signed by key {key}: compare the key with the one that you know"
+        for key, (number, _) in sorted(log.witnesses.by_key.items())
+    ]
+    if log.witnesses.stamps:
+        found.said.append(
+            f"{counted(log.witnesses.stamps, 'time stamp')} not checked: openssl does that, see docs/SEALS.md"
         )
 
 
@@ -1266,17 +1423,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path, help="the export, with its manifest.json")
     parser.add_argument("--proof", type=Path, help="the proof of a bucket, instead of an export")
     parser.add_argument("--root", help="SHA-256 that was kept elsewhere: see docs/SEALS.md")
+    parser.add_argument("--key", help="public key of signatures of the log, as you know it")
     asked = parser.parse_args(arguments)
     if (asked.folder is None) == (asked.proof is None):
         parser.error("give a folder, or --proof with a file")
-    root = None if asked.root is None else asked.root.strip().lower()
-    if root is not None and HEX.fullmatch(root) is None:
-        parser.error(f"--root is 64 hexadecimal digits, not {asked.root!r}")
+    root, key = (None if one is None else one.strip().lower() for one in (asked.root, asked.key))
+    for name, given in (("--root", root), ("--key", key)):
+        if given is not None and HEX.fullmatch(given) is None:
+            parser.error(f"{name} is 64 hexadecimal digits, not {given!r}")
     try:
         if asked.proof is not None:
             found = check_proof(asked.proof.read_bytes(), root)
         else:
-            found = check_folder(asked.folder, root)
+            found = check_folder(asked.folder, root, key=key)
     except OSError as error:
         parser.error(str(error))
     print(*found.lines(), sep="\n")

@@ -17,9 +17,11 @@ from kraken_ohlcv.core.verified_day import day_of
 from kraken_ohlcv.export import exporter, prove_exported_bucket, verify_offline
 from kraken_ohlcv.export.verify_offline import check_folder, check_proof
 from kraken_ohlcv.seals.inclusion import NoProofError, prove_bucket
+from kraken_ohlcv.seals.witness import Signer, witness_head
 from kraken_ohlcv.stores.ledger.moments import settled_us
-from kraken_ohlcv.stores.ledger.seals import Draft, append, root_of_day
+from kraken_ohlcv.stores.ledger.seals import Draft, Head, append, head, root_of_day
 from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.witnesses import Witness, WitnessKind, add_witness
 from tests.integration.command_line import CommandLine
 from tests.integration.export.desk import HOUR, NOVEMBER, NOW, OCTOBER, SEPTEMBER
 from tests.integration.export.exports import changed, contents, manifest_of, opened
@@ -240,3 +242,23 @@ def test_what_is_not_sealed_or_not_as_sealed_has_no_proof(sealed: Desk) -> None:
         for at, said in (("2026-10-03", "is not as it was sealed"), ("2026-11-23T05:00", "is not sealed")):
             with pytest.raises(NoProofError, match=said):
                 prove_bucket(stores, "XBTUSD", 60, at)
+
+
+def test_a_signed_head_and_a_server_that_is_away(sealed: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    signer = Signer.of("07" * 32)
+    with connect(sealed.world.dsn) as ledger:
+        newest = head(ledger)
+        nowhere = "http://127.0.0.1:9/"
+        assert witness_head(ledger, newest, signer=signer, time_stamp_url=nowhere) == [WitnessKind.SIGNATURE]
+        assert witness_head(ledger, newest, signer=signer, time_stamp_url=nowhere) == []
+        assert "the next sealing tries again" in caplog.text
+        assert witness_head(ledger, Head(), signer=signer, time_stamp_url=None) == []
+        add_witness(ledger, Witness(newest.number, WitnessKind.TIME_STAMP, b"0"))
+    sealed.export(whole_log=True)
+    found = check_folder(sealed.folder, key=signer.public_key)
+    assert (found.faults, found.is_whole) == ([], True)
+    assert "1 time stamp not checked: openssl does that, see docs/SEALS.md" in found.said
+    assert "the root is the head of the log at number 83: it proves 83 days" in found.said[-1]
+    before = contents(sealed.folder)
+    sealed.export(whole_log=True)
+    assert changed(before, contents(sealed.folder)) == set()

@@ -23,6 +23,8 @@ from kraken_ohlcv.core.times import midnight_s
 from kraken_ohlcv.core.verified_day import opens_of_day
 from kraken_ohlcv.export import verify_offline
 from kraken_ohlcv.export.verify_offline import check_folder, check_proof, main
+from kraken_ohlcv.seals.witness import Signer
+from kraken_ohlcv.stores.ledger.seals import Head
 from tools import seal_vectors
 
 if TYPE_CHECKING:
@@ -635,3 +637,49 @@ def test_a_single_bucket_of_a_series_is_named_as_the_ledger_names_it() -> None:
     series = Series("A\u00e9", 60)
     line = '{"interval":60,"status":"missing","ticker":"A\\u00e9","ts":0}'
     assert verify_offline.Lines(series.ticker, 60).bucket(line.encode()) is not None
+
+
+def vouch(folder: Path, seed: str, number: int, hashed: str, **changes: Any) -> str:
+    """Sign an entry of an export, and return the public key."""
+    signer = Signer.of(seed)
+    signature = base64.b64encode(signer.sign(Head(number, hashed))).decode()
+    said = {"kind": "signature", "number": number, "public_key": signer.public_key, "value": signature}
+    (folder / "witnesses.jsonl").write_text(seal_vectors.canonical(said | changes) + "\n", encoding="utf-8")
+    manifest = manifest_of(folder)
+    manifest["seals"]["witnesses"] = {"path": "witnesses.jsonl"}
+    _sign(manifest["seals"]["witnesses"], folder / "witnesses.jsonl")
+    save(folder, manifest)
+    return signer.public_key
+
+
+def test_a_key_that_is_known_proves_what_it_has_signed(export: Path) -> None:
+    entry = vectors("log.json")["entries"][4]
+    key = vouch(export, "07" * 32, 5, entry["hash"])
+    assert (
+        f"number 5 is signed by key {key}: compare the key with the one that you know"
+        in check_folder(export).said
+    )
+    found = check_folder(export, key=key)
+    assert "the root is the head of the log at number 5: it proves 4 days" in found.said[-1]
+    assert check_folder(export, key="ab" * 32).faults == [
+        f"key: {'ab' * 32} has signed no entry that is here"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "said"),
+    [
+        (5, {"number": 6}, "the signature of number 6 is not one of"),
+        (5, {"public_key": "01" + "00" * 31}, "the signature of number 5 is not one of"),
+        (5, {"value": "AA=="}, "the signature of number 5 is not one of"),
+        (5, {"value": "?"}, "line 1 is no witness"),
+        (5, {"public_key": None}, "line 1 is no witness"),
+        (5, {"kind": "time_stamp"}, "line 1 is no witness"),
+        (11, {}, "no entry has number 11, which is signed"),
+    ],
+)
+def test_a_signature_of_something_else_is_a_fault(
+    export: Path, number: int, changes: dict[str, Any], said: str
+) -> None:
+    vouch(export, "07" * 32, number, vectors("log.json")["entries"][4]["hash"], **changes)
+    assert said in " ".join(check_folder(export).faults)
