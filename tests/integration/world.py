@@ -51,7 +51,7 @@ CLEARED_TABLES = (
     " weekly_trades, one_off_checks, range_repairs, disputes, exchange_clock, gap_decisions, kept_plan,"
     " day_changes, watched_days, verified_days, replaced_candles, former_sources, unwitnessed_changes,"
     " series_starts, snapshots, snapshot_reads, objective_days, seal_log, seal_progress, seal_disagreements,"
-    " added_candles, statements"
+    " added_candles, statements, seal_witnesses"
 )
 
 

@@ -152,7 +152,8 @@ def time_stamp_request(digest: bytes, nonce: bytes) -> bytes:
     :param nonce: by which a reply is known to be new
     """
     imprint = _der(0x30, SHA256 + _der(0x04, digest))
-    number = _der(0x02, b"\x00" + nonce)
+    # A first byte of 1 makes it positive and as short as DER wants it, whatever follows.
+    number = _der(0x02, b"\x01" + nonce)
     # Version 1; with the certificate, so that the reply can be checked by itself.
     return _der(0x30, _der(0x02, b"\x01") + imprint + number + _der(0x01, b"\xff"))
 

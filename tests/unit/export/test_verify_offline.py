@@ -639,7 +639,7 @@ def test_a_single_bucket_of_a_series_is_named_as_the_ledger_names_it() -> None:
     assert verify_offline.Lines(series.ticker, 60).bucket(line.encode()) is not None
 
 
-def vouch(folder: Path, seed: str, number: int, hashed: str, **changes: Any) -> str:
+def vouch(folder: Path, seed: str, number: int, hashed: str, /, **changes: Any) -> str:
     """Sign an entry of an export, and return the public key."""
     signer = Signer.of(seed)
     signature = base64.b64encode(signer.sign(Head(number, hashed))).decode()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.export.verify_offline import is_signed
-from kraken_ohlcv.seals.witness import Signer, WitnessError, ask_time_stamp, signed_text
+from kraken_ohlcv.seals.witness import Signer, WitnessError, ask_time_stamp, signed_text, time_stamp_request
 from kraken_ohlcv.stores.ledger.seals import Head
 
 if TYPE_CHECKING:
@@ -121,6 +121,15 @@ def authority(tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize("nonce", [bytes(8), b"\x7f" * 8, b"\xff" * 8])
+def test_a_request_is_one_for_openssl(tmp_path: Path, nonce: bytes) -> None:
+    (tmp_path / "query.tsq").write_bytes(time_stamp_request(bytes.fromhex(HEAD.hash), nonce))
+    said = openssl("ts", "-query", "-in", str(tmp_path / "query.tsq"), "-text")
+    assert f"Nonce: 0x01{nonce.hex().upper()}" in said
+    assert "Hash Algorithm: sha256" in said
+    assert "Certificate required: yes" in said
 
 
 def test_a_time_stamp_is_one_for_openssl(authority: str, tmp_path: Path) -> None:
