@@ -85,6 +85,7 @@ WAYS = (
     Way(r"(date -u; )?curl .*https://api\.kraken\.com/.*", "the live exchange"),
     Way(r"python verify_offline\.py .+", "test", ("tests/unit/export/test_verify_offline.py",)),
     Way(r"git pull", "a person"),
+    Way(r"grep .+ apache-airflow-providers-fab .+", "test", ("tests/web/test_fab.py",)),
     Way(r"pip install (\.|'\.\[airflow\]')", "test", ("tests/deploy/test_wheel.py",)),
     Way(r"df -h", "a person"),
     Way(r"pg_(dump|restore) .+", "test", ("tests/integration/documents/test_documented_sql.py",)),
