@@ -131,7 +131,10 @@ class Status:
         print_table(COLUMNS, [one.cells() for one in shown], title=title, n_left=2)
         lines = [] if len(shown) == len(worst) else [f"and {len(worst) - len(shown)} more: --all shows them"]
         lines += [f"{one.row.series} {one.shortfall}." for one in shown if one.shortfall]
-        lines += [f"since {one['since']}: {one['headline']}" for one in self.incidents]
+        lines += [
+            f"incident {one['incident_id']}, since {one['since']}: {one['headline']}"
+            for one in self.incidents
+        ]
         print_lines([*lines, *self.chosen.remark(), self._verdict()])
 
     def _verdict(self) -> str:
@@ -164,8 +167,13 @@ def read_status(
         for one in look(connection, questdb, chosen, selection, now_s=now_s)
     ]
     incidents = [
-        {"key": key, "headline": incident.problem.headline, "since": iso(incident.problem.since_s)}
-        for key, (_, incident) in read_open(connection).items()
+        {
+            "incident_id": incident_id,
+            "key": key,
+            "headline": incident.problem.headline,
+            "since": iso(incident.problem.since_s),
+        }
+        for key, (incident_id, incident) in read_open(connection).items()
     ]
     return Status(now_s, next(iter(column(connection, "read_exchange")), None), found, incidents, chosen)
 

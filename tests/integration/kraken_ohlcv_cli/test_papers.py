@@ -99,7 +99,9 @@ def test_the_post_mortem_of_an_incident_is_told_from_its_gaps(cli: CommandLine, 
     assert "Post-mortem of incident" in file.read_text(encoding="utf-8")
     table = cli("incident", number)
     assert (table.code, "Lost for ever: 0 candles" in table.out) == (0, True)
-    # What goes on is not good.
+    # status shows the numbers of those that go on, which are not good.
+    goes_on = [one["incident_id"] for one in cli("status", "--json").json["incidents"]]
+    assert goes_on == [incidents["run:backfill_tier1_daily"]]
     assert cli("incident", str(incidents["run:backfill_tier1_daily"])).code == 1
 
 
