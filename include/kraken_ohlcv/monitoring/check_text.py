@@ -19,6 +19,8 @@ def check_in_words(result: Mapping[str, Any], tiers: Sequence[str]) -> list[str]
     :param tiers: tiers that it was about
     :return: lines
     """
+    if "checked_at" not in result:
+        return [f"{', '.join(tiers)}: no series was judged, because a step failed before"]
     late = result["assets_missing_data"]
     lines = [
         f"{', '.join(tiers)} at {result['interval_minutes']} minutes: {result['assets_checked']:,} series"

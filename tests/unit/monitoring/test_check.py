@@ -62,3 +62,8 @@ def test_hours_in_time_are_no_incident() -> None:
     )
     assert checked.stale() is None
     assert checked.result(STATE)["series_stale"] == []
+
+
+def test_a_check_that_judged_nothing_does_not_say_that_nothing_is_late() -> None:
+    lines = check_in_words({"assets_checked": 0, "assets_missing_data": []}, ["TIER1", "TIER2"])
+    assert lines == ["TIER1, TIER2: no series was judged, because a step failed before"]
