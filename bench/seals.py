@@ -67,6 +67,8 @@ def _stage(services: Services, name: str, pairs: int, covered: Range) -> tuple[S
     stage.store(covered)
     uri = stage.new_ledger()
     with connect(uri) as ledger:
+        # They carry no moment, like those that were stored before records began.
+        ledger.execute("UPDATE history SET records_began = to_timestamp(%s)", (END_S,))
         detect_minutes(ledger, stage.questdb)
     return stage, uri
 

@@ -158,7 +158,7 @@ class _Sealing:
                 if one.first_s <= day_s < one.end_s
             }
             wanted |= dict.fromkeys(notes, self.at_us)
-            days = self._newest(wanted)
+            days = self._with_other_roots(self._newest(wanted))
             progress = Progress("looked again at", "sealed day", len(days), log.info)
             for series, those in _by_month(days):
                 self._look_again(series, {day_s: days[series, day_s] for day_s in those}, notes)
@@ -170,6 +170,33 @@ class _Sealing:
         found = newest_of(self.stores.ledger, [key for key in wanted if key[0] in self.kept])
         days = {key: SealedDay(stored.day, stored.leaves or b"") for key, stored in found.items()}
         return {key: day for key, day in days.items() if day.seal.as_of_us < wanted[key]}
+
+    def _with_other_roots(
+        self, days: dict[tuple[Series, int], SealedDay]
+    ) -> dict[tuple[Series, int], SealedDay]:
+        """Return those among sealed days that do not stand as sealed, and end the disagreements of others."""
+        others = dict(days)
+        for interval, stretches in self._stretches(_by_series(days)):
+            for frame in frames_at(self.stores, stretches, at_us=self.at_us):
+                for state in day_roots(interval, frame).iter_rows(named=True):
+                    key = Series(state["ticker"], interval), state["day_s"]
+                    if key in days and days[key].seal.root == state["root"].hex():
+                        del others[key]
+        for one in read_disagreements(self.stores.ledger):
+            if (one.series, one.day_s) in days.keys() - others.keys():
+                end_disagreements(self.stores.ledger, one.series, [one.day_s])
+        return others
+
+    def _stretches(self, days: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, list[Stretch]]]:
+        """Return the stretches that hold days, of all series of an interval and month at once."""
+        for interval, of_month in _months(days):
+            stretches = [
+                Stretch(
+                    self.kept[series].row, self.kept[series].covered(range(those[0], those[-1] + 1, DAY_S))
+                )
+                for series, those in of_month.items()
+            ]
+            yield interval, [one for one in stretches if one.covered[0] < one.covered[1]]
 
     def _look_again(
         self, series: Series, days: Mapping[int, SealedDay], notes: Mapping[tuple[Series, int], str]
@@ -264,6 +291,14 @@ class _Sealing:
 
 NO_BUCKETS = {"root": root_of([]), "hints": b"", "stored": 0, "empty": 0, "missing": 0}
 """The state of a day without any bucket left."""
+
+
+def _by_series(days: Iterable[tuple[Series, int]]) -> dict[Series, list[range]]:
+    """Return days by series, each as a stretch of its own."""
+    found: dict[Series, list[range]] = {}
+    for series, day_s in sorted(days):
+        found.setdefault(series, []).append(range(day_s, day_s + 1, DAY_S))
+    return found
 
 
 def _by_month(days: Iterable[tuple[Series, int]]) -> Iterator[tuple[Series, list[int]]]:
