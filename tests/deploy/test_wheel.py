@@ -28,6 +28,19 @@ from kraken_ohlcv_airflow.dag_set import dags
 globals().update(dags(prefix="acme_", assets_file=Path(__file__).parent / "assets.yaml"))
 """
 
+THEIRS = """
+from airflow.sdk import dag, task
+
+@dag(dag_id="backfill_tier1_daily", schedule=None)
+def theirs():
+    @task(pool="kraken_api")
+    def backfill():
+        pass
+    backfill()
+theirs()
+"""
+"""Another team's DAG, with an id and a pool that would be ours."""
+
 CHECKS = """
 import sys
 from pathlib import Path
@@ -46,6 +59,11 @@ assert "ohlcv" in [plugin.name for plugin in plugins_manager._get_plugins()[0]]
 bag = DagBag(DAGS_FOLDER, bundle_path=Path(DAGS_FOLDER))
 assert bag.import_errors == {{}}, bag.import_errors
 assert sorted(bag.dags) == {ids!r}, sorted(bag.dags)
+theirs = bag.dags.pop("backfill_tier1_daily")
+assert [task.task_id for task in theirs.tasks] == ["backfill"]
+pools = {{task.pool for dag in bag.dags.values() for task in dag.tasks}}
+assert pools == {{"acme_kraken", "default_pool"}}, pools
+assert [task.pool for task in theirs.tasks] == ["kraken_api"]
 for dag in bag.dags.values():
     assert dag.get_task("prepare").op_kwargs["assets_file"] == DAGS_FOLDER + "/assets.yaml"
     assert dag.fileloc == DAGS_FOLDER + "/candles.py", dag.fileloc
@@ -115,6 +133,7 @@ def home(airflow_db: str, tmp_path: Path) -> Path:
     shutil.copy(airflow_db.removeprefix("sqlite:///"), made / "airflow.db")
     (made / "simple_auth_manager_passwords.json.generated").write_text(json.dumps({"admin": "secret"}))
     (made / "dags" / "candles.py").write_text(ONE_FILE)
+    (made / "dags" / "theirs.py").write_text(THEIRS)
     shutil.copy(ROOT / "include" / "assets.yaml", made / "dags")
     return made
 
@@ -133,15 +152,20 @@ def test_every_file_of_the_sources_is_in_the_wheel(wheel: Path) -> None:
     assert [name for name in missing if not any(one in name for one in NOT_INSTALLED)] == []
 
 
-def test_one_file_brings_all_dags_with_deadlines_and_pages(python: Path, home: Path) -> None:
+def test_one_file_brings_all_dags_with_deadlines_and_pages_beside_those_of_another_team(
+    python: Path, home: Path
+) -> None:
     checks = CHECKS.format(
-        checkout=str(ROOT), ids=sorted(f"acme_{dag_id}" for dag_id in (*SCHEDULES, *MANUALS))
+        checkout=str(ROOT),
+        ids=sorted(["backfill_tier1_daily", *(f"acme_{dag_id}" for dag_id in (*SCHEDULES, *MANUALS))]),
     )
     done = run_python(
         python,
         checks,
         home=home,
         OHLCV_DAG_PREFIX="acme_",
+        OHLCV_POOL="acme_kraken",
+        AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="600",
         AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS="admin:admin",
         AIRFLOW__API_AUTH__JWT_SECRET=os.urandom(64).hex(),
     )
