@@ -122,6 +122,9 @@ def _concerned(connection: Connection, incident: IncidentRow) -> tuple[list[str]
     match incident.kind:
         case IncidentClass.PAIR:
             return [incident.name], None
+        case IncidentClass.SEAL:
+            # About days that were altered; what is missing has incidents of its own.
+            return [], None
         case IncidentClass.STALE:
             facts = incident.subjects.values()
             intervals = {one["interval_minutes"] for one in facts if "interval_minutes" in one}
