@@ -67,6 +67,7 @@ def test_every_due_day_is_sealed_with_its_holes_and_only_once(stores: Stores) ->
         "revisions": {},
         "disagreements": 0,
         "head": {"number": done.head.number, "hash": done.head.hash},
+        "left": 0,
     }
 
 
