@@ -101,13 +101,21 @@ def store(questdb: QuestDBServer, stored: Mapping[Series, Candles]) -> int:
                         at=TimestampNanos(ts * NANOSECONDS),
                     )
                 sender.flush()
-        rows = sum(map(len, stored.values()))
-        deadline = time.monotonic() + APPLY_TIMEOUT_S
-        while len(set(transactions(connection))) > 1:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"QuestDB has not applied {rows} rows after {APPLY_TIMEOUT_S:g} s")
-            time.sleep(POLL_S)
-    return rows
+        wait_applied(connection)
+    return sum(map(len, stored.values()))
+
+
+def wait_applied(connection: psycopg.Connection[Any]) -> None:
+    """Wait until everything that was written to the candle table can be read.
+
+    :param connection: to QuestDB
+    :raises TimeoutError: if it cannot after a minute
+    """
+    deadline = time.monotonic() + APPLY_TIMEOUT_S
+    while len(set(transactions(connection))) > 1:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"QuestDB has not applied what was written after {APPLY_TIMEOUT_S:g} s")
+        time.sleep(POLL_S)
 
 
 def read_stored(connection: psycopg.Connection[Any], series: Iterable[Series]) -> dict[Series, Candles]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from demo.audit import Audit
+
 COUNTERS = (
     "gaps_detected",
     "gaps_filled",
@@ -92,6 +94,7 @@ class Report:
     :ivar truth_of_history: the same over the whole history, after trades and archive
     :ivar watch_runs: runs after that, in the order in which they ended
     :ivar slack: what the Slack stand-in got: at, kind, text
+    :ivar audit: the statement of the month, and a changed candle noticed
     :ivar remarks: what a reader should know, but is no fault
     :ivar problems: what was not as it should be, a sentence each
     """
@@ -104,6 +107,7 @@ class Report:
     truth_of_history: dict[str, int] = field(default_factory=dict)
     watch_runs: list[WatchRun] = field(default_factory=list)
     slack: list[dict[str, Any]] = field(default_factory=list)
+    audit: Audit | None = None
     remarks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -152,6 +156,8 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
     truth.add_row("in the whole history", *map(str, report.truth_of_history.values()))
     console.print(truth)
     _show_watch(report, console)
+    if report.audit is not None:
+        _show_audit(report.audit, console)
     for remark in report.remarks:
         console.print(f"Remark: {remark}", style="yellow", markup=False)
     for problem in report.problems:
@@ -185,3 +191,15 @@ def _show_watch(report: Report, console: Console) -> None:
     for message in report.slack:
         at = datetime.fromtimestamp(message["at"], UTC)
         console.print(f"Slack {at:%H:%M:%S} UTC, {message['kind']}: {message['text']}\n", markup=False)
+
+
+def _show_audit(audit: Audit, console: Console) -> None:
+    console.rule("What an auditor gets", align="left")
+    for heading, said in (
+        ("The statement of the month:", audit.statement),
+        ("Everything against its seals:", audit.before),
+        (f"After somebody changed a candle of {audit.changed} in QuestDB:", audit.tampered),
+        ("After it was put back:", audit.after),
+    ):
+        console.print(heading, style="bold", markup=False)
+        console.print(f"$ {said.command}\n{said.text}\n[exit code {said.code}]\n", markup=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from demo import checks
+from demo.audit import audit
 from demo.candles import Series, fetch_truth, read_stored, transactions
 from demo.census import SeriesFacts, count_gaps
 from demo.dag_ids import (
@@ -48,6 +49,8 @@ LOOKBACK_S = 7 * DAY_S
 PROGRESS_S = 5.0
 PARTS = {"fill_ohlc": "assets", "rebuild_trades": "assets", "ingest": "files"}
 """What the mapped tasks of a run are mapped over."""
+AUDITED = Series("XBTUSD", 60)
+"""Whose candle somebody changes in the last scene."""
 OHLC_ONLY = {"repair_from": ["ohlc"]}
 BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gaps_per_asset": 0}
 """So many calls rebuild a part of what is missing; a later run goes on where this one stopped."""
@@ -110,6 +113,7 @@ class Demo:
         watch.run("figures of every series", REPORT_DAG, {})
         watch.run("old gap records", CLEANUP_DAG, {})
         self.photograph()
+        self.audit()
         self.report.watch_runs = watch.runs
         self.report.slack = [message.as_json() for message in watch.messages()]
         self.report.problems += watch.problems
@@ -198,6 +202,13 @@ class Demo:
             self.report.remarks.append(reason)
         else:
             self.console.print(f"Screenshots: {', '.join(map(str, files.values()))}", soft_wrap=True)
+
+    def audit(self) -> None:
+        """Show what an auditor gets, and that a changed candle is noticed."""
+        paper = sandbox_directory() / "demo-statement.html"
+        found = audit(self.stack, AUDITED, self._preload_s, paper)
+        self.report.audit = found
+        self.report.problems += found.problems()
 
     def _look(self) -> tuple[LedgerView, dict[Series, SeriesFacts]]:
         """Return what the ledger says, and all that is known of each series."""
