@@ -106,7 +106,7 @@ def _say(stack: Stack, *arguments: str) -> Said:
 
 @contextmanager
 def _changed(stack: Stack, series: Series, ts_s: int) -> Iterator[None]:
-    """Raise a candle's close by a thousandth, as whoever has QuestDB's login can; then put it back."""
+    """Raise a candle's close by a thousandth, as anyone with QuestDB's login can; then put it back."""
     where = {"ticker": series.ticker, "interval": str(series.interval), "ts": utc(ts_s).replace(tzinfo=None)}
     place = "ticker = %(ticker)s AND interval = %(interval)s AND ts = %(ts)s"
     with stack.questdb.connect() as connection:
