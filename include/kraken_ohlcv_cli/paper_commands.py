@@ -17,10 +17,10 @@ def statement(
         str | None, typer.Argument(help="UTC month such as 2026-10; default: the last one that is over.")
     ] = None,
     start: Annotated[
-        str | None, typer.Option(help="First UTC day of any range: 2026-10-01.", show_default=False)
+        str | None, typer.Option("--from", help="First UTC day of any range: 2026-10-01.", show_default=False)
     ] = None,
     end: Annotated[
-        str | None, typer.Option(help="UTC day behind the last one: 2026-10-15.", show_default=False)
+        str | None, typer.Option("--to", help="UTC day behind the last one: 2026-10-15.", show_default=False)
     ] = None,
     out: Annotated[
         list[Path] | None,

@@ -26,14 +26,14 @@ def period_of(month: str | None, start: str | None, end: str | None, *, now_s: i
     :raises BadRequestError: if they contradict each other, or name no range
     """
     if month is not None and start is not None:
-        raise BadRequestError(f"month {month} and --start {start} are two ranges: give one of them")
+        raise BadRequestError(f"month {month} and --from {start} are two ranges: give one of them")
     first = month or start
     if first is None:
         if end is not None:
-            raise BadRequestError(f"--end {end} has no beginning: give --start, too")
+            raise BadRequestError(f"--to {end} has no beginning: give --from, too")
         return Period.month_before(now_s)
     if end is None and start is not None:
-        raise BadRequestError(f"--start {start} has no end: give --end, the day behind the last one")
+        raise BadRequestError(f"--from {start} has no end: give --to, the day behind the last one")
     return Period.of(first, end)
 
 

@@ -132,7 +132,7 @@ def how_to_verify(facts: Facts) -> list[dict[str, str]]:
     named_here = " ".join(tickers) if are_few else "TICKERS"
     span = f"{lengths} --from {start} --to {end}"
     again = {
-        "command": f"kraken-ohlcv statement {facts.tier} --start {start} --end {end} --json",
+        "command": f"kraken-ohlcv statement {facts.tier} --from {start} --to {end} --json",
         "what": "Counts everything again in both stores; what has changed since has other figures.",
     }
     head = facts.seals.head

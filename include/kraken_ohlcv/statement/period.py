@@ -16,7 +16,7 @@ from kraken_ohlcv.core.verified_day import opens_of_day
 MAX_DAYS: Final = 400
 """Days of a statement: a year and some; one of more says too little of each day."""
 MONTH: Final = re.compile(r"\d{4}-\d{2}")
-SAMPLE: Final = "write it like 2026-10, or give --start 2026-10-01 and --end 2026-11-01"
+SAMPLE: Final = "write it like 2026-10, or give --from 2026-10-01 and --to 2026-11-01"
 
 
 class Period(NamedTuple):

@@ -69,7 +69,7 @@ def test_a_statement_is_printed_written_and_judged(cli: CommandLine, tmp_path: P
     assert html.startswith("<!doctype html>")
     assert sha256 in html
 
-    again = cli("statement", "TIER1", "--start", "2026-10-01", "--end", "2026-11-01", "--json")
+    again = cli("statement", "TIER1", "--from", "2026-10-01", "--to", "2026-11-01", "--json")
     assert (again.code, again.json["totals"]) == (1, said["totals"])
     assert cli("statement", "TIER1", "--json").json["range"] == said["range"]
     # The other tier is whole.
@@ -110,10 +110,10 @@ def test_the_post_mortem_of_an_incident_is_told_from_its_gaps(cli: CommandLine, 
     [
         pytest.param(("statement", "TIER1", "October"), "'October' is no month", id="no month"),
         pytest.param(
-            ("statement", "TIER1", "2026-10", "--start", "2026-10-01"), "two ranges", id="two ranges"
+            ("statement", "TIER1", "2026-10", "--from", "2026-10-01"), "two ranges", id="two ranges"
         ),
-        pytest.param(("statement", "TIER1", "--end", "2026-10-01"), "has no beginning", id="only an end"),
-        pytest.param(("statement", "TIER1", "--start", "2026-10-01"), "has no end", id="only a start"),
+        pytest.param(("statement", "TIER1", "--to", "2026-10-01"), "has no beginning", id="only an end"),
+        pytest.param(("statement", "TIER1", "--from", "2026-10-01"), "has no end", id="only a start"),
         pytest.param(("statement", "TIER7", "2026-10"), "tier 'TIER7'", id="no such tier"),
         pytest.param(
             ("statement", "TIER1", "2026-10", "--out", "x.pdf"), "ends with .html or .json", id="PDF"

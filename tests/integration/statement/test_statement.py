@@ -184,7 +184,7 @@ def test_the_html_holds_the_figures_fetches_nothing_and_escapes_what_people_wrot
         "close: 1.5, 1.75",
         "imported from another system",
         statement.sha256,
-        "kraken-ohlcv statement TIER1 --start 2026-10-01 --end 2026-11-01",
+        "kraken-ohlcv statement TIER1 --from 2026-10-01 --to 2026-11-01",
     ):
         assert said in html, said
     assert html.count("<thead>") == html.count("<table>") == html.count("<caption>") > 6
