@@ -11,7 +11,7 @@ import polars as pl
 
 from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import DAY_S, check_served, step_s
+from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, check_served, step_s
 from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.verified_day import day_of, newest_day_s, opens_of_day
@@ -143,7 +143,9 @@ def _chosen(
             check_served(length)
         except ValueError as error:
             raise BadRequestError(str(error)) from None
-    known = {series for _, series in every_series(stores.ledger)} | set(sealed_days(stores.ledger))
+    # An altered entry may name a series that cannot be; its finding is that of the log.
+    sealed = {series for series in sealed_days(stores.ledger) if series.interval_minutes in INTERVALS}
+    known = {series for _, series in every_series(stores.ledger)} | sealed
     if unknown := sorted(set(names or ()) - {series.ticker for series in known}):
         raise BadRequestError(f"ticker {unknown[0]!r} has no series in the ledger")
     return {
