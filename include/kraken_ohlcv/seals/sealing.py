@@ -7,13 +7,15 @@ explains is not sealed again, but kept as a disagreement until it stands as seal
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
+from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.merkle import root_of
@@ -21,6 +23,7 @@ from kraken_ohlcv.core.months import months_in
 from kraken_ohlcv.core.progress import Progress
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.seal import NO_ENTRY, DaySeal, SealReason
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.verified_day import newest_day_s
 from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.seals.changes import changed_days, moved_ends
@@ -48,8 +51,13 @@ from kraken_ohlcv.stores.ledger.seals import (
     sealing,
     unsealed_records,
 )
+from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv.stores.queries import MICROSECONDS
 
 log = logging.getLogger(__name__)
+
+OPEN_WRITE_PATIENCE_S: Final = 900.0
+OPEN_WRITE_POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +122,10 @@ def seal(
         batch
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     :raises psycopg.errors.LockNotAvailable: if another sealing takes more than 15 minutes
+    :raises OhlcvError: if a write stays open for as long
     """
     with sealing(stores.ledger):
-        # Before the moment: a write with a later one keeps what it adds to these days.
-        announce(stores.ledger, newest_day_s(now_s))
-        at_us = settled_us(stores.ledger, is_kept=True)
+        at_us = _moment_for(stores.ledger, newest_day_s(now_s))
         kept = read_kept(stores, now_s=now_s, at_us=at_us)
         done = Sealed()
         run = _Sealing(stores, kept, at_us, done, is_over)
@@ -129,6 +136,27 @@ def seal(
         done.disagreements = read_disagreements(stores.ledger)
         done.head = head(stores.ledger)
     return done
+
+
+def _moment_for(connection: Connection, day_s: int) -> int:
+    """Return a settled moment by which every open write knows up to which day is going to be sealed.
+
+    A write that began before it was announced may not keep what it adds to these days: it is waited for.
+
+    :param day_s: first second of the last day to be sealed, epoch seconds UTC
+    :return: epoch microseconds
+    :raises OhlcvError: if a write stays open for 15 minutes
+    """
+    announced_us = announce(connection, day_s)
+    began_s = time.monotonic()
+    while (at_us := settled_us(connection, is_kept=True)) < announced_us:
+        if time.monotonic() - began_s > OPEN_WRITE_PATIENCE_S:
+            raise OhlcvError(
+                f"a write of candles is open since {iso(at_us // MICROSECONDS)}: end the task that hangs, "
+                "then run the completeness report again"
+            )
+        time.sleep(OPEN_WRITE_POLL_S)
+    return at_us
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,10 +144,12 @@ ORDER BY ticker, interval_minutes, first_s
 
 -- name: announce_sealing
 -- Say up to which day is going to be sealed. In: until_s (first second of the day, epoch seconds).
+-- Out: announced_us (epoch microseconds).
 INSERT INTO seal_progress (sealed_until)
 VALUES ((to_timestamp(%(until_s)s) AT TIME ZONE 'UTC')::date)
 ON CONFLICT (is_only) DO UPDATE
 SET sealed_until = greatest(seal_progress.sealed_until, excluded.sealed_until)
+RETURNING microseconds(clock_timestamp()) AS announced_us
 
 -- name: read_sealed_until
 -- Up to which day anything is sealed, or being sealed. Out: sealed_until_s (epoch seconds); no row = nothing is.

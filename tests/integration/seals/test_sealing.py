@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from kraken_ohlcv.core.seal import RecordsSeal, SealReason
 from kraken_ohlcv.reader.stores import open_stores
 from kraken_ohlcv.seals.sealing import AcceptedDays, seal
 from kraken_ohlcv.stores.ledger.coverage import read_months, save
-from kraken_ohlcv.stores.ledger.moments import settled_us
-from kraken_ohlcv.stores.ledger.seals import read_log
+from kraken_ohlcv.stores.ledger.moments import open_write, settled_us
+from kraken_ohlcv.stores.ledger.seals import read_log, sealed_until_s
+from kraken_ohlcv.stores.ledger.session import connect
 from tests.integration.damage import NOW, candle
 from tests.integration.ledger_pages import add_proof
 from tests.integration.reader.test_random_damage import INSERT
@@ -227,6 +229,24 @@ def test_two_sealings_at_once_seal_each_day_once(
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(run, range(2))) == [0, 6]
     assert len(days_after(stores)) == 6
+
+
+def test_a_write_that_may_not_know_of_the_sealing_is_waited_for(
+    stores: Stores, ledger_uri: str, questdb_server: QuestDBServer
+) -> None:
+    with connect(ledger_uri) as own, ThreadPoolExecutor(1) as pool:
+        with open_write(own) as moment_us:
+
+            def run() -> int:
+                with open_stores(questdb_server.url(), ledger_uri, clock=lambda: NOW) as both:
+                    return sealed(both).days
+
+            running = pool.submit(run)
+            while sealed_until_s(own) is None:
+                time.sleep(0.01)
+            assert list(read_log(own)) == []
+        assert running.result() == 6
+    assert all(one.as_of_us > moment_us for one in days_after(stores))
 
 
 def test_days_that_are_not_due_are_not_sealed(stores: Stores) -> None:

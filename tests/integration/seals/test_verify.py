@@ -94,6 +94,7 @@ def test_no_tampering_is_missed(sealed: SealedMonth) -> None:
             kinds.update({one.kind for one in found.findings})
             if not any(is_about(one, tampered) for one in found.findings):
                 missed.append(f"{number}: {tampered.what}; found: {[one.sentence for one in found.findings]}")
+                print(missed[-1], flush=True)
         if (number + 1) % EVERY == 0:
             print(
                 f"seed {SEED}: {number + 1} tamperings, {len(missed)} missed, found: {dict(kinds)}",

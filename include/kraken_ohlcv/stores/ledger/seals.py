@@ -301,13 +301,15 @@ def sealed_days(connection: Connection) -> dict[Series, list[range]]:
     return found
 
 
-def announce(connection: Connection, day_s: int) -> None:
-    """Say up to which day is going to be sealed; writes with a later moment keep what they add to such days.
+def announce(connection: Connection, day_s: int) -> int:
+    """Say up to which day is going to be sealed; writes that begin later keep what they add to such days.
 
-    :param connection: the ledger, in autocommit; the moment of the sealing is taken afterwards
+    :param connection: the ledger, in autocommit
     :param day_s: first second of the day, epoch seconds UTC
+    :return: when it was said, epoch microseconds; a write that was open then may not know it
     """
-    execute(connection, "announce_sealing", until_s=day_s)
+    announced_us: int = value(connection, "announce_sealing", until_s=day_s)
+    return announced_us
 
 
 def sealed_until_s(connection: Connection) -> int | None:
