@@ -86,6 +86,7 @@ DEFAULTS = {
         "intervals": [60, 1440],
         "digest": False,
         "verified_since": None,
+        "accept_changed_days": None,
     },
     "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
 }
