@@ -1,6 +1,6 @@
 """Whatever somebody alters in one of the two stores, the next verification names it; and nothing else.
 
-``OHLCV_TAMPERINGS=1000`` in the environment makes so many random tamperings instead of fifty, and
+``OHLCV_TAMPERINGS=1000`` in the environment makes so many random tamperings instead of 25, and
 ``OHLCV_TAMPERINGS_SEED`` other ones.
 """
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from local.postgres import PostgresServer
     from local.questdb import QuestDBServer
 
-TAMPERINGS = int(os.environ.get("OHLCV_TAMPERINGS", "50"))
+TAMPERINGS = int(os.environ.get("OHLCV_TAMPERINGS", "25"))
 SEED = int(os.environ.get("OHLCV_TAMPERINGS_SEED", "20261130"))
 EVERY = 25
 """Of so many tamperings one is looked for in all series and days."""
