@@ -16,7 +16,12 @@ FRAME: Final = "iframe[title='Candles']"
 TIMEOUT_MS: Final = 120_000.0
 SETTLE_MS: Final = 500.0
 
-READY: Final = {"coverage": "#heat svg.row", "gaps": "table.list, .empty", "incidents": "main h1"}
+READY: Final = {
+    "coverage": "#heat svg.row",
+    "gaps": "table.list, .empty",
+    "incidents": "main h1",
+    "objectives": "main h1",
+}
 """What a page shows when it is there."""
 
 
@@ -35,7 +40,7 @@ def take(
     :param url: address of the UI
     :param user: user name of the simple auth manager
     :param password: the user's password
-    :param files: PNG file to write by page: ``coverage``, ``gaps``, ``incidents``
+    :param files: PNG file to write by page: those of :data:`READY`
     :param theme: light or dark
     :param height: of the window, CSS pixels; it is 1440 wide, the files have two pixels for one
     :param query: of the pages' address, ``range=30d``
