@@ -207,7 +207,8 @@ def test_without_a_connection_the_log_and_the_incident_say_that_nobody_was_notif
     desk.see(late("XBTUSD"))
     assert desk.deliver() == Delivery(dropped=1)
     assert desk.deliver() == Delivery()
-    (record,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    opened, record = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert opened.message.startswith("incident stale opened: ")
     assert record.message.startswith(
         "1 message not sent: nobody was notified: there is neither a connection slack_api nor slack_alerts"
     )
