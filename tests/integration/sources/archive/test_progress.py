@@ -89,5 +89,5 @@ def test_several_files_of_a_task_are_counted(archive: ArchiveWorld, caplog: pyte
         == []
     )
 
-    said = [text for text in caplog.messages if "files" in text]
+    said = [text for text in caplog.messages if " of 2 files" in text]
     assert [text.split(",")[0] for text in said] == ["ingested 1 of 2 files"]
