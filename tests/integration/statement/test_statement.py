@@ -187,7 +187,7 @@ def test_the_html_holds_the_figures_fetches_nothing_and_escapes_what_people_wrot
         "kraken-ohlcv statement TIER1 --from 2026-10-01 --to 2026-11-01",
     ):
         assert said in html, said
-    assert html.count("<thead>") == html.count("<table>") == html.count("<caption>") > 6
+    assert html.count("<thead>") == html.count("<table") == html.count("<caption>") > 6
 
 
 def test_a_bucket_belongs_to_the_day_of_its_last_second(month: Month) -> None:
