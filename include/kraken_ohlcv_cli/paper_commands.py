@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from kraken_ohlcv_cli.errors import finish
 from kraken_ohlcv_cli.options import AsJson, CandlesUrl, LedgerUrl
+
+Files: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--out", "-o", help="File to write: .html or .json; may be repeated.", show_default=False),
+]
 
 
 def statement(
@@ -22,12 +27,7 @@ def statement(
     end: Annotated[
         str | None, typer.Option("--to", help="UTC day behind the last one: 2026-10-15.", show_default=False)
     ] = None,
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out", "-o", help="File to write: .html or .json; may be repeated.", show_default=False
-        ),
-    ] = None,
+    out: Files = None,
     as_json: AsJson = False,
     candles_url: CandlesUrl = None,
     ledger_url: LedgerUrl = None,
@@ -60,12 +60,7 @@ def incident(
     number: Annotated[
         int, typer.Argument(min=1, help="Number of the incident, as status and pages show it.")
     ],
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out", "-o", help="File to write: .html or .json; may be repeated.", show_default=False
-        ),
-    ] = None,
+    out: Files = None,
     as_json: AsJson = False,
     candles_url: CandlesUrl = None,
     ledger_url: LedgerUrl = None,
