@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from kraken_ohlcv.clients.errors import (
     TableSuspendedError,
 )
 from local.questdb import PASSWORD, USER, start_questdb
+from tests.patience import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,13 @@ def rows(count: int, *, first: int = 0, price: Any = 1.0) -> list[dict[str, Any]
 
 def stored(hook: QuestDBClient) -> int:
     return int(hook.query("SELECT count() FROM hook_writes")[0][0])
+
+
+def answers(hook: QuestDBClient) -> bool:
+    """Tell whether the server takes a connection."""
+    with suppress(QuestDBUnavailableError):
+        return hook.query("SELECT 1") == [(1,)]
+    return False
 
 
 def point_to(server: QuestDBServer, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> QuestDBClient:
@@ -214,14 +223,21 @@ def test_server_without_a_free_connection_is_unavailable_after_the_connect_timeo
     questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = point_to(questdb_server, monkeypatch, extra={"connect_timeout": 2, "http_port": 1})
-    held = [hook.connect() for _ in range(64)]
+    held: list[Any] = []
+
+    def all_taken() -> bool:
+        with suppress(QuestDBUnavailableError):  # the server may still be closing those of an earlier test
+            held.append(hook.connect())
+        return len(held) == 64
+
     try:
+        wait_for(all_taken)
         with pytest.raises(QuestDBUnavailableError):
             hook.query("SELECT 1")
     finally:
         for connection in held:
             connection.close()
-    assert hook.query("SELECT 1") == [(1,)]
+    wait_for(lambda: answers(hook))
 
 
 def test_no_connection_stays_open_after_a_call(hook: QuestDBClient) -> None:
