@@ -17,6 +17,7 @@ from local import airflow
 from local.airflow import AirflowSettings
 from local.connections import Connections, connections_of
 from local.installed_postgres import installed_postgres
+from local.ledger import bring_up_to_date
 from local.postgres import is_postgres_running, start_postgres, stop_postgres
 from local.processes import ROOT, SandboxError, hold_port, load_process, start_process, stop_all
 from local.questdb import DATABASE, PASSWORD, USER, start_questdb, stop_questdb
@@ -324,6 +325,7 @@ class Stack:
         if is_fresh:
             postgres.drop_database(self.ledger_database)
         postgres.create_database(self.ledger_database)
+        bring_up_to_date(postgres.uri(self.ledger_database))
         if postgres.create_database(self.metadata_database):
             self.state.metadata_ready_for = None
         settings = self._airflow_settings()

@@ -25,6 +25,7 @@ class KrakenHook(BaseHook):
 
     :param kraken_conn_id: Airflow connection of type ``kraken``
     :param slot: shared call slot; ``None`` = the one in the database of connection ``ohlcv_postgres``
+    :param timeout_s: of a call, seconds; ``None`` = as the connection's extra says
     :param sleep: waits so many seconds between two attempts
     """
 
@@ -39,11 +40,13 @@ class KrakenHook(BaseHook):
         kraken_conn_id: str = default_conn_name,
         *,
         slot: CallSlot | None = None,
+        timeout_s: float | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__()
         self.kraken_conn_id = kraken_conn_id
         self._slot = slot
+        self._timeout_s = timeout_s
         self._sleep = sleep
 
     @property
@@ -65,7 +68,7 @@ class KrakenHook(BaseHook):
         return self.client_class(
             base_url(fields, default=KRAKEN_URL),
             slot=self._slot or CallSlot(ledger_dsn(), min_interval_s=extra.min_interval_s),
-            timeout_s=extra.timeout_s,
+            timeout_s=self._timeout_s or extra.timeout_s,
             max_clock_skew_s=extra.max_clock_skew_s,
             sleep=self._sleep,
         )

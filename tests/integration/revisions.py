@@ -8,7 +8,7 @@ from kraken_ohlcv.stores.schema import MIGRATIONS
 
 
 def go_to(uri: str, revision: str) -> None:
-    """Take a ledger back to an older revision."""
+    """Take a ledger back to an older revision, or by "-1" to the one before."""
     engine = create_engine(uri.replace("postgresql://", "postgresql+psycopg://"))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

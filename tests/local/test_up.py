@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg
 import pytest
 import requests
 
@@ -23,6 +24,7 @@ from local.processes import ROOT, load_process
 from local.questdb import start_questdb
 from local.settings import ModeHome
 from local.stack import Stack
+from tests.integration.revisions import go_to
 from tests.patience import wait_for
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(1800)]
 UNREACHABLE = "http://127.0.0.1:9"
 
 
-def sandbox(directory: Path, *arguments: str, **environment: str) -> str:
-    """Run the command in a process of its own and return what it printed."""
+def sandbox(directory: Path, *arguments: str, exit_code: int = 0, **environment: str) -> str:
+    """Run the command in a process of its own and return what it printed, its errors too if it fails."""
     done = subprocess.run(  # noqa: S603 (the project's own command)
         [sys.executable, "-m", "local", *arguments],
         cwd=ROOT,
@@ -44,8 +46,8 @@ def sandbox(directory: Path, *arguments: str, **environment: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    return done.stdout if exit_code == 0 else done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,15 @@ def admin(stack: Stack) -> AirflowApi:
     return AirflowApi(stack.airflow_url, "admin", stack.home.secrets().passwords["admin"])
 
 
+def revision_of(stack: Stack, *, becomes: str | None = None) -> str:
+    """Return which version's tables the ledger has, and let it say something else from now on."""
+    with psycopg.connect(stack.ledger_uri) as connection:
+        ((revision,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        if becomes is not None:
+            connection.execute("UPDATE alembic_version SET version_num = %s", (becomes,))
+    return str(revision)
+
+
 def processes(stack: Stack) -> list[psutil.Process]:
     """Return all processes of the stack, PostgreSQL's included."""
     files = [*(stack.home.path / "pids").glob("*.json"), stack.questdb_directory / "questdb.pid"]
@@ -86,6 +97,10 @@ def test_tells_address_logins_and_that_the_exchange_is_out_of_reach(told: str, s
     assert f"Airflow   {stack.airflow_url}" in told
     assert f"admin / {passwords['admin']}, viewer / {passwords['viewer']}" in told
     assert f"The exchange {UNREACHABLE} is out of reach (ConnectionError)" in told
+
+
+def test_a_first_start_has_made_the_ledgers_tables(stack: Stack) -> None:
+    assert revision_of(stack)
 
 
 def connections_of(process: psutil.Process) -> list[Any]:
@@ -193,10 +208,15 @@ def test_second_up_says_that_it_runs_already(directory: Path, stack: Stack) -> N
     assert running(stack.home) == before, "nothing was started again"
 
 
-def test_killed_processes_are_started_again_on_the_same_ports(directory: Path, stack: Stack) -> None:
+def test_killed_processes_and_an_older_ledger_are_started_again_on_the_same_ports(
+    directory: Path, stack: Stack
+) -> None:
     ports = dict(stack.state.ports)
     with start_questdb(stack.questdb_directory).connect() as connection:
         connection.execute("CREATE TABLE kept (n LONG)")
+    newest = revision_of(stack)
+    go_to(stack.ledger_uri, "-1")
+    former = revision_of(stack, becomes="9999")
     killed = [load_process(stack.home.pid_file(name)) for name in ("scheduler", "api-server")]
     killed.append(load_process(stack.questdb_directory / "questdb.pid"))
     for process in killed:
@@ -208,8 +228,12 @@ def test_killed_processes_are_started_again_on_the_same_ports(directory: Path, s
 
     status = sandbox(directory, "status", "--mode", "live")
     assert re.search(r"postgres stopped, questdb stopped, api-server stopped, scheduler stopped", status)
+    refused = sandbox(directory, "up", exit_code=1)
+    assert "revision 9999: a newer version of this package migrated it: install that version" in refused
+    assert revision_of(stack, becomes=former) == "9999", "a refused ledger stays as it was"
     assert "Mode live is up" in sandbox(directory, "up")
     assert json.loads((directory / "live" / "state.json").read_text())["ports"] == ports
+    assert revision_of(stack) == newest != former, "brought up to date"
     with start_questdb(stack.questdb_directory).connect() as connection:
         assert connection.execute("SELECT count() FROM kept").fetchone() == (0,)
     assert "backfill_tier1_daily" in admin(stack).dag_ids()

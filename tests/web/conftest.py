@@ -106,6 +106,24 @@ def site(site_session: Site) -> Site:
 
 
 @pytest.fixture
+def runs(site: Site) -> Iterator[Any]:
+    """Give a function that returns the runs of a DAG as Airflow tells them; they are deleted afterwards."""
+    client = site.client("admin")
+
+    def of(dag_id: str) -> list[dict[str, Any]]:
+        return list(client.get(f"/api/v2/dags/{dag_id}/dagRuns").json()["dag_runs"])
+
+    def forget() -> None:
+        for dag_id in ("backfill_tier1_daily", "backfill_tier2_daily"):
+            for run in of(dag_id):
+                client.delete(f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}")
+
+    forget()
+    yield of
+    forget()
+
+
+@pytest.fixture
 def world(exchange: ExchangeAdmin, kraken_conn: str, ledger_uri: str, candle_table: str) -> World:
     """Give an exchange, an empty candle store and an empty ledger with two tickers in TIER1."""
     del kraken_conn, candle_table

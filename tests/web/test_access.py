@@ -42,6 +42,7 @@ SEEN = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
 BODIES: dict[str, dict[str, Any]] = {
     "/ohlcv/actions/accept": {"data": {"gap_id": 1, "reason": "lost", **SEEN}},
     "/ohlcv/actions/backfill": {"data": {"gap_id": 1}},
+    "/ohlcv/actions/first-backfill": {},
     "/ohlcv/actions/retry-failed": {"data": {"tier": "TIER1"}},
     "/ohlcv/actions/snooze": {"data": {"key": "stale", "hours": 1}},
     "/ohlcv/actions/take-back": {"data": {"gap_id": 1, "reason": "found"}},

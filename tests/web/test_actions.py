@@ -17,7 +17,6 @@ from tests.unit.builders import NOW
 from tests.web.conftest import HOUR, HOURLY, OWN, detail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.world import World
@@ -25,24 +24,6 @@ if TYPE_CHECKING:
 
 Q2_START, Q2_END = 1775001600, 1782864000
 STALE = Problem("stale", "Candles are late", since_s=NOW, subjects={"XBTUSD": {}})
-
-
-@pytest.fixture
-def runs(site: Site) -> Iterator[Any]:
-    """Give a function that returns the runs of a DAG as Airflow tells them; they are deleted afterwards."""
-    client = site.client("admin")
-
-    def of(dag_id: str) -> list[dict[str, Any]]:
-        return list(client.get(f"/api/v2/dags/{dag_id}/dagRuns").json()["dag_runs"])
-
-    def forget() -> None:
-        for dag_id in ("backfill_tier1_daily", "backfill_tier2_daily"):
-            for run in of(dag_id):
-                client.delete(f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}")
-
-    forget()
-    yield of
-    forget()
 
 
 def gap_id(world: World, status: str) -> int:

@@ -329,10 +329,10 @@ def test_a_candle_store_that_is_down_is_a_sentence(
     del damaged, questdb_server
     set_connection(monkeypatch, "questdb_default", conn_type="questdb", host="127.0.0.1", port=free_port())
     client = site.client("admin")
+    answer = client.get("/ohlcv/api/coverage")
+    assert answer.status_code == 503
+    assert detail(answer).startswith("QuestDB does not answer (connection questdb_default)")
     for page in ("coverage", "api/coverage"):
-        answer = client.get(f"/ohlcv/{page}")
-        assert answer.status_code == 503
-        assert detail(answer).startswith("QuestDB does not answer (connection questdb_default)")
         html = client.get(f"/ohlcv/{page}", headers=HTML)
         assert (html.status_code, "QuestDB does not answer" in html.text) == (503, True)
     assert client.get("/ohlcv/gaps").status_code == 200
@@ -345,11 +345,14 @@ def test_a_store_without_candle_table_says_what_makes_it(
     del world
     with questdb_server.connect() as connection:
         connection.execute("DROP TABLE ohlcv")
-    answer = site.client("admin").get("/ohlcv/coverage")
+    answer = site.client("admin").get("/ohlcv/api/coverage")
     assert (answer.status_code, "There is no candle table yet" in detail(answer)) == (503, True)
+    page = site.client("admin").get("/ohlcv/coverage")
+    assert (page.status_code, "There is no candle table yet" in page.text) == (200, True)
 
 
 def test_an_empty_catalogue_says_what_fills_it(site: Site, world: World) -> None:
+    world.store(HOURLY, world.window(HOURLY, buckets=1))
     with connect(world.dsn) as connection:
         connection.execute("DELETE FROM assets")
     answer = site.client("admin").get("/ohlcv/coverage")

@@ -1,7 +1,7 @@
-"""Starts DAG runs through Airflow's own API, in this process, as the user who pressed the button.
+"""Uses Airflow's own API, in this process, as the user of a request.
 
 No network is involved, so it works whatever stands before the api-server (TLS, a proxy, a base_url with a
-path), and the user's rights, Airflow's checks of the conf and its audit log hold as for the trigger form.
+path), and the user's rights, Airflow's checks of the conf and its audit log hold as for Airflow's own pages.
 """
 
 import logging
@@ -39,21 +39,72 @@ async def trigger(request: Request, dag_id: str, conf: Mapping[str, Any], note: 
     :return: the run
     :raises HTTPException: with Airflow's own status and words if it refuses
     """
+    body = {"logical_date": None, "conf": dict(conf), "note": note}
+    started = await _send(request, "POST", f"{_path(dag_id)}/dagRuns", f"start {dag_id}", body)
+    return StartedRun(dag_id=dag_id, run_id=started["dag_run_id"])
+
+
+async def unpause(request: Request, dag_id: str) -> None:
+    """Let a DAG's schedule and its waiting runs start, as the user of a request.
+
+    :param request: authenticated request that Airflow's application passed on
+    :param dag_id: the DAG
+    :raises HTTPException: with Airflow's own status and words if it refuses
+    """
+    await _send(request, "PATCH", _path(dag_id), f"unpause {dag_id}", {"is_paused": False})
+
+
+async def list_dags(request: Request, tag: str) -> list[dict[str, Any]]:
+    """Return the DAGs with a tag that a user may see, at most 100.
+
+    :param request: authenticated request that Airflow's application passed on
+    :param tag: exact
+    :return: each as Airflow's API tells it: ``dag_id``, ``is_paused``, ``next_dagrun_run_after`` and more
+    :raises HTTPException: with Airflow's own status and words if it refuses
+    """
+    found = await _send(request, "GET", f"dags?limit=100&tags={quote(tag, safe='')}", "list the DAGs")
+    return list(found["dags"])
+
+
+async def newest_run(request: Request, dag_id: str) -> dict[str, Any] | None:
+    """Return the run of a DAG that was asked for last, or None.
+
+    :param request: authenticated request that Airflow's application passed on
+    :param dag_id: the DAG
+    :return: as Airflow's API tells it: ``dag_run_id``, ``state`` and more
+    :raises HTTPException: with Airflow's own status and words if it refuses
+    """
+    path = f"{_path(dag_id)}/dagRuns?limit=1&order_by=-run_after"
+    return next(iter((await _send(request, "GET", path, f"list the runs of {dag_id}"))["dag_runs"]), None)
+
+
+def _path(dag_id: str) -> str:
+    return f"dags/{quote(dag_id, safe='')}"
+
+
+async def _send(
+    request: Request, method: str, path: str, what: str, body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what Airflow answers.
+
+    :param what: what it is to do, for the sentence when it does not
+    """
     transport = httpx.ASGITransport(app=request.scope[AIRFLOW_APP], raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://airflow", timeout=TIMEOUT_S) as client:
-        answer = await client.post(
-            f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns",
-            json={"logical_date": None, "conf": dict(conf), "note": note},
+        answer = await client.request(
+            method,
+            f"/api/v2/{path}",
+            json=None if body is None else dict(body),
             headers={"Authorization": f"Bearer {user_token(request)}"},
         )
     if answer.is_success:
-        return StartedRun(dag_id=dag_id, run_id=answer.json()["dag_run_id"])
+        result: dict[str, Any] = answer.json()
+        return result
     words = _words(answer)
-    log.warning("Airflow refused to start %s: HTTP %s %s", dag_id, answer.status_code, words)
+    log.warning("Airflow refused to %s: HTTP %s %s", what, answer.status_code, words)
     is_ours = answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     raise HTTPException(
-        answer.status_code if is_ours else HTTPStatus.BAD_GATEWAY,
-        f"Airflow did not start {dag_id}: {words}",
+        answer.status_code if is_ours else HTTPStatus.BAD_GATEWAY, f"Airflow did not {what}: {words}"
     )
 
 

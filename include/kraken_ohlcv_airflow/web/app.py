@@ -17,6 +17,7 @@ from kraken_ohlcv_airflow.web import (
     actions,
     archive,
     coverage,
+    first_steps,
     gaps,
     incidents,
     objectives,
@@ -83,6 +84,7 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
         app.add_exception_handler(kind, _refused)
     for module in (
         coverage,
+        first_steps,
         gaps,
         prices,
         incidents,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
+from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
@@ -27,6 +28,7 @@ from kraken_ohlcv.core.times import midnight_s, utc
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv_airflow.web.first_steps import first_steps, insist_on_candles
 from kraken_ohlcv_airflow.web.heatmap import LEGEND, draw
 from kraken_ohlcv_airflow.web.queries import (
     FIRST_DAY,
@@ -36,7 +38,7 @@ from kraken_ohlcv_airflow.web.queries import (
     SeriesQuery,
 )
 from kraken_ohlcv_airflow.web.render import address, page
-from kraken_ohlcv_airflow.web.stores import ledger, questdb
+from kraken_ohlcv_airflow.web.stores import StoreError, ledger, questdb
 
 router = APIRouter()
 
@@ -140,9 +142,12 @@ def read_coverage(request: Request, query: Annotated[CoverageQuery, Query()]) ->
 
 
 @router.get("/coverage", include_in_schema=False)
-def show_coverage(request: Request, query: Annotated[CoverageQuery, Query()]) -> Response:
-    """Show the heatmap."""
-    return coverage_page(query, int(request.app.state.clock()))
+def show_coverage(request: Request, user: GetUserDep, query: Annotated[CoverageQuery, Query()]) -> Response:
+    """Show the heatmap, or what is still to be done before there is one."""
+    try:
+        return coverage_page(query, int(request.app.state.clock()))
+    except StoreError as error:
+        return first_steps(request, user, error)
 
 
 class TargetTold(NamedTuple):
@@ -179,10 +184,13 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
 
     :param query: the request
     :return: HTML
+    :raises NothingYetError: if no candle of any series is stored
     :raises StoreError: if a store cannot be read
     """
     with ledger() as connection:
         view = count_page(connection, query, now_s)
+        if not any(any(one.stored) for one in view.series):
+            insist_on_candles()
         tallies = tally_gaps(connection, query.gap_filter())
         soon = query.gap_filter(statuses=STATUS_CHOICES["expiring"], expires_until_s=now_s + EXPIRING_S)
         expiring = total(tally_gaps(connection, soon).values())

@@ -33,6 +33,10 @@ class StoreError(OhlcvError):
     """A store cannot serve a page now; the message is a sentence for the reader."""
 
 
+class NothingYetError(StoreError):
+    """The stores are as they are before the first run, which is no failure."""
+
+
 @contextmanager
 def ledger() -> Iterator[Connection]:
     """Give a connection to the ledger.
@@ -76,7 +80,11 @@ def _in_a_sentence(conn_id: str) -> Iterator[None]:
     except (UndefinedTable, UndefinedColumn, psycopg.OperationalError, QuestDBError) as error:
         # Its text may name hosts and users: for the log, not for the page.
         log.warning("%s: %s", conn_id, " ".join(str(error).split()))
-        raise StoreError(_sentence(error)) from error
+        raise (NothingYetError if _is_not_made(error) else StoreError)(_sentence(error)) from error
+
+
+def _is_not_made(error: Exception) -> bool:
+    return isinstance(error, UndefinedTable) or "table does not exist" in str(error)
 
 
 def _sentence(error: Exception) -> str:  # noqa: PLR0911 (a table)
@@ -107,7 +115,7 @@ def _sentence(error: Exception) -> str:  # noqa: PLR0911 (a table)
                 f"QuestDB does not answer (connection {QUESTDB_CONN_ID}): start the server or correct the"
                 " connection, then reload."
             )
-        case QuestDBError() if "table does not exist" in str(error):
+        case QuestDBError() if _is_not_made(error):
             return "There is no candle table yet: the first run of any of this package's DAGs creates it."
     return f"QuestDB refused this page's statement (connection {QUESTDB_CONN_ID}): see the api-server's log."
 
