@@ -31,7 +31,7 @@ class OhlcvPlugin(AirflowPlugin):
         },
         {
             "name": "Candles",
-            "href": "ohlcv/run?dag_id={DAG_ID}",
+            "href": "ohlcv/run?dag_id={DAG_ID}&run_id={RUN_ID}",
             "destination": "dag_run",
             "url_route": "candles-of-run",
             "icon": ICON,

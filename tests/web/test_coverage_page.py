@@ -310,19 +310,6 @@ def test_many_series_are_shown_a_hundred_at_a_time(site: Site, world: World) -> 
     assert [one["ticker"] for one in only] == tickers[:10]
 
 
-def test_the_tab_of_a_run_leads_to_what_the_run_is_about(site: Site, world: World) -> None:
-    del world
-    client = site.client("viewer")
-    assert client.get("/ohlcv/run?dag_id=backfill_tier2_daily").headers["location"] == (
-        "coverage?tier=TIER2&range=30d"
-    )
-    for dag_id in ("validate_data_hourly", "completeness_report_daily", "ingest_ohlcvt_archive"):
-        assert client.get(f"/ohlcv/run?dag_id={dag_id}").headers["location"] == "coverage"
-    other = client.get("/ohlcv/run?dag_id=%3Cscript%3E")
-    assert (other.status_code, "<script>" in other.text.partition("<main")[2]) == (200, False)
-    assert "does not touch candles" in other.text
-
-
 def test_a_candle_store_that_is_down_is_a_sentence(
     site: Site, damaged: World, questdb_server: QuestDBServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,10 +63,11 @@ def test_open_and_past_incidents_are_told_with_what_was_sent_of_them(site: Site,
     page = client.get("/ohlcv/incidents").text
     assert "<b>1</b> open, 1 past" in page
     for words in (
-        "dag_2 failed.",
-        "for 1 day",
-        "after 4 hours",
-        "errors: ETHUSD 60: 1 gap not filled",
+        "dag_2 failed: ETHUSD 60: 1 gap not filled.",
+        "has lasted 1 day.",
+        "after 4 hours.",
+        "Run manual__1 failed.",
+        "ETHUSD 60: 1 gap not filled.",
         "The message is not sent yet, after 2 tries",
         "Slack is down",
         "The end is not sent yet",
@@ -73,7 +75,32 @@ def test_open_and_past_incidents_are_told_with_what_was_sent_of_them(site: Site,
         'href="http://127.0.0.1/dags/x/runs/y"',
     ):
         assert words in page
-    assert "due:" not in page
+    assert "due by" not in page
+    text = re.sub("<[^>]*>", " ", page)
+    assert "run:dag_2" not in text
+    assert "·" not in text.partition("Skip to the content")[2]
+
+
+def test_every_page_has_a_bar_with_the_newest_incident_and_its_cause_while_one_is_open(
+    site: Site, world: World
+) -> None:
+    client = site.client("viewer")
+    pages = ["coverage", "gaps", "incidents", "objectives", "statements", "archive"]
+    assert not any('class="alarm' in client.get(f"/ohlcv/{page}").text for page in pages)
+    see(world, {"run:dag_1": failed_run(1)}, now_s=NOW - DAY)
+    cause = f"Kraken answered {'EService:Busy, ' * 60}and nothing else"
+    lost = Problem("at_risk", "Candles may be lost", NOW, {"XBTUSD 60": {"error": cause}})
+    see(world, {"at_risk": lost}, now_s=NOW)
+
+    for page in pages:
+        words = " ".join(client.get(f"/ohlcv/{page}").text.split())
+        assert "<b>1 critical incident and 1 warning</b> open." in words, page
+        assert f"Candles may be lost: {cause}." in words, page
+        assert 'href="incidents#incident-' in words, page
+
+    see(world, {"run:dag_1": None, "at_risk": None}, now_s=NOW)
+    see(world, {"at_risk": None}, now_s=NOW)
+    assert 'class="alarm' not in client.get("/ohlcv/gaps").text
 
 
 def test_many_incidents_are_shown_page_by_page_open_ones_first(site: Site, world: World) -> None:

@@ -42,6 +42,24 @@ class PairProblem(StrEnum):
     """Its line in the catalogue cannot be used."""
 
 
+class Severity(StrEnum):
+    """How soon somebody has to look."""
+
+    CRITICAL = "critical"
+    """Candles may be lost for good, none come in, or stored ones are not what was sealed."""
+    WARNING = "warning"
+    """Something is late or was refused; nothing is lost yet."""
+
+
+CRITICAL: Final = frozenset({IncidentClass.SOURCE, IncidentClass.AT_RISK, IncidentClass.SEAL})
+"""Classes of this severity; all others are warnings."""
+
+
+def severity_of(incident_class: str) -> Severity:
+    """Return how soon somebody has to look at an incident of a class."""
+    return Severity.CRITICAL if incident_class in CRITICAL else Severity.WARNING
+
+
 GOOD_CHECKS: Final = {
     IncidentClass.STALE: 2,
     IncidentClass.SOURCE: 2,

@@ -7,13 +7,14 @@ path), and the user's rights, Airflow's checks of the conf and its audit log hol
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import httpx
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Query, Request
 from pydantic import BaseModel
 
+from kraken_ohlcv_airflow.defaults import TAG
 from kraken_ohlcv_airflow.web.access import user_token
 from kraken_ohlcv_airflow.web.asgi import AIRFLOW_APP
 
@@ -27,6 +28,13 @@ class StartedRun(BaseModel):
 
     dag_id: str
     run_id: str
+
+
+class RunState(BaseModel):
+    """A DAG run as Airflow has it; ``result`` is what its task of that name returned, None before."""
+
+    state: str
+    result: dict[str, Any] | None
 
 
 async def trigger(request: Request, dag_id: str, conf: Mapping[str, Any], note: str) -> StartedRun:
@@ -76,6 +84,45 @@ async def newest_run(request: Request, dag_id: str) -> dict[str, Any] | None:
     """
     path = f"{_path(dag_id)}/dagRuns?limit=1&order_by=-run_after"
     return next(iter((await _send(request, "GET", path, f"list the runs of {dag_id}"))["dag_runs"]), None)
+
+
+async def read_run_state(
+    request: Request,
+    dag_id: Annotated[str, Query(max_length=250)],
+    run_id: Annotated[str | None, Query(max_length=250)] = None,
+) -> RunState | None:
+    """Return what Airflow has of a DAG run: a dependency of routes with these parameters.
+
+    :param request: authenticated request that Airflow's application passed on
+    :param dag_id: the DAG
+    :param run_id: the run, or None
+    :return: None without a run, when Airflow knows none, or when the user may not see it
+    """
+    if run_id is None:
+        return None
+    path = f"{_path(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+    try:
+        found = await _send(request, "GET", path, f"show run {run_id} of {dag_id}")
+    except HTTPException:
+        return None
+    path += "/taskInstances/result/xcomEntries/return_value"
+    try:
+        result = (await _send(request, "GET", path, f"show the result of run {run_id}")).get("value")
+    except HTTPException:
+        result = None  # its task has not ended, or the user may not see it
+    return RunState(state=found["state"], result=result if isinstance(result, dict) else None)
+
+
+async def read_paused(request: Request) -> frozenset[str]:
+    """Return the DAGs of this package that are paused, as far as the user sees them: a dependency of routes.
+
+    :param request: authenticated request that Airflow's application passed on
+    :return: their ids; none when Airflow does not tell
+    """
+    try:
+        return frozenset(dag["dag_id"] for dag in await list_dags(request, TAG) if dag["is_paused"])
+    except HTTPException:
+        return frozenset()
 
 
 def _path(dag_id: str) -> str:

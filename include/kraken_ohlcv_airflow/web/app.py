@@ -22,6 +22,7 @@ from kraken_ohlcv_airflow.web import (
     incidents,
     objectives,
     prices,
+    runs,
     statements,
     test_messages,
 )
@@ -87,6 +88,7 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
         first_steps,
         gaps,
         prices,
+        runs,
         incidents,
         objectives,
         archive,

@@ -1,13 +1,11 @@
-"""The page of coverage, its JSON twin, and the tab on DAG runs that leads to it."""
+"""The page of coverage and its JSON twin."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from kraken_ohlcv.completeness.buckets import EXPIRING_S
@@ -22,7 +20,6 @@ from kraken_ohlcv.completeness.series_rows import Listing, list_rows
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.gap_choices import STATUS_CHOICES
 from kraken_ohlcv.core.intervals import DAY_S
-from kraken_ohlcv.core.schedules import BACKFILL_DAGS, MANUALS, SCHEDULES
 from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.core.times import midnight_s, utc
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
@@ -37,7 +34,7 @@ from kraken_ohlcv_airflow.web.queries import (
     PagedQuery,
     SeriesQuery,
 )
-from kraken_ohlcv_airflow.web.render import address, page
+from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.stores import StoreError, ledger, questdb
 
 router = APIRouter()
@@ -218,13 +215,3 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         Period=Period,
         GapStatus=GapStatus,
     )
-
-
-@router.get("/run", include_in_schema=False)
-def show_run(dag_id: Annotated[str, Query(max_length=250)]) -> Response:
-    """Lead from the tab on a DAG run, whose DAG Airflow fills in, to what the run is about."""
-    tiers = {one: tier for tier, one in BACKFILL_DAGS.items()}
-    if dag_id not in {*SCHEDULES, *MANUALS, *tiers}:
-        return page("elsewhere.html", active=None, dag_id=dag_id)
-    values: dict[str, Any] = {"tier": tiers[dag_id], "range": "30d"} if dag_id in tiers else {}
-    return RedirectResponse(address("coverage", values), HTTPStatus.SEE_OTHER)

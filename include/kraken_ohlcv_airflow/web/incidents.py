@@ -7,10 +7,11 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, computed_field
 
-from kraken_ohlcv.core.incident import MessageKind, news
+from kraken_ohlcv.core.incident import MessageKind, Severity, news, severity_of
 from kraken_ohlcv.core.times import Utc, utc
 from kraken_ohlcv.stores.ledger.session import one, rows
 from kraken_ohlcv_airflow.web.access import SNOOZE_DAG_ID, may_trigger
+from kraken_ohlcv_airflow.web.incident_words import full_headline
 from kraken_ohlcv_airflow.web.queries import PagedQuery
 from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.stores import ledger
@@ -49,6 +50,17 @@ class ListedIncident(BaseModel):
     def is_open(self) -> bool:
         """Return whether it goes on."""
         return self.recovered_at is None
+
+    @property
+    def full_headline(self) -> str:
+        """Return what is wrong and why."""
+        return full_headline(self.headline, self.incident_class, self.subjects)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def severity(self) -> Severity:
+        """Return how soon somebody has to look."""
+        return severity_of(self.incident_class)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -14,6 +14,8 @@ from fastapi.responses import HTMLResponse
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.tiers import TIERS
 from kraken_ohlcv.core.wording import counted, duration, interval_name, moment, number, sentence
+from kraken_ohlcv_airflow.web.incident_bar import read_open_incidents
+from kraken_ohlcv_airflow.web.incident_words import noun_of, subject_lines, worst_first
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -93,7 +95,11 @@ def _environment() -> jinja2.Environment:
         address=address,
         counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
         duration=lambda span: duration(int(span.total_seconds())),
+        noun_of=noun_of,
+        open_incidents=read_open_incidents,
         span=span,
+        subject_lines=subject_lines,
+        worst_first=worst_first,
         tiers=TIERS,
         intervals=INTERVALS,
         tabs=TABS,

@@ -37,6 +37,23 @@ FROM incidents
 WHERE recovered_at IS NULL
 ORDER BY incident_id
 
+-- name: read_newest_open_incident
+-- The newest open incident, and how many are open by class; no row when none is.
+-- Out: by_class (jsonb object), incident_id, incident_class, headline, subjects.
+SELECT
+    (
+        SELECT jsonb_object_agg(tally.class, tally.n)
+        FROM (SELECT class, count(*) AS n FROM incidents WHERE recovered_at IS NULL GROUP BY class) AS tally
+    ) AS by_class,
+    incident_id,
+    class AS incident_class,
+    headline,
+    subjects
+FROM incidents
+WHERE recovered_at IS NULL
+ORDER BY opened_at DESC, incident_id DESC
+LIMIT 1
+
 -- name: insert_incident
 -- Open an incident. In: the columns below, times in epoch seconds. Out: incident_id.
 INSERT INTO incidents (key, class, headline, since, subjects, tried, url, opened_at, updated_at, named, notified_at)

@@ -301,3 +301,31 @@ FROM catch_ups
 WHERE dag_id = %(dag_id)s
 ORDER BY triggered_at DESC
 LIMIT 1
+
+-- name: list_run_gaps
+-- What a run did with each gap that it claimed, those first that it left open, and what the gap is now.
+-- In: dag_id, run_id, most (rows). Out: gap_id, ticker, interval_minutes, gap_start, gap_end, missing_candles, outcome,
+-- candles, error; status, unfillable_reason, next_attempt_at, filled_at of now.
+SELECT
+    g.gap_id,
+    g.ticker,
+    g.interval_minutes,
+    g.gap_start,
+    g.gap_end,
+    g.missing_candles,
+    o.outcome,
+    o.candles,
+    o.error,
+    g.status,
+    g.unfillable_reason,
+    g.next_attempt_at,
+    g.filled_at
+FROM gap_outcomes AS o
+JOIN gap_records AS g USING (gap_id)
+WHERE o.dag_id = %(dag_id)s AND o.run_id = %(run_id)s
+ORDER BY
+    o.outcome = 'filled',
+    g.ticker,
+    g.interval_minutes,
+    g.gap_start
+LIMIT %(most)s
