@@ -11,7 +11,7 @@ from kraken_ohlcv.core.incident import Severity, severity_of
 from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.stores.ledger.session import first
 from kraken_ohlcv_airflow.web.incident_words import full_headline
-from kraken_ohlcv_airflow.web.stores import StoreError, ledger
+from kraken_ohlcv_airflow.web.stores import NothingYetError, StoreError, ledger
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ def read_open_incidents() -> OpenIncidents | str | None:
     try:
         with ledger() as connection:
             return first(connection, "read_newest_open_incident", OpenIncidents)
+    except NothingYetError:
+        return None
     except StoreError as error:
         log.warning("the open incidents are not known: %s", error)
         return f"Whether incidents are open is not known. {error}"
