@@ -71,7 +71,7 @@ RESULTS: list[tuple[str, dict[str, Any], list[str]]] = [
             "decisions": [],
         },
         [
-            "It checked 20 series at 1 d, and 1 of them lacks data that should be here.",
+            "It checked 20 series at 1 d, and 1 of them is without data that should be here.",
             "XBTUSD: 26 hours behind.",
         ],
     ),

@@ -9,7 +9,7 @@ from kraken_ohlcv.core.schedules import CLEANUP, COMPLETENESS, VALIDATE
 from kraken_ohlcv.core.wording import counted, interval_name
 
 MOST_NAMED: Final = 50
-"""Tickers that the sentences name; the number of all is told."""
+"""Tickers that the sentences name; the number of all is given."""
 
 
 def result_in_words(dag_id: str, result: Mapping[str, Any] | None) -> list[str]:
@@ -42,13 +42,13 @@ def _check(result: Mapping[str, Any]) -> list[str]:
     what = f"at {interval_name(result['interval_minutes'])}"
     checked = f"It checked {counted(result['assets_checked'], 'series')} {what}"
     if not late:
-        said = [f"{checked}, and none lacks data that should be here."]
+        said = [f"{checked}, and none is without data that should be here."]
     else:
-        said = [f"{checked}, and {len(late)} of them {_lack(late)} data that should be here."]
+        said = [f"{checked}, and {len(late)} of them {_are(late)} without data that should be here."]
         said += [f"{one['ticker']}: {_behind(one['hours_behind'])}." for one in late[:MOST_NAMED]]
         said += [f"And {len(late) - MOST_NAMED} more."] if len(late) > MOST_NAMED else []
     if stale:
-        said.append(f"Of the other intervals, {counted(len(stale), 'series')} {_lack(stale)} newer candles.")
+        said.append(f"Of the other intervals, {counted(len(stale), 'series')} {_are(stale)} late.")
     said += [
         f"{one['by']} {_DECIDED.get(one['decision'], one['decision'])} {one['ticker']}"
         f" {interval_name(one['interval'])}, {one['start']} to {one['end']}: {one['reason']}."
@@ -60,8 +60,8 @@ def _check(result: Mapping[str, Any]) -> list[str]:
 _DECIDED: Final = {"accepted": "accepted the gap of", "taken_back": "took back the decision on"}
 
 
-def _lack(those: list[Any]) -> str:
-    return "lacks" if len(those) == 1 else "lack"
+def _are(those: list[Any]) -> str:
+    return "is" if len(those) == 1 else "are"
 
 
 def _behind(hours: int | None) -> str:

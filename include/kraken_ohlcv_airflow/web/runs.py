@@ -26,7 +26,7 @@ from kraken_ohlcv_airflow.web.stores import ledger
 router = APIRouter()
 
 MAX_GAPS: Final = 200
-"""Gaps that the tab names; those that stay open come first, and the number of all is told."""
+"""Gaps that the tab names; those that stay open come first, and the number of all is given."""
 MAX_FILES: Final = 100
 
 DagId = Annotated[str, Query(max_length=250)]
