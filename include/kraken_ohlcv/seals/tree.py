@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from itertools import pairwise
+from typing import Final, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,12 @@ from numpy.typing import NDArray
 from kraken_ohlcv.core.merkle import LEAF, NODE
 from kraken_ohlcv.reader.lines import canonical_lines
 
+Octets: TypeAlias = NDArray[np.uint8]
+
+HASH_BYTES: Final = 32
+HEX_VALUES: Final = np.zeros(2**16, dtype=np.uint8)
+"""A byte by its two hexadecimal digits, read as a number as they lie in memory."""
+HEX_VALUES[np.frombuffer(bytes(range(256)).hex().encode("ascii"), dtype=np.uint16)] = range(256)
 HINT_BYTES: Final = 4
 """Bytes of a leaf's hash that are kept beside a seal, by which the bucket that differs is named."""
 
@@ -24,7 +31,7 @@ def line_leaves(interval_minutes: int, frame: pl.DataFrame) -> pl.Series:
     :return: 32 bytes each, in the order of the rows
     :raises ValueError: as that function does
     """
-    return _sha256(canonical_lines(interval_minutes, frame, before=LEAF.decode("ascii")))
+    return _binary(_sha256(canonical_lines(interval_minutes, frame, before=LEAF.decode("ascii"))))
 
 
 def roots_of(trees: NDArray[np.int64], leaves: pl.Series) -> pl.DataFrame:
@@ -35,30 +42,55 @@ def roots_of(trees: NDArray[np.int64], leaves: pl.Series) -> pl.DataFrame:
     :return: a row per tree, in the given order: ``tree``, ``root`` (32 bytes), ``hints`` (the first
         :data:`HINT_BYTES` bytes of each leaf's hash, one after the other)
     """
-    hints = pl.DataFrame({"tree": trees, "hints": leaves.bin.slice(0, HINT_BYTES).bin.encode("hex")})
-    found = hints.group_by("tree", maintain_order=True).agg(pl.col("hints").str.join(""))
-    while len(trees) > len(found):
-        trees, leaves = _above(trees, leaves)
-    return found.select("tree", root=leaves, hints=pl.col("hints").str.decode("hex"))
-
-
-def _above(trees: NDArray[np.int64], level: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
-    """Return the level above one, of all trees."""
-    places = np.arange(len(trees))
-    is_first = np.diff(trees, prepend=trees[0] - 1) != 0
-    is_left = (places - np.maximum.accumulate(np.where(is_first, places, 0))) % 2 == 0
-    has_sibling = is_left & ~np.append(is_first[1:], True)
-    left, alone = np.flatnonzero(has_sibling), np.flatnonzero(is_left & ~has_sibling)
-    nodes = _sha256(
-        pl.select(pl.lit(NODE) + level.gather(left) + level.gather(left + 1)).to_series()
-        if len(left)
-        else level.clear()
+    level = _octets(leaves, HASH_BYTES)
+    first = np.flatnonzero(_is_first(trees))
+    borders = [*(HINT_BYTES * first).tolist(), HINT_BYTES * len(trees)]
+    hints = level[:, :HINT_BYTES].tobytes()
+    found = pl.DataFrame(
+        {"tree": trees[first], "hints": [hints[begin:end] for begin, end in pairwise(borders)]},
+        schema_overrides={"hints": pl.Binary},
     )
-    kept = np.concatenate([left, alone])
-    order = np.argsort(kept, kind="stable")
-    return trees[kept[order]], pl.concat([nodes, level.gather(alone)]).gather(order)
+    while len(trees) > len(found):
+        trees, level = _above(trees, level)
+    return found.select("tree", "hints", root=_binary(level)).select("tree", "root", "hints")
 
 
-def _sha256(data: pl.Series) -> pl.Series:
-    hashed = data.alias("data").to_frame().select(plh.col("data").chash.sha2_256())
-    return hashed.to_series().str.decode("hex")
+def _is_first(trees: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which nodes of a level are the first of their tree."""
+    is_first = np.ones(len(trees), dtype=np.bool_)
+    np.not_equal(trees[1:], trees[:-1], out=is_first[1:])
+    return is_first
+
+
+def _above(trees: NDArray[np.int64], level: Octets) -> tuple[NDArray[np.int64], Octets]:
+    """Return the level above one, of all trees."""
+    is_first = _is_first(trees)
+    sizes = np.diff(np.flatnonzero(is_first), append=len(trees))
+    places = np.arange(len(trees)) - np.repeat(np.flatnonzero(is_first), sizes)
+    left = np.flatnonzero(places % 2 == 0)
+    has_sibling = ~np.append(is_first[1:], True)[left]
+    pairs = left[has_sibling]
+    nodes = np.empty((len(pairs), len(NODE) + 2 * HASH_BYTES), dtype=np.uint8)
+    nodes[:, : len(NODE)] = np.frombuffer(NODE, dtype=np.uint8)
+    nodes[:, len(NODE) : -HASH_BYTES] = level[pairs]
+    nodes[:, -HASH_BYTES:] = level[pairs + 1]
+    above = level[left]
+    above[has_sibling] = _sha256(_binary(nodes))
+    return trees[left], above
+
+
+def _sha256(data: pl.Series) -> Octets:
+    """Return the hash of each text or Binary, shape (n, 32)."""
+    hashed = data.alias("data").to_frame().select(plh.col("data").chash.sha2_256()).to_series()
+    return HEX_VALUES.take(_octets(hashed.cast(pl.Binary), 2 * HASH_BYTES).view(np.uint16))
+
+
+def _octets(column: pl.Series, length: int) -> Octets:
+    """Return the bytes of a Binary column whose values are of one length, shape (n, length)."""
+    octets: Octets = column.bin.reinterpret(dtype=pl.Array(pl.UInt8, length)).to_numpy()
+    return octets
+
+
+def _binary(octets: Octets) -> pl.Series:
+    """Return rows of bytes, shape (n, length), as a column of type Binary."""
+    return pl.Series(octets, dtype=pl.Array(pl.UInt8, octets.shape[1])).arr.to_list().cast(pl.Binary)
