@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PYTHON
 
-.PHONY: help setup demo up down status test quick unit e2e bench docs lint format clean
+.PHONY: help setup demo pictures up down status test quick unit e2e bench docs lint format clean
 .DEFAULT_GOAL := help
 # Both kinds of tests want both cores.
 .NOTPARALLEL:
@@ -41,6 +41,9 @@ unit: setup ## Run the tests that need no service, in seconds (PYTEST_ARGS= adds
 
 e2e: setup ## Run the end-to-end tests, which share one whole Airflow (PYTEST_ARGS= adds arguments)
 	@$(RUN) -m pytest -m slow tests/e2e $(PYTEST_ARGS)
+
+pictures: setup ## Make the pictures of the documents anew, by a demo with a browser (needs chromium)
+	@DEMO_EXIT=1 DEMO_PICTURES=docs $(RUN) -m local demo
 
 bench: setup ## Measure ratios against the plainest way to do the same (BENCH="name ...": only these; big: in full size)
 	@$(RUN) -m bench $(BENCH)

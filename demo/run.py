@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -22,6 +24,7 @@ from demo.dag_ids import (
     TIER2_DAG,
     VALIDATE_DAG,
 )
+from demo.film import Film
 from demo.preload import DAY_S, Preloaded, history_start_s, keep_for_long, preload
 from demo.report import Report, RunReport, show
 from demo.scenes import ARCHIVED
@@ -40,6 +43,7 @@ from simulators.slack_client import SlackAdmin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from demo.candles import Candles
     from local.airflow_api import DagRun
@@ -51,6 +55,8 @@ PARTS = {"fill_ohlc": "assets", "rebuild_trades": "assets", "ingest": "files"}
 """What the mapped tasks of a run are mapped over."""
 AUDITED = Series("XBTUSD", 60)
 """Whose candle somebody changes in the last scene."""
+FILMED = "tier=TIER1&interval=60&range=30d"
+"""What the animated picture shows of page Coverage."""
 OHLC_ONLY = {"repair_from": ["ohlc"]}
 BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gaps_per_asset": 0}
 """So many calls rebuild a part of what is missing; a later run goes on where this one stopped."""
@@ -59,12 +65,14 @@ BEYOND_THE_EDGE = {"repair_from": ["trades"], "trades_call_budget": 60, "max_gap
 class Demo:
     """One demo; its parts share the running services and what was preloaded."""
 
-    def __init__(self, stack: Stack, console: Console) -> None:
+    def __init__(self, stack: Stack, console: Console, pictures: Path | None = None) -> None:
         """Store where to run and to tell.
 
         :param stack: the services of mode demo
         :param console: for a person
+        :param pictures: folder for the pictures of the documents; None leaves the pages' in the sandbox
         """
+        self.pictures = pictures
         self.stack = stack
         self.console = console
         self.report = Report()
@@ -135,7 +143,9 @@ class Demo:
 
         :param api: Airflow
         """
-        first = [self._run(api, TIER1_DAG, OHLC_ONLY), self._run(api, TIER2_DAG, OHLC_ONLY)]
+        with self._film("repair.gif", FILMED):
+            first = [self._run(api, TIER1_DAG, OHLC_ONLY)]
+        first.append(self._run(api, TIER2_DAG, OHLC_ONLY))
         before = self._digests()
         repeated = self._run(api, TIER1_DAG, OHLC_ONLY)
         after = self._digests()
@@ -195,13 +205,22 @@ class Demo:
 
     def photograph(self) -> None:
         """Keep pictures of the pages, where a browser is installed."""
-        folder = sandbox_directory()
-        files = {name: folder / f"{name}.png" for name in ("coverage", "gaps")}
+        folder = self.pictures or sandbox_directory()
+        files = {name: folder / f"{name}.png" for name in ("coverage", "gaps", "slack")}
         password = self.stack.home.secrets().passwords["admin"]
-        if reason := take(self.stack.airflow_url, "admin", password, files):
+        if reason := take(
+            self.stack.airflow_url, "admin", password, files, elsewhere={"slack": str(self.stack.slack_url)}
+        ):
             self.report.remarks.append(reason)
         else:
             self.console.print(f"Screenshots: {', '.join(map(str, files.values()))}", soft_wrap=True)
+
+    def _film(self, name: str, query: str) -> AbstractContextManager[object]:
+        """Film page Coverage, where somebody asked for pictures."""
+        if self.pictures is None:
+            return nullcontext()
+        password = self.stack.home.secrets().passwords["admin"]
+        return Film(self.stack.airflow_url, "admin", password, query, self.pictures / name)
 
     def audit(self) -> None:
         """Show what an auditor gets, and that a changed candle is noticed."""
@@ -306,13 +325,16 @@ class Demo:
 def main() -> int:
     """Run the demo, print and write its report; ``DEMO_EXIT=1`` stops everything afterwards.
 
+    ``DEMO_PICTURES=FOLDER`` writes the pictures of the documents there.
+
     :return: exit code, 0 if everything was as it should be
     """
     console = Console(width=None if os.isatty(1) else 120, soft_wrap=False)
     home = ModeHome("demo")
     choose_postgres(home, os.environ)
     stack = Stack(home, Exchange())
-    demo = Demo(stack, console)
+    pictures = os.environ.get("DEMO_PICTURES")
+    demo = Demo(stack, console, Path(pictures) if pictures else None)
     try:
         demo.play()
     finally:

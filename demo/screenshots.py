@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from local.processes import SandboxError
@@ -21,6 +22,7 @@ READY: Final = {
     "gaps": "table.list, .empty",
     "incidents": "main h1",
     "objectives": "main h1",
+    "slack": "main, body",
 }
 """What a page shows when it is there."""
 
@@ -34,6 +36,7 @@ def take(
     theme: Theme = "light",
     height: int = 900,
     query: str = "",
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
     """Log in to Airflow with a headless browser and photograph pages.
 
@@ -44,6 +47,7 @@ def take(
     :param theme: light or dark
     :param height: of the window, CSS pixels; it is 1440 wide, the files have two pixels for one
     :param query: of the pages' address, ``range=30d``
+    :param elsewhere: addresses of the pages that are not in Airflow, by page
     :return: None, or why nothing was photographed, one sentence
     """
     if find_browser() is None:
@@ -56,9 +60,12 @@ def take(
             for name, file in files.items():
                 page = context.new_page()
                 page.set_default_timeout(TIMEOUT_MS)
-                page.goto(f"{url}/plugin/candles/ohlcv/{name}{'?' if query else ''}{query}")
-                frame = page.frame_locator(FRAME)
-                frame.locator(READY[name]).first.wait_for()
+                if name in elsewhere:
+                    page.goto(elsewhere[name])
+                    page.locator(READY[name]).first.wait_for()
+                else:
+                    page.goto(f"{url}/plugin/candles/ohlcv/{name}{'?' if query else ''}{query}")
+                    page.frame_locator(FRAME).locator(READY[name]).first.wait_for()
                 page.wait_for_timeout(SETTLE_MS)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=file)
