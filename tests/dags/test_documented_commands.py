@@ -66,6 +66,7 @@ WAYS = (
     Way(r"make up POSTGRES_URL=\S+", "make", ("tests/local/test_installed_postgres.py",)),
     Way(r"make (test|unit|quick|e2e|lint|bench|help)( PYTEST_ARGS=\S+)?", "make"),
     Way(r'make bench BENCH=("?)(big )?[a-z_]+\1', "make", ("tests/bench/test_runner.py",)),
+    Way(r"make pictures", "make", ("tests/demo/test_film.py",)),
     Way(r"make docs", "make", ("tests/dags/test_dags_document.py",)),
     Way(
         r"kraken-ohlcv import-celery .+",
@@ -83,7 +84,11 @@ WAYS = (
     Way(r"docker compose .+", "Docker", ("tests/deploy/test_compose.py",)),
     Way(r"(git pull && make setup && )?systemctl .+", "systemd", ("tests/deploy/test_systemd.py",)),
     Way(r"(date -u; )?curl .*https://api\.kraken\.com/.*", "the live exchange"),
-    Way(r"python verify_offline\.py .+", "test", ("tests/unit/export/test_verify_offline.py",)),
+    Way(
+        r"(python|python3 -I -S) \S*verify(_offline)?\.py .+",
+        "test",
+        ("tests/unit/export/test_verify_offline.py",),
+    ),
     Way(r"git pull", "a person"),
     Way(r"grep .+ apache-airflow-providers-fab .+", "test", ("tests/web/test_fab.py",)),
     Way(r"pip install (\.|'\.\[airflow\]')", "test", ("tests/deploy/test_wheel.py",)),
