@@ -36,7 +36,7 @@ READER = {
 """Module of each name for readers; imported at first use, since frames are slow to import and DAG files do
 without them."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
