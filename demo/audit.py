@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from demo.candles import wait_applied
@@ -72,30 +74,34 @@ class Audit:
         return found
 
 
-def audit(stack: Stack, series: Series, now_s: int, paper: Path) -> Audit:
+def audit(stack: Stack, series: Series, now_s: int, paper: Path, *, columns: int) -> Audit:
     """Make a statement, check the seals, change a candle, check again, and put it back.
 
     :param stack: running, its last days sealed
     :param series: whose candle is changed
     :param now_s: the exchange's time, epoch seconds UTC
     :param paper: where the statement goes, ``.html``
+    :param columns: width of what the commands say, characters
     """
     day_s = now_s // DAY_S * DAY_S - 2 * DAY_S
     month = f"{utc(day_s):%Y-%m}"
-    statement = _say(stack, "statement", "TIER1", month, "--out", str(paper))
-    before = _say(stack, "verify")
+    say = partial(_say, stack, columns)
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(say, "statement", "TIER1", month, "--out", str(paper))
+        before = say("verify")
+        statement = written.result()
     with _changed(stack, series, day_s):
-        tampered = _say(stack, "verify", series.ticker, "--interval", str(series.interval))
-    after = _say(stack, "verify", series.ticker, "--interval", str(series.interval))
+        tampered = say("verify", series.ticker, "--interval", str(series.interval))
+    after = say("verify", series.ticker, "--interval", str(series.interval))
     return Audit(statement, before, f"{utc(day_s):%Y-%m-%d}", tampered, after)
 
 
-def _say(stack: Stack, *arguments: str) -> Said:
+def _say(stack: Stack, columns: int, *arguments: str) -> Said:
     urls = {CANDLES_URL_ENV: stack.candles_url, LEDGER_URL_ENV: stack.ledger_uri}
     done = subprocess.run(  # noqa: S603 (our own program)
         [sys.executable, "-m", "kraken_ohlcv_cli", *arguments],
         cwd=ROOT,
-        env={**os.environ, **urls, "NO_COLOR": "1", "COLUMNS": "160"},
+        env={**os.environ, **urls, "NO_COLOR": "1", "COLUMNS": str(columns)},
         capture_output=True,
         text=True,
         check=False,

@@ -131,7 +131,7 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
         gaps.add_row(title, str(report.gaps_before.get(name, 0)), str(report.gaps_after.get(name, 0)))
     console.print(gaps)
 
-    runs = Table(title="Runs", title_justify="left")
+    runs = Table(title=f"Runs, at one call per {min_interval_s:g} s (Kraken: 1 s)", title_justify="left")
     runs.add_column("")
     for number, run in enumerate(report.runs, start=1):
         runs.add_column(f"{number}. {run.dag_id}", justify="right")

@@ -18,8 +18,6 @@ from demo.census import SeriesFacts, count_gaps
 from demo.dag_ids import (
     ALL_DAGS,
     ARCHIVE_DAG,
-    CLEANUP_DAG,
-    REPORT_DAG,
     TIER1_DAG,
     TIER2_DAG,
     VALIDATE_DAG,
@@ -34,21 +32,23 @@ from demo.watch import Watch
 from kraken_ohlcv.core.assets import read_catalogue
 from kraken_ohlcv.core.quarters import quarter_of
 from kraken_ohlcv.core.wording import counted
+from local.addresses import print_addresses
 from local.airflow_api import AirflowApi
 from local.installed_postgres import choose_postgres
 from local.settings import ModeHome, sandbox_directory, write_atomically
-from local.stack import MIN_INTERVAL_S, Exchange, Stack
+from local.stack import Exchange, Stack
 from simulators.exchange_client import ExchangeAdmin
 from simulators.slack_client import SlackAdmin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from demo.candles import Candles
     from local.airflow_api import DagRun
 
 INTERVALS = {"TIER1": (60, 1440), "TIER2": (1440,)}
+TIERS = {TIER1_DAG: "TIER1", TIER2_DAG: "TIER2"}
 LOOKBACK_S = 7 * DAY_S
 PROGRESS_S = 5.0
 PARTS = {"fill_ohlc": "assets", "rebuild_trades": "assets", "ingest": "files"}
@@ -111,17 +111,19 @@ class Demo:
             for dag_id in ALL_DAGS:
                 # An earlier demo's runs belong to a ledger that is gone, but their ids would still be taken.
                 api.forget_runs(dag_id)
+            self._head("Both tiers are repaired by OHLC calls; repeated, a run changes nothing")
             self.repair(api)
             self.judge()
+            self._head("What the API no longer serves is rebuilt from trades")
             self.go_beyond(api)
-            self.take_the_archive_in(api)
+            self._head("A quarter of Kraken's archive is taken in, twice; an operator repairs a series")
+            self.take_the_archive_in(api, watch)
             self.judge_history()
-            watch.repair_by_hand()
-        watch.show()
-        watch.run("figures of every series", REPORT_DAG, {})
-        watch.run("old gap records", CLEANUP_DAG, {})
-        self.photograph()
+        watch.show(self._head)
+        watch.look_back(meanwhile=self.photograph)
+        self._head("An auditor gets a statement, and notices a changed candle")
         self.audit()
+        self._head("Report")
         self.report.watch_runs = watch.runs
         self.report.slack = [message.as_json() for message in watch.messages()]
         self.report.problems += watch.problems
@@ -132,20 +134,23 @@ class Demo:
         :raises SandboxError: if a service does not start
         """
         started = time.monotonic()
+        self._head("Everything starts, with a history that is broken in every way")
         with self.stack.home.locked():
             self.stack.down()
             self.stack.up(is_fresh=True, preload=self._preload)
             keep_for_long(self.stack.ledger_uri)
-        self.console.print(f"Everything runs after {time.monotonic() - started:.0f} s.")
+        self.console.print(
+            f"Everything runs after {time.monotonic() - started:.0f} s; look around meanwhile:"
+        )
+        print_addresses(self.stack)
 
     def repair(self, api: AirflowApi) -> None:
-        """Run both backfills, then TIER1 again; note what happened and what was not as it should be.
+        """Run both backfills at once, then TIER1 again; note what happened and what was not as it should be.
 
         :param api: Airflow
         """
         with self._film("repair.gif", FILMED):
-            first = [self._run(api, TIER1_DAG, OHLC_ONLY)]
-        first.append(self._run(api, TIER2_DAG, OHLC_ONLY))
+            first = self._run_together(api, [TIER1_DAG, TIER2_DAG], OHLC_ONLY)
         before = self._digests()
         repeated = self._run(api, TIER1_DAG, OHLC_ONLY)
         after = self._digests()
@@ -154,10 +159,10 @@ class Demo:
         for run in self.report.runs:
             problems += checks.run_problems(run)
         problems += checks.call_problems(first[0])
-        self.report.remarks += checks.slowness(first[0], min_interval_s=MIN_INTERVAL_S)
+        self.report.remarks += checks.slowness(first, min_interval_s=self.stack.min_interval_s)
         problems += checks.repeat_problems(repeated, before, after)
         problems += checks.naming_problems(first, self.expected_skipped)
-        problems += checks.rate_problems(self.exchange.calls(), min_interval_s=MIN_INTERVAL_S)
+        problems += checks.rate_problems(self.exchange.calls(), min_interval_s=self.stack.min_interval_s)
 
     def judge(self) -> None:
         """Compare what is in the API window with the exchange's own candles."""
@@ -175,10 +180,11 @@ class Demo:
         self.report.runs.append(run)
         self.report.problems += [*checks.run_problems(run), *checks.rebuild_problems(run)]
 
-    def take_the_archive_in(self, api: AirflowApi) -> None:
+    def take_the_archive_in(self, api: AirflowApi, watch: Watch) -> None:
         """Fetch a quarter of Kraken's archive that closes a gap which the API no longer can; once more.
 
         :param api: Airflow
+        :param watch: repairs another series by hand at the same time
         """
         hole_s = self._preload_s - ARCHIVED.missing[0].ago * DAY_S
         conf = {
@@ -187,7 +193,8 @@ class Demo:
             "intervals": [ARCHIVED.interval],
         }
         self.exchange.archive(tickers=list(self.catalogue), intervals=list(INTERVALS["TIER1"]))
-        first = self._run(api, ARCHIVE_DAG, conf)
+        with watch.repairing_by_hand():
+            first = self._run(api, ARCHIVE_DAG, conf)
         before = self._digests()
         again = self._run(api, ARCHIVE_DAG, conf)
         self.report.archive_runs = [first, again]
@@ -225,7 +232,7 @@ class Demo:
     def audit(self) -> None:
         """Show what an auditor gets, and that a changed candle is noticed."""
         paper = sandbox_directory() / "demo-statement.html"
-        found = audit(self.stack, AUDITED, self._preload_s, paper)
+        found = audit(self.stack, AUDITED, self._preload_s, paper, columns=self.console.width)
         self.report.audit = found
         self.report.problems += found.problems()
 
@@ -287,35 +294,72 @@ class Demo:
             series: min(start_s, ledger.starts.get(series, start_s)) for series, start_s in preloaded.items()
         }
 
+    def _head(self, title: str) -> None:
+        """Begin a scene."""
+        self.console.print()
+        self.console.rule(title, align="left")
+
     def _run(self, api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> RunReport:
         """Run a DAG, tell how it goes on, and return what it did."""
+        (run,) = self._run_together(api, [dag_id], conf)
+        return run
+
+    def _run_together(
+        self, api: AirflowApi, dag_ids: Sequence[str], conf: Mapping[str, Any]
+    ) -> list[RunReport]:
+        """Run DAGs at the same time, tell how they go on, and return what each did."""
         seen = max((call["n"] for call in self.exchange.calls()), default=0)
+        self.console.print(f"Triggered {' and '.join(dag_ids)}.")
+        run_ids = {dag_id: api.trigger(dag_id, conf) for dag_id in dag_ids}
+        runs = [
+            api.wait_for_run(dag_id, run_id, watch=self._telling(api, seen))
+            for dag_id, run_id in run_ids.items()
+        ]
+        calls = self.exchange.calls(after=seen)
+        done = []
+        for run in runs:
+            result = api.xcom(run.dag_id, run.run_id, "result")
+            is_alone = len(runs) == 1
+            ohlc_calls = [
+                call
+                for call in calls
+                if call["endpoint"] == "OHLC"
+                and (is_alone or self.catalogue[call["ticker"]] == TIERS[run.dag_id])
+            ]
+            done.append(
+                RunReport(
+                    dag_id=run.dag_id,
+                    run_id=run.run_id,
+                    state=run.state,
+                    seconds=run.seconds,
+                    # Some calls name no pair: of runs at the same time, only their sum can be compared.
+                    api_calls=len(calls) if is_alone else result["api_calls"],
+                    ohlc_calls=len(ohlc_calls),
+                    result=result,
+                )
+            )
+        self.report.problems += checks.together_problems(done, len(calls))
+        return done
+
+    def _telling(self, api: AirflowApi, seen: int) -> Callable[[DagRun], None]:
+        """Return what tells now and then how a run goes on.
+
+        :param seen: number of the newest call before it
+        """
         last_told = time.monotonic()
 
-        def watch(run: DagRun) -> None:
+        def tell(run: DagRun) -> None:
             nonlocal last_told
             if time.monotonic() - last_told > PROGRESS_S:
                 last_told = time.monotonic()
-                tasks = api.task_instances(dag_id, run.run_id)
+                tasks = api.task_instances(run.dag_id, run.run_id)
                 parts = [task for task in tasks if task["task_id"] in PARTS and task["map_index"] >= 0]
                 done = sum(task["state"] == "success" for task in parts)
                 of_all = f", {done} of {len(parts)} {PARTS[parts[0]['task_id']]}" if parts else ""
                 calls = counted(len(self.exchange.calls(after=seen)), "call")
-                self.console.print(f"  {dag_id}: {run.state}{of_all}, {calls}")
+                self.console.print(f"  {run.dag_id}: {run.state}{of_all}, {calls}")
 
-        self.console.print(f"Triggered {dag_id}.")
-        run_id = api.trigger(dag_id, conf)
-        run = api.wait_for_run(dag_id, run_id, watch=watch)
-        calls = self.exchange.calls(after=seen)
-        return RunReport(
-            dag_id=dag_id,
-            run_id=run_id,
-            state=run.state,
-            seconds=run.seconds,
-            api_calls=len(calls),
-            ohlc_calls=sum(call["endpoint"] == "OHLC" for call in calls),
-            result=api.xcom(dag_id, run_id, "result"),
-        )
+        return tell
 
     def _digests(self) -> Mapping[str, Any]:
         with self.stack.questdb.connect() as connection:
@@ -341,7 +385,7 @@ def main() -> int:
         is_exit = os.environ.get("DEMO_EXIT") == "1"
         if is_exit:
             stack.down()
-    show(demo.report, console, min_interval_s=MIN_INTERVAL_S)
+    show(demo.report, console, min_interval_s=stack.min_interval_s)
     file = sandbox_directory() / "demo-report.json"
     write_atomically(file, json.dumps(demo.report.as_json(), indent=2) + "\n")
     console.print(f"The same as JSON: {file}", soft_wrap=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from demo.dag_ids import SLOW_DAG, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
+from demo.dag_ids import CLEANUP_DAG, REPORT_DAG, SLOW_DAG, TIER1_DAG, TIER2_DAG, VALIDATE_DAG
 from demo.messages import message_problems, read_messages
 from demo.report import WatchRun
 from demo.scenes import DELISTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import Console
 
@@ -28,7 +29,7 @@ STALE, SOURCE, LATE_RUN = "stale", "source", f"run:{SLOW_DAG}"
 LEFT = f"pair:{DELISTED}"
 CATCH_UP = "catch_up__"
 """What the ids of runs begin with that the check has started."""
-ANSWER_S = 20.0
+ANSWER_S = 12.0
 """How long the exchange takes for an answer when a deadline is to be missed: longer than the deadline."""
 PATIENCE_S = 120.0
 POLL_S = 0.25
@@ -52,17 +53,26 @@ class Watch:
         self.runs: list[WatchRun] = []
         self.problems: list[str] = []
 
-    def repair_by_hand(self) -> None:
+    @contextmanager
+    def repairing_by_hand(self) -> Iterator[None]:
         """Repair a series that is older than the lookback as an operator does, so that one is left."""
-        self.run("repaired by hand", TIER2_DAG, {"tickers": [LATE_TOO], "lookback_days": 0})
+        run_id = self._trigger(TIER2_DAG, {"tickers": [LATE_TOO], "lookback_days": 0})
+        yield
+        self._finish("repaired by hand", TIER2_DAG, run_id)
 
-    def show(self) -> None:
-        """Show a ticker that goes stale, an exchange in maintenance, and a missed deadline."""
+    def show(self, head: Callable[[str], None]) -> None:
+        """Show a ticker that goes stale, an exchange in maintenance, and a missed deadline.
+
+        :param head: begins a scene
+        """
         # It may have been set back for the sake of the repair; an exchange that does not answer leaves only
         # the real time to the check, and a message should not tell of an end before the beginning.
         self.exchange.set_clock(time.time(), running=True)
+        head(f"{LATE_TICKER} is stale: one message, and a backfill of its own")
         self.go_stale()
+        head("Kraken goes into maintenance: one message")
         self.go_into_maintenance()
+        head("A run misses its deadline: one message")
         self.miss_a_deadline()
         self.problems += message_problems(self.messages(), (STALE, SOURCE, LATE_RUN), (LEFT,))
 
@@ -100,6 +110,19 @@ class Watch:
             self.exchange.clear_faults(fault)
         self._finish("missed its deadline, ended well", SLOW_DAG, run_id)
         self._await_message(LATE_RUN, "recovered")
+
+    def look_back(self, *, meanwhile: Callable[[], None]) -> None:
+        """Count all series and roll up old gap records.
+
+        :param meanwhile: called while the runs are under way
+        """
+        runs = {
+            (REPORT_DAG, "figures of every series"): self._trigger(REPORT_DAG, {}),
+            (CLEANUP_DAG, "old gap records"): self._trigger(CLEANUP_DAG, {}),
+        }
+        meanwhile()
+        for (dag_id, scene), run_id in runs.items():
+            self._finish(scene, dag_id, run_id)
 
     def messages(self) -> list[Message]:
         """Return what Slack has got so far, oldest first."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from kraken_ohlcv.core.settings import CANDLES_URL_ENV, LEDGER_URL_ENV
+from local.addresses import print_addresses
 from local.installed_postgres import choose_postgres
 from local.postgres import PSQL
 from local.processes import SandboxError
-from local.questdb import USER as QUESTDB_USER
-from local.settings import MODES, USERS, Mode, ModeHome
+from local.scratch import remove_abandoned
+from local.settings import MODES, Mode, ModeHome
 from local.stack import Exchange, Stack, choose_exchange
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def up(mode: Mode | None) -> int:
             f"Mode {mode} needs KRAKEN_REPLAY=FOLDER." if mode == "replay" else "Unset KRAKEN_REPLAY."
         )
     home = ModeHome(meant)
+    remove_abandoned()
     with home.locked():
         choose_postgres(home, os.environ)
         stack = Stack(home, exchange)
@@ -93,6 +95,7 @@ def demo(_: Mode | None) -> int:
 
     :return: exit code
     """
+    remove_abandoned()
     from demo import run  # noqa: PLC0415 (imports what up and down do without)
 
     exit_code = run.main()
@@ -166,20 +169,6 @@ def running_stack(service: str) -> Stack:
         if home.path.exists() and (stack := Stack(home)).services()[service]:
             return stack
     raise SandboxError("No Airflow runs: start it with `make up`.")
-
-
-def print_addresses(stack: Stack) -> None:
-    """Print where to look and how to log in."""
-    passwords = stack.home.secrets().passwords
-    logins = ", ".join(f"{user} / {passwords[user]}" for user in USERS)
-    print(f"  Airflow   {stack.airflow_url}   log in as {logins}")
-    print(f"  Exchange  {stack.exchange_url}")
-    if stack.slack_url is not None:
-        print(f"  Slack     {stack.slack_url}   (stand-in)")
-    password = stack.home.secrets().questdb_password
-    print(f"  QuestDB   {stack.questdb_url}   log in as {QUESTDB_USER} / {password}")
-    print(f"  Logs      {stack.home.logs}")
-    print("  Stop with `make down`.", flush=True)
 
 
 COMMANDS = {"up": up, "down": down, "status": status, "demo": demo}

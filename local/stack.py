@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LIVE_EXCHANGE = "https://api.kraken.com"
 REACH_TIMEOUT_S = 5.0
 MIN_INTERVAL_S = 1.0
+DEMO_INTERVAL_S = 0.5
+"""The simulated exchange, as Kraken, allows a burst for each pair; nothing else asks it."""
 CALL_TIMEOUT_S = 30
 DEMO_DAGS = ROOT / "demo" / "dags"
 # The stand-in takes any webhook path; Slack's own have three parts.
@@ -106,6 +108,11 @@ class Stack:
     def exchange_url(self) -> str:
         """Base URL of the exchange in use."""
         return self.exchange.url or self._local_url("exchange")
+
+    @property
+    def min_interval_s(self) -> float:
+        """Seconds between two calls to the exchange."""
+        return DEMO_INTERVAL_S if self.home.mode == "demo" else MIN_INTERVAL_S
 
     @property
     def slack_url(self) -> str | None:
@@ -282,6 +289,8 @@ class Stack:
                     f"Port {last} is in use by another program, but the exchange of mode {self.home.mode} "
                     "needs it: its candles are known by this address. End that program, then start again."
                 )
+            if last not in (None, port):
+                print(f"Port {last} is in use by another program: {name} gets {port} from now on.")
             self.state.ports[name] = port
             self._held[name] = held
 
@@ -355,7 +364,7 @@ class Stack:
         found = connections_of(
             exchange_url=self.exchange_url,
             exchange_extra={
-                "min_interval_s": MIN_INTERVAL_S,
+                "min_interval_s": self.min_interval_s,
                 "timeout_s": CALL_TIMEOUT_S,
                 "max_clock_skew_s": skew_s,
             },

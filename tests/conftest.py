@@ -7,14 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.scratch import remove_abandoned, scratch_directory
+
 # Airflow reads these at import: no test may see or change the user's own Airflow.
 ROOT = Path(__file__).resolve().parents[1]
-AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="ohlcv-airflow-"))
+AIRFLOW_HOME = scratch_directory("airflow")
 os.environ.update({
     "AIRFLOW_HOME": str(AIRFLOW_HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -47,7 +48,8 @@ EXCHANGE_NOW = "2026-11-23T12:34:56Z"
 
 
 def pytest_configure() -> None:
-    """Let an example of a property take as long as a busy machine makes it take."""
+    """Remove what killed tests left; let an example of a property take as long as a busy machine makes it."""
+    remove_abandoned()
     if is_installed("hypothesis"):
         from hypothesis import settings  # noqa: PLC0415
 
@@ -99,7 +101,7 @@ def service_directory() -> Iterator[Path]:
     Not under pytest's own temporary folder: it is closed for other users, and PostgreSQL started by root
     runs as one; its path may also be too long for a unix socket.
     """
-    directory = Path(tempfile.mkdtemp(prefix="ohlcv-"))
+    directory = scratch_directory("tests")
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -191,6 +193,7 @@ def exchange_session(service_directory: Path) -> Iterator[ExchangeAdmin]:
         "exchange",
         [sys.executable, "-m", "simulators.exchange", "--clock", EXCHANGE_NOW, "--freeze", "--no-rate-limit"],
         log_file=service_directory / "exchange.log",
+        pid_file=service_directory / "exchange.pid",
     )
     match = process.wait_for_line(r"exchange listening on (http://\S+)")
     yield ExchangeAdmin(match[1])
@@ -208,7 +211,10 @@ def exchange(exchange_session: ExchangeAdmin) -> ExchangeAdmin:
 def slack_session(service_directory: Path) -> Iterator[SlackAdmin]:
     """Give a Slack stand-in; tests take a fixture that empties it."""
     process = start_process(
-        "slack", [sys.executable, "-m", "simulators.slack"], log_file=service_directory / "slack.log"
+        "slack",
+        [sys.executable, "-m", "simulators.slack"],
+        log_file=service_directory / "slack.log",
+        pid_file=service_directory / "slack.pid",
     )
     yield SlackAdmin(process.wait_for_line(r"slack listening on (http://\S+)")[1])
     process.stop()

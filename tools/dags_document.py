@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from kraken_ohlcv.core.schedules import MANUALS, SCHEDULES
 from local.processes import ROOT
+from local.scratch import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,7 +117,7 @@ def load_dags() -> dict[str, Any]:
     :raises RuntimeError: if a DAG cannot be imported
     """
     # Read at import of Airflow: the user's own Airflow is neither read nor changed.
-    os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="ohlcv-airflow-"))
+    os.environ.setdefault("AIRFLOW_HOME", str(scratch_directory("airflow")))
     os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(ROOT / "plugins"))
     os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
     # What goes wrong is an import error, and raised; the rest is noise.

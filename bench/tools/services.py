@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from local.postgres import PostgresServer, start_postgres
 from local.questdb import PASSWORD, USER, QuestDBServer, start_questdb
+from local.scratch import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +71,7 @@ def running_services(say: Callable[[str], None]) -> Iterator[Services]:
     :raises SandboxError: if one does not start
     """
     # Not in a folder closed to others: PostgreSQL started by root runs as another user.
-    directory = Path(tempfile.mkdtemp(prefix="ohlcv-bench-"))
+    directory = scratch_directory("bench")
     # Airflow reads this at import; the user's own Airflow is neither read nor changed.
     os.environ["AIRFLOW_HOME"] = str(directory / "airflow")
     postgres = start_postgres(directory / "postgres")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 
 from local.postgres import is_postgres_running, start_postgres
+from local.scratch import scratch_directory
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def own_directory() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="ohlcv-pg-"))
+    directory = scratch_directory("pg")
     yield directory
     shutil.rmtree(directory)
 

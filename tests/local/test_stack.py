@@ -154,3 +154,19 @@ def test_services_that_start_together_are_given_different_ports_which_nobody_els
         stack._let_go(*stack.state.ports)
         with socket.socket() as service:
             service.bind(("127.0.0.1", ports[0]))
+
+
+def test_a_port_that_somebody_else_has_got_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = Stack(ModeHome("live", sandbox=tmp_path), Exchange(url="http://127.0.0.1:9"))
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        stack.state.ports["airflow"] = port
+        stack._choose_ports(is_fresh=False)
+    other = stack.state.ports["airflow"]
+    assert other != port
+    assert f"Port {port} is in use by another program: airflow gets {other} from now on." in (
+        capsys.readouterr().out
+    )
+    stack._let_go(*stack.state.ports)

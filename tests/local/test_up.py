@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from local.airflow import running
 from local.airflow_api import AirflowApi, AirflowApiError
 from local.processes import ROOT, load_process
 from local.questdb import start_questdb
+from local.scratch import scratch_directory
 from local.settings import ModeHome
 from local.stack import Stack
 from tests.integration.revisions import go_to
@@ -52,8 +53,9 @@ def sandbox(directory: Path, *arguments: str, exit_code: int = 0, **environment:
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="ohlcv-up-") as name:
-        yield Path(name)
+    made = scratch_directory("up")
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")
