@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 LIVE_EXCHANGE = "https://api.kraken.com"
 REACH_TIMEOUT_S = 5.0
 MIN_INTERVAL_S = 1.0
-DEMO_INTERVAL_S = 0.5
-"""The simulated exchange, as Kraken, allows a burst for each pair; nothing else asks it."""
 CALL_TIMEOUT_S = 30
 DEMO_DAGS = ROOT / "demo" / "dags"
 # The stand-in takes any webhook path; Slack's own have three parts.
@@ -81,6 +79,7 @@ class Stack:
         home: ModeHome,
         exchange: Exchange | None = None,
         *,
+        min_interval_s: float = MIN_INTERVAL_S,
         workers: Workers | None = None,
         more_variables: Mapping[str, str] | None = None,
     ) -> None:
@@ -88,10 +87,12 @@ class Stack:
 
         :param home: the mode's folder
         :param exchange: which exchange the connections point to; ``None`` = that of the last start
+        :param min_interval_s: seconds between two calls to the exchange, > 0
         :param workers: who runs the tasks; ``None`` = the scheduler's own processes
         :param more_variables: environment variables of Airflow on top; they win
         """
         self.home = home
+        self.min_interval_s = min_interval_s
         self.workers = workers
         self.more_variables = dict(more_variables or {})
         self.state = home.load_state()
@@ -108,11 +109,6 @@ class Stack:
     def exchange_url(self) -> str:
         """Base URL of the exchange in use."""
         return self.exchange.url or self._local_url("exchange")
-
-    @property
-    def min_interval_s(self) -> float:
-        """Seconds between two calls to the exchange."""
-        return DEMO_INTERVAL_S if self.home.mode == "demo" else MIN_INTERVAL_S
 
     @property
     def slack_url(self) -> str | None:

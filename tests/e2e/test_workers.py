@@ -17,7 +17,7 @@ from demo.dag_ids import TIER1_DAG, TIER2_DAG, VALIDATE_DAG
 from demo.run import OHLC_ONLY, Demo
 from local import airflow
 from local.settings import ModeHome
-from local.stack import DEMO_INTERVAL_S, Exchange, Stack
+from local.stack import MIN_INTERVAL_S, Exchange, Stack
 from local.workers import REDIS, Workers, start_redis
 from tests.patience import PATIENCE_S, wait_for
 
@@ -119,7 +119,7 @@ def test_two_tiers_on_two_workers_keep_the_pace_and_end_true_though_one_is_kille
 
     calls = exchange.calls()
     assert len([call for call in calls if call["endpoint"] == "OHLC" and call["ticker"] == HELD]) >= 2
-    assert rate_problems(calls, min_interval_s=DEMO_INTERVAL_S) == []
+    assert rate_problems(calls, min_interval_s=MIN_INTERVAL_S) == []
     assert demo.report.problems == []
     assert demo.report.truth["mismatches"] == 0
     assert demo.report.truth["stored"] > 10_000
