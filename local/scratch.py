@@ -47,7 +47,7 @@ def remove_abandoned(parent: Path | None = None) -> list[Path]:
             if (service := load_process(pid_file)) is not None:
                 service.kill()
             elif pid_file.name == "postmaster.pid":
-                from local.postgres import stop_postgres  # noqa: PLC0415 (Airflow's image lacks the package)
+                from local.postgres import stop_postgres  # noqa: PLC0415 (not in Airflow's image)
 
                 stop_postgres(pid_file.parent)
         shutil.rmtree(directory, ignore_errors=True)
