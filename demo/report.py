@@ -144,8 +144,6 @@ def show(report: Report, console: Console, *, min_interval_s: float) -> None:
         runs.add_row(name, *(str(run.result.get(name, "-")) for run in report.runs))
     console.print(runs)
 
-    for run in report.runs:
-        console.print(f"{run.dag_id} {run.run_id} returned", dict(run.result))
     _show_archive(report.archive_runs, console)
 
     truth = Table(title="Every closed bucket against the exchange's own candles", title_justify="left")

@@ -181,7 +181,7 @@ def main(argv: Sequence[str]) -> int:
     :param argv: arguments without the program's name
     :return: exit code; 1 with one sentence on stderr when something does not start
     """
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=[*COMMANDS, *SHELLS])
     parser.add_argument("--mode", choices=MODES, help="up: default live; down, status: default all")
     try:
