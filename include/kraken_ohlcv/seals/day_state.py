@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from kraken_ohlcv.completeness.buckets import Grid
@@ -21,6 +23,8 @@ from kraken_ohlcv.seals.tree import line_leaves, roots_of
 from kraken_ohlcv.stores.ledger.session import column
 
 UNKNOWN: Final = str(BucketStatus.UNKNOWN)
+PIECE_ROWS: Final = 32_768
+"""Buckets that are hashed together: their lines take some ten megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,9 @@ def day_roots(interval_minutes: int, frame: pl.DataFrame) -> pl.DataFrame:
         ``root`` (32 bytes), ``hints`` (see :func:`kraken_ohlcv.seals.tree.roots_of`), and the number of
         buckets ``stored``, ``empty`` and ``missing``
     """
-    day, ticker, status = day_of_bucket(interval_minutes), pl.col("ticker"), pl.col("status")
-    rows = frame.select(ticker, status, day_s=day)
-    is_first = (ticker != ticker.shift()) | (pl.col("day_s") != pl.col("day_s").shift())
-    tree = rows.select(is_first.fill_null(value=True).cum_sum().cast(pl.Int64)).to_series()
+    ticker, status = pl.col("ticker"), pl.col("status")
+    rows = frame.select(ticker, status, day_s=day_of_bucket(interval_minutes))
+    tree = _trees(interval_minutes, frame)
     roots = roots_of(tree.to_numpy(), line_leaves(interval_minutes, frame))
     counted = rows.group_by(tree.alias("tree"), maintain_order=True).agg(
         ticker.first(),
@@ -132,7 +135,46 @@ def day_roots(interval_minutes: int, frame: pl.DataFrame) -> pl.DataFrame:
         empty=status.is_in([str(one) for one in EMPTY]).sum(),
         missing=(status == BucketStatus.MISSING).sum(),
     )
-    return pl.concat([counted, roots.select("root", "hints")], how="horizontal")
+    return pl.concat([counted.drop("tree"), roots.select("root", "hints")], how="horizontal")
+
+
+def _trees(interval_minutes: int, frame: pl.DataFrame) -> pl.Series:
+    """Return which tree each bucket is in: a number by series and day, from 1."""
+    days = frame.select("ticker", day_s=day_of_bucket(interval_minutes))
+    is_first = pl.any_horizontal(pl.all() != pl.all().shift()).fill_null(value=True)
+    return days.select(is_first.cum_sum().cast(pl.Int64)).to_series()
+
+
+def roots_ahead(frames: Iterable[tuple[int, pl.DataFrame]]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Return the roots of the days of each frame, hashed on all cores while the next frame is read.
+
+    It hashes on as many threads as polars has, which POLARS_MAX_THREADS sets.
+
+    :param frames: bucket length in minutes, and a frame as of :func:`frames_at`; not empty
+    :return: bucket length in minutes, and what :func:`day_roots` returns, frame by frame; two frames are in
+        memory at once
+    """
+    before: tuple[int, list[Future[pl.DataFrame]]] | None = None
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        for interval_minutes, frame in frames:
+            pieces = _pieces(interval_minutes, frame)
+            hashing = [threads.submit(day_roots, interval_minutes, piece) for piece in pieces]
+            if before is not None:
+                yield _joined(*before)
+            before = interval_minutes, hashing
+        if before is not None:
+            yield _joined(*before)
+
+
+def _joined(interval_minutes: int, hashing: Iterable[Future[pl.DataFrame]]) -> tuple[int, pl.DataFrame]:
+    return interval_minutes, pl.concat([piece.result() for piece in hashing])
+
+
+def _pieces(interval_minutes: int, frame: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return a frame cut between days into pieces of :data:`PIECE_ROWS` buckets, or one day."""
+    first = np.flatnonzero(np.diff(_trees(interval_minutes, frame).to_numpy(), prepend=0))
+    cuts = np.unique(first[np.searchsorted(first, np.arange(0, first[-1] + 1, PIECE_ROWS))])
+    return [frame[begin:end] for begin, end in pairwise([*cuts.tolist(), frame.height])]
 
 
 def day_of_bucket(interval_minutes: int) -> pl.Expr:

@@ -27,7 +27,7 @@ from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.verified_day import newest_day_s
 from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.seals.changes import changed_days, moved_ends
-from kraken_ohlcv.seals.day_state import Stretch, day_of_bucket, day_roots, frames_at
+from kraken_ohlcv.seals.day_state import Stretch, day_of_bucket, day_roots, frames_at, roots_ahead
 from kraken_ohlcv.seals.explain import PastDay, SealedDay, read_past_days, reasons_of
 from kraken_ohlcv.seals.kept import KeptSeries, read_kept, unsealed
 from kraken_ohlcv.stores.ledger.disagreements import (
@@ -271,25 +271,29 @@ class _Sealing:
         n_days = sum(len(days) for stretches in due.values() for days in stretches)
         self.done.left = n_days
         progress = Progress("sealed", "day", n_days, log.info)
+        for interval, states in roots_ahead(self._due_frames(due)):
+            drafts = [
+                self._draft(series, state, {SealReason.FIRST})
+                for state in states.iter_rows(named=True)
+                for series in [Series(state["ticker"], interval)]
+                if any(state["day_s"] in days for days in due[series])
+            ]
+            append(self.stores.ledger, drafts)
+            self.done.days += len(drafts)
+            self.done.left -= len(drafts)
+            progress.add(len(drafts))
+            if self.is_over():
+                return
+
+    def _due_frames(self, due: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Return what stands in the due days, and in those between them, with its interval in minutes."""
         for interval, of_month in _months(due):
-            wanted = {series: frozenset(days) for series, days in of_month.items()}
             stretches = [
                 Stretch(self.kept[series].row, self.kept[series].covered(range(days[0], days[-1] + 1, DAY_S)))
                 for series, days in of_month.items()
             ]
             for frame in frames_at(self.stores, stretches, at_us=self.at_us):
-                states = day_roots(interval, frame).iter_rows(named=True)
-                drafts = [
-                    self._draft(series, state, {SealReason.FIRST})
-                    for state in states
-                    if state["day_s"] in wanted[series := Series(state["ticker"], interval)]
-                ]
-                append(self.stores.ledger, drafts)
-                self.done.days += len(drafts)
-                self.done.left -= len(drafts)
-                progress.add(len(drafts))
-                if self.is_over():
-                    return
+                yield interval, frame
 
     def _draft(
         self,
