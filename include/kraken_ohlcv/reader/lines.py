@@ -11,24 +11,23 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from kraken_ohlcv.core.bucket_line import STATUSES, hexed
+from kraken_ohlcv.core.bucket_line import ROW_COLUMNS, STATUSES, bucket_lines
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.reader.line_shapes import (
+    N_KINDS,
+    ODD,
+    Numbers,
+    Shape,
+    bits_of,
+    digits_of,
+    places_by,
+)
 
 FIGURES: Final = ("open", "high", "low", "close", "vwap", "volume")
-BIAS: Final = 1023
-"""What is added to the exponent of a double when it is stored."""
-SPECIAL: Final = 0x7FF
-"""The stored exponent of NaN and infinity."""
-PAIRS: Final = np.frombuffer(bytes(range(256)).hex().encode(), dtype=np.uint16)
-"""Two hexadecimal digits by the value of a byte."""
-DIGITS: Final = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-EXPONENTS: Final = np.array([f'p{stored - BIAS:+d}"' for stored in range(SPECIAL)], dtype="S8")
-"""The end of a double's text, by its stored exponent."""
-TEXT: Final = np.dtype([("one", "S5"), ("digit", "u1"), ("pairs", "u2", (6,)), ("exponent", "S8")])
-"""The text of a usual, positive double."""
+MOST_DIGITS: Final = 19
+"""Of a whole number of 64 bits."""
 
 
 def ledger_text(series: Series, frame: pl.DataFrame) -> bytes:
@@ -58,58 +57,112 @@ def canonical_lines(interval_minutes: int, frame: pl.DataFrame, *, before: str =
     strange = set(frame["status"].unique()) - STATUSES
     if strange:
         raise ValueError(f"{min(map(str, strange))!r} is no status of a bucket: {', '.join(BucketStatus)}")
-    rows = frame.with_columns(
-        _quoted(frame["ticker"]), pl.col("status").cast(pl.String), ts_s=pl.col("ts").dt.epoch("s")
-    )
-    is_stored = rows["status"] == BucketStatus.STORED
-    stored = rows.filter(is_stored)
-    interval = f'"interval":{interval_minutes:d}'
-    figures = {name: pl.Series(name, _hexed(stored[name])).cast(pl.String) for name in FIGURES}
-    lines = stored.with_columns(_quoted(stored["source"]), **figures).select(
-        pl.concat_str(
-            pl.lit(f'{before}{{"close":'), "close", pl.lit(',"high":'), "high",
-            pl.lit(f',{interval},"low":'), "low", pl.lit(',"open":'), "open",
-            pl.lit(',"source":'), "source", pl.lit(',"status":"stored","ticker":'), "ticker",
-            pl.lit(',"trades":'), pl.col("trades").cast(pl.String).fill_null("null"),
-            pl.lit(',"ts":'), "ts_s", pl.lit(',"volume":'), "volume", pl.lit(',"vwap":'), "vwap", pl.lit("}"),
-        ).alias("line")
-    )["line"]  # fmt: skip
-    if len(stored) == len(rows):
-        return lines
-    others = rows.filter(~is_stored).select(
-        pl.concat_str(
-            pl.lit(f'{before}{{{interval},"status":"'), "status",
-            pl.lit('","ticker":'), "ticker", pl.lit(',"ts":'), "ts_s", pl.lit("}"),
-        ).alias("line")
-    )["line"]  # fmt: skip
-    places = pl.concat([is_stored.arg_true(), (~is_stored).arg_true()])
-    return pl.concat([lines, others]).gather(places.arg_sort())
+    rows = _Rows(interval_minutes, frame, before)
+    made, places = [], []
+    for some in places_by(rows.keys):
+        made.append(rows.lines_of(some))
+        places.append(some)
+    if not made:
+        return pl.Series("line", dtype=pl.String)
+    return pl.concat(made).gather(np.argsort(np.concatenate(places))).cast(pl.String).alias("line")
 
 
-def _quoted(texts: pl.Series) -> pl.Series:
-    """Return texts as they stand in JSON, ``null`` for none."""
-    distinct = texts.unique().cast(pl.String).to_list()
-    known = {text: json.dumps(text) for text in distinct if text is not None}
-    return texts.cast(pl.String).replace_strict(known, default="null", return_dtype=pl.String)
+class _Rows:
+    """The columns of a frame, and which of its rows have lines of one shape: equal parts at equal places.
+
+    :ivar keys: equal for rows of one shape; -1 for those that are written one by one, shape (n,)
+    """
+
+    def __init__(self, interval_minutes: int, frame: pl.DataFrame, before: str) -> None:
+        self._interval = interval_minutes
+        self._frame = frame
+        self._before = before
+        self._ts = frame["ts"].dt.epoch("s").to_numpy()
+        trades = frame["trades"].cast(pl.Int64)
+        self._trades = (trades.fill_null(0) if trades.null_count() else trades).to_numpy()
+        self._status, self._statuses = _codes(frame["status"])
+        self._source, self._sources = _codes(frame["source"])
+        self._ticker, self._tickers = _codes(frame["ticker"])
+        self._doubles = {name: bits_of(frame[name]) for name in FIGURES}
+        self._ts_digits = digits_of(self._ts)
+        self._trades_digits = digits_of(self._trades)
+        is_odd = (self._ts_digits == 0) | (self._trades_digits == 0)
+        self._trades_digits[trades.is_null().to_numpy()] = 0
+        lengths = np.array([len(text) for text in self._tickers])
+        keys = self._status
+        for codes, n_codes in (
+            (self._source, len(self._sources)),
+            (lengths[self._ticker], int(lengths.max()) + 1),
+            (self._ts_digits, MOST_DIGITS + 1),
+            (self._trades_digits, MOST_DIGITS + 1),
+        ):
+            keys = keys * n_codes + codes
+        for _, kinds in self._doubles.values():
+            keys = keys * N_KINDS + kinds
+            is_odd |= kinds == ODD
+        self.keys: Numbers = np.where(is_odd, -1, keys)
+
+    def lines_of(self, places: Numbers) -> pl.Series:
+        """Return the lines of rows with equal keys, Binary."""
+        one = places[0]
+        if self.keys[one] < 0:
+            return self._one_by_one(places)
+        status = self._statuses[self._status[one]]
+        shape = Shape()
+        shape.add(f"{self._before}{{")
+        if status == f'"{BucketStatus.STORED}"':
+            shape.add('"close":')
+            self._add_figure(shape, "close", places)
+            shape.add(',"high":')
+            self._add_figure(shape, "high", places)
+            shape.add(f',"interval":{self._interval:d},"low":')
+            self._add_figure(shape, "low", places)
+            shape.add(',"open":')
+            self._add_figure(shape, "open", places)
+            shape.add(f',"source":{self._sources[self._source[one]]},"status":{status},"ticker":')
+            self._add_ticker(shape, places)
+            shape.add(',"trades":')
+            if self._trades_digits[one]:
+                shape.add_numbers(self._trades[places], int(self._trades_digits[one]))
+            else:
+                shape.add("null")
+            shape.add(',"ts":')
+            shape.add_numbers(self._ts[places], int(self._ts_digits[one]))
+            shape.add(',"volume":')
+            self._add_figure(shape, "volume", places)
+            shape.add(',"vwap":')
+            self._add_figure(shape, "vwap", places)
+        else:
+            shape.add(f'"interval":{self._interval:d},"status":{status},"ticker":')
+            self._add_ticker(shape, places)
+            shape.add(',"ts":')
+            shape.add_numbers(self._ts[places], int(self._ts_digits[one]))
+        shape.add("}")
+        return shape.texts(len(places))
+
+    def _add_figure(self, shape: Shape, name: str, places: Numbers) -> None:
+        bits, kinds = self._doubles[name]
+        shape.add_doubles(bits[places], int(kinds[places[0]]))
+
+    def _add_ticker(self, shape: Shape, places: Numbers) -> None:
+        length = len(self._tickers[self._ticker[places[0]]])
+        shape.add_each(np.array(self._tickers, dtype=f"S{length}")[self._ticker[places]])
+
+    def _one_by_one(self, places: Numbers) -> pl.Series:
+        columns = [
+            pl.col("status").cast(pl.String),
+            *map(pl.col, ROW_COLUMNS[2:-1]),
+            pl.col("source").cast(pl.String),
+        ]
+        rows = self._frame[places].select("ticker", pl.col("ts").dt.epoch("s"), *columns).rows()
+        lines = [next(bucket_lines(Series(row[0], self._interval), [row[1:]])) for row in rows]
+        return pl.Series([f"{self._before}{line}".encode("ascii") for line in lines], dtype=pl.Binary)
 
 
-def _hexed(values: pl.Series) -> NDArray[np.bytes_]:
-    """Return doubles as :func:`kraken_ohlcv.core.bucket_line.hexed` does, shape (n,)."""
-    doubles = values.cast(pl.Float64).fill_null(0.0).to_numpy()
-    octets = doubles.astype(">f8").view(np.uint8).reshape(-1, 8)
-    stored = ((doubles.view(np.uint64) >> np.uint64(52)) & np.uint64(SPECIAL)).astype(np.intp)
-    if np.any(stored == SPECIAL):
-        hexed(float(doubles[np.argmax(stored == SPECIAL)]))
-    texts = np.empty(len(doubles), dtype=TEXT)
-    texts["one"] = b'"0x1.'
-    texts["digit"] = DIGITS[octets[:, 1] & 0x0F]
-    for place in range(6):
-        texts["pairs"][:, place] = PAIRS[octets[:, 2 + place]]
-    texts["exponent"] = EXPONENTS[stored]
-    made = texts.view(f"S{TEXT.itemsize}")
-    made[doubles == 0] = hexed(0.0).encode("ascii")
-    made[values.is_null().to_numpy()] = hexed(None).encode("ascii")
-    # What is smaller than every usual double, and what is negative, its zero included.
-    for place in np.flatnonzero(((stored == 0) & (doubles != 0)) | np.signbit(doubles)).tolist():
-        made[place] = hexed(float(doubles[place])).encode("ascii")
-    return made
+def _codes(texts: pl.Series) -> tuple[Numbers, list[str]]:
+    """Return texts as places in a list of them, and the list, as they stand in JSON: ``null`` for none."""
+    distinct = [text for text in texts.unique().cast(pl.String).to_list() if text is not None]
+    if len(distinct) == 1 and not texts.null_count():
+        return np.zeros(len(texts), dtype=np.int64), [json.dumps(distinct[0])]
+    codes = texts.cast(pl.String).cast(pl.Enum(distinct)).to_physical().cast(pl.Int64)
+    return codes.fill_null(len(distinct)).to_numpy(), [*map(json.dumps, distinct), "null"]

@@ -23,8 +23,8 @@ from kraken_ohlcv.seals.tree import line_leaves, roots_of
 from kraken_ohlcv.stores.ledger.session import column
 
 UNKNOWN: Final = str(BucketStatus.UNKNOWN)
-PIECE_ROWS: Final = 32_768
-"""Buckets that are hashed together: their lines take some ten megabytes."""
+PIECE_ROWS: Final = 65_536
+"""Buckets that are hashed together: their lines take some twenty megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
