@@ -9,7 +9,8 @@ to be forgotten by the API. Replaces the Celery Beat entry `validate-data-hourly
 * **Reads** Kraken (Time, SystemStatus, AssetPairs), QuestDB `ohlcv` in one statement, the ledger.
 * **Hourly candles of TIER1** are judged in the same way, and every other interval that TIER1 keeps: key
   `series_stale` of the result. A ticker whose daily candles are late, too, is named once.
-* **Writes** `incidents` in PostgreSQL; posts to Slack; triggers the backfill DAGs.
+* **Writes** `incidents` in PostgreSQL; posts to Slack; triggers the backfill DAGs; calls the service of
+  connection `heartbeat`, if there is one, which misses this call when nothing runs (docs/MONITORING.md).
 * **Acknowledge an incident**: `airflow dags trigger validate_data_hourly --conf '{"snooze": ["stale"],
   "snooze_hours": 12}'` keeps its growth quiet for twelve hours.
 * **Accept a gap** that nobody can close: param `accept_gap`, and `take_back_gap` to have it tried again; page
@@ -27,6 +28,7 @@ from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.core.plan_file import tiers_at_parse
 from kraken_ohlcv.core.schedules import VALIDATE, has_dag
 from kraken_ohlcv_airflow.defaults import candle_dag
+from kraken_ohlcv_airflow.heartbeat import heartbeat
 from kraken_ohlcv_airflow.newest_candles import NewestCandlesOperator
 from kraken_ohlcv_airflow.tasks import notify, prepare, verdict
 from kraken_ohlcv_airflow.validation import ask_exchange, check_freshness, plan_catch_up, result
@@ -63,7 +65,9 @@ def make(assets_file: str | Path | None = None) -> DAG:
         summary = result()
         chain(checked, starts, [catch_up, summary])
 
-        chain(summary, [verdict(summary), notify().as_teardown()])
+        ends = [verdict(summary), notify().as_teardown()]
+        chain(summary, ends)
+        chain([catch_up, *ends], heartbeat().as_teardown())
 
     return validate_data_hourly()
 

@@ -372,6 +372,8 @@ class Stack:
             found["kraken_archive"] = {"conn_type": "kraken_archive", "host": f"{self.exchange_url}/archive"}
         if self.slack_url is not None:
             found["slack_alerts"] = webhook_connection(f"{self.slack_url}/services/{SLACK_WEBHOOK_PATH}")
+            address = f"{self.slack_url}/heartbeat/sandbox"
+            found["heartbeat"] = {"conn_type": "generic", "password": address, "extra": {"fail": "/fail"}}
         elif webhook := os.environ.get("SLACK_WEBHOOK_URL"):
             found["slack_alerts"] = webhook_connection(webhook)
         return found

@@ -33,6 +33,16 @@ class SlackAdmin:
         """Base URL of the Web API, for a Slack connection's ``base_url``."""
         return f"{self.url}/api/"
 
+    @property
+    def heartbeat_url(self) -> str:
+        """An address that takes heartbeats; with ``/fail`` behind it, those of failed checks."""
+        return f"{self.url}/heartbeat/0b5ba1c2-secret"
+
+    def heartbeats(self) -> list[dict[str, Any]]:
+        """Return the heartbeats, oldest first: ``at``, ``check`` and ``state`` (good, failed)."""
+        heartbeats: list[dict[str, Any]] = self._send("GET", "heartbeats")["heartbeats"]
+        return heartbeats
+
     def messages(self) -> list[dict[str, Any]]:
         """Return the messages as they stand, oldest first; edits are applied."""
         messages: list[dict[str, Any]] = self._send("GET", "messages")["messages"]
@@ -61,6 +71,7 @@ class SlackAdmin:
         """Forget everything said and all faults."""
         self._send("DELETE", "messages")
         self._send("DELETE", "faults")
+        self._send("DELETE", "heartbeats")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         response = requests.request(method, f"{self.url}/admin/{path}", json=body, timeout=TIMEOUT_S)

@@ -11,6 +11,7 @@ from simulators.slack.admin import Admin
 from simulators.slack.api import Api
 from simulators.slack.channels import Channels
 from simulators.slack.faults import FaultScript
+from simulators.slack.heartbeats import Heartbeats
 from simulators.slack.page import Page
 from simulators.web_server import serve
 
@@ -26,6 +27,7 @@ def main() -> None:
         Route("/", Page(channels).show, methods=["GET"]),
         *Api(channels, faults).routes(),
         *Admin(channels, faults).routes(),
+        *Heartbeats().routes(),
     ]
     serve(Starlette(routes=routes), name="slack", host=options.host, port=options.port)
 

@@ -106,6 +106,11 @@ def stack_session(
                 "password": BOT_TOKEN,
                 "extra": {"base_url": slack_session.api_url, "channel": "#alerts"},
             },
+            "heartbeat": {
+                "conn_type": "generic",
+                "password": slack_session.heartbeat_url,
+                "extra": {"fail": "/fail"},
+            },
         },
     )
     with sentry_stand_in() as sentry, pytest.MonkeyPatch.context() as environment:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-WALK = "walking_backfill"
+WALK, CHECK = "walking_backfill", "validate_data_hourly"
 ASKED: dict[str, Any] = {"tickers": ["ETHUSD"], "intervals": [1440], "repair_from": ["ohlc"]}
 HELD_S = 50.0
+SILENCE_S = 3.0
+"""So long a service outside is watched for a heartbeat that must not come."""
 AIRFLOWS_OWN_S = 300.0
 """``[scheduler] orphaned_tasks_check_interval`` as Airflow ships it: so long the slot was held before."""
 
@@ -56,6 +58,9 @@ def test_the_slot_of_a_killed_scheduler_is_free_long_before_airflow_would_free_i
 
     airflow.running(stack.settings.home)["scheduler"].kill()
     killed_at = time.monotonic()
+    check_id = stack.api.trigger(CHECK)
+    time.sleep(SILENCE_S)
+    heard = stack.slack.heartbeats()
     started = airflow.start_components(stack.settings, State(airflow_settings=stack.settings.digest()))
     assert started == ["scheduler"]
     wait_for(lambda: in_the_pool(stack) == 0 or fill(stack, run_id)["try_number"] == 2, "the slot is held")
@@ -68,3 +73,7 @@ def test_the_slot_of_a_killed_scheduler_is_free_long_before_airflow_would_free_i
     result: dict[str, Any] = stack.api.xcom(WALK, run_id, "result")
     assert (result["errors"], result["gaps_failed"]) == ([], 0)
     assert stack.slack.messages() == []
+    # Without a scheduler no heartbeat came, which is all that a service outside sees.
+    assert heard == []
+    stack.api.wait_for_run(CHECK, check_id, timeout_s=PATIENCE_S)
+    assert len(stack.slack.heartbeats()) == 1

@@ -82,6 +82,7 @@ def test_the_hourly_check_ends_in_time_while_a_walk_of_600_calls_goes_on(stack: 
     stack.exchange.set_clock(LATER)
 
     assert check.state == "success"
+    assert [one["state"] for one in stack.slack.heartbeats()] == ["good"]
     assert made < 400
     assert stack.slack.messages() == []
     walk = stack.api.wait_for_run(WALK, walk_id, timeout_s=2 * PATIENCE_S)
@@ -93,6 +94,18 @@ def test_the_hourly_check_ends_in_time_while_a_walk_of_600_calls_goes_on(stack: 
     turns = calls_between_turns(stack, walk_id)
     assert max(turns) <= CALLS_AT_A_STRETCH
     assert len(turns) >= CALLS / CALLS_AT_A_STRETCH > 1
+
+
+def test_a_failed_check_says_so_outside_without_its_address_in_a_log(stack: Stack) -> None:
+    run_id = stack.api.trigger(CHECK, {"tires": ["TIER1"]})
+
+    assert ended(stack, CHECK, run_id)[0].state == "failed"
+    wait_for(stack.slack.heartbeats, "nothing is heard of the check")
+    assert [one["state"] for one in stack.slack.heartbeats()] == ["failed"]
+    secret = stack.slack.heartbeat_url.rpartition("/")[2]
+    logs = [log.read_text(errors="replace") for log in stack.logs.rglob("*.log")]
+    assert any("heartbeat of a failed check sent to 127.0.0.1" in log for log in logs)
+    assert not [log for log in logs if secret in log]
 
 
 def test_airflow_refuses_its_backfill_of_these_dags(stack: Stack) -> None:

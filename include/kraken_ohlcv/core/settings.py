@@ -9,6 +9,8 @@ LEDGER_CONN_ID: Final = "ohlcv_postgres"
 SLACK_WEBHOOK_CONN_ID: Final = "slack_alerts"
 SLACK_API_CONN_ID: Final = "slack_api"
 SEAL_KEY_CONN_ID: Final = "ohlcv_seal_key"
+METRICS_CONN_ID: Final = "ohlcv_metrics"
+HEARTBEAT_CONN_ID: Final = "heartbeat"
 
 POOL_ENV: Final = "OHLCV_POOL"
 """Environment variable with the name of the pool, the same in all processes of an Airflow."""

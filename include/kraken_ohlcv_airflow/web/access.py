@@ -3,18 +3,29 @@
 * Seeing needs the right to read the backfill DAGs, doing needs the right to trigger the DAG concerned.
 * A request that changes something must come from a page of this very server. Airflow's session cookie is sent
   along with requests that other sites make a browser send (SameSite=Lax stops most, not all of them).
+* A monitoring system may read the metrics, and nothing else, with a token that does not expire: the password
+  of connection ``ohlcv_metrics``. Airflow's own tokens do as well; without the connection only these do.
 """
 
-from typing import Final
+import hmac
+import logging
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep, bearer_scheme, get_user, requires_access_dag
 from airflow.configuration import conf
-from fastapi import HTTPException, Request, status
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from fastapi import Depends, HTTPException, Request, status
+from fastapi.security import HTTPAuthorizationCredentials
+from starlette.concurrency import run_in_threadpool
 
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, VALIDATE
+from kraken_ohlcv.core.settings import METRICS_CONN_ID
+
+log = logging.getLogger(__name__)
 
 SEEN_DAG_ID: Final = BACKFILL_TIER1.dag_id
 """Users who may read this DAG see the pages."""
@@ -23,7 +34,40 @@ SNOOZE_DAG_ID: Final = VALIDATE.dag_id
 DECIDE_DAG_ID: Final = VALIDATE.dag_id
 """Users who may trigger this DAG may accept gaps and take that back: its params do the same."""
 
+MIN_TOKEN_LENGTH: Final = 32
+"""A shorter token of a monitoring system is not accepted: nothing counts the guesses."""
+
 may_see = requires_access_dag("GET", param_dag_id=SEEN_DAG_ID)
+
+
+async def may_scrape(
+    request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
+) -> None:
+    """Refuse who neither names the token of the metrics nor may see the pages.
+
+    :param request: any request
+    :param bearer: its header ``Authorization``, if that has a token
+    :raises HTTPException: 401 or 403
+    """
+    if bearer is not None and await run_in_threadpool(_is_metrics_token, bearer.credentials):
+        return
+    user = await get_user(request, bearer_credentials=bearer)
+    await run_in_threadpool(may_see, request, user)
+
+
+def _is_metrics_token(token: str) -> bool:
+    """Return whether a token is the password of connection ``ohlcv_metrics``; never without one."""
+    try:
+        known = BaseHook.get_connection(METRICS_CONN_ID).password or ""
+    except AirflowNotFoundException:
+        return False
+    if len(known) < MIN_TOKEN_LENGTH:
+        log.warning(
+            "Connection %s: its password has fewer than 32 characters, so it opens nothing", METRICS_CONN_ID
+        )
+        return False
+    # Takes as long for a token that is nearly right.
+    return hmac.compare_digest(known.encode(), token.encode())
 
 
 def may_trigger(request: Request, user: GetUserDep, dag_id: str) -> bool:

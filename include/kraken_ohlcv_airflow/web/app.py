@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from airflow.api_fastapi.core_api.security import get_user
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
@@ -20,13 +20,14 @@ from kraken_ohlcv_airflow.web import (
     first_steps,
     gaps,
     incidents,
+    metrics,
     objectives,
     prices,
     runs,
     statements,
     test_messages,
 )
-from kraken_ohlcv_airflow.web.access import may_see
+from kraken_ohlcv_airflow.web.access import may_scrape, may_see
 from kraken_ohlcv_airflow.web.render import FOLDER, page
 from kraken_ohlcv_airflow.web.stores import StoreError
 
@@ -68,11 +69,11 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     """Return the application.
 
     :param clock: returns now, epoch seconds UTC
-    :return: every route needs a login; the schema is served by a route of its own, behind the same login
+    :return: every route needs a login; the metrics take a token of their own instead of it, and the schema is
+        served by a route of its own, behind the same login
     """
     app = FastAPI(
         title=TITLE,
-        dependencies=[Depends(get_user), Depends(may_see)],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -83,6 +84,7 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     app.middleware("http")(_with_headers)
     for kind in (StoreError, RequestValidationError, StarletteHTTPException):
         app.add_exception_handler(kind, _refused)
+    pages = APIRouter(dependencies=[Depends(get_user), Depends(may_see)])
     for module in (
         coverage,
         first_steps,
@@ -96,19 +98,19 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
         actions,
         test_messages,
     ):
-        app.include_router(module.router)
+        pages.include_router(module.router)
 
-    @app.get("/", include_in_schema=False)
+    @pages.get("/", include_in_schema=False)
     def start() -> Response:
         return RedirectResponse("coverage", HTTPStatus.SEE_OTHER)
 
-    @app.get("/static/{name}", include_in_schema=False)
+    @pages.get("/static/{name}", include_in_schema=False)
     def static(name: str) -> Response:
         if name not in STATIC:
             raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such file.")
         return FileResponse(FOLDER / "static" / name, media_type=STATIC[name])
 
-    @app.get("/api/openapi.json", include_in_schema=False)
+    @pages.get("/api/openapi.json", include_in_schema=False)
     def schema(request: Request) -> dict[str, Any]:
         return get_openapi(
             title=app.title,
@@ -117,6 +119,8 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
             servers=[{"url": request.scope.get("root_path", "")}],
         )
 
+    app.include_router(pages)
+    app.include_router(metrics.router, dependencies=[Depends(may_scrape)])
     return app
 
 
