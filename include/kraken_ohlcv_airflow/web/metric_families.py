@@ -199,7 +199,7 @@ FAMILIES: Final = (
     ),
     Family(
         "ohlcv_assets_without_data",
-        "Active assets of which no candle is stored.",
+        "Active assets without a stored candle.",
         ("tier",),
         lambda seen: [((one.tier,), one.without_data) for one in seen.measures.assets],
     ),

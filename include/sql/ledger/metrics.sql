@@ -98,7 +98,7 @@ GROUP BY a.tier, g.interval_minutes, g.status
 ORDER BY a.tier, g.interval_minutes, g.status
 
 -- name: count_without_data
--- Active, expected assets, and those of them of which no candle is stored. Out: tier, assets, without_data.
+-- Active, expected assets, and those of them without a stored candle. Out: tier, assets, without_data.
 SELECT
     tier,
     count(*) AS assets,

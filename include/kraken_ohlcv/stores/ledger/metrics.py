@@ -62,7 +62,7 @@ class AssetCount:
 
     :ivar tier: ``TIER1`` .. ``TIER4``
     :ivar assets: active and expected at the exchange
-    :ivar without_data: those of them of which no candle is stored
+    :ivar without_data: those of them without a stored candle
     """
 
     tier: str
