@@ -163,7 +163,7 @@ def test_a_person_logs_in_and_finds_the_pages_in_the_navigation(stack: Stack, wo
             on.frame.locator("main h1", has_text=tab).wait_for()
 
 
-def test_a_damaged_cell_is_seen_told_and_leads_to_its_gap(stack: Stack, world: World) -> None:
+def test_a_damaged_cell_is_seen_told_and_leads_to_its_candle_and_gap(stack: Stack, world: World) -> None:
     del world
     with screen(stack, "viewer") as on:
         frame = on.open(XBT)
@@ -182,6 +182,9 @@ def test_a_damaged_cell_is_seen_told_and_leads_to_its_gap(stack: Stack, world: W
         assert re.search(r"1\s+missing, fillable", tip.inner_text())
 
         damaged.click(position={"x": 5, "y": 5})
+        frame.locator("main h1", has_text="XBTUSD").wait_for()
+        expect(frame.locator("table.candles .state")).to_have_text(["Missing"])
+        frame.get_by_role("link", name="Open in Gaps").click()
         frame.locator("main h1", has_text="Gaps").wait_for()
         expect(frame.locator("table.list tbody tr th b")).to_have_text(["XBTUSD"])
 
@@ -199,8 +202,8 @@ def test_the_heatmap_is_walked_with_the_keyboard(stack: Stack, world: World) -> 
         assert "XBTUSD 1 d" in live.inner_text()
         assert "Fillable" in live.inner_text()
         on.page.keyboard.press("Enter")
-        frame.locator("main h1", has_text="Gaps").wait_for()
-        expect(frame.locator("table.list tbody tr th b")).to_have_text(["XBTUSD"])
+        frame.locator("main h1", has_text="XBTUSD").wait_for()
+        expect(frame.locator("table.candles .state")).to_have_text(["Missing"])
 
 
 def test_filters_leave_what_they_name(stack: Stack, world: World) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.reader.stores import stores_of
+from kraken_ohlcv.seals.sealing import seal
+from kraken_ohlcv.stores.ledger.restatements import log_versions
+from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow.web.asgi import Pages
 from tests.conftest import AIRFLOW_HOME, ROOT
+from tests.integration.ledger_pages import add_proofs
 from tests.integration.world import World
-from tests.unit.builders import NOW
+from tests.unit.builders import NOON, NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,3 +172,23 @@ def damaged(world: World) -> World:
     world.store(DAILY, days, without=[(days[1] - 9 * day, days[1] - 7 * day), (days[1] - 2 * day, days[1])])
     world.plan(tickers=["XBTUSD"], intervals=[1440])
     return world
+
+
+LOST_S = NOON - 790 * HOUR
+"""Open time of the first of five candles older than the API reaches, which are missing."""
+
+
+@pytest.fixture
+def known(damaged: World) -> World:
+    """Give a world in which buckets of XBTUSD 60 are proven empty, restated, disputed, and sealed."""
+    with connect(damaged.dsn) as connection:
+        for place, evidence in enumerate(("archive", "ohlc", "trades")):
+            start_s = LOST_S + place * HOUR
+            add_proofs(connection, HOURLY, [(start_s, start_s + HOUR)], evidence)
+        restated_s, disputed_s = LOST_S + 6 * HOUR, LOST_S + 7 * HOUR
+        old = damaged.stored(HOURLY, (restated_s, restated_s + HOUR))[restated_s]
+        log_versions(connection, HOURLY, [(old, replace(old, trades=old.trades + 1), int(NOW))])
+        add_proofs(connection, HOURLY, [(disputed_s, disputed_s + HOUR)], "trades")
+        with stores_of(damaged.questdb, connection, now_s=int(NOW)) as stores:
+            seal(stores, now_s=int(NOW))
+    return damaged

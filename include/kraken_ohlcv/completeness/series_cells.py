@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,11 +73,41 @@ CELL_COUNTS: Final = ("stored", "proven_empty", *MISSING_COUNTS, "pending", "not
 """Names of the counts of a cell."""
 
 
+class Shares(NamedTuple):
+    """How a series stands in a time, in buckets.
+
+    :ivar verified: stored or proven empty
+    :ivar missing: due and neither
+    :ivar never_loaded: before the series' start, though the pair may have traded
+    """
+
+    verified: int
+    missing: int
+    never_loaded: int
+
+    @property
+    def verified_pct(self) -> float | None:
+        """Return the share of the time that is verified, percent; None when nothing is expected."""
+        expected = self.verified + self.missing
+        return percent(self.verified, expected + self.never_loaded) if expected else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether something is expected, nothing is missing, and all of the time is loaded."""
+        return self.verified > 0 and not self.missing and not self.never_loaded
+
+    @property
+    def worst_first(self) -> tuple[float, int]:
+        """Return what to sort by to have no data at all first, then the least verified, then most missing."""
+        return (-1.0 if self.verified_pct is None else self.verified_pct), -self.missing
+
+
 class SeriesCells(BaseModel):
     """A series by periods: one number per period in each list, counting buckets.
 
     ``stored + proven_empty + fillable + expiring + unfillable + pending`` is every closed bucket of the grid.
 
+    :ivar since: where the series begins; None when nothing of it is stored
     :ivar stored: candles in QuestDB
     :ivar proven_empty: proven empty and not stored
     :ivar fillable: missing and inside the API window for more than a day
@@ -93,6 +123,7 @@ class SeriesCells(BaseModel):
     tier: str
     interval_minutes: int
     listing: Listing
+    since: datetime | None
     state: list[CellState]
     stored: list[int]
     proven_empty: list[int]
@@ -112,8 +143,11 @@ class SeriesCells(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def verified_pct(self) -> float | None:
-        """Return the share of them that is stored or proven empty, percent, or None of nothing."""
-        return percent(self.verified, self.expected)
+        """Return the share of all periods that is stored or proven empty, percent, or None of nothing.
+
+        What was never loaded counts: it is of the time asked for.
+        """
+        return self.shares.verified_pct
 
     @cached_property
     def missing(self) -> int:
@@ -131,9 +165,14 @@ class SeriesCells(BaseModel):
         return sum(self.not_loaded)
 
     @property
+    def shares(self) -> Shares:
+        """Return what is verified, missing and never loaded of all periods."""
+        return Shares(self.verified, self.missing, self.never_loaded)
+
+    @property
     def is_whole(self) -> bool:
         """Return whether something is expected, nothing is missing, and all of the time is loaded."""
-        return self.expected > 0 and not self.missing and not self.never_loaded
+        return self.shares.is_whole
 
 
 def edges_of(covered: Range, period: Period) -> list[datetime]:
@@ -178,10 +217,11 @@ def series_cells(
         return []
     borders = np.array([int(edge.timestamp()) for edge in edges], dtype=np.int64)
     whole = (int(borders[0]), int(borders[-1]))
-    counts, is_loaded = [], []
+    counts, is_loaded, starts = [], [], []
     for one in Buckets(connection, questdb, rows, now_s=now_s).read(rows, whole):
         counts.append(count_cells(one, borders, now_s))
         is_loaded.append(one.span is not None)
+        starts.append(None if one.span is None else utc(one.grid.start_s))
     of_all = {name: np.array([count[name] for count in counts]) for name in CELL_COUNTS}
     states = _judge(of_all, np.array(is_loaded)[:, None]).tolist()
     listed = {name: count.tolist() for name, count in of_all.items()}
@@ -191,6 +231,7 @@ def series_cells(
             tier=row.asset.tier,
             interval_minutes=row.interval_minutes,
             listing=row.listing,
+            since=starts[number],
             state=[CELL_STATES[state] for state in states[number]],
             **{name: listed[name][number] for name in CELL_COUNTS},
         )
@@ -225,6 +266,18 @@ def count_cells(found: SeriesBuckets, borders: Numbers, now_s: int) -> dict[str,
             counts[name] = missing.between(*part)
     counts["not_loaded"] = _before_start(found, first, last)
     return counts
+
+
+def shares_of(found: SeriesBuckets, covered: Range, now_s: int) -> Shares:
+    """Return how a series stands in a time.
+
+    :param found: what its buckets are in this time
+    :param covered: half-open, epoch seconds UTC
+    """
+    counts = count_cells(found, np.array(covered, dtype=np.int64), now_s)
+    n = {name: int(count[0]) for name, count in counts.items()}
+    missing = sum(n[name] for name in MISSING_COUNTS)
+    return Shares(n["stored"] + n["proven_empty"], missing, n["not_loaded"])
 
 
 def _before_start(found: SeriesBuckets, first: Numbers, last: Numbers) -> Numbers:

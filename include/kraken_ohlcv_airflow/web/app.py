@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from kraken_ohlcv_airflow.web import (
     actions,
     archive,
+    candles,
     coverage,
     first_steps,
     gaps,
@@ -34,6 +35,9 @@ from kraken_ohlcv_airflow.web.stores import StoreError
 TITLE: Final = "OHLCV pages"
 DAYS: Final = frozenset({"from", "to"})
 """Parameters that are days of the calendar."""
+
+SHOWN: Final = 40
+"""Characters of a refused value that its refusal repeats."""
 
 HEADERS: Final = {
     # No inline script or style is used; Airflow shows the pages in a frame of the same origin.
@@ -88,6 +92,7 @@ def build_app(clock: Callable[[], float] = time.time) -> FastAPI:
     for module in (
         coverage,
         first_steps,
+        candles,
         gaps,
         prices,
         runs,
@@ -158,9 +163,18 @@ def _reason(error: Exception) -> tuple[HTTPStatus, str]:
         case RequestValidationError():
             found = error.errors()
             sentences = [
-                f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}" for one in found
+                f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {_complaint(one)}" for one in found
             ]
             are_days = all(one["loc"][-1] in DAYS for one in found)
             status = HTTPStatus.BAD_REQUEST if are_days else HTTPStatus.UNPROCESSABLE_ENTITY
             return status, f"This request is invalid: {'; '.join(sentences)}."
     return HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed."
+
+
+def _complaint(error: Any) -> str:
+    """Return what is wrong with a parameter, with its value unless the sentence names that already."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    given = error.get("input")
+    is_told = isinstance(given, str) and error["type"] != "extra_forbidden"
+    return f"{error['msg']}, not {given[:SHOWN]!r}" if is_told else str(error["msg"])

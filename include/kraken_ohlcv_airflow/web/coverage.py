@@ -2,92 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, NamedTuple
+from http import HTTPStatus
+from typing import Annotated, Final, NamedTuple
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel
 
 from kraken_ohlcv.completeness.buckets import EXPIRING_S
 from kraken_ohlcv.completeness.figures import percent
-from kraken_ohlcv.completeness.series_cells import (
-    Period,
-    SeriesCells,
-    edges_of,
-    series_cells,
-)
-from kraken_ohlcv.completeness.series_rows import Listing, list_rows
+from kraken_ohlcv.completeness.read_buckets import Buckets
+from kraken_ohlcv.completeness.series_cells import Period, SeriesCells, edges_of, series_cells, shares_of
+from kraken_ohlcv.completeness.series_rows import Listing, SeriesRow, list_rows
 from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.gap_choices import STATUS_CHOICES
-from kraken_ohlcv.core.intervals import DAY_S
+from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.tiers import TierPlan
-from kraken_ohlcv.core.times import midnight_s, utc
+from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.stores.ledger.gap_lists import tally_gaps, total
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv_airflow.web.coverage_query import RANGE_TITLES, CoverageQuery
 from kraken_ohlcv_airflow.web.first_steps import first_steps, insist_on_candles
 from kraken_ohlcv_airflow.web.heatmap import LEGEND, draw
-from kraken_ohlcv_airflow.web.queries import (
-    FIRST_DAY,
-    Absent,
-    Day,
-    PagedQuery,
-    SeriesQuery,
-)
 from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.stores import StoreError, ledger, questdb
 
 router = APIRouter()
 
 PAGE_SIZE: Final = 100
-MAX_COLUMNS: Final = 400
-
-RangeName = Literal["30d", "90d", "180d", "1y", "2y", "5y", "10y"]
-RANGES: Final[dict[str, tuple[str, int]]] = {
-    "30d": ("30 days", 30),
-    "90d": ("90 days", 90),
-    "180d": ("180 days", 180),
-    "1y": ("1 year", 365),
-    "2y": ("2 years", 731),
-    "5y": ("5 years", 1826),
-    "10y": ("10 years", 3652),
-}
-"""Title and days by name."""
-
-PERIOD_DAYS: Final = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 30}
-
-
-class CoverageQuery(SeriesQuery, PagedQuery):
-    """Which series, and which time.
-
-    :ivar range: how far back
-    :ivar by: length of a cell; by default the shortest that leaves at most 400 columns
-    :ivar to: last day shown, UTC; by default today
-    """
-
-    range: Annotated[RangeName | None, Absent] = "90d"
-    by: Annotated[Period | None, Absent] = None
-    to: Day = None
-
-    @property
-    def n_days(self) -> int:
-        """Return the days of the range."""
-        return RANGES[self.range or "90d"][1]
-
-    @property
-    def period(self) -> Period:
-        """Return the length of a cell: the one asked for, if it does not make too many."""
-        asked = list(Period)[list(Period).index(self.by) if self.by else 0 :]
-        return next(one for one in asked if self.n_days // PERIOD_DAYS[one] <= MAX_COLUMNS)
-
-    def covered(self, now_s: int) -> tuple[int, int]:
-        """Return the time shown.
-
-        :return: half-open, whole days, epoch seconds UTC
-        """
-        today_s = now_s // DAY_S * DAY_S
-        end_s = (today_s if self.to is None else midnight_s(self.to)) + DAY_S
-        return max(0, end_s - self.n_days * DAY_S), max(DAY_S, end_s)
+MAX_RANKED: Final = 2_000_000_000
+"""Buckets that may be counted to find the worst or incomplete series among all: about ten seconds."""
 
 
 LISTING_WORDS: Final[dict[Listing, str]] = {
@@ -114,26 +61,57 @@ def count_page(connection: Connection, query: CoverageQuery, now_s: int) -> Cove
     """Return one page of the series that a query leaves.
 
     :param query: the request
+    :raises HTTPException: 400, if too much would have to be counted to filter or sort
     :raises StoreError: if QuestDB cannot be read
     """
     rows = list_rows(
         connection, tier=query.tier, tickers=query.ticker_patterns(), intervals=query.intervals()
     )
-    number, pages = query.chosen_page(len(rows), PAGE_SIZE)
-    shown = rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-    found = CoveragePage(
-        period=query.period, edges=[], total_series=len(rows), page=number, pages=pages, series=[]
-    )
-    if shown:
-        found.edges = edges_of(query.covered(now_s), query.period)
-        with questdb() as client:
-            found.series = series_cells(connection, client, shown, found.edges, now_s=now_s)
-    return found
+    covered, period = query.covered(now_s), query.period_at(now_s)
+    if not rows:
+        return CoveragePage(period=period, edges=[], total_series=0, page=1, pages=1, series=[])
+    with questdb() as client:
+        if query.only or query.sort:
+            _check_affordable(rows, covered)
+            counting = Buckets(connection, client, rows, now_s=now_s)
+            ranked = [(shares_of(one, covered, now_s), one.row) for one in counting.read(rows, covered)]
+            if query.only:
+                ranked = [(one, row) for one, row in ranked if not one.is_whole]
+            if query.sort:
+                ranked.sort(key=lambda each: each[0].worst_first)
+            rows = [row for _, row in ranked]
+        number, pages = query.chosen_page(len(rows), PAGE_SIZE)
+        shown = rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+        edges = edges_of(covered, period)
+        # The time asked for, not the whole periods around it.
+        edges[0], edges[-1] = utc(covered[0]), utc(covered[1])
+        return CoveragePage(
+            period=period,
+            edges=edges if shown else [],
+            total_series=len(rows),
+            page=number,
+            pages=pages,
+            series=series_cells(connection, client, shown, edges, now_s=now_s),
+        )
+
+
+def _check_affordable(rows: Sequence[SeriesRow], covered: Range) -> None:
+    """Refuse to count so much that nobody would wait for the page."""
+    n_buckets = sum((covered[1] - covered[0]) // step_s(row.interval_minutes) for row in rows)
+    if n_buckets > MAX_RANKED:
+        raise HTTPException(
+            HTTPStatus.BAD_REQUEST,
+            f"To filter or sort {counted(len(rows), 'series')} over"
+            f" {counted((covered[1] - covered[0]) // DAY_S, 'day')} would count too many candles:"
+            " choose a tier, an interval, tickers or a shorter range.",
+        )
 
 
 @router.get("/api/coverage", tags=["coverage"])
 def read_coverage(request: Request, query: Annotated[CoverageQuery, Query()]) -> CoveragePage:
     """Return what series are in each day, week or month of a range, page by page."""
+    if query.stray:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, query.stray)
     with ledger() as connection:
         return count_page(connection, query, int(request.app.state.clock()))
 
@@ -193,6 +171,7 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         expiring = total(tally_gaps(connection, soon).values())
         tiers = read_plan(connection).tiers
     begin, end = (utc(moment_s).date() for moment_s in query.covered(now_s))
+    period = query.period_at(now_s)
     return page(
         "coverage.html",
         active="coverage",
@@ -200,18 +179,20 @@ def coverage_page(query: CoverageQuery, now_s: int) -> Response:
         query=query,
         links=query.links,
         view=view,
+        period=period,
+        range_name=query.range_name,
         tallies=tallies,
         expiring=expiring,
-        heatmap=draw(view.series, view.edges, query.period) if view.series else None,
+        heatmap=draw(view.series, view.edges, period) if view.series else None,
         targets=targets_of(view.series, tiers),
-        ranges={name: title for name, (title, _) in RANGES.items()},
+        ranges=RANGE_TITLES,
         listings=LISTING_WORDS,
         legend=LEGEND,
         first_day=begin,
         last_day=end - timedelta(days=1),
-        earlier=max(FIRST_DAY, begin - timedelta(days=1)),
-        later=min(end - timedelta(days=1) + timedelta(days=query.n_days), utc(now_s).date()),
-        is_newest=query.to is None or query.to >= utc(now_s).date(),
+        month=f"{begin:%Y-%m}",
+        earlier=query.moved(now_s, -1),
+        later=query.moved(now_s, 1) if end <= utc(now_s).date() else None,
         Period=Period,
         GapStatus=GapStatus,
     )

@@ -36,6 +36,16 @@ Day = Annotated[date | None, AfterValidator(_within_the_calendar), Absent]
 """A day whose candles can be kept; the calendar's very ends leave no room for the day beside them."""
 
 
+def _is_served(value: int | None) -> int | None:
+    if value is not None and value not in INTERVALS:
+        raise ValueError(f"{value} is not one of Kraken's intervals: {', '.join(map(str, INTERVALS))}")
+    return value
+
+
+Interval = Annotated[int | None, AfterValidator(_is_served), Absent]
+"""Candle length, minutes."""
+
+
 class PageQuery(BaseModel):
     """What every page takes; an unknown parameter is refused, so that a slip of the pen hides nothing."""
 
@@ -75,20 +85,13 @@ class SeriesQuery(PageQuery):
     """
 
     tier: Annotated[Tier | None, Absent] = None
-    interval: Annotated[int | None, Absent] = None
+    interval: Interval = None
     ticker: Annotated[str | None, Absent] = Field(
         default=None,
         max_length=1000,
         pattern=r"^[A-Za-z0-9*]{1,20}([ ,]+[A-Za-z0-9*]{1,20})*[ ,]*$",
         examples=["XBTUSD, ETH*"],
     )
-
-    @field_validator("interval")
-    @classmethod
-    def _is_served(cls, value: int | None) -> int | None:
-        if value is not None and value not in INTERVALS:
-            raise ValueError(f"{value} is not one of Kraken's intervals: {', '.join(map(str, INTERVALS))}")
-        return value
 
     @field_validator("ticker")
     @classmethod

@@ -21,6 +21,7 @@ FOLDER: Final = Path(__file__).resolve().parent
 
 TABS: Final = (
     ("coverage", "Coverage"),
+    ("candles", "Candles"),
     ("gaps", "Gaps"),
     ("incidents", "Incidents"),
     ("objectives", "Objectives"),

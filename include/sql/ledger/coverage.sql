@@ -303,3 +303,22 @@ WHERE ticker = %(ticker)s
     AND interval_minutes = %(interval_minutes)s
     AND range_start >= to_timestamp(%(start_s)s)
     AND range_end <= to_timestamp(%(end_s)s)
+
+-- name: list_proof_runs
+-- Which runs proved buckets empty, or withdrew proofs, the newest change first. In: ticker, interval_minutes, months
+-- (date[]). Out: month_s, changed_s (epoch seconds), first_bucket, buckets (text), evidence (null = it was withdrawn),
+-- dag_id, run_id.
+SELECT
+    extract(epoch FROM month)::bigint AS month_s,
+    extract(epoch FROM changed_at)::bigint AS changed_s,
+    first_bucket,
+    buckets::text,
+    evidence,
+    dag_id,
+    run_id
+FROM coverage_changes
+WHERE ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND month = ANY(%(months)s)
+    AND run_id IS NOT NULL
+ORDER BY change_id DESC

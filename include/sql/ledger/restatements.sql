@@ -101,3 +101,20 @@ WHERE ticker = ANY(%(tickers)s)
     AND interval_minutes = %(interval_minutes)s
     AND ts >= to_timestamp(%(from_s)s)
     AND ts < to_timestamp(%(until_s)s)
+
+-- name: list_restatements_between
+-- Other versions of a series' candles, applied or seen once, by open time and then the oldest first.
+-- In: ticker, interval_minutes, from_s, until_s (open times, epoch seconds, half-open). Out: fields of Version.
+SELECT
+    extract(epoch FROM ts)::bigint AS open_s,
+    source,
+    old,
+    new,
+    extract(epoch FROM first_seen_at)::bigint AS first_seen_s,
+    extract(epoch FROM applied_at)::bigint AS applied_s
+FROM candle_restatements
+WHERE ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND ts >= to_timestamp(%(from_s)s)
+    AND ts < to_timestamp(%(until_s)s)
+ORDER BY ts, restatement_id

@@ -1,4 +1,4 @@
-// The heatmap under pointer and keys: tooltip, arrow keys, and the gaps of a cell behind a click.
+// The heatmap under pointer and keys: tooltip, arrow keys, and the candles of a cell behind a click.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("heat-data").textContent);
@@ -47,8 +47,9 @@
     const first = dayText.format(start * 1000).replace(",", "");
     const days = (end - start) / daySeconds;
     if (days === 1) return first;
-    if (days > 7) return monthText.format(start * 1000);
-    return `${first} + 6 days`;
+    const last = dayText.format((end - 1) * 1000).replace(",", "");
+    const isMonth = isoDay(start).endsWith("-01") && isoDay(end).endsWith("-01");
+    return isMonth && days > 7 ? monthText.format(start * 1000) : `${first} – ${last}`;
   };
 
   const intervalText = (minutes) => {
@@ -106,7 +107,7 @@
       spoken.push(`${n} ${words[name]}`);
     });
     tip.replaceChildren(head, state, counts);
-    if (cell.state !== "outside") tip.append(element("div", "tip-hint", speak ? "Enter: its gaps" : "Click: its gaps"));
+    if (cell.state !== "outside") tip.append(element("div", "tip-hint", speak ? "Enter: its candles" : "Click: its candles"));
     tip.hidden = false;
     const own = tip.getBoundingClientRect();
     const x = Math.min(Math.max(8, left + data.pitch / 2 - own.width / 2), window.innerWidth - own.width - 8);
@@ -129,9 +130,8 @@
       interval,
       from: isoDay(data.edges[column]),
       to: isoDay(data.edges[column + 1] - 1),
-      status: "all",
     });
-    window.location.assign(`gaps?${query}`);
+    window.location.assign(`candles?${query}`);
   };
 
   const columnUnder = (event, row) => {

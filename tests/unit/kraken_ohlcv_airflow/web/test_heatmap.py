@@ -48,6 +48,7 @@ def cells_of(states: list[int]) -> SeriesCells:
         tier="TIER1",
         interval_minutes=60,
         listing="listed",
+        since=None,
         state=[CELL_STATES[number] for number in states],
         **{**dict.fromkeys(CELL_COUNTS, [0] * len(states)), "stored": states},
     )
