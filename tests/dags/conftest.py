@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.schema_checks import check_each_schema_once
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -71,6 +73,7 @@ def dag_bag(pools: dict[str, dict[str, object]]) -> DagBag:
     """Give all DAGs, parsed while no socket may be opened: importing them must touch nothing."""
     from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 (Airflow is slow to import)
 
+    check_each_schema_once()
     with closed_sockets():
         return DagBag(str(ROOT / "dags"), known_pools=set(pools))
 
