@@ -53,13 +53,15 @@ def test_an_empty_house_is_told_what_it_has_and_lacks(site: Site, world: World) 
     answer = site.client("admin").get("/ohlcv/coverage")
     assert answer.status_code == 200
     told = steps(answer.text)
-    assert list(told) == ["Ledger", "Candles", "Kraken", "Plan", "Next run", "DAGs", "Slack"]
-    assert {title for title, (state, _) in told.items() if state == "good"} == {*told} - {"Slack"}
+    good = ["Ledger", "Candles", "Kraken", "Plan", "Next run", "DAGs"]
+    assert list(told) == [*good, "Slack", "Heartbeat"]
+    assert [title for title, (state, _) in told.items() if state == "good"] == good
     assert "holds no candle yet" in told["Candles"][1]
     assert "answers; the exchange is online" in told["Kraken"][1]
     assert re.match(r"\d+ assets in the plan", told["Plan"][1])
-    assert told["Slack"][0] == "open"
+    assert (told["Slack"][0], told["Heartbeat"][0]) == ("open", "open")
     assert "slack_alerts" in told["Slack"][1]
+    assert "define the connection heartbeat" in told["Heartbeat"][1]
     assert BUTTON in answer.text
     assert BUTTON not in site.client("viewer").get("/ohlcv/coverage").text
 

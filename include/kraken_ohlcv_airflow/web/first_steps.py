@@ -22,7 +22,12 @@ from kraken_ohlcv.clients.errors import ConnectionFieldError
 from kraken_ohlcv.core.errors import CatalogueError
 from kraken_ohlcv.core.plan_file import PlanFile, read_plan_file
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1
-from kraken_ohlcv.core.settings import KRAKEN_CONN_ID, SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
+from kraken_ohlcv.core.settings import (
+    HEARTBEAT_CONN_ID,
+    KRAKEN_CONN_ID,
+    SLACK_API_CONN_ID,
+    SLACK_WEBHOOK_CONN_ID,
+)
 from kraken_ohlcv.core.times import utc
 from kraken_ohlcv.core.wording import counted, duration, moment, named, sentence
 from kraken_ohlcv.stores.ledger.plan import read_plan
@@ -142,6 +147,7 @@ def first_steps(request: Request, user: GetUserDep, why: StoreError) -> Response
             plan_step,
             *dag_steps,
             _slack_step(),
+            _heartbeat_step(),
         ],
         fetching=fetching,
         n_series=0 if plan is None else _n_series(plan, "TIER1"),
@@ -265,6 +271,13 @@ def _slack_step() -> Step:
             return Step("Slack", State.GOOD, said)
     cure = f"define the connection {SLACK_WEBHOOK_CONN_ID}; with make up, set SLACK_WEBHOOK_URL"
     return Step("Slack", State.OPEN, f"Not connected, so problems are not reported: {cure}.")
+
+
+def _heartbeat_step() -> Step:
+    if _is_defined(HEARTBEAT_CONN_ID):
+        return Step("Heartbeat", State.GOOD, f"Connection {HEARTBEAT_CONN_ID} is defined.")
+    cure = f"define the connection {HEARTBEAT_CONN_ID}"
+    return Step("Heartbeat", State.OPEN, f"None, so nobody notices when Airflow itself is down: {cure}.")
 
 
 def _is_defined(conn_id: str) -> bool:
