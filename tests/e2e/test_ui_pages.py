@@ -186,7 +186,7 @@ def test_a_damaged_cell_is_seen_told_and_leads_to_its_candle_and_gap(stack: Stac
         expect(frame.locator("table.candles .state")).to_have_text(["Missing"])
         frame.get_by_role("link", name="Open in Gaps").click()
         frame.locator("main h1", has_text="Gaps").wait_for()
-        expect(frame.locator("table.list tbody tr th b")).to_have_text(["XBTUSD"])
+        expect(frame.locator("section.series h2 b")).to_have_text(["XBTUSD"])
 
 
 def test_the_heatmap_is_walked_with_the_keyboard(stack: Stack, world: World) -> None:
@@ -221,7 +221,7 @@ def test_filters_leave_what_they_name(stack: Stack, world: World) -> None:
         frame.locator("main h1", has_text="Gaps").wait_for()
         wait_until_loaded(frame)
         frame.locator("select[name='status']").select_option("failed")
-        expect(frame.locator("table.list th b")).to_have_text(["ETHUSD"])
+        expect(frame.locator("section.series h2 b")).to_have_text(["ETHUSD"])
 
 
 def test_the_objectives_of_a_month_are_told_and_fit_a_telephone(stack: Stack, world: World) -> None:

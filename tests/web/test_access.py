@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Site
 
 PATH_VALUES = {"gap_id": "1", "key": "stale", "name": "pages.css", "number": "1"}
-QUERIES = {"/run": "?dag_id=backfill_tier1_daily"}
+QUERIES = {"/run": "?dag_id=backfill_tier1_daily", "/chosen-gaps": "?gap=1"}
 """Of routes that do not answer without."""
 
 
@@ -43,11 +43,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "/ohlcv/actions/accept": {"data": {"gap_id": 1, "reason": "lost", **SEEN}},
     "/ohlcv/actions/backfill": {"data": {"gap_id": 1}},
     "/ohlcv/actions/first-backfill": {},
+    "/ohlcv/actions/backfill-chosen": {"data": {"gap": "1"}},
     "/ohlcv/actions/retry-failed": {"data": {"tier": "TIER1"}},
     "/ohlcv/actions/snooze": {"data": {"key": "stale", "hours": 1}},
     "/ohlcv/actions/take-back": {"data": {"gap_id": 1, "reason": "found"}},
     "/ohlcv/actions/test-message": {},
     "/ohlcv/api/test-message": {},
+    "/ohlcv/api/gaps/backfill": {"json": {"gap_ids": [1]}},
     "/ohlcv/api/gaps/1/accept": {"json": {"reason": "lost"}},
     "/ohlcv/api/gaps/1/backfill": {},
     "/ohlcv/api/gaps/1/take-back": {"json": {"reason": "found"}},

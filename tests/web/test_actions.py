@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -216,13 +217,74 @@ def test_airflows_own_refusal_is_handed_on(site: Site, damaged: World, runs: Any
 
 
 def test_buttons_are_for_those_who_may_press_them(site: Site, damaged: World) -> None:
-    tried = damaged.rows("SELECT 1 FROM gap_records WHERE status IN ('DETECTED', 'FAILED')")
+    tried = damaged.rows(
+        "SELECT DISTINCT ticker, interval_minutes FROM gap_records WHERE status IN ('DETECTED', 'FAILED')"
+    )
     ops, viewer = (site.client(user).get("/ohlcv/gaps").text for user in ("ops", "viewer"))
     assert "Retry 1 failed gap of Tier 1" in ops
-    assert ops.count("Backfill now") == len(tried) > 0
+    assert ops.count("Backfill now") == len(tried) > 1
+    assert ops.count("1 call to Kraken, less than a minute.") >= 1
+    assert ops.count('name="gap" value=') >= len(tried)
     assert '<form method="post"' not in viewer
     assert "Backfill now" not in viewer
     assert "Retry" not in viewer
+    assert "Plan a repair" not in viewer
+
+
+def test_several_gaps_are_planned_and_started_at_once_and_what_was_refused_is_named(
+    site: Site, damaged: World, runs: Any
+) -> None:
+    ids = {status: gap_id(damaged, status) for status in ("DETECTED", "FAILED", "UNFILLABLE", "FILLED")}
+    client, chosen = site.client("ops"), ",".join(map(str, ids.values()))
+    planned = client.get("/ohlcv/chosen-gaps", params={"gap": [chosen, "999999"]})
+    assert planned.status_code == 200
+    words = " ".join(html.unescape(planned.text).split())
+    assert "3 runs repair 3 gaps; 2 gaps cannot be repaired so. Nothing has been started yet." in words
+    assert words.count("A run now: ") == 3
+    assert f"Gap {ids['FILLED']} is already filled." in words
+    assert "There is no gap 999999." in words
+    assert runs("backfill_tier1_daily") == []
+
+    body = {"gap_ids": [*ids.values(), 999999]}
+    answer = client.post("/ohlcv/api/gaps/backfill", json=body, headers=OWN)
+    assert answer.status_code == 201
+    assert [one["gap_id"] for one in answer.json()["refused"]] == [ids["FILLED"], 999999]
+    started = runs("backfill_tier1_daily")
+    assert {one["run_id"] for one in answer.json()["runs"]} == {run["dag_run_id"] for run in started}
+    assert sorted(
+        (*run["conf"]["tickers"], *run["conf"].get("repair_from", ["dag's"])) for run in started
+    ) == [
+        ("ETHUSD", "dag's"),
+        ("XBTUSD", "dag's"),
+        ("XBTUSD", "trades"),
+    ]
+
+    done = client.post("/ohlcv/actions/backfill-chosen", data={"gap": chosen}, headers=OWN)
+    assert done.status_code == 200
+    assert "3 runs started" in done.text
+    assert f"Gap {ids['FILLED']} is already filled." in done.text
+    assert len(runs("backfill_tier1_daily")) == 6
+
+    viewer = site.client("viewer").post("/ohlcv/api/gaps/backfill", json=body, headers=OWN)
+    assert (viewer.status_code, "You may not start backfill_tier1_daily" in detail(viewer)) == (409, True)
+    many = client.get("/ohlcv/chosen-gaps", params={"gap": ",".join(["7"] * 101)})
+    assert (many.status_code, "choose at most 100 at once" in detail(many)) == (422, True)
+    assert client.get("/ohlcv/chosen-gaps?gap=7;8").status_code == 422
+
+
+def test_beside_the_buttons_of_a_paused_dag_stands_that_its_runs_wait(site: Site, damaged: World) -> None:
+    del damaged
+    client, admin = site.client("ops"), site.client("admin")
+    said = "backfill_tier1_daily is paused: the run waits until somebody unpauses it."
+    assert said not in client.get("/ohlcv/gaps").text
+    pause = "/api/v2/dags/backfill_tier1_daily"
+    assert admin.patch(pause, json={"is_paused": True}).status_code == 200
+    try:
+        assert said in client.get("/ohlcv/gaps").text
+        assert said in client.get("/ohlcv/gaps?dag=backfill_tier1_daily&run=manual__1&status=filled").text
+        assert said not in site.client("viewer").get("/ohlcv/gaps").text
+    finally:
+        admin.patch(pause, json={"is_paused": False})
 
 
 def test_an_incident_is_snoozed_by_name_and_woken_again(site: Site, world: World) -> None:

@@ -141,10 +141,10 @@ def conf_of_gap(request: Request, gap_id: int, subject: GapSubject, source: Sour
     with ledger() as connection:
         quarters = read_quarters(connection) if has_archive() else None
     now_s = int(request.app.state.clock())
-    return conf_for_gap(subject, _source(gap_id, subject, source, quarters=quarters, now_s=now_s))
+    return conf_for_gap(subject, source_of(gap_id, subject, source, quarters=quarters, now_s=now_s))
 
 
-def _source(
+def source_of(
     gap_id: int,
     subject: GapSubject,
     wanted: Source | None,

@@ -1,12 +1,13 @@
 """The page of gaps, the required archive files, and their JSON twins."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from kraken_ohlcv.core.gap import GapStatus
@@ -29,9 +30,18 @@ from kraken_ohlcv.stores.ledger.gap_lists import (
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, first, rows
 from kraken_ohlcv_airflow.web.access import DECIDE_DAG_ID, may_trigger
+from kraken_ohlcv_airflow.web.airflow_api import read_paused
+from kraken_ohlcv_airflow.web.costs import at_most
+from kraken_ohlcv_airflow.web.gap_groups import by_series
 from kraken_ohlcv_airflow.web.queries import GapQuery, SeriesQuery
 from kraken_ohlcv_airflow.web.render import page
-from kraken_ohlcv_airflow.web.repairs import dag_of_tier, sources_of
+from kraken_ohlcv_airflow.web.repairs import (
+    conf_for_failed,
+    conf_for_gap,
+    dag_of_tier,
+    sources_of,
+    tier_of_dag,
+)
 from kraken_ohlcv_airflow.web.stores import has_archive, ledger
 
 router = APIRouter()
@@ -122,6 +132,7 @@ def show_gaps(
     request: Request,
     user: GetUserDep,
     query: Annotated[GapQuery, Query()],
+    paused: Annotated[frozenset[str], Depends(read_paused)],
 ) -> Response:
     """Show the gaps."""
     now_s = int(request.app.state.clock())
@@ -131,7 +142,21 @@ def show_gaps(
         quarters = read_quarters(connection) if has_archive() else None
         required = list_required_files(connection, chosen)
         failed = rows(connection, "tally_failed", FailedTally)
-        tiers = read_plan(connection).tiers
+        plan = read_plan(connection)
+        tiers = plan.tiers
+        older = set(
+            rows(
+                connection,
+                "read_series_with_older_gaps",
+                lambda ticker, interval_minutes: (ticker, interval_minutes),
+            )
+        )
+    groups = by_series(listing.gaps, partial(sources_of, quarters=quarters, now_s=now_s))
+
+    def cost(tier: str, conf: Mapping[str, Any], n_series: int, *, has_older: bool) -> str:
+        own = tiers[tier_of_dag(tier, tiers)]
+        return at_most(conf, own, n_series=n_series, has_older=has_older, pace_s=plan.pace_s)
+
     return page(
         "gaps.html",
         active="gaps",
@@ -143,7 +168,18 @@ def show_gaps(
         failed_tallies=failed,
         required=required,
         required_text=as_text(required),
-        sources_by_gap={gap.gap_id: sources_of(gap, quarters=quarters, now_s=now_s) for gap in listing.gaps},
+        groups=groups,
+        costs={
+            (gap_id, source): cost(
+                group.first.tier, conf_for_gap(group.first, source), 1, has_older=group.first.series in older
+            )
+            for group in groups
+            for source, gap_id in group.repairs.items()
+        },
+        retry_costs={
+            one.tier: cost(one.tier, conf_for_failed(one), one.n_series, has_older=True) for one in failed
+        },
+        paused=paused,
         startable={
             dag_id: may_trigger(request, user, dag_id)
             for dag_id in {dag_of_tier(tier, tiers) for tier in ("", *tiers)}

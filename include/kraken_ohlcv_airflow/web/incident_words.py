@@ -80,8 +80,9 @@ def _tier(tier: Any) -> str:
 
 def _late_cause(subjects: Subjects) -> str:
     name, facts = worst_first(subjects)[0]
-    worst = f"{_series(name)} {_how_late(facts)}"
-    return worst if len(subjects) == 1 else f"{counted(len(subjects), 'ticker')}, {worst}"
+    if len(subjects) == 1:
+        return f"{_series(name)} {_how_late(facts)}"
+    return f"of {counted(len(subjects), 'ticker')}, {_series(name)} is the worst and {_how_late(facts)}"
 
 
 def _how_late(facts: Facts) -> str:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.params import BackfillRequest
@@ -18,6 +18,8 @@ from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
 from kraken_ohlcv_airflow.connections import archive_locator, kraken
 from kraken_ohlcv_airflow.web.access import may_trigger
 from kraken_ohlcv_airflow.web.actions import GapId, conf_of_gap, subject_of_gap
+from kraken_ohlcv_airflow.web.airflow_api import read_paused
+from kraken_ohlcv_airflow.web.costs import as_planned
 from kraken_ohlcv_airflow.web.queries import Tier
 from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.repairs import Source, conf_for_failed, dag_of_tier, tier_of_dag
@@ -25,13 +27,15 @@ from kraken_ohlcv_airflow.web.stores import ledger, questdb
 
 router = APIRouter()
 
+Paused = Annotated[frozenset[str], Depends(read_paused)]
+
 
 def price(request: Request, conf: dict[str, Any], tier: str) -> dict[str, Any]:
     """Return the plan of a backfill with a conf; no call is made, and nothing is written.
 
     :param conf: what the button would start
     :param tier: whose DAG it would start
-    :return: see :func:`kraken_ohlcv.price.plan.as_plan`
+    :return: see :func:`kraken_ohlcv.price.plan.as_plan`; ``said`` has it in a sentence
     """
     # Arrays are slow to import, and the other pages do without the sources.
     from kraken_ohlcv.clients.exchange.planning import PlanningClient  # noqa: PLC0415
@@ -53,9 +57,10 @@ def price(request: Request, conf: dict[str, Any], tier: str) -> dict[str, Any]:
         locator = archive_locator() if "archive" in asked.repair_from else None
         try:
             client = PlanningClient(kraken())
-            return price_backfill(connection, client, store, locator, run, asked, opening)
+            plan = price_backfill(connection, client, store, locator, run, asked, opening)
         except OhlcvError as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+    return {**plan, "said": as_planned(plan)}
 
 
 @router.get("/api/gaps/{gap_id}/price", tags=["gaps"])
@@ -76,13 +81,16 @@ def read_retry_price(request: Request, tier: Annotated[Tier, Query()] = "TIER1")
 
 
 @router.get("/gaps/{gap_id}/price", include_in_schema=False)
-def show_price(request: Request, user: GetUserDep, gap_id: GapId, source: Source | None = None) -> Response:
+def show_price(
+    request: Request, user: GetUserDep, paused: Paused, gap_id: GapId, source: Source | None = None
+) -> Response:
     """Show what a button would start, with the button."""
     subject, dag_id = subject_of_gap(gap_id)
     return _page(
         request,
         user,
         dag_id,
+        paused=paused,
         up="../../",
         title=f"{subject.ticker} {interval_name(subject.interval_minutes)}"
         + (f" from {source}" if source else ""),
@@ -94,7 +102,7 @@ def show_price(request: Request, user: GetUserDep, gap_id: GapId, source: Source
 
 @router.get("/prices/retry-failed", include_in_schema=False)
 def show_retry_price(
-    request: Request, user: GetUserDep, tier: Annotated[Tier, Query()] = "TIER1"
+    request: Request, user: GetUserDep, paused: Paused, tier: Annotated[Tier, Query()] = "TIER1"
 ) -> Response:
     """Show what a retry of the FAILED gaps of a tier would start, with the button."""
     plan = read_retry_price(request, tier)
@@ -104,6 +112,7 @@ def show_retry_price(
         request,
         user,
         dag_id,
+        paused=paused,
         up="../",
         title=f"the failed gaps of {tier.replace('TIER', 'Tier ')}",
         plan=plan,
@@ -119,6 +128,7 @@ def _page(request: Request, user: GetUserDep, dag_id: str, plan: dict[str, Any],
         active="gaps",
         now=utc(int(request.app.state.clock())),
         may_start=may_trigger(request, user, dag_id),
+        dag_id=dag_id,
         plan=plan,
         lasts=duration(round(plan["minutes"] * 60)),
         **shown,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
-from kraken_ohlcv.core.gap import WAITING, GapStatus, UnfillableReason
+from kraken_ohlcv.core.gap import WAITING, GapStatus, Series, UnfillableReason
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS, has_dag
 from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.sources.archive.plan import quarters_of
@@ -89,3 +90,55 @@ def conf_for_failed(failed: FailedTally) -> dict[str, Any]:
         "max_gaps_per_asset": 0,
         "retry_failed": True,
     }
+
+
+class PlannedRun(NamedTuple):
+    """A run that repairs chosen gaps of several series.
+
+    :ivar dag_id: DAG to start
+    :ivar tier: a tier that this DAG repairs
+    :ivar conf: of the DAG
+    :ivar gap_ids: the chosen gaps that it is about
+    """
+
+    dag_id: str
+    tier: str
+    conf: dict[str, Any]
+    gap_ids: list[int]
+
+
+def runs_for(
+    chosen: Sequence[tuple[int, GapSubject, Source | None]], tiers: Mapping[str, TierPlan]
+) -> list[PlannedRun]:
+    """Return as few runs as repair chosen gaps and touch no series that was not chosen.
+
+    :param chosen: id and subject of each gap, and what it is repaired from; None = the OHLC call
+    :param tiers: the plan of every tier
+    """
+    by_series: defaultdict[tuple[str, Source | None, Series], list[tuple[int, GapSubject]]] = defaultdict(
+        list
+    )
+    for gap_id, gap, source in chosen:
+        by_series[dag_of_tier(gap.tier, tiers), source, gap.series].append((gap_id, gap))
+    by_interval: dict[tuple[str, str, int], PlannedRun] = {}
+    for (dag_id, source, series), gaps in by_series.items():
+        # A failed gap is tried before its time, and so are the others of its series.
+        lead = next((gap for _, gap in gaps if gap.status == GapStatus.FAILED), gaps[0][1])
+        conf = conf_for_gap(lead, source)
+        what = str({name: conf[name] for name in sorted(conf) if name not in {"tickers", "intervals"}})
+        ids = [gap_id for gap_id, _ in gaps]
+        key = (dag_id, what, series.interval_minutes)
+        if key in by_interval:
+            by_interval[key].conf["tickers"].append(series.ticker)
+            by_interval[key].gap_ids.extend(ids)
+        else:
+            by_interval[key] = PlannedRun(dag_id, lead.tier, conf, ids)
+    merged: dict[tuple[str, str, tuple[str, ...]], PlannedRun] = {}
+    for (dag_id, what, interval), run in by_interval.items():
+        same = (dag_id, what, tuple(sorted(run.conf["tickers"])))
+        if same in merged:
+            merged[same].conf["intervals"].append(interval)
+            merged[same].gap_ids.extend(run.gap_ids)
+        else:
+            merged[same] = run
+    return list(merged.values())

@@ -65,16 +65,26 @@ GROUP BY gap_records.status
 ORDER BY gap_records.status
 
 -- name: tally_failed
--- FAILED gaps of the active assets that nobody has accepted, by tier. Out: tier, intervals (int[], ascending), n_gaps.
+-- FAILED gaps of the active assets that nobody has accepted, by tier.
+-- Out: tier, intervals (int[], ascending), n_gaps, n_series.
 SELECT
     assets.tier,
     array_agg(DISTINCT gap_records.interval_minutes ORDER BY gap_records.interval_minutes) AS intervals,
-    count(*) AS n_gaps
+    count(*) AS n_gaps,
+    count(DISTINCT (gap_records.ticker, gap_records.interval_minutes)) AS n_series
 FROM gap_records
 JOIN assets USING (ticker)
 WHERE gap_records.status = 'FAILED' AND gap_records.accepted_by IS NULL AND assets.active
 GROUP BY assets.tier
 ORDER BY assets.tier
+
+-- name: read_series_with_older_gaps
+-- Series with gaps that the OHLC call no longer reaches and trades may close. Out: ticker, interval_minutes.
+SELECT DISTINCT ticker, interval_minutes
+FROM gap_records
+WHERE status = 'UNFILLABLE'
+    AND unfillable_reason IN ('outside_api_window', 'not_published')
+    AND accepted_by IS NULL
 
 -- name: list_required_files
 -- The archive files that close UNFILLABLE gaps, one row per file and series; gaps that nobody can close, and

@@ -114,11 +114,13 @@ class FailedTally:
     :ivar tier: ``TIER1`` .. ``TIER4``
     :ivar intervals: candle lengths concerned, minutes, ascending
     :ivar n_gaps: gaps, > 0
+    :ivar n_series: their series, > 0
     """
 
     tier: str
     intervals: list[int]
     n_gaps: int
+    n_series: int
 
 
 def listed_gaps(

@@ -57,3 +57,21 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     }, 1500);
   });
 }
+
+// What a button costs at most stands beside it; whoever comes near it is told what it would cost now.
+for (const cost of document.querySelectorAll("[data-price]")) {
+  const form = cost.closest("form");
+  const ask = async () => {
+    form.removeEventListener("pointerenter", ask);
+    form.removeEventListener("focusin", ask);
+    try {
+      const answer = await fetch(cost.dataset.price);
+      const plan = await answer.json();
+      if (plan.said || plan.detail) cost.textContent = plan.said || plan.detail;
+    } catch {
+      // What it costs at most still stands there.
+    }
+  };
+  form.addEventListener("pointerenter", ask);
+  form.addEventListener("focusin", ask);
+}

@@ -21,9 +21,9 @@ HEADLINES: list[tuple[IncidentClass, str, dict[str, dict[str, Any]], str]] = [
     ),
     (
         IncidentClass.STALE,
-        "Daily candles are missing that should be here by now",
+        "Daily candles are late",
         {"ETHUSD": {"hours_behind": 3}, "XBTUSD 60": {"hours_behind": 26, "tier": "TIER1"}},
-        "Daily candles are missing that should be here by now: 2 tickers, XBTUSD 1 h is 26 hours behind.",
+        "Daily candles are late: of 2 tickers, XBTUSD 1 h is the worst and is 26 hours behind.",
     ),
     (
         IncidentClass.RUN,

@@ -109,7 +109,7 @@ def test_a_quarter_that_cannot_be_out_is_not_offered() -> None:
 
 
 def test_the_conf_of_a_retry_reaches_every_failed_gap_of_the_tier() -> None:
-    conf = conf_for_failed(FailedTally("TIER2", [60, 1440], 3))
+    conf = conf_for_failed(FailedTally("TIER2", [60, 1440], 3, 2))
     assert set(conf) <= set(BackfillRequest.model_fields)
     assert conf == {
         "tier": "TIER2",
