@@ -53,7 +53,7 @@ class SeriesGaps:
 
     @property
     def missing_candles(self) -> int:
-        """Return how many candles they lack."""
+        """Return how many candles are missing of them."""
         return sum(line.missing_candles for line in self.lines)
 
 
