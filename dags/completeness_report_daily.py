@@ -14,6 +14,8 @@ Replaces the Celery Beat entry `completeness-report-daily`.
   candles contradict each other.
 * **Seals** the due days of all series, whatever the tier, in `seal_log` (docs/SEALS.md). A sealed day that
   has changed without a record opens incident `seal`; param `accept_changed_days` accepts the change.
+* **Verifies** the log of seals, the newest sealed days, and a part of the others each day: all of them within
+  30 days (param `verify_history_days`). What differs opens incident `seal`, too.
 * **Emits** an event of asset `kraken_ohlcv_completeness` with the figures, and of `kraken_ohlcv_verified` per
   day that is verified. DAGs that must not run on incomplete candles use `require_complete`, or run once per
   verified day (docs/COMPLETENESS.md).

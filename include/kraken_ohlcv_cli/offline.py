@@ -10,20 +10,25 @@ from kraken_ohlcv.core.errors import BadRequestError
 from kraken_ohlcv.export.verify_offline import HEX, Found, check_folder, check_proof
 
 
-def verify_files(export: Path | None, proof: Path | None, root: str | None) -> Found:
+def verify_files(export: Path | None, proof: Path | None, root: str | None, key: str | None = None) -> Found:
     """Verify an export, or the proof of a bucket.
 
     :param export: folder with a manifest; None = the proof is meant
     :param proof: file
     :param root: hash that was kept elsewhere, hexadecimal
-    :raises BadRequestError: if the root is no hash, or not one of the two is given, or there is nothing there
+    :param key: public key of signatures of an export that was kept elsewhere, hexadecimal
+    :raises BadRequestError: if the root or the key is none, or not one of the two is given, or there is
+        nothing there
     """
-    wanted = None if root is None else root.strip().lower()
-    if wanted is not None and HEX.fullmatch(wanted) is None:
-        raise BadRequestError(f"root {root!r} is no SHA-256: it has 64 hexadecimal digits")
+    wanted, known = (None if one is None else one.strip().lower() for one in (root, key))
+    for name, given in (("root", wanted), ("key", known)):
+        if given is not None and HEX.fullmatch(given) is None:
+            raise BadRequestError(f"{name} {given!r} is none: it has 64 hexadecimal digits")
+    if known is not None and export is None:
+        raise BadRequestError("a proof holds no signature: leave the key out")
     try:
         if export is not None and proof is None:
-            return check_folder(export, wanted)
+            return check_folder(export, wanted, key=known)
         if proof is not None and export is None:
             return check_proof(proof.read_bytes(), wanted)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -38,6 +38,7 @@ def as_json(found: Verification) -> dict[str, Any]:
             "as_of": None if found.as_of_us is None else iso(found.as_of_us / MICROSECONDS),
         },
         "root": found.root,
+        "signed": found.signed,
         "not_checked": found.not_checked,
         "days_touched": [
             {"ticker": series.ticker, "interval": series.interval_minutes, "day": _day(day_s)}
@@ -70,7 +71,7 @@ def show(found: Verification) -> None:
         shown = found.findings[:MOST_LINES]
         print_table(COLUMNS, [_cells(one) for one in shown], n_left=len(COLUMNS))
         if len(shown) < len(found.findings):
-            print_lines([f"and {len(found.findings) - len(shown)} more: --json has all"])
+            print_lines([f"and {len(found.findings) - len(shown):,} more: --json has all"])
         print_lines(f"{kind}: {CURES[kind]}." for kind in found.kinds)
     if found.root is not None:
         print_lines([f"The root that you gave is {found.root}."])
@@ -78,7 +79,8 @@ def show(found: Verification) -> None:
         f"Compared: {counted(found.revisions, 'revision')} of the days, "
         f"{counted(found.months, 'coverage month')}, {counted(found.records, 'record')}, "
         f"{found.entries:,} entries of the log.",
-        f"Not sealed yet, so not verified: {counted(found.days_unsealed, 'day')} of these series.",
+        f"Due and not sealed yet, so not verified: {counted(found.days_unsealed, 'day')} of these series.",
+        *(f"Entry {number:,} is signed by key {key}." for key, number in sorted(found.signed.items())),
         *found.not_checked,
     ])
 

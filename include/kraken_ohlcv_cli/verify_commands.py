@@ -25,6 +25,10 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Public key of the signatures of the log, kept elsewhere.", show_default=False),
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option(help="Verify this export instead of the stores, offline.", show_default=False),
@@ -51,14 +55,16 @@ def verify(
             raise typer.BadParameter(
                 "an export or a proof is verified as a whole: leave tickers and range out"
             )
-        checked = offline.verify_files(export, proof, root)
+        checked = offline.verify_files(export, proof, root, key)
         if as_json:
             print_json(offline.as_json(checked))
         else:
             print_lines(checked.lines())
         finish(checked.is_whole)
     with opened(candles_url, ledger_url) as stores, verification.progress() as watch:
-        found = verify_stores(tickers, interval, start, end, root=root, progress=watch, stores=stores)
+        found = verify_stores(
+            tickers, interval, start, end, root=root, key=key, progress=watch, stores=stores
+        )
     if as_json:
         print_json(verification.as_json(found))
     else:

@@ -237,3 +237,22 @@ def test_a_report_seals_days_and_opens_an_incident_until_a_change_is_accepted(
     assert result is not None
     assert (result["seals"]["disagreements"], result["seals"]["revisions"]) == (0, {"accepted": 1})
     assert world.rows("SELECT key FROM incidents WHERE key = 'seal' AND recovered_at IS NULL") == []
+
+    # Who leaves the moment alone is found when the turn of the day has come.
+    old_s = first + 50 * HOUR_S
+    world.questdb.query(
+        "UPDATE ohlcv SET volume = volume + 1 WHERE interval = '60' AND ts = %(us)s",
+        {"us": old_s * 1_000_000},
+    )
+    _, _, result = run_dag(dag_bag, DAG_ID, verify_history_days=1)
+
+    assert result is not None
+    assert result["seals"]["disagreements"] == 1
+    assert re.search(
+        r"verified (\d+) of \1 sealed days; whole history every 1 day", "\n".join(task_log.by_task["seal"])
+    )
+    ((facts,),) = (
+        row["subjects"].values()
+        for row in world.rows("SELECT subjects FROM incidents WHERE key = 'seal' AND recovered_at IS NULL")
+    )
+    assert f"bucket {utc(old_s):%H:%M}" in facts["said"]

@@ -87,6 +87,7 @@ DEFAULTS = {
         "digest": False,
         "verified_since": None,
         "accept_changed_days": None,
+        "verify_history_days": 30,
     },
     "cleanup_gap_records_weekly": {"days": 90, "dry_run": False},
 }

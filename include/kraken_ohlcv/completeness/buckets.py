@@ -12,9 +12,10 @@ from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.evidence import Evidence
 from kraken_ohlcv.core.freshness import due_end_s
-from kraken_ohlcv.core.grid import api_window_start_s, closed_range, floor_s, series_start_s
+from kraken_ohlcv.core.grid import api_window_start_s, ceil_s, closed_range, floor_s, series_start_s
 from kraken_ohlcv.core.intervals import API_WINDOW_BUCKETS, DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.verified_day import day_of
 from kraken_ohlcv.stores.ledger.assets import Asset
 from kraken_ohlcv.stores.ledger.coverage import Emptiness
 
@@ -39,6 +40,22 @@ class Grid(NamedTuple):
     closed_s: int
     due_s: int
     is_delisted: bool
+
+    def due_days(self, interval_minutes: int) -> range:
+        """Return the UTC days with buckets, all of which are due: those that can be sealed.
+
+        :return: first second of each, epoch seconds UTC
+        """
+        step = step_s(interval_minutes)
+        start_s, end_s = ceil_s(self.start_s, interval_minutes), min(self.closed_s, self.due_s)
+        if start_s >= end_s:
+            return range(0)
+        last_s = day_of(end_s - step, step)
+        is_over = self.is_delisted and end_s == self.closed_s
+        if not is_over and day_of(end_s, step) == last_s:
+            last_s -= DAY_S
+        # Of buckets longer than a day each belongs to a day of its own.
+        return range(day_of(start_s, step), last_s + 1, max(step, DAY_S))
 
 
 def grid_of(

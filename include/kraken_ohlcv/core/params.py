@@ -384,6 +384,15 @@ class ReportRequest(RunRequest):
         " {ticker, interval, start, end, reason}, ISO days UTC, without the day end itself.",
     )
 
+    verify_history_days: int = Field(
+        default=30,
+        ge=0,
+        le=365,
+        title="Verify history within (days)",
+        description="Each run verifies the newest sealed days, the log, and such a part of the other sealed"
+        " days that daily runs have verified all of them within so many days; 0 = none.",
+    )
+
     def verified_since_of(self, tier: str, interval_minutes: int) -> int | None:
         """Return from which day on the verified days of a tier and interval are to be published.
 

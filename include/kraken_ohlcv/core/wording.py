@@ -55,9 +55,9 @@ def counted(n: int, noun: str) -> str:
 
     :param n: >= 0
     :param noun: in the singular; "series" stays as it is
-    :return: for example ``1 ticker``, ``20 tickers``, ``2 series``
+    :return: for example ``1 ticker``, ``1,240 tickers``, ``2 series``
     """
-    return f"{n} {noun}" if n == 1 or noun.endswith("s") else f"{n} {noun}s"
+    return f"{n:,} {noun}" if n == 1 or noun.endswith("s") else f"{n:,} {noun}s"
 
 
 def named(names: Sequence[str]) -> str:

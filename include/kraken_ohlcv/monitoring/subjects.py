@@ -188,6 +188,8 @@ def _sealed(name: str, facts: Facts) -> list[str]:
     days = facts.get("days")
     changed = counted(days, "day") if isinstance(days, int) else "days"
     line = f"• {ticker}, {minutes}-minute candles: {changed}, the first is {_fact(facts.get('first_day'))}"
+    if not minutes.isdigit():
+        line = f"• {capitalised(name)}"
     return [line, f"{INDENT}{capitalised(sentence(_fact(facts['said'])))}"] if facts.get("said") else [line]
 
 

@@ -19,6 +19,7 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.reader.buckets import Buckets, read_buckets
 from kraken_ohlcv.reader.scope import Part
 from kraken_ohlcv.reader.stores import STORED_AT, Stores
+from kraken_ohlcv.seals.moments import runs_of
 from kraken_ohlcv.seals.tree import line_leaves, roots_of
 from kraken_ohlcv.stores.ledger.session import column
 
@@ -121,11 +122,13 @@ def day_roots(interval_minutes: int, frame: pl.DataFrame) -> pl.DataFrame:
 
     :param frame: as of :func:`frames_at`, not empty
     :return: a row per day, in the given order: ``ticker``, ``day_s`` (first second, epoch seconds UTC),
-        ``root`` (32 bytes), ``hints`` (see :func:`kraken_ohlcv.seals.tree.roots_of`), and the number of
-        buckets ``stored``, ``empty`` and ``missing``
+        ``root`` (32 bytes), ``hints`` (see :func:`kraken_ohlcv.seals.tree.roots_of`), ``moments`` (see
+        :func:`kraken_ohlcv.seals.moments.runs_of`), and the number of buckets ``stored``, ``empty`` and
+        ``missing``
     """
     ticker, status = pl.col("ticker"), pl.col("status")
-    rows = frame.select(ticker, status, day_s=day_of_bucket(interval_minutes))
+    day, stored_us = day_of_bucket(interval_minutes), pl.col(STORED_AT).dt.epoch("us")
+    rows = frame.select(ticker, status, day_s=day, stored_us=stored_us)
     tree = _trees(interval_minutes, frame)
     roots = roots_of(tree.to_numpy(), line_leaves(interval_minutes, frame))
     counted = rows.group_by(tree.alias("tree"), maintain_order=True).agg(
@@ -134,6 +137,7 @@ def day_roots(interval_minutes: int, frame: pl.DataFrame) -> pl.DataFrame:
         stored=(status == BucketStatus.STORED).sum(),
         empty=status.is_in([str(one) for one in EMPTY]).sum(),
         missing=(status == BucketStatus.MISSING).sum(),
+        moments=runs_of(status, pl.col("stored_us")),
     )
     return pl.concat([counted.drop("tree"), roots.select("root", "hints")], how="horizontal")
 

@@ -15,6 +15,8 @@ from kraken_ohlcv.core.merkle import root_of
 from kraken_ohlcv.core.seal import DaySeal, SealReason
 from kraken_ohlcv.core.verified_day import day_of, opens_of_day
 from kraken_ohlcv.seals.finding import Finding, FindingKind
+from kraken_ohlcv.seals.moments import described as moment_said
+from kraken_ohlcv.seals.moments import moments_of
 from kraken_ohlcv.seals.rebuild import STATUSES, Placing, Rebuilt, described, rebuild
 from kraken_ohlcv.seals.tree import HINT_BYTES, line_leaves
 from kraken_ohlcv.stores.candle_store import FRAME_SCHEMA
@@ -30,10 +32,12 @@ class DayRevision(NamedTuple):
 
     :ivar seal: what the log says
     :ivar hints: what is kept beside it to name buckets by, see :data:`kraken_ohlcv.seals.tree.HINT_BYTES`
+    :ivar moments: when its candles had been stored, see :mod:`kraken_ohlcv.seals.moments`; None = not kept
     """
 
     seal: DaySeal
     hints: bytes
+    moments: str | None
 
 
 def check_days(
@@ -143,6 +147,33 @@ def _beside(found: Rebuilt, place: int, revision: DayRevision, hints: bytes) -> 
         yield Finding(
             kind=FindingKind.HINTS_ALTERED, series=seal.series, day_s=seal.day_s, number=seal.number
         )
+    if revision.moments is not None:
+        yield from _moments(
+            seal, revision.moments, found.buckets.filter(seal=place, status=str(BucketStatus.STORED))
+        )
+
+
+def _moments(seal: DaySeal, text: str, stored: pl.DataFrame) -> Iterator[Finding]:
+    """Say which candle, the first, was stored at another moment than is kept beside the seal."""
+    try:
+        kept = moments_of(text)
+    except ValueError:
+        kept = []
+    now = stored["stored_us"].to_list()
+    places = [n for n, both in enumerate(zip(kept, now, strict=False)) if both[0] != both[1]]
+    if not places and len(kept) == len(now):
+        return
+    first = places[0] if places else None
+    more = f", and {len(places) - 1} more candles of the day" if len(places) > 1 else ""
+    yield Finding(
+        kind=FindingKind.MOMENT_CHANGED,
+        series=seal.series,
+        day_s=seal.day_s,
+        ts_s=None if first is None else stored["ts_s"][first],
+        number=seal.number,
+        sealed=f"moments of {len(kept)} candles" if first is None else moment_said(kept[first]),
+        stands=f"{len(now)} candles" if first is None else f"{moment_said(now[first])}{more}",
+    )
 
 
 def _unrecorded(records: Records, series: Series, come: pl.DataFrame) -> Iterator[Finding]:
@@ -164,7 +195,7 @@ def _present(records: Records, ts_s: int) -> dict[str, object]:
 
 def _difference(records: Records, found: Rebuilt, place: int, revision: DayRevision) -> Finding:
     """Return what differs in a day: the first bucket, if the hints name one."""
-    seal, hints = revision
+    seal, hints, _ = revision
     rows = found.buckets.with_columns(leaf=found.leaves).filter(seal=place)
     sealed = [hints[at : at + HINT_BYTES] for at in range(0, len(hints), HINT_BYTES)]
     if rows.height != seal.buckets or len(sealed) != seal.buckets:

@@ -18,6 +18,8 @@ class FindingKind(StrEnum):
     """A bucket of a sealed day holds something else than was sealed."""
     CANDLE_UNRECORDED = "candle_unrecorded"
     """A candle came into a sealed day, and no record of the ledger says so."""
+    MOMENT_CHANGED = "moment_changed"
+    """A candle of a sealed day was stored at another moment than is kept beside the seal."""
     DAY_CHANGED = "day_changed"
     """A sealed day has another root, and its hints do not tell in which bucket."""
     HINTS_ALTERED = "hints_altered"
@@ -50,6 +52,10 @@ class FindingKind(StrEnum):
     """QuestDB has applied fewer transactions than when the ledger last counted."""
     ROOT_UNKNOWN = "root_unknown"
     """The log holds neither the entry nor the day root that was kept elsewhere."""
+    WITNESS_BROKEN = "witness_broken"
+    """A signature or a time stamp is not one of the entry that it is kept for."""
+    KEY_UNKNOWN = "key_unknown"
+    """The public key that was kept elsewhere has signed no entry of the log."""
 
 
 _COMPARE: Final = "compare it with a backup, and with an export of the day if there is one"
@@ -71,6 +77,9 @@ CURES: Final[Mapping[FindingKind, str]] = {
     FindingKind.CANDLE_UNRECORDED: (
         f"{_COMPARE}; find out which program wrote it. If the candle is right, accept the day with "
         "accept_changed_days"
+    ),
+    FindingKind.MOMENT_CHANGED: (
+        "the candle is as sealed; set its stored_at to the moment that is kept, or compare both with a backup"
     ),
     FindingKind.DAY_CHANGED: f"{_COMPARE}. If the change is right, accept it with accept_changed_days",
     FindingKind.HINTS_ALTERED: (
@@ -100,6 +109,14 @@ CURES: Final[Mapping[FindingKind, str]] = {
     FindingKind.ROOT_UNKNOWN: (
         "the log was cut or written anew, or the root is another installation's: compare the log with a "
         "backup and the place where the root was kept"
+    ),
+    FindingKind.WITNESS_BROKEN: (
+        "the entry was written anew, or its witness altered: compare both with a backup of the ledger or an "
+        "export with the whole log"
+    ),
+    FindingKind.KEY_UNKNOWN: (
+        "the signatures were taken out or made with another key: compare the key with the place where it was "
+        "kept, and seal_witnesses with a backup"
     ),
 }
 """What to do on a finding; nothing of it destroys what could still tell what happened."""
@@ -172,6 +189,7 @@ class Finding:
 WORDS: Final[Mapping[FindingKind, str]] = {
     FindingKind.CANDLE_CHANGED: "not what was sealed",
     FindingKind.CANDLE_UNRECORDED: "a candle came after the day was sealed, and no record says so",
+    FindingKind.MOMENT_CHANGED: "not stored when it was",
     FindingKind.DAY_CHANGED: "not what was sealed, in a bucket that cannot be named",
     FindingKind.HINTS_ALTERED: "the hints beside the seal are not those of the day",
     FindingKind.REVISION_BROKEN: "the revisions of the day do not follow each other",
@@ -188,6 +206,8 @@ WORDS: Final[Mapping[FindingKind, str]] = {
     FindingKind.LEDGER_OLDER: "QuestDB holds candles stored later than anything the ledger knows",
     FindingKind.CANDLES_OLDER: "QuestDB has applied fewer transactions than when it was last counted",
     FindingKind.ROOT_UNKNOWN: "the log holds no such entry, and no day with that root",
+    FindingKind.WITNESS_BROKEN: "a signature or a time stamp is not one of this entry",
+    FindingKind.KEY_UNKNOWN: "the key has signed no entry of the log",
 }
 """What is wrong, in words that follow a place."""
 

@@ -9,9 +9,8 @@ from kraken_ohlcv.completeness.buckets import Grid, grid_of
 from kraken_ohlcv.completeness.series_rows import SeriesRow
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.grid import ceil_s
-from kraken_ohlcv.core.intervals import DAY_S, step_s
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.verified_day import day_of, opens_of_day
+from kraken_ohlcv.core.verified_day import opens_of_day
 from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.stores.ledger.assets import Asset, read_assets
 from kraken_ohlcv.stores.ledger.session import by_series, rows
@@ -44,17 +43,7 @@ class KeptSeries(NamedTuple):
 
         :return: first second of each, epoch seconds UTC
         """
-        interval, grid = self.row.interval_minutes, self.grid
-        step = step_s(interval)
-        start_s, end_s = ceil_s(grid.start_s, interval), min(grid.closed_s, grid.due_s)
-        if start_s >= end_s:
-            return range(0)
-        last_s = day_of(end_s - step, step)
-        is_over = grid.is_delisted and end_s == grid.closed_s
-        if not is_over and day_of(end_s, step) == last_s:
-            last_s -= DAY_S
-        # Of buckets longer than a day each belongs to a day of its own.
-        return range(day_of(start_s, step), last_s + 1, max(step, DAY_S))
+        return self.grid.due_days(self.row.interval_minutes)
 
 
 def read_kept(stores: Stores, *, now_s: int, at_us: int) -> dict[Series, KeptSeries]:

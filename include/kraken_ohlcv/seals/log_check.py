@@ -10,6 +10,7 @@ from kraken_ohlcv.core.seal import NO_ENTRY, RecordsSeal, SealedRecord
 from kraken_ohlcv.core.verified_day import day_of
 from kraken_ohlcv.seals.chain import Chain
 from kraken_ohlcv.seals.finding import Finding, FindingKind
+from kraken_ohlcv.seals.signatures import SignatureCheck
 from kraken_ohlcv.stores.ledger.seals import read_log, read_records
 from kraken_ohlcv.stores.ledger.session import Connection
 
@@ -22,16 +23,25 @@ class LogCheck:
     :ivar records: rows of the ledger that it has sealed
     :ivar as_of_us: the newest moment at which anything was sealed, epoch microseconds; None of an empty log
     :ivar found: number of the entry whose hash was asked for, or None
+    :ivar signatures: who has signed it
     """
 
     def __init__(
-        self, connection: Connection, *, is_wanted: Callable[[Series], bool], root: str | None = None
+        self,
+        connection: Connection,
+        *,
+        is_wanted: Callable[[Series], bool],
+        root: str | None = None,
+        key: str | None = None,
     ) -> None:
         """Keep what to look for.
 
         :param is_wanted: which series' records are compared
         :param root: hash of an entry to look for, hexadecimal, or None
+        :param key: public key that is known to be right, hexadecimal, or None
+        :raises SetUpError: if a key is given and library ``cryptography`` is not installed
         """
+        self.signatures = SignatureCheck(connection, key=key)
         self.head = NO_ENTRY
         self.entries = self.records = 0
         self.as_of_us: int | None = None
@@ -48,9 +58,10 @@ class LogCheck:
         chain = Chain()
         # Of records whose entry is not there nothing is known: none is compared from there on.
         is_whole = True
-        for stored in read_log(self._connection):
+        for stored in read_log(self._connection, with_leaves=False):
             is_whole = is_whole and stored.number == chain.number + 1
             yield from chain.read(stored.number, stored.text, stored.hash)
+            yield from self.signatures.meet(stored.number, stored.hash)
             self.entries, self.head = self.entries + 1, chain.head
             entry = chain.entry
             if self._root == chain.head:
@@ -66,6 +77,7 @@ class LogCheck:
                     self._sealed[entry.table, record.key] = (entry.number, record)
                 self.records += len(entry.records)
             self.as_of_us = max(entry.as_of_us, self.as_of_us or 0)
+        yield from self.signatures.rest()
         if is_whole:
             yield from self._compare()
             yield from self._unsealed()

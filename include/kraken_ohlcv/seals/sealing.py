@@ -30,6 +30,7 @@ from kraken_ohlcv.seals.changes import changed_days, moved_ends
 from kraken_ohlcv.seals.day_state import Stretch, day_of_bucket, day_roots, frames_at, roots_ahead
 from kraken_ohlcv.seals.explain import PastDay, SealedDay, read_past_days, reasons_of
 from kraken_ohlcv.seals.kept import KeptSeries, read_kept, unsealed
+from kraken_ohlcv.seals.moments import text_of
 from kraken_ohlcv.stores.ledger.disagreements import (
     Disagreement,
     end_disagreements,
@@ -318,10 +319,10 @@ class _Sealing:
             missing=state["missing"],
             note=note if SealReason.ACCEPTED in reasons else None,
         )
-        return Draft(entry, state["hints"])
+        return Draft(entry, state["hints"], text_of(state["moments"]))
 
 
-NO_BUCKETS = {"root": root_of([]), "hints": b"", "stored": 0, "empty": 0, "missing": 0}
+NO_BUCKETS = {"root": root_of([]), "hints": b"", "moments": [], "stored": 0, "empty": 0, "missing": 0}
 """The state of a day without any bucket left."""
 
 

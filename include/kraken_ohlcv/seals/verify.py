@@ -14,22 +14,24 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, check_served, step_s
 from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.ranges import Range
-from kraken_ohlcv.core.verified_day import day_of, newest_day_s, opens_of_day
+from kraken_ohlcv.core.verified_day import day_of, opens_of_day
+from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.reader.scope import Asked
 from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.reader.times import Moment, asked_of
 from kraken_ohlcv.seals.copies import check_copies, sees_moments
 from kraken_ohlcv.seals.days import DayRevision, check_days
 from kraken_ohlcv.seals.finding import Finding, FindingKind
+from kraken_ohlcv.seals.kept import read_kept
 from kraken_ohlcv.seals.log_check import LogCheck
 from kraken_ohlcv.seals.pages import check_pages
 from kraken_ohlcv.seals.roots import day_with_root
 from kraken_ohlcv.stores.contradictions import slices
 from kraken_ohlcv.stores.history import Records
 from kraken_ohlcv.stores.ledger.coverage import date_of, of_log
-from kraken_ohlcv.stores.ledger.seals import day_seals, sealed_days
+from kraken_ohlcv.stores.ledger.seals import day_moments, day_seals, sealed_days
 from kraken_ohlcv.stores.ledger.series_state import every_series
-from kraken_ohlcv.stores.ledger.session import fetch
+from kraken_ohlcv.stores.ledger.session import fetch, value
 
 ROOT_DIGITS: Final = 64
 
@@ -45,13 +47,16 @@ class Verification:
     :ivar series: series with sealed days
     :ivar days: sealed days that were compared
     :ivar revisions: of these days
-    :ivar days_unsealed: days, up to yesterday, that no seal covers yet
+    :ivar without_moments: revisions without the moments at which their candles had been stored: those that an
+        earlier version has sealed
+    :ivar days_unsealed: days that are due, and that no seal covers yet
     :ivar months: coverage months that were compared
     :ivar entries: of the log
     :ivar records: rows of the ledger that the log has sealed
     :ivar head: hash of the newest entry of the log, hexadecimal
     :ivar as_of_us: the newest moment at which anything was sealed, epoch microseconds; None if nothing is
     :ivar root: what the root that was asked for is, a clause, or None
+    :ivar signed: by public key, hexadecimal: number of the newest entry that it has signed
     :ivar not_checked: what could not be looked at, and why, a sentence each
     """
 
@@ -59,6 +64,7 @@ class Verification:
     series: int = 0
     days: int = 0
     revisions: int = 0
+    without_moments: int = 0
     days_unsealed: int = 0
     months: int = 0
     entries: int = 0
@@ -66,6 +72,7 @@ class Verification:
     head: str = ""
     as_of_us: int | None = None
     root: str | None = None
+    signed: dict[str, int] = field(default_factory=dict)
     not_checked: list[str] = field(default_factory=list)
 
     @property
@@ -95,6 +102,7 @@ def verify(
     end: Moment | None = None,
     *,
     root: str | None = None,
+    key: str | None = None,
     progress: Watch | None = None,
     stores: Stores | None = None,
 ) -> Verification:
@@ -108,28 +116,31 @@ def verify(
     :param start: only days of this time or later; None = from the first one
     :param end: only days that begin before this time; None = to the newest one
     :param root: hash of an entry of the log, or root of a day, that was kept elsewhere: 64 hexadecimal digits
+    :param key: public key of signatures that was kept elsewhere, likewise; without it, each signature is
+        checked by the key beside it
     :param progress: told how far it is
     :param stores: open stores; None = those of the environment, opened for this call
     :return: what was found
-    :raises BadRequestError: if a series is not known, a time is none, or the root is none
+    :raises BadRequestError: if a series is not known, a time is none, or the root or the key is none
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
+    :raises SetUpError: if a key is given and library ``cryptography`` is not installed
     """
-    wanted_root = _checked(root)
+    wanted_root, known_key = _checked(root, "root"), _checked(key, "key")
     asked = asked_of(start, end)
     with opened(stores) as both:
         chosen = _chosen(both, tickers, intervals)
         verifier = Verifier(both, chosen, asked)
-        for finding in verifier.run(root=wanted_root, progress=progress):
+        for finding in verifier.run(root=wanted_root, key=known_key, progress=progress):
             verifier.done.findings.append(finding)
         return verifier.done
 
 
-def _checked(root: str | None) -> str | None:
-    if root is None:
+def _checked(given: str | None, name: str) -> str | None:
+    if given is None:
         return None
-    digits = root.strip().lower()
+    digits = given.strip().lower()
     if len(digits) != ROOT_DIGITS or not set(digits) <= set("0123456789abcdef"):
-        raise BadRequestError(f"root {root!r} is no hash: it has {ROOT_DIGITS} hexadecimal digits")
+        raise BadRequestError(f"{name} {given!r} is none: it has {ROOT_DIGITS} hexadecimal digits")
     return digits
 
 
@@ -172,14 +183,19 @@ class Verifier:
         self._stores = stores
         self._chosen = chosen
         self._asked = asked
+        at_us = value(stores.ledger, "read_clock")
+        self._kept = read_kept(stores, now_s=int(stores.clock()), at_us=at_us)
 
-    def run(self, *, root: str | None = None, progress: Watch | None = None) -> Iterator[Finding]:
+    def run(
+        self, *, root: str | None = None, key: str | None = None, progress: Watch | None = None
+    ) -> Iterator[Finding]:
         """Yield what is not as it was sealed.
 
         :param root: hash of an entry, or root of a day, hexadecimal, or None
+        :param key: public key that is known to be right, hexadecimal, or None
         :param progress: told how far it is
         """
-        yield from self._log(root)
+        yield from self.log(root, key)
         yield from check_copies(self._stores.questdb, self._stores.ledger)
         if not sees_moments(self._stores.ledger):
             self.done.not_checked.append(
@@ -191,13 +207,20 @@ class Verifier:
             yield from self.days(series)
             if progress is not None:
                 progress(number, len(each))
+        if self.done.without_moments:
+            self.done.not_checked.append(
+                "An earlier version has kept no moments: when candles were stored was not compared in "
+                f"{counted(self.done.without_moments, 'revision')}."
+            )
 
-    def _log(self, root: str | None) -> Iterator[Finding]:
+    def log(self, root: str | None = None, key: str | None = None) -> Iterator[Finding]:
+        """Yield what is wrong with the log and its sealed records; parameters as of :meth:`run`."""
         done, ledger = self.done, self._stores.ledger
-        check = LogCheck(ledger, is_wanted=self._chosen.__contains__, root=root)
+        check = LogCheck(ledger, is_wanted=self._chosen.__contains__, root=root, key=key)
         yield from check.findings()
         done.entries, done.records, done.head = check.entries, check.records, check.head
-        done.as_of_us = check.as_of_us
+        done.as_of_us, done.signed = check.as_of_us, check.signatures.newest
+        done.not_checked += check.signatures.not_checked
         if root is None:
             return
         if check.found is not None:
@@ -212,27 +235,46 @@ class Verifier:
     def days(self, series: Series) -> Iterator[Finding]:
         """Yield what of the sealed days and the coverage months of a series is not as it was."""
         ledger, step = self._stores.ledger, step_s(series.interval_minutes)
-        revisions = self._revisions(series)
+        revisions = self._revisions(series, self._asked)
         sealed = {one.seal.day_s for one in revisions}
         pages = fetch(ledger, "read_page_months", series)
         opens = [opens_of_day(day_s, series.interval_minutes) for day_s in sealed]
-        months = {
-            *months_in(opens),
-            *(m for row in pages if self._holds(m := month_of(row["month_s"]), step)),
-        }
+        kept = self._kept.get(series)
+        # A page that was deleted is looked for, too.
+        grid = [] if kept is None else [(kept.grid.start_s, kept.grid.closed_s)]
+        those = {*months_in(grid), *(month_of(row["month_s"]) for row in pages)}
+        months = {*months_in(opens), *(month for month in those if self._holds(month, step))}
         self.done.series += bool(sealed)
         self.done.days += len(sealed)
         self.done.revisions += len(revisions)
+        self.done.without_moments += sum(one.moments is None for one in revisions)
         self.done.months += len(months)
-        self.done.days_unsealed += self._n_due(series, sealed)
+        self.done.days_unsealed += self._n_unsealed(series, sealed)
         if not months:
             return
         first_s, last_s = min(months)[0], max(months)[1]
         for part in slices((first_s, last_s), step=step):
-            those = [one for one in revisions if part[0] <= _opens(one, series) < part[1]]
+            of_part = [one for one in revisions if part[0] <= _opens(one, series) < part[1]]
             touched = [month for month in months_in([part]) if month in months]
-            if those or touched:
-                yield from self._part(series, part, those, touched)
+            if of_part or touched:
+                yield from self._part(series, part, of_part, touched)
+
+    def sealed(self, series: Series, asked: Asked) -> Iterator[Finding]:
+        """Yield what of the sealed days of a series is not as it was, without its coverage months.
+
+        :param asked: the range of days
+        """
+        revisions = self._revisions(series, asked)
+        self.done.days += len({one.seal.day_s for one in revisions})
+        self.done.revisions += len(revisions)
+        opens = [opens_of_day(one.seal.day_s, series.interval_minutes) for one in revisions]
+        if not opens:
+            return
+        covered = min(opens)[0], max(opens)[1]
+        for part in slices(covered, step=step_s(series.interval_minutes)):
+            of_part = [one for one in revisions if part[0] <= _opens(one, series) < part[1]]
+            if of_part:
+                yield from self._part(series, part, of_part, ())
 
     def _part(
         self, series: Series, part: Range, revisions: Sequence[DayRevision], months: Sequence[Range]
@@ -244,9 +286,10 @@ class Verifier:
         if months:
             yield from check_pages(questdb, ledger, series, months, records)
 
-    def _revisions(self, series: Series) -> list[DayRevision]:
-        first_s, last_s = self._asked_days()
+    def _revisions(self, series: Series, asked: Asked) -> list[DayRevision]:
+        first_s, last_s = _days_of(asked)
         found = []
+        moments = day_moments(self._stores.ledger, series, first_s=first_s, last_s=last_s)
         for stored in day_seals(
             self._stores.ledger,
             tickers=[series.ticker],
@@ -254,45 +297,30 @@ class Verifier:
             first_s=first_s,
             last_s=last_s,
         ):
+            kept = moments.get(stored.number)
             try:
-                found.append(DayRevision(stored.day, stored.leaves or b""))
+                found.append(DayRevision(stored.day, stored.leaves or b"", kept))
             except ValueError:
                 # Its finding is that of the log.
                 continue
         return found
 
-    def _asked_days(self) -> tuple[int | None, int | None]:
-        """Return the first and the last day that are asked for, epoch seconds UTC, None = no limit."""
-        start_s, end_s = self._asked
-        return (
-            None if start_s is None else start_s // DAY_S * DAY_S,
-            None if end_s is None else (end_s - 1) // DAY_S * DAY_S,
-        )
-
     def _holds(self, month: Range, step: int) -> bool:
         """Return whether a bucket of a month may belong to a day that is asked for."""
-        first_s, last_s = self._asked_days()
+        first_s, last_s = _days_of(self._asked)
         return (first_s is None or day_of(month[1] - 1, step) >= first_s) and (
             last_s is None or month[0] <= last_s + DAY_S
         )
 
-    def _n_due(self, series: Series, sealed: Collection[int]) -> int:
-        """Return how many days with buckets are over, and not sealed."""
-        starts = fetch(self._stores.ledger, "read_starts", series)
-        if not starts:
-            return 0
-        step = step_s(series.interval_minutes)
-        asked_first_s, asked_last_s = self._asked_days()
-        first_s = max(day_of(starts[-1]["start_s"], step), asked_first_s or 0)
-        last_s = newest_day_s(int(self._stores.clock()))
-        if asked_last_s is not None:
-            last_s = min(last_s, asked_last_s)
-        if step <= DAY_S:
-            n_all = (last_s + DAY_S - first_s) // DAY_S
-        else:
-            # Only the days on which a bucket ends.
-            n_all = (last_s + DAY_S) // step - first_s // step
-        return max(0, n_all - len(sealed))
+    def _n_unsealed(self, series: Series, sealed: Collection[int]) -> int:
+        """Return how many days that are due, as a sealing would take them now, are not sealed."""
+        kept = self._kept.get(series)
+        first_s, last_s = _days_of(self._asked)
+        return sum(
+            (first_s is None or day_s >= first_s) and (last_s is None or day_s <= last_s)
+            for day_s in (() if kept is None else kept.days)
+            if day_s not in sealed
+        )
 
     def _added(self, series: Series, part: Range) -> pl.DataFrame:
         """Return the candles that writes brought into sealed days, as recorded: ``ts_s``, ``stored_us``."""
@@ -301,6 +329,15 @@ class Verifier:
         rows = fetch(self._stores.ledger, "read_added", series, months=months, at_us=0)
         each = [(ts_s, row["written_us"]) for row in rows for ts_s in of_log(row, step).points()]
         return pl.DataFrame(each, schema={"ts_s": pl.Int64, "stored_us": pl.Int64}, orient="row")
+
+
+def _days_of(asked: Asked) -> tuple[int | None, int | None]:
+    """Return the first and the last day that are asked for, epoch seconds UTC, None = no limit."""
+    start_s, end_s = asked
+    return (
+        None if start_s is None else start_s // DAY_S * DAY_S,
+        None if end_s is None else (end_s - 1) // DAY_S * DAY_S,
+    )
 
 
 def _opens(revision: DayRevision, series: Series) -> int:

@@ -30,6 +30,7 @@ SHA256: Final = bytes.fromhex("300d06096086480165030402010500")
 GRANTED: Final = frozenset({0, 1})
 """PKIStatus of a reply that has a time stamp (RFC 3161, section 2.4.2)."""
 SEED_DIGITS: Final = 64
+NO_LIBRARY: Final = "signatures of seals need the library cryptography: install it"
 
 
 class WitnessError(Exception):
@@ -58,7 +59,7 @@ class Signer:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
             from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
         except ImportError:
-            raise SetUpError("signatures of seals need the library cryptography: install it") from None
+            raise SetUpError(NO_LIBRARY) from None
         text = secret.strip()
         try:
             if len(text) == SEED_DIGITS:
@@ -87,6 +88,24 @@ def signed_text(number: int, hashed: str) -> bytes:
     :param hashed: its hash, hexadecimal
     """
     return f"kraken-ohlcv seal {number} {hashed}".encode("ascii")
+
+
+def is_signed(public_key: str, message: bytes, signature: bytes) -> bool:
+    """Return whether a signature of a message is one of a key.
+
+    :param public_key: hexadecimal
+    :raises SetUpError: if library ``cryptography`` is not installed
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+    except ImportError:
+        raise SetUpError(NO_LIBRARY) from None
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(signature, message)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def witness_head(

@@ -280,7 +280,7 @@ class SealedDay:
     :ivar root: over the newest seals of all series of the ledger, hexadecimal; None when there is none, or
         the log was altered
     :ivar sealed: series of the tier with a seal
-    :ivar unsealed: series of the tier with buckets of that day and without a seal
+    :ivar unsealed: series of the tier whose buckets of that day are all due, and that have no seal
     :ivar all_series: series of the ledger with a seal
     """
 

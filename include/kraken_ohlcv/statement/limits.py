@@ -117,8 +117,8 @@ def _not_sealed(facts: Facts) -> Iterator[str]:
     if unsealed:
         is_or_are = "is" if unsealed == 1 else "are"
         yield (
-            f"{counted(unsealed, 'day')} of single series {is_or_are} not sealed: no seal can show whether "
-            "they were altered."
+            f"{counted(unsealed, 'day')} of single series {is_or_are} due and not sealed: no seal can show "
+            "whether they were altered."
         )
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from kraken_ohlcv.completeness.buckets import SeriesBuckets
 from kraken_ohlcv.core.gap import Series
-from kraken_ohlcv.core.intervals import DAY_S, step_s
+from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.seal import DaySeal, day_root
-from kraken_ohlcv.core.verified_day import day_of
 from kraken_ohlcv.statement.facts import SealedDay, SealHead, Seals
 from kraken_ohlcv.statement.period import Period
 from kraken_ohlcv.stores.ledger.disagreements import read_disagreements
@@ -26,7 +24,7 @@ def seals_of(connection: Connection, found: Sequence[SeriesBuckets], period: Per
 
     :param found: what the buckets of each series of the tier are, of the range
     :return: the root of a day is over the newest seals of all series of the ledger, as the verifiers take it;
-        how many series of the tier it holds, and how many have no seal there
+        how many series of the tier it holds, and of how many it is due and has no seal
     """
     newest = head(connection)
     log = day_seals(connection, first_s=period.start_s, last_s=period.end_s - DAY_S)
@@ -36,7 +34,7 @@ def seals_of(connection: Connection, found: Sequence[SeriesBuckets], period: Per
         # In the order of the log: the last revision stays.
         by_day[seal.day_s][seal.series] = seal
     ours = {one.row.series for one in found}
-    expected = _days_with_buckets(found)
+    expected = _due_days(found, period)
     again = [seal for seal in seals if seal.revision > 1 and seal.series in ours]
     return Seals(
         head=None if newest.as_of_us is None else SealHead(newest.number, newest.hash, newest.as_of_us),
@@ -71,14 +69,7 @@ def _readable(log: Iterable[StoredSeal]) -> tuple[list[DaySeal], list[int]]:
     return found, unreadable
 
 
-def _days_with_buckets(found: Iterable[SeriesBuckets]) -> Mapping[int, set[Series]]:
-    """Return which series have a bucket that belongs to a day, by first second of the day."""
-    days: dict[int, set[Series]] = defaultdict(set)
-    for one in found:
-        step = step_s(one.row.interval_minutes)
-        start_s, end_s = one.looked_at
-        # A shorter bucket than a day lies in each day between.
-        for open_s in (*range(start_s, end_s, max(DAY_S, step)), end_s - step):
-            if start_s <= open_s < end_s:
-                days[day_of(open_s, step)].add(one.row.series)
-    return days
+def _due_days(found: Iterable[SeriesBuckets], period: Period) -> Mapping[int, set[Series]]:
+    """Return which series have buckets of a day that are all due, by first second of the day."""
+    due = {one.row.series: one.grid.due_days(one.row.interval_minutes) for one in found}
+    return {day_s: {series for series, days in due.items() if day_s in days} for day_s in period.days}

@@ -20,18 +20,21 @@ LOCK TABLE seal_log IN SHARE ROW EXCLUSIVE MODE
 
 -- name: insert_seals
 -- Add entries to the log. In: after (number of the entry before), texts (one after the other, a line feed between two),
--- hashes, leaves (hexadecimal likewise, a comma between two; before leaves an x, of none a minus).
-INSERT INTO seal_log (number, entry, entry_hash, leaves)
+-- hashes, leaves (hexadecimal likewise, a comma between two; before leaves an x, of none a minus), moments (text,
+-- likewise).
+INSERT INTO seal_log (number, entry, entry_hash, leaves, moments)
 SELECT
     %(after)s + place,
     entry,
     decode(entry_hash, 'hex'),
-    decode(substr(leaves, 2), 'hex')
+    decode(substr(leaves, 2), 'hex'),
+    substr(moments, 2)
 FROM ROWS FROM (
     unnest(string_to_array(%(texts)s, chr(10))),
     unnest(string_to_array(%(hashes)s, ',')),
-    unnest(string_to_array(%(leaves)s, ',', '-'))
-) WITH ORDINALITY AS added (entry, entry_hash, leaves, place)
+    unnest(string_to_array(%(leaves)s, ',', '-')),
+    unnest(string_to_array(%(moments)s, ',', '-'))
+) WITH ORDINALITY AS added (entry, entry_hash, leaves, moments, place)
 
 -- name: read_seal_head
 -- The newest entry. In: at_us (of those up to this moment, epoch microseconds; null = of all). Out: number, hash
@@ -46,9 +49,12 @@ ORDER BY number DESC
 LIMIT 1
 
 -- name: read_seal_log
--- Some entries, in order. In: after (number), at_most. Out: columns of StoredSeal.
+-- Some entries, in order. In: after (number), at_most, with_leaves (boolean). Out: columns of StoredSeal.
 SELECT
--- include: seal
+    number,
+    entry AS text,
+    encode(entry_hash, 'hex') AS hash,
+    CASE WHEN %(with_leaves)s THEN leaves END AS leaves
 FROM seal_log
 WHERE number > %(after)s
 ORDER BY number
@@ -89,6 +95,19 @@ WHERE kind = 'day'
     AND day >= coalesce((to_timestamp(%(first_s)s::bigint) AT TIME ZONE 'UTC')::date, '-infinity')
     AND day <= coalesce((to_timestamp(%(last_s)s::bigint) AT TIME ZONE 'UTC')::date, 'infinity')
 ORDER BY number
+
+-- name: read_day_moments
+-- When the candles of sealed days had been stored, all revisions. In: ticker, interval_minutes, first_s, last_s (first
+-- and last day, epoch seconds; null = no limit). Out: number, moments (or null).
+SELECT
+    number,
+    moments
+FROM seal_log
+WHERE kind = 'day'
+    AND ticker = %(ticker)s
+    AND interval_minutes = %(interval_minutes)s
+    AND day >= coalesce((to_timestamp(%(first_s)s::bigint) AT TIME ZONE 'UTC')::date, '-infinity')
+    AND day <= coalesce((to_timestamp(%(last_s)s::bigint) AT TIME ZONE 'UTC')::date, 'infinity')
 
 -- name: read_newest_seals
 -- The newest revision of each day. In: as of read_day_seals. Out: columns of StoredSeal, by ticker, interval and day.
@@ -264,14 +283,16 @@ FROM seal_disagreements
 ORDER BY ticker, interval_minutes, day
 
 -- name: write_disagreement
--- Keep that a sealed day has changed without a record. In: ticker, interval_minutes, day_s, ts_s (epoch seconds), said.
-INSERT INTO seal_disagreements (ticker, interval_minutes, day, ts, said)
+-- Keep that a sealed day has changed without a record. In: ticker, interval_minutes, day_s, ts_s (epoch seconds), said,
+-- found_s (epoch seconds; null = now).
+INSERT INTO seal_disagreements (ticker, interval_minutes, day, ts, said, found_at)
 VALUES (
     %(ticker)s,
     %(interval_minutes)s,
     (to_timestamp(%(day_s)s) AT TIME ZONE 'UTC')::date,
     to_timestamp(%(ts_s)s),
-    %(said)s
+    %(said)s,
+    coalesce(to_timestamp(%(found_s)s::bigint), clock_timestamp())
 )
 ON CONFLICT (ticker, interval_minutes, day) DO UPDATE
 SET ts = excluded.ts,

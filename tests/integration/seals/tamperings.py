@@ -98,8 +98,8 @@ class CandleTamperings:
         old: Any = row[name]
         new = dict(row)
         if name == "stored_us":
-            # An earlier moment of storing is no other candle, and no seal says when one was stored.
-            new[name] = self._sealed_us + self._random.randrange(1, 10**6)
+            earlier, later = old - self._random.randrange(1, 10**9), self._sealed_us + 1
+            new[name] = self._random.choice([None, earlier, later])
         elif name == "source":
             new[name] = self._random.choice([one for one in SOURCES if one != old])
         elif name == "trades":

@@ -29,12 +29,14 @@ from kraken_ohlcv.seals.copies import newest_moment_us
 from kraken_ohlcv.seals.finding import FindingKind
 from kraken_ohlcv.seals.rebuild import rebuild
 from kraken_ohlcv.seals.verify import verify
+from kraken_ohlcv.seals.witness import Signer
 from kraken_ohlcv.stores.candle_store import read_candles, write_candles
 from kraken_ohlcv.stores.contradictions import admitted
 from kraken_ohlcv.stores.history import Records
 from kraken_ohlcv.stores.ledger.history import keep_replaced
-from kraken_ohlcv.stores.ledger.seals import Draft, append, read_log, root_of_day
+from kraken_ohlcv.stores.ledger.seals import Draft, Head, append, read_log, root_of_day
 from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv.stores.ledger.witnesses import Witness, WitnessKind, add_witness
 from kraken_ohlcv.stores.schema import ensure_candle_table
 from tests.integration.command_line import CommandLine, name_stores, only_reads
 from tests.integration.seals.month import DAYS, START, Month, SealedMonth, candle
@@ -242,6 +244,63 @@ def test_who_alters_both_stores_and_writes_the_log_anew_is_seen_by_a_root_kept_e
     assert [one.kind for one in given.findings] == [FindingKind.ROOT_UNKNOWN]
 
 
+def look_at_first_day(sealed: SealedMonth, *, key: str | None = None) -> Verification:
+    """Verify a single day of a series, which takes little time; the log is read whole."""
+    return verify("AAAUSD", 60, utc(START), utc(START + DAY_S), key=key, stores=sealed.stores)
+
+
+def test_a_coverage_month_that_is_deleted_is_named_whichever_day_of_it_is_verified(
+    sealed: SealedMonth,
+) -> None:
+    ledger, series = sealed.stores.ledger, Series("AAAUSD", 60)
+    before_start_s = 1_788_220_800
+    with ledger.transaction(force_rollback=True):
+        ledger.execute("SET LOCAL session_replication_role = replica")
+        ledger.execute(
+            "DELETE FROM coverage_months WHERE (ticker, interval_minutes, month) = (%s, %s, '2026-09-01')",
+            series,
+        )
+        found = verify(*series, utc(before_start_s), utc(before_start_s + DAY_S), stores=sealed.stores)
+    assert {one.kind for one in found.findings} >= {FindingKind.PROOFS_ALTERED, FindingKind.MISSING_ALTERED}
+    assert {one.series for one in found.findings} == {series}
+
+
+def test_an_entry_that_names_a_length_kraken_does_not_have_is_named(sealed: SealedMonth) -> None:
+    ledger = sealed.stores.ledger
+    one = next(one for one in read_log(ledger) if one.leaves and one.day.series.interval_minutes == 60)
+    text = one.text.replace('"interval":60', '"interval":61')
+    with ledger.transaction(force_rollback=True):
+        ledger.execute("SET LOCAL session_replication_role = replica")
+        ledger.execute(
+            "UPDATE seal_log SET entry = %s, entry_hash = seal_hash(%s) WHERE number = %s",
+            (text, text, one.number),
+        )
+        found = look_at_first_day(sealed).findings
+    assert (FindingKind.LINK_BROKEN, one.number + 1) in {(finding.kind, finding.number) for finding in found}
+
+
+def test_signatures_are_checked_and_the_bad_one_is_named(sealed: SealedMonth) -> None:
+    ledger, known, other = sealed.stores.ledger, Signer.of("17" * 32), Signer.of("18" * 32)
+    log = list(read_log(ledger))
+    first, last = (Head(one.number, one.hash) for one in (log[4], log[-1]))
+    with ledger.transaction(force_rollback=True):
+        for signed in (first, last):
+            signature = known.sign(signed)
+            add_witness(ledger, Witness(signed.number, WitnessKind.SIGNATURE, signature, known.public_key))
+        good = look_at_first_day(sealed, key=known.public_key.upper())
+        assert (good.findings, good.signed) == ([], {known.public_key: last.number})
+        (unknown,) = look_at_first_day(sealed, key=other.public_key).findings
+        assert (unknown.kind, unknown.sealed) == (FindingKind.KEY_UNKNOWN, f"key {other.public_key}")
+        ledger.execute(
+            "UPDATE seal_witnesses SET value = set_byte(value, 9, 7 # get_byte(value, 9)) WHERE number = %s",
+            (first.number,),
+        )
+        add_witness(ledger, Witness(last.number + 1, WitnessKind.SIGNATURE, bytes(64), known.public_key))
+        bad = look_at_first_day(sealed).findings
+    broken = [(FindingKind.WITNESS_BROKEN, number) for number in (first.number, last.number + 1)]
+    assert [(one.kind, one.number) for one in bad] == broken
+
+
 def test_logins_that_may_only_read_verify_and_say_what_they_do_not_see(
     sealed: SealedMonth, questdb_session: QuestDBServer
 ) -> None:
@@ -282,4 +341,5 @@ def test_the_command_says_that_all_is_as_sealed_or_names_what_is_not(
     assert json.json["days_touched"] == [{"ticker": "AAAUSD", "interval": 60, "day": "2026-09-17"}]
     assert {one["ts"] for one in json.json["findings"]} == {utc(ts_s).replace(tzinfo=None).isoformat()}
     assert cli("verify", "NOSUCH").code == cli("verify", "--root", "12").code == 2
+    assert cli("verify", "--key", "12").code == 2
     assert cli("verify", "AAAUSD", "--to", "2020-01-01").code == 1

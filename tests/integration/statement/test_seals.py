@@ -84,7 +84,7 @@ def test_a_day_has_the_root_over_the_newest_seals_of_all_series(month: Month) ->
     (again,) = seals["revisions"]["listed"]
     assert (again["day"], again["revision"], again["reasons"]) == ("2026-10-01", 2, ["filled", "restated"])
     assert (again["root"], again["root_before"]) == ("cd" * 32, "ab" * 32)
-    assert "59 days of single series are not sealed" in " ".join(statement.document["unknown"])
+    assert "59 days of single series are due and not sealed" in " ".join(statement.document["unknown"])
     html = statement.html()
     for said in (
         days["2026-10-01"]["root"],
@@ -93,6 +93,14 @@ def test_a_day_has_the_root_over_the_newest_seals_of_all_series(month: Month) ->
         f"{newest.hash}",
     ):
         assert said in html, said
+
+
+def test_a_day_that_is_not_over_is_not_one_that_is_not_sealed(month: Month) -> None:
+    sealed(month)
+    during = made(month, now_s=SECOND + 12 * HOUR).document
+    days = {one["day"]: one["unsealed"] for one in during["seals"]["days"]}
+    assert sum(days.values()) == 0
+    assert not any("not sealed" in said for said in during["unknown"])
 
 
 def test_the_commands_that_verify_it_are_commands_of_this_version(month: Month) -> None:

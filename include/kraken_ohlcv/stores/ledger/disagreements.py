@@ -40,7 +40,16 @@ def read_disagreements(connection: Connection) -> list[Disagreement]:
 
 def keep_disagreements(connection: Connection, found: Iterable[Disagreement]) -> None:
     """Keep disagreements; what is kept of the same day keeps its time."""
-    each = [{**one.series._asdict(), "day_s": one.day_s, "ts_s": one.ts_s, "said": one.said} for one in found]
+    each = [
+        {
+            **one.series._asdict(),
+            "day_s": one.day_s,
+            "ts_s": one.ts_s,
+            "said": one.said,
+            "found_s": one.found_s,
+        }
+        for one in found
+    ]
     execute_many(connection, "write_disagreement", each)
 
 

@@ -20,7 +20,7 @@ from kraken_ohlcv.core.seal import (
     entry_hash,
     entry_of,
 )
-from kraken_ohlcv.stores.ledger.session import Connection, execute, first, rows, value
+from kraken_ohlcv.stores.ledger.session import Connection, execute, fetch, first, rows, value
 
 SEALING_LOCK: Final = 0x4F4E
 """Class of the session lock that one sealing at a time holds."""
@@ -30,7 +30,6 @@ SEALING_LOCK_TIMEOUT_S: Final = 900
 INSERTED_ENTRIES: Final = 2_000
 """Entries that are sent at once; those of a day of minutes take six kilobytes each."""
 READ_ENTRIES: Final = 5_000
-"""Entries that are read at once."""
 
 
 class Head(NamedTuple):
@@ -87,10 +86,12 @@ class Draft(NamedTuple):
 
     :ivar entry: its ``number`` and ``before`` count for nothing: the log gives them
     :ivar leaves: as of :class:`StoredSeal`
+    :ivar moments: of a day, when its candles had been stored, see :mod:`kraken_ohlcv.seals.moments`
     """
 
     entry: Entry
     leaves: bytes | None = None
+    moments: str | None = None
 
 
 @contextmanager
@@ -125,13 +126,14 @@ def append(connection: Connection, drafts: Iterable[Draft]) -> Head:
         execute(connection, "lock_seal_log")
         # A statement of its own: its snapshot must be younger than the lock.
         newest = head(connection)
-        part: list[tuple[str, str, str]] = []
+        part: list[tuple[str, str, str, str]] = []
         for draft in drafts:
             entry = replace(draft.entry, number=newest.number + 1, before=newest.hash)
             text = entry.text
             newest = Head(entry.number, entry_hash(text), entry.as_of_us)
             leaves = "-" if draft.leaves is None else f"x{draft.leaves.hex()}"
-            part.append((text, newest.hash, leaves))
+            moments = "-" if draft.moments is None else f"x{draft.moments}"
+            part.append((text, newest.hash, leaves, moments))
             if len(part) == INSERTED_ENTRIES:
                 _insert(connection, part, newest)
                 part = []
@@ -140,9 +142,9 @@ def append(connection: Connection, drafts: Iterable[Draft]) -> Head:
     return newest
 
 
-def _insert(connection: Connection, part: Sequence[tuple[str, str, str]], newest: Head) -> None:
+def _insert(connection: Connection, part: Sequence[tuple[str, str, str, str]], newest: Head) -> None:
     # No arrays: to quote each text in one takes longer than all the rest.
-    texts, hashes, leaves = zip(*part, strict=True)
+    texts, hashes, leaves, moments = zip(*part, strict=True)
     execute(
         connection,
         "insert_seals",
@@ -150,6 +152,7 @@ def _insert(connection: Connection, part: Sequence[tuple[str, str, str]], newest
         texts="\n".join(texts),
         hashes=",".join(hashes),
         leaves=",".join(leaves),
+        moments=",".join(moments),
     )
 
 
@@ -186,12 +189,14 @@ def _numbered(number: int, text: str) -> tuple[int, str]:
     return number, text
 
 
-def read_log(connection: Connection, *, after: int = 0) -> Iterator[StoredSeal]:
+def read_log(connection: Connection, *, after: int = 0, with_leaves: bool = True) -> Iterator[StoredSeal]:
     """Return the entries of the log in order, some thousand at a time.
 
-    :param after: only entries with a greater number
+    :param after: only entries behind this number
+    :param with_leaves: whether leaves are read: of minutes they are ten times as long as all the rest
     """
-    while some := rows(connection, "read_seal_log", StoredSeal, after=after, at_most=READ_ENTRIES):
+    asked = {"at_most": READ_ENTRIES, "with_leaves": with_leaves}
+    while some := rows(connection, "read_seal_log", StoredSeal, after=after, **asked):
         yield from some
         after = some[-1].number
 
@@ -221,6 +226,17 @@ def day_seals(
     :return: in the order of the log
     """
     return _seals(connection, "read_day_seals", tickers, intervals, first_s, last_s)
+
+
+def day_moments(
+    connection: Connection, series: Series, *, first_s: int | None = None, last_s: int | None = None
+) -> dict[int, str | None]:
+    """Return when the candles of sealed days had been stored; parameters as of :func:`day_seals`.
+
+    :return: by number of the entry, see :mod:`kraken_ohlcv.seals.moments`; None = it was not kept then
+    """
+    found = fetch(connection, "read_day_moments", series, first_s=first_s, last_s=last_s)
+    return {row["number"]: row["moments"] for row in found}
 
 
 def newest_seals(
