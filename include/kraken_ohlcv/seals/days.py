@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -12,6 +12,8 @@ from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.merkle import root_of
+from kraken_ohlcv.core.months import month_of
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.seal import DaySeal, SealReason
 from kraken_ohlcv.core.verified_day import day_of, opens_of_day
 from kraken_ohlcv.seals.finding import Finding, FindingKind
@@ -59,6 +61,31 @@ def check_days(
     for number in range(max(map(len, standing), default=0)):
         chosen = [those[number] for those in standing if len(those) > number]
         yield from _compare(records, series, chosen, added)
+
+
+def check_strays(
+    records: Records, series: Series, seals: Sequence[DaySeal], clean: Collection[Range]
+) -> Iterator[Finding]:
+    """Return candles of sealed days that open at no bucket; no write of ours makes one.
+
+    One that was there before the day was sealed is none of them, as far as anything tells.
+
+    :param records: as of :func:`check_days`
+    :param seals: of the days, in the order of the log
+    :param clean: months in which there was none when candles were counted last
+    """
+    sealed_us = {seal.day_s: seal.as_of_us for seal in seals}
+    # Two in a second: one of them opens within it.
+    is_odd = (pl.col("ts_s") % records.step != 0) | pl.col("ts_s").is_duplicated()
+    odd = records.now.filter(is_odd).group_by("ts_s").agg(pl.col("stored_us").max()).sort("ts_s")
+    for ts_s, stored_us in odd.iter_rows():
+        day_s = day_of(ts_s, records.step)
+        is_later = stored_us is not None and stored_us > sealed_us.get(day_s, stored_us)
+        if day_s in sealed_us and (is_later or month_of(ts_s) in clean):
+            stands = "a candle that opens at no bucket of the series"
+            yield Finding(
+                kind=FindingKind.CANDLE_UNRECORDED, series=series, day_s=day_s, ts_s=ts_s, stands=stands
+            )
 
 
 def check_sequence(seals: Sequence[DaySeal]) -> Iterator[Finding]:

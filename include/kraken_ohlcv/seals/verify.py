@@ -20,7 +20,7 @@ from kraken_ohlcv.reader.scope import Asked
 from kraken_ohlcv.reader.stores import Stores, opened
 from kraken_ohlcv.reader.times import Moment, asked_of
 from kraken_ohlcv.seals.copies import check_copies, sees_moments
-from kraken_ohlcv.seals.days import DayRevision, check_days
+from kraken_ohlcv.seals.days import DayRevision, check_days, check_strays
 from kraken_ohlcv.seals.finding import Finding, FindingKind
 from kraken_ohlcv.seals.kept import read_kept
 from kraken_ohlcv.seals.log_check import LogCheck
@@ -282,6 +282,10 @@ class Verifier:
         questdb, ledger = self._stores.questdb, self._stores.ledger
         records = Records.read(questdb, ledger, series, part)
         if revisions:
+            named = [date_of(month) for month in months_in([part])]
+            counts = fetch(ledger, "read_month_counts", series, months=named)
+            clean = {month_of(row["month_s"]) for row in counts if row["stored"] and not row["off_grid_us"]}
+            yield from check_strays(records, series, [one.seal for one in revisions], clean)
             yield from check_days(records, series, revisions, self._added(series, part))
         if months:
             yield from check_pages(questdb, ledger, series, months, records)

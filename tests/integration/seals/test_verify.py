@@ -149,6 +149,25 @@ def test_what_a_write_does_is_no_finding_while_it_is_open(sealed: SealedMonth) -
     copied.restore()
 
 
+def test_a_candle_that_opens_at_no_bucket_of_a_sealed_day_is_named(sealed: SealedMonth) -> None:
+    stores, series = sealed.stores, Series("AAAUSD", 60)
+    copied = CandleTamperings(stores, Random(SEED))
+    stored = sorted(read_candles(stores.questdb, series, (START + DAY_S, START + 3 * DAY_S)))
+    first, second = stored[0], stored[-1]
+    for moment_us in ((first + 7) * 1_000_000, second * 1_000_000 + 500_000):
+        stores.questdb.query(
+            "INSERT INTO ohlcv SELECT %(us)s::timestamp, ticker, interval, open, high, low, close, vwap,"
+            " volume, trades, source, stored_at FROM ohlcv"
+            " WHERE ticker = 'AAAUSD' AND interval = '60' AND ts = %(of)s",
+            {"us": moment_us, "of": first * 1_000_000},
+        )
+    stores.questdb.wait_applied("ohlcv")
+    found = verify(*series, utc(START + DAY_S), utc(START + 3 * DAY_S), stores=stores).findings
+    copied.restore()
+    strays = {one.ts_s for one in found if one.kind is FindingKind.CANDLE_UNRECORDED}
+    assert strays == {first + 7, second}
+
+
 def test_an_earlier_version_that_is_back_is_named_as_in_a_restored_copy(sealed: SealedMonth) -> None:
     stores = sealed.stores
     (row,) = stores.ledger.execute(
