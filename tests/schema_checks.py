@@ -33,7 +33,7 @@ class EachOnce:
 
 def check_each_schema_once() -> None:
     """Begin with it, for the validator that Airflow uses."""
-    from jsonschema.validators import Draft202012Validator  # noqa: PLC0415 (comes with Airflow)
+    from jsonschema.validators import Draft202012Validator  # type: ignore[import-untyped]  # noqa: PLC0415
 
     if not isinstance(Draft202012Validator.check_schema, EachOnce):
         EachOnce(Draft202012Validator)
