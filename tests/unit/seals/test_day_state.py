@@ -27,6 +27,7 @@ def minutes(ticker: str, first: int, n: int) -> pl.DataFrame:
         **{name: pl.Series([None] * n, dtype=pl.Float64) for name in ("vwap", "volume")},
         "trades": pl.Series([None] * n, dtype=pl.Int64),
         "source": pl.Series([None] * n, dtype=pl.String),
+        "stored_at": pl.Series([None] * n, dtype=pl.Datetime("us", "UTC")),
     })
 
 
