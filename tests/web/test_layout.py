@@ -31,6 +31,8 @@ PAGES: Final = (
     "statements",
     "archive",
     "gaps/1/price",
+    "chosen-gaps?gap=1",
+    "run?dag_id=backfill_tier1_daily&run_id=manual__1",
 )
 
 
