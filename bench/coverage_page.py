@@ -55,7 +55,8 @@ def measure(services: Services, name: str, without: str) -> list[Ratio]:
     :return: page against one second, page against its cells
     """
     # FastAPI and Airflow are slow to import.
-    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, count_page, coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage import count_page, coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage_query import CoverageQuery  # noqa: PLC0415
 
     hook = services.empty_candle_store()
     rows = invent_candles(

@@ -91,7 +91,8 @@ def _application(*, is_bounded: bool) -> ASGIApp:
     from fastapi import FastAPI  # noqa: PLC0415 (slow to import)
 
     from kraken_ohlcv_airflow.web.asgi import Pages  # noqa: PLC0415
-    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage import coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage_query import CoverageQuery  # noqa: PLC0415
 
     outside, inside = FastAPI(), FastAPI()
 

@@ -311,7 +311,8 @@ def shown(stage: Stage, uri: str) -> list[Ratio]:
     :return: page of a year and of 90 days, and report, against counting the same range
     """
     # FastAPI and Airflow are slow to import.
-    from kraken_ohlcv_airflow.web.coverage import CoverageQuery, coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage import coverage_page  # noqa: PLC0415
+    from kraken_ohlcv_airflow.web.coverage_query import CoverageQuery  # noqa: PLC0415
 
     point_pages_to(uri)
     year, quarter = (CoverageQuery(range=name, interval=1) for name in ("1y", "90d"))
