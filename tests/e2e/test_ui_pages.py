@@ -177,9 +177,9 @@ def test_a_damaged_cell_is_seen_told_and_leads_to_its_candle_and_gap(stack: Stac
 
         # The heading can stand before the page's script listens: the mouse moves until it does.
         wait_for(lambda: told_at(5) or told_at(6), "the cell tells nothing")
-        assert "Fillable" in tip.inner_text()
+        assert "Missing, Kraken still serves it" in tip.inner_text()
         assert "XBTUSD · 1 d" in tip.inner_text()
-        assert re.search(r"1\s+missing, fillable", tip.inner_text())
+        assert re.search(r"1\s+missing, still served by Kraken", tip.inner_text())
 
         damaged.click(position={"x": 5, "y": 5})
         frame.locator("main h1", has_text="XBTUSD").wait_for()
@@ -200,7 +200,7 @@ def test_the_heatmap_is_walked_with_the_keyboard(stack: Stack, world: World) -> 
             on.page.keyboard.press("ArrowLeft")
         live = frame.locator("#heat-live")
         assert "XBTUSD 1 d" in live.inner_text()
-        assert "Fillable" in live.inner_text()
+        assert "Missing, Kraken still serves it" in live.inner_text()
         on.page.keyboard.press("Enter")
         frame.locator("main h1", has_text="XBTUSD").wait_for()
         expect(frame.locator("table.candles .state")).to_have_text(["Missing"])

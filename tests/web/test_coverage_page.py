@@ -164,7 +164,14 @@ def test_the_states_are_told_by_word_pattern_and_number(site: Site, damaged: Wor
     assert states["XBTUSD", 60] == {"not_loaded", "unfillable", "complete"}
     assert states["XBTUSD", 1440] >= {"fillable", "complete"}
     assert states["ETHUSD", 1440] == {"not_loaded", "outside"}
-    for title in ("Complete", "Proven empty", "Fillable", "Expiring within 24 h", "Unfillable", "Restated"):
+    for title in (
+        "Complete",
+        "Proven empty",
+        "Missing, Kraken still serves it",
+        "Missing, leaves the API within 24 h",
+        "Missing, beyond the API",
+        "Restated",
+    ):
         assert title in text
     for state in ("complete", "fillable", "unfillable", "not_loaded"):
         assert f'<pattern id="p-{state}"' in text

@@ -25,14 +25,17 @@ DAY_LABELS_PX: Final = 14
 LEGEND: Final = {
     CellState.COMPLETE: ("Complete", "Every bucket is stored or proven empty"),
     CellState.PROVEN_EMPTY: ("Proven empty", "No trades at all, with evidence"),
-    CellState.FILLABLE: ("Fillable", "Candles are missing; the next backfill fills them"),
+    CellState.FILLABLE: (
+        "Missing, Kraken still serves it",
+        "Fillable: candles are missing; the next backfill fetches them",
+    ),
     CellState.EXPIRING: (
-        "Expiring within 24 h",
-        "Candles are missing that will leave Kraken's API window within 24 hours",
+        "Missing, leaves the API within 24 h",
+        "Expiring: candles are missing that will leave Kraken's API window within 24 hours",
     ),
     CellState.UNFILLABLE: (
-        "Unfillable",
-        "Candles are missing outside the API window: trades or the archive can fill them",
+        "Missing, beyond the API",
+        "Unfillable by the OHLC call: candles are missing that trades or the archive may have",
     ),
     CellState.RESTATED: ("Restated", "Complete; the exchange sent other values for a stored candle"),
     CellState.PARTLY_LOADED: (

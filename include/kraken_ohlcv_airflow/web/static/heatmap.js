@@ -12,9 +12,9 @@
   const words = {
     stored: "stored",
     proven_empty: "proven empty",
-    fillable: "missing, fillable",
-    expiring: "missing, expiring",
-    unfillable: "missing, unfillable",
+    fillable: "missing, still served by Kraken",
+    expiring: "missing, leaving the API",
+    unfillable: "missing, beyond the API",
     pending: "not due yet",
     not_loaded: "never loaded",
     restated: "restated",
