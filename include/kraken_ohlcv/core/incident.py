@@ -12,6 +12,11 @@ GROWTH_FACTOR: Final = 2
 """Growth is worth a message when an incident has doubled since the last message."""
 GROWTH_PAUSE_S: Final = DAY_S
 """After the first growth message, the next one waits this long, seconds."""
+KEY_PATTERN: Final = (
+    "^(stale|source|at_risk|seal|slo:TIER[1-4]|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32}"
+    "|approval:[A-Za-z0-9_.-]{1,250})$"
+)
+"""What the key of an incident looks like."""
 
 
 class IncidentClass(StrEnum):

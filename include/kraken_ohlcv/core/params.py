@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from kraken_ohlcv.core.assets import TICKER_PATTERN, TOKENISED
 from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.incident import KEY_PATTERN
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.tiers import DEFAULT_HOURS, DEFAULT_INTERVAL, SOURCES, Source, Tier
@@ -310,22 +311,11 @@ class ValidationRequest(RunRequest):
         examples=list(get_args(Tier)),
         json_schema_extra=UNIQUE,
     )
-    snooze: (
-        list[
-            Annotated[
-                str,
-                Field(
-                    pattern="^(stale|source|at_risk|seal|slo:TIER[1-4]|run:[a-z0-9_]+"
-                    "|pair:[A-Za-z0-9._ -]{1,32})$"
-                ),
-            ]
-        ]
-        | None
-    ) = Field(
+    snooze: list[Annotated[str, Field(pattern=KEY_PATTERN)]] | None = Field(
         default=None,
         title="Snooze incidents",
         description="Open incidents whose growth is not reported: stale, source, at_risk, seal,"
-        " slo:<tier>, run:<dag_id>, pair:<ticker>.",
+        " slo:<tier>, run:<dag_id>, pair:<ticker>, approval:<dag_id>.",
     )
     snooze_hours: int = Field(
         default=24,

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from kraken_ohlcv.core.errors import BadRequestError, SeriesBusyError
 from kraken_ohlcv.core.gap import GapStatus
+from kraken_ohlcv.core.incident import KEY_PATTERN
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import Reason
 from kraken_ohlcv.core.ranges import Range
@@ -39,10 +40,6 @@ router = APIRouter(dependencies=[Depends(same_origin)])
 
 MAX_ID: Final = 2**63 - 1
 GapId = Annotated[int, Path(ge=1, le=MAX_ID)]
-KEY_PATTERN: Final = (
-    "^(stale|source|at_risk|seal|slo:TIER[1-4]|run:[A-Za-z0-9_.-]{1,250}|pair:[A-Za-z0-9._ -]{1,32}"
-    "|approval:[A-Za-z0-9_.-]{1,250})$"
-)
 IncidentKey = Annotated[str, Path(pattern=KEY_PATTERN)]
 MAX_SNOOZE_H: Final = 720
 EVER: Final[Range] = (0, 253_402_300_799)

@@ -8,7 +8,8 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are not pinned
 import pytest
 
 from kraken_ohlcv.core.errors import BadRequestError
-from kraken_ohlcv.core.params import BackfillRequest
+from kraken_ohlcv.core.incident import IncidentClass
+from kraken_ohlcv.core.params import BackfillRequest, ValidationRequest
 from kraken_ohlcv.core.refusals import refuse_unknown_keys
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, BACKFILL_TIER2, BackfillScope, Schedule
 from tests.unit.builders import NOW, at
@@ -221,3 +222,15 @@ def test_a_whole_number_with_a_decimal_point_is_an_interval_as_json_schema_says(
     params = {name: schema["default"] for name, schema in schemas().items()} | {"intervals": [60.0]}
     check("intervals", [60.0])
     assert [type(one) for one in BackfillRequest.from_params(params).intervals] == [int]
+
+
+@pytest.mark.parametrize("kind", IncidentClass)
+def test_an_incident_of_every_class_can_be_snoozed(kind: IncidentClass) -> None:
+    subjects = {
+        IncidentClass.RUN: ":acme_backfill.tier1",
+        IncidentClass.PAIR: ":line 7",
+        IncidentClass.APPROVAL: ":backfill_tier1_daily",
+        IncidentClass.SLO: ":TIER4",
+    }
+    key = f"{kind}{subjects.get(kind, '')}"
+    jsonschema.Draft7Validator(ValidationRequest.schemas()["snooze"]).validate([key])
