@@ -35,7 +35,7 @@ MAX_GAPS: Final = 50
 
 STORED_WORDS: Final = {
     OHLC: "Stored from Kraken's OHLC call",
-    TRADES: "Built from trades with contiguous ids",
+    TRADES: "Built from Kraken's single trades",
     ARCHIVE: "Stored from Kraken's archive",
     PROVISIONAL: "Provisional, from Kraken's archive: last day of a release, or a file not yet identified",
     IMPORTED: "Imported from the Celery application, which proved nothing",
