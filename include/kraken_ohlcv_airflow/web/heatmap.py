@@ -37,7 +37,10 @@ LEGEND: Final = {
         "Missing, beyond the API",
         "Unfillable by the OHLC call: candles are missing that trades or the archive may have",
     ),
-    CellState.RESTATED: ("Restated", "Complete; the exchange sent other values for a stored candle"),
+    CellState.RESTATED: (
+        "Restated",
+        "Nothing is missing; the exchange sent other values for a stored candle, or trades dispute one",
+    ),
     CellState.PARTLY_LOADED: (
         "Partly loaded",
         "The series begins in this period; earlier candles were never loaded",
