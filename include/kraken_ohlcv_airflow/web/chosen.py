@@ -70,11 +70,15 @@ class Planned(NamedTuple):
     refused: list[Refused]
 
 
-def plan_runs(request: Request, user: GetUserDep, gap_ids: list[int], source: Source | None) -> Planned:
+def plan_runs(
+    request: Request, user: GetUserDep, gap_ids: list[int], source: Source | None, *, is_order: bool = False
+) -> Planned:
     """Return what would be started for chosen gaps.
 
     :param gap_ids: of the gaps
     :param source: what those are repaired from that the OHLC call no longer reaches; None = trades
+    :param is_order: whether the runs are about to be started
+    :raises HTTPException: 403, if they are to be started by somebody who may trigger none of their DAGs
     """
     chosen: list[tuple[int, GapSubject, Source | None]] = []
     refused: list[Refused] = []
@@ -103,6 +107,8 @@ def plan_runs(request: Request, user: GetUserDep, gap_ids: list[int], source: So
                 refused.append(Refused(gap_id=gap_id, series=names[gap_id], why=str(error.detail)))
             else:
                 chosen.append((gap_id, gap, found))
+    if is_order and rights and not any(rights.values()):
+        insist_on_trigger(request, user, next(iter(rights)))
     runs = runs_for(chosen, tiers)
     refused += [
         Refused(gap_id=gap_id, series=names[gap_id], why=f"One action starts at most {MAX_RUNS} runs.")
@@ -142,7 +148,7 @@ async def backfill_chosen(request: Request, user: GetUserDep, body: ChosenIn) ->
 
     What cannot be repaired is named, and does not keep the rest from being started.
     """
-    planned = await run_in_threadpool(plan_runs, request, user, body.gap_ids, body.source)
+    planned = await run_in_threadpool(plan_runs, request, user, body.gap_ids, body.source, is_order=True)
     if not planned.runs:
         raise HTTPException(HTTPStatus.CONFLICT, " ".join(one.why for one in planned.refused[:MAX_RUNS]))
     return await start_runs(request, planned)
@@ -157,7 +163,7 @@ async def backfill_chosen_by_form(
     source: Annotated[Source | None, Form()] = None,
 ) -> Response:
     """Start the runs, and say which they are and what was refused."""
-    planned = await run_in_threadpool(plan_runs, request, user, ids_of(gap), source)
+    planned = await run_in_threadpool(plan_runs, request, user, ids_of(gap), source, is_order=True)
     done = await start_runs(request, planned)
     return await run_in_threadpool(
         page,
