@@ -1,4 +1,4 @@
-"""Provider info: Airflow's connection form offers ``kraken``, ``kraken_archive`` and ``questdb``."""
+"""Provider info: Airflow's connection form offers our types, and OpenLineage learns what our assets are."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"port": "8812", "schema": "qdb", "login": "admin"},
                 },
                 "conn-fields": QuestDBExtra.form_fields(),
+            },
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["x-questdb", "x-ohlcv"],
+                "handler": None,
+                "to_openlineage_converter": "kraken_ohlcv_airflow.lineage.asset_as_dataset",
             },
         ],
     }

@@ -15,6 +15,7 @@ from kraken_ohlcv.stores.ledger.moments import settled_us
 from kraken_ohlcv.stores.ledger.seals import head
 from kraken_ohlcv.stores.ledger.session import connect
 from kraken_ohlcv_airflow.completeness import COMPLETENESS
+from kraken_ohlcv_airflow.lineage import checks_of
 from local.processes import free_port
 from tests.conftest import set_connection
 from tests.dags.test_backfill_run import run_dag
@@ -85,6 +86,9 @@ def test_a_report_counts_what_is_missing_and_keeps_it(
     assert result["cross_check"]["days_compared"] == 27
     assert (result["clock"], result["errors"], result["warnings"]) == ("exchange", [], [])
     assert newest_event() == {key: value for key, value in result.items() if key != "errors"}
+    vouched = {one.name: (one.actual, one.is_good) for one in checks_of(result)}
+    assert vouched["unverified_candles TIER1 60"] == ("10", False)
+    assert vouched["verified_pct TIER1"] == (str(result["targets"][0]["verified_pct"]), False)
     assert "INFO TIER1: of 1 asset 100.0 % have no open gap; 0 assets with gaps" in task_log.of("result")
     assert re.search(r"^INFO 60 +0 +0 +0 +1 +720 +710 +0 +10 ", task_log.of("verdict"), re.MULTILINE)
     assert "XBTUSD 60" in task_log.of("report")
