@@ -19,7 +19,7 @@ from kraken_ohlcv.monitoring.notify import NO_CHANNEL
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv_airflow.connections import kraken, ledger, patiently, questdb, run_key, run_url
-from kraken_ohlcv_airflow.lineage import tell_lineage
+from kraken_ohlcv_airflow.lineage import send_lineage
 from kraken_ohlcv_airflow.step_errors import (
     errors_of,
     lines_passed_over,
@@ -130,11 +130,11 @@ def _of_ledger(connection: Connection, request: ReportRequest) -> dict[str, Any]
 
 @task(outlets=[COMPLETENESS], retries=0)
 def publish(made: Any, *, outlet_events: Any = None) -> None:
-    """Attach the report to an event of its asset, and tell OpenLineage of it where that is installed."""
+    """Attach the report to an event of its asset, and send it to OpenLineage where that is installed."""
     if "series" not in made:
         raise AirflowSkipException("there is no report")
     outlet_events[COMPLETENESS].extra = {key: value for key, value in made.items() if key != "errors"}
-    tell_lineage(made)
+    send_lineage(made)
 
 
 @task

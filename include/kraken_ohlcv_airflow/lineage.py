@@ -1,8 +1,8 @@
-"""What OpenLineage is told, where its Airflow provider is installed: tables, and how complete candles are.
+"""Lineage for OpenLineage, where its Airflow provider is installed: tables, and how complete candles are.
 
-Assets become datasets (:func:`asset_as_dataset`), so inlets and outlets of tasks are lineage. The report of
-completeness adds what it vouches for, as assertions about the candle table (:func:`tell_lineage`). Without the
-provider nothing is imported, without a transport nothing is sent, and neither is logged; no run fails of it.
+Assets become datasets (:func:`asset_as_dataset`), so inlets and outlets of tasks are lineage. Each report
+adds what it vouches for, as assertions about the candle table (:func:`send_lineage`). Without the provider
+nothing is imported, without a transport nothing is sent, and neither is logged; no run fails because of it.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ def judged_candles(report: Mapping[str, Any]) -> InputDataset:
     return InputDataset(*table, inputFacets={"dataQualityAssertions": said} if assertions else {})
 
 
-def tell_lineage(report: Mapping[str, Any]) -> None:
-    """Tell OpenLineage what a report says of the candles, as an event of the running task.
+def send_lineage(report: Mapping[str, Any]) -> None:
+    """Send OpenLineage what a report says of the candles, as an event of the running task.
 
     What goes wrong is a warning.
 
@@ -182,7 +182,7 @@ def tell_lineage(report: Mapping[str, Any]) -> None:
         if api.is_openlineage_active():
             api.emit_dataset_lineage(inputs=[judged_candles(report)])
     except Exception as error:  # whatever the provider does, the report stands
-        log.warning("OpenLineage is not told of this report: %s: %s", type(error).__name__, error)
+        log.warning("no lineage of this report: %s: %s", type(error).__name__, error)
 
 
 def _server(host: str, port: object) -> str:

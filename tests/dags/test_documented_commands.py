@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 TODAY_S = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
-CONNECTION_TYPES = {"http", "kraken", "kraken_archive", "postgres", "questdb", "slack", "slackwebhook"}
+CONNECTION_TYPES = {
+    "generic",
+    "http",
+    "kraken",
+    "kraken_archive",
+    "postgres",
+    "questdb",
+    "slack",
+    "slackwebhook",
+}
 SANDBOX = ".venv/bin/python -m local "
 
 
@@ -92,6 +101,10 @@ WAYS = (
     Way(r"git pull", "a person"),
     Way(r"grep .+ apache-airflow-providers-fab .+", "test", ("tests/web/test_fab.py",)),
     Way(r"pip install (\.|'\.\[airflow\]')", "test", ("tests/deploy/test_wheel.py",)),
+    Way(r"pip install -c constraints\.txt apache-airflow-providers-openlineage==\S+", "the package index"),
+    Way(r"python3 -c 'import secrets; print\(secrets\.token_urlsafe\(32\)\)'", "a person"),
+    Way(r"curl .+ http://localhost:8080/ohlcv/metrics", "test", ("tests/web/test_metrics.py",)),
+    Way(r"promtool (check|test) rules .+", "test", ("tests/unit/documents/test_monitoring.py",)),
     Way(r"df -h", "a person"),
     Way(r"pg_(dump|restore) .+", "test", ("tests/integration/documents/test_documented_sql.py",)),
 )
@@ -219,6 +232,7 @@ def test_a_connection_in_a_setting_is_json_of_a_known_type(found: Found) -> None
     if name.startswith("AIRFLOW_CONN_"):
         fields = json.loads(value.strip("'"))
         assert fields["conn_type"] in {
+            "generic",
             "kraken",
             "questdb",
             "postgres",

@@ -17,8 +17,8 @@ from kraken_ohlcv_airflow.lineage import (
     asset_as_dataset,
     checks_of,
     judged_candles,
+    send_lineage,
     table_of,
-    tell_lineage,
 )
 from kraken_ohlcv_airflow.verified import VERIFIED
 from tests.conftest import set_connection
@@ -94,7 +94,7 @@ def test_airflow_is_told_who_converts_each_of_the_assets() -> None:
 
 def test_without_the_provider_or_a_transport_nobody_hears_of_it(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        tell_lineage(report())
+        send_lineage(report())
     assert caplog.records == []
 
 
@@ -107,9 +107,9 @@ def test_a_provider_that_does_not_work_is_a_warning(
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('half an installation')\n")
     monkeypatch.setattr(airflow, "__path__", [str(tmp_path), *airflow.__path__])
-    tell_lineage(report())
+    send_lineage(report())
     assert [(one.levelname, one.getMessage()) for one in caplog.records] == [
-        ("WARNING", "OpenLineage is not told of this report: RuntimeError: half an installation")
+        ("WARNING", "no lineage of this report: RuntimeError: half an installation")
     ]
 
 
