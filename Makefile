@@ -8,7 +8,7 @@ RUN := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 export PYTHON
 
-.PHONY: help setup demo pictures up down status test quick unit e2e bench docs lint format clean
+.PHONY: help setup demo up down status test quick unit e2e pictures bench docs lint format clean
 .DEFAULT_GOAL := help
 # Both kinds of tests want both cores.
 .NOTPARALLEL:

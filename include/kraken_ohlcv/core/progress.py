@@ -62,15 +62,10 @@ class Progress:
         if done >= self._planned or not (by_number or now_s - self._said_s >= EVERY_S):
             return
         self._said, self._said_s = done, now_s
-        parts = [f"{self._what} {done:,} {self._of} {_counted(self._planned, self._noun)}"]
+        parts = [f"{self._what} {done:,} {self._of} {counted(self._planned, self._noun)}"]
         if detail:
             parts.append(detail)
         if done:
             left_s = (now_s - self._began_s) * (self._planned - done) / done
             parts.append(f"{duration(round(left_s))} left")
         self._say(", ".join(parts))
-
-
-def _counted(n: int, noun: str) -> str:
-    number, _, rest = counted(n, noun).partition(" ")
-    return f"{int(number):,} {rest}"

@@ -136,7 +136,7 @@ def _environment() -> jinja2.Environment:
         time=time,
     )
     environment.globals.update(
-        counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
+        counted=lambda n, noun: counted(n, noun).replace(f"{n:,}", number(n), 1),
         listing_words=LISTING_WORDS,
         outcomes=OUTCOMES,
         reason_words=REASON_WORDS,

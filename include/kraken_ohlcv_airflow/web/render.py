@@ -94,7 +94,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         address=address,
-        counted=lambda n, noun: counted(n, noun).replace(str(n), number(n), 1),
+        counted=lambda n, noun: counted(n, noun).replace(f"{n:,}", number(n), 1),
         duration=lambda span: duration(int(span.total_seconds())),
         noun_of=noun_of,
         open_incidents=read_open_incidents,
