@@ -19,7 +19,7 @@ EVERY_S: Final = 2.0
 WIDTH, HEIGHT = 1100, 800
 FRAME_MS: Final = 500
 LAST_FRAME_MS: Final = 4000
-COLOURS: Final = 64
+COLOURS: Final = 128
 
 
 class Film:
