@@ -99,6 +99,16 @@ def interval_name(minutes: int) -> str:
     return f"{minutes // size} {unit}"
 
 
+def counted_thinly(n: int, noun: str) -> str:
+    """Return a number with its noun, with thin spaces between thousands: for pages and papers."""
+    return counted(n, noun).replace(f"{n:,}", number(n), 1)
+
+
+def tier_name(tier: str) -> str:
+    """Return a tier as people read it: ``Tier 1``."""
+    return tier.replace("TIER", "Tier ")
+
+
 def number(value: float) -> str:
     """Return a number with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u2009")

@@ -13,6 +13,7 @@ from kraken_ohlcv.core.seal import DaySeal
 from kraken_ohlcv.core.tiers import TierPlan
 from kraken_ohlcv.statement.period import Period
 from kraken_ohlcv.stores.ledger.disagreements import Disagreement
+from kraken_ohlcv.stores.ledger.touched import CandleVersion
 
 PROVISIONAL: Final = ("archive_provisional", "imported")
 """Sources of stored candles that nothing has identified so far."""
@@ -137,25 +138,11 @@ OUTCOMES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class RestatementFacts:
-    """Another version of a stored candle; moments are epoch seconds UTC.
-
-    :ivar open_s: open time of the candle
-    :ivar source: which source gave the new values
-    :ivar old: figures before
-    :ivar new: figures that the source gave
-    :ivar first_seen_s: when it was first seen
-    :ivar applied_s: when it replaced the stored candle; None = it has not
-    """
+class RestatementFacts(CandleVersion):
+    """Another version of a stored candle, and the series of the candle."""
 
     ticker: str
     interval_minutes: int
-    open_s: int
-    source: str
-    old: Mapping[str, Any]
-    new: Mapping[str, Any]
-    first_seen_s: int
-    applied_s: int | None
 
 
 @dataclass(frozen=True, slots=True)

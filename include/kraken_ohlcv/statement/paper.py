@@ -13,7 +13,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from kraken_ohlcv.core.wording import counted, duration, interval_name, number, sentence
+from kraken_ohlcv.core.wording import counted_thinly, duration, interval_name, number, sentence, tier_name
 from kraken_ohlcv.statement.facts import OUTCOMES
 from kraken_ohlcv.statement.limits import UNPROVEN_WORDS
 
@@ -132,11 +132,11 @@ def _environment() -> jinja2.Environment:
         percent=percent,
         sentence=sentence,
         series=_series,
-        tier_name=lambda tier: tier.replace("TIER", "Tier "),
+        tier_name=tier_name,
         time=time,
     )
     environment.globals.update(
-        counted=lambda n, noun: counted(n, noun).replace(f"{n:,}", number(n), 1),
+        counted=counted_thinly,
         listing_words=LISTING_WORDS,
         outcomes=OUTCOMES,
         reason_words=REASON_WORDS,

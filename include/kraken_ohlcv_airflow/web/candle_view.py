@@ -27,7 +27,7 @@ from kraken_ohlcv.reader.stores import STORED_AT, Stores
 from kraken_ohlcv.stores.ledger.coverage import read_months
 from kraken_ohlcv.stores.ledger.gap_lists import GapFilter, ListedGap, listed_gaps, tally_gaps, total
 from kraken_ohlcv.stores.ledger.seals import newest_seals
-from kraken_ohlcv.stores.ledger.touched import Version, read_runs, read_versions
+from kraken_ohlcv.stores.ledger.touched import CandleVersion, read_runs, read_versions
 from kraken_ohlcv_airflow.web.candle_models import Restated, Run, SealedDay, ShownBucket
 
 MAX_GAPS: Final = 50
@@ -171,7 +171,7 @@ class _Describer:
         self._starts = [hole.start_s for hole in self._holes]
         self._disputed = set(disputed.within(part.covered).points())
 
-    def __call__(self, row: dict[str, Any], versions: Sequence[Version]) -> ShownBucket:
+    def __call__(self, row: dict[str, Any], versions: Sequence[CandleVersion]) -> ShownBucket:
         ts_s, status = int(row["ts"].timestamp()), BucketStatus(row["status"])
         figures = {name: row[name] for name in ("open", "high", "low", "close", "vwap", "volume", "trades")}
         is_disputed = status is BucketStatus.STORED and ts_s in self._disputed
@@ -225,7 +225,7 @@ class _Describer:
         return self._holes[at] if at >= 0 and ts_s < self._holes[at].end_s else None
 
 
-def _restated(one: Version) -> Restated:
+def _restated(one: CandleVersion) -> Restated:
     names = [name for name in one.new if one.new[name] != one.old.get(name)]
     return Restated(
         source=one.source,

@@ -22,7 +22,7 @@ from kraken_ohlcv.core.times import midnight_s, utc
 from kraken_ohlcv.core.wording import interval_name, number, sentence
 from kraken_ohlcv_airflow.web.candle_models import CandlePage, ShownBucket
 from kraken_ohlcv_airflow.web.heatmap import LEGEND
-from kraken_ohlcv_airflow.web.queries import FIRST_DAY, Absent, Day, Interval, PagedQuery
+from kraken_ohlcv_airflow.web.queries import FIRST_DAY, Absent, Day, Interval, PagedQuery, refuse_before
 from kraken_ohlcv_airflow.web.render import page
 from kraken_ohlcv_airflow.web.stores import StoreError, ledger, questdb
 
@@ -92,9 +92,7 @@ class CandleQuery(PagedQuery):
     @field_validator("to")
     @classmethod
     def _is_not_before(cls, value: date | None, info: Any) -> date | None:
-        first = info.data.get("from_")
-        if value is not None and first is not None and value < first:
-            raise ValueError(f"{value} is before from {first}: exchange them")
+        refuse_before(value, info.data.get("from_"))
         return value
 
     def days(self, interval: int, now_s: int) -> tuple[date, date]:

@@ -13,7 +13,15 @@ from kraken_ohlcv.core.months import month_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.times import midnight_s, utc
 from kraken_ohlcv.core.wording import number
-from kraken_ohlcv_airflow.web.queries import FIRST_DAY, LAST_DAY, Absent, Day, PagedQuery, SeriesQuery
+from kraken_ohlcv_airflow.web.queries import (
+    FIRST_DAY,
+    LAST_DAY,
+    Absent,
+    Day,
+    PagedQuery,
+    SeriesQuery,
+    refuse_before,
+)
 
 MAX_COLUMNS: Final = 400
 PERIOD_DAYS: Final = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 30}
@@ -71,11 +79,8 @@ class CoverageQuery(SeriesQuery, PagedQuery):
     @field_validator("to")
     @classmethod
     def _is_not_before(cls, value: date | None, info: Any) -> date | None:
-        first = info.data.get("from_")
-        if value is None or first is None or info.data.get("range") not in {None, "dates"}:
-            return value
-        if value < first:
-            raise ValueError(f"{value} is before from {first}: exchange them")
+        if info.data.get("range") in {None, "dates"}:
+            refuse_before(value, info.data.get("from_"))
         return value
 
     @property

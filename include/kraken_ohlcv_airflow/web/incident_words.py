@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from kraken_ohlcv.core.incident import IncidentClass
-from kraken_ohlcv.core.wording import capitalised, counted, interval_name, iso_moment, sentence
+from kraken_ohlcv.core.wording import capitalised, counted, interval_name, iso_moment, sentence, tier_name
 from kraken_ohlcv.monitoring.subjects import NOUNS, TARGET_WORDS
 
 Facts: TypeAlias = Mapping[str, Any]
@@ -74,10 +74,6 @@ def _series(name: str) -> str:
     return f"{ticker} {interval_name(int(minutes))}" if minutes.isdecimal() and int(minutes) else name
 
 
-def _tier(tier: Any) -> str:
-    return str(tier).replace("TIER", "Tier ")
-
-
 def _late_cause(subjects: Subjects) -> str:
     name, facts = worst_first(subjects)[0]
     if len(subjects) == 1:
@@ -91,15 +87,15 @@ def _how_late(facts: Facts) -> str:
 
 
 def _late(name: str, facts: Facts) -> list[str]:
-    tier = f" of {_tier(facts['tier'])}" if facts.get("tier") else ""
+    tier = f" of {tier_name(str(facts['tier']))}" if facts.get("tier") else ""
     return [sentence(f"{_series(name)}{tier} {_how_late(facts)}")]
 
 
 def _source(name: str, facts: Facts) -> list[str]:
     overdue, series = facts.get("overdue"), facts.get("series")
     if overdue is None or series is None:
-        return [sentence(_tier(name))]
-    return [f"{_tier(name)}: {overdue} of {series} series are late."]
+        return [sentence(tier_name(name))]
+    return [f"{tier_name(name)}: {overdue} of {series} series are late."]
 
 
 def _run_cause(subjects: Subjects) -> str | None:

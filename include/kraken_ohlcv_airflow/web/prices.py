@@ -11,7 +11,7 @@ from kraken_ohlcv.core.params import BackfillRequest
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.schedules import BACKFILL_DAGS, BackfillScope
 from kraken_ohlcv.core.times import utc
-from kraken_ohlcv.core.wording import duration, interval_name
+from kraken_ohlcv.core.wording import duration, interval_name, tier_name
 from kraken_ohlcv.stores.ledger.gap_lists import FailedTally
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, execute, rows
@@ -114,7 +114,7 @@ def show_retry_price(
         dag_id,
         paused=paused,
         up="../",
-        title=f"the failed gaps of {tier.replace('TIER', 'Tier ')}",
+        title=f"the failed gaps of {tier_name(tier)}",
         plan=plan,
         action="retry-failed",
         fields={"tier": tier},

@@ -36,6 +36,15 @@ Day = Annotated[date | None, AfterValidator(_within_the_calendar), Absent]
 """A day whose candles can be kept; the calendar's very ends leave no room for the day beside them."""
 
 
+def refuse_before(last: date | None, first: date | None) -> None:
+    """Refuse a last day before the first one.
+
+    :raises ValueError: if it is, with the cure
+    """
+    if last is not None and first is not None and last < first:
+        raise ValueError(f"{last} is before from {first}: exchange them")
+
+
 def _is_served(value: int | None) -> int | None:
     if value is not None and value not in INTERVALS:
         raise ValueError(f"{value} is not one of Kraken's intervals: {', '.join(map(str, INTERVALS))}")

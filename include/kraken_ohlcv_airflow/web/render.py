@@ -13,7 +13,15 @@ from fastapi.responses import HTMLResponse
 
 from kraken_ohlcv.core.intervals import INTERVALS
 from kraken_ohlcv.core.tiers import TIERS
-from kraken_ohlcv.core.wording import counted, duration, interval_name, moment, number, sentence
+from kraken_ohlcv.core.wording import (
+    counted_thinly,
+    duration,
+    interval_name,
+    moment,
+    number,
+    sentence,
+    tier_name,
+)
 from kraken_ohlcv_airflow.web.incident_bar import read_open_incidents
 from kraken_ohlcv_airflow.web.incident_words import noun_of, subject_lines, worst_first
 
@@ -91,10 +99,11 @@ def _environment() -> jinja2.Environment:
         number=number,
         percent=percent,
         interval_name=interval_name,
+        tier_name=tier_name,
     )
     environment.globals.update(
         address=address,
-        counted=lambda n, noun: counted(n, noun).replace(f"{n:,}", number(n), 1),
+        counted=counted_thinly,
         duration=lambda span: duration(int(span.total_seconds())),
         noun_of=noun_of,
         open_incidents=read_open_incidents,

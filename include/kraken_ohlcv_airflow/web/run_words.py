@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kraken_ohlcv.core.schedules import CLEANUP, COMPLETENESS, VALIDATE
-from kraken_ohlcv.core.wording import counted, interval_name
+from kraken_ohlcv.core.wording import counted, interval_name, tier_name
 
 MOST_NAMED: Final = 50
 """Tickers that the sentences name; the number of all is given."""
@@ -70,7 +70,7 @@ def _behind(hours: int | None) -> str:
 
 def _report(result: Mapping[str, Any]) -> list[str]:
     share = result.get("completeness_pct")
-    of = f"Of {counted(result['total_assets'], 'asset')} of {str(result['tier']).replace('TIER', 'Tier ')}"
+    of = f"Of {counted(result['total_assets'], 'asset')} of {tier_name(str(result['tier']))}"
     what = "nothing is expected" if share is None else f"{share} % have no open gap"
     n_open = sum(one.get("total_gaps") or 0 for one in result["intervals"].values())
     left = (

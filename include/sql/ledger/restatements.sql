@@ -104,7 +104,7 @@ WHERE ticker = ANY(%(tickers)s)
 
 -- name: list_restatements_between
 -- Other versions of a series' candles, applied or seen once, by open time and then the oldest first.
--- In: ticker, interval_minutes, from_s, until_s (open times, epoch seconds, half-open). Out: fields of Version.
+-- In: ticker, interval_minutes, from_s, until_s (open times, epoch seconds, half-open). Out: fields of CandleVersion.
 SELECT
     extract(epoch FROM ts)::bigint AS open_s,
     source,

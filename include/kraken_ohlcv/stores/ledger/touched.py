@@ -15,7 +15,7 @@ from kraken_ohlcv.stores.ledger.session import Connection, fetch, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class CandleVersion:
     """Another version of a stored candle; moments are epoch seconds UTC.
 
     :ivar open_s: open time of the candle
@@ -56,15 +56,15 @@ class RunTouch:
     withdrawn: int = 0
 
 
-def read_versions(connection: Connection, series: Series, covered: Range) -> dict[int, list[Version]]:
+def read_versions(connection: Connection, series: Series, covered: Range) -> dict[int, list[CandleVersion]]:
     """Return the other versions of the candles of a series.
 
     :param covered: open times, half-open, epoch seconds UTC
     :return: by open time, epoch seconds UTC, the oldest first; a candle with none is absent
     """
-    found: dict[int, list[Version]] = {}
+    found: dict[int, list[CandleVersion]] = {}
     for one in rows(
-        connection, "list_restatements_between", Version, series, from_s=covered[0], until_s=covered[1]
+        connection, "list_restatements_between", CandleVersion, series, from_s=covered[0], until_s=covered[1]
     ):
         found.setdefault(one.open_s, []).append(one)
     return found
