@@ -12,8 +12,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import requests
-from airflow.sdk import BaseHook, Connection, get_current_context, task
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk import Connection, get_current_context, task
 from airflow.sdk.log import mask_secret
 from pydantic import Field
 
@@ -21,6 +20,7 @@ from kraken_hooks.connection_fields import Extra, Text
 from kraken_ohlcv.clients.errors import ConnectionFieldError
 from kraken_ohlcv.clients.http import new_session, timeouts
 from kraken_ohlcv.core.settings import HEARTBEAT_CONN_ID
+from kraken_ohlcv_airflow.optional_connections import optional_connection
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,8 @@ def send(*, is_good: bool) -> bool:
     :param is_good: whether the check was good
     :return: whether the service took it; all else is a warning, except that there is no such connection
     """
-    try:
-        fields = BaseHook.get_connection(HEARTBEAT_CONN_ID)
-    except AirflowNotFoundException:
+    fields = optional_connection(HEARTBEAT_CONN_ID)
+    if fields is None:
         log.info("no heartbeat: there is no connection %s", HEARTBEAT_CONN_ID)
         return False
     try:

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from airflow.providers.slack.hooks.slack import SlackHook
 from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from slack_sdk.errors import SlackRequestError
 from slack_sdk.webhook import WebhookClient
@@ -28,6 +27,7 @@ from kraken_ohlcv.core.settings import SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID
 from kraken_ohlcv.monitoring.channel import Channel
 from kraken_ohlcv.monitoring.mrkdwn import Content
 from kraken_ohlcv.stores.ledger.notifications import MessageRef
+from kraken_ohlcv_airflow.optional_connections import optional_connection
 from kraken_ohlcv_airflow.slack_answers import Answer, call_error, check_webhook, confirmed, unusable
 
 TIMEOUT_S: Final = 10
@@ -53,24 +53,16 @@ def slack_channel() -> Channel | None:
     :return: the bot of connection ``slack_api``, else the webhook of ``slack_alerts``, else None
     :raises SlackRefusedError: if ``slack_api`` does not say to which channel
     """
-    extra = _extra(SLACK_API_CONN_ID)
-    if extra is not None:
-        channel = str(extra.get("channel") or "").strip()
+    bot = optional_connection(SLACK_API_CONN_ID)
+    if bot is not None:
+        channel = str(bot.extra_dejson.get("channel") or "").strip()
         if not channel:
             raise SlackRefusedError(
                 f"connection {SLACK_API_CONN_ID} does not say to which channel: put"
                 ' {"channel": "#alerts"} into its extra'
             )
         return SlackBot(SLACK_API_CONN_ID, channel)
-    return None if _extra(SLACK_WEBHOOK_CONN_ID) is None else SlackWebhook(SLACK_WEBHOOK_CONN_ID)
-
-
-def _extra(conn_id: str) -> dict[str, Any] | None:
-    try:
-        extra: dict[str, Any] = BaseHook.get_connection(conn_id).extra_dejson
-    except AirflowNotFoundException:
-        return None
-    return extra
+    return None if optional_connection(SLACK_WEBHOOK_CONN_ID) is None else SlackWebhook(SLACK_WEBHOOK_CONN_ID)
 
 
 class SlackWebhook:

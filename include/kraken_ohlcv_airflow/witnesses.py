@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from pydantic import Field
 
 from kraken_hooks.connection_fields import Extra, Text
@@ -14,6 +12,7 @@ from kraken_ohlcv.core.errors import SetUpError
 from kraken_ohlcv.core.settings import SEAL_KEY_CONN_ID
 from kraken_ohlcv.stores.ledger.seals import Head
 from kraken_ohlcv.stores.ledger.session import Connection
+from kraken_ohlcv_airflow.optional_connections import optional_connection
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +31,8 @@ def vouch(connection: Connection, head: Head) -> None:
     """
     from kraken_ohlcv.seals.witness import Signer, witness_head  # noqa: PLC0415 (slow to import)
 
-    try:
-        fields = BaseHook.get_connection(SEAL_KEY_CONN_ID)
-    except AirflowNotFoundException:
+    fields = optional_connection(SEAL_KEY_CONN_ID)
+    if fields is None:
         return
     try:
         signer = Signer.of(fields.password) if fields.password else None

@@ -129,7 +129,7 @@ def day_roots(interval_minutes: int, frame: pl.DataFrame) -> pl.DataFrame:
     ticker, status = pl.col("ticker"), pl.col("status")
     day, stored_us = day_of_bucket(interval_minutes), pl.col(STORED_AT).dt.epoch("us")
     rows = frame.select(ticker, status, day_s=day, stored_us=stored_us)
-    tree = _trees(interval_minutes, frame)
+    tree = _trees(rows.select("ticker", "day_s"))
     roots = roots_of(tree.to_numpy(), line_leaves(interval_minutes, frame))
     counted = rows.group_by(tree.alias("tree"), maintain_order=True).agg(
         ticker.first(),
@@ -142,9 +142,11 @@ def day_roots(interval_minutes: int, frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([counted.drop("tree"), roots.select("root", "hints")], how="horizontal")
 
 
-def _trees(interval_minutes: int, frame: pl.DataFrame) -> pl.Series:
-    """Return which tree each bucket is in: a number by series and day, from 1."""
-    days = frame.select("ticker", day_s=day_of_bucket(interval_minutes))
+def _trees(days: pl.DataFrame) -> pl.Series:
+    """Return which tree each bucket is in: a number by series and day, from 1.
+
+    :param days: of each bucket, ``ticker`` and ``day_s``
+    """
     is_first = pl.any_horizontal(pl.all() != pl.all().shift()).fill_null(value=True)
     return days.select(is_first.cum_sum().cast(pl.Int64)).to_series()
 
@@ -176,7 +178,8 @@ def _joined(interval_minutes: int, hashing: Iterable[Future[pl.DataFrame]]) -> t
 
 def _pieces(interval_minutes: int, frame: pl.DataFrame) -> list[pl.DataFrame]:
     """Return a frame cut between days into pieces of :data:`PIECE_ROWS` buckets, or one day."""
-    first = np.flatnonzero(np.diff(_trees(interval_minutes, frame).to_numpy(), prepend=0))
+    days = frame.select("ticker", day_s=day_of_bucket(interval_minutes))
+    first = np.flatnonzero(np.diff(_trees(days).to_numpy(), prepend=0))
     cuts = np.unique(first[np.searchsorted(first, np.arange(0, first[-1] + 1, PIECE_ROWS))])
     return [frame[begin:end] for begin, end in pairwise([*cuts.tolist(), frame.height])]
 

@@ -16,14 +16,13 @@ from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, bearer_scheme, get_user, requires_access_dag
 from airflow.configuration import conf
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, HTTPException, Request, status
 from fastapi.security import HTTPAuthorizationCredentials
 from starlette.concurrency import run_in_threadpool
 
 from kraken_ohlcv.core.schedules import BACKFILL_TIER1, VALIDATE
 from kraken_ohlcv.core.settings import METRICS_CONN_ID
+from kraken_ohlcv_airflow.optional_connections import optional_connection
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +56,10 @@ async def may_scrape(
 
 def _is_metrics_token(token: str) -> bool:
     """Return whether a token is the password of connection ``ohlcv_metrics``; never without one."""
-    try:
-        known = BaseHook.get_connection(METRICS_CONN_ID).password or ""
-    except AirflowNotFoundException:
+    connection = optional_connection(METRICS_CONN_ID)
+    if connection is None:
         return False
+    known = connection.password or ""
     if len(known) < MIN_TOKEN_LENGTH:
         log.warning(
             "Connection %s: its password has fewer than 32 characters, so it opens nothing", METRICS_CONN_ID

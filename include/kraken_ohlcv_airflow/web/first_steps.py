@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Annotated, Any, Final, NamedTuple
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from anyio import from_thread
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
@@ -34,6 +33,7 @@ from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.partitions import read_partitions
 from kraken_ohlcv_airflow.connections import exchange_url
 from kraken_ohlcv_airflow.defaults import TAG
+from kraken_ohlcv_airflow.optional_connections import optional_connection
 from kraken_ohlcv_airflow.web.access import insist_on_trigger, may_trigger, same_origin
 from kraken_ohlcv_airflow.web.airflow_api import list_dags, newest_run, trigger, unpause
 from kraken_ohlcv_airflow.web.render import page
@@ -266,7 +266,7 @@ def _dag_steps(dags: dict[str, dict[str, Any]], now_s: int) -> Iterator[Step]:
 
 def _slack_step() -> Step:
     for conn_id in (SLACK_API_CONN_ID, SLACK_WEBHOOK_CONN_ID):
-        if _is_defined(conn_id):
+        if optional_connection(conn_id):
             said = f"Connection {conn_id} is defined; the page Incidents can send a test message."
             return Step("Slack", State.GOOD, said)
     cure = f"define the connection {SLACK_WEBHOOK_CONN_ID}; with make up, set SLACK_WEBHOOK_URL"
@@ -274,18 +274,10 @@ def _slack_step() -> Step:
 
 
 def _heartbeat_step() -> Step:
-    if _is_defined(HEARTBEAT_CONN_ID):
+    if optional_connection(HEARTBEAT_CONN_ID):
         return Step("Heartbeat", State.GOOD, f"Connection {HEARTBEAT_CONN_ID} is defined.")
     cure = f"define the connection {HEARTBEAT_CONN_ID}"
     return Step("Heartbeat", State.OPEN, f"None, so nobody notices when Airflow itself is down: {cure}.")
-
-
-def _is_defined(conn_id: str) -> bool:
-    try:
-        BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        return False
-    return True
 
 
 def _n_series(plan: PlanFile, tier: str) -> int:

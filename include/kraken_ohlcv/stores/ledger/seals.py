@@ -30,6 +30,7 @@ SEALING_LOCK_TIMEOUT_S: Final = 900
 INSERTED_ENTRIES: Final = 2_000
 """Entries that are sent at once; those of a day of minutes take six kilobytes each."""
 READ_ENTRIES: Final = 5_000
+"""Entries that are read at once."""
 
 
 class Head(NamedTuple):
