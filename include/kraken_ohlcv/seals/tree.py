@@ -11,6 +11,7 @@ import polars_hash as plh
 from numpy.typing import NDArray
 
 from kraken_ohlcv.core.merkle import LEAF, NODE
+from kraken_ohlcv.reader.line_shapes import binary
 from kraken_ohlcv.reader.lines import canonical_lines
 
 Octets: TypeAlias = NDArray[np.uint8]
@@ -31,7 +32,7 @@ def line_leaves(interval_minutes: int, frame: pl.DataFrame) -> pl.Series:
     :return: 32 bytes each, in the order of the rows
     :raises ValueError: as that function does
     """
-    return _binary(_sha256(canonical_lines(interval_minutes, frame, before=LEAF.decode("ascii"))))
+    return binary(_sha256(canonical_lines(interval_minutes, frame, before=LEAF.decode("ascii"))))
 
 
 def roots_of(trees: NDArray[np.int64], leaves: pl.Series) -> pl.DataFrame:
@@ -52,7 +53,7 @@ def roots_of(trees: NDArray[np.int64], leaves: pl.Series) -> pl.DataFrame:
     )
     while len(trees) > len(found):
         trees, level = _above(trees, level)
-    return found.select("tree", "hints", root=_binary(level)).select("tree", "root", "hints")
+    return found.select("tree", "hints", root=binary(level)).select("tree", "root", "hints")
 
 
 def _is_first(trees: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -75,7 +76,7 @@ def _above(trees: NDArray[np.int64], level: Octets) -> tuple[NDArray[np.int64], 
     nodes[:, len(NODE) : -HASH_BYTES] = level[pairs]
     nodes[:, -HASH_BYTES:] = level[pairs + 1]
     above = level[left]
-    above[has_sibling] = _sha256(_binary(nodes))
+    above[has_sibling] = _sha256(binary(nodes))
     return trees[left], above
 
 
@@ -89,8 +90,3 @@ def _octets(column: pl.Series, length: int) -> Octets:
     """Return the bytes of a Binary column whose values are of one length, shape (n, length)."""
     octets: Octets = column.bin.reinterpret(dtype=pl.Array(pl.UInt8, length)).to_numpy()
     return octets
-
-
-def _binary(octets: Octets) -> pl.Series:
-    """Return rows of bytes, shape (n, length), as a column of type Binary."""
-    return pl.Series(octets, dtype=pl.Array(pl.UInt8, octets.shape[1])).arr.to_list().cast(pl.Binary)
