@@ -34,7 +34,7 @@ status: setup ## Say what runs and where
 test: quick e2e ## Run all tests
 
 quick: setup ## Run the tests on the real services, all but the end-to-end ones (PYTEST_ARGS= adds arguments)
-	@$(RUN) -m pytest -n 3 --dist loadgroup -m "not slow" $(PYTEST_ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 unit: setup ## Run the tests that need no service, in seconds (PYTEST_ARGS= adds arguments)
 	@$(RUN) -m pytest tests/unit $(PYTEST_ARGS)

@@ -31,8 +31,7 @@ from tests.patience import wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# One start serves all tests of this file, so they belong to one test process.
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 UNREACHABLE = "http://127.0.0.1:9"
 

@@ -266,7 +266,7 @@ def test_several_gaps_are_planned_and_started_at_once_and_what_was_refused_is_na
     assert len(runs("backfill_tier1_daily")) == 6
 
     viewer = site.client("viewer").post("/ohlcv/api/gaps/backfill", json=body, headers=OWN)
-    assert (viewer.status_code, "You may not start backfill_tier1_daily" in detail(viewer)) == (409, True)
+    assert (viewer.status_code, "You may not start backfill_tier1_daily" in detail(viewer)) == (403, True)
     many = client.get("/ohlcv/chosen-gaps", params={"gap": ",".join(["7"] * 101)})
     assert (many.status_code, "choose at most 100 at once" in detail(many)) == (422, True)
     assert client.get("/ohlcv/chosen-gaps?gap=7;8").status_code == 422

@@ -68,6 +68,7 @@ def successes(site: Site) -> Iterator[None]:
         return made
 
     with create_session() as session:
+        session.query(DagRun).delete()  # those of other tests of this process
         session.add_all([
             run(BACKFILL_TIER1.dag_id, "good", NOW - 3 * HOUR, "success"),
             run(BACKFILL_TIER1.dag_id, "planned", NOW - HOUR, "success"),
