@@ -31,6 +31,8 @@ HEIGHT: Final = STATE_TOP + STATE_HEIGHT
 """Pixels, the same at any width."""
 MARGIN: Final = 8
 """Above the highest price and below the lowest one."""
+SAME_PRICE: Final = 1e-9
+"""Prices nearer to each other, as a share of the higher one, are drawn as one; Kraken's differ by far more."""
 PRICE_LABELS: Final = 5
 TIME_LABELS: Final = 5
 
@@ -179,8 +181,11 @@ class _Scale(NamedTuple):
 
     @classmethod
     def of(cls, low: float, high: float) -> _Scale:
-        """Return the scale that shows two prices with nothing beyond; one price lies in the middle."""
-        if low == high:
+        """Return the scale that shows two prices with nothing beyond; one price lies in the middle.
+
+        Prices that differ by the rounding of doubles only are one price: there is no round one between them.
+        """
+        if high - low <= abs(high) * SAME_PRICE:
             return cls(low - abs(low) * 0.01 - 1e-12, high + abs(high) * 0.01 + 1e-12)
         return cls(low, high)
 

@@ -204,9 +204,11 @@ def test_stopped_server_is_unavailable_and_works_again_after_its_start(
 def test_server_killed_during_a_statement_is_unavailable(
     hook: QuestDBClient, questdb_server: QuestDBServer
 ) -> None:
-    threading.Timer(0.5, questdb_server.kill).start()
+    timer = threading.Timer(0.5, questdb_server.kill)
+    timer.start()
     with pytest.raises(QuestDBUnavailableError):
         hook.query("SELECT count() FROM long_sequence(4000000000) WHERE rnd_double() < 0.5")
+    timer.join()  # its sockets close before the process has ended; the next test would take it for running
 
 
 def test_wrong_password_is_not_taken_for_an_outage(
