@@ -66,7 +66,9 @@ def test_a_column_has_the_prices_of_its_buckets_together_and_the_state_of_the_wo
 ALIKE = [
     pytest.param([None], 0, id="nothing is stored"),
     pytest.param([(5.0, 1.0, 1.0, 0.0, 0.0)], 1, id="one price that never moves"),
-    pytest.param([(1.0, 1.0, 0.9999999999999999, 0.0, 0.0)], 1, id="two prices that differ by their rounding"),
+    pytest.param(
+        [(1.0, 1.0, 0.9999999999999999, 0.0, 0.0)], 1, id="two prices that differ by their rounding"
+    ),
     pytest.param([(1e-8, 1.5, 0.5, 0.5, 1.0)], 1, id="a price with eight decimals"),
 ]
 
