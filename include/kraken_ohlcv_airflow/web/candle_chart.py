@@ -32,7 +32,7 @@ HEIGHT: Final = STATE_TOP + STATE_HEIGHT
 MARGIN: Final = 8
 """Above the highest price and below the lowest one."""
 SAME_PRICE: Final = 1e-9
-"""Prices nearer to each other, as a share of the higher one, are drawn as one; Kraken's differ by far more."""
+"""Prices nearer to each other, as a share of the higher one, are drawn as one; Kraken's differ more."""
 PRICE_LABELS: Final = 5
 TIME_LABELS: Final = 5
 
