@@ -60,7 +60,7 @@ def test_an_expression_uses_metrics_that_exist_with_labels_that_they_have(expres
 
 def test_the_dashboard_is_whole() -> None:
     assert {"title", "uid", "schemaVersion", "time", "templating", "panels"} <= set(DASHBOARD)
-    assert DASHBOARD["id"] is None
+    assert "id" not in DASHBOARD  # each Grafana gives one
     assert len({panel["id"] for panel in PANELS}) == len(PANELS) > 10
     taken: set[tuple[int, int]] = set()
     for panel in PANELS:
@@ -81,6 +81,18 @@ def test_the_dashboard_is_whole() -> None:
         }
     variables = {one["name"] for one in DASHBOARD["templating"]["list"]}
     assert set(re.findall(r"\$\{?(\w+)", json.dumps(PANELS))) <= variables
+
+
+def test_a_single_figure_is_of_now_and_its_colour_is_not_grafanas_default() -> None:
+    figures = [panel for panel in PANELS if panel["type"] == "stat"]
+    assert figures
+    for panel in figures:
+        # Over a range, the last figure before an outage would stand there as today's.
+        assert [(one["instant"], one["range"]) for one in panel["targets"]] == [(True, False)]
+        defaults = panel["fieldConfig"]["defaults"]
+        # Grafana's own are green, and red from 80 on, whatever the unit; the unknown has the first colour.
+        assert [step["value"] for step in defaults["thresholds"]["steps"]] != [None, 80]
+        assert [one["options"]["match"] for one in defaults["mappings"]] == ["null"]
 
 
 def test_the_document_has_every_metric_in_the_words_of_the_code_and_every_alert() -> None:
