@@ -35,18 +35,23 @@ PAGES: Final = (
     "run?dag_id=backfill_tier1_daily&run_id=manual__1",
 )
 
+FIRST_STEPS: Final = "coverage?"
+"""Shown once there is no candle."""
+
 
 def test_every_page_can_be_read_at_any_width_in_both_themes(site: Site, known: World) -> None:
-    del known
     if find_browser() is None:
         sentence = "no Chromium is installed (on Debian: apt-get install chromium)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
     found = {}
-    with serve(site) as served, served.tab() as page:
-        for address in PAGES:
+    with serve(site) as served, served.tab("admin") as page:
+        for address in (*PAGES, FIRST_STEPS):
+            if address == FIRST_STEPS:
+                known.questdb.query("TRUNCATE TABLE ohlcv")
             answer = page.goto(f"{served.url}/{address}")
             assert answer is not None
             assert answer.ok, address
+            assert page.locator(".steps").count() == (address == FIRST_STEPS)
             for title, width in WIDTHS.items():
                 for theme in ("light", "dark"):
                     found[address, title, theme] = faults(page, width, theme)
