@@ -43,9 +43,10 @@ from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.verified_day import opens_of_day
 from kraken_ohlcv.stores.arrivals import Arrivals, Deadlines, read_arrivals
 from kraken_ohlcv.stores.ledger.assets import Asset
+from kraken_ohlcv.stores.ledger.history import records_began_us
 from kraken_ohlcv.stores.ledger.objectives import read_days, write_days
 from kraken_ohlcv.stores.ledger.plan import read_plan
-from kraken_ohlcv.stores.ledger.session import Connection, fetch, value
+from kraken_ohlcv.stores.ledger.session import Connection, fetch
 from kraken_ohlcv.stores.queries import MICROSECONDS
 
 KEPT_DAYS: Final = 35
@@ -142,7 +143,7 @@ def judge_days(
     buckets = Buckets(connection, questdb, [row for those in rows.values() for row in those], now_s=now_s)
     tickers = sorted({row.asset.ticker for those in rows.values() for row in those})
     since = {row["ticker"]: row["since_s"] for row in fetch(connection, "read_kept_since", tickers=tickers)}
-    began_s = value(connection, "read_records_began") // MICROSECONDS + 1
+    began_s = records_began_us(connection) // MICROSECONDS + 1
     unsettled = set(finals)
     found: list[Judged] = []
     for (tier, interval), days in asked.items():

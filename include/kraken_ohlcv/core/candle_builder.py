@@ -43,6 +43,7 @@ class Bucket(NamedTuple):
     :ivar volume: base units
     :ivar notional: sum of price times volume, quote units
     :ivar trades: number of trades, >= 1
+    :ivar finest: most decimals of any price; 0 in what version 0.1.0 has gathered
     """
 
     ts_s: int
@@ -53,6 +54,7 @@ class Bucket(NamedTuple):
     volume: Decimal
     notional: Decimal
     trades: int
+    finest: int = 0
 
     def joined(self, later: Bucket) -> Bucket:
         """Return this bucket with a later one added, under the exact context.
@@ -68,6 +70,7 @@ class Bucket(NamedTuple):
             self.volume + later.volume,
             self.notional + later.notional,
             self.trades + later.trades,
+            max(self.finest, later.finest),
         )
 
     def candle(self, decimals: int) -> StoredCandle:
@@ -79,7 +82,7 @@ class Bucket(NamedTuple):
         would lie below it.
         """
         low, high = float(self.low), float(self.high)
-        finest = max(decimals, *(_decimals(price) for price in (self.open, self.high, self.low, self.close)))
+        finest = max(decimals, self.finest, *map(_decimals, (self.open, self.high, self.low, self.close)))
         exact = TRUNCATE.divide(self.notional, self.volume)
         vwap = float(TRUNCATE.quantize(exact, Decimal(1).scaleb(-finest)))
         return StoredCandle(
@@ -336,6 +339,7 @@ class CandleBuilder:
             sum(sizes, ZERO),
             sum(map(mul, prices, sizes), ZERO),
             len(prices),
+            max(map(_decimals, set(prices))),
         )
         if self._at.part is not None and self._at.part.ts_s == ts_s:
             self._at.part = self._at.part.joined(part)

@@ -12,8 +12,9 @@ from kraken_ohlcv.core.verified_day import day_of, day_ranges, days_between
 from kraken_ohlcv.reader.stores import Stores
 from kraken_ohlcv.seals.kept import KeptSeries, starts_at
 from kraken_ohlcv.stores.ledger.coverage import of_log
+from kraken_ohlcv.stores.ledger.history import records_began_us
 from kraken_ohlcv.stores.ledger.seals import newest_of
-from kraken_ohlcv.stores.ledger.session import fetch, value
+from kraken_ohlcv.stores.ledger.session import fetch
 from kraken_ohlcv.stores.queries import MICROSECONDS, statement
 
 ALWAYS: Final = 1 << 62
@@ -38,7 +39,7 @@ def changed_days(
             for day_s in days:
                 found[series, day_s] = max(moment_us, found.get((series, day_s), 0))
 
-    began_us: int = value(stores.ledger, "read_records_began")
+    began_us = records_began_us(stores.ledger)
     stored = stores.questdb.query(
         statement("candles_stored_since"), {"after_us": after_us, "began_us": began_us}
     )

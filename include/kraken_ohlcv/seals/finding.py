@@ -46,6 +46,12 @@ class FindingKind(StrEnum):
     """What a coverage month says was counted never stood in QuestDB."""
     START_ALTERED = "start_altered"
     """A series begins elsewhere than its logged starts say."""
+    BEGIN_ALTERED = "begin_altered"
+    """Records are said to begin later than the first sealing, or nothing says when they do."""
+    SERIES_MISSING = "series_missing"
+    """A series with sealed days is not in the ledger any more."""
+    UNREADABLE = "unreadable"
+    """A store holds a value that no write of this package leaves, so what depends on it is not compared."""
     LEDGER_OLDER = "ledger_older"
     """QuestDB holds candles that were stored later than anything the ledger knows."""
     CANDLES_OLDER = "candles_older"
@@ -98,6 +104,13 @@ CURES: Final[Mapping[FindingKind, str]] = {
     FindingKind.MISSING_ALTERED: _PAGE,
     FindingKind.COUNT_ALTERED: _PAGE,
     FindingKind.START_ALTERED: "compare series and series_starts with a backup of the ledger",
+    FindingKind.BEGIN_ALTERED: "compare the row of table history with a backup of the ledger",
+    FindingKind.SERIES_MISSING: (
+        "take its row from a backup of the ledger; the next backfill makes a new one, which knows less"
+    ),
+    FindingKind.UNREADABLE: (
+        "compare the value with a backup of both stores, put back what was there, and verify again"
+    ),
     FindingKind.LEDGER_OLDER: (
         "the ledger is an older copy: restore the newest backup beside it and verify against that one before "
         "any run writes"
@@ -203,6 +216,9 @@ WORDS: Final[Mapping[FindingKind, str]] = {
     FindingKind.MISSING_ALTERED: "what the ledger calls missing does not add up",
     FindingKind.COUNT_ALTERED: "what the ledger has counted never stood in QuestDB",
     FindingKind.START_ALTERED: "the series begins elsewhere than its log says",
+    FindingKind.BEGIN_ALTERED: "records begin elsewhere than when the log does",
+    FindingKind.SERIES_MISSING: "the series has sealed days, and the ledger does not know it",
+    FindingKind.UNREADABLE: "a value that cannot be one, so that what depends on it was not compared",
     FindingKind.LEDGER_OLDER: "QuestDB holds candles stored later than anything the ledger knows",
     FindingKind.CANDLES_OLDER: "QuestDB has applied fewer transactions than when it was last counted",
     FindingKind.ROOT_UNKNOWN: "the log holds no such entry, and no day with that root",

@@ -22,6 +22,7 @@ class LogCheck:
     :ivar entries: how many it holds
     :ivar records: rows of the ledger that it has sealed
     :ivar as_of_us: the newest moment at which anything was sealed, epoch microseconds; None of an empty log
+    :ivar first_us: that of its first entry, likewise
     :ivar found: number of the entry whose hash was asked for, or None
     :ivar signatures: who has signed it
     """
@@ -45,6 +46,7 @@ class LogCheck:
         self.head = NO_ENTRY
         self.entries = self.records = 0
         self.as_of_us: int | None = None
+        self.first_us: int | None = None
         self.found: int | None = None
         self._connection = connection
         self._is_wanted = is_wanted
@@ -76,6 +78,8 @@ class LogCheck:
                 for record in entry.records:
                     self._sealed[entry.table, record.key] = (entry.number, record)
                 self.records += len(entry.records)
+            if self.first_us is None:
+                self.first_us = entry.as_of_us
             self.as_of_us = max(entry.as_of_us, self.as_of_us or 0)
         yield from self.signatures.rest()
         if is_whole:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import polars as pl
+import psycopg
 
-from kraken_ohlcv.core.errors import BadRequestError
+from kraken_ohlcv.core.errors import BadRequestError, SurroundingsError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S, INTERVALS, check_served, step_s
 from kraken_ohlcv.core.months import month_of, months_in
 from kraken_ohlcv.core.ranges import Range
+from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.verified_day import day_of, opens_of_day
 from kraken_ohlcv.core.wording import counted
 from kraken_ohlcv.reader.scope import Asked
@@ -29,9 +31,11 @@ from kraken_ohlcv.seals.roots import day_with_root
 from kraken_ohlcv.stores.contradictions import slices
 from kraken_ohlcv.stores.history import Records
 from kraken_ohlcv.stores.ledger.coverage import date_of, of_log
-from kraken_ohlcv.stores.ledger.seals import day_moments, day_seals, sealed_days
+from kraken_ohlcv.stores.ledger.history import records_began_us
+from kraken_ohlcv.stores.ledger.seals import day_moments, day_seals, lost_series, sealed_days
 from kraken_ohlcv.stores.ledger.series_state import every_series
-from kraken_ohlcv.stores.ledger.session import fetch, value
+from kraken_ohlcv.stores.ledger.session import Connection, fetch, value
+from kraken_ohlcv.stores.queries import MICROSECONDS
 
 ROOT_DIGITS: Final = 64
 
@@ -214,13 +218,20 @@ class Verifier:
             )
 
     def log(self, root: str | None = None, key: str | None = None) -> Iterator[Finding]:
-        """Yield what is wrong with the log and its sealed records; parameters as of :meth:`run`."""
+        """Yield what is wrong with the log and what it rests on; parameters as of :meth:`run`."""
+        return _readable(self._log(root, key))
+
+    def _log(self, root: str | None, key: str | None) -> Iterator[Finding]:
         done, ledger = self.done, self._stores.ledger
         check = LogCheck(ledger, is_wanted=self._chosen.__contains__, root=root, key=key)
         yield from check.findings()
         done.entries, done.records, done.head = check.entries, check.records, check.head
         done.as_of_us, done.signed = check.as_of_us, check.signatures.newest
         done.not_checked += check.signatures.not_checked
+        for series in lost_series(ledger):
+            if series in self._chosen:
+                yield Finding(kind=FindingKind.SERIES_MISSING, series=series)
+        yield from _begin(ledger, check.first_us)
         if root is None:
             return
         if check.found is not None:
@@ -234,6 +245,9 @@ class Verifier:
 
     def days(self, series: Series) -> Iterator[Finding]:
         """Yield what of the sealed days and the coverage months of a series is not as it was."""
+        return _readable(self._days(series), series)
+
+    def _days(self, series: Series) -> Iterator[Finding]:
         ledger, step = self._stores.ledger, step_s(series.interval_minutes)
         revisions = self._revisions(series, self._asked)
         sealed = {one.seal.day_s for one in revisions}
@@ -264,6 +278,9 @@ class Verifier:
 
         :param asked: the range of days
         """
+        return _readable(self._sealed(series, asked), series)
+
+    def _sealed(self, series: Series, asked: Asked) -> Iterator[Finding]:
         revisions = self._revisions(series, asked)
         self.done.days += len({one.seal.day_s for one in revisions})
         self.done.revisions += len(revisions)
@@ -333,6 +350,31 @@ class Verifier:
         rows = fetch(self._stores.ledger, "read_added", series, months=months, at_us=0)
         each = [(ts_s, row["written_us"]) for row in rows for ts_s in of_log(row, step).points()]
         return pl.DataFrame(each, schema={"ts_s": pl.Int64, "stored_us": pl.Int64}, orient="row")
+
+
+def _readable(findings: Iterator[Finding], series: Series | None = None) -> Iterator[Finding]:
+    """Yield findings, at the end the value that cannot be read, if there is one: all else is verified."""
+    try:
+        yield from findings
+    except (ValueError, psycopg.DataError, psycopg.NotSupportedError, SurroundingsError) as error:
+        yield Finding(kind=FindingKind.UNREADABLE, series=series, stands=str(error).partition("\n")[0])
+
+
+def _begin(ledger: Connection, first_us: int | None) -> Iterator[Finding]:
+    """Say if records are said to begin after something was sealed.
+
+    :param first_us: when the log's first entry was made, epoch microseconds, or None
+    """
+    try:
+        began_us = records_began_us(ledger)
+    except SurroundingsError as error:
+        yield Finding(kind=FindingKind.BEGIN_ALTERED, stands=str(error))
+        return
+    if first_us is not None and began_us > first_us:
+        sealed, stands = (iso(moment_us // MICROSECONDS) for moment_us in (first_us, began_us))
+        yield Finding(
+            kind=FindingKind.BEGIN_ALTERED, sealed=f"at {sealed} already", stands=f"{stands} as their begin"
+        )
 
 
 def _days_of(asked: Asked) -> tuple[int | None, int | None]:

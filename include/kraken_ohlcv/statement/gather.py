@@ -37,6 +37,7 @@ from kraken_ohlcv.statement.seals import seals_of
 from kraken_ohlcv.statement.targets import targets_of
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.coverage import read_months
+from kraken_ohlcv.stores.ledger.history import records_began_us
 from kraken_ohlcv.stores.ledger.moments import settled_us
 from kraken_ohlcv.stores.ledger.plan import read_plan
 from kraken_ohlcv.stores.ledger.session import Connection, column, one, rows, value
@@ -106,7 +107,7 @@ def gather(connection: Connection, questdb: QuestDBClient, tier: str, period: Pe
         as_of_us=as_of_us,
         version=__version__,
         ledger_revision=value(connection, "read_revision"),
-        records_began_us=value(connection, "read_records_began"),
+        records_began_us=records_began_us(connection),
         series=each,
         targets=targets_of(read_objectives(connection, questdb, tier, period, now_s=now_s), plan.targets),
         left=_left(connection, tier, period, kept),

@@ -16,7 +16,8 @@ from kraken_ohlcv.statement.document import as_document, sha256_of, text_of
 from kraken_ohlcv.statement.gather import StatementError, gather, rows_of_tier
 from kraken_ohlcv.statement.paper import statement_html
 from kraken_ohlcv.statement.period import Period
-from kraken_ohlcv.stores.ledger.session import Connection, value
+from kraken_ohlcv.stores.ledger.history import records_began_us
+from kraken_ohlcv.stores.ledger.session import Connection
 from kraken_ohlcv.stores.ledger.statements import has_statement, keep_statement
 from kraken_ohlcv.stores.queries import MICROSECONDS
 
@@ -69,7 +70,7 @@ def keep_monthly(connection: Connection, questdb: QuestDBClient, *, now_s: int) 
     :raises QuestDBUnavailableError: if QuestDB cannot be reached
     """
     period = Period.month_before(now_s)
-    began_us: int = value(connection, "read_records_began")
+    began_us = records_began_us(connection)
     if period.end_s * MICROSECONDS <= began_us:
         return []
     made: list[dict[str, Any]] = []

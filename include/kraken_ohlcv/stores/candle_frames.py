@@ -19,7 +19,7 @@ from kraken_ohlcv.stores.queries import bounds, chosen, rendered, statement
 
 log = logging.getLogger(__name__)
 
-TIME: Final = pl.Datetime("us", "UTC")
+TIME: Final[pl.Datetime] = pl.Datetime("us", "UTC")
 
 CANDLE_SCHEMA: Final[dict[str, pl.DataType]] = {
     "ts": TIME,

@@ -25,7 +25,8 @@ from kraken_ohlcv.core.settings import CANDLE_TABLE
 from kraken_ohlcv.stores.bucket_arrays import is_in, opening_at
 from kraken_ohlcv.stores.candle_store import FRAME_SCHEMA, read_frame
 from kraken_ohlcv.stores.ledger.coverage import Emptiness, date_of, of_log
-from kraken_ohlcv.stores.ledger.session import Connection, Row, fetch, value
+from kraken_ohlcv.stores.ledger.history import records_began_us
+from kraken_ohlcv.stores.ledger.session import Connection, Row, fetch
 from kraken_ohlcv.stores.queries import MICROSECONDS
 
 VERSION_SCHEMA: Final = {**FRAME_SCHEMA, "replaced_us": int, "is_applied": bool}
@@ -124,7 +125,7 @@ class Records:
         return cls(
             covered=covered,
             step=step,
-            began_us=value(connection, "read_records_began"),
+            began_us=records_began_us(connection),
             now=now,
             replaced=Replaced.of(connection, series, covered, months),
             starts=[tuple(row.values()) for row in fetch(connection, "read_starts", series)],

@@ -161,6 +161,17 @@ FROM (
 ) AS stretches
 ORDER BY ticker, interval_minutes, first_s
 
+-- name: read_lost_series
+-- Series with sealed days whose row of series, or of assets, is gone. Out: ticker, interval_minutes.
+SELECT
+    sealed.ticker,
+    sealed.interval_minutes
+FROM (SELECT DISTINCT ticker, interval_minutes FROM seal_log WHERE kind = 'day') AS sealed
+LEFT JOIN series USING (ticker, interval_minutes)
+LEFT JOIN assets ON sealed.ticker = assets.ticker
+WHERE series.series_id IS NULL OR assets.ticker IS NULL
+ORDER BY sealed.ticker, sealed.interval_minutes
+
 -- name: announce_sealing
 -- Say up to which day is going to be sealed. In: until_s (first second of the day, epoch seconds).
 -- Out: announced_us (epoch microseconds).

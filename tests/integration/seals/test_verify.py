@@ -298,6 +298,62 @@ def test_an_entry_that_names_a_length_kraken_does_not_have_is_named(sealed: Seal
     assert (FindingKind.LINK_BROKEN, one.number + 1) in {(finding.kind, finding.number) for finding in found}
 
 
+ODD_ROWS = [
+    pytest.param(
+        "UPDATE coverage_changes SET evidence = 'nonsense' WHERE ticker = 'AAAUSD' AND evidence IS NOT NULL",
+        [(FindingKind.UNREADABLE, "'nonsense' is not a valid Evidence")],
+        id="evidence that is none",
+    ),
+    pytest.param(
+        "DELETE FROM history",
+        [(FindingKind.BEGIN_ALTERED, "has lost its row"), (FindingKind.UNREADABLE, "has lost its row")],
+        id="no begin of records",
+    ),
+    pytest.param(
+        "UPDATE history SET records_began = records_began + INTERVAL '20 days'",
+        [(FindingKind.BEGIN_ALTERED, "as their begin")],
+        id="a later begin of records",
+    ),
+    pytest.param("DELETE FROM series", [(FindingKind.SERIES_MISSING, "does not know it")], id="no series"),
+    pytest.param("DELETE FROM assets", [(FindingKind.SERIES_MISSING, "does not know it")], id="no asset"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), ODD_ROWS)
+def test_a_row_that_is_gone_or_odd_is_named_and_ends_no_verification(
+    sealed: SealedMonth, change: str, expected: list[tuple[FindingKind, str]]
+) -> None:
+    ledger = sealed.stores.ledger
+    with ledger.transaction(force_rollback=True):
+        ledger.execute("SET LOCAL session_replication_role = replica")
+        ledger.execute("ALTER TABLE coverage_changes DROP CONSTRAINT coverage_changes_evidence_check")
+        ledger.execute(change)
+        found = look_at_first_day(sealed).findings
+    for kind, said in expected:
+        assert [one.kind for one in found if said in one.sentence].count(kind) == 1
+
+
+def test_a_moment_that_cannot_be_read_leaves_the_days_of_other_series_verified(sealed: SealedMonth) -> None:
+    ledger = sealed.stores.ledger
+    ((row,),) = [ledger.execute("SELECT max(record_id) AS id FROM replaced_candles").fetchall()]
+    alter = "UPDATE replaced_candles SET replaced_at = {} WHERE record_id = %s"
+    ledger.execute(
+        "CREATE TEMPORARY TABLE kept_row AS SELECT * FROM replaced_candles WHERE record_id = %s", [row["id"]]
+    )
+    try:
+        with ledger.transaction():
+            ledger.execute("SET LOCAL session_replication_role = replica")
+            ledger.execute(alter.format("'infinity'"), [row["id"]])
+        found = verify(stores=sealed.stores)
+    finally:
+        with ledger.transaction():
+            ledger.execute("SET LOCAL session_replication_role = replica")
+            ledger.execute(alter.format("(SELECT replaced_at FROM kept_row)"), [row["id"]])
+        ledger.execute("DROP TABLE kept_row")
+    assert {one.kind for one in found.findings} == {FindingKind.UNREADABLE}
+    assert found.days > 100
+
+
 def test_signatures_are_checked_and_the_bad_one_is_named(sealed: SealedMonth) -> None:
     ledger, known, other = sealed.stores.ledger, Signer.of("17" * 32), Signer.of("18" * 32)
     log = list(read_log(ledger))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kraken_ohlcv.core import ranges
@@ -113,6 +113,13 @@ TRADES = st.lists(
     ),
     max_size=60,
 )
+FINE_BETWEEN = [
+    (0, Decimal("0.00750"), Decimal("1E-8")),
+    (0, Decimal("0.00011"), Decimal("1E-8")),
+    (0, Decimal("0.00010"), Decimal("1E-8")),
+    (3600 * 10**4, Decimal("0.00010"), Decimal("1E-8")),
+]
+"""A price with more decimals than the first, highest, lowest and last one of its candle."""
 
 
 @quick
@@ -155,6 +162,7 @@ def test_candles_are_what_the_definition_says_however_the_pages_are_cut(
 
 @quick
 @given(drawn=TRADES)
+@example(drawn=FINE_BETWEEN)
 def test_before_the_last_trade_only_whole_buckets_are_finished(
     drawn: list[tuple[int, Decimal, Decimal]],
 ) -> None:

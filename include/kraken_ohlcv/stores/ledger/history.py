@@ -7,6 +7,7 @@ from typing import Final
 
 from kraken_ohlcv.core.bucket_set import BucketSet
 from kraken_ohlcv.core.candle import StoredCandle
+from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
 from kraken_ohlcv.core.verified_day import opens_of_day
@@ -15,6 +16,20 @@ from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
 
 LOGGED_ROWS: Final = 10_000
 """Versions that are logged at once."""
+
+
+def records_began_us(connection: Connection) -> int:
+    """Return since when the ledger keeps what the past needs, epoch microseconds.
+
+    :raises SurroundingsError: if the row that says so is gone
+    """
+    began_us: int | None = value(connection, "read_records_began")
+    if began_us is None:
+        raise SurroundingsError(
+            "table history of the ledger has lost its row, which says since when records are kept: take it "
+            "from a backup"
+        )
+    return began_us
 
 
 def keep_replaced(
