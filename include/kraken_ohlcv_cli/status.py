@@ -98,9 +98,10 @@ class Status:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether something is expected, of each ticker named, too, and all of it is there."""
-        is_whole = not self.total.missing and not any(one.is_short for one in self.series)
-        return self.total.expected > 0 and is_whole and not self.without_data
+        """Return whether something is expected, of each ticker named, too, and all of it is verified."""
+        total = self.total
+        is_whole = total.verified == total.expected and not any(one.is_short for one in self.series)
+        return total.expected > 0 and is_whole and not self.without_data
 
     @property
     def without_data(self) -> list[str]:
@@ -143,6 +144,9 @@ class Status:
             return f"Nothing is expected of {n_series}: no data."
         if total.missing:
             return f"{counted(total.missing, 'candle')} of {n_series} missing; kraken-ohlcv gaps names them."
+        if total.disputed:
+            what = f"{counted(total.disputed, 'candle')} of {n_series} disputed"
+            return f"{what}: stored where trades prove that nothing traded."
         if self.without_data:
             return f"Nothing is expected of {', '.join(self.without_data)}: no data."
         if n_short := sum(one.is_short for one in self.series):

@@ -41,7 +41,7 @@ def test_each_bucket_says_what_it_is_and_how_that_is_known(site: Site, known: Wo
     (version,) = restated["restated"]
     assert version["new"] == {"trades": version["old"]["trades"] + 1}
     assert (version["applied_at"], restated["kind"]) == (None, "restated")
-    assert (disputed["state"], disputed["is_disputed"]) == ("stored", True)
+    assert (disputed["state"], disputed["kind"], disputed["is_disputed"]) == ("stored", "disputed", True)
     assert "trades prove that nothing traded here" in disputed["evidence"]
 
     # Figures are those of the store, and nothing else has any.
@@ -55,7 +55,8 @@ def test_each_bucket_says_what_it_is_and_how_that_is_known(site: Site, known: Wo
         "empty": 3,
         "missing": 48 - len(stored) - 3,
         "pending": 0,
-        "restated": 2,
+        "disputed": 1,
+        "restated": 1,
     }
 
     (gap,) = answer["gaps"]

@@ -12,16 +12,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kraken_ohlcv.completeness.figures import percent, series_figures
+from kraken_ohlcv.completeness.report import make_report
+from kraken_ohlcv.completeness.require import ask
 from kraken_ohlcv.completeness.series_rows import list_rows
 from kraken_ohlcv.core import ranges
+from kraken_ohlcv.core.params import ReportRequest
 from kraken_ohlcv.core.tiers import SHIPPED, Targets
+from kraken_ohlcv.core.times import utc
+from kraken_ohlcv.reader.figures import coverage
+from kraken_ohlcv.reader.stores import stores_of
+from kraken_ohlcv.statement.gather import gather
+from kraken_ohlcv.statement.period import Period
 from kraken_ohlcv.stores.ledger.plan import write_plan
 from kraken_ohlcv.stores.ledger.session import connect
+from kraken_ohlcv_cli.series import Selection
+from kraken_ohlcv_cli.status import read_status
 from tests.conftest import set_connection
 from tests.integration.ledger_pages import add_proofs
 from tests.unit.builders import NOON, NOW, at, buckets
 from tests.web.conftest import HOURLY, detail
 from tests.web.test_gaps_page import HTML, free_port
+from tests.web.test_metrics import scrape
 
 if TYPE_CHECKING:
     from kraken_ohlcv.core.gap import Series
@@ -41,6 +52,7 @@ COUNTS = (
     "unfillable",
     "pending",
     "not_loaded",
+    "disputed",
     "restated",
 )
 FIRST_PENDING_S = at("2026-11-23T01:00")
@@ -87,6 +99,7 @@ def recount(world: World, series: Series, days: list[Range], empty: set[int]) ->
         found["fillable"].append(len([ts_s for ts_s in missing if expiry[ts_s] > NOW + DAY]))
         found["pending"].append(len(lacking - missing))
         found["not_loaded"].append(len([ts_s for ts_s in buckets([day], step=HOUR) if ts_s < start]))
+        found["disputed"].append(0)
         found["restated"].append(0)
     return found
 
@@ -176,6 +189,60 @@ def test_the_states_are_told_by_word_pattern_and_number(site: Site, damaged: Wor
     for state in ("complete", "fillable", "unfillable", "not_loaded"):
         assert f'<pattern id="p-{state}"' in text
         assert f'fill="url(#p-{state})"' in text.partition("<tbody>")[2]
+
+
+def test_a_disputed_candle_is_verified_nowhere_and_seen_everywhere(site: Site, world: World) -> None:
+    start_s, end_s = world.window(HOURLY)
+    world.store(HOURLY, (start_s, end_s))
+    world.run(tickers=["XBTUSD"], intervals=[60])
+    world.rows("UPDATE assets SET first_trade_at = to_timestamp(%(s)s) RETURNING ticker", s=start_s)
+    disputed_s = at("2026-11-10T05:00")
+    with connect(world.dsn) as connection:
+        add_proofs(connection, HOURLY, [(disputed_s, disputed_s + HOUR)], "trades")
+    world.plan(tickers=["XBTUSD"], intervals=[60])
+    share = percent(719, 720)
+
+    client = site.client("viewer")
+    query = {"ticker": "XBTUSD", "interval": "60", "range": "90d"}
+    answer = client.get("/ohlcv/api/coverage", params=query).json()
+    (series,) = answer["series"]
+    assert (series["expected"], series["verified_pct"], sum(series["disputed"])) == (720, share, 1)
+    states = dict(zip(answer["edges"], series["state"], strict=False))
+    assert [day[:10] for day, state in states.items() if state == "disputed"] == ["2026-11-10"]
+    for filtered in ({}, {"only": "incomplete"}):
+        text = client.get("/ohlcv/coverage", params={**query, **filtered}).text
+        assert "719 of 720 candles" in text
+        assert '<dd class="sub">1 candle disputed</dd>' in text
+        assert re.search(
+            r'<li title="[^"]*it is not verified"><svg .*?url\(#p-disputed\)"/></svg>Disputed', text
+        )
+    day = {"ticker": "XBTUSD", "interval": "60", "from": "2026-11-10", "to": "2026-11-10"}
+    candles = client.get("/ohlcv/api/candles", params={**day, "show": "disputed"}).json()
+    assert [(one["open_time"], one["kind"]) for one in candles["buckets"]] == [
+        ("2026-11-10T05:00:00Z", "disputed")
+    ]
+    assert "Disputed <b>1</b>" in client.get("/ohlcv/candles", params=day).text
+
+    assert scrape(client)["ohlcv_verified_ratio"] == {("TIER1", "60"): 719 / 720}
+    with connect(world.dsn) as connection:
+        both = connection, world.questdb
+        request = ReportRequest(tier="TIER1", intervals=[60])
+        report = make_report(*both, request, now_s=NOW, clock="exchange").result()
+        statement = gather(*both, "TIER1", Period.of("2026-10-21", "2026-11-24"), now_s=NOW)
+        status = read_status(*both, Selection(tickers=["XBTUSD"], intervals=[60]), now_s=NOW)
+        answered = ask(
+            *both, tier="TIER1", interval_minutes=60, since_s=start_s, tickers=["XBTUSD"], now_s=NOW
+        )
+        with stores_of(world.questdb, connection, now_s=NOW) as stores:
+            read = coverage("XBTUSD", 60, utc(start_s), utc(end_s), stores=stores)
+    assert (status.is_complete, answered.is_complete) == (False, False)
+    assert {
+        "report": next(one["verified_pct"] for one in report["series"] if one["ticker"] == "XBTUSD"),
+        "statement": next(one.verified_pct for one in statement.series if one.series == HOURLY),
+        "command line": status.total.verified_pct,
+        "require_complete": answered.figures["verified_pct"],
+        "reader": read["verified_pct"].item(),
+    } == dict.fromkeys(("report", "statement", "command line", "require_complete", "reader"), share)
 
 
 def test_after_the_backfill_the_row_is_whole(site: Site, damaged: World) -> None:

@@ -164,6 +164,16 @@ class SeriesBuckets:
     restated: BucketSet
 
     @property
+    def undisputed(self) -> BucketSet:
+        """Return the buckets whose candle no proof from trades disputes."""
+        return self.stored - self.disputed
+
+    @property
+    def verified(self) -> BucketSet:
+        """Return the buckets that are stored undisputed or proven empty; counted by ``verified_of``."""
+        return self.undisputed | self.empty.all
+
+    @property
     def complete_until_s(self) -> int | None:
         """Return up to where every bucket looked at is stored or proven empty, epoch seconds UTC.
 

@@ -27,6 +27,16 @@ def percent(part: int, whole: int) -> float | None:
     return (part * 1_000_000 // whole) / 10_000 if whole else None
 
 
+def verified_of(*, stored: int, disputed: int, proven_empty: int) -> int:
+    """Return how many buckets are verified: stored undisputed, or proven empty.
+
+    :param stored: all candles, buckets
+    :param disputed: those of them where trades prove that nothing traded
+    :param proven_empty: buckets without a candle
+    """
+    return stored - disputed + proven_empty
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """How complete a series, or several together, are. All counts are buckets.
@@ -96,9 +106,14 @@ class Figures:
         return percent(self.stored, self.expected)
 
     @property
+    def verified(self) -> int:
+        """Return the buckets that are stored undisputed or proven empty."""
+        return verified_of(stored=self.stored, disputed=self.disputed, proven_empty=self.proven_empty)
+
+    @property
     def verified_pct(self) -> float | None:
-        """Return the share of the expected buckets that are stored undisputed or proven empty, or None."""
-        return percent(self.stored - self.disputed + self.proven_empty, self.expected)
+        """Return the share of the expected buckets that are verified, percent, or None of nothing."""
+        return percent(self.verified, self.expected)
 
     @property
     def worst_first(self) -> float:

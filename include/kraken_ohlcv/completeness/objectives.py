@@ -191,7 +191,7 @@ class _Scope:
 
         :param since_s: buckets that closed before do not count, epoch seconds UTC
         """
-        here = (one.stored - one.disputed) | one.empty.all
+        here = one.verified
         due_s = min(one.looked_at[1], one.grid.due_s)
         whole = (one.looked_at[0], due_s)
         counted = (max(whole[0], ceil_s(since_s - self._step, self._key[1])), due_s)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, computed_field
 
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.completeness.buckets import Counter, Numbers, SeriesBuckets, reach_of
-from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.completeness.figures import percent, verified_of
 from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.completeness.series_rows import Listing, SeriesRow
 from kraken_ohlcv.core.intervals import DAY_S, step_s
@@ -50,6 +50,8 @@ class CellState(StrEnum):
     """A missing candle is out of the API's reach: only trades or Kraken's archive can bring it."""
     FILLABLE = "fillable"
     """A candle is missing; the next backfill brings it."""
+    DISPUTED = "disputed"
+    """Nothing is missing; a candle is stored where trades prove that nothing traded."""
     PARTLY_LOADED = "partly_loaded"
     """Nothing is missing from the series' start on; the part before it was never loaded."""
     RESTATED = "restated"
@@ -69,32 +71,46 @@ CELL_STATES: Final = tuple(CellState)
 
 MISSING_COUNTS: Final = ("fillable", "expiring", "unfillable")
 """Counts of a cell that are of missing candles."""
-CELL_COUNTS: Final = ("stored", "proven_empty", *MISSING_COUNTS, "pending", "not_loaded", "restated")
+CELL_COUNTS: Final = (
+    "stored",
+    "proven_empty",
+    *MISSING_COUNTS,
+    "pending",
+    "not_loaded",
+    "disputed",
+    "restated",
+)
 """Names of the counts of a cell."""
 
 
 class Shares(NamedTuple):
     """How a series stands in a time, in buckets.
 
-    :ivar verified: stored or proven empty
-    :ivar missing: due and neither
+    :ivar verified: stored undisputed or proven empty
+    :ivar disputed: stored where trades prove that nothing traded
+    :ivar missing: due, neither stored nor proven empty
     :ivar never_loaded: before the series' start, though the pair may have traded
     """
 
     verified: int
+    disputed: int
     missing: int
     never_loaded: int
 
     @property
+    def expected(self) -> int:
+        """Return the buckets that are due, or here before they were."""
+        return self.verified + self.disputed + self.missing
+
+    @property
     def verified_pct(self) -> float | None:
         """Return the share of the time that is verified, percent; None when nothing is expected."""
-        expected = self.verified + self.missing
-        return percent(self.verified, expected + self.never_loaded) if expected else None
+        return percent(self.verified, self.expected + self.never_loaded) if self.expected else None
 
     @property
     def is_whole(self) -> bool:
-        """Return whether something is expected, nothing is missing, and all of the time is loaded."""
-        return self.verified > 0 and not self.missing and not self.never_loaded
+        """Return whether something is expected, and all of the time is loaded and verified."""
+        return self.verified > 0 and self.verified == self.expected + self.never_loaded
 
     @property
     def worst_first(self) -> tuple[float, int]:
@@ -115,8 +131,8 @@ class SeriesCells(BaseModel):
     :ivar unfillable: missing and out of the API's reach
     :ivar pending: closed, not here and not due yet
     :ivar not_loaded: before the series' start, though the pair may have traded: never loaded
-    :ivar restated: stored candles for which the exchange gave other values, or none at all: trades prove that
-        nothing traded
+    :ivar disputed: stored candles where trades prove that nothing traded; not verified
+    :ivar restated: stored candles for which the exchange gave other values
     """
 
     ticker: str
@@ -132,18 +148,19 @@ class SeriesCells(BaseModel):
     unfillable: list[int]
     pending: list[int]
     not_loaded: list[int]
+    disputed: list[int]
     restated: list[int]
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def expected(self) -> int:
         """Return the buckets of all periods that are due, or here before they were."""
-        return self.verified + self.missing
+        return self.shares.expected
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def verified_pct(self) -> float | None:
-        """Return the share of all periods that is stored or proven empty, percent, or None of nothing.
+        """Return the share of all periods that is verified, percent, or None of nothing.
 
         What was never loaded counts: it is of the time asked for.
         """
@@ -156,8 +173,15 @@ class SeriesCells(BaseModel):
 
     @cached_property
     def verified(self) -> int:
-        """Return the buckets of all periods that are stored or proven empty."""
-        return sum(self.stored) + sum(self.proven_empty)
+        """Return the buckets of all periods that are stored undisputed or proven empty."""
+        return verified_of(
+            stored=sum(self.stored), disputed=self.n_disputed, proven_empty=sum(self.proven_empty)
+        )
+
+    @cached_property
+    def n_disputed(self) -> int:
+        """Return the stored candles of all periods where trades prove that nothing traded."""
+        return sum(self.disputed)
 
     @cached_property
     def never_loaded(self) -> int:
@@ -166,12 +190,12 @@ class SeriesCells(BaseModel):
 
     @property
     def shares(self) -> Shares:
-        """Return what is verified, missing and never loaded of all periods."""
-        return Shares(self.verified, self.missing, self.never_loaded)
+        """Return what is verified, disputed, missing and never loaded of all periods."""
+        return Shares(self.verified, self.n_disputed, self.missing, self.never_loaded)
 
     @property
     def is_whole(self) -> bool:
-        """Return whether something is expected, nothing is missing, and all of the time is loaded."""
+        """Return whether something is expected, and all of the time is loaded and verified."""
         return self.shares.is_whole
 
 
@@ -253,7 +277,8 @@ def count_cells(found: SeriesBuckets, borders: Numbers, now_s: int) -> dict[str,
     sets = {
         "stored": found.stored,
         "proven_empty": found.empty.all,
-        "restated": found.restated | found.disputed,
+        "disputed": found.disputed,
+        "restated": found.restated,
     }
     # Most sets of most series are empty.
     counts = dict.fromkeys(CELL_COUNTS, np.zeros_like(first))
@@ -277,7 +302,8 @@ def shares_of(found: SeriesBuckets, covered: Range, now_s: int) -> Shares:
     counts = count_cells(found, np.array(covered, dtype=np.int64), now_s)
     n = {name: int(count[0]) for name, count in counts.items()}
     missing = sum(n[name] for name in MISSING_COUNTS)
-    return Shares(n["stored"] + n["proven_empty"], missing, n["not_loaded"])
+    verified = verified_of(stored=n["stored"], disputed=n["disputed"], proven_empty=n["proven_empty"])
+    return Shares(verified, n["disputed"], missing, n["not_loaded"])
 
 
 def _before_start(found: SeriesBuckets, first: Numbers, last: Numbers) -> Numbers:
@@ -305,6 +331,7 @@ def _judge(counts: dict[str, Numbers], is_loaded: NDArray[np.bool_]) -> NDArray[
         CellState.EXPIRING: has["expiring"],
         CellState.UNFILLABLE: has["unfillable"],
         CellState.FILLABLE: has["fillable"],
+        CellState.DISPUTED: has["disputed"],
         CellState.PARTLY_LOADED: has["not_loaded"],
         CellState.RESTATED: has["restated"],
         CellState.PENDING: has["pending"],

@@ -236,7 +236,7 @@ def day_of_series(found: SeriesBuckets, day_s: int) -> tuple[int, int] | None:
     if first_s >= end_s:
         return NOTHING
     part = (first_s, end_s)
-    n_stored = len((found.stored - found.disputed).within(part))
+    n_stored = len(found.undisputed.within(part))
     n_empty = len(found.empty.all.within(part))
     # Of what lies before the start of the series, or is not closed, nothing is either.
     is_whole = n_stored + n_empty == (end_s - first_s) // step_s(interval)

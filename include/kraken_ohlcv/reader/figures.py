@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from kraken_ohlcv.completeness.buckets import SeriesBuckets, reach_of
-from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.completeness.figures import percent, verified_of
 from kraken_ohlcv.completeness.read_buckets import Buckets
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.times import utc
@@ -103,7 +103,9 @@ def _line(stores: Stores, part: Part, found: SeriesBuckets, now_s: int) -> list[
         BucketStatus.MISSING: len(found.missing) - pending + never_loaded,
         BucketStatus.PENDING: pending,
     }
-    verified = len(found.stored) - len(found.disputed) + sum(empty.values())
+    verified = verified_of(
+        stored=len(found.stored), disputed=len(found.disputed), proven_empty=sum(empty.values())
+    )
     return [
         part.row.asset.ticker,
         *(utc(border_s) for border_s in part.covered),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from kraken_ohlcv.completeness.figures import percent
+from kraken_ohlcv.completeness.figures import percent, verified_of
 from kraken_ohlcv.completeness.series_rows import Listing
 from kraken_ohlcv.core.gap import GapStatus, Series
 from kraken_ohlcv.core.seal import DaySeal
@@ -80,7 +80,7 @@ class SeriesFacts:
     @property
     def verified(self) -> int:
         """Return the due buckets that are stored undisputed or proven empty."""
-        return self.n_stored - self.disputed + self.n_proven
+        return verified_of(stored=self.n_stored, disputed=self.disputed, proven_empty=self.n_proven)
 
     @property
     def verified_pct(self) -> float | None:

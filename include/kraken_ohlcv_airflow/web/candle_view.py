@@ -71,12 +71,12 @@ class CandleView:
     note: str
 
     def tallies(self) -> dict[str, int]:
-        """Return how many buckets are in each state, and how many stored ones are restated or disputed."""
+        """Return how many buckets are in each state, and how many stored ones are disputed or restated."""
         counts = Counter(one.state for one in self.buckets)
-        doubted = sum(bool(one.restated) or one.is_disputed for one in self.buckets)
         return {
             **{state: counts[state] for state in ("stored", "empty", "missing", "pending")},
-            "restated": doubted,
+            "disputed": sum(one.is_disputed for one in self.buckets),
+            "restated": sum(bool(one.restated) for one in self.buckets),
         }
 
 
@@ -179,7 +179,7 @@ class _Describer:
         if versions and kind is CellState.COMPLETE:
             kind = CellState.RESTATED
         if is_disputed:
-            kind, evidence = CellState.RESTATED, f"{evidence}; {DISPUTED}"
+            kind, evidence = CellState.DISPUTED, f"{evidence}; {DISPUTED}"
         return ShownBucket(
             open_time=row["ts"],
             state=state,

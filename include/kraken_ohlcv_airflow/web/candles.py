@@ -41,12 +41,13 @@ USUAL_INTERVAL: Final = 60
 DAYS_SHOWN: Final = {1: 1, 5: 1, 15: 2, 30: 4, 60: 7, 240: 30, 1440: 180, 10080: 1096, 21600: 2192}
 """Days that are shown of an interval when no period is asked for."""
 
-State = Literal["stored", "empty", "missing", "pending", "restated"]
+State = Literal["stored", "empty", "missing", "pending", "disputed", "restated"]
 STATES: Final = {
     "stored": "Stored",
     "empty": "Proven empty",
     "missing": "Missing",
     "pending": "Not due yet",
+    "disputed": "Disputed",
     "restated": "Restated",
 }
 
@@ -70,7 +71,8 @@ class CandleQuery(PagedQuery):
     :ivar interval: candle length, minutes; by default an hour, if the ticker has that
     :ivar from_: first day, UTC; by default so many days before the last one as suit the interval
     :ivar to: last day, inclusive; by default today
-    :ivar show: only buckets in this state; ``restated``: stored candles with other versions, or disputed
+    :ivar show: only buckets in this state; ``disputed``: stored candles where trades prove that nothing
+        traded; ``restated``: stored candles with other versions
     """
 
     ticker: Annotated[str | None, Absent] = None
@@ -127,8 +129,10 @@ class _Shown:
 
 
 def _is_shown(bucket: ShownBucket, state: State | None) -> bool:
+    if state == "disputed":
+        return bucket.is_disputed
     if state == "restated":
-        return bool(bucket.restated) or bucket.is_disputed
+        return bool(bucket.restated)
     return state in {None, bucket.state}
 
 

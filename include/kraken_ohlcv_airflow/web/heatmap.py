@@ -37,9 +37,13 @@ LEGEND: Final = {
         "Missing, beyond the API",
         "Unfillable by the OHLC call: candles are missing that trades or the archive may have",
     ),
+    CellState.DISPUTED: (
+        "Disputed",
+        "Nothing is missing; a candle is stored where trades prove that nothing traded: it is not verified",
+    ),
     CellState.RESTATED: (
         "Restated",
-        "Nothing is missing; the exchange sent other values for a stored candle, or trades dispute one",
+        "Nothing is missing; the exchange sent other values for a stored candle",
     ),
     CellState.PARTLY_LOADED: (
         "Partly loaded",

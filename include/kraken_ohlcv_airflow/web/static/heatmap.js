@@ -17,6 +17,7 @@
     unfillable: "missing, beyond the API",
     pending: "not due yet",
     not_loaded: "never loaded",
+    disputed: "disputed by trades",
     restated: "restated",
   };
   const dayText = new Intl.DateTimeFormat("en-GB", {
