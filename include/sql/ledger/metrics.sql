@@ -3,7 +3,8 @@
 -- name: measure_series
 -- How complete each tier and interval was when it was looked at last; assets that are inactive or not expected are left
 -- out. A series counts as far as its grid is accounted for: every bucket before that is stored, proven empty
--- or missing, so that no bitmap has to be counted.
+-- or missing, so that no bitmap has to be counted, and of the pages only the newest and the disputed are read: a
+-- scrape takes as long on a long history as on a short one.
 -- In: tickers (text[]), intervals (int[]), a place per series that a schedule keeps; now_s (epoch seconds).
 -- Out: fields of SeriesMeasure.
 WITH kept AS (
@@ -25,13 +26,13 @@ holes AS (
     WHERE status <> 'FILLED'
     GROUP BY ticker, interval_minutes
 ),
-pages AS (
+disputes AS (
     SELECT
         ticker,
         interval_minutes,
-        max(last_ts) AS newest,
         sum(bit_count(disputed)) AS disputed
     FROM coverage_months
+    WHERE disputed IS NOT NULL
     GROUP BY ticker, interval_minutes
 ),
 measured AS (
@@ -42,15 +43,22 @@ measured AS (
         ceil(extract(epoch FROM s.until_ts) / (60 * s.interval_minutes))
         - ceil(extract(epoch FROM s.start_ts) / (60 * s.interval_minutes)) AS expected,
         coalesce(h.missing, 0) AS missing,
-        coalesce(p.disputed, 0) AS disputed,
+        coalesce(d.disputed, 0) AS disputed,
         h.oldest,
         h.expires,
-        p.newest,
+        page.last_ts AS newest,
         CASE WHEN k.ticker IS NOT NULL AND a.delisted_at IS NULL THEN s.until_ts END AS until_ts
     FROM series AS s
     JOIN assets AS a USING (ticker)
     LEFT JOIN holes AS h USING (ticker, interval_minutes)
-    LEFT JOIN pages AS p USING (ticker, interval_minutes)
+    LEFT JOIN disputes AS d USING (ticker, interval_minutes)
+    LEFT JOIN LATERAL (
+        SELECT c.last_ts
+        FROM coverage_months AS c
+        WHERE c.ticker = s.ticker AND c.interval_minutes = s.interval_minutes AND c.stored > 0
+        ORDER BY c.month DESC
+        LIMIT 1
+    ) AS page ON true
     LEFT JOIN kept AS k USING (ticker, interval_minutes)
     WHERE a.active AND a.listed
 )
@@ -98,12 +106,13 @@ GROUP BY a.tier, g.interval_minutes, g.status
 ORDER BY a.tier, g.interval_minutes, g.status
 
 -- name: count_without_data
--- Active, expected assets, and those of them without a stored candle. Out: tier, assets, without_data.
+-- Active, expected assets, and those of them without a stored candle: the first page that has one is enough, so this
+-- looks it up per asset instead of joining all pages. Out: tier, assets, without_data.
 SELECT
     tier,
     count(*) AS assets,
     count(*) FILTER (
-        WHERE NOT EXISTS (SELECT FROM coverage_months AS c WHERE c.ticker = assets.ticker AND c.stored > 0)
+        WHERE (SELECT true FROM coverage_months AS c WHERE c.ticker = assets.ticker AND c.stored > 0 LIMIT 1) IS NULL
     ) AS without_data
 FROM assets
 WHERE active AND listed
