@@ -62,6 +62,7 @@ class Way:
 
 
 WAYS = (
+    Way(r"airflow keycloak-auth-manager create-all .+", "test", ("tests/web/test_keycloak.py",)),
     Way(r"airflow .+", "airflow"),
     Way(r"\.venv/bin/python -m local airflow .+", "airflow", ("tests/local/test_up.py",)),
     Way(
@@ -100,6 +101,7 @@ WAYS = (
     ),
     Way(r"git pull", "a person"),
     Way(r"grep .+ apache-airflow-providers-fab .+", "test", ("tests/web/test_fab.py",)),
+    Way(r"pip install .+ apache-airflow-providers-keycloak .+", "test", ("tests/web/test_keycloak.py",)),
     Way(r"pip install (\.|'\.\[airflow\]')", "test", ("tests/deploy/test_wheel.py",)),
     Way(r"pip install -c constraints\.txt apache-airflow-providers-openlineage==\S+", "the package index"),
     Way(r"python3 -c 'import secrets; print\(secrets\.token_urlsafe\(32\)\)'", "a person"),
@@ -118,13 +120,15 @@ FOUND = list(
     }.values()
 )
 """Each command once, wherever it stands last."""
-AIRFLOW = [found for found in FOUND if found.text.removeprefix(SANDBOX).startswith("airflow ")]
 
 
 def way_of(command: str) -> Way | None:
     """Return how a command is verified."""
     bare = re.sub(r"^([A-Z][A-Z0-9_]*=\S* +)+", "", command)
     return next((way for way in WAYS if way.takes(bare)), None)
+
+
+AIRFLOW = [found for found in FOUND if (way := way_of(found.text)) is not None and way.how == "airflow"]
 
 
 def arguments(found: Found) -> list[str]:

@@ -12,7 +12,7 @@ import logging
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, bearer_scheme, get_user, requires_access_dag
 from airflow.configuration import conf
@@ -36,7 +36,21 @@ DECIDE_DAG_ID: Final = VALIDATE.dag_id
 MIN_TOKEN_LENGTH: Final = 32
 """A shorter token of a monitoring system is not accepted: nothing counts the guesses."""
 
-may_see = requires_access_dag("GET", param_dag_id=SEEN_DAG_ID)
+_may_read = requires_access_dag("GET", param_dag_id=SEEN_DAG_ID)
+
+
+def may_see(request: Request, user: GetUserDep) -> None:
+    """Refuse who may not see the pages.
+
+    :param request: any request
+    :param user: who asks
+    :raises HTTPException: 401 or 403
+    """
+    # Declared as never None; Keycloak's auth manager returns it when a session has ended there.
+    known: BaseUser | None = user
+    if known is None:
+        raise HTTPException(status.HTTP_401_UNAUTHORIZED, "Not authenticated")
+    _may_read(request, known)
 
 
 async def may_scrape(
@@ -132,13 +146,13 @@ def _is_own_origin(request: Request, origin: str) -> bool:
     )
 
 
-def user_token(request: Request) -> str:
-    """Return the token a request is authenticated with.
+def credentials(request: Request) -> dict[str, str]:
+    """Return the headers a request is authenticated with.
 
     :param request: one that :func:`get_user` has let through
-    :return: JWT of the user: never log it
+    :return: its token, or its cookies: some auth managers spread a login over several; never log them
     """
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip()
-    return request.cookies.get(COOKIE_NAME_JWT_TOKEN, "")
+    token = request.headers.get("authorization", "")
+    if token.lower().startswith("bearer "):
+        return {"authorization": token}
+    return {"cookie": request.headers.get("cookie", "")}

@@ -15,7 +15,7 @@ from fastapi import HTTPException, Query, Request
 from pydantic import BaseModel
 
 from kraken_ohlcv_airflow.defaults import TAG
-from kraken_ohlcv_airflow.web.access import user_token
+from kraken_ohlcv_airflow.web.access import credentials
 from kraken_ohlcv_airflow.web.asgi import AIRFLOW_APP
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ async def _send(
             method,
             f"/api/v2/{path}",
             json=None if body is None else dict(body),
-            headers={"Authorization": f"Bearer {user_token(request)}"},
+            headers=credentials(request),
         )
     if answer.is_success:
         result: dict[str, Any] = answer.json()

@@ -14,6 +14,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.sdk.exceptions import AirflowNotFoundException
 from anyio import from_thread
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from kraken_hooks.kraken import KrakenHook
@@ -165,7 +166,7 @@ async def start_first_backfill(
 
     A paused DAG is unpaused if the user has said so: a run of it would wait for ever.
     """
-    insist_on_trigger(request, user, DAG_ID)
+    await run_in_threadpool(insist_on_trigger, request, user, DAG_ID)
     dags = {dag["dag_id"]: dag for dag in await list_dags(request, TAG)}
     if DAG_ID in dags and dags[DAG_ID]["is_paused"]:
         if not may_unpause:
