@@ -10,7 +10,7 @@ from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.regroup import GapChanges, regroup
 from kraken_ohlcv.detection.snapshot import SeriesSnapshot
-from kraken_ohlcv.stores.ledger.coverage import Coverage, save
+from kraken_ohlcv.stores.ledger.coverage import Coverage, save, without_withdrawn
 from kraken_ohlcv.stores.ledger.gaps import NewGap, absorb_gap, change_gap, close_gap, insert_gaps
 from kraken_ohlcv.stores.ledger.history import log_unwitnessed
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state
@@ -85,7 +85,7 @@ def _reconcile_one(
 
 def _write(connection: Connection, run: RunKey, seen: Sequence[Seen], *, now_s: int) -> None:
     filled_now = being_filled(connection, [state.series_id for state, _ in seen])
-    work = [_planned(state, snapshot, state.series_id in filled_now) for state, snapshot in seen]
+    work = [_planned(connection, state, snapshot, state.series_id in filled_now) for state, snapshot in seen]
     new: list[NewGap] = []
     changed = []
     # Nothing is read any more: the statements follow each other without waiting for answers.
@@ -108,13 +108,16 @@ def _write(connection: Connection, run: RunKey, seen: Sequence[Seen], *, now_s: 
         bump_revision(connection, *(series_id for series_id, _ in changed))
 
 
-def _planned(state: SeriesState, snapshot: SeriesSnapshot, is_filled_now: bool) -> _Write:
-    unwitnessed = snapshot.unwitnessed(state.until_s)
+def _planned(
+    connection: Connection, state: SeriesState, snapshot: SeriesSnapshot, is_filled_now: bool
+) -> _Write:
+    gone, come = snapshot.unwitnessed(state.until_s)
+    gone = without_withdrawn(connection, snapshot.looked.coverage, gone)
     coverage = snapshot.corrected()
     gaps = [gap for gap in state.gaps if coverage.holds(gap.range)]
     under_way = {gap.gap_id for gap in gaps if is_filled_now and gap.status is GapStatus.BACKFILLING}
     changes = regroup(gaps, coverage.missing, snapshot.clock, left_alone=under_way)
-    return _Write(state, snapshot, coverage, changes, unwitnessed)
+    return _Write(state, snapshot, coverage, changes, (gone, come))
 
 
 def _change_gaps(connection: Connection, run: RunKey, one: _Write, *, now_s: int) -> list[NewGap]:

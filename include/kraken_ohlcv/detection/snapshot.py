@@ -151,7 +151,7 @@ class SeriesSnapshot:
         unwitnessed, too: they carry their moment.
 
         :param until_s: up to where the grid is accounted for, epoch seconds UTC; None = nowhere
-        :return: buckets that were stored and are not any more, and buckets that were not stored and are
+        :return: buckets that the pages call stored and that are not, and those that they do not and that are
         """
         coverage, stored = self.looked.coverage, self.looked.stored
         grid = (self.clock.start_s, until_s or 0)

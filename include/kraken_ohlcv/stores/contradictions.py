@@ -23,7 +23,13 @@ from kraken_ohlcv.core.months import months_in, months_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.coverage import proven_spans, read_coverage, read_months, save
+from kraken_ohlcv.stores.ledger.coverage import (
+    proven_spans,
+    read_coverage,
+    read_months,
+    save,
+    without_withdrawn,
+)
 from kraken_ohlcv.stores.ledger.history import log_added, log_unwitnessed
 from kraken_ohlcv.stores.ledger.moments import open_write
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, find_series, locked_state
@@ -115,7 +121,8 @@ def _accounted(connection: Connection, series: Series, candles: BucketSet) -> Bu
     if known is None or known["until_s"] is None:
         return BucketSet(candles.step)
     grid = (known["start_s"], known["until_s"])
-    return read_months(connection, series, months_of(candles)).accounted(grid) & candles
+    coverage = read_months(connection, series, months_of(candles))
+    return without_withdrawn(connection, coverage, coverage.accounted(grid) & candles)
 
 
 def withdraw_contradicted(

@@ -352,6 +352,42 @@ def test_what_is_gone_from_the_store_is_unknown_before_it_was_found_gone_and_mis
     assert before.candles["ts_s"].to_list() == after.candles["ts_s"].to_list()
 
 
+@pytest.mark.parametrize("comes_first", [False, True], ids=["found missing", "stored before anybody looks"])
+def test_of_a_proof_that_shorter_candles_contradict_no_candle_is_gone(
+    world: World, ledger: Connection, *, comes_first: bool
+) -> None:
+    both = {"intervals": [60, 1440], "repair_from": ["archive"]}
+    know(ledger, DAILY, START)
+    world.run(**both)
+    add_proof(ledger, DAILY, START, START + 2 * DAY)
+    world.run(**both)
+    fill(world, ledger, (START, START + 2 * HOUR))
+    if comes_first:
+        run = RunKey("backfill_tier1_daily", "history")
+        context = RunContext(
+            ledger, cast("KrakenClient", None), world.questdb, run, int(world.exchange.now_s())
+        )
+        of_day = (START, START + DAY)
+        write(
+            context,
+            DAILY,
+            SourceResult(
+                of_day,
+                {START: candle(START, 3)},
+                BucketSet(DAY),
+                is_busy=False,
+                window_start_s=START,
+                step=DAY,
+                source=FilledFrom.OHLC,
+            ),
+        )
+    world.run(**both)
+    gone = ledger.execute("SELECT * FROM unwitnessed_changes WHERE kind = 'gone'").fetchall()
+    assert gone == []
+    withdrawn = ledger.execute("SELECT first_bucket FROM coverage_changes WHERE evidence IS NULL").fetchall()
+    assert len(withdrawn) == 1
+
+
 def test_a_candle_that_somebody_else_stored_is_unknown_before_it_was_found(
     world: World, watched: Range
 ) -> None:
