@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kraken_ohlcv.clients.errors import KrakenTransientError
 from kraken_ohlcv.clients.exchange.client import KrakenClient
+from kraken_ohlcv.core.archive_finding import ArchiveFile
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.wording import counted, named
@@ -16,13 +17,16 @@ from kraken_ohlcv.repair.context import RunContext
 from kraken_ohlcv.repair.summary import gap_figures, nothing
 from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.sources.archive.fetch import Ingestion, file_result, ingest_files
+from kraken_ohlcv.sources.archive.findings import of_refusal
 from kraken_ohlcv.sources.archive.found import Found
 from kraken_ohlcv.sources.archive.identity import judge_unverified
 from kraken_ohlcv.sources.archive.locator import ArchiveLocator
-from kraken_ohlcv.sources.archive.names import named_release
+from kraken_ohlcv.sources.archive.names import named_release, release_of
+from kraken_ohlcv.sources.archive.parse import printable
 from kraken_ohlcv.sources.archive.plan import mark_not_published
 from kraken_ohlcv.sources.archive.request import ArchiveRequest
 from kraken_ohlcv.stores.ledger.archive import read_results, sentence
+from kraken_ohlcv.stores.ledger.archive_findings import replace_findings
 from kraken_ohlcv.stores.ledger.assets import read_assets
 from kraken_ohlcv.stores.ledger.runs import read_run
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many
@@ -84,6 +88,7 @@ def find_files(context: RunContext, request: ArchiveRequest, locator: ArchiveLoc
     if request.path is None:
         return _find_published(context, request, locator, found)
     found.only = locator.only_file(request.path)
+    refused: dict[str, ArchiveRefusedError | None] = {}
     for name in locator.archives_at(request.path):
         try:
             is_published = locator.refuse_wrong_sums(name, found.warnings)
@@ -91,14 +96,24 @@ def find_files(context: RunContext, request: ArchiveRequest, locator: ArchiveLoc
                 found.add(archive, is_published=is_published)
         except ArchiveRefusedError as error:
             found.lost[name] = str(error)
-    _refuse_unknown_ticker(context, found)
+            refused[name] = error
+        else:
+            refused[name] = None
+    nothing_found = None
     if not found.members:
         lost = "; ".join(sentence(name, why) for name, why in found.lost.items())
-        raise ArchiveRefusedError(
+        nothing_found = ArchiveRefusedError(
             lost
             or f"path {request.path!r} holds {found.n_others} files, none of the tickers and intervals asked"
             " for"
         )
+        if not lost and not found.n_others:
+            refused = dict.fromkeys(refused, nothing_found)
+    for name, why in refused.items():
+        _note_zip(context, request, name, why)
+    _refuse_unknown_ticker(context, found)
+    if nothing_found is not None:
+        raise nothing_found
     return _planned(context, request, found)
 
 
@@ -114,9 +129,29 @@ def _find_published(
                 if not request.dry_run:
                     mark_not_published(context, Series(ticker, interval), release)
         return _planned(context, request, found, not_published=release.name)
-    with locator.open(name, is_remote=True) as archive:
-        found.add(archive, is_published=not locator.is_mirror)
+    try:
+        with locator.open(name, is_remote=True) as archive:
+            found.add(archive, is_published=not locator.is_mirror)
+    except ArchiveRefusedError as error:
+        _note_zip(context, request, name, error)
+        raise
+    _note_zip(context, request, name, None)
     return _planned(context, request, found)
+
+
+def _note_zip(
+    context: RunContext, request: ArchiveRequest, name: str, error: ArchiveRefusedError | None
+) -> None:
+    """Keep why a zip was refused as a whole; forget it when it is not.
+
+    :param name: of a folder or zip; of a folder there is nothing to keep
+    :param error: why; None = it can be read
+    """
+    if name.lower().endswith(".zip") and not request.dry_run:
+        zip_name = printable(name)
+        file = ArchiveFile(None, f"zip:{zip_name}", zip_name, release_of(name).name or None)
+        found = [] if error is None else of_refusal(error)
+        replace_findings(context.connection, context.run, file, found, now_s=context.now_s)
 
 
 def _planned(

@@ -22,6 +22,7 @@ FIRST = 1780272000
 """2026-06-01, epoch seconds UTC."""
 XBT = ArchiveFile(Series("XBTUSD", 60), "crc32:1", "Kraken_OHLCVT_2026Q2.zip!XBTUSD_60.csv", "2026Q2")
 ETH = ArchiveFile(Series("ETHUSD", 1440), "sha256:2", "ETHUSD_1440<b>.csv", None)
+ZIP = ArchiveFile(None, "zip:broken_2026Q2.zip", "broken_2026Q2.zip", "2026Q2")
 RANGES = [["2026-06-01T00:00:00", "2026-06-01T03:00:00"]]
 WHY = "all 200 rows lie on a grid of 10080 minutes"
 
@@ -40,6 +41,8 @@ def found(world: World) -> World:
         replace_findings(connection, RUN, XBT, of_xbt, now_s=NOW)
         of_eth = [ArchiveFinding(FindingKind.OTHER_INTERVAL, 1, {"why": WHY})]
         replace_findings(connection, RUN, ETH, of_eth, now_s=NOW)
+        of_zip = [ArchiveFinding(FindingKind.REFUSED, 1, {"why": "it is no zip"})]
+        replace_findings(connection, RUN, ZIP, of_zip, now_s=NOW)
     return world
 
 
@@ -54,9 +57,9 @@ def test_findings_are_listed_by_release_and_file_and_can_be_filtered(site: Site,
     answer = client.get("/ohlcv/api/archive-findings").json()
 
     assert (answer["total"], answer["pages"], kinds(answer)) == (
-        3,
+        4,
         1,
-        ["left_out", "odd_rows", "other_interval"],
+        ["left_out", "odd_rows", "refused", "other_interval"],
     )
     assert answer["findings"][0] == {
         "release": "2026Q2",
@@ -73,12 +76,14 @@ def test_findings_are_listed_by_release_and_file_and_can_be_filtered(site: Site,
         "run_id": RUN.run_id,
         "found_at": "2026-11-23T12:34:56Z",
     }
+    whole = answer["findings"][2]
+    assert (whole["ticker"], whole["interval_minutes"], whole["name"]) == (None, None, ZIP.name)
     assert [(one["release"], [(k["kind"], k["n"]) for k in one["found"]]) for one in answer["releases"]] == [
-        ("2026Q2", [("left_out", 3), ("odd_rows", 12)]),
+        ("2026Q2", [("left_out", 3), ("odd_rows", 12), ("refused", 1)]),
         (None, [("other_interval", 1)]),
     ]
     for query, expected in (
-        ("kind=all&release=2026Q2", ["last_day", "left_out", "odd_rows"]),
+        ("kind=all&release=2026Q2", ["last_day", "left_out", "odd_rows", "refused"]),
         ("kind=last_day", ["last_day"]),
         ("release=none", ["other_interval"]),
         ("ticker=XBT*", ["left_out", "odd_rows"]),
@@ -96,7 +101,7 @@ def test_the_page_names_files_counts_and_buckets_and_escapes_what_files_say(site
     page = client.get("/ohlcv/archive").text
 
     for words in (
-        "<b>3 findings</b>",
+        "<b>4 findings</b>",
         XBT.name,
         "ETHUSD_1440&lt;b&gt;.csv",
         "line 4: empty line: &lt;i&gt;",
@@ -104,6 +109,8 @@ def test_the_page_names_files_counts_and_buckets_and_escapes_what_files_say(site
         "2026-06-01 \u2013 2026-06-01 02:00",
         "Odd rows: 12 rows in 1 file",
         "Other interval: 1 file",
+        "the whole zip",
+        "Refused: 1 file",
         WHY,
     ):
         assert words in page, words

@@ -36,13 +36,14 @@ ABOUT_FILE: Final = frozenset({FindingKind.REFUSED, FindingKind.OTHER_INTERVAL, 
 class ArchiveFile(NamedTuple):
     """A file of the archive that findings are about.
 
-    :ivar series: what its name tells
-    :ivar identity: text that changes with its content, ``sha256:...`` or ``crc32:...``
+    :ivar series: what its name tells; None = a zip as a whole
+    :ivar identity: text that changes with its content, ``sha256:...`` or ``crc32:...``; of a zip ``zip:`` and
+        its name, so that what was found about it stands until a sound one lies there
     :ivar name: how people know it
     :ivar release: ``2026Q2``, or None when nothing tells
     """
 
-    series: Series
+    series: Series | None
     identity: str
     name: str
     release: str | None

@@ -11,17 +11,17 @@ WHERE (%(tier)s::text IS NULL OR assets.tier = %(tier)s)
 
 -- name: drop_archive_findings
 -- Forget what an earlier ingest found about a file and this one did not. What was replaced was replaced: it stays.
--- In: ticker, interval_minutes, identity; kinds (text[]) that were found again.
+-- In: ticker, interval_minutes (both null = a whole zip), identity; kinds (text[]) that were found again.
 DELETE FROM archive_findings
-WHERE ticker = %(ticker)s
-    AND interval_minutes = %(interval_minutes)s
-    AND identity = %(identity)s
+WHERE identity = %(identity)s
+    AND ticker IS NOT DISTINCT FROM %(ticker)s
+    AND interval_minutes IS NOT DISTINCT FROM %(interval_minutes)s
     AND kind <> 'replaced'
     AND NOT kind = ANY(%(kinds)s)
 
 -- name: record_archive_finding
 -- Keep a finding about a file; one that says the same as before keeps its run and time.
--- In: ticker, interval_minutes, identity, kind, name, release, first_s and last_s (epoch seconds or null), n,
+-- In: ticker, interval_minutes (both null = a whole zip), identity, kind, name, release, first_s and last_s (epoch seconds or null), n,
 -- detail (jsonb), dag_id, run_id, now_s (epoch seconds).
 INSERT INTO archive_findings AS f (
     ticker,
@@ -53,7 +53,7 @@ VALUES (
     %(run_id)s,
     to_timestamp(%(now_s)s)
 )
-ON CONFLICT (ticker, interval_minutes, identity, kind) DO UPDATE
+ON CONFLICT (identity, kind, ticker, interval_minutes) DO UPDATE
 SET name = excluded.name,
     release = excluded.release,
     first_ts = CASE f.kind WHEN 'replaced' THEN least(f.first_ts, excluded.first_ts) ELSE excluded.first_ts END,

@@ -49,7 +49,7 @@ KINDS: Final = {what: kind for kind, what in WHAT.items()}
 
 
 def of_refusal(error: ArchiveRefusedError) -> list[ArchiveFinding]:
-    """Return what the refusal of a file says.
+    """Return what the refusal of a file, or of a whole zip, says.
 
     :param error: why it was refused
     """

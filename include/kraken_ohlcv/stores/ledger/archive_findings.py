@@ -14,6 +14,7 @@ from kraken_ohlcv.core.times import Utc
 from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, rows, value
 
 PAGE_SIZE: Final = 50
+NO_SERIES: Final = {"ticker": None, "interval_minutes": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,15 @@ class FindingFilter:
 class ListedFinding(BaseModel):
     """A finding about a file of the archive; times UTC.
 
-    ``first_ts`` and ``last_ts`` are open times of buckets; ``n`` counts buckets or rows, a refused file is 1.
+    ``ticker`` and ``interval_minutes`` are None of a zip that was refused as a whole. ``first_ts`` and
+    ``last_ts`` are open times of buckets; ``n`` counts buckets or rows, a refused file is 1.
     """
 
     release: str | None
     name: str
     identity: str
-    ticker: str
-    interval_minutes: int
+    ticker: str | None
+    interval_minutes: int | None
     kind: FindingKind
     first_ts: Utc | None
     last_ts: Utc | None
@@ -75,7 +77,13 @@ def replace_findings(
     :param found: each kind once
     """
     with connection.transaction():
-        execute(connection, "drop_archive_findings", file.series, file, kinds=[one.kind for one in found])
+        execute(
+            connection,
+            "drop_archive_findings",
+            file.series or NO_SERIES,
+            file,
+            kinds=[one.kind for one in found],
+        )
         note_findings(connection, run, file, found, now_s=now_s)
 
 
@@ -87,7 +95,9 @@ def note_findings(
     :param file: what they are about
     :param found: each kind once
     """
-    execute_many(connection, "record_archive_finding", found, file.series, file, run, now_s=now_s)
+    execute_many(
+        connection, "record_archive_finding", found, file.series or NO_SERIES, file, run, now_s=now_s
+    )
 
 
 def list_findings(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.sources.archive.errors import ArchiveRefusedError
 from kraken_ohlcv.stores.candle_store import write_candles
 from kraken_ohlcv.stores.schema import migrate_ledger
 from tests.integration.archive_world import ArchiveWorld, archive_row, archive_text
@@ -111,6 +114,39 @@ def test_a_dry_run_keeps_no_finding(archive: ArchiveWorld) -> None:
     defective(archive)
     assert archive.run(path=".", intervals=[60], dry_run=True)["contradictions"]
     assert of_kinds(archive.world) == {}
+
+
+def test_a_zip_that_is_refused_as_a_whole_is_kept_until_a_sound_one_lies_there(archive: ArchiveWorld) -> None:
+    world, name = archive.world, f"{RELEASE}.zip"
+    (archive.folder / name).write_bytes(b"no zip at all")
+    member = archive.csv(HOURLY, (END - 2 * DAY, END))
+    archive.run(path=".", intervals=[60], dry_run=True)
+    assert [row["kind"] for row in world.rows("SELECT kind FROM archive_findings")] == []
+
+    done = archive.run(path=".", intervals=[60])
+
+    whole = "SELECT * FROM archive_findings WHERE ticker IS NULL"
+    (row,) = world.rows(whole)
+    assert (row["name"], row["release"], row["kind"], row["n"]) == (name, "2026Q2", "refused", 1)
+    assert done["errors"] == [row["detail"]["why"]]
+    archive.run(path=".", intervals=[60])
+    assert world.rows(whole) == [row]
+
+    archive.zip(name, {"readme.txt": "nothing here"})
+    for path in (name, f"./{name}"):
+        with pytest.raises(ArchiveRefusedError, match="holds 0 files"):
+            archive.find(path=path, intervals=[60])
+        (empty,) = world.rows(whole)
+        assert (empty["name"], "holds 0 files" in empty["detail"]["why"]) == (name, True)
+    go_to(world.dsn, "0037")
+    migrate_ledger(world.dsn)
+    assert world.rows(whole) == []
+
+    with pytest.raises(ArchiveRefusedError):
+        archive.find(path=name, intervals=[60])
+    archive.zip(name, {member.name: member.read_bytes()})
+    archive.run(path=name, intervals=[60])
+    assert world.rows(whole) == []
 
 
 def test_only_the_first_odd_rows_of_a_file_are_kept_and_all_are_counted(archive: ArchiveWorld) -> None:
