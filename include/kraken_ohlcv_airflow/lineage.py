@@ -186,5 +186,7 @@ def send_lineage(report: Mapping[str, Any]) -> None:
 
 
 def _server(host: str, port: object) -> str:
-    # A login in front of the host would be a secret.
-    return f"{host.rpartition('@')[2]}:{port}"
+    host = host.rpartition("@")[2]  # a login in front of it would be a secret
+    if host.startswith("/"):
+        host = "localhost"  # the folder of a unix socket
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"

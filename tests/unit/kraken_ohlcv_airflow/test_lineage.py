@@ -82,6 +82,12 @@ def test_assets_are_tables_on_their_servers_and_name_no_login(
         monkeypatch, "questdb_default", conn_type="questdb", host=f"ohlcv:{SECRET}@candles.example"
     )
     assert table_of(CANDLES.uri).namespace == "questdb://candles.example:8812"
+    set_connection(monkeypatch, "questdb_default", conn_type="questdb", host="fd00::17")
+    assert table_of(CANDLES.uri).namespace == "questdb://[fd00::17]:8812"
+    set_connection(
+        monkeypatch, "ohlcv_postgres", conn_type="postgres", schema="ohlcv", extra={"host": "/run/pg"}
+    )
+    assert table_of(VERIFIED.uri).namespace == "postgres://localhost:5432"  # by a unix socket
 
 
 def test_airflow_is_told_who_converts_each_of_the_assets() -> None:
