@@ -33,8 +33,8 @@ AUTH_MANAGER = "airflow.providers.keycloak.auth_manager.keycloak_auth_manager.Ke
 LET_IN, STARTED, REFUSED = 503, 303, 403
 """There are no stores here: who is let in is told so. The first backfill starts without them."""
 
-READER = "Reader of DAGs"
-"""A role of the administrator's own, which may do nothing but read DAGs."""
+READER, STARTER = "Reader of DAGs", "Starter of DAGs"
+"""Roles of the administrator's own: one may do nothing but read DAGs, the other also starts them."""
 
 ROLES = {
     "nobody": [],
@@ -44,6 +44,7 @@ ROLES = {
     "operator": ["User", "Op"],
     "admin": ["Admin"],
     "reader": [READER],
+    "starter": [STARTER],
 }
 
 CREATE_ALL = f"""
@@ -134,6 +135,7 @@ def test_keycloaks_roles_have_the_rights_on_the_pages_that_they_have_on_the_dags
         created = run_python(sys.executable, CREATE_ALL, home=home, **settings)
         assert created.returncode == 0, created.stderr[-3000:]
         grant(server, READER, "Dag", {"GET", "LIST"})
+        grant(server, STARTER, "Dag", {"GET", "LIST", "POST"})
         done = run_python(sys.executable, PROGRAM, home=home, **settings)
     assert done.returncode == 0, done.stderr[-3000:]
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("FOUND "))
@@ -146,6 +148,7 @@ def test_keycloaks_roles_have_the_rights_on_the_pages_that_they_have_on_the_dags
         "operator": [[LET_IN, True, STARTED]] * by_browser_and_token,
         "admin": [[LET_IN, True, STARTED]] * by_browser_and_token,
         "reader": [[LET_IN, True, REFUSED]] * by_browser_and_token,
+        "starter": [[LET_IN, True, STARTED]] * by_browser_and_token,
         "session ended": [401, False],
         "not logged in": [401],
     }
