@@ -13,7 +13,7 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import HOUR_S
 from kraken_ohlcv.core.params import ValidationRequest
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.core.wording import named
+from kraken_ohlcv.core.wording import counted, named
 from kraken_ohlcv.monitoring.catch_up import catch_up
 from kraken_ohlcv.monitoring.check_text import check_in_words
 from kraken_ohlcv.monitoring.validate import (
@@ -86,6 +86,13 @@ def check_freshness(state: Any, newest: Any) -> dict[str, Any]:
         further = further_intervals(connection, request.tiers, request.interval_minutes)
         checked = check_further(connection, questdb(), checked, further, hours=request.hours)
         observe_check(connection, exchange, checked, url=_url())
+    log.info(
+        "judged %s at %s minutes and %s at other intervals; late: %s",
+        counted(len(checked.judged), "series"),
+        checked.interval_minutes,
+        f"{len(checked.further):,}",
+        named(checked.overdue()) or "none",
+    )
     return {
         "result": checked.result(exchange) | {"decisions": decisions},
         "overdue": checked.overdue(),

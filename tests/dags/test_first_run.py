@@ -111,6 +111,8 @@ def test_a_first_day_on_the_live_exchange_is_green_and_quiet_and_asks_nothing_of
         "INFO TIER1, TIER2 at 1440 minutes: 4 series checked, 0 of them without data that should be here"
     )
     assert checked in task_log.of("verdict")
+    judged = "INFO judged 4 series at 1440 minutes and 2 at other intervals; late: none"
+    assert judged in task_log.of("check_freshness")
     assert "INFO no backfill has to start before its schedule" in task_log.of("plan_catch_up")
     said = json.dumps(results)
     assert [ticker for ticker in LACKED if ticker in said] == []
