@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 assert flask_appbuilder
 
-LET_IN, REFUSED = 503, 403
-"""There are no stores here: who is let in is told so."""
+LET_IN, STARTED, REFUSED = 503, 303, 403
+"""There are no stores here: who is let in is told so. The first backfill starts without them."""
 
 PROGRAM = """
 import json
@@ -58,7 +58,8 @@ for role in ("Public", "Viewer", "User", "Op", "Admin", "Only one DAG"):
     client.cookies.set("_token", client.post("/auth/token", json=login).json()["access_token"])
     own = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}
     snooze = client.post("/ohlcv/api/incidents/stale/snooze", json={"hours": 1}, headers=own)
-    found[role] = [client.get("/ohlcv/coverage").status_code, snooze.status_code]
+    start = client.post("/ohlcv/actions/first-backfill", data={"may_unpause": "true"}, headers=own)
+    found[role] = [client.get("/ohlcv/coverage").status_code, snooze.status_code, start.status_code]
 found["not logged in"] = [TestClient(app, follow_redirects=False).get("/ohlcv/api/gaps").status_code]
 print("FOUND " + json.dumps(found))
 """
@@ -85,11 +86,11 @@ def test_fabs_roles_have_the_rights_on_the_pages_that_they_have_on_the_dags(
     assert done.returncode == 0, done.stderr[-3000:]
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("FOUND "))
     assert json.loads(line.removeprefix("FOUND ")) == {
-        "Public": [REFUSED, REFUSED],
-        "Viewer": [LET_IN, REFUSED],
-        "User": [LET_IN, LET_IN],
-        "Op": [LET_IN, LET_IN],
-        "Admin": [LET_IN, LET_IN],
-        "Only one DAG": [LET_IN, REFUSED],
+        "Public": [REFUSED, REFUSED, REFUSED],
+        "Viewer": [LET_IN, REFUSED, REFUSED],
+        "User": [LET_IN, LET_IN, STARTED],
+        "Op": [LET_IN, LET_IN, STARTED],
+        "Admin": [LET_IN, LET_IN, STARTED],
+        "Only one DAG": [LET_IN, REFUSED, REFUSED],
         "not logged in": [401],
     }
