@@ -26,7 +26,7 @@ COUNTED_IN_DAYS_H: Final = 72
 INDENT: Final = "    ◦ "
 
 TARGET_WORDS: Final = {
-    "verified": "of the due candles are stored or proven empty",
+    "verified": "of the due candles are verified",
     "fresh": "of the due candles came in time",
 }
 """What the share of each target says."""

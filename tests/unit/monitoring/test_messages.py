@@ -148,7 +148,7 @@ def test_a_budget_that_burns_is_told_with_what_is_left_of_it_and_the_worst_serie
         "• 98.95 % of the due candles came in time, over 30 days. The target is 99.0 %.",
         "    ◦ Budget: 1,500.0 candles; 1.5 are left.",
         "    ◦ Spent since yesterday: 4; within seven days: 20.",
-        "• 98.7 % of the due candles are stored or proven empty, over 30 days. The target is 99.9 %.",
+        "• 98.7 % of the due candles are verified, over 30 days. The target is 99.9 %.",
         "    ◦ Budget: 15.0 candles; it is overspent by 5.0.",
         "    ◦ Spent since yesterday: 4; within seven days: 20.",
         "    ◦ Worst: XBTUSD 60 (16), ETHUSD 1440 (4).",
