@@ -68,8 +68,8 @@ class Targets(BaseModel):
         gt=0,
         le=100,
         strict=True,
-        description="Share of the due buckets that are verified (stored undisputed, or proven empty), percent; "
-        "null = no target.",
+        description="Share of the due buckets that are verified (stored undisputed, or proven empty),"
+        " percent; null = no target.",
     )
     fresh_pct: float | None = Field(
         default=99.0,
