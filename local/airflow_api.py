@@ -117,8 +117,10 @@ class AirflowApi:
         """Delete the runs of a DAG; those that are not over are ended first: Airflow keeps a running one."""
         for run in self.dag_runs(dag_id):
             path = f"dags/{quote(dag_id)}/dagRuns/{quote(run.run_id)}"
-            if not run.is_over:
+            # The scheduler may be starting it, and then sets it to running once more.
+            while not self.dag_run(dag_id, run.run_id).is_over:
                 self._send("PATCH", path, {"state": "failed"})
+                time.sleep(POLL_S)
             self._send("DELETE", path)
 
     @contextmanager

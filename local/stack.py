@@ -188,7 +188,7 @@ class Stack:
     def up(self, *, is_fresh: bool = False, preload: Callable[[], None] | None = None) -> None:
         """Start what does not run, everything at the same time, and wait until Airflow is healthy.
 
-        :param is_fresh: start with an empty ledger and an exchange whose history ends today
+        :param is_fresh: with an empty ledger, no run of Airflow, and an exchange whose history ends today
         :param preload: called as soon as QuestDB and the exchange answer, while Airflow still starts
         :raises SandboxError: if a service does not start; names it and its log
         """
@@ -329,6 +329,8 @@ class Stack:
         postgres = self.postgres
         if is_fresh:
             postgres.drop_database(self.ledger_database)
+            # Its runs are of the ledger that is gone, and Airflow would make up for the newest one it missed.
+            postgres.drop_database(self.metadata_database)
         postgres.create_database(self.ledger_database)
         bring_up_to_date(postgres.uri(self.ledger_database))
         if postgres.create_database(self.metadata_database):
