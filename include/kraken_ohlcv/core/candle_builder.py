@@ -43,7 +43,7 @@ class Bucket(NamedTuple):
     :ivar volume: base units
     :ivar notional: sum of price times volume, quote units
     :ivar trades: number of trades, >= 1
-    :ivar finest: most decimals of any price; 0 in what version 0.1.0 has gathered
+    :ivar finest: most decimals of any price, or 0 where none has more than the pair has today
     """
 
     ts_s: int
@@ -215,6 +215,7 @@ class CandleBuilder:
     def __init__(self, intervals: Sequence[int], span: Range, *, decimals: int) -> None:
         self._step = gcd(*intervals) * MINUTE_S
         self._levels = {interval: _Level(interval, span) for interval in sorted(intervals)}
+        self._unit = Decimal(1).scaleb(-decimals)
         self._at = _Progress(span, decimals, reached_s=span[0])
 
     @property
@@ -339,7 +340,7 @@ class CandleBuilder:
             sum(sizes, ZERO),
             sum(map(mul, prices, sizes), ZERO),
             len(prices),
-            max(map(_decimals, set(prices))),
+            max(map(_decimals, set(prices))) if any(map(self._unit.__rmod__, prices)) else 0,
         )
         if self._at.part is not None and self._at.part.ts_s == ts_s:
             self._at.part = self._at.part.joined(part)
