@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random
 
+from kraken_ohlcv.clients.errors import QuestDBError, QuestDBUnavailableError
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
 from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.settings import CANDLE_TABLE, LEDGER_CONN_ID
@@ -49,6 +51,9 @@ UNKNOWN_REVISION: Final = re.compile(r"Can't locate revision identified by '(\w+
 """What Alembic says of a ledger whose revision it does not know."""
 
 POOLER_ROUNDS: Final = 5
+
+SETTINGS_TRIES: Final = 5
+"""Rule: of two SHOW PARAMETERS at the same time, one may fail in QuestDB 9.3.4 (one of 200, measured)."""
 
 MEBIBYTE: Final = 1 << 20
 LEAST_FREE_BYTES: Final = 512 * MEBIBYTE
@@ -329,5 +334,15 @@ def _questdb_folder(questdb: QuestDBClient) -> Path | None:
     return root if (root / folder).is_dir() else None
 
 
+def _is_worth_another_try(error: BaseException) -> bool:
+    return isinstance(error, QuestDBError) and not isinstance(error, QuestDBUnavailableError)
+
+
+@retry(
+    retry=retry_if_exception(_is_worth_another_try),
+    stop=stop_after_attempt(SETTINGS_TRIES),
+    wait=wait_random(max=0.2),
+    reraise=True,
+)
 def _settings(questdb: QuestDBClient) -> dict[str, str | None]:
     return dict(questdb.query(statement("server_settings")))

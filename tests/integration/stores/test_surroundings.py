@@ -17,7 +17,13 @@ from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.stores.queries import statement
 from kraken_ohlcv.stores.schema import ensure_candle_table, migrate_ledger
-from kraken_ohlcv.stores.surroundings import LEAST_FREE_BYTES, check_ledger, check_room, table_findings
+from kraken_ohlcv.stores.surroundings import (
+    LEAST_FREE_BYTES,
+    check_ledger,
+    check_room,
+    server_findings,
+    table_findings,
+)
 from local.questdb import PASSWORD, USER, start_questdb
 from tests.conftest import set_connection
 from tests.integration.damage import candle
@@ -478,6 +484,12 @@ def test_a_ledger_of_a_version_that_leads_nowhere_is_refused_with_the_version_to
         migrate_ledger(uri)
     with psycopg.connect(uri) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(revision,)]
+
+
+def test_runs_that_begin_together_all_read_the_servers_settings(questdb: QuestDBClient) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        asked = threads.map(server_findings, [questdb] * 400)
+        assert list(asked) == [[]] * 400
 
 
 def test_a_disk_that_is_nearly_full_is_named_with_its_folder(questdb: QuestDBClient, tmp_path: Path) -> None:
