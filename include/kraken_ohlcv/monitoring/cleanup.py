@@ -26,7 +26,7 @@ from kraken_ohlcv.stores.ledger.session import (
     value,
 )
 
-BATCH: Final = 2000
+BATCH: Final = 3000
 """Gap records or incidents of one transaction: tens of milliseconds, during which one series is locked."""
 
 REPORT_DAYS: Final = 400
