@@ -10,9 +10,9 @@ from kraken_ohlcv.core.gap import GapStatus
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.detection.regroup import GapChanges, regroup
 from kraken_ohlcv.detection.snapshot import SeriesSnapshot
-from kraken_ohlcv.stores.ledger.coverage import Coverage, save, without_withdrawn
+from kraken_ohlcv.stores.ledger.coverage import Coverage, save
 from kraken_ohlcv.stores.ledger.gaps import NewGap, absorb_gap, change_gap, close_gap, insert_gaps
-from kraken_ohlcv.stores.ledger.history import log_unwitnessed
+from kraken_ohlcv.stores.ledger.history import log_unwitnessed, without_withdrawn
 from kraken_ohlcv.stores.ledger.series_state import SeriesState, bump_revision, read_state
 from kraken_ohlcv.stores.ledger.session import (
     Connection,

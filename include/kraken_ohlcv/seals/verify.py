@@ -32,9 +32,9 @@ from kraken_ohlcv.stores.contradictions import slices
 from kraken_ohlcv.stores.history import Records
 from kraken_ohlcv.stores.ledger.coverage import date_of, of_log
 from kraken_ohlcv.stores.ledger.history import records_began_us
-from kraken_ohlcv.stores.ledger.seals import day_moments, day_seals, lost_series, sealed_days
+from kraken_ohlcv.stores.ledger.seals import day_moments, day_seals, sealed_days
 from kraken_ohlcv.stores.ledger.series_state import every_series
-from kraken_ohlcv.stores.ledger.session import Connection, fetch, value
+from kraken_ohlcv.stores.ledger.session import Connection, fetch, rows, value
 from kraken_ohlcv.stores.queries import MICROSECONDS
 
 ROOT_DIGITS: Final = 64
@@ -228,7 +228,7 @@ class Verifier:
         done.entries, done.records, done.head = check.entries, check.records, check.head
         done.as_of_us, done.signed = check.as_of_us, check.signatures.newest
         done.not_checked += check.signatures.not_checked
-        for series in lost_series(ledger):
+        for series in rows(ledger, "read_lost_series", Series):
             if series in self._chosen:
                 yield Finding(kind=FindingKind.SERIES_MISSING, series=series)
         yield from _begin(ledger, check.first_us)

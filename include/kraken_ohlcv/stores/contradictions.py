@@ -23,14 +23,8 @@ from kraken_ohlcv.core.months import months_in, months_of
 from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.run import RunKey
 from kraken_ohlcv.core.times import iso
-from kraken_ohlcv.stores.ledger.coverage import (
-    proven_spans,
-    read_coverage,
-    read_months,
-    save,
-    without_withdrawn,
-)
-from kraken_ohlcv.stores.ledger.history import log_added, log_unwitnessed
+from kraken_ohlcv.stores.ledger.coverage import proven_spans, read_coverage, read_months, save
+from kraken_ohlcv.stores.ledger.history import log_added, log_unwitnessed, without_withdrawn
 from kraken_ohlcv.stores.ledger.moments import open_write
 from kraken_ohlcv.stores.ledger.series_state import bump_revision, find_series, locked_state
 from kraken_ohlcv.stores.ledger.session import Connection

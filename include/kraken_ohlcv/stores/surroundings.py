@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_random,
+)
 
 from kraken_ohlcv.clients.errors import QuestDBError, QuestDBUnavailableError
 from kraken_ohlcv.clients.questdb.client import QuestDBClient
@@ -334,12 +340,8 @@ def _questdb_folder(questdb: QuestDBClient) -> Path | None:
     return root if (root / folder).is_dir() else None
 
 
-def _is_worth_another_try(error: BaseException) -> bool:
-    return isinstance(error, QuestDBError) and not isinstance(error, QuestDBUnavailableError)
-
-
 @retry(
-    retry=retry_if_exception(_is_worth_another_try),
+    retry=retry_if_exception_type(QuestDBError) & retry_if_not_exception_type(QuestDBUnavailableError),
     stop=stop_after_attempt(SETTINGS_TRIES),
     wait=wait_random(max=0.2),
     reraise=True,

@@ -21,8 +21,8 @@ WHERE identity = %(identity)s
 
 -- name: record_archive_finding
 -- Keep a finding about a file; one that says the same as before keeps its run and time.
--- In: ticker, interval_minutes (both null = a whole zip), identity, kind, name, release, first_s and last_s (epoch seconds or null), n,
--- detail (jsonb), dag_id, run_id, now_s (epoch seconds).
+-- In: ticker, interval_minutes (both null = a whole zip), identity, kind, name, release, first_s and last_s
+-- (epoch seconds or null), n, detail (jsonb), dag_id, run_id, now_s (epoch seconds).
 INSERT INTO archive_findings AS f (
     ticker,
     interval_minutes,

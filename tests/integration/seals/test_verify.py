@@ -335,7 +335,7 @@ def test_a_row_that_is_gone_or_odd_is_named_and_ends_no_verification(
 
 def test_a_moment_that_cannot_be_read_leaves_the_days_of_other_series_verified(sealed: SealedMonth) -> None:
     ledger = sealed.stores.ledger
-    ((row,),) = [ledger.execute("SELECT max(record_id) AS id FROM replaced_candles").fetchall()]
+    (row,) = ledger.execute("SELECT max(record_id) AS id FROM replaced_candles").fetchall()
     alter = "UPDATE replaced_candles SET replaced_at = {} WHERE record_id = %s"
     ledger.execute(
         "CREATE TEMPORARY TABLE kept_row AS SELECT * FROM replaced_candles WHERE record_id = %s", [row["id"]]

@@ -117,7 +117,7 @@ class Coverage:
         """Return the buckets that were stored as far as the pages tell: neither missing nor proven empty.
 
         A proof that was withdrawn since they were reconciled leaves its bucket among them, see
-        :func:`without_withdrawn`.
+        :func:`kraken_ohlcv.stores.ledger.history.without_withdrawn`.
 
         :param grid: what the pages account for, half-open, epoch seconds UTC
         """
@@ -216,25 +216,6 @@ def read_months(connection: Connection, series: Series, parts: Iterable[Range]) 
     :return: the coverage; nothing is known about a month without a page
     """
     return read_pages(connection, {series: months_in(parts)})[series]
-
-
-def without_withdrawn(connection: Connection, coverage: Coverage, buckets: BucketSet) -> BucketSet:
-    """Return buckets without those whose proof was withdrawn since their page was reconciled.
-
-    Of such a bucket the page tells neither that it is missing nor that it is proven empty, and yet no candle
-    was in it: a shorter one in its time contradicts the proof.
-
-    :param coverage: with the pages of the buckets, as they were read
-    :param buckets: stored as far as the pages tell, see :meth:`Coverage.accounted`
-    """
-    months = [month for month in months_of(buckets) if coverage.reconciled.get(month) is None]
-    if not months:
-        return buckets
-    named = [date_of(month) for month in months]
-    for row in fetch(connection, "read_proof_changes", coverage.series, months=named):
-        if row["evidence"] is None:
-            buckets -= of_log(row, buckets.step)
-    return buckets
 
 
 def proven_spans(

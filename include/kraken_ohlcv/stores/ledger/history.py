@@ -10,9 +10,10 @@ from kraken_ohlcv.core.candle import StoredCandle
 from kraken_ohlcv.core.errors import SurroundingsError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import step_s
+from kraken_ohlcv.core.months import months_of
 from kraken_ohlcv.core.verified_day import opens_of_day
-from kraken_ohlcv.stores.ledger.coverage import by_month
-from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, value
+from kraken_ohlcv.stores.ledger.coverage import Coverage, by_month, date_of, of_log
+from kraken_ohlcv.stores.ledger.session import Connection, execute, execute_many, fetch, value
 
 LOGGED_ROWS: Final = 10_000
 """Versions that are logged at once."""
@@ -101,6 +102,25 @@ def log_former_sources(
         for place in by_month(series, buckets)
     ]
     execute_many(connection, "log_former_source", each, moment_us=moment_us)
+
+
+def without_withdrawn(connection: Connection, coverage: Coverage, buckets: BucketSet) -> BucketSet:
+    """Return buckets without those whose proof was withdrawn since their page was reconciled.
+
+    Of such a bucket the page tells neither that it is missing nor that it is proven empty, and yet no candle
+    was in it: a shorter one in its time contradicts the proof.
+
+    :param coverage: with the pages of the buckets, as they were read
+    :param buckets: stored as far as the pages tell, see :meth:`Coverage.accounted`
+    """
+    months = [month for month in months_of(buckets) if coverage.reconciled.get(month) is None]
+    if not months:
+        return buckets
+    named = [date_of(month) for month in months]
+    for row in fetch(connection, "read_proof_changes", coverage.series, months=named):
+        if row["evidence"] is None:
+            buckets -= of_log(row, buckets.step)
+    return buckets
 
 
 def log_unwitnessed(connection: Connection, changes: Mapping[Series, tuple[BucketSet, BucketSet]]) -> None:

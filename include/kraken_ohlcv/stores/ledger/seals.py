@@ -318,11 +318,6 @@ def sealed_days(connection: Connection) -> dict[Series, list[range]]:
     return found
 
 
-def lost_series(connection: Connection) -> list[Series]:
-    """Return the series with sealed days that the ledger does not know any more."""
-    return rows(connection, "read_lost_series", Series)
-
-
 def announce(connection: Connection, day_s: int) -> int:
     """Say up to which day is going to be sealed; writes that begin later keep what they add to such days.
 
