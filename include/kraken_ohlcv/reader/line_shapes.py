@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 Numbers: TypeAlias = NDArray[np.int64]
 Bits: TypeAlias = NDArray[np.uint64]
+Kinds: TypeAlias = NDArray[np.uint8]
 
-HEX_DIGITS: Final = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-"""A hexadecimal digit by its value."""
-HEX_QUADS: Final = np.frombuffer(np.arange(2**16, dtype=">u2").tobytes().hex().encode(), dtype=np.uint32)
-"""Four hexadecimal digits by their value."""
+DIGITS: Final = np.frombuffer(b"0123456789", dtype=np.uint8)
+"""A decimal digit by its value."""
+QUAD: Final = 4
 QUADS: Final = np.frombuffer("".join(f"{value:04d}" for value in range(10**4)).encode(), dtype=np.uint32)
 """Four decimal digits by their value."""
 
 BIAS: Final = 1023
 """What is added to the exponent of a double when it is stored."""
 FRACTION_BITS: Final = np.uint64(52)
+LOW_HALF: Final = np.uint64(2**32 - 1)
 USUAL: Final = range(1, 2 * BIAS + 1)
 """Exponents of usual doubles, as they are stored."""
 
@@ -34,7 +35,7 @@ ODD: Final = 6
 N_KINDS: Final = 7
 """Kinds of doubles. What is usual and positive is of kind 1 to 4: the number of digits of its exponent; what
 is negative, its zero included, smaller than all usual ones, infinite or NaN is odd."""
-KINDS: Final = np.full(2**12, ODD, dtype=np.int64)
+KINDS: Final = np.full(2**12, ODD, dtype=np.uint8)
 """Kind of a double by its sign and stored exponent."""
 KINDS[USUAL.start : USUAL.stop] = [len(str(abs(stored - BIAS))) for stored in USUAL]
 EXPONENTS: Final = {
@@ -60,13 +61,14 @@ class Shape:
         """Add what all rows share, in ASCII."""
         self._text += text.encode("ascii")
 
-    def add_each(self, texts: NDArray[Any]) -> None:
+    def add_each(self, texts: NDArray[Any], *, again: int = 0) -> None:
         """Add what each row has of its own.
 
         :param texts: bytes of one length, as an item of any type, shape (n,)
+        :param again: how many of their first bytes are there already
         """
-        self._parts.append((len(self._text), texts))
-        self._text += bytes(texts.dtype.itemsize)
+        self._parts.append((len(self._text) - again, texts))
+        self._text += bytes(texts.dtype.itemsize - again)
 
     def add_numbers(self, values: Numbers, digits: int) -> None:
         """Add decimal numbers.
@@ -74,11 +76,13 @@ class Shape:
         :param values: not negative, shape (n,)
         :param digits: how many each has
         """
-        in_quads = digits - digits % 4
-        for place in range(digits - 1, in_quads - 1, -1):
-            self.add_each(HEX_DIGITS.take(values // 10**place % 10))
-        for place in range(in_quads - 4, -1, -4):
-            self.add_each(QUADS.take(values // 10**place % 10**4))
+        if digits < QUAD:
+            for place in range(digits - 1, -1, -1):
+                self.add_each(DIGITS.take(values // 10**place % 10))
+            return
+        for place in range(digits - QUAD, -QUAD, -QUAD):
+            quads = values // 10 ** max(place, 0) % 10**QUAD
+            self.add_each(QUADS.take(quads), again=max(-place, 0))
 
     def add_doubles(self, bits: Bits, kind: int) -> None:
         """Add doubles as :func:`kraken_ohlcv.core.bucket_line.hexed` writes them.
@@ -91,11 +95,9 @@ class Shape:
         elif kind == ZERO:
             self.add('"0x0.0p+0"')
         else:
-            quads = bits.astype(">u8").view(">u2").reshape(-1, 4)
             self.add('"0x1.')
-            self.add_each(HEX_DIGITS.take(quads[:, 0] & 0xF))
-            for place in (1, 2, 3):
-                self.add_each(HEX_QUADS.take(quads[:, place]))
+            self.add_each(_eight_hex_digits(bits >> np.uint64(20) & LOW_HALF))
+            self.add_each(_eight_hex_digits(bits & LOW_HALF), again=3)
             self.add("p")
             self.add_each(EXPONENTS[kind][bits >> FRACTION_BITS])
             self.add('"')
@@ -121,6 +123,29 @@ class Shape:
         return binary(made)
 
 
+def _eight_hex_digits(values: Bits) -> NDArray[Any]:
+    """Return the eight hexadecimal digits of each number below 2^32, as they lie in memory.
+
+    :param values: shape (n,)
+    """
+    # Each half byte goes to a byte of its own.
+    digits = values << 16
+    digits |= values
+    digits &= 0x0000FFFF0000FFFF
+    moved = digits << 8
+    digits |= moved
+    digits &= 0x00FF00FF00FF00FF
+    np.left_shift(digits, 4, out=moved)
+    digits |= moved
+    digits &= 0x0F0F0F0F0F0F0F0F
+    is_letter = np.add(digits, 0x0606060606060606, out=moved)
+    is_letter >>= 4
+    is_letter &= 0x0101010101010101
+    digits += 0x3030303030303030
+    digits += is_letter * (ord("a") - ord("9") - 1)
+    return digits.astype(">u8")
+
+
 def binary(octets: NDArray[np.uint8]) -> pl.Series:
     """Return rows of bytes as a column of type Binary.
 
@@ -130,13 +155,13 @@ def binary(octets: NDArray[np.uint8]) -> pl.Series:
     return lists.cast(pl.Binary)
 
 
-def bits_of(column: pl.Series) -> tuple[Bits, Numbers]:
+def bits_of(column: pl.Series) -> tuple[Bits, Kinds]:
     """Return the bits of the doubles of a column, and the kind of each."""
     doubles = column.cast(pl.Float64)
     is_null = doubles.is_null().to_numpy() if doubles.null_count() else None
     # Without a value it is NaN here.
     bits = doubles.to_numpy().view(np.uint64)
-    kinds = KINDS[bits >> FRACTION_BITS]
+    kinds = KINDS.take((bits >> FRACTION_BITS).view(np.int64))
     kinds[bits == 0] = ZERO
     if is_null is not None:
         kinds[is_null] = NULL

@@ -7,6 +7,7 @@ once.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -54,17 +55,28 @@ def canonical_lines(interval_minutes: int, frame: pl.DataFrame, *, before: str =
     :raises ValueError: if a status is not one of :class:`BucketStatus`, or a double of a stored candle is NaN
         or infinite
     """
-    strange = set(frame["status"].unique()) - STATUSES
-    if strange:
-        raise ValueError(f"{min(map(str, strange))!r} is no status of a bucket: {', '.join(BucketStatus)}")
-    rows = _Rows(interval_minutes, frame, before)
     made, places = [], []
-    for some in places_by(rows.keys):
-        made.append(rows.lines_of(some))
+    for some, lines in lines_by_shape(interval_minutes, frame, before=before):
+        made.append(lines)
         places.append(some)
     if not made:
         return pl.Series("line", dtype=pl.String)
     return pl.concat(made).gather(np.argsort(np.concatenate(places))).cast(pl.String).alias("line")
+
+
+def lines_by_shape(
+    interval_minutes: int, frame: pl.DataFrame, *, before: str = ""
+) -> Iterator[tuple[Numbers, pl.Series]]:
+    """Return the lines of :func:`canonical_lines` as they are made: those of one shape together.
+
+    :return: places of rows, and their lines, as Binary
+    :raises ValueError: as that function does
+    """
+    if frame.is_empty():
+        return
+    rows = _Rows(interval_minutes, frame, before)
+    for places in places_by(rows.keys):
+        yield places, rows.lines_of(places)
 
 
 class _Rows:
@@ -81,6 +93,11 @@ class _Rows:
         trades = frame["trades"].cast(pl.Int64)
         self._trades = (trades.fill_null(0) if trades.null_count() else trades).to_numpy()
         self._status, self._statuses = _codes(frame["status"])
+        strange = set(map(json.loads, self._statuses)) - STATUSES
+        if strange:
+            raise ValueError(
+                f"{min(map(str, strange))!r} is no status of a bucket: {', '.join(BucketStatus)}"
+            )
         self._source, self._sources = _codes(frame["source"])
         self._ticker, self._tickers = _codes(frame["ticker"])
         self._doubles = {name: bits_of(frame[name]) for name in FIGURES}
@@ -95,12 +112,13 @@ class _Rows:
             (lengths[self._ticker], int(lengths.max()) + 1),
             (self._ts_digits, MOST_DIGITS + 1),
             (self._trades_digits, MOST_DIGITS + 1),
+            *((kinds, N_KINDS) for _, kinds in self._doubles.values()),
         ):
             keys = keys * n_codes + codes
         for _, kinds in self._doubles.values():
-            keys = keys * N_KINDS + kinds
             is_odd |= kinds == ODD
-        self.keys: Numbers = np.where(is_odd, -1, keys)
+        keys[is_odd] = -1
+        self.keys: Numbers = keys
 
     def lines_of(self, places: Numbers) -> pl.Series:
         """Return the lines of rows with equal keys, Binary."""
@@ -161,8 +179,14 @@ class _Rows:
 
 def _codes(texts: pl.Series) -> tuple[Numbers, list[str]]:
     """Return texts as places in a list of them, and the list, as they stand in JSON: ``null`` for none."""
-    distinct = [text for text in texts.unique().cast(pl.String).to_list() if text is not None]
-    if len(distinct) == 1 and not texts.null_count():
-        return np.zeros(len(texts), dtype=np.int64), [json.dumps(distinct[0])]
-    codes = texts.cast(pl.String).cast(pl.Enum(distinct)).to_physical().cast(pl.Int64)
-    return codes.fill_null(len(distinct)).to_numpy(), [*map(json.dumps, distinct), "null"]
+    coded = texts if isinstance(texts.dtype, pl.Categorical | pl.Enum) else texts.cast(pl.Categorical)
+    codes = coded.to_physical()
+    if codes.min() == codes.max() and not codes.null_count():
+        return np.zeros(len(codes), dtype=np.int64), [json.dumps(text) for text in coded[:1]]
+    first = codes.arg_unique()
+    # Code 0 for none.
+    numbers = (codes.cast(pl.Int64) + 1).fill_null(0).to_numpy()
+    present = numbers[first.to_numpy()]
+    places = np.zeros(present.max() + 1, dtype=np.int64)
+    places[present] = np.arange(len(present))
+    return places.take(numbers), [json.dumps(text) for text in coded.gather(first)]

@@ -102,8 +102,7 @@ def _written_since(stores: Stores, some: Sequence[Buckets], at_us: int) -> set[s
 
 
 def _frame(buckets: Buckets) -> pl.DataFrame:
-    ticker = pl.lit(buckets.row.asset.ticker).alias("ticker")
-    return buckets.frame().with_columns(ticker, pl.col("status").cast(pl.String))
+    return buckets.frame().with_columns(ticker=pl.lit(buckets.row.asset.ticker, pl.Categorical))
 
 
 def _past(stores: Stores, now: Buckets, at_us: int) -> pl.DataFrame:

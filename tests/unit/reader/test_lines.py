@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kraken_ohlcv.core.bucket_line import ROW_COLUMNS, bucket_lines
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.gap import Series
+from kraken_ohlcv.reader.buckets import STATUS
 from kraken_ohlcv.reader.lines import canonical_lines, ledger_text
 
 NOT_STORED = [status for status in BucketStatus if status is not BucketStatus.STORED]
@@ -48,7 +49,10 @@ def frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
 def test_lines_have_the_defined_bytes(rows: list[tuple[Any, ...]], ticker: str, interval: int) -> None:
     series = Series(ticker, interval)
     expected = "".join(f"{line}\n" for line in bucket_lines(series, rows)).encode("ascii")
-    assert ledger_text(series, frame(rows)) == expected
+    plain = frame(rows)
+    assert ledger_text(series, plain) == expected
+    coded = plain.with_columns(pl.col("status").cast(STATUS), pl.col("source").cast(pl.Categorical))
+    assert ledger_text(series, coded) == expected
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -60,6 +64,10 @@ def test_what_is_no_figure_is_refused(value: float) -> None:
 def test_an_unknown_status_is_refused() -> None:
     with pytest.raises(ValueError, match="'lost' is no status of a bucket"):
         ledger_text(Series("XBTUSD", 60), frame([(0, "lost", *(None,) * 8)]))
+
+
+def test_nothing_has_no_line() -> None:
+    assert canonical_lines(60, frame([]).with_columns(ticker=pl.lit("XBTUSD"))).to_list() == []
 
 
 def test_lines_of_several_tickers_each_name_their_own() -> None:
