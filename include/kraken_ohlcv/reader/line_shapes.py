@@ -99,7 +99,7 @@ class Shape:
             self.add_each(_eight_hex_digits(bits >> np.uint64(20) & LOW_HALF))
             self.add_each(_eight_hex_digits(bits & LOW_HALF), again=3)
             self.add("p")
-            self.add_each(EXPONENTS[kind][bits >> FRACTION_BITS])
+            self.add_each(EXPONENTS[kind].take(_upper(bits)))
             self.add('"')
 
     def texts(self, n: int) -> pl.Series:
@@ -161,11 +161,16 @@ def bits_of(column: pl.Series) -> tuple[Bits, Kinds]:
     is_null = doubles.is_null().to_numpy() if doubles.null_count() else None
     # Without a value it is NaN here.
     bits = doubles.to_numpy().view(np.uint64)
-    kinds = KINDS.take((bits >> FRACTION_BITS).view(np.int64))
+    kinds = KINDS.take(_upper(bits))
     kinds[bits == 0] = ZERO
     if is_null is not None:
         kinds[is_null] = NULL
     return bits, kinds
+
+
+def _upper(bits: Bits) -> Numbers:
+    """Return the sign and the stored exponent of each double."""
+    return (bits >> FRACTION_BITS).view(np.int64)
 
 
 def digits_of(values: Numbers) -> Numbers:

@@ -24,8 +24,8 @@ from kraken_ohlcv.seals.tree import line_leaves, roots_of
 from kraken_ohlcv.stores.ledger.session import column
 
 UNKNOWN: Final = str(BucketStatus.UNKNOWN)
-PIECE_ROWS: Final = 65_536
-"""Buckets that are hashed together: their lines take some twenty megabytes."""
+PIECE_ROWS: Final = 131_072
+"""Buckets that are hashed together: their lines take some forty megabytes."""
 
 
 @dataclass(frozen=True, slots=True)

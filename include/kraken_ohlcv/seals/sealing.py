@@ -19,13 +19,12 @@ from kraken_ohlcv.core.errors import OhlcvError
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.merkle import root_of
-from kraken_ohlcv.core.months import months_in
 from kraken_ohlcv.core.progress import Progress
-from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.seal import NO_ENTRY, DaySeal, SealReason
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.verified_day import newest_day_s
 from kraken_ohlcv.reader.stores import Stores
+from kraken_ohlcv.seals.batches import batches, by_month, by_series, long_parts_of, months_of
 from kraken_ohlcv.seals.changes import changed_days, moved_ends
 from kraken_ohlcv.seals.day_state import Stretch, day_of_bucket, day_roots, frames_at, roots_ahead
 from kraken_ohlcv.seals.explain import PastDay, SealedDay, read_past_days, reasons_of
@@ -189,7 +188,7 @@ class _Sealing:
             wanted |= dict.fromkeys(notes, self.at_us)
             days = self._with_other_roots(self._newest(wanted))
             progress = Progress("looked again at", "sealed day", len(days), log.info)
-            for series, those in _by_month(days):
+            for series, those in by_month(days):
                 self._look_again(series, {day_s: days[series, day_s] for day_s in those}, notes)
                 progress.add(len(those))
         note_looked_at(connection, self.at_us)
@@ -205,7 +204,7 @@ class _Sealing:
     ) -> dict[tuple[Series, int], SealedDay]:
         """Return those among sealed days that do not stand as sealed, and end the disagreements of others."""
         others = dict(days)
-        for interval, stretches in self._stretches(_by_series(days)):
+        for interval, stretches in self._stretches(by_series(days)):
             for frame in frames_at(self.stores, stretches, at_us=self.at_us):
                 for state in day_roots(interval, frame).iter_rows(named=True):
                     key = Series(state["ticker"], interval), state["day_s"]
@@ -218,7 +217,7 @@ class _Sealing:
 
     def _stretches(self, days: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, list[Stretch]]]:
         """Return the stretches that hold days, of all series of an interval and month at once."""
-        for interval, of_month in _months(days):
+        for interval, of_month in batches(days, months_of(days)):
             stretches = [
                 Stretch(
                     self.kept[series].row, self.kept[series].covered(range(those[0], those[-1] + 1, DAY_S))
@@ -267,7 +266,7 @@ class _Sealing:
         return reasons_of(past.frame, past.frame.clear() if now is None else now)
 
     def seal_due(self, sealed: Mapping[Series, Sequence[range]]) -> None:
-        """Seal the days that are due and were never sealed, month by month, the newest first."""
+        """Seal the days that are due and were never sealed, the newest months first."""
         due = {series: unsealed(one.days, sealed.get(series, [])) for series, one in self.kept.items()}
         n_days = sum(len(days) for stretches in due.values() for days in stretches)
         self.done.left = n_days
@@ -288,7 +287,7 @@ class _Sealing:
 
     def _due_frames(self, due: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, pl.DataFrame]]:
         """Return what stands in the due days, and in those between them, with its interval in minutes."""
-        for interval, of_month in _months(due):
+        for interval, of_month in batches(due, long_parts_of(due)):
             stretches = [
                 Stretch(self.kept[series].row, self.kept[series].covered(range(days[0], days[-1] + 1, DAY_S)))
                 for series, days in of_month.items()
@@ -324,41 +323,3 @@ class _Sealing:
 
 NO_BUCKETS = {"root": root_of([]), "hints": b"", "moments": [], "stored": 0, "empty": 0, "missing": 0}
 """The state of a day without any bucket left."""
-
-
-def _by_series(days: Iterable[tuple[Series, int]]) -> dict[Series, list[range]]:
-    """Return days by series, each as a stretch of its own."""
-    found: dict[Series, list[range]] = {}
-    for series, day_s in sorted(days):
-        found.setdefault(series, []).append(range(day_s, day_s + 1, DAY_S))
-    return found
-
-
-def _by_month(days: Iterable[tuple[Series, int]]) -> Iterator[tuple[Series, list[int]]]:
-    """Return days by series and month, ascending."""
-    found: dict[tuple[Series, int], list[int]] = {}
-    for series, day_s in sorted(days):
-        (month,) = months_in([(day_s, day_s + DAY_S)])
-        found.setdefault((series, month[0]), []).append(day_s)
-    for (series, _), those in found.items():
-        yield series, those
-
-
-def _months(due: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, dict[Series, list[int]]]]:
-    """Return the due days of each month and interval, the newest month first, ascending within."""
-    borders = [(days[0], days[-1] + DAY_S) for stretches in due.values() for days in stretches]
-    if not borders:
-        return
-    whole = min(first_s for first_s, _ in borders), max(end_s for _, end_s in borders)
-    for month in reversed(months_in([whole])):
-        of_month: dict[int, dict[Series, list[int]]] = {}
-        for series, stretches in due.items():
-            here = [day_s for days in stretches for day_s in _within(days, month)]
-            if here:
-                of_month.setdefault(series.interval_minutes, {})[series] = here
-        yield from sorted(of_month.items())
-
-
-def _within(days: range, part: Range) -> range:
-    first, last = (max(0, -(-(border - days.start) // days.step)) for border in part)
-    return days[first:last]

@@ -101,5 +101,5 @@ def _unhexed(digits: Octets) -> Octets:
 
 def _octets(column: pl.Series, length: int) -> Octets:
     """Return the bytes of a Binary column whose values are of one length, shape (n, length)."""
-    octets: Octets = column.bin.reinterpret(dtype=pl.Array(pl.UInt8, length)).to_numpy()
-    return octets
+    octets: Octets = column.cast(pl.List(pl.UInt8)).explode().to_numpy()
+    return octets.reshape(-1, length)
