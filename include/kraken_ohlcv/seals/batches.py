@@ -1,4 +1,4 @@
-"""Which days of which series are looked at together; pure."""
+"""The days that are looked at together, as stretches and months; pure."""
 
 from __future__ import annotations
 
