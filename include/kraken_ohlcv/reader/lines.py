@@ -44,19 +44,18 @@ def ledger_text(series: Series, frame: pl.DataFrame) -> bytes:
     return f"{text}\n".encode("ascii")
 
 
-def canonical_lines(interval_minutes: int, frame: pl.DataFrame, *, before: str = "") -> pl.Series:
+def canonical_lines(interval_minutes: int, frame: pl.DataFrame) -> pl.Series:
     """Return the canonical line of each bucket, without line end.
 
     :param interval_minutes: bucket length, minutes
     :param frame: columns ``ticker``, ``ts`` (UTC), ``status``, and of stored candles ``open``, ``high``,
         ``low``, ``close``, ``vwap``, ``volume`` (doubles or null), ``trades``, ``source``
-    :param before: put before each line
     :return: texts in ASCII, in the order of the rows
     :raises ValueError: if a status is not one of :class:`BucketStatus`, or a double of a stored candle is NaN
         or infinite
     """
     made, places = [], []
-    for some, lines in lines_by_shape(interval_minutes, frame, before=before):
+    for some, lines in lines_by_shape(interval_minutes, frame):
         made.append(lines)
         places.append(some)
     if not made:
@@ -69,6 +68,7 @@ def lines_by_shape(
 ) -> Iterator[tuple[Numbers, pl.Series]]:
     """Return the lines of :func:`canonical_lines` as they are made: those of one shape together.
 
+    :param before: put before each line
     :return: places of rows, and their lines, as Binary
     :raises ValueError: as that function does
     """

@@ -20,11 +20,12 @@ from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.core.intervals import DAY_S
 from kraken_ohlcv.core.merkle import root_of
 from kraken_ohlcv.core.progress import Progress
+from kraken_ohlcv.core.ranges import Range
 from kraken_ohlcv.core.seal import NO_ENTRY, DaySeal, SealReason
 from kraken_ohlcv.core.times import iso
 from kraken_ohlcv.core.verified_day import newest_day_s
 from kraken_ohlcv.reader.stores import Stores
-from kraken_ohlcv.seals.batches import batches, by_month, by_series, long_parts_of, months_of
+from kraken_ohlcv.seals.batches import Days, batches, by_month, by_series, long_parts_of, months_of
 from kraken_ohlcv.seals.changes import changed_days, moved_ends
 from kraken_ohlcv.seals.day_state import Stretch, day_of_bucket, day_roots, frames_at, roots_ahead
 from kraken_ohlcv.seals.explain import PastDay, SealedDay, read_past_days, reasons_of
@@ -204,27 +205,32 @@ class _Sealing:
     ) -> dict[tuple[Series, int], SealedDay]:
         """Return those among sealed days that do not stand as sealed, and end the disagreements of others."""
         others = dict(days)
-        for interval, stretches in self._stretches(by_series(days)):
-            for frame in frames_at(self.stores, stretches, at_us=self.at_us):
-                for state in day_roots(interval, frame).iter_rows(named=True):
-                    key = Series(state["ticker"], interval), state["day_s"]
-                    if key in days and days[key].seal.root == state["root"].hex():
-                        del others[key]
+        named = by_series(days)
+        for interval, frame in self._frames(named, months_of(named)):
+            for state in day_roots(interval, frame).iter_rows(named=True):
+                key = Series(state["ticker"], interval), state["day_s"]
+                if key in days and days[key].seal.root == state["root"].hex():
+                    del others[key]
         for one in read_disagreements(self.stores.ledger):
             if (one.series, one.day_s) in days.keys() - others.keys():
                 end_disagreements(self.stores.ledger, one.series, [one.day_s])
         return others
 
-    def _stretches(self, days: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, list[Stretch]]]:
-        """Return the stretches that hold days, of all series of an interval and month at once."""
-        for interval, of_month in batches(days, months_of(days)):
+    def _frames(self, days: Days, parts: Iterable[Range]) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Return what stands in days, and in those between them in a part, with its interval in minutes.
+
+        :param parts: of time, each of which is read at once
+        """
+        for interval, of_part in batches(days, parts):
             stretches = [
                 Stretch(
                     self.kept[series].row, self.kept[series].covered(range(those[0], those[-1] + 1, DAY_S))
                 )
-                for series, those in of_month.items()
+                for series, those in of_part.items()
             ]
-            yield interval, [one for one in stretches if one.covered[0] < one.covered[1]]
+            not_empty = [one for one in stretches if one.covered[0] < one.covered[1]]
+            for frame in frames_at(self.stores, not_empty, at_us=self.at_us):
+                yield interval, frame
 
     def _look_again(
         self, series: Series, days: Mapping[int, SealedDay], notes: Mapping[tuple[Series, int], str]
@@ -271,7 +277,7 @@ class _Sealing:
         n_days = sum(len(days) for stretches in due.values() for days in stretches)
         self.done.left = n_days
         progress = Progress("sealed", "day", n_days, log.info)
-        for interval, states in roots_ahead(self._due_frames(due)):
+        for interval, states in roots_ahead(self._frames(due, long_parts_of(due))):
             drafts = [
                 self._draft(series, state, {SealReason.FIRST})
                 for state in states.iter_rows(named=True)
@@ -284,16 +290,6 @@ class _Sealing:
             progress.add(len(drafts))
             if self.is_over():
                 return
-
-    def _due_frames(self, due: Mapping[Series, Sequence[range]]) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Return what stands in the due days, and in those between them, with its interval in minutes."""
-        for interval, of_month in batches(due, long_parts_of(due)):
-            stretches = [
-                Stretch(self.kept[series].row, self.kept[series].covered(range(days[0], days[-1] + 1, DAY_S)))
-                for series, days in of_month.items()
-            ]
-            for frame in frames_at(self.stores, stretches, at_us=self.at_us):
-                yield interval, frame
 
     def _draft(
         self,

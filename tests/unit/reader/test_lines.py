@@ -13,7 +13,7 @@ from kraken_ohlcv.core.bucket_line import ROW_COLUMNS, bucket_lines
 from kraken_ohlcv.core.bucket_status import BucketStatus
 from kraken_ohlcv.core.gap import Series
 from kraken_ohlcv.reader.buckets import STATUS
-from kraken_ohlcv.reader.lines import canonical_lines, ledger_text
+from kraken_ohlcv.reader.lines import canonical_lines, ledger_text, lines_by_shape
 
 NOT_STORED = [status for status in BucketStatus if status is not BucketStatus.STORED]
 SCHEMA = {
@@ -74,4 +74,10 @@ def test_lines_of_several_tickers_each_name_their_own() -> None:
     rows = [(0, "missing", *(None,) * 8), (0, "stored", *(1.0,) * 6, 1, "ohlc")]
     made = frame(rows).with_columns(ticker=pl.Series(["ETHUSD", "XBTUSD"]))
     expected = [next(bucket_lines(Series(made["ticker"][i], 60), [rows[i]])) for i in range(2)]
-    assert canonical_lines(60, made, before="-").to_list() == [f"-{line}" for line in expected]
+    assert canonical_lines(60, made).to_list() == expected
+    by_place = {
+        place: line.decode("ascii")
+        for places, lines in lines_by_shape(60, made, before="-")
+        for place, line in zip(places, lines, strict=True)
+    }
+    assert [by_place[0], by_place[1]] == [f"-{line}" for line in expected]
